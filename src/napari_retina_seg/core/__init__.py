@@ -1,0 +1,1 @@
+"""Values and pure array functions: numpy, scipy, scikit-image and OpenCV only."""

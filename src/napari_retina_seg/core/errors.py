@@ -1,0 +1,28 @@
+"""The errors a user may see: each is one sentence that says what was wrong and what to do."""
+
+
+class RetinaSegError(Exception):
+    """Base of every error that is meant to be read by a user.
+
+    It does not descend from ``RuntimeError``: superqt's generator workers swallow those.
+    """
+
+
+class ImageError(RetinaSegError):
+    """Pixels that can't be segmented: wrong shape, wrong type, nothing in them."""
+
+
+class ReadError(RetinaSegError):
+    """A file that can't be read as an image."""
+
+
+class WriteError(RetinaSegError):
+    """A result that can't be written where it should go."""
+
+
+class ModelError(RetinaSegError):
+    """A model folder that is incomplete, altered or does not fit the image."""
+
+
+class DataError(RetinaSegError):
+    """Training or test data that does not pair up."""

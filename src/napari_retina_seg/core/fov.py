@@ -1,0 +1,157 @@
+"""The field of view of a fundus photograph: the disc of retina in its dark frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+_SEARCH_SIZE = 512  # longer side of the small copy on which the circle is looked for, px
+_TOLERANCE = 0.008  # distance to the circle that still counts as on it, in diameters
+_TRIES = 100
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """A disc cut by the frame of the photograph, or the whole frame where no disc was found.
+
+    Attributes
+    ----------
+    grid : tuple of int
+        ``(rows, columns)`` of the photograph.
+    center : tuple of float
+        ``(row, column)`` of the disc's centre in px; may lie outside the frame.
+    diameter : float
+        Diameter of the disc in px; the frame's longer side if `found` is False.
+    found : bool
+        Whether a disc was seen.
+    """
+
+    grid: tuple[int, int]
+    center: tuple[float, float]
+    diameter: float
+    found: bool
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row, first column, end row, end column of the part of the frame in the disc."""
+        if not self.found:
+            return 0, 0, *self.grid
+        start = [max(0, int(np.floor(c - self.diameter / 2))) for c in self.center]
+        end = [
+            min(size, int(np.ceil(c + self.diameter / 2)) + 1)
+            for c, size in zip(self.center, self.grid, strict=True)
+        ]
+        return start[0], start[1], end[0], end[1]
+
+    def mask(self, shrink: float = 0.01) -> npt.NDArray[np.bool_]:
+        """Draw the disc on the photograph's grid.
+
+        Parameters
+        ----------
+        shrink : float
+            Share of the diameter to leave out at the rim, where the optics blur into black.
+
+        Returns
+        -------
+        array of bool
+            ``(rows, columns)``, True inside.
+        """
+        if not self.found:
+            return np.ones(self.grid, bool)
+        rows, columns = np.ogrid[: self.grid[0], : self.grid[1]]
+        radius = self.diameter / 2 * (1 - shrink)
+        distance = (rows - self.center[0]) ** 2 + (columns - self.center[1]) ** 2
+        return np.asarray(distance <= radius**2)
+
+
+def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
+    """Find the disc of retina in a photograph.
+
+    A circle is fitted to the outline of the bright part, leaving out what lies on the frame, so
+    that a disc cut at top and bottom gets its true diameter and a notch none of it; random
+    triples of outline points vote (RANSAC, Fischler and Bolles 1981), always the same ones.
+
+    Parameters
+    ----------
+    image : array
+        ``(rows, columns)`` or ``(rows, columns, channels)``, any real dtype, finite.
+
+    Returns
+    -------
+    FieldOfView
+        The disc; or the whole frame, where no outline is round.
+    """
+    grid = image.shape[:2]
+    frame = FieldOfView(grid, (grid[0] / 2, grid[1] / 2), float(max(grid)), found=False)
+    scale = min(1.0, _SEARCH_SIZE / max(grid))
+    outline = _outline(_shrunken_brightness(image, scale))
+    if len(outline) < 20:
+        return frame
+    circle = _fit_circle(outline)
+    if circle is None:
+        return frame
+    row, column, diameter = circle
+    if not 0.5 * min(grid) <= diameter / scale <= 3 * max(grid):
+        return frame
+    center = ((row + 0.5) / scale - 0.5, (column + 0.5) / scale - 0.5)
+    return FieldOfView(grid, center, diameter / scale, found=True)
+
+
+def _shrunken_brightness(image: npt.NDArray[Any], scale: float) -> npt.NDArray[np.float32]:
+    rows, columns = (max(1, round(size * scale)) for size in image.shape[:2])
+    # Skipping pixels before converting them keeps a 12-megapixel photograph cheap.
+    stride = max(1, int(0.5 / scale))
+    thinned = image[::stride, ::stride]
+    brightness = thinned.max(axis=2) if thinned.ndim == 3 else thinned
+    small = cv2.resize(
+        np.ascontiguousarray(brightness, np.float32), (columns, rows), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5), np.float32)
+
+
+def _outline(brightness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the outline of the bright part as ``(points, 2)`` rows and columns, frame left out."""
+    dark, bright = np.percentile(brightness, [1, 60])
+    mask = (brightness > dark + 0.15 * (bright - dark)).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return np.empty((0, 2))
+    points = max(contours, key=cv2.contourArea)[:, 0, ::-1].astype(np.float64)
+    last = np.array(brightness.shape) - 1
+    margin = 4
+    inside = ((points >= margin) & (points <= last - margin)).all(axis=1)
+    return points[inside]
+
+
+def _fit_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float] | None:
+    """Fit ``(row, column, diameter)`` to the largest part of the points that is round."""
+    rng = np.random.default_rng(0)
+    triples = points[rng.integers(0, len(points), (_TRIES, 3))]
+    candidates = np.array([_circle_through(triple) for triple in triples])
+    candidates = candidates[np.isfinite(candidates).all(axis=1)]
+    if not len(candidates):
+        return None
+    distance = np.linalg.norm(points[np.newaxis] - candidates[:, np.newaxis, :2], axis=2)
+    tolerance = np.maximum(1.0, _TOLERANCE * candidates[:, 2:])
+    on_circle = np.abs(distance - candidates[:, 2:] / 2) <= tolerance
+    best = on_circle.sum(axis=1).argmax()
+    if on_circle[best].mean() < 0.4:
+        return None
+    row, column, diameter = _circle_through(points[on_circle[best]])
+    return row, column, diameter
+
+
+def _circle_through(points: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    """Least-squares circle (Kåsa 1976): row, column, diameter; infinite for points on a line."""
+    system = np.column_stack([2 * points, np.ones(len(points))])
+    solution, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=1e-9)
+    if rank < 3:
+        return np.inf, np.inf, np.inf
+    row, column, rest = solution
+    return float(row), float(column), 2 * float(np.sqrt(max(rest + row**2 + column**2, 0)))

@@ -1,0 +1,157 @@
+"""`RetinaImage`: pixels together with what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ImageError
+
+
+class Modality(StrEnum):
+    """What kind of picture it is."""
+
+    OCT = "oct"
+    FUNDUS = "fundus"
+    UNKNOWN = "unknown"
+
+
+class Laterality(StrEnum):
+    """Which eye: OD right, OS left."""
+
+    RIGHT = "OD"
+    LEFT = "OS"
+    UNKNOWN = "unknown"
+
+
+class Origin(StrEnum):
+    """Where a measure came from; an unknown one is never guessed."""
+
+    FILE = "file"
+    USER = "user"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Length:
+    """The size of one pixel along one axis, in µm, and where it came from."""
+
+    um: float | None = None
+    origin: Origin = Origin.UNKNOWN
+
+    def __post_init__(self) -> None:
+        if (self.um is None) != (self.origin is Origin.UNKNOWN):
+            raise ImageError(
+                f"A pixel size needs an origin, and an origin a size: received {self.um} µm"
+                f" from {self.origin}."
+            )
+        if self.um is not None and not (np.isfinite(self.um) and self.um > 0):
+            raise ImageError(f"A pixel size is a positive number of µm: received {self.um}.")
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Pixel sizes: between slices, along rows (depth in OCT) and along columns.
+
+    For a fundus photograph `axial` is the size of a pixel from row to row.
+    """
+
+    slice: Length = Length()
+    axial: Length = Length()
+    lateral: Length = Length()
+
+    @classmethod
+    def from_um(
+        cls,
+        *,
+        slice: float | None = None,
+        axial: float | None = None,
+        lateral: float | None = None,
+        origin: Origin = Origin.FILE,
+    ) -> Spacing:
+        """Make a spacing of which all known sizes have one origin."""
+        sizes = (
+            Length(um, origin) if um is not None else Length() for um in (slice, axial, lateral)
+        )
+        return cls(*sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class RetinaImage:
+    """An OCT B-scan, an OCT volume, or one or many fundus photographs.
+
+    Attributes
+    ----------
+    pixels : array
+        ``(rows, columns)`` or ``(slices, rows, columns)``, with a last axis of 3 or 4 if
+        `color`. Any real dtype; numpy, or lazy (dask) with the same indexing.
+    color : bool
+        Whether the last axis holds red, green, blue (and alpha).
+    modality : Modality
+        OCT or fundus, guessed or told.
+    spacing : Spacing
+        Pixel sizes in µm, with their origin.
+    laterality : Laterality
+        Which eye.
+    name : str
+        What to call it on screen.
+    source : str
+        Path of the file it came from, or a sentence for generated images.
+    metadata : dict
+        Whatever else the file said, for display only.
+    """
+
+    pixels: Any
+    color: bool = False
+    modality: Modality = Modality.UNKNOWN
+    spacing: Spacing = Spacing()
+    laterality: Laterality = Laterality.UNKNOWN
+    name: str = "image"
+    source: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape, dtype = tuple(self.pixels.shape), np.dtype(self.pixels.dtype)
+        if dtype.kind not in "buif":
+            raise ImageError(
+                f"'{self.name}' holds {dtype} values: an image needs whole or real numbers."
+            )
+        if self.color and (len(shape) < 3 or shape[-1] not in (3, 4)):
+            raise ImageError(
+                f"'{self.name}' has the shape {shape}: a colour image ends in 3 (RGB) or 4 (RGBA)."
+            )
+        if len(shape) - self.color not in (2, 3):
+            raise ImageError(
+                f"'{self.name}' has the shape {shape}: expected (rows, columns) or"
+                " (slices, rows, columns), with a last axis of 3 or 4 for colour."
+            )
+        if 0 in shape:
+            raise ImageError(f"'{self.name}' has the shape {shape}: there are no pixels in it.")
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether there is a slice axis."""
+        return len(self.pixels.shape) - self.color == 3
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices; 1 for a single image."""
+        return int(self.pixels.shape[0]) if self.is_volume else 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """``(rows, columns)`` of one slice."""
+        rows, columns = self.pixels.shape[1:3] if self.is_volume else self.pixels.shape[:2]
+        return int(rows), int(columns)
+
+    def plane(self, index: int = 0) -> npt.NDArray[Any]:
+        """Return one slice as numpy, ``(rows, columns)`` or ``(rows, columns, 3 or 4)``."""
+        if not 0 <= index < self.n_slices:
+            raise ImageError(
+                f"'{self.name}' has no slice {index}: its slices are 0 to {self.n_slices - 1}."
+            )
+        return np.asarray(self.pixels[index] if self.is_volume else self.pixels)

@@ -1,0 +1,117 @@
+"""Label schemes: what each mask value means, what it is called and how it is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import RetinaSegError
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of a mask.
+
+    Attributes
+    ----------
+    value : int
+        Mask value, 0 to 255; 0 is background.
+    name, abbreviation : str
+        The field's terms (IN·OCT, APOSTEL 2.0).
+    color : str
+        ``#rrggbb``.
+    order : int or None
+        Place from the vitreous outwards; None where depth has no meaning.
+    code : str or None
+        ``scheme:code`` of the structure in DICOM or SNOMED CT, where there is one.
+    """
+
+    value: int
+    name: str
+    abbreviation: str
+    color: str
+    order: int | None = None
+    code: str | None = None
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green, blue, 0 to 255."""
+        return int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A boundary between two layers, with its code in DICOM CID 4273 where there is one."""
+
+    name: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """The classes of a mask, in the order of their values, and the surfaces between them."""
+
+    name: str
+    classes: tuple[LabelClass, ...]
+    surfaces: tuple[Surface, ...] = ()
+
+    def __post_init__(self) -> None:
+        values = [label.value for label in self.classes]
+        if values != list(range(len(values))) or not 2 <= len(values) <= 256:
+            raise RetinaSegError(
+                f"The classes of '{self.name}' must have the values 0, 1, 2, …: received {values}."
+            )
+        if self.surfaces and len(self.surfaces) != len(self.classes):
+            raise RetinaSegError(
+                f"'{self.name}' has {len(self.classes) - 1} layers and so needs"
+                f" {len(self.classes)} surfaces: received {len(self.surfaces)}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names, background first."""
+        return tuple(label.name for label in self.classes)
+
+    @property
+    def palette(self) -> npt.NDArray[np.uint8]:
+        """Colours as ``(classes, 3)`` uint8."""
+        return np.array([label.rgb for label in self.classes], dtype=np.uint8)
+
+
+# Okabe and Ito's colours, told apart by colour-blind eyes.
+OCT_LAYERS = LabelScheme(
+    name="oct-layers",
+    classes=(
+        LabelClass(0, "Background", "BG", "#000000"),
+        LabelClass(1, "Retinal nerve fibre layer", "RNFL", "#e69f00", order=1),
+        LabelClass(2, "Ganglion cell + inner plexiform layer", "GCL+IPL", "#56b4e9", order=2),
+        LabelClass(3, "Inner nuclear layer", "INL", "#009e73", order=3),
+        LabelClass(4, "Outer plexiform layer", "OPL", "#f0e442", order=4),
+        LabelClass(5, "Outer nuclear layer", "ONL", "#0072b2", order=5),
+        LabelClass(6, "Ellipsoid zone + outer segments", "EZ", "#d55e00", order=6),
+        LabelClass(7, "Retinal pigment epithelium", "RPE", "#cc79a7", order=7),
+    ),
+    surfaces=(
+        Surface("ILM", "SCT:280677004"),
+        Surface("RNFL-GCL", "DCM:128289"),
+        Surface("IPL-INL", "DCM:128291"),
+        Surface("INL-OPL", "DCM:128292"),
+        Surface("OPL-ONL", "DCM:128293"),
+        Surface("ONL-EZ", "DCM:128295"),
+        Surface("EZ-RPE", "DCM:128296"),
+        Surface("RPE-BM", "DCM:128300"),
+    ),
+)
+
+FUNDUS_VESSELS = LabelScheme(
+    name="fundus-vessels",
+    classes=(
+        LabelClass(0, "Background", "BG", "#000000"),
+        LabelClass(1, "Vessel", "Vessel", "#00e5ff", code="SCT:367567000"),
+    ),
+)

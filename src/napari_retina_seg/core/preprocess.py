@@ -1,0 +1,273 @@
+"""From an image's own grid to the network's input, and exactly back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.fov import FieldOfView, detect_fov
+from napari_retina_seg.core.image import Length, Spacing
+
+Plane = npt.NDArray[Any]
+Tensor = npt.NDArray[np.float32]
+
+SMALLEST = 16  # px; a shorter side shows nothing that could be segmented
+_SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is more likely wrong than right
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the network's input lies on the image, and the way back.
+
+    Attributes
+    ----------
+    grid : tuple of int
+        ``(rows, columns)`` of the image.
+    box : tuple of int
+        First row, first column, end row, end column of the part that was taken.
+    working : tuple of int
+        ``(rows, columns)`` to which that part was scaled.
+    field : FieldOfView or None
+        Outside of it nothing is predicted.
+    """
+
+    grid: tuple[int, int]
+    box: tuple[int, int, int, int]
+    working: tuple[int, int]
+    field: FieldOfView | None = None
+
+    @property
+    def box_grid(self) -> tuple[int, int]:
+        """``(rows, columns)`` of the box."""
+        return self.box[2] - self.box[0], self.box[3] - self.box[1]
+
+    def restore(self, probabilities: Tensor) -> Tensor:
+        """Bring ``(classes, *working)`` probabilities to ``(classes, *grid)``.
+
+        What lies outside the box or the field of view is background with certainty.
+        """
+        background = np.zeros(len(probabilities), np.float32)
+        background[0] = 1
+        restored = np.empty((len(probabilities), *self.grid), np.float32)
+        restored[:] = background[:, np.newaxis, np.newaxis]
+        top, left, bottom, right = self.box
+        for plane, target in zip(probabilities, restored, strict=True):
+            target[top:bottom, left:right] = resize(plane, self.box_grid)
+        if self.field is not None and self.field.found:
+            outside = ~self.field.mask()
+            for value, target in zip(background, restored, strict=True):
+                target[outside] = value
+        return restored
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The network's input ``(rows, columns, channels)`` float32, and the way back."""
+
+    tensor: Tensor
+    geometry: Geometry
+
+
+@dataclass(frozen=True)
+class OctPreprocessing:
+    """Bring a B-scan to one physical scale and one range of brightness.
+
+    Attributes
+    ----------
+    axial_um, lateral_um : float
+        Pixel size to which an image of known spacing is scaled.
+    rows, columns : int
+        Where the spacing is unknown, an image that is over a quarter larger is shrunk to this
+        size: the common devices image 1.9 to 2.3 mm of depth however finely they sample it.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    kind: Literal["oct"] = "oct"
+    axial_um: float = 3.87
+    lateral_um: float = 11.8
+    rows: int = 496
+    columns: int = 768
+
+    def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
+        """Prepare one B-scan, ``(rows, columns)`` or colour that is really grey."""
+        grey = to_grey(to_float(plane))
+        grid = grey.shape[0], grey.shape[1]
+        working = (
+            _scaled(grid[0], spacing.axial, self.axial_um, self.rows),
+            _scaled(grid[1], spacing.lateral, self.lateral_um, self.columns),
+        )
+        tensor = resize(stretch(grey), working)[..., np.newaxis]
+        return Prepared(tensor, Geometry(grid, (0, 0, *grid), working))
+
+
+def _scaled(size: int, pixel: Length, target_um: float, usual: int) -> int:
+    if pixel.um is not None:
+        scale = float(np.clip(pixel.um / target_um, *_SCALE_LIMITS))
+        # Two exports of one device differ in the third digit: that is no reason to resample.
+        return size if abs(scale - 1) < 0.05 else max(SMALLEST, round(size * scale))
+    return usual if size > 1.25 * usual else size
+
+
+@dataclass(frozen=True)
+class FundusPreprocessing:
+    """Bring a photograph to one field-of-view diameter and even illumination.
+
+    Attributes
+    ----------
+    diameter : int
+        Diameter of the field of view in the network's input, px.
+    background : float
+        Standard deviation of the illumination that is taken out, in diameters.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    kind: Literal["fundus"] = "fundus"
+    diameter: int = 1152
+    background: float = 0.03
+
+    def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
+        """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part."""
+        del spacing
+        colors = to_rgb(to_float(plane))
+        field = detect_fov(colors)
+        scale = self.diameter / field.diameter
+        if not field.found:
+            scale = min(scale, 1.0)  # a cut-out: nothing tells its scale, so it keeps its own
+        top, left, bottom, right = box = field.box
+        working = tuple(max(SMALLEST, round(n * scale)) for n in (bottom - top, right - left))
+        geometry = Geometry(field.grid, box, (working[0], working[1]), field)
+        scaled = resize(colors[top:bottom, left:right], geometry.working)
+        inside = resize(
+            field.mask()[top:bottom, left:right].astype(np.float32), geometry.working
+        )
+        return Prepared(flatten(scaled, inside, self.background * self.diameter), geometry)
+
+
+@dataclass(frozen=True)
+class ResizePreprocessing:
+    """Scale the whole image to a fixed size and divide by its type's largest value.
+
+    This is what the published systems do.
+
+    Attributes
+    ----------
+    rows, columns : int or None
+        Size of the network's input; None keeps the image's own.
+    color : bool
+        Three channels, or one.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    kind: Literal["resize"] = "resize"
+    rows: int | None = None
+    columns: int | None = None
+    color: bool = False
+
+    def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
+        """Prepare one image; spacing plays no part."""
+        del spacing
+        largest = np.iinfo(plane.dtype).max if plane.dtype.kind in "ui" else None
+        values = to_float(plane)
+        values /= largest if largest else max(float(values.max()), 1e-12)
+        pixels = to_rgb(values) if self.color else to_grey(values)[..., np.newaxis]
+        grid = pixels.shape[0], pixels.shape[1]
+        working = (self.rows or grid[0], self.columns or grid[1])
+        tensor = resize(pixels, working).reshape(*working, -1)
+        return Prepared(tensor, Geometry(grid, (0, 0, *grid), working))
+
+
+Preprocessing = OctPreprocessing | FundusPreprocessing | ResizePreprocessing
+
+
+def to_float(plane: Plane) -> Tensor:
+    """Return float32 pixels in which NaN and infinities are replaced by the least finite value.
+
+    Raises
+    ------
+    ImageError
+        If nothing could be segmented: too small, no finite value, or one value throughout.
+    """
+    if min(plane.shape[:2]) < SMALLEST:
+        raise ImageError(
+            f"The image is {plane.shape[0]} × {plane.shape[1]} px: it needs at least"
+            f" {SMALLEST} × {SMALLEST}."
+        )
+    values = plane.astype(np.float32)
+    if plane.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.any():
+            raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
+        values[~finite] = values[finite].min()
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise ImageError(
+            f"The image is {low:g} everywhere: there is nothing to segment. Check the file."
+        )
+    return values
+
+
+def to_grey(values: Tensor) -> Tensor:
+    """Reduce colours to their mean; alpha is left out."""
+    return values if values.ndim == 2 else np.asarray(values[..., :3].mean(axis=2), np.float32)
+
+
+def to_rgb(values: Tensor) -> Tensor:
+    """Return three channels: grey is repeated, alpha is left out."""
+    return np.repeat(values[..., np.newaxis], 3, 2) if values.ndim == 2 else values[..., :3]
+
+
+def resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up."""
+    if values.shape[:2] == size:
+        return values
+    shrinks = size[0] * size[1] < values.shape[0] * values.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how), np.float32)
+
+
+def stretch(values: Tensor) -> Tensor:
+    """Map the 1st and the 99.5th percentile to 0 and 1, and clip."""
+    low, high = np.percentile(values[::2, ::2], [1, 99.5])
+    if low == high:
+        low, high = values.min(), values.max()
+    return np.clip((values - low) / (high - low), 0, 1, dtype=np.float32)
+
+
+def flatten(colors: Tensor, inside: Tensor, sigma: float) -> Tensor:
+    """Take out slow changes of brightness within the field of view, and even the contrast.
+
+    Each channel loses its Gaussian mean over the pixels inside (a normalised convolution, so
+    that the rim leaves no edge) and is divided by its standard deviation there; outside is 0.
+
+    Parameters
+    ----------
+    colors : array
+        ``(rows, columns, 3)``.
+    inside : array
+        ``(rows, columns)``, 1 inside the field of view, 0 outside.
+    sigma : float
+        Standard deviation of the mean, px.
+
+    Returns
+    -------
+    array
+        ``(rows, columns, 3)``, of mean 0 and variance 1 inside.
+    """
+    weight = (inside > 0.99).astype(np.float32)[..., np.newaxis]
+    size = colors.shape[0], colors.shape[1]
+    # The mean is smooth: computing it on a quarter of the size changes nothing but the time.
+    small = (max(1, size[0] // 4), max(1, size[1] // 4))
+    stacked = resize(np.concatenate([colors * weight, weight], axis=2), small)
+    blurred = cv2.GaussianBlur(stacked, (0, 0), sigma / 4)
+    mean = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
+    flat = (colors - resize(mean, size)) * weight
+    spread = np.sqrt((flat**2).sum(axis=(0, 1)) / max(float(weight.sum()), 1))
+    return np.asarray(flat / np.maximum(spread, 1e-6), np.float32)

@@ -1,0 +1,74 @@
+"""How long work talks to whoever waits for it: progress out, cancellation in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from napari_retina_seg.core.errors import RetinaSegError
+
+T = TypeVar("T")
+
+
+class Cancelled(RetinaSegError):
+    """The work was stopped on request; nothing half-made is left behind."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a long job.
+
+    Attributes
+    ----------
+    done, total : int
+        Steps finished, and steps in all.
+    message : str
+        What is being done now, in the user's words.
+    """
+
+    done: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class CancelToken:
+    """A flag that the user's thread raises and the working thread looks at."""
+
+    _event: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next step."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked the work to stop."""
+        return self._event.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `Cancelled` if somebody asked the work to stop."""
+        if self.cancelled:
+            raise Cancelled("Cancelled: nothing was changed.")
+
+
+def finish(job: Generator[Progress, None, T]) -> T:
+    """Walk a long job to its end without showing its progress.
+
+    Parameters
+    ----------
+    job : generator of Progress
+        Long work as this package writes it.
+
+    Returns
+    -------
+    object
+        What the job returned.
+    """
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]

@@ -1,0 +1,223 @@
+"""Masks to boundary heights and back, always in anatomical order.
+
+A boundary height is a float row: 0 is the upper edge of the image, heights grow with depth. The
+layer ``k`` covers the rows ``round(upper) <= row < round(lower)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_retina_seg.core.errors import ImageError
+
+Heights = npt.NDArray[np.float32]
+
+_SHARPEST = -9.0  # log-probability below which more certainty says nothing more
+
+
+def decode(probabilities: npt.NDArray[Any]) -> Heights:
+    """Find the ordered boundaries that the class probabilities support best.
+
+    For every column the boundaries ``b_1 <= … <= b_k`` are those that maximise the summed log
+    probability of the labelling background, layer 1 … layer k-1, background. With ``L_c`` the
+    running sum of class ``c``'s log-probability down the column the score is a sum of one term
+    per boundary, so a running maximum solves it exactly, boundary by boundary. Each is then
+    placed between rows where the two classes it divides are equally likely.
+
+    Parameters
+    ----------
+    probabilities : array
+        ``(classes, rows, columns)``; class 0 lies above the first and below the last boundary.
+
+    Returns
+    -------
+    array
+        ``(classes, columns)`` float32 heights in px, none above the one before it.
+    """
+    if probabilities.ndim != 3 or len(probabilities) < 2:
+        raise ImageError(
+            "Boundaries need probabilities of shape (classes, rows, columns):"
+            f" received {probabilities.shape}."
+        )
+    log = np.log(np.maximum(probabilities, np.exp(_SHARPEST)), dtype=np.float32)
+    classes, rows, columns = log.shape
+    # change[k, r]: gain of ending class k-1 and beginning class k at row r
+    change = np.empty((classes, rows + 1, columns), np.float32)
+    ratio = np.empty_like(log)
+    for k in range(classes):
+        below = log[(k + 1) % classes]
+        np.subtract(log[k], below, out=ratio[k])
+        change[k, 0] = 0
+        np.cumsum(ratio[k], axis=0, out=change[k, 1:])
+    best = np.empty_like(change)
+    best[0] = change[0]
+    for k in range(1, classes):
+        np.maximum.accumulate(best[k - 1], axis=0, out=best[k])
+        best[k] += change[k]
+    rows_at = _trace_back(best)
+    return np.maximum.accumulate(_between_rows(rows_at, ratio), axis=0)
+
+
+def _trace_back(best: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """Read the best rows off, deepest boundary first, each no deeper than the one below."""
+    classes, edges, columns = best.shape
+    rows_at = np.empty((classes, columns), np.intp)
+    limit = np.full(columns, edges - 1)
+    depth = np.arange(edges)[:, np.newaxis]
+    for k in reversed(range(classes)):
+        reachable = np.where(depth <= limit, best[k], -np.inf)
+        limit = rows_at[k] = reachable.argmax(axis=0)
+    return rows_at
+
+
+def _between_rows(rows_at: npt.NDArray[np.intp], ratio: npt.NDArray[np.float32]) -> Heights:
+    """Move each boundary to where the log ratio of its two classes crosses zero."""
+    classes, rows, columns = ratio.shape
+    k, column = np.arange(classes)[:, np.newaxis], np.arange(columns)
+    above = ratio[k, np.clip(rows_at - 1, 0, rows - 1), column]
+    below = ratio[k, np.clip(rows_at, 0, rows - 1), column]
+    crosses = (above > 0) & (below < 0) & (rows_at > 0) & (rows_at < rows)
+    fraction = np.where(crosses, above / np.where(crosses, above - below, 1), 0.5)
+    return (rows_at - 0.5 + fraction).astype(np.float32)
+
+
+def smooth(heights: Heights, sigma: float) -> Heights:
+    """Take out single-column jumps (median) and smooth along the columns (Gaussian).
+
+    Parameters
+    ----------
+    heights : array
+        ``(boundaries, columns)`` in px, in order.
+    sigma : float
+        Standard deviation in columns; 0 leaves the heights alone.
+
+    Returns
+    -------
+    array
+        Same shape, still in order: both filters are monotone.
+    """
+    if not sigma:
+        return heights
+    size = (1, 2 * round(2 * sigma) + 1)
+    steady = ndimage.median_filter(heights, size, mode="nearest")
+    result: Heights = ndimage.gaussian_filter1d(steady, sigma, axis=1, mode="nearest")
+    return np.maximum.accumulate(result, axis=0)
+
+
+def to_labels(heights: Heights, rows: int) -> npt.NDArray[np.uint8]:
+    """Draw the mask between ordered boundaries.
+
+    Parameters
+    ----------
+    heights : array
+        ``(boundaries, columns)`` in px.
+    rows : int
+        Rows of the mask.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` uint8; layer ``k`` lies between boundaries ``k`` and ``k + 1``.
+    """
+    # A background pixel has passed no boundary or all of them, which is the same modulo their
+    # number, so that counting passed boundaries is the whole of drawing.
+    n = len(heights)
+    steps = np.zeros((rows + 1, heights.shape[1]), np.uint8)
+    edges = np.clip(np.rint(np.maximum.accumulate(heights, axis=0)), 0, rows).astype(np.intp)
+    columns = np.arange(heights.shape[1])
+    for edge in edges:
+        np.add.at(steps, (edge, columns), 1)
+    passed = np.cumsum(steps[:rows], axis=0, dtype=np.uint8)
+    return np.where(passed == n, 0, passed).astype(np.uint8)
+
+
+def connect(heights: Heights, rows: int) -> Heights:
+    """Make every layer one connected band, at least a pixel thick, by moving boundaries down.
+
+    The lower boundary of a layer may nowhere lie above the upper one's rounded row plus one, nor
+    above the upper boundary of a neighbouring column: then consecutive columns touch.
+
+    Parameters
+    ----------
+    heights : array
+        ``(boundaries, columns)`` in px, in order.
+    rows : int
+        Rows of the image; nothing is moved past the last.
+
+    Returns
+    -------
+    array
+        Same shape, in order.
+    """
+    result = np.clip(heights, 0, rows).astype(np.float32)
+    last = len(result) - 1
+    for k in range(last):
+        upper = np.minimum(result[k], rows - (last - k))
+        result[k] = upper
+        neighbours = ndimage.maximum_filter1d(np.rint(upper), 3, mode="nearest")
+        least = np.maximum(np.rint(upper) + 1, neighbours)
+        too_high = np.rint(result[k + 1]) < least
+        result[k + 1] = np.where(too_high, least, result[k + 1])
+    return np.minimum(result, rows)
+
+
+def from_labels(labels: npt.NDArray[Any], boundaries: int) -> Heights:
+    """Read the boundaries off a mask of stacked layers.
+
+    Parameters
+    ----------
+    labels : array
+        ``(rows, columns)``, values 0 to ``boundaries - 1``, layers in order down each column.
+    boundaries : int
+        How many boundaries the scheme has.
+
+    Returns
+    -------
+    array
+        ``(boundaries, columns)`` float32 heights in px. A layer that a column lacks gets the
+        same height above and below; a column without any layer gets NaN.
+    """
+    rows, columns = labels.shape
+    heights = np.full((boundaries, columns), np.nan, np.float32)
+    anything = (labels > 0).any(axis=0)
+    inside = labels[:, anything]
+    top = (inside > 0).argmax(axis=0)
+    counts = np.stack([(inside == k).sum(axis=0) for k in range(1, boundaries)])
+    heights[:, anything] = np.concatenate([top[np.newaxis], top + np.cumsum(counts, axis=0)])
+    return heights
+
+
+def resample(
+    heights: Heights,
+    *,
+    from_grid: tuple[int, int],
+    to_grid: tuple[int, int],
+) -> Heights:
+    """Bring boundaries from one grid to another that covers the same field.
+
+    Parameters
+    ----------
+    heights : array
+        ``(boundaries, columns)`` in px of `from_grid`.
+    from_grid, to_grid : tuple of int
+        ``(rows, columns)``.
+
+    Returns
+    -------
+    array
+        ``(boundaries, columns of to_grid)`` in px of `to_grid`.
+    """
+    if from_grid == to_grid:
+        return heights
+    scaled = heights * np.float32(to_grid[0] / from_grid[0])
+    if from_grid[1] == to_grid[1]:
+        return scaled
+    resized: Heights = cv2.resize(
+        scaled, (to_grid[1], len(heights)), interpolation=cv2.INTER_LINEAR
+    )
+    return resized

@@ -1,0 +1,184 @@
+"""Random crops: image and mask moved together, the image made to look like another camera's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+
+Array = npt.NDArray[np.float32]
+Range = tuple[float, float]
+Chance = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(BaseModel):
+    """How far crops may differ from the image.
+
+    Attributes
+    ----------
+    rotation : float
+        Largest turn either way, degrees.
+    scale, aspect : tuple of float
+        Range of magnification, and of the ratio of column to row magnification (log-uniform).
+    shear : float
+        Largest shear, columns per row.
+    flip_columns, flip_rows : bool
+        Mirror half of the crops.
+    gain, mixing : float
+        Standard deviation of the log of each channel's gain; share of the other channels.
+    grey : float
+        Chance of one grey channel for all.
+    gamma : float
+        Standard deviation of the log of the exponent (images in 0 … 1 only).
+    illumination, noise, speckle : float
+        Largest amplitude of a smooth field, of white noise, of multiplicative noise.
+    blur, coarse : float
+        Largest Gaussian blur in px; largest loss of resolution (factor), in a third each.
+    shadow : float
+        Chance of dark vertical bands, as vessels cast in OCT.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0
+    scale: Range = (1, 1)
+    aspect: Range = (1, 1)
+    shear: NonNegativeFloat = 0
+    flip_columns: bool = True
+    flip_rows: bool = False
+    gain: NonNegativeFloat = 0
+    mixing: NonNegativeFloat = 0
+    grey: Chance = 0
+    gamma: NonNegativeFloat = 0
+    illumination: NonNegativeFloat = 0
+    noise: NonNegativeFloat = 0
+    speckle: NonNegativeFloat = 0
+    blur: NonNegativeFloat = 0
+    coarse: Annotated[float, Field(ge=1)] = 1
+    shadow: Chance = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A prepared image with its target.
+
+    Attributes
+    ----------
+    tensor : array
+        ``(rows, columns, channels)`` float32, the network's input.
+    target : array
+        ``(rows, columns)``: classes (uint8), or the share of a pixel that is vessel (float32).
+    weight : array
+        ``(rows, columns)`` float32, 0 where nothing is known and so nothing is learnt.
+    """
+
+    tensor: Array
+    target: npt.NDArray[np.uint8] | Array
+    weight: Array
+
+
+def random_crop(
+    sample: Sample, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Cut a random, randomly changed piece out of a sample.
+
+    Returns
+    -------
+    tuple of array
+        Image ``(rows, columns, channels)`` and ``(rows, columns, 2)`` target and weight, float32.
+    """
+    matrix = _random_affine(sample.tensor.shape[:2], size, how, rng)
+    image = _warp(sample.tensor, matrix, size, cv2.INTER_LINEAR)
+    classes = sample.target.dtype == np.uint8
+    target = _warp(sample.target, matrix, size, cv2.INTER_NEAREST if classes else cv2.INTER_LINEAR)
+    weight = _warp(sample.weight, matrix, size, cv2.INTER_NEAREST)
+    seen = weight[..., np.newaxis]
+    image = change_appearance(image.reshape(*size, -1), how, rng) * seen
+    return image, np.stack([target.astype(np.float32), weight], axis=-1)
+
+
+def _random_affine(
+    grid: tuple[int, ...], size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Return the ``(2, 3)`` matrix from crop (x, y) to image (x, y)."""
+    angle = np.deg2rad(rng.uniform(-how.rotation, how.rotation))
+    scale = np.exp(rng.uniform(*np.log(how.scale)))
+    aspect = np.exp(rng.uniform(*np.log(how.aspect)) / 2)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    skew = np.array([[1, rng.uniform(-how.shear, how.shear)], [0, 1]])
+    flips = [
+        -1 if how.flip_columns and rng.random() < 0.5 else 1,
+        -1 if how.flip_rows and rng.random() < 0.5 else 1,
+    ]
+    linear = turn @ skew @ np.diag([flips[0] / (scale * aspect), flips[1] * aspect / scale])
+    # The crop's centre keeps half a crop away from the edges, where the image is large enough.
+    half = np.array(size[::-1]) / (2 * scale)
+    full = np.array(grid[1::-1])
+    margin = np.minimum(half, full / 2)
+    center = rng.uniform(margin, full - margin)
+    return np.column_stack([linear, center - linear @ (np.array(size[::-1]) / 2)])
+
+
+def _warp(
+    values: npt.NDArray[np.float32] | npt.NDArray[np.uint8],
+    matrix: npt.NDArray[np.float64],
+    size: tuple[int, int],
+    how: int,
+) -> Array:
+    flags = how | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(values, matrix, (size[1], size[0]), flags=flags), np.float32)
+
+
+def change_appearance(image: Array, how: Augmentation, rng: np.random.Generator) -> Array:
+    """Change contrast, colours, sharpness and noise of ``(rows, columns, channels)``."""
+    image = _change_colors(image, how, rng)
+    if how.gamma:
+        image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, how.gamma)))
+    image = _change_sharpness(image, how, rng)
+    rows, columns, channels = image.shape
+    if how.illumination:
+        field = rng.normal(0, how.illumination * rng.random(), (6, 6)).astype(np.float32)
+        image = image + cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)[..., None]
+    if how.shadow and rng.random() < how.shadow:
+        image = image * _shadows(columns, rng)[np.newaxis, :, np.newaxis]
+    if how.speckle:
+        amount = np.float32(how.speckle * rng.random() ** 2)
+        image = image * (1 + amount * rng.standard_normal(image.shape, np.float32))
+    if how.noise:
+        amount = np.float32(how.noise * rng.random() ** 2)
+        image = image + amount * rng.standard_normal(image.shape, np.float32)
+    return np.asarray(image, np.float32)
+
+
+def _change_colors(image: Array, how: Augmentation, rng: np.random.Generator) -> Array:
+    channels = image.shape[-1]
+    mix = np.eye(channels) + how.mixing * rng.uniform(-1, 1, (channels, channels))
+    if rng.random() < how.grey:
+        mix = np.repeat(rng.dirichlet(np.ones(channels))[:, np.newaxis], channels, axis=1)
+    gains = np.exp(rng.normal(0, how.gain / 2) + rng.normal(0, how.gain, channels))
+    return np.asarray(image @ (mix * gains).astype(np.float32), np.float32)
+
+
+def _change_sharpness(image: Array, how: Augmentation, rng: np.random.Generator) -> Array:
+    rows, columns, channels = image.shape
+    if how.coarse > 1 and rng.random() < 1 / 3:
+        factor = rng.uniform(1, how.coarse)
+        small = cv2.resize(
+            image, (round(columns / factor), round(rows / factor)), interpolation=cv2.INTER_AREA
+        )
+        image = cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    if how.blur and rng.random() < 1 / 3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.2, how.blur))
+    return np.asarray(image, np.float32).reshape(rows, columns, channels)
+
+
+def _shadows(columns: int, rng: np.random.Generator) -> Array:
+    profile = np.ones(columns, np.float32)
+    for _ in range(rng.integers(1, 4)):
+        distance = np.abs(np.arange(columns) - rng.uniform(0, columns))
+        profile *= 1 - rng.uniform(0.2, 0.8) * np.exp(-((distance / rng.uniform(2, 15)) ** 2))
+    return profile

@@ -1,0 +1,1 @@
+"""Networks at work. The only rooms that import Keras or TensorFlow, and only inside functions."""
