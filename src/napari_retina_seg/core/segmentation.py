@@ -1,0 +1,116 @@
+"""`Segmentation`: what a model drew, and how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.labels import LabelScheme
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a mask came from: enough to make it again.
+
+    Attributes
+    ----------
+    source : str
+        Path of the image.
+    model, weights_sha256 : str
+        Name of the model and hash of its weights.
+    version : str
+        Version of this program.
+    device, precision : str
+        What computed it, e.g. ``CPU`` and ``float32``.
+    seconds : float
+        How long it took.
+    """
+
+    source: str
+    model: str
+    weights_sha256: str
+    version: str
+    device: str
+    precision: str
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The mask of an image, on the image's own grid.
+
+    Attributes
+    ----------
+    labels : array
+        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    scheme : LabelScheme
+        What the values mean.
+    provenance : Provenance
+        How it came about.
+    boundaries : array or None
+        float32 heights in px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``,
+        for schemes with surfaces.
+    probabilities : array or None
+        float16, ``(classes, rows, columns)`` or ``(slices, classes, rows, columns)``, if asked
+        for.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    scheme: LabelScheme
+    provenance: Provenance
+    boundaries: npt.NDArray[np.float32] | None = None
+    probabilities: npt.NDArray[np.float16] | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
+            raise ImageError(
+                "Labels are uint8 of shape (rows, columns) or (slices, rows, columns): received"
+                f" {self.labels.dtype} {self.labels.shape}."
+            )
+        if self.probabilities is not None:
+            slices, grid = self.labels.shape[:-2], self.labels.shape[-2:]
+            expected = (*slices, len(self.scheme), *grid)
+            if self.probabilities.shape != expected:
+                raise ImageError(
+                    f"Probabilities of this mask have the shape {expected}: received"
+                    f" {self.probabilities.shape}."
+                )
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether there is a slice axis."""
+        return self.labels.ndim == 3
+
+    def uncertainty(self) -> npt.NDArray[np.float32]:
+        """Return the entropy of the class probabilities over its largest value, 0 … 1.
+
+        Returns
+        -------
+        array
+            float32, shape of the labels.
+
+        Raises
+        ------
+        ImageError
+            If the probabilities were not asked for.
+        """
+        if self.probabilities is None:
+            raise ImageError("There is no uncertainty without probabilities: ask for them.")
+        return normalised_entropy(self.probabilities)
+
+
+def normalised_entropy(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Shannon entropy over the axis -3, divided by that of a uniform distribution.
+
+    Class by class, so that a volume of many classes needs memory for two of its masks only.
+    """
+    classes = probabilities.shape[-3]
+    entropy = np.zeros(probabilities.shape[:-3] + probabilities.shape[-2:], np.float32)
+    for k in range(classes):
+        p = probabilities[..., k, :, :].astype(np.float32)
+        entropy -= p * np.log(np.maximum(p, 1e-12))
+    return np.clip(entropy / np.log(classes), 0, 1, dtype=np.float32)

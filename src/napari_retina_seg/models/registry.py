@@ -1,0 +1,175 @@
+"""Model folders: those in the package, and those a user added by path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from pydantic import ValidationError
+
+from napari_retina_seg.core.errors import ModelError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.models.spec import ModelSpec
+
+SPEC_FILE = "spec.json"
+WEIGHTS_FILE = "model.weights.h5"
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk whose spec was read; the weights are checked when they are loaded.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    spec : ModelSpec
+        What the model is.
+    """
+
+    path: Path
+    spec: ModelSpec
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.spec.name
+
+    @property
+    def weights(self) -> Path:
+        """The file with the weights."""
+        return self.path / WEIGHTS_FILE
+
+    def check_weights(self) -> None:
+        """Raise `ModelError` if the weights are missing, cut or altered."""
+        try:
+            digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        except FileNotFoundError as error:
+            raise ModelError(
+                f"The model folder '{self.path}' has no {WEIGHTS_FILE}: copy the whole folder."
+            ) from error
+        except OSError as error:
+            raise ModelError(f"'{self.weights}' can't be read: {error.strerror}.") from error
+        if digest != self.spec.weights_sha256:
+            raise ModelError(
+                f"The weights of '{self.name}' in '{self.path}' are not those its {SPEC_FILE}"
+                " names (cut short or altered): copy the model folder again."
+            )
+
+
+def open_model(path: Path) -> ModelFolder:
+    """Open a model folder; nothing in it is executed.
+
+    Raises
+    ------
+    ModelError
+        If the folder is no model folder, its spec is wrong, or its weights are not the spec's.
+    """
+    folder = _read_folder(path)
+    folder.check_weights()
+    return folder
+
+
+def _read_folder(path: Path) -> ModelFolder:
+    try:
+        text = (path / SPEC_FILE).read_text(encoding="utf-8")
+        return ModelFolder(path, ModelSpec.model_validate_json(text))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"'{path}' is no model folder: it needs {SPEC_FILE} and {WEIGHTS_FILE}."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"'{path / SPEC_FILE}' can't be read: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its syntax"
+        raise ModelError(
+            f"'{path / SPEC_FILE}' is not a valid model spec: {where}: {first['msg']}."
+        ) from error
+
+
+def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
+    """List the models that can be used, the package's own first.
+
+    Parameters
+    ----------
+    modality : Modality, optional
+        Leave out those for other images; with None or UNKNOWN all are listed.
+
+    Returns
+    -------
+    tuple of ModelFolder
+        Folders that were added and can't be read any more are left out.
+    """
+    models = [_read_folder(path.parent) for path in sorted(BUNDLED.glob(f"*/{SPEC_FILE}"))]
+    for path in added_paths():
+        try:
+            models.append(_read_folder(path))
+        except ModelError:
+            continue
+    wanted = modality in (None, Modality.UNKNOWN)
+    return tuple(model for model in models if wanted or model.spec.modality is modality)
+
+
+def find_model(name: str | Path) -> ModelFolder:
+    """Find a model by its name, or open it by the path of its folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the message lists those there are.
+    """
+    models = list_models()
+    for model in models:
+        if model.name == str(name):
+            return model
+    if Path(name).is_dir():
+        return open_model(Path(name))
+    known = ", ".join(model.name for model in models)
+    raise ModelError(f"There is no model '{name}': use one of {known}, or a model folder's path.")
+
+
+def default_model(modality: Modality) -> ModelFolder:
+    """Return the first model that takes images of a modality."""
+    if modality is Modality.UNKNOWN:
+        raise ModelError("Say whether the image is OCT or fundus: nothing in it tells.")
+    models = list_models(modality)
+    if not models:
+        raise ModelError(f"There is no model for {modality.value} images.")
+    return models[0]
+
+
+def add_model(path: Path) -> ModelFolder:
+    """Check a model folder and remember its path for `list_models`."""
+    model = open_model(path.expanduser().resolve())
+    taken = {other.name: other.path for other in list_models()}
+    if taken.get(model.name, model.path) != model.path:
+        raise ModelError(
+            f"There is already a model '{model.name}', in '{taken[model.name]}': change the name"
+            f" in {SPEC_FILE}."
+        )
+    _remember([*(other for other in added_paths() if other != model.path), model.path])
+    return model
+
+
+def added_paths() -> list[Path]:
+    """Return the folders that were added by path."""
+    try:
+        return [Path(path) for path in json.loads(_list_file().read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _remember(paths: Iterable[Path]) -> None:
+    text = json.dumps([str(path) for path in paths], indent=1)
+    write_atomically(_list_file(), text.encode())
+
+
+def _list_file() -> Path:
+    return Path(platformdirs.user_config_dir("napari-retina-seg")) / "models.json"

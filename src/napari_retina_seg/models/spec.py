@@ -1,0 +1,103 @@
+"""`ModelSpec`: the one file that says what a model is; it drives network, widget and card."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.preprocess import Preprocessing
+from napari_retina_seg.models.config import Architecture
+
+SCHEMA_VERSION = 1
+
+
+class SurfacePostprocessing(BaseModel):
+    """Ordered boundaries from the probabilities, and the layers between them.
+
+    Attributes
+    ----------
+    smoothing : float
+        Standard deviation along the columns, px of the network's input.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["surfaces"] = "surfaces"
+    smoothing: NonNegativeFloat = 0
+
+
+class ThresholdPostprocessing(BaseModel):
+    """The one class where its probability exceeds a threshold that was fixed in validation.
+
+    Attributes
+    ----------
+    threshold : float
+        Probability from which on a pixel belongs to the class.
+    smallest : int
+        Connected pieces of fewer pixels (of the network's input) are dropped.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["threshold"] = "threshold"
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    smallest: NonNegativeInt = 0
+
+
+class ArgmaxPostprocessing(BaseModel):
+    """The most probable class of each pixel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["argmax"] = "argmax"
+
+
+Postprocessing = Annotated[
+    SurfacePostprocessing | ThresholdPostprocessing | ArgmaxPostprocessing,
+    Field(discriminator="kind"),
+]
+
+
+class ModelSpec(BaseModel):
+    """What a model is.
+
+    Attributes
+    ----------
+    schema_version : int
+        Of this file.
+    name, title, description : str
+        Its name in menus and commands; what it does, in a line; what to know before using it.
+    modality : Modality
+        The images it takes.
+    scheme : LabelScheme
+        The masks it draws.
+    architecture, preprocessing, postprocessing
+        How it draws them.
+    training_data : str
+        What it learnt from.
+    metrics : dict
+        Measured figures by data set: ``{"CHASE_DB1 test": {"F1": 0.8}}``; written by a script.
+    licence : str
+        Under which its weights may be used.
+    weights_sha256 : str
+        Hash of ``model.weights.h5``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    title: str
+    description: str = ""
+    modality: Modality
+    scheme: LabelScheme
+    architecture: Architecture
+    preprocessing: Annotated[Preprocessing, Field(discriminator="kind")]
+    postprocessing: Postprocessing
+    training_data: str
+    metrics: dict[str, dict[str, float]] = {}
+    licence: str
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
