@@ -62,10 +62,13 @@ class FieldOfView:
         """
         if not self.found:
             return np.ones(self.grid, bool)
-        rows, columns = np.ogrid[: self.grid[0], : self.grid[1]]
-        radius = self.diameter / 2 * (1 - shrink)
-        distance = (rows - self.center[0]) ** 2 + (columns - self.center[1]) ** 2
-        return np.asarray(distance <= radius**2)
+        # OpenCV draws to 1/16 px, and much faster than comparing distances.
+        row, column, radius = (
+            round(16 * value) for value in (*self.center, self.diameter / 2 * (1 - shrink))
+        )
+        mask = np.zeros(self.grid, np.uint8)
+        cv2.circle(mask, (column, row), radius, 1, thickness=-1, shift=4)
+        return mask.astype(bool)
 
 
 def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:

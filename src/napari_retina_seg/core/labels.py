@@ -115,3 +115,5 @@ FUNDUS_VESSELS = LabelScheme(
         LabelClass(1, "Vessel", "Vessel", "#00e5ff", code="SCT:367567000"),
     ),
 )
+
+SCHEMES = {scheme.name: scheme for scheme in (OCT_LAYERS, FUNDUS_VESSELS)}

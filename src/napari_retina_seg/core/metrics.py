@@ -70,8 +70,7 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
             precision=tp / (tp + fp),
             recall=tp / (tp + fn),
             specificity=tn / (tn + fp),
-            mcc=(tp * tn - fp * fn)
-            / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
+            mcc=(tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
             accuracy=float(tp.sum() / counts.sum()),
         )
 

@@ -46,22 +46,21 @@ class Geometry:
         """``(rows, columns)`` of the box."""
         return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
-    def restore(self, probabilities: Tensor) -> Tensor:
-        """Bring ``(classes, *working)`` probabilities to ``(classes, *grid)``.
+    def restore(self, plane: Tensor, outside: float) -> Tensor:
+        """Bring one ``working`` plane of probabilities to ``grid``.
 
-        What lies outside the box or the field of view is background with certainty.
+        Parameters
+        ----------
+        plane : array
+            ``working`` float32.
+        outside : float
+            What to say outside the box and the field of view.
         """
-        background = np.zeros(len(probabilities), np.float32)
-        background[0] = 1
-        restored = np.empty((len(probabilities), *self.grid), np.float32)
-        restored[:] = background[:, np.newaxis, np.newaxis]
         top, left, bottom, right = self.box
-        for plane, target in zip(probabilities, restored, strict=True):
-            target[top:bottom, left:right] = resize(plane, self.box_grid)
+        restored = np.full(self.grid, outside, np.float32)
+        restored[top:bottom, left:right] = resize(plane, self.box_grid)
         if self.field is not None and self.field.found:
-            outside = ~self.field.mask()
-            for value, target in zip(background, restored, strict=True):
-                target[outside] = value
+            restored[~self.field.mask()] = outside
         return restored
 
 
@@ -96,6 +95,7 @@ class OctPreprocessing:
 
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
         """Prepare one B-scan, ``(rows, columns)`` or colour that is really grey."""
+        check_plane(plane)
         grey = to_grey(to_float(plane))
         grid = grey.shape[0], grey.shape[1]
         working = (
@@ -135,19 +135,21 @@ class FundusPreprocessing:
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
         """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part."""
         del spacing
-        colors = to_rgb(to_float(plane))
-        field = detect_fov(colors)
+        check_plane(plane)
+        field = detect_fov(plane[..., :3] if plane.ndim == 3 else plane)
         scale = self.diameter / field.diameter
         if not field.found:
             scale = min(scale, 1.0)  # a cut-out: nothing tells its scale, so it keeps its own
         top, left, bottom, right = box = field.box
-        working = tuple(max(SMALLEST, round(n * scale)) for n in (bottom - top, right - left))
-        geometry = Geometry(field.grid, box, (working[0], working[1]), field)
-        scaled = resize(colors[top:bottom, left:right], geometry.working)
-        inside = resize(
-            field.mask()[top:bottom, left:right].astype(np.float32), geometry.working
+        working = (
+            max(SMALLEST, round((bottom - top) * scale)),
+            max(SMALLEST, round((right - left) * scale)),
         )
-        return Prepared(flatten(scaled, inside, self.background * self.diameter), geometry)
+        geometry = Geometry(field.grid, box, working, field)
+        # Scaling before converting keeps a 12-megapixel photograph cheap.
+        colors = to_rgb(to_float(resize(plane[top:bottom, left:right], working)))
+        inside = resize(field.mask()[top:bottom, left:right].astype(np.uint8), working)
+        return Prepared(flatten(colors, inside, self.background * self.diameter), geometry)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ class ResizePreprocessing:
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
         """Prepare one image; spacing plays no part."""
         del spacing
+        check_plane(plane)
         largest = np.iinfo(plane.dtype).max if plane.dtype.kind in "ui" else None
         values = to_float(plane)
         values /= largest if largest else max(float(values.max()), 1e-12)
@@ -187,30 +190,32 @@ class ResizePreprocessing:
 Preprocessing = OctPreprocessing | FundusPreprocessing | ResizePreprocessing
 
 
-def to_float(plane: Plane) -> Tensor:
-    """Return float32 pixels in which NaN and infinities are replaced by the least finite value.
-
-    Raises
-    ------
-    ImageError
-        If nothing could be segmented: too small, no finite value, or one value throughout.
-    """
+def check_plane(plane: Plane) -> None:
+    """Raise `ImageError` if nothing could be segmented: too small, or one value throughout."""
     if min(plane.shape[:2]) < SMALLEST:
         raise ImageError(
             f"The image is {plane.shape[0]} × {plane.shape[1]} px: it needs at least"
             f" {SMALLEST} × {SMALLEST}."
         )
+    pixels = plane[..., :3] if plane.ndim == 3 else plane
+    if plane.dtype.kind == "f":
+        pixels = pixels[np.isfinite(pixels)]
+        if not pixels.size:
+            raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
+    if pixels.min() == pixels.max():
+        raise ImageError(
+            f"The image is {pixels.min():g} everywhere: there is nothing to segment."
+            " Check the file."
+        )
+
+
+def to_float(plane: Plane) -> Tensor:
+    """Return float32 pixels in which NaN and infinities are replaced by the least finite value."""
     values = plane.astype(np.float32)
     if plane.dtype.kind == "f":
         finite = np.isfinite(values)
-        if not finite.any():
-            raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
-        values[~finite] = values[finite].min()
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        raise ImageError(
-            f"The image is {low:g} everywhere: there is nothing to segment. Check the file."
-        )
+        if not finite.all():
+            values[~finite] = values[finite].min()
     return values
 
 
@@ -224,13 +229,17 @@ def to_rgb(values: Tensor) -> Tensor:
     return np.repeat(values[..., np.newaxis], 3, 2) if values.ndim == 2 else values[..., :3]
 
 
-def resize(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up."""
+def resize(values: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up; keeps the dtype
+    of uint8, uint16 and float32, others become float32.
+    """
     if values.shape[:2] == size:
         return values
+    if values.dtype not in (np.uint8, np.uint16, np.float32):
+        values = values.astype(np.float32)
     shrinks = size[0] * size[1] < values.shape[0] * values.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how), np.float32)
+    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how))
 
 
 def stretch(values: Tensor) -> Tensor:
@@ -241,7 +250,7 @@ def stretch(values: Tensor) -> Tensor:
     return np.clip((values - low) / (high - low), 0, 1, dtype=np.float32)
 
 
-def flatten(colors: Tensor, inside: Tensor, sigma: float) -> Tensor:
+def flatten(colors: Tensor, inside: npt.NDArray[Any], sigma: float) -> Tensor:
     """Take out slow changes of brightness within the field of view, and even the contrast.
 
     Each channel loses its Gaussian mean over the pixels inside (a normalised convolution, so
@@ -261,7 +270,7 @@ def flatten(colors: Tensor, inside: Tensor, sigma: float) -> Tensor:
     array
         ``(rows, columns, 3)``, of mean 0 and variance 1 inside.
     """
-    weight = (inside > 0.99).astype(np.float32)[..., np.newaxis]
+    weight = inside.astype(np.float32)[..., np.newaxis]
     size = colors.shape[0], colors.shape[1]
     # The mean is smooth: computing it on a quarter of the size changes nothing but the time.
     small = (max(1, size[0] // 4), max(1, size[1] // 4))

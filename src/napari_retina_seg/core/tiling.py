@@ -58,9 +58,7 @@ def tiles(grid: tuple[int, int], size: tuple[int, int], overlap: int) -> Iterato
             yield Tile(rows, columns, np.outer(row_weight, column_weight))
 
 
-def _spans(
-    length: int, size: int, overlap: int
-) -> list[tuple[slice, npt.NDArray[np.float32]]]:
+def _spans(length: int, size: int, overlap: int) -> list[tuple[slice, npt.NDArray[np.float32]]]:
     """Cut a line into equal overlapping spans with ramps that sum to one."""
     if length <= size:
         return [(slice(0, length), np.ones(length, np.float32))]

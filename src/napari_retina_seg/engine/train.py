@@ -20,7 +20,9 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.tiling import pad_to_multiple
 from napari_retina_seg.data.augment import Sample, random_crop
 from napari_retina_seg.data.layouts import LabelledImage, read_dataset
+from napari_retina_seg.models.packaging import package
 from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import ModelFolder
 
 Array = npt.NDArray[Any]
 
@@ -95,7 +97,7 @@ def batches(samples: list[Sample], recipe: Recipe) -> Iterator[tuple[Array, Arra
 
 def train(
     recipe: Recipe, root: Path, run: Path, token: CancelToken | None = None
-) -> Generator[Progress, None, Path]:
+) -> Generator[Progress, None, ModelFolder]:
     """Train a network from nothing.
 
     Parameters
@@ -105,7 +107,7 @@ def train(
     root : Path
         Folder that holds the recipe's data sets.
     run : Path
-        New folder for the weights and the log.
+        New folder for the weights, the log and, at the end, the model folder ``model``.
     token : CancelToken, optional
         Stops the training at the next step.
 
@@ -116,8 +118,8 @@ def train(
 
     Returns
     -------
-    Path
-        The weights with the best validation Dice.
+    ModelFolder
+        The weights with the best validation Dice, packaged.
     """
     import keras
 
@@ -155,7 +157,7 @@ def train(
                 best = dice
                 model.save_weights(best_path)
         yield Progress(step, training.steps, f"best validation Dice {best:.4f}")
-    return best_path
+    return package(recipe, best_path, run / "model")
 
 
 def _validation_dice(model: Any, samples: Iterable[Sample], recipe: Recipe) -> float:
@@ -182,5 +184,3 @@ def _log(path: Path, **row: float) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
-
-

@@ -117,6 +117,4 @@ class EncoderUNetConfig(ArchitectureConfig):
         return 32, 32
 
 
-Architecture = Annotated[
-    UNetConfig | SegNetConfig | EncoderUNetConfig, Field(discriminator="kind")
-]
+Architecture = Annotated[UNetConfig | SegNetConfig | EncoderUNetConfig, Field(discriminator="kind")]

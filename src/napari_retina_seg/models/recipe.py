@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.preprocess import Preprocessing
 from napari_retina_seg.data.augment import Augmentation
 from napari_retina_seg.models.config import Architecture
+from napari_retina_seg.models.spec import Postprocessing
 
 
 class Training(BaseModel):
@@ -44,13 +53,27 @@ class Training(BaseModel):
     validate_every: PositiveInt = 100
 
 
+class Card(BaseModel):
+    """What users are told of the model; see `ModelSpec`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    description: str
+    modality: Modality
+    training_data: str
+    licence: str
+
+
 class Recipe(BaseModel):
     """A training run.
 
     Attributes
     ----------
     name, scheme : str
-        Name of the model; label scheme of its masks.
+        Name of the model; label scheme of its masks, one of `core.labels.SCHEMES`.
+    card : Card
+        What users are told of the model.
     datasets : tuple of str
         Folders of training data, below one root.
     validation : tuple of str
@@ -63,12 +86,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    scheme: str
+    scheme: Literal["oct-layers", "fundus-vessels"]
+    card: Card
     datasets: Annotated[tuple[str, ...], Field(min_length=1)]
     validation: tuple[str, ...] = ()
     seed: int = 1
     architecture: Architecture
     preprocessing: Annotated[Preprocessing, Field(discriminator="kind")]
+    postprocessing: Postprocessing
     augmentation: Augmentation = Augmentation()
     training: Training
 
@@ -82,4 +107,6 @@ class Recipe(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"The recipe '{path}' is wrong at '{where}': {first['msg']}.") from error
+            raise DataError(
+                f"The recipe '{path}' is wrong at '{where}': {first['msg']}."
+            ) from error

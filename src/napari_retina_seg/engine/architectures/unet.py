@@ -33,9 +33,7 @@ def build_unet(config: UNetConfig) -> Any:
     inputs = keras.Input((None, None, config.channels), name="image")
     x = inputs
     if config.stem_strides != (1, 1):
-        x = layers.Conv2D(
-            config.widths[0], 3, config.stem_strides, padding="same", name="stem"
-        )(x)
+        x = layers.Conv2D(config.widths[0], 3, config.stem_strides, padding="same", name="stem")(x)
     skips = []
     for depth, width in enumerate(config.widths):
         if depth:

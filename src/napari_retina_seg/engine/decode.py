@@ -1,0 +1,86 @@
+"""From a network's output to labels and boundaries on the image's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core import surfaces
+from napari_retina_seg.core.preprocess import Geometry
+from napari_retina_seg.models.spec import (
+    ModelSpec,
+    SurfacePostprocessing,
+    ThresholdPostprocessing,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneResult:
+    """What was drawn on one plane, on its own grid.
+
+    Attributes
+    ----------
+    labels : array
+        ``(rows, columns)`` uint8.
+    boundaries : array or None
+        ``(boundaries, columns)`` float32 heights in px.
+    probabilities : array or None
+        ``(classes, rows, columns)`` float16.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    boundaries: npt.NDArray[np.float32] | None = None
+    probabilities: npt.NDArray[np.float16] | None = None
+
+
+def decode(
+    output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, *, probabilities: bool
+) -> PlaneResult:
+    """Turn ``(*working, outputs)`` probabilities into a mask on the image's grid."""
+    planes = np.moveaxis(output, -1, 0)
+    if len(planes) == 1:
+        planes = np.concatenate([1 - planes, planes])
+    after = spec.postprocessing
+    if isinstance(after, SurfacePostprocessing):
+        boundaries = _surfaces(planes, geometry, after)
+        labels = surfaces.to_labels(boundaries, geometry.grid[0])
+        kept = _restore(planes, geometry).astype(np.float16) if probabilities else None
+        return PlaneResult(labels, boundaries, kept)
+    if isinstance(after, ThresholdPostprocessing) and not probabilities:
+        foreground = geometry.restore(planes[1], outside=0)
+        return PlaneResult(_threshold(foreground, geometry, after))
+    restored = _restore(planes, geometry)
+    kept = restored.astype(np.float16) if probabilities else None
+    if isinstance(after, ThresholdPostprocessing):
+        return PlaneResult(_threshold(restored[1], geometry, after), probabilities=kept)
+    return PlaneResult(restored.argmax(axis=0).astype(np.uint8), probabilities=kept)
+
+
+def _restore(planes: npt.NDArray[np.float32], geometry: Geometry) -> npt.NDArray[np.float32]:
+    return np.stack(
+        [geometry.restore(plane, outside=float(k == 0)) for k, plane in enumerate(planes)]
+    )
+
+
+def _surfaces(
+    planes: npt.NDArray[np.float32], geometry: Geometry, after: SurfacePostprocessing
+) -> npt.NDArray[np.float32]:
+    heights = surfaces.smooth(surfaces.decode(planes), after.smoothing)
+    on_grid = surfaces.resample(heights, from_grid=geometry.working, to_grid=geometry.grid)
+    return surfaces.connect(on_grid, geometry.grid[0])
+
+
+def _threshold(
+    foreground: npt.NDArray[np.float32], geometry: Geometry, after: ThresholdPostprocessing
+) -> npt.NDArray[np.uint8]:
+    mask = (foreground > after.threshold).astype(np.uint8)
+    if not after.smallest:
+        return mask
+    scale = geometry.box_grid[0] / geometry.working[0]
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= after.smallest * scale**2
+    large[0] = False
+    return large.astype(np.uint8)[pieces]

@@ -1,0 +1,331 @@
+"""Run a model over an image: one network in memory, frozen and warmed, one job at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg import __version__
+from napari_retina_seg.core.errors import ImageError, ModelError
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.progress import CancelToken, Progress, finish
+from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.core.tiling import pad_to_multiple, tiles
+from napari_retina_seg.engine.decode import PlaneResult, decode
+from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+from napari_retina_seg.models.spec import ModelSpec
+
+Array = npt.NDArray[np.float32]
+
+_LOCK = threading.RLock()  # Keras and TensorFlow keep global state: one engine job at a time
+_LARGEST_PASS = 2_600_000  # px of the network's input; more is cut into tiles
+_TILE = (1024, 1024)
+_OVERLAP = 96  # px
+
+
+@dataclass(frozen=True)
+class Device:
+    """What computes, and in which precision."""
+
+    name: str
+    precision: str
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A network whose variables have become constants of its graph.
+
+    Attributes
+    ----------
+    model : ModelFolder
+        Where it came from.
+    forward : callable
+        ``(1, rows, columns, channels)`` to ``(1, rows, columns, outputs)`` float32.
+    """
+
+    model: ModelFolder
+    forward: Any
+
+    def predict(self, tensor: Array, token: CancelToken) -> Generator[Progress, None, Array]:
+        """Run the network over an input of any size, in tiles if it is large.
+
+        Parameters
+        ----------
+        tensor : array
+            ``(rows, columns, channels)``.
+        token : CancelToken
+            Stops the work before the next tile.
+
+        Yields
+        ------
+        Progress
+            After each tile.
+
+        Returns
+        -------
+        array
+            ``(rows, columns, outputs)`` probabilities.
+        """
+        rows, columns = tensor.shape[:2]
+        padded = pad_to_multiple(tensor, self.model.spec.architecture.multiple)
+        if padded.shape[0] * padded.shape[1] <= _LARGEST_PASS:
+            return self.run(padded)[:rows, :columns]
+        blended: Array | None = None
+        pieces = list(tiles((padded.shape[0], padded.shape[1]), _TILE, _OVERLAP))
+        for done, piece in enumerate(pieces):
+            yield Progress(done, len(pieces), f"Tile {done + 1} of {len(pieces)}")
+            token.raise_if_cancelled()
+            output = self.run(padded[piece.rows, piece.columns])
+            if blended is None:
+                blended = np.zeros((*padded.shape[:2], output.shape[-1]), np.float32)
+            blended[piece.rows, piece.columns] += output * piece.weight[..., np.newaxis]
+        assert blended is not None  # noqa: S101 - there is always a tile
+        return blended[:rows, :columns]
+
+    def run(self, tensor: Array) -> Array:
+        """Run one pass; rows and columns are multiples of the architecture's."""
+        with _LOCK:
+            return np.asarray(self.forward(tensor[np.newaxis]))[0]
+
+
+def segment(
+    image: RetinaImage,
+    model: ModelFolder,
+    *,
+    index: int | None = None,
+    probabilities: bool = False,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Segmentation]:
+    """Segment an image, or one slice of a volume.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        What to segment; lazy pixels are read slice by slice.
+    model : ModelFolder
+        With which model.
+    index : int, optional
+        Only this slice; by default the whole image or volume.
+    probabilities : bool
+        Keep the class probabilities (they need twice `classes` the memory of the mask).
+    token : CancelToken, optional
+        Stops the work before the next slice or tile.
+
+    Yields
+    ------
+    Progress
+        Before each slice and tile.
+
+    Returns
+    -------
+    Segmentation
+        On the image's own grid.
+
+    Raises
+    ------
+    ModelError
+        If the model is broken or takes other images.
+    ImageError
+        If there is nothing to segment.
+    Cancelled
+        If the token said so.
+    """
+    token = token or CancelToken()
+    _check_fit(image, model)
+    indices = range(image.n_slices) if index is None else [index]
+    yield Progress(0, len(indices), f"Loading {model.name}")
+    predictor = load_predictor(model)
+    started = time.perf_counter()
+    results: list[PlaneResult] = []
+    for done, i in enumerate(indices):
+        message = f"Slice {i + 1} of {image.n_slices}" if image.is_volume else image.name
+        yield Progress(done, len(indices), message)
+        token.raise_if_cancelled()
+        results.append((yield from _segment_plane(predictor, image, i, probabilities, token)))
+    token.raise_if_cancelled()
+    yield Progress(len(indices), len(indices), "Done")
+    stack = image.is_volume and index is None
+    return _collect(results, stack, image, model, time.perf_counter() - started)
+
+
+def segment_image(
+    image: RetinaImage,
+    model: str | Path | ModelFolder | None = None,
+    *,
+    probabilities: bool = False,
+) -> Segmentation:
+    """Segment an image in one call.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        As `napari_retina_seg.io.read_image` returns it.
+    model : str, Path or ModelFolder, optional
+        Name of a model or path of a model folder; by default the first that fits the image.
+    probabilities : bool
+        Keep the class probabilities.
+
+    Returns
+    -------
+    Segmentation
+        Labels, boundaries for layers, and what the values mean.
+    """
+    if model is None:
+        model = default_model(image.modality)
+    folder = model if isinstance(model, ModelFolder) else find_model(model)
+    return finish(segment(image, folder, probabilities=probabilities))
+
+
+def warm(model: ModelFolder) -> None:
+    """Load a model and run it once, so that the first click does not wait."""
+    predictor = load_predictor(model)
+    rows, columns = model.spec.architecture.multiple
+    predictor.run(np.zeros((rows * 4, columns * 4, model.spec.architecture.channels), np.float32))
+
+
+def load_predictor(model: ModelFolder) -> Predictor:
+    """Load, check and freeze a model; the last few are kept in memory."""
+    # Checked each time: a folder may be altered while the program runs.
+    model.check_weights()
+    return _load(model.path, model.spec.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, spec_json: str) -> Predictor:
+    model = ModelFolder(path, ModelSpec.model_validate_json(spec_json))
+    with _LOCK:
+        return Predictor(model, _freeze(load_network(model)))
+
+
+def load_network(model: ModelFolder) -> Any:
+    """Build a model's network and load its weights.
+
+    Returns
+    -------
+    keras.Model
+        In float32.
+
+    Raises
+    ------
+    ModelError
+        If the weights do not belong to the architecture.
+    """
+    import_tensorflow()
+    import keras
+
+    from napari_retina_seg.engine.architectures import build
+
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.backend.backend()}, but segmenting needs TensorFlow: unset"
+            " KERAS_BACKEND and start again."
+        )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        network = build(model.spec.architecture)
+        network.load_weights(model.weights)
+    except (ValueError, KeyError, OSError) as error:
+        raise ModelError(
+            f"The weights of '{model.name}' do not belong to its architecture: copy the model"
+            " folder again."
+        ) from error
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return network
+
+
+def _freeze(network: Any) -> Any:
+    """Turn a network's variables into constants, which lets TensorFlow fold and fuse layers."""
+    tf = import_tensorflow()
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    channels = network.inputs[0].shape[-1]
+    signature = tf.TensorSpec((1, None, None, channels), tf.float32)
+    graph = tf.function(lambda image: network(image, training=False), input_signature=[signature])
+    frozen = convert_variables_to_constants_v2(graph.get_concrete_function())
+    return lambda image: frozen(tf.constant(image))[0].numpy()
+
+
+def describe_device() -> Device:
+    """Name the device that inference will use, and its precision."""
+    tf = import_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    return Device("GPU" if gpus else "CPU", "float32")
+
+
+def import_tensorflow() -> Any:
+    """Import TensorFlow without the greetings it prints; this takes seconds the first time."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow
+
+    return tensorflow
+
+
+def _check_fit(image: RetinaImage, model: ModelFolder) -> None:
+    wanted = model.spec.modality
+    if Modality.UNKNOWN not in (image.modality, wanted) and image.modality is not wanted:
+        raise ModelError(
+            f"'{model.name}' segments {_NAMES[wanted]}, but '{image.name}' is marked as"
+            f" {_NAMES[image.modality]}: choose another model, or change the image's modality."
+        )
+
+
+_NAMES = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
+
+
+def _segment_plane(
+    predictor: Predictor, image: RetinaImage, index: int, probabilities: bool, token: CancelToken
+) -> Generator[Progress, None, PlaneResult]:
+    spec = predictor.model.spec
+    try:
+        prepared = spec.preprocessing.prepare(image.plane(index), image.spacing)
+    except ImageError as error:
+        where = f", slice {index}" if image.is_volume else ""
+        raise ImageError(f"'{image.name}'{where}: {error}") from error
+    output = yield from predictor.predict(prepared.tensor, token)
+    return decode(output, prepared.geometry, spec, probabilities=probabilities)
+
+
+def _collect(
+    results: list[PlaneResult],
+    stack: bool,
+    image: RetinaImage,
+    model: ModelFolder,
+    seconds: float,
+) -> Segmentation:
+    device = describe_device()
+
+    def join(arrays: list[npt.NDArray[Any] | None]) -> Any:
+        present = [array for array in arrays if array is not None]
+        if not present:
+            return None
+        return np.stack(present) if stack else present[0]
+
+    return Segmentation(
+        labels=join([result.labels for result in results]),
+        scheme=model.spec.scheme,
+        provenance=Provenance(
+            source=image.source,
+            model=model.name,
+            weights_sha256=model.spec.weights_sha256,
+            version=__version__,
+            device=device.name,
+            precision=device.precision,
+            seconds=seconds,
+        ),
+        boundaries=join([result.boundaries for result in results]),
+        probabilities=join([result.probabilities for result in results]),
+    )

@@ -1,0 +1,35 @@
+"""Model cards: what a user should know of a model before trusting it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from napari_retina_seg.models.spec import ModelSpec
+
+
+def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
+    """Return the card as headings and texts."""
+    classes = ", ".join(label.abbreviation for label in spec.scheme.classes[1:])
+    measured = "; ".join(
+        f"{dataset}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+        for dataset, figures in spec.metrics.items()
+    )
+    return (
+        ("Draws", f"{spec.title} ({classes})"),
+        ("Learnt from", spec.training_data),
+        ("Measured", measured or "nothing was measured"),
+        ("Note", spec.description or "none"),
+        ("Licence", spec.licence),
+    )
+
+
+def card_text(spec: ModelSpec) -> str:
+    """Return the card as plain text, a line for each heading."""
+    return "\n".join(f"{heading}: {text}" for heading, text in card_lines(spec))
+
+
+def card_html(spec: ModelSpec) -> str:
+    """Return the card as HTML for a label."""
+    return "".join(
+        f"<p><b>{escape(heading)}</b> {escape(text)}</p>" for heading, text in card_lines(spec)
+    )

@@ -1,0 +1,82 @@
+"""Make a model folder from a training run: weights in half precision, and the spec."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from napari_retina_seg.core.labels import SCHEMES
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import SPEC_FILE, WEIGHTS_FILE, ModelFolder
+from napari_retina_seg.models.spec import ModelSpec
+
+
+def halve_weights(weights: Path) -> bytes:
+    """Return the HDF5 weights file with float16 for float32, and without the optimiser's state."""
+    buffer = io.BytesIO()
+    with h5py.File(weights, "r") as source, h5py.File(buffer, "w") as target:
+
+        def copy(name: str, item: Any) -> None:
+            if name.split("/")[0] == "optimizer":
+                return
+            if isinstance(item, h5py.Group):
+                group = target.require_group(name)
+                group.attrs.update(item.attrs)
+                return
+            half = item.dtype == np.float32
+            values = item[()].astype(np.float16) if half else item[()]
+            options = {"compression": "gzip"} if values.ndim else {}
+            target.create_dataset(name, data=values, track_times=False, **options)
+
+        target.attrs.update(source.attrs)
+        source.visititems(copy)
+    return buffer.getvalue()
+
+
+def write_model(folder: Path, weights: bytes, spec: dict[str, Any]) -> ModelFolder:
+    """Write a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; files of the same names in it are replaced.
+    weights : bytes
+        Content of the weights file.
+    spec : dict
+        Fields of `ModelSpec` but the hash.
+
+    Returns
+    -------
+    ModelFolder
+        The checked folder.
+    """
+    digest = hashlib.sha256(weights).hexdigest()
+    model = ModelFolder(folder, ModelSpec.model_validate({**spec, "weights_sha256": digest}))
+    write_atomically(folder / WEIGHTS_FILE, weights)
+    write_spec(model)
+    return model
+
+
+def package(recipe: Recipe, weights: Path, folder: Path) -> ModelFolder:
+    """Make the model folder of a recipe from the weights that its training left."""
+    spec = {
+        "name": recipe.name,
+        **recipe.card.model_dump(),
+        "scheme": SCHEMES[recipe.scheme],
+        "architecture": recipe.architecture,
+        "preprocessing": recipe.preprocessing,
+        "postprocessing": recipe.postprocessing,
+    }
+    return write_model(folder, halve_weights(weights), spec)
+
+
+def write_spec(model: ModelFolder) -> None:
+    """Write a model's spec into its folder."""
+    text = model.spec.model_dump_json(indent=1) + "\n"
+    write_atomically(model.path / SPEC_FILE, text.encode())

@@ -1,0 +1,43 @@
+"""What several tests build."""
+
+from pathlib import Path
+
+import keras
+
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.preprocess import FundusPreprocessing, OctPreprocessing
+from napari_retina_seg.engine.architectures import build
+from napari_retina_seg.models.config import UNetConfig
+from napari_retina_seg.models.packaging import halve_weights, write_model
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.models.spec import SurfacePostprocessing, ThresholdPostprocessing
+
+
+def tiny_model(folder: Path, modality: Modality) -> ModelFolder:
+    """Write a small untrained model, the same at each call."""
+    oct_model = modality is Modality.OCT
+    architecture = UNetConfig(
+        channels=1 if oct_model else 3, classes=8 if oct_model else 2, widths=(4, 8)
+    )
+    keras.utils.set_random_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "float32.weights.h5"
+    build(architecture).save_weights(weights)
+    half = halve_weights(weights)
+    weights.unlink()
+    return write_model(
+        folder,
+        half,
+        {
+            "name": f"tiny-{modality.value}",
+            "title": "Nothing in particular",
+            "modality": modality,
+            "scheme": OCT_LAYERS if oct_model else FUNDUS_VESSELS,
+            "architecture": architecture,
+            "preprocessing": OctPreprocessing() if oct_model else FundusPreprocessing(diameter=96),
+            "postprocessing": SurfacePostprocessing() if oct_model else ThresholdPostprocessing(),
+            "training_data": "nothing",
+            "licence": "BSD-3-Clause",
+        },
+    )
