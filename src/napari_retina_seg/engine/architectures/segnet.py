@@ -25,7 +25,7 @@ def build_segnet(config: SegNetConfig) -> Any:
     import keras
     from keras import layers
 
-    from napari_retina_seg.engine.architectures.pooling import MaxPoolWithMask, Unpool
+    from napari_retina_seg.engine.architectures.resampling import MaxPoolWithMask, Unpool
 
     # === Functional model ===
     inputs = keras.Input((None, None, config.channels), name="image")

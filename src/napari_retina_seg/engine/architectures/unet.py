@@ -103,7 +103,9 @@ def _drop(x: Any, rate: float, name: str) -> Any:
 def _upsample(x: Any, width: int, name: str, config: UNetConfig) -> Any:
     from keras import layers
 
+    from napari_retina_seg.engine.architectures.resampling import BilinearUpsample
+
     if config.transposed:
         return layers.Conv2DTranspose(width, 2, 2, padding="same", name=f"{name}_up")(x)
     x = layers.Conv2D(width, 1, name=f"{name}_narrow")(x)
-    return layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_up")(x)
+    return BilinearUpsample(name=f"{name}_up")(x)

@@ -1,4 +1,4 @@
-"""Pooling that remembers where its maxima stood, in backend-neutral operations.
+"""Pooling that remembers where its maxima stood, and upsampling, in backend-neutral operations.
 
 Importing this module imports Keras: do so inside functions.
 """
@@ -54,3 +54,35 @@ class Unpool(keras.layers.Layer):
         batch, rows, columns, channels = inputs[0].shape
         double = (batch, rows and rows * 2, columns and columns * 2, channels)
         return keras.KerasTensor(double, inputs[0].dtype)
+
+
+class BilinearUpsample(keras.layers.Layer):
+    """Double rows and columns bilinearly, edges repeated.
+
+    ``keras.layers.UpSampling2D`` does the same, but not in a TensorFlow graph of free size.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Upsample ``(batch, rows, columns, channels)``."""
+        return _double(_double(inputs, axis=1), axis=2)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Double rows and columns."""
+        batch, rows, columns, channels = inputs.shape
+        double = (batch, rows and rows * 2, columns and columns * 2, channels)
+        return keras.KerasTensor(double, inputs.dtype)
+
+
+def _double(x: Any, axis: int) -> Any:
+    """Each new pixel is three quarters of the nearer old one and a quarter of the farther."""
+    if axis == 1:
+        before = ops.concatenate([x[:, :1], x[:, :-1]], axis=1)
+        after = ops.concatenate([x[:, 1:], x[:, -1:]], axis=1)
+    else:
+        before = ops.concatenate([x[:, :, :1], x[:, :, :-1]], axis=2)
+        after = ops.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2)
+    near = 0.75 * x
+    pairs = ops.stack([near + 0.25 * before, near + 0.25 * after], axis=axis + 1)
+    shape = list(ops.shape(x))
+    shape[axis] = shape[axis] * 2
+    return ops.reshape(pairs, (*shape[:3], x.shape[-1]))
