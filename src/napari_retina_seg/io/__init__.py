@@ -1,0 +1,106 @@
+"""Files to core values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.image import RetinaImage
+
+_RASTER = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm")
+_TIFF = (".tif", ".tiff")
+_ARRAYS = (".npy", ".npz")
+_DICOM = (".dcm", ".dicom", ".dic", ".ima")
+
+SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM)
+
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_RASTER_STARTS = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    **{f"P{digit}{space}".encode(): "PPM" for digit in range(1, 7) for space in " \t\r\n#"},
+}
+_HEAD = 132  # bytes up to the end of DICOM's mark
+
+_Reader = Callable[[Path], RetinaImage]
+
+
+def read_image(path: str | Path) -> RetinaImage:
+    """Read an image file.
+
+    What a file holds decides how it is read, not how it is called.
+
+    Parameters
+    ----------
+    path : str or Path
+        A PNG, JPEG, BMP, GIF, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file.
+
+    Returns
+    -------
+    RetinaImage
+        ``(rows, columns)`` or ``(slices, rows, columns)``, with a last axis of 3 or 4 for
+        colours, in the file's own dtype; sizes in µm where the file says them.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, it can't be read, or it is no image.
+    """
+    path = Path(path)
+    return _find_reader(path, _read_head(path))(path)
+
+
+def _read_head(path: Path) -> bytes:
+    if path.is_dir():
+        raise ReadError(f"'{path}' is a folder: choose an image file in it.")
+    try:
+        # Opening a pipe would wait for ever.
+        if path.exists() and not path.is_file():
+            raise ReadError(f"'{path}' is no ordinary file: choose an image file.")
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError as error:
+        raise ReadError(f"There is no file '{path}': check its name and folder.") from error
+    except PermissionError as error:
+        raise ReadError(f"'{path}' may not be read: ask for permission or copy it.") from error
+    except (OSError, ValueError) as error:
+        raise ReadError(f"'{path}' can't be opened: {error}.") from error
+    if not head:
+        raise ReadError(f"'{path}' is empty (zero bytes): copy or export it again.")
+    return head
+
+
+def _find_reader(path: Path, head: bytes) -> _Reader:
+    # The readers bring in large libraries: each is imported when a file asks for it.
+    suffix = path.suffix.lower()
+    if head.endswith(b"DICM") and len(head) == _HEAD:
+        from napari_retina_seg.io.dicom import read_dicom
+
+        return read_dicom
+    for start, kind in _RASTER_STARTS.items():
+        if head.startswith(start):
+            from napari_retina_seg.io.raster import read_raster
+
+            return lambda path: read_raster(path, kind)
+    if head.startswith(_TIFF_STARTS):
+        from napari_retina_seg.io.tiff import read_tiff
+
+        return read_tiff
+    if head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
+        from napari_retina_seg.io.arrays import read_npy, read_npz
+
+        return read_npz if head.startswith(b"PK") else read_npy
+    if suffix in (*_DICOM, ""):
+        from napari_retina_seg.io.dicom import read_bare_dicom
+
+        return read_bare_dicom
+    if suffix in SUFFIXES:
+        raise ReadError(
+            f"'{path}' is called {suffix}, but what it holds is no image: export it again."
+        )
+    raise ReadError(
+        f"'{path}' is no image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
+    )

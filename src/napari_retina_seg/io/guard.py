@@ -1,0 +1,72 @@
+"""What stands between the decoders of other projects and the user."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from napari_retina_seg.core.errors import ReadError, RetinaSegError
+
+MAX_VALUES = 2 * 2**30  # pixel values in one file; beyond them memory ends, or the header lies
+_LIBRARIES = ("PIL", "pydicom", "pylibjpeg", "tifffile")
+
+
+@contextlib.contextmanager
+def decoding(path: Path, kind: str) -> Iterator[None]:
+    """Keep a decoder quiet, and turn whatever it raises into one sentence.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is decoded.
+    kind : str
+        What it is decoded as, e.g. ``PNG``.
+
+    Raises
+    ------
+    ReadError
+        For anything but a `RetinaSegError`, which passes.
+    """
+    try:
+        with warnings.catch_warnings(), _silenced_logs():
+            warnings.simplefilter("ignore")
+            yield
+    except RetinaSegError:
+        raise
+    except MemoryError as error:
+        raise ReadError(
+            f"'{path}' needs more memory than there is: make it smaller, or export fewer slices."
+        ) from error
+    # Decoders meet broken bytes with any exception there is: struct.error, KeyError, TypeError …
+    except Exception as error:
+        raise ReadError(
+            f"'{path}' can't be read as {kind}: it is damaged or cut short. Copy or export it"
+            " again."
+        ) from error
+
+
+@contextlib.contextmanager
+def _silenced_logs() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def check_size(path: Path, shape: Sequence[int]) -> None:
+    """Raise `ReadError` if a header claims more values than any image of a retina has."""
+    if math.prod(shape) > MAX_VALUES:
+        size = " × ".join(str(length) for length in shape)
+        raise ReadError(
+            f"'{path}' claims to hold {size} values: more than {MAX_VALUES / 1e9:.1f} thousand"
+            " million are not opened. Crop it, or check the file."
+        )

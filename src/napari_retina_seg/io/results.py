@@ -1,0 +1,152 @@
+"""Segmentations to files that other programs open."""
+
+from __future__ import annotations
+
+import csv
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.overlay import draw_overlay
+from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.io.atomic import write_atomically
+
+
+def save_segmentation(
+    segmentation: Segmentation,
+    image: RetinaImage,
+    folder: Path,
+    stem: str,
+    *,
+    probabilities: bool = False,
+) -> tuple[Path, ...]:
+    """Write a mask, a picture of it, and what else there is of it.
+
+    ``<stem>_mask.png`` holds the class values, with the scheme's palette; for a volume
+    ``<stem>_mask.tif`` has a page for each slice. ``<stem>_overlay.png`` shows the image with
+    the mask, of a volume the middle slice. ``<stem>_boundaries.csv`` has a row for each column
+    of the image and a column for each surface, in px from the top; for a volume the slice comes
+    first.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        What to write.
+    image : RetinaImage
+        The image it belongs to.
+    folder : Path
+        Where to; made if missing. Files of these names there are replaced.
+    stem : str
+        How the names begin.
+    probabilities : bool
+        Whether to write ``<stem>_probabilities.npz`` too, with the arrays ``probabilities``
+        (float16) and ``class_names``.
+
+    Returns
+    -------
+    tuple of Path
+        The files, mask first.
+
+    Raises
+    ------
+    WriteError
+        If one can't be written; those before it stay, nothing of it does.
+    ImageError
+        If mask and image differ in shape, or there are no probabilities to write.
+    """
+    if probabilities and segmentation.probabilities is None:
+        raise ImageError("This segmentation holds no probabilities: ask for them beforehand.")
+    if segmentation.is_volume != image.is_volume or len(segmentation.labels) != len(image.pixels):
+        raise ImageError(
+            f"A mask of shape {segmentation.labels.shape} is not that of '{image.name}', whose"
+            f" shape is {tuple(image.pixels.shape)}: segment the image again."
+        )
+    overlay = _overlay(segmentation, image)
+    written = [_write_mask(segmentation, folder, stem), folder / f"{stem}_overlay.png"]
+    write_atomically(written[1], _png(overlay))
+    if segmentation.boundaries is not None:
+        written.append(folder / f"{stem}_boundaries.csv")
+        write_atomically(written[-1], _boundary_table(segmentation))
+    if probabilities:
+        written.append(folder / f"{stem}_probabilities.npz")
+        write_atomically(written[-1], _probability_archive(segmentation))
+    return tuple(written)
+
+
+def _overlay(segmentation: Segmentation, image: RetinaImage) -> npt.NDArray[np.uint8]:
+    middle = image.n_slices // 2
+    labels = segmentation.labels[middle] if segmentation.is_volume else segmentation.labels
+    return draw_overlay(image.plane(middle), labels, segmentation.scheme)
+
+
+def _write_mask(segmentation: Segmentation, folder: Path, stem: str) -> Path:
+    labels, scheme = segmentation.labels, segmentation.scheme
+    path = folder / f"{stem}_mask.{'tif' if segmentation.is_volume else 'png'}"
+    content = _palette_tiff(labels, scheme) if segmentation.is_volume else _png(labels, scheme)
+    write_atomically(path, content)
+    return path
+
+
+def _png(pixels: npt.NDArray[np.uint8], scheme: LabelScheme | None = None) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    options: dict[str, Any] = {}
+    if scheme is not None:
+        picture.putpalette(scheme.palette.tobytes())
+        # Pillow would pack two classes into one bit, which many programs read as 0 and 255.
+        options["bits"] = 8
+    file = BytesIO()
+    picture.save(file, format="PNG", **options)
+    return file.getvalue()
+
+
+def _palette_tiff(labels: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
+    import tifffile
+
+    colormap = np.zeros((3, 256), np.uint16)
+    colormap[:, : len(scheme)] = scheme.palette.T.astype(np.uint16) * 257
+    file = BytesIO()
+    tifffile.imwrite(
+        file,
+        labels,
+        photometric="palette",
+        colormap=colormap,
+        compression="zlib",
+        metadata={"axes": "ZYX"},
+    )
+    return file.getvalue()
+
+
+def _boundary_table(segmentation: Segmentation) -> bytes:
+    heights = np.asarray(segmentation.boundaries)
+    surfaces = [surface.name for surface in segmentation.scheme.surfaces]
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*(["slice"] if heights.ndim == 3 else []), *surfaces])
+    if heights.ndim == 2:
+        writer.writerows(_rows(heights))
+    else:
+        for index, plane in enumerate(heights):
+            writer.writerows([index, *row] for row in _rows(plane))
+    return text.getvalue().encode()
+
+
+def _rows(heights: npt.NDArray[np.float32]) -> list[list[str]]:
+    return [[f"{height:.3f}" for height in column] for column in heights.T]
+
+
+def _probability_archive(segmentation: Segmentation) -> bytes:
+    file = BytesIO()
+    np.savez_compressed(
+        file,
+        probabilities=np.asarray(segmentation.probabilities, np.float16),
+        class_names=np.array(segmentation.scheme.names),
+    )
+    return file.getvalue()
