@@ -1,0 +1,81 @@
+"""The program: its commands, and how any of them ends."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from napari_retina_seg import __version__
+from napari_retina_seg.cli import demo, doctor, models, segment, train
+from napari_retina_seg.cli.console import UsageError, say
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.progress import Cancelled
+
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+
+class _Sentences(TyperGroup):
+    """Ends a command that failed with one sentence instead of a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; with ``--debug`` errors come through."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Cancelled) as error:
+            say("Cancelled: what was finished is kept.")
+            raise typer.Exit(INTERRUPTED) from error
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            # Wrong options are explained by typer itself, errors in the code by --debug.
+            if ctx.params["debug"] or hasattr(error, "exit_code"):
+                raise
+            say(_sentence(error))
+            raise typer.Exit(REFUSED if isinstance(error, UsageError) else FAILED) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RetinaSegError):
+        return str(error)
+    return (
+        f"Something unforeseen went wrong ({type(error).__name__}: {error}): run"
+        " 'napari-retina-seg --debug …' with the same command to see where."
+    )
+
+
+app = typer.Typer(
+    cls=_Sentences,
+    name="napari-retina-seg",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("segment")(segment.segment_command)
+app.add_typer(models.app, name="models")
+app.command("demo")(demo.demo_command)
+app.command("doctor")(doctor.doctor_command)
+app.command("train")(train.train_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"napari-retina-seg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the code an error arose.")
+    ] = False,
+) -> None:
+    """Segment OCT scans and fundus photographs."""

@@ -1,0 +1,165 @@
+"""``doctor``: what is installed, what will run, and the command that mends what is missing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import typer
+
+from napari_retina_seg.cli.screen import INSTALL_QT, Screen, probe_screen, run_python
+from napari_retina_seg.core.errors import RetinaSegError
+
+_REINSTALL = "python -m pip install --force-reinstall napari-retina-seg"
+
+# Distributions that hold a package; the first that is installed counts.
+_PACKAGES = {
+    "napari-retina-seg": ("napari-retina-seg",),
+    "napari": ("napari",),
+    "npe2": ("npe2",),
+    "TensorFlow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos"),
+    "Keras": ("keras",),
+    "NumPy": ("numpy",),
+    "OpenCV": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+    "scikit-image": ("scikit-image",),
+}
+_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
+
+# What oneDNN's convolutions make use of, on Intel, AMD and ARM.
+_CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+
+_DESCRIBE = (
+    "from napari_retina_seg.engine.predict import describe_device as d;"
+    "print('device=' + d().name + ', ' + d().precision)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes
+    ----------
+    subject, state : str
+        What was looked at, and what was found.
+    remedy : str or None
+        The command that mends it, if it needs mending.
+    """
+
+    subject: str
+    state: str
+    remedy: str | None = None
+
+
+def doctor_command() -> None:
+    """Say what is installed and what will run, and the commands that mend what is missing."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("Trying TensorFlow, Qt and OpenGL"):
+        findings = list(examine())
+    _print_report(findings)
+    if any(finding.remedy for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything that the program needs."""
+    yield Finding("Python", f"{platform.python_version()} ({sys.executable})")
+    yield Finding("System", platform.platform())
+    yield Finding("Processor", f"{os.cpu_count()} cores, {_cpu_flags()}")
+    yield from _examine_packages()
+    yield _examine_device()
+    yield from _examine_models()
+    yield from describe_screen(probe_screen())
+
+
+def _cpu_flags() -> str:
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return platform.processor() or platform.machine()
+    return " ".join(flag for flag in _CPU_FLAGS if flag in words) or "no AVX2"
+
+
+def _version(distributions: tuple[str, ...]) -> str | None:
+    for name in distributions:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _examine_packages() -> Iterator[Finding]:
+    for name, distributions in _PACKAGES.items():
+        version = _version(distributions)
+        remedy = None if version else f"python -m pip install {distributions[0]}"
+        yield Finding(name, version or "not installed", remedy)
+    bindings = [f"{name} {_version((name,))}" for name in _BINDINGS if _version((name,))]
+    yield Finding(
+        "Qt binding", ", ".join(bindings) or "not installed", None if bindings else INSTALL_QT
+    )
+
+
+def _examine_device() -> Finding:
+    run = run_python("-c", _DESCRIBE)
+    for line in run.stdout.splitlines():
+        if line.startswith("device="):
+            return Finding("Inference", line.removeprefix("device="))
+    said = run.stderr.strip().splitlines()
+    state = said[-1] if said else f"ended with code {run.returncode}"
+    return Finding("Inference", f"can't start: {state}", f"{_REINSTALL} tensorflow")
+
+
+def _examine_models() -> Iterator[Finding]:
+    from napari_retina_seg.models.registry import list_models
+
+    try:
+        models = list_models()
+    except RetinaSegError as error:
+        yield Finding("Models", str(error), _REINSTALL)
+        return
+    for model in models:
+        try:
+            model.check_weights()
+            yield Finding(f"Model {model.name}", "weights are whole")
+        except RetinaSegError as error:
+            yield Finding(f"Model {model.name}", str(error), _REINSTALL)
+    if not models:
+        yield Finding("Models", "there is none", _REINSTALL)
+
+
+def describe_screen(screen: Screen) -> Iterator[Finding]:
+    """Say how far Qt and OpenGL come; the first thing that is wrong carries the remedy."""
+    if screen.missing:
+        yield Finding("System libraries", f"missing: {', '.join(screen.missing)}", screen.remedy)
+    problem = screen.problem
+    if problem is None:
+        yield Finding("Window", f"{screen.binding} on {screen.platform}")
+        yield Finding("OpenGL", str(screen.opengl))
+        return
+    mended = bool(screen.missing) or (screen.binding is None and screen.display)
+    yield Finding("Window", f"can't be opened: {problem}", None if mended else screen.remedy)
+
+
+def _print_report(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        mark = Text("to mend", "bold red") if finding.remedy else Text("ok", "green")
+        table.add_row(mark, Text(finding.subject), Text(finding.state, overflow="fold"))
+    Console().print(table)
+    remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
+    if remedies:
+        typer.echo("\nWhat mends it:")
+    for remedy in remedies:
+        typer.echo(f"  {remedy}")

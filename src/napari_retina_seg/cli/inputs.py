@@ -1,0 +1,115 @@
+"""Which files a command is to read, and what it may write."""
+
+from __future__ import annotations
+
+import glob
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_retina_seg.cli.console import UsageError
+
+RESULT_ENDINGS = (
+    "_mask.png",
+    "_mask.tif",
+    "_overlay.png",
+    "_boundaries.csv",
+    "_probabilities.npz",
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files to read, each once, and a sentence for each argument that names none."""
+
+    paths: tuple[Path, ...]
+    problems: tuple[str, ...]
+
+
+def expand(arguments: Iterable[str]) -> Inputs:
+    """Find the files that are meant: names, folders of images, patterns.
+
+    Shells on Windows leave patterns to the program. A name that is no folder and no pattern is
+    taken as it is, whether there is such a file or not.
+    """
+    paths: dict[Path, Path] = {}
+    problems = []
+    for argument in arguments:
+        path = Path(argument)
+        found = [path]
+        if path.is_dir():
+            found = _images_in(path)
+            if not found:
+                problems.append(f"There is no image in the folder '{path}': choose another one.")
+        elif glob.has_magic(argument) and not path.exists():
+            # Path.glob takes no absolute pattern.
+            names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
+            found = [Path(name) for name in names if Path(name).is_file()]
+            if not found:
+                problems.append(f"No file is called like '{argument}': check the pattern.")
+        for match in found:
+            paths.setdefault(match.resolve(), match)
+    return Inputs(tuple(paths.values()), tuple(problems))
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """List the images of a folder, without masks and overlays of others that lie beside them."""
+    from napari_retina_seg.io import SUFFIXES
+
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    images = [path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    results = {f"{path.stem}{ending}" for path in images for ending in RESULT_ENDINGS}
+    return [path for path in images if path.name not in results]
+
+
+def outputs_of(path: Path, folder: Path) -> tuple[Path, ...]:
+    """Name all files that segmenting an image may write."""
+    return tuple(folder / f"{path.stem}{ending}" for ending in RESULT_ENDINGS)
+
+
+def check_outputs(paths: tuple[Path, ...], folder: Path, *, overwrite: bool) -> None:
+    """Refuse to begin where a result would take the place of something else.
+
+    Raises
+    ------
+    UsageError
+        If two files would be written to one place, an input would be replaced, the folder can't
+        be written, or results are there already and `overwrite` is False.
+    """
+    stems: dict[str, Path] = {}
+    for path in paths:
+        # Some file systems do not tell Scan.png from scan.png.
+        other = stems.setdefault(path.stem.casefold(), path)
+        if other != path:
+            raise UsageError(
+                f"The results of '{other}' and '{path}' would have the same names in '{folder}':"
+                " segment them into different folders."
+            )
+    _check_folder(folder)
+    planned = [output for path in paths for output in outputs_of(path, folder)]
+    inputs = {path.resolve() for path in paths}
+    for output in planned:
+        if output.resolve() in inputs:
+            raise UsageError(
+                f"A result would take the place of the input '{output}': choose another folder."
+            )
+    existing = [output for output in planned if output.exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more files are" if len(existing) > 1 else " is"
+        raise UsageError(
+            f"'{existing[0]}'{more} there already: choose another folder, or add --overwrite."
+        )
+
+
+def _check_folder(folder: Path) -> None:
+    """Try the folder before the work, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"Nothing can be written to '{folder}' ({error.strerror or error}): choose a folder"
+            " with write permission."
+        ) from error

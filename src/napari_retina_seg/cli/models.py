@@ -1,0 +1,70 @@
+"""``models``: which there are, and adding one by its path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from napari_retina_seg.models.registry import ModelFolder
+
+app = typer.Typer(invoke_without_command=True, help="List the models, or add one by its path.")
+
+
+@app.callback()
+def models_command(
+    ctx: typer.Context,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The whole specs, for programs to read.")
+    ] = False,
+) -> None:
+    """List the models, or add one by its path."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from napari_retina_seg.models.registry import list_models
+
+    models = list_models()
+    if as_json:
+        specs = [
+            {**model.spec.model_dump(mode="json"), "path": str(model.path)} for model in models
+        ]
+        typer.echo(json.dumps(specs, indent=2))
+    else:
+        _print_table(models)
+
+
+@app.command("add")
+def add_command(
+    path: Annotated[Path, typer.Argument(help="A model folder: spec.json and weights.")],
+) -> None:
+    """Add a model by the path of its folder, for 'segment --model' and for the window."""
+    from napari_retina_seg.models.registry import add_model
+
+    model = add_model(path)
+    typer.echo(f"Added '{model.name}' from '{model.path}'.")
+
+
+def _print_table(models: tuple[ModelFolder, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("name", "images", "classes", "measured", "licence", show_lines=True)
+    for model in models:
+        spec = model.spec
+        measured = "\n".join(
+            f"{dataset}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+            for dataset, figures in spec.metrics.items()
+        )
+        cells = (
+            spec.name,
+            spec.modality.value,
+            ", ".join(label.abbreviation for label in spec.scheme.classes[1:]),
+            measured or "nothing was measured",
+            spec.licence,
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)

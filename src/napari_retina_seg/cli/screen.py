@@ -1,0 +1,154 @@
+"""Whether a window can be opened here, and if not, what would mend it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+_PATIENCE = 60  # seconds for Qt to start
+
+# What Qt's X11 and Wayland windows load on Linux, and the Debian packages that hold it.
+_LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxcb-xkb.so.1": "libxcb-xkb1",
+}
+
+INSTALL_QT = 'python -m pip install "napari-retina-seg[qt]"'
+_DEMO = "napari-retina-seg demo"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What stands between here and a window.
+
+    Attributes
+    ----------
+    binding, platform, opengl : str or None
+        Qt binding, window system and OpenGL that were started; None for what could not be.
+    display : bool
+        Whether there is a screen at all.
+    missing : tuple of str
+        System libraries that Qt needs and that are not there.
+    message : str
+        The last thing Qt said, where it failed.
+    """
+
+    binding: str | None
+    platform: str | None
+    opengl: str | None
+    display: bool
+    missing: tuple[str, ...]
+    message: str
+
+    @property
+    def problem(self) -> str | None:
+        """Why no window can be opened, in a few words; None if one can."""
+        if not self.display:
+            return "there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+        if self.binding is None and not self.missing:
+            return "no Qt binding is installed"
+        if self.platform is None:
+            lacking = f"Qt lacks {', '.join(self.missing)}"
+            return lacking if self.missing else f"Qt can't start ({self.message})"
+        return None if self.opengl else "OpenGL can't start"
+
+    @property
+    def remedy(self) -> str:
+        """The command that mends the problem."""
+        if self.binding is None and not self.missing:
+            return INSTALL_QT
+        if self.missing:
+            return install_command([_LIBRARIES[library] for library in self.missing])
+        if not self.display:
+            return f"{_xvfb()}xvfb-run -a {_DEMO}"
+        if sys.platform != "linux":
+            return f"{INSTALL_QT} --force-reinstall"
+        return install_command(["libegl1", "libgl1", "libgl1-mesa-dri", *_LIBRARIES.values()])
+
+
+def has_display() -> bool:
+    """Whether there is a screen to open a window on."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def probe_screen() -> Screen:
+    """Start Qt and OpenGL in another process and report how far they came."""
+    display = has_display()
+    environment = dict(os.environ)
+    if not display:
+        environment["QT_QPA_PLATFORM"] = "offscreen"
+    run = run_python("-m", "napari_retina_seg.cli.qt_probe", environment=environment)
+    steps = dict(line.split("=", 1) for line in run.stdout.splitlines() if "=" in line)
+    said = run.stderr.strip().splitlines()
+    return Screen(
+        binding=steps.get("binding"),
+        platform=steps.get("platform") if display else None,
+        opengl=steps.get("opengl") if display else None,
+        display=display,
+        missing=_missing_libraries(),
+        message=said[-1] if said else f"it ended with code {run.returncode}",
+    )
+
+
+def run_python(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in another process; one that hangs is ended and counts as failed."""
+    command = [sys.executable, *arguments]
+    try:
+        return subprocess.run(  # noqa: S603 - our own interpreter and modules
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {_PATIENCE} s")
+
+
+def install_command(packages: list[str]) -> str:
+    """Return the command that installs Debian packages, or their names where apt is not used."""
+    names = " ".join(dict.fromkeys(packages))
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install -y {names}"
+    return f"install what your system calls {names} (these are Debian's names)"
+
+
+def _xvfb() -> str:
+    return "" if shutil.which("xvfb-run") else f"{install_command(['xvfb'])} && "
+
+
+def _missing_libraries() -> tuple[str, ...]:
+    if sys.platform != "linux":
+        return ()
+    return tuple(library for library in _LIBRARIES if not _loads(library))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,207 @@
+"""``segment``: masks and overlays of many files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
+from napari_retina_seg.cli.inputs import check_outputs, expand, outputs_of
+from napari_retina_seg.core.errors import ModelError, RetinaSegError
+from napari_retina_seg.core.progress import Cancelled, CancelToken
+
+if TYPE_CHECKING:
+    from napari_retina_seg.core.image import RetinaImage
+    from napari_retina_seg.core.segmentation import Segmentation
+    from napari_retina_seg.models.registry import ModelFolder
+
+
+class Kind(StrEnum):
+    """What the images are."""
+
+    OCT = "oct"
+    FUNDUS = "fundus"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do with each file.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the results go.
+    model : ModelFolder or None
+        With which model; None for the first that fits the image.
+    kind : Kind or None
+        What the images are, if the user said so.
+    probabilities, debug : bool
+        Write the class probabilities; let unforeseen errors through.
+    """
+
+    folder: Path
+    model: ModelFolder | None
+    kind: Kind | None
+    probabilities: bool
+    debug: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a file."""
+
+    path: Path
+    segmentation: Segmentation
+    written: tuple[Path, ...]
+
+
+def segment_command(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILES",
+            help="Images, folders of images, or patterns such as 'scans/*.tif'.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name of a model (see 'models') or path of a model folder; by default the first"
+            " for the kind of image.",
+        ),
+    ] = None,
+    modality: Annotated[
+        Kind | None,
+        typer.Option(
+            help="What the images are; by default the file says it, or it is guessed by its looks."
+        ),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the class probabilities too.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what an earlier run wrote.")
+    ] = False,
+) -> None:
+    """Segment images: class masks, overlays and, for layers, boundaries."""
+    inputs = expand(files)
+    chosen = _find_model(model) if model else None
+    check_outputs(inputs.paths, out, overwrite=overwrite)
+    request = Request(out, chosen, modality, probabilities, debug=ctx.find_root().params["debug"])
+    results: list[Result] = []
+    problems = list(inputs.problems)
+    with Bar(len(inputs.paths)) as bar, interruptible() as token:
+        for problem in problems:
+            bar.say(problem)
+        try:
+            for path in inputs.paths:
+                token.raise_if_cancelled()
+                outcome = _try_file(path, request, bar, token)
+                if isinstance(outcome, Result):
+                    results.append(outcome)
+                else:
+                    bar.say(outcome)
+                    problems.append(outcome)
+                bar.finish()
+        finally:
+            _summarise(results, len(problems), out)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _find_model(name: str) -> ModelFolder:
+    from napari_retina_seg.models.registry import find_model
+
+    try:
+        return find_model(name)
+    except ModelError as error:
+        raise UsageError(str(error)) from error
+
+
+def _try_file(path: Path, request: Request, bar: Bar, token: CancelToken) -> Result | str:
+    """Segment a file, or say in a sentence why it can't be: the others go on."""
+    try:
+        return _segment_file(path, request, bar, token)
+    except Cancelled:
+        raise
+    except RetinaSegError as error:
+        return str(error) if path.stem in str(error) else f"'{path}': {error}"
+    except Exception as error:
+        if request.debug:
+            raise
+        return (
+            f"'{path}' failed in an unforeseen way ({type(error).__name__}: {error}): run"
+            " 'napari-retina-seg --debug segment …' on it to see where."
+        )
+
+
+def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) -> Result:
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.engine.predict import segment
+    from napari_retina_seg.io import read_image
+    from napari_retina_seg.io.results import save_segmentation
+
+    bar.begin(f"Reading {path.name}")
+    image = read_image(path)
+    if request.kind is not None:
+        image = replace(image, modality=Modality(request.kind.value))
+    model = request.model or _model_for(image)
+    bar.begin("Starting TensorFlow")
+    start_engine()
+    job = segment(image, model, probabilities=request.probabilities, token=token)
+    segmentation = bar.walk(job, path.name)
+    written = save_segmentation(
+        segmentation, image, request.folder, path.stem, probabilities=request.probabilities
+    )
+    # What an earlier run left of another kind (a volume's mask, probabilities) is not this one's.
+    for leftover in set(outputs_of(path, request.folder)) - set(written):
+        leftover.unlink(missing_ok=True)
+    return Result(path, segmentation, written)
+
+
+def _model_for(image: RetinaImage) -> ModelFolder:
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.core.preprocess import to_float
+    from napari_retina_seg.models.registry import default_model
+
+    if image.modality is not Modality.UNKNOWN:
+        return default_model(image.modality)
+    to_float(image.plane(image.n_slices // 2))  # an empty image is told so first
+    raise ModelError(
+        f"'{image.source}' looks neither like an OCT scan nor like a fundus photograph: say which"
+        " with --modality, or choose a model with --model."
+    )
+
+
+def _summarise(results: list[Result], failed: int, folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if results:
+        table = Table("file", "model", "size", "mask", box=None, pad_edge=False)
+        table.add_column("seconds", justify="right")
+        for result in results:
+            provenance = result.segmentation.provenance
+            cells = (
+                result.path.name,
+                provenance.model,
+                " × ".join(str(size) for size in result.segmentation.labels.shape),
+                result.written[0].name,
+                f"{provenance.seconds:.2f}",
+            )
+            table.add_row(*(Text(cell) for cell in cells))
+        Console().print(table)
+    ran = results[0].segmentation.provenance if results else None
+    where = f" in '{folder}' ({ran.device}, {ran.precision})" if ran else ""
+    typer.echo(f"{len(results)} segmented{where}, {failed} failed.")
