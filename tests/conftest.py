@@ -1,6 +1,11 @@
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Two cores, shared with whatever else runs: a slow example is no failure.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("project")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -66,11 +66,11 @@ class LabelledImage:
             raise DataError(f"'{self.name}' of {self.dataset} has no second observer's mask.")
         return self._classes(self.second_path)
 
-    def heights(self) -> npt.NDArray[np.float32]:
+    def heights(self) -> npt.NDArray[np.float64]:
         """Return the boundaries, ``(boundaries, columns)`` in px, in anatomical order."""
         if self.heights_path is None:
             raise DataError(f"'{self.name}' of {self.dataset} has no boundary heights.")
-        rows = np.loadtxt(self.heights_path, delimiter=",", skiprows=1, dtype=np.float32)
+        rows = np.loadtxt(self.heights_path, delimiter=",", skiprows=1)
         return np.maximum.accumulate(rows.T, axis=0)
 
     def _classes(self, path: Path) -> npt.NDArray[np.uint8]:

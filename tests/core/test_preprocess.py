@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.data import retina
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.preprocess import (
+    FundusPreprocessing,
+    OctPreprocessing,
+    ResizePreprocessing,
+)
+
+EVERY = [OctPreprocessing(), FundusPreprocessing(diameter=128), ResizePreprocessing(64, 48)]
+grids = st.tuples(st.integers(16, 300), st.integers(16, 300))
+
+
+@pytest.mark.parametrize("how", EVERY, ids=lambda how: how.kind)
+@settings(max_examples=20)
+@given(grid=grids, color=st.booleans(), kind=st.sampled_from(["uint8", "uint16", "float32"]))
+def test_any_image_comes_back_on_its_own_grid(how, grid, color, kind) -> None:
+    rng = np.random.default_rng(0)
+    image = (rng.random((*grid, 3) if color else grid) * 200).astype(kind)
+    prepared = how.prepare(image, Spacing())
+    assert prepared.tensor.dtype == np.float32
+    assert prepared.tensor.shape[:2] == prepared.geometry.working
+    assert np.isfinite(prepared.tensor).all()
+    assert prepared.geometry.restore(prepared.tensor[..., 0], outside=0).shape == grid
+
+
+def test_a_blob_comes_back_where_it_was() -> None:
+    """Through shrinking, cropping to the field of view and back, within a pixel or two."""
+    image = retina().copy()
+    image[700:720, 400:420] = (255, 255, 255)
+    prepared = FundusPreprocessing(diameter=700).prepare(image, Spacing())
+    plain = FundusPreprocessing(diameter=700).prepare(retina(), Spacing())
+    changed = np.abs(prepared.tensor - plain.tensor).max(axis=2)
+    restored = prepared.geometry.restore(changed, outside=0)
+    rows, columns = np.nonzero(restored > restored.max() / 2)
+    assert rows.mean() == pytest.approx(709.5, abs=1.5)
+    assert columns.mean() == pytest.approx(409.5, abs=1.5)
+
+
+def test_known_spacing_brings_a_b_scan_to_one_scale() -> None:
+    scan = np.random.default_rng(0).random((1024, 512))
+    spacing = Spacing.from_um(axial=1.935, lateral=11.8)
+    assert OctPreprocessing().prepare(scan, spacing).geometry.working == (512, 512)
+
+
+def test_unknown_spacing_shrinks_only_what_is_sampled_much_finer() -> None:
+    rng = np.random.default_rng(0)
+    usual, fine = rng.random((496, 768)), rng.random((1024, 700))
+    assert OctPreprocessing().prepare(usual, Spacing()).geometry.working == (496, 768)
+    assert OctPreprocessing().prepare(fine, Spacing()).geometry.working == (496, 700)
+
+
+def test_two_cameras_give_one_diameter() -> None:
+    how = FundusPreprocessing(diameter=300)
+    full = how.prepare(retina(), Spacing()).tensor
+    coarse = how.prepare(retina()[::2, ::2], Spacing()).tensor
+    assert abs(full.shape[0] - coarse.shape[0]) <= 2
+    assert full.shape[0] == pytest.approx(300, abs=3)
+
+
+def test_nan_pixels_do_not_spread() -> None:
+    image = np.random.default_rng(0).random((64, 64))
+    image[:8, :8] = np.nan
+    for how in EVERY:
+        assert np.isfinite(how.prepare(image, Spacing()).tensor).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.zeros((64, 64), np.uint8), "0 everywhere"),
+        (np.full((64, 64, 3), 7, np.uint16), "7 everywhere"),
+        (np.full((64, 64), np.nan), "no finite value"),
+        (np.ones((1, 1), np.uint8), "1 × 1 px"),
+    ],
+    ids=["black", "constant", "nan", "one pixel"],
+)
+def test_images_with_nothing_in_them_are_refused_in_a_sentence(image, said) -> None:
+    for how in EVERY:
+        with pytest.raises(ImageError, match=said):
+            how.prepare(image, Spacing())

@@ -1,0 +1,28 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_retina_seg.core.tiling import pad_to_multiple, tiles
+
+
+@given(
+    grid=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    size=st.integers(12, 40),
+    overlap=st.integers(0, 8),
+)
+def test_the_weights_of_all_tiles_sum_to_one(grid, size, overlap) -> None:
+    total = np.zeros(grid)
+    for tile in tiles(grid, (size, size), overlap):
+        assert tile.weight.shape == total[tile.rows, tile.columns].shape
+        assert max(tile.weight.shape) <= size
+        total[tile.rows, tile.columns] += tile.weight
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 16))
+def test_padding_keeps_the_image_and_reaches_the_multiple(rows, columns, step) -> None:
+    image = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns, 1)
+    padded = pad_to_multiple(image, (step, 2 * step))
+    assert padded.shape[0] % step == 0
+    assert padded.shape[1] % (2 * step) == 0
+    np.testing.assert_array_equal(padded[:rows, :columns], image)
