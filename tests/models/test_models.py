@@ -1,0 +1,128 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import tiny_model
+
+from napari_retina_seg.core.errors import DataError, ModelError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.models import registry
+from napari_retina_seg.models.cards import card_html, card_text
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.spec import ModelSpec
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> registry.ModelFolder:
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda _: str(tmp_path / "config"))
+    return tiny_model(tmp_path / "tiny", Modality.OCT)
+
+
+def edit(model: registry.ModelFolder, **changes: object) -> None:
+    path = model.path / "spec.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_the_shipped_models_are_whole_and_small() -> None:
+    names = [model.name for model in registry.list_models()]
+    assert names[:2] == ["fundus-vessels", "oct-layers"]
+    for name in names[:2]:
+        model = registry.find_model(name)
+        model.check_weights()
+        assert model.weights.stat().st_size < 4_000_000
+        assert model.spec.metrics
+
+
+def test_a_spec_survives_its_file(model) -> None:
+    again = ModelSpec.model_validate_json((model.path / "spec.json").read_text())
+    assert again == model.spec
+
+
+def test_a_folder_is_added_by_path_and_found_by_name(model) -> None:
+    registry.add_model(model.path)
+    assert registry.find_model("tiny-oct").path == model.path
+    assert model.name in [other.name for other in registry.list_models(Modality.OCT)]
+    assert model.name not in [other.name for other in registry.list_models(Modality.FUNDUS)]
+
+
+def test_an_added_folder_that_is_gone_does_not_matter(model) -> None:
+    registry.add_model(model.path)
+    shutil.rmtree(model.path)
+    assert "tiny-oct" not in [other.name for other in registry.list_models()]
+
+
+def test_two_models_of_one_name_are_not_mixed_up(model, tmp_path) -> None:
+    registry.add_model(model.path)
+    other = shutil.copytree(model.path, tmp_path / "copy")
+    with pytest.raises(ModelError, match="already a model 'tiny-oct'"):
+        registry.add_model(other)
+
+
+def break_weights(model: registry.ModelFolder, how: str) -> None:
+    if how == "missing":
+        model.weights.unlink()
+    elif how == "cut":
+        model.weights.write_bytes(model.weights.read_bytes()[:-100])
+    else:
+        content = bytearray(model.weights.read_bytes())
+        content[len(content) // 2] ^= 1
+        model.weights.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("missing", "has no model.weights.h5"), ("cut", "cut short"), ("altered", "altered")],
+)
+def test_broken_weights_are_refused_in_a_sentence(model, how, said) -> None:
+    break_weights(model, how)
+    with pytest.raises(ModelError, match=said):
+        registry.open_model(model.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schema_version": 99}, "schema_version"),
+        ({"surprise": 1}, "surprise"),
+        ({"name": "../../etc"}, "name"),
+        ({"architecture": {"kind": "lambda", "code": "import os"}}, "architecture"),
+        ({"weights_sha256": "no"}, "weights_sha256"),
+    ],
+)
+def test_a_wrong_spec_is_refused_in_a_sentence(model, changes, said) -> None:
+    edit(model, **changes)
+    with pytest.raises(ModelError, match=said):
+        registry.open_model(model.path)
+
+
+def test_folders_without_a_spec_and_unknown_names(tmp_path) -> None:
+    with pytest.raises(ModelError, match="is no model folder"):
+        registry.open_model(tmp_path)
+    (tmp_path / "spec.json").write_text("{ not json")
+    with pytest.raises(ModelError, match="not a valid model spec"):
+        registry.open_model(tmp_path)
+    with pytest.raises(ModelError, match="There is no model 'u-not'"):
+        registry.find_model("u-not")
+
+
+def test_the_card_says_what_a_user_must_know(model) -> None:
+    for card in (card_text(model.spec), card_html(model.spec)):
+        for text in ("RNFL", "Learnt from", "nothing was measured", "BSD-3-Clause"):
+            assert text in card
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_are_valid(path) -> None:
+    assert Recipe.read(path).name == path.stem
+
+
+def test_a_recipe_with_a_typo_says_where(tmp_path) -> None:
+    text = (RECIPES / "oct-layers.toml").read_text().replace("batch = 8", "bacth = 8")
+    (tmp_path / "typo.toml").write_text(text)
+    with pytest.raises(DataError, match=r"training\.bacth"):
+        Recipe.read(tmp_path / "typo.toml")
+    with pytest.raises(DataError, match="can't be read"):
+        Recipe.read(tmp_path / "absent.toml")
