@@ -90,11 +90,12 @@ class Bar:
                 step = next(job)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
+            said = "" if step.message in name else f": {step.message}"
             self._bar.update(
                 self._steps,
                 completed=step.done,
                 total=step.total,
-                description=f"{name}: {step.message}" if step.message else name,
+                description=f"{name}{said}",
             )
 
 

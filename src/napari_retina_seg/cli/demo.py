@@ -52,7 +52,7 @@ def demo_command(
 
         open_demo([photograph, phantom.image])
         return
-    say(f"No window, because {reason}: the results go to a folder.")
+    say(f"No window, because {reason}; 'napari-retina-seg doctor' says what mends it.")
     _write_demo(photograph, phantom, out)
 
 
@@ -76,9 +76,9 @@ def _why_no_window() -> str | None:
     from napari_retina_seg.cli.screen import has_display, probe_screen
 
     if not has_display():
-        return "there is no screen ('napari-retina-seg doctor' says more)"
-    problem = probe_screen().problem
-    return f"{problem} ('napari-retina-seg doctor' says what mends it)" if problem else None
+        return "there is no screen"
+    problems = probe_screen().problems()
+    return problems[0].state if problems else None
 
 
 def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> None:

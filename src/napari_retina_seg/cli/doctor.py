@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from napari_retina_seg.cli.screen import INSTALL_QT, Screen, probe_screen, run_python
+from napari_retina_seg.cli.screen import INSTALL_QT, probe_screen, run_python
 from napari_retina_seg.core.errors import RetinaSegError
 
 _REINSTALL = "python -m pip install --force-reinstall napari-retina-seg"
@@ -76,7 +76,7 @@ def examine() -> Iterator[Finding]:
     yield from _examine_packages()
     yield _examine_device()
     yield from _examine_models()
-    yield from describe_screen(probe_screen())
+    yield from _examine_screen()
 
 
 def _cpu_flags() -> str:
@@ -101,7 +101,7 @@ def _examine_packages() -> Iterator[Finding]:
         version = _version(distributions)
         remedy = None if version else f"python -m pip install {distributions[0]}"
         yield Finding(name, version or "not installed", remedy)
-    bindings = [f"{name} {_version((name,))}" for name in _BINDINGS if _version((name,))]
+    bindings = [f"{name} {version}" for name in _BINDINGS if (version := _version((name,)))]
     yield Finding(
         "Qt binding", ", ".join(bindings) or "not installed", None if bindings else INSTALL_QT
     )
@@ -135,17 +135,14 @@ def _examine_models() -> Iterator[Finding]:
         yield Finding("Models", "there is none", _REINSTALL)
 
 
-def describe_screen(screen: Screen) -> Iterator[Finding]:
-    """Say how far Qt and OpenGL come; the first thing that is wrong carries the remedy."""
-    if screen.missing:
-        yield Finding("System libraries", f"missing: {', '.join(screen.missing)}", screen.remedy)
-    problem = screen.problem
-    if problem is None:
+def _examine_screen() -> Iterator[Finding]:
+    screen = probe_screen()
+    problems = screen.problems()
+    for problem in problems:
+        yield Finding(problem.subject, problem.state, problem.remedy)
+    if not problems:
         yield Finding("Window", f"{screen.binding} on {screen.platform}")
         yield Finding("OpenGL", str(screen.opengl))
-        return
-    mended = bool(screen.missing) or (screen.binding is None and screen.display)
-    yield Finding("Window", f"can't be opened: {problem}", None if mended else screen.remedy)
 
 
 def _print_report(findings: list[Finding]) -> None:

@@ -35,6 +35,15 @@ _DEMO = "napari-retina-seg demo"
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What was looked at, what is wrong with it, and the command that mends it."""
+
+    subject: str
+    state: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Screen:
     """What stands between here and a window.
 
@@ -57,30 +66,25 @@ class Screen:
     missing: tuple[str, ...]
     message: str
 
-    @property
-    def problem(self) -> str | None:
-        """Why no window can be opened, in a few words; None if one can."""
-        if not self.display:
-            return "there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
-        if self.binding is None and not self.missing:
-            return "no Qt binding is installed"
-        if self.platform is None:
-            lacking = f"Qt lacks {', '.join(self.missing)}"
-            return lacking if self.missing else f"Qt can't start ({self.message})"
-        return None if self.opengl else "OpenGL can't start"
-
-    @property
-    def remedy(self) -> str:
-        """The command that mends the problem."""
-        if self.binding is None and not self.missing:
-            return INSTALL_QT
+    def problems(self) -> tuple[Problem, ...]:
+        """Say all that is known to be wrong; nothing if a window can be opened."""
+        if self.platform and self.opengl:
+            return ()
+        found = []
         if self.missing:
-            return install_command([_LIBRARIES[library] for library in self.missing])
+            packages = [_LIBRARIES[library] for library in self.missing]
+            lacking = f"Qt lacks {', '.join(self.missing)}"
+            found.append(Problem("System libraries", lacking, install_command(packages)))
+        elif self.binding is None:
+            found.append(Problem("Qt", f"no Qt binding works ({self.message})", INSTALL_QT))
         if not self.display:
-            return f"{_xvfb()}xvfb-run -a {_DEMO}"
-        if sys.platform != "linux":
-            return f"{INSTALL_QT} --force-reinstall"
-        return install_command(["libegl1", "libgl1", "libgl1-mesa-dri", *_LIBRARIES.values()])
+            absent = "there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+            found.append(Problem("Screen", absent, f"{_xvfb()}xvfb-run -a {_DEMO}"))
+        if not found and self.platform is None:
+            found.append(Problem("Window", f"Qt can't start ({self.message})", _reinstall()))
+        if not found:
+            found.append(Problem("OpenGL", "OpenGL can't start", _reinstall()))
+        return tuple(found)
 
 
 def has_display() -> bool:
@@ -134,6 +138,12 @@ def install_command(packages: list[str]) -> str:
     if shutil.which("apt-get"):
         return f"sudo apt-get install -y {names}"
     return f"install what your system calls {names} (these are Debian's names)"
+
+
+def _reinstall() -> str:
+    if sys.platform != "linux":
+        return f"{INSTALL_QT} --force-reinstall"
+    return install_command(["libegl1", "libgl1", "libgl1-mesa-dri", *_LIBRARIES.values()])
 
 
 def _xvfb() -> str:

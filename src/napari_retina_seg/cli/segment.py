@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
-from napari_retina_seg.cli.inputs import check_outputs, expand, outputs_of
+from napari_retina_seg.cli.inputs import Inputs, check_outputs, expand, outputs_of
 from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Cancelled, CancelToken
 
@@ -98,24 +98,7 @@ def segment_command(
     chosen = _find_model(model) if model else None
     check_outputs(inputs.paths, out, overwrite=overwrite)
     request = Request(out, chosen, modality, probabilities, debug=ctx.find_root().params["debug"])
-    results: list[Result] = []
-    problems = list(inputs.problems)
-    with Bar(len(inputs.paths)) as bar, interruptible() as token:
-        for problem in problems:
-            bar.say(problem)
-        try:
-            for path in inputs.paths:
-                token.raise_if_cancelled()
-                outcome = _try_file(path, request, bar, token)
-                if isinstance(outcome, Result):
-                    results.append(outcome)
-                else:
-                    bar.say(outcome)
-                    problems.append(outcome)
-                bar.finish()
-        finally:
-            _summarise(results, len(problems), out)
-    if problems:
+    if not _segment_files(inputs, request):
         raise typer.Exit(1)
 
 
@@ -126,6 +109,28 @@ def _find_model(name: str) -> ModelFolder:
         return find_model(name)
     except ModelError as error:
         raise UsageError(str(error)) from error
+
+
+def _segment_files(inputs: Inputs, request: Request) -> bool:
+    """Segment the files one after the other; return whether all went well."""
+    results: list[Result] = []
+    failed = len(inputs.problems)
+    try:
+        with Bar(len(inputs.paths)) as bar, interruptible() as token:
+            for problem in inputs.problems:
+                bar.say(problem)
+            for path in inputs.paths:
+                token.raise_if_cancelled()
+                outcome = _try_file(path, request, bar, token)
+                if isinstance(outcome, Result):
+                    results.append(outcome)
+                else:
+                    failed += 1
+                    bar.say(outcome)
+                bar.finish()
+    finally:
+        _summarise(results, failed, request.folder)
+    return failed == 0
 
 
 def _try_file(path: Path, request: Request, bar: Bar, token: CancelToken) -> Result | str:
@@ -171,12 +176,12 @@ def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) ->
 
 def _model_for(image: RetinaImage) -> ModelFolder:
     from napari_retina_seg.core.image import Modality
-    from napari_retina_seg.core.preprocess import to_float
+    from napari_retina_seg.core.preprocess import check_plane
     from napari_retina_seg.models.registry import default_model
 
     if image.modality is not Modality.UNKNOWN:
         return default_model(image.modality)
-    to_float(image.plane(image.n_slices // 2))  # an empty image is told so first
+    check_plane(image.plane(image.n_slices // 2))  # an empty image is told so first
     raise ModelError(
         f"'{image.source}' looks neither like an OCT scan nor like a fundus photograph: say which"
         " with --modality, or choose a model with --model."

@@ -18,6 +18,7 @@ from napari_retina_seg.core.errors import ImageError
 Heights = npt.NDArray[np.float32]
 
 _SHARPEST = -9.0  # log-probability below which more certainty says nothing more
+_NOTHING = 1e-3  # probability of a layer that is none
 
 
 def decode(probabilities: npt.NDArray[Any]) -> Heights:
@@ -44,7 +45,8 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
             "Boundaries need probabilities of shape (classes, rows, columns):"
             f" received {probabilities.shape}."
         )
-    log = np.log(np.maximum(probabilities, np.exp(_SHARPEST)), dtype=np.float32)
+    band = _retina_rows(probabilities[0])
+    log = np.log(np.maximum(probabilities[:, band], np.exp(_SHARPEST)), dtype=np.float32)
     classes, rows, columns = log.shape
     # change[k, r]: gain of ending class k-1 and beginning class k at row r
     change = np.empty((classes, rows + 1, columns), np.float32)
@@ -59,8 +61,16 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
     for k in range(1, classes):
         np.maximum.accumulate(best[k - 1], axis=0, out=best[k])
         best[k] += change[k]
-    rows_at = _trace_back(best)
-    return np.maximum.accumulate(_between_rows(rows_at, ratio), axis=0)
+    heights = _between_rows(_trace_back(best), ratio)
+    return np.maximum.accumulate(heights, axis=0) + np.float32(band.start)
+
+
+def _retina_rows(background: npt.NDArray[Any]) -> slice:
+    """Leave out the rows above and below where background is sure: nothing is decided there."""
+    rows = np.flatnonzero(background.min(axis=1) < 1 - _NOTHING)
+    if not rows.size:
+        return slice(0, len(background))
+    return slice(max(0, int(rows[0]) - 1), min(len(background), int(rows[-1]) + 2))
 
 
 def _trace_back(best: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:

@@ -1,0 +1,201 @@
+"""What a click costs beside the network itself; everything in one run, as ratios.
+
+    python benchmarks/speed.py
+
+writes ``docs/speed.json``, ``docs/speed.md`` and the table in the README. Needs a screen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from skimage.data import retina
+from skimage.transform import resize
+from tables import markdown_table, replace_section
+
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.engine import predict
+from napari_retina_seg.models.registry import find_model
+
+ROOT = Path(__file__).resolve().parents[1]
+REPEATS = 7
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print(json.dumps(ALONE[sys.argv[1]]()))
+        return
+    rows = [*inference("oct-layers", phantom_bscan().image), *inference("fundus-vessels", photo())]
+    rows += [in_a_process(name) for name in ALONE]
+    rows += starts()
+    facts = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU",
+        "precision": predict.describe_device().precision,
+        "repeats": REPEATS,
+        "rows": rows,
+    }
+    (ROOT / "docs/speed.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_documents(facts)
+
+
+def photo() -> RetinaImage:
+    return RetinaImage(retina(), color=True, modality=Modality.FUNDUS, name="retina")
+
+
+def median(work: Callable[[], Any]) -> float:
+    work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def inference(name: str, image: RetinaImage) -> list[dict[str, Any]]:
+    """Compare a whole segmentation with the bare network, frozen and as Keras runs it."""
+    model = find_model(name)
+    predictor = predict.load_predictor(model)
+    network = predict.load_network(model)
+    tensor = model.spec.preprocessing.prepare(image.plane(), image.spacing).tensor
+    tensor = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
+    bare = median(lambda: predictor.run(tensor))
+    whole = median(lambda: predict.segment_image(image, model))
+    keras = median(lambda: network.predict(tensor[np.newaxis], verbose=0))
+    size = f"{image.grid[0]} × {image.grid[1]}"
+    return [
+        row(f"`{name}`, {size}: image to mask", whole, "the bare forward pass", bare),
+        row(f"`{name}`: frozen graph", bare, "`model.predict`", keras),
+    ]
+
+
+def row(what: str, seconds: float, peer: str, peer_seconds: float, **more: Any) -> dict[str, Any]:
+    return {
+        "what": what,
+        "seconds": seconds,
+        "peer": peer,
+        "peer_seconds": peer_seconds,
+        "ratio": seconds / peer_seconds,
+        **more,
+    }
+
+
+def volume() -> dict[str, Any]:
+    """49 B-scans against 49 bare forward passes; memory over that of one B-scan."""
+    image = phantom_volume(slices=49, rows=496, columns=512).image
+    model = find_model("oct-layers")
+    predictor = predict.load_predictor(model)
+    tensor = model.spec.preprocessing.prepare(image.plane(0), image.spacing).tensor
+    bare = median(lambda: predictor.run(tensor))
+    start = time.perf_counter()
+    predict.segment_image(image, model)
+    seconds = time.perf_counter() - start
+    return row("a volume of 49 B-scans", seconds, "49 bare passes", 49 * bare, **memory())
+
+
+def large_photograph() -> dict[str, Any]:
+    """A 12-megapixel photograph against the bare forward pass at the network's scale."""
+    pixels = (resize(retina(), (3464, 3464), order=1) * 255).astype(np.uint8)
+    image = RetinaImage(pixels, color=True, modality=Modality.FUNDUS)
+    model = find_model("fundus-vessels")
+    predictor = predict.load_predictor(model)
+    tensor = model.spec.preprocessing.prepare(pixels, image.spacing).tensor
+    padded = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
+    bare = median(lambda: predictor.run(padded))
+    whole = median(lambda: predict.segment_image(image, model))
+    return row("a photograph of 12 megapixels", whole, "the bare forward pass", bare, **memory())
+
+
+def memory() -> dict[str, float]:
+    """Peak memory of this process, and what it holds now, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return {"peak_mb": peak, "held_mb": psutil.Process().memory_info().rss / 1e6}
+
+
+def click() -> dict[str, Any]:
+    """A click on Segment until the layer is drawn, against the same segmentation without a window."""
+    from click_to_layer import click_to_layer
+
+    image = phantom_bscan().image
+    model = find_model("oct-layers")
+    plain = median(lambda: predict.segment_image(image, model))
+    seconds, opening = click_to_layer(image, REPEATS)
+    return row(
+        "one click: B-scan, click to layer on screen",
+        seconds,
+        "the same without a window",
+        plain,
+        dock_seconds=opening,
+    )
+
+
+ALONE = {"volume": volume, "large_photograph": large_photograph, "click": click}
+
+
+def in_a_process(name: str) -> dict[str, Any]:
+    """Measure in a fresh process, so that peak memory is this measurement's own."""
+    run = subprocess.run(
+        [sys.executable, __file__, name], capture_output=True, text=True, check=True
+    )
+    return json.loads(run.stdout.strip().splitlines()[-1])
+
+
+def starts() -> list[dict[str, Any]]:
+    """Starting the package and the command line, against an empty Python and against napari."""
+    empty = command("pass")
+    napari = command("import napari, napari.layers")
+    package = command("import napari_retina_seg.io, napari_retina_seg.models.registry")
+    help_page = command("from napari_retina_seg.cli import main; main()", "--help")
+    return [
+        row("import of readers and models", package, "`import napari`", napari),
+        row("`napari-retina-seg --help`", help_page, "an empty Python", empty),
+    ]
+
+
+def command(code: str, *arguments: str) -> float:
+    def run() -> None:
+        subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=True)
+
+    return median(run)
+
+
+def write_documents(facts: dict[str, Any]) -> None:
+    table = markdown_table(
+        ["", "time, s", "against", "time, s", "ratio", "peak memory, MB"],
+        [
+            [
+                r["what"],
+                f"{r['seconds']:.2f}",
+                r["peer"],
+                f"{r['peer_seconds']:.2f}",
+                f"{r['ratio']:.2f}",
+                f"{r['peak_mb']:.0f}" if "peak_mb" in r else "",
+            ]
+            for r in facts["rows"]
+        ],
+    )
+    opening = next(r["dock_seconds"] for r in facts["rows"] if "dock_seconds" in r)
+    note = (
+        f"{facts['machine']}; {facts['precision']}; medians of {facts['repeats']} runs after one"
+        f" to warm up. Opening the dock for the first time: {opening:.2f} s."
+    )
+    text = "# How fast it is\n\nMade by `python benchmarks/speed.py`; figures in `docs/speed.json`."
+    (ROOT / "docs/speed.md").write_text(f"{text}\n\n{table}\n\n{note}\n")
+    replace_section(ROOT / "README.md", "speed", f"{table}\n\n{note}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+import csv
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_retina_seg.core.phantom import phantom_volume
+from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.io import read_image
+from tests.cli.conftest import write_png
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_scan_gets_mask_overlay_and_boundaries(run, scan, oct_model, tmp_path):
+    out = tmp_path / "new" / "out"
+    result = run("segment", scan, "-o", out, "--model", oct_model.path)
+    assert result.exit_code == 0, result.output
+    assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
+    mask = Image.open(out / "scan_mask.png")
+    assert mask.mode == "P"
+    expected = segment_image(read_image(scan), oct_model).labels
+    np.testing.assert_array_equal(np.asarray(mask), expected)
+    assert cv2.imread(str(out / "scan_overlay.png")).shape == (96, 128, 3)
+    with (out / "scan_boundaries.csv").open() as file:
+        assert len(list(csv.reader(file))) == 1 + 128
+    assert "tiny-oct" in result.stdout
+    assert "1 segmented" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_photograph_gets_a_mask_and_probabilities_if_asked(run, fundus_model, tmp_path):
+    photo = np.zeros((160, 170, 3), np.uint8)
+    cv2.circle(photo, (85, 80), 70, (40, 90, 180), -1)
+    write_png(tmp_path / "eye.png", photo)
+    out = tmp_path / "out"
+    result = run(
+        "segment", tmp_path / "eye.png", "-o", out, "--model", fundus_model.path, "--probabilities"
+    )
+    assert result.exit_code == 0, result.output
+    assert files_in(out) == ["eye_mask.png", "eye_overlay.png", "eye_probabilities.npz"]
+    with np.load(out / "eye_probabilities.npz") as archive:
+        assert archive["probabilities"].shape == (2, 160, 170)
+
+
+def test_a_volume_gets_a_mask_with_a_page_for_each_slice(run, oct_model, tmp_path):
+    volume = phantom_volume(0, 3, 96, 64).image.pixels
+    tifffile.imwrite(tmp_path / "volume.tif", volume, photometric="minisblack")
+    out = tmp_path / "out"
+    result = run("segment", tmp_path / "volume.tif", "-o", out, "--model", oct_model.path)
+    assert result.exit_code == 0, result.output
+    assert files_in(out) == ["volume_boundaries.csv", "volume_mask.tif", "volume_overlay.png"]
+    with tifffile.TiffFile(out / "volume_mask.tif") as file:
+        assert len(file.pages) == 3
+        assert file.asarray().shape == (3, 96, 64)
+
+
+def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):
+    (tmp_path / "empty.png").touch()
+    write_png(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
+    arguments = [tmp_path / "gone.png", tmp_path / "empty.png", tmp_path / "black.png", scan]
+    out = tmp_path / "out"
+    result = run("segment", *arguments, "-o", out, "--model", oct_model.path)
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(name in line for name, line in zip(("gone", "empty", "black"), lines, strict=True))
+    assert "1 segmented" in result.stdout
+    assert "3 failed" in result.stdout
+    assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
+
+
+def test_results_are_replaced_only_with_overwrite(run, scan, oct_model, tmp_path):
+    command = ("segment", scan, "-o", tmp_path / "out", "--model", oct_model.path)
+    assert run(*command, "--probabilities").exit_code == 0
+    before = (tmp_path / "out" / "scan_mask.png").stat().st_mtime_ns
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "--overwrite" in refused.stderr
+    assert (tmp_path / "out" / "scan_mask.png").stat().st_mtime_ns == before
+    assert run(*command, "--overwrite").exit_code == 0
+    assert "scan_probabilities.npz" not in files_in(tmp_path / "out")
+
+
+def test_a_folder_of_images_is_segmented(run, scan, oct_model, tmp_path):
+    shutil.copy(scan, tmp_path / "second.png")
+    result = run("segment", tmp_path, "-o", tmp_path, "--model", oct_model.path)
+    assert result.exit_code == 0, result.output
+    again = run("segment", tmp_path, "-o", tmp_path, "--model", oct_model.path, "--overwrite")
+    assert "2 segmented" in again.stdout
+
+
+def test_the_user_says_what_the_image_is(run, scan, fundus_model, tmp_path):
+    command = ("segment", scan, "-o", tmp_path / "out", "--model", fundus_model.path)
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert "OCT" in refused.stderr
+    assert run(*command, "--modality", "fundus").exit_code == 0
+
+
+def test_an_image_that_is_neither_needs_a_model(run, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (80, 80), np.uint8)
+    write_png(tmp_path / "noise.png", noise)
+    result = run("segment", tmp_path / "noise.png", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "--model" in result.stderr
+
+
+def test_a_full_disk_leaves_no_half_file(run, scan, oct_model, tmp_path):
+    out = tmp_path / "out"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, hard))
+    try:
+        result = run("segment", scan, "-o", out, "--model", oct_model.path, "--probabilities")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.exit_code == 1
+    assert "can't be written" in result.stderr
+    assert "Choose a folder with room" in result.stderr
+    assert not list(out.glob(".*"))
+    assert not (out / "scan_probabilities.npz").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a child process otherwise there")
+def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_path):
+    slices = np.tile(phantom_volume(0, 1, 64, 64).image.pixels, (6000, 1, 1))
+    np.save(tmp_path / "volume.npy", slices)
+    out = tmp_path / "out"
+    program = "from napari_retina_seg.cli import main; main()"
+    files = [str(scan), str(tmp_path / "volume.npy")]
+    command = [sys.executable, "-c", program, "segment", *files, "-o", str(out)]
+    process = subprocess.Popen(
+        [*command, "--model", str(oct_model.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while not (out / "scan_boundaries.csv").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stderr == "Cancelled: what was finished is kept.\n"
+    assert "1 segmented" in stdout
+    assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
