@@ -64,9 +64,8 @@ def _choose_array(path: Path, archive: zipfile.ZipFile) -> str:
         raise ReadError(f"'{path}' holds no NumPy array: save it with numpy.savez.")
     usual = [name for name in _USUAL_NAMES if name in names]
     if not usual and len(names) > 1:
-        raise ReadError(
-            f"'{path}' holds the arrays {', '.join(names)}: call the one with the image 'image'."
-        )
+        listed = ", ".join(name for name in names[:10] if name.isprintable())
+        raise ReadError(f"'{path}' holds the arrays {listed}: call the one with the image 'image'.")
     return f"{(usual or names)[0]}.npy"
 
 
@@ -78,9 +77,8 @@ def _read_array(path: Path, file: Any) -> npt.NDArray[Any]:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.kind not in "buif":
-        raise ReadError(
-            f"'{path}' holds {dtype} values: save whole or real numbers, not objects or records."
-        )
+        kind = "records" if dtype.names else str(dtype)
+        raise ReadError(f"'{path}' holds {kind}: an image is an array of whole or real numbers.")
     check_size(path, shape)
     values = np.frombuffer(file.read(math.prod(shape) * dtype.itemsize), dtype)
     return values.reshape(shape, order="F" if fortran else "C")

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -82,7 +83,7 @@ def _read_bare(path: Path, file: BinaryIO) -> Dataset:
 
 def _read(path: Path, dataset: Dataset) -> RetinaImage:
     if not any(keyword in dataset for keyword in _PIXELS):
-        content = UID(str(dataset.get("SOPClassUID", ""))).name or "nothing known"
+        content = _known_name(dataset.get("SOPClassUID"))
         raise ReadError(
             f"'{path}' is a DICOM file without pixels ({content}): export the image itself."
         )
@@ -99,11 +100,17 @@ def _read(path: Path, dataset: Dataset) -> RetinaImage:
     )
 
 
+def _known_name(uid: object) -> str:
+    """Name a UID of the standard; an altered header may hold anything in place of it."""
+    known = UID(str(uid))
+    return known.name if known.type else "something unknown"
+
+
 def _complete_meta(dataset: Dataset) -> None:
     """State the transfer syntax of a bare dataset: the one in which it was just parsed."""
     implicit, little = dataset.original_encoding
     explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    if "file_meta" not in dataset:
+    if getattr(dataset, "file_meta", None) is None:
         dataset.file_meta = FileMetaDataset()
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
@@ -136,7 +143,7 @@ def _check_syntax(path: Path, dataset: Dataset) -> None:
     except NotImplementedError:
         pass
     raise ReadError(
-        f"'{path}' is compressed as {syntax.name}, which can't be decoded here: export it"
+        f"'{path}' is compressed as {_known_name(syntax)}, which can't be decoded here: export it"
         " uncompressed (Explicit VR Little Endian) or as PNG or TIFF."
     )
 

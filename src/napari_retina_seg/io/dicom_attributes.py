@@ -80,7 +80,8 @@ def read_device(dataset: Dataset) -> dict[str, Any]:
         "model": _value(dataset, "ManufacturerModelName"),
         "device": _value(kind, "CodeMeaning"),
     }
-    return {key: str(value) for key, value in said.items() if value}
+    texts = {key: str(value)[:64] for key, value in said.items() if value}
+    return {key: text for key, text in texts.items() if text.isprintable()}
 
 
 def _groups(dataset: Dataset) -> Iterator[Dataset | None]:

@@ -12,6 +12,10 @@ from pathlib import Path
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 
 MAX_VALUES = 2 * 2**30  # pixel values in one file; beyond them memory ends, or the header lies
+# No compression in use packs a picture tighter; a header that claims so was altered. Small ones
+# may: they do no harm.
+_MAX_VALUES_PER_BYTE = 5000
+_SMALL = 2**24
 _LIBRARIES = ("PIL", "pydicom", "pylibjpeg", "tifffile")
 
 
@@ -63,8 +67,11 @@ def _silenced_logs() -> Iterator[None]:
 
 
 def check_size(path: Path, shape: Sequence[int]) -> None:
-    """Raise `ReadError` if a header claims more values than any image of a retina has."""
-    if math.prod(shape) > MAX_VALUES:
+    """Raise `ReadError` if a header claims more values than memory or the file can hold."""
+    values = math.prod(shape)
+    if values > max(_SMALL, _MAX_VALUES_PER_BYTE * path.stat().st_size):
+        raise ReadError(f"'{path}' is too short for what its header claims: export it again.")
+    if values > MAX_VALUES:
         size = " × ".join(str(length) for length in shape)
         raise ReadError(
             f"'{path}' claims to hold {size} values: more than {MAX_VALUES / 1e9:.1f} thousand"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,38 @@ def read_tiff(path: Path) -> RetinaImage:
         If it is damaged, or holds a pyramid, pages of several sizes, or more than three axes.
     """
     with decoding(path, "TIFF"), path.open("rb") as file, tifffile.TiffFile(file) as tiff:
+        _check_chain(tiff)
         series = _only_series(path, tiff)
         page = series.keyframe
         check_size(path, series.shape)
+        _check_extent(path, tiff)
         pixels = _to_light(path, series.asarray(), page)
         pixels, color = _order_axes(path, pixels, series.axes)
         if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
             pixels, color = _look_up(pixels, page.colormap), True
         spacing = _imagej_spacing(tiff)
     return assemble(path, pixels, color=color, spacing=spacing)
+
+
+def _check_chain(tiff: tifffile.TiffFile) -> None:
+    """Raise `struct.error` if the list of pages breaks off, where tifffile would drop the rest."""
+    layout, file = tiff.tiff, tiff.filehandle
+    seen: set[int] = set()
+    offset = tiff.pages.first.offset
+    while offset and offset not in seen:
+        seen.add(offset)
+        file.seek(offset)
+        (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        file.seek(offset + layout.tagnosize + tags * layout.tagsize)
+        (offset,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+
+
+def _check_extent(path: Path, tiff: tifffile.TiffFile) -> None:
+    """Raise `ReadError` if pixels lie past the end, which JPEG's decoder would make up in grey."""
+    for page in tiff.pages:
+        ends = map(operator.add, page.dataoffsets, page.databytecounts)
+        if max(ends, default=0) > tiff.filehandle.size:
+            raise ReadError(f"'{path}' is cut short: copy or export it again.")
 
 
 def _only_series(path: Path, tiff: tifffile.TiffFile) -> Any:

@@ -1,0 +1,89 @@
+"""Whatever the bytes: an image, or one sentence."""
+
+import logging
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_retina_seg.core.errors import ReadError, RetinaSegError
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.io import SUFFIXES, read_image
+
+QUICK = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+STARTS = (
+    b"",
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    b"\xff\xd8\xff\xe0",
+    b"GIF89a",
+    b"BM",
+    b"P5 ",
+    b"P6\n4 4\n255\n",
+    b"II*\0\x08\0\0\0",
+    b"MM\0*\0\0\0\x08",
+    b"II+\0\x08\0\0\0",
+    b"\x93NUMPY\x01\0",
+    b"PK\x03\x04",
+    b"\0" * 128 + b"DICM",
+)
+
+
+def read_or_say(path, content):
+    path.write_bytes(content)
+    try:
+        image = read_image(path)
+    except RetinaSegError as error:
+        assert_is_sentence(str(error))
+    else:
+        assert isinstance(image, RetinaImage)
+
+
+def assert_is_sentence(text):
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert "Error" not in text
+    assert "Traceback" not in text
+
+
+@settings(QUICK, max_examples=300)
+@given(st.sampled_from(STARTS), st.binary(max_size=400), st.sampled_from(SUFFIXES))
+def test_random_bytes(tmp_path, start, rest, suffix):
+    read_or_say(tmp_path / f"image{suffix}", start + rest)
+
+
+@settings(QUICK, max_examples=500)
+@given(st.integers(0, 99), st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=2))))
+def test_altered_files(tmp_path, valid_files, which, changes):
+    valid = sorted(valid_files.iterdir())
+    chosen = valid[which % len(valid)]
+    content = bytearray(chosen.read_bytes())
+    for share, value in changes:
+        # Headers are where the harm is done: most changes fall there.
+        at = int(share**3 * (len(content) - 1))
+        content[at : at + len(value)] = value
+    read_or_say(tmp_path / chosen.name, bytes(content))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+def test_truncated_files_are_refused(tmp_path, valid_files, share):
+    for valid in valid_files.iterdir():
+        content = valid.read_bytes()
+        path = tmp_path / valid.name
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(ReadError, match=valid.name) as caught:
+            read_image(path)
+        assert_is_sentence(str(caught.value))
+
+
+def test_whole_files_are_read_in_silence(valid_files, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    for path in valid_files.iterdir():
+        assert read_image(path).pixels.size
+    assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
