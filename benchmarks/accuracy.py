@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from tables import markdown_table, replace_section
 
-from napari_retina_seg.core import metrics, surfaces
+from napari_retina_seg.core import metrics
 from napari_retina_seg.core.fov import detect_fov
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -145,9 +145,7 @@ def mean(values: Iterable[float]) -> float:
 
 
 def named(classes: Iterable[Any], values: Iterable[float]) -> dict[str, float]:
-    return {
-        label.abbreviation: float(value) for label, value in zip(classes, values, strict=True)
-    }
+    return {label.abbreviation: float(value) for label, value in zip(classes, values, strict=True)}
 
 
 def write_metrics(model: ModelFolder, figures: dict[str, Any]) -> None:
@@ -164,9 +162,8 @@ def write_metrics(model: ModelFolder, figures: dict[str, Any]) -> None:
 
 
 def write_documents(results: dict[str, Any]) -> None:
-    layers, tracing = results["oct-layers"]["oct_layers test"], next(
-        iter(results["second tracing"].values())
-    )
+    layers = results["oct-layers"]["oct_layers test"]
+    (tracing,) = results["second tracing"].values()
     oct_table = markdown_table(
         ["OCT layers", "images", "mean Dice", "mean IoU", "boundary error, px", "crossings"],
         [
@@ -184,27 +181,16 @@ def write_documents(results: dict[str, Any]) -> None:
         ["Fundus vessels, inside the field of view", "images", *columns],
         [[name, str(row["images"]), *(figure(row.get(c)) for c in columns)] for name, row in rows],
     )
-    detail = markdown_table(
-        ["class", "Dice", "upper boundary", "error, px"],
-        [
-            [label, figure(dice), *boundary]
-            for (label, dice), boundary in zip(
-                list(layers["Dice by class"].items()),
-                [["", ""]]
-                + [
-                    [name, f"{error:.2f}"]
-                    for name, error in layers["boundary error px by boundary"].items()
-                ][: len(OCT_LAYERS) - 1],
-                strict=True,
-            )
-        ],
+    by_class = markdown_table(
+        ["class", "Dice"], [[name, figure(dice)] for name, dice in layers["Dice by class"].items()]
     )
-    last = list(layers["boundary error px by boundary"].items())[-1]
+    errors = layers["boundary error px by boundary"]
+    by_boundary = markdown_table(
+        ["boundary", "mean error, px"], [[name, f"{error:.2f}"] for name, error in errors.items()]
+    )
     text = (ROOT / "docs/accuracy_template.md").read_text()
     text = text.replace("<!-- summary -->", f"{oct_table}\n\n{vessel_table}")
-    text = text.replace(
-        "<!-- detail -->", f"{detail}\n\nThe last boundary, {last[0]}: {last[1]:.2f} px."
-    )
+    text = text.replace("<!-- detail -->", f"{by_class}\n\n{by_boundary}")
     (ROOT / "docs/accuracy.md").write_text(text)
     replace_section(ROOT / "README.md", "accuracy", f"{oct_table}\n\n{vessel_table}")
 

@@ -94,7 +94,7 @@ def row(what: str, seconds: float, peer: str, peer_seconds: float, **more: Any) 
 
 
 def volume() -> dict[str, Any]:
-    """49 B-scans against 49 bare forward passes; memory over that of one B-scan."""
+    """Compare 49 B-scans with 49 bare forward passes."""
     image = phantom_volume(slices=49, rows=496, columns=512).image
     model = find_model("oct-layers")
     predictor = predict.load_predictor(model)
@@ -107,7 +107,7 @@ def volume() -> dict[str, Any]:
 
 
 def large_photograph() -> dict[str, Any]:
-    """A 12-megapixel photograph against the bare forward pass at the network's scale."""
+    """Compare a 12-megapixel photograph with the bare forward pass at the network's scale."""
     pixels = (resize(retina(), (3464, 3464), order=1) * 255).astype(np.uint8)
     image = RetinaImage(pixels, color=True, modality=Modality.FUNDUS)
     model = find_model("fundus-vessels")
@@ -126,7 +126,7 @@ def memory() -> dict[str, float]:
 
 
 def click() -> dict[str, Any]:
-    """A click on Segment until the layer is drawn, against the same segmentation without a window."""
+    """Compare a click, until the layer is drawn, with the same segmentation without a window."""
     from click_to_layer import click_to_layer
 
     image = phantom_bscan().image
@@ -154,7 +154,7 @@ def in_a_process(name: str) -> dict[str, Any]:
 
 
 def starts() -> list[dict[str, Any]]:
-    """Starting the package and the command line, against an empty Python and against napari."""
+    """Compare package and command line with an empty Python and with napari."""
     empty = command("pass")
     napari = command("import napari, napari.layers")
     package = command("import napari_retina_seg.io, napari_retina_seg.models.registry")

@@ -12,9 +12,9 @@ ROWS = 40
 
 
 def ordered_heights(boundaries: int = 4, columns: int = 12) -> st.SearchStrategy[np.ndarray]:
-    return hnp.arrays(
-        np.float32, (boundaries, columns), elements=st.floats(0, ROWS, width=32)
-    ).map(lambda heights: np.sort(heights, axis=0))
+    return hnp.arrays(np.float32, (boundaries, columns), elements=st.floats(0, ROWS, width=32)).map(
+        lambda heights: np.sort(heights, axis=0)
+    )
 
 
 def certain(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from napari_retina_seg.core.image import Length, Modality, Origin, RetinaImage, 
 from napari_retina_seg.core.labels import OCT_LAYERS, LabelClass, LabelScheme, Surface
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import CancelToken, Cancelled, Progress, finish
+from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation, normalised_entropy
 
 

@@ -12,7 +12,7 @@ from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.metrics import confusion, scores
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.core.progress import CancelToken, Cancelled, finish
+from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.core.surfaces import to_labels
 from napari_retina_seg.engine import predict
 from napari_retina_seg.engine.predict import segment, segment_image
@@ -36,8 +36,10 @@ def noise(*shape: int, dtype: str = "uint8") -> np.ndarray:
 @pytest.mark.parametrize("shape", [(64, 64), (65, 127), (333, 64), (496, 768), (64, 64, 3)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "int16", "bool"])
 def test_labels_lie_on_the_images_own_grid(tiny_oct, shape, dtype) -> None:
-    image = RetinaImage(noise(*shape).astype(dtype) if dtype != "bool" else noise(*shape) > 99,
-                        color=len(shape) == 3)
+    image = RetinaImage(
+        noise(*shape).astype(dtype) if dtype != "bool" else noise(*shape) > 99,
+        color=len(shape) == 3,
+    )
     result = segment_image(image, tiny_oct, probabilities=True)
     assert result.labels.shape == shape[:2]
     assert result.labels.dtype == np.uint8
@@ -79,9 +81,7 @@ def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
     spec = tiny_fundus.spec
     large = ModelFolder(
         tiny_fundus.path,
-        spec.model_copy(
-            update={"preprocessing": type(spec.preprocessing)(diameter=900)}
-        ),
+        spec.model_copy(update={"preprocessing": type(spec.preprocessing)(diameter=900)}),
     )
     whole = segment_image(image, large, probabilities=True)
     monkeypatch.setattr(predict, "_LARGEST_PASS", 300 * 300)

@@ -129,7 +129,7 @@ def _outline(brightness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     last = np.array(brightness.shape) - 1
     margin = 4
     inside = ((points >= margin) & (points <= last - margin)).all(axis=1)
-    return points[inside]
+    return np.asarray(points[inside])
 
 
 def _fit_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float] | None:

@@ -113,4 +113,5 @@ def boundary_error(
     array
         ``(boundaries,)``.
     """
-    return np.nanmean(np.abs(reference.astype(np.float64) - predicted), axis=1)
+    distance = np.abs(reference.astype(np.float64) - predicted)
+    return np.asarray(np.nanmean(distance, axis=1), np.float64)

@@ -230,8 +230,9 @@ def to_rgb(values: Tensor) -> Tensor:
 
 
 def resize(values: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up; keeps the dtype
-    of uint8, uint16 and float32, others become float32.
+    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up.
+
+    uint8, uint16 and float32 stay what they are; other types become float32.
     """
     if values.shape[:2] == size:
         return values
@@ -247,7 +248,7 @@ def stretch(values: Tensor) -> Tensor:
     low, high = np.percentile(values[::2, ::2], [1, 99.5])
     if low == high:
         low, high = values.min(), values.max()
-    return np.clip((values - low) / (high - low), 0, 1, dtype=np.float32)
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
 
 
 def flatten(colors: Tensor, inside: npt.NDArray[Any], sigma: float) -> Tensor:

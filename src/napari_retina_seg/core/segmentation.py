@@ -113,4 +113,4 @@ def normalised_entropy(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float3
     for k in range(classes):
         p = probabilities[..., k, :, :].astype(np.float32)
         entropy -= p * np.log(np.maximum(p, 1e-12))
-    return np.clip(entropy / np.log(classes), 0, 1, dtype=np.float32)
+    return np.asarray(np.clip(entropy / np.log(classes), 0, 1), np.float32)

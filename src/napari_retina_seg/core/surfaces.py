@@ -192,8 +192,7 @@ def from_labels(labels: npt.NDArray[Any], boundaries: int) -> Heights:
         ``(boundaries, columns)`` float32 heights in px. A layer that a column lacks gets the
         same height above and below; a column without any layer gets NaN.
     """
-    rows, columns = labels.shape
-    heights = np.full((boundaries, columns), np.nan, np.float32)
+    heights = np.full((boundaries, labels.shape[1]), np.nan, np.float32)
     anything = (labels > 0).any(axis=0)
     inside = labels[:, anything]
     top = (inside > 0).argmax(axis=0)

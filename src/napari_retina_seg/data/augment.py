@@ -139,7 +139,7 @@ def change_appearance(image: Array, how: Augmentation, rng: np.random.Generator)
     if how.gamma:
         image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, how.gamma)))
     image = _change_sharpness(image, how, rng)
-    rows, columns, channels = image.shape
+    rows, columns = image.shape[:2]
     if how.illumination:
         field = rng.normal(0, how.illumination * rng.random(), (6, 6)).astype(np.float32)
         image = image + cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)[..., None]

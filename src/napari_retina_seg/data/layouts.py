@@ -109,7 +109,7 @@ def read_dataset(folder: Path) -> tuple[LabelledImage, ...]:
 
 
 def _read_oct(mask: Path, name: str, splits: dict[str, Any]) -> LabelledImage:
-    group = name.split("_")[0]
+    group = name.split("_", maxsplit=1)[0]
     return LabelledImage(
         name=name,
         dataset="oct_layers",

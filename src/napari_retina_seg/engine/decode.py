@@ -83,4 +83,4 @@ def _threshold(
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= after.smallest * scale**2
     large[0] = False
-    return large.astype(np.uint8)[pieces]
+    return np.asarray(large.astype(np.uint8)[pieces])

@@ -93,7 +93,7 @@ class Predictor:
     def run(self, tensor: Array) -> Array:
         """Run one pass; rows and columns are multiples of the architecture's."""
         with _LOCK:
-            return np.asarray(self.forward(tensor[np.newaxis]))[0]
+            return np.asarray(self.forward(tensor[np.newaxis])[0], np.float32)
 
 
 def segment(
@@ -269,9 +269,9 @@ def import_tensorflow() -> Any:
     import os
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow
+    import tensorflow as tf
 
-    return tensorflow
+    return tf
 
 
 def _check_fit(image: RetinaImage, model: ModelFolder) -> None:

@@ -23,7 +23,7 @@ def halve_weights(weights: Path) -> bytes:
     with h5py.File(weights, "r") as source, h5py.File(buffer, "w") as target:
 
         def copy(name: str, item: Any) -> None:
-            if name.split("/")[0] == "optimizer":
+            if name.split("/", maxsplit=1)[0] == "optimizer":
                 return
             if isinstance(item, h5py.Group):
                 group = target.require_group(name)

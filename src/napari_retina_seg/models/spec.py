@@ -11,8 +11,6 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.preprocess import Preprocessing
 from napari_retina_seg.models.config import Architecture
 
-SCHEMA_VERSION = 1
-
 
 class SurfacePostprocessing(BaseModel):
     """Ordered boundaries from the probabilities, and the layers between them.
@@ -88,7 +86,7 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     title: str
     description: str = ""

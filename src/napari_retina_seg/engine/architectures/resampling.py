@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 
-class MaxPoolWithMask(keras.layers.Layer):
+class MaxPoolWithMask(keras.layers.Layer):  # type: ignore[misc]
     """2 × 2 max pooling that also returns which of the four pixels was the (first) largest.
 
     Maps ``(batch, rows, columns, channels)`` to values and one-hot masks of shapes
@@ -36,7 +36,7 @@ class MaxPoolWithMask(keras.layers.Layer):
         )
 
 
-class Unpool(keras.layers.Layer):
+class Unpool(keras.layers.Layer):  # type: ignore[misc]
     """Put each value where its maximum stood in the 2 × 2 pixels that were pooled; else zeros."""
 
     def call(self, inputs: list[Any]) -> Any:
@@ -56,7 +56,7 @@ class Unpool(keras.layers.Layer):
         return keras.KerasTensor(double, inputs[0].dtype)
 
 
-class BilinearUpsample(keras.layers.Layer):
+class BilinearUpsample(keras.layers.Layer):  # type: ignore[misc]
     """Double rows and columns bilinearly, edges repeated.
 
     ``keras.layers.UpSampling2D`` does the same, but not in a TensorFlow graph of free size.
