@@ -1,6 +1,6 @@
 """Make the README's pictures: the real window, driven as a person drives it.
 
-    xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
+xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
 """
 
 from __future__ import annotations
