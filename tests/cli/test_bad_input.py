@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -93,7 +94,7 @@ def test_one_sentence_says_what_is_wrong(run, oct_model, tmp_path, make, model):
 
 def test_a_colour_photograph_given_to_an_oct_model(run, oct_model, tmp_path):
     photo = np.zeros((100, 100, 3), np.uint8)
-    photo[20:80, 20:80] = (30, 80, 200)
+    cv2.circle(photo, (50, 50), 48, (30, 80, 200), -1)
     write_png(tmp_path / "eye.png", photo)
     result = run("segment", tmp_path / "eye.png", "-o", tmp_path / "out", "-m", oct_model.path)
     assert result.exit_code == 1

@@ -59,7 +59,7 @@ def test_an_input_is_never_overwritten(folder):
 
 
 def test_results_are_not_overwritten_unless_asked(folder):
-    with pytest.raises(UsageError, match="1 more files are there already: .* --overwrite"):
+    with pytest.raises(UsageError, match=r"1 more are there already: .* --overwrite"):
         check_outputs((folder / "a.png",), folder, overwrite=False)
     check_outputs((folder / "a.png",), folder, overwrite=True)
     check_outputs((folder / "b.TIF",), folder, overwrite=False)

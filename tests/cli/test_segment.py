@@ -1,5 +1,4 @@
 import csv
-import resource
 import shutil
 import signal
 import subprocess
@@ -117,6 +116,7 @@ def test_an_image_that_is_neither_needs_a_model(run, tmp_path):
 
 
 def test_a_full_disk_leaves_no_half_file(run, scan, oct_model, tmp_path):
+    resource = pytest.importorskip("resource")  # a limit on files that Windows lacks
     out = tmp_path / "out"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, hard))
@@ -131,7 +131,9 @@ def test_a_full_disk_leaves_no_half_file(run, scan, oct_model, tmp_path):
     assert not (out / "scan_probabilities.npz").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a child process otherwise there")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Ctrl-C reaches a child process otherwise there"
+)
 def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_path):
     slices = np.tile(phantom_volume(0, 1, 64, 64).image.pixels, (6000, 1, 1))
     np.save(tmp_path / "volume.npy", slices)

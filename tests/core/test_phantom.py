@@ -131,6 +131,6 @@ def test_too_small_a_phantom_is_refused(grid):
 
 def test_a_slice_is_drawn_in_little_time():
     phantom_volume(slices=1)
-    started = time.perf_counter()
+    started = time.process_time()
     phantom_volume(slices=10)
-    assert (time.perf_counter() - started) / 10 < 0.25
+    assert (time.process_time() - started) / 10 < 0.2

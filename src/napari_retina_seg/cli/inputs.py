@@ -96,7 +96,7 @@ def check_outputs(paths: tuple[Path, ...], folder: Path, *, overwrite: bool) -> 
             )
     existing = [output for output in planned if output.exists()]
     if existing and not overwrite:
-        more = f" and {len(existing) - 1} more files are" if len(existing) > 1 else " is"
+        more = f" and {len(existing) - 1} more are" if len(existing) > 1 else " is"
         raise UsageError(
             f"'{existing[0]}'{more} there already: choose another folder, or add --overwrite."
         )

@@ -13,9 +13,7 @@ from napari_retina_seg.cli.console import Bar, interruptible, start_engine
 def train_command(
     recipe: Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/oct-layers.toml.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds its data sets.")],
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", help="New folder for the weights and the log.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="New folder for the model and the log.")],
 ) -> None:
     """Train a network by a recipe."""
     from napari_retina_seg.models.recipe import Recipe
@@ -25,5 +23,5 @@ def train_command(
     from napari_retina_seg.engine.train import train
 
     with Bar(1) as bar, interruptible() as token:
-        weights = bar.walk(train(wanted, data, out, token), wanted.name)
-    typer.echo(f"The best weights are in '{weights}'.")
+        model = bar.walk(train(wanted, data, out, token), wanted.name)
+    typer.echo(f"The model '{model.name}' is in '{model.path}'.")

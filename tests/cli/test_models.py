@@ -1,0 +1,44 @@
+import json
+import shutil
+
+from napari_retina_seg.models.registry import WEIGHTS_FILE
+from napari_retina_seg.models.spec import ModelSpec
+
+
+def test_a_model_that_was_added_is_listed(run, oct_model):
+    added = run("models", "add", oct_model.path)
+    assert added.exit_code == 0
+    assert "Added 'tiny-oct'" in added.stdout
+    table = run("models").stdout
+    assert "tiny-oct" in table
+    assert "nothing was" in table
+
+
+def test_json_holds_the_whole_specs(run, oct_model):
+    run("models", "add", oct_model.path)
+    listed = json.loads(run("models", "--json").stdout)
+    record = next(entry for entry in listed if entry["name"] == "tiny-oct")
+    assert record.pop("path") == str(oct_model.path)
+    assert ModelSpec.model_validate(record) == oct_model.spec
+
+
+def test_a_model_that_was_added_is_used_by_its_name(run, scan, oct_model, tmp_path):
+    run("models", "add", oct_model.path)
+    result = run("segment", scan, "-o", tmp_path / "out", "--model", "tiny-oct")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_damaged_model_is_not_added(run, oct_model, tmp_path):
+    folder = shutil.copytree(oct_model.path, tmp_path / "damaged")
+    (folder / WEIGHTS_FILE).write_bytes(b"cut")
+    result = run("models", "add", folder)
+    assert result.exit_code == 1
+    assert "cut short or altered" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "tiny-oct" not in run("models").stdout
+
+
+def test_what_is_no_model_folder_is_not_added(run, tmp_path):
+    result = run("models", "add", tmp_path)
+    assert result.exit_code == 1
+    assert "is no model folder" in result.stderr

@@ -1,0 +1,72 @@
+import subprocess
+import sys
+
+import pytest
+
+from napari_retina_seg import __version__
+
+COMMANDS = ["segment", "models", "demo", "doctor", "train"]
+
+_HELP = """
+import sys
+from napari_retina_seg.cli import main
+sys.argv = ["napari-retina-seg", *sys.argv[1:]]
+try:
+    main()
+finally:
+    heavy = {"tensorflow", "keras", "napari", "qtpy", "PyQt6", "PySide6", "superqt", "numpy", "cv2"}
+    sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["segment", "-h"], ["--version"]])
+def test_help_brings_in_nothing_heavy(arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", _HELP, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "napari-retina-seg" in done.stdout
+
+
+def test_importing_the_command_line_leaves_the_environment_alone():
+    code = (
+        "import os; before = dict(os.environ); import napari_retina_seg.cli.app;"
+        " assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_help_names_every_command(run):
+    result = run("--help")
+    assert result.exit_code == 0
+    assert all(command in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_explains_itself(run, command, flag):
+    result = run(command, flag)
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_the_version_is_the_package_s(run):
+    assert run("--version").stdout == f"napari-retina-seg {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["segment"], ["segment", "a.png"], ["segment", "--no-such-option"]]
+)
+def test_a_wrong_command_line_ends_with_2(run, arguments):
+    assert run(*arguments).exit_code == 2
+
+
+def test_tensorflow_s_greetings_do_not_reach_the_terminal(scan, oct_model, tmp_path):
+    program = "from napari_retina_seg.cli import main; main()"
+    command = [sys.executable, "-c", program, "segment", str(scan), "-o", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "-m", str(oct_model.path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "1 segmented" in done.stdout
