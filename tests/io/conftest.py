@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -35,7 +34,7 @@ def _make_dicom(pixels: np.ndarray, sop_class: str = OP_8_BIT, **attributes) -> 
     dataset.PatientName = "Doe^Jane"
     dataset.PatientID = "4711"
     dataset.PatientBirthDate = "19700101"
-    dataset.StudyDate = datetime.date(2020, 1, 1)
+    dataset.StudyDate = "20200101"
     dataset.Manufacturer = "Heidelberg Engineering"
     dataset.ManufacturerModelName = "Spectralis"
     dataset.SeriesDescription = "Volume of Jane Doe"

@@ -54,9 +54,9 @@ def read_image(path: str | Path) -> RetinaImage:
 
 
 def _read_head(path: Path) -> bytes:
-    if path.is_dir():
-        raise ReadError(f"'{path}' is a folder: choose an image file in it.")
     try:
+        if path.is_dir():
+            raise ReadError(f"'{path}' is a folder: choose an image file in it.")
         # Opening a pipe would wait for ever.
         if path.exists() and not path.is_file():
             raise ReadError(f"'{path}' is no ordinary file: choose an image file.")
@@ -67,7 +67,8 @@ def _read_head(path: Path) -> bytes:
     except PermissionError as error:
         raise ReadError(f"'{path}' may not be read: ask for permission or copy it.") from error
     except (OSError, ValueError) as error:
-        raise ReadError(f"'{path}' can't be opened: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ReadError(f"The file '{path}' can't be opened: {reason}.") from error
     if not head:
         raise ReadError(f"'{path}' is empty (zero bytes): copy or export it again.")
     return head

@@ -16,7 +16,7 @@ MAX_VALUES = 2 * 2**30  # pixel values in one file; beyond them memory ends, or 
 # may: they do no harm.
 _MAX_VALUES_PER_BYTE = 5000
 _SMALL = 2**24
-_LIBRARIES = ("PIL", "pydicom", "pylibjpeg", "tifffile")
+_LIBRARIES = ("PIL", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
 
 
 @contextlib.contextmanager

@@ -102,10 +102,11 @@ def _palette_png(labels: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(labels))
-    picture.putpalette(scheme.palette.tobytes())
+    # A full palette keeps 8 bits: two colours are packed into one, which many programs read as
+    # 0 and 255.
+    picture.putpalette(scheme.palette.tobytes().ljust(3 * 256, b"\0"))
     file = BytesIO()
-    # Pillow would pack two classes into one bit, which many programs read as 0 and 255.
-    picture.save(file, format="PNG", bits=8)
+    picture.save(file, format="PNG")
     return file.getvalue()
 
 
