@@ -1,0 +1,66 @@
+"""The demonstration: napari with images that are segmented before the user's eyes."""
+
+from __future__ import annotations
+
+import napari
+from napari.layers import Image, Layer
+
+from napari_retina_seg._napari.job import Outcome
+from napari_retina_seg._napari.keys import PLUGIN, SEGMENT_WIDGET
+from napari_retina_seg._napari.layers import image_layers
+from napari_retina_seg.core.image import RetinaImage
+
+
+def open_demo(images: list[RetinaImage]) -> None:
+    """Open napari on images, segment each, and stay until the window is closed.
+
+    The first image is shown with its mask; the others wait hidden beside it in the layer list.
+
+    Parameters
+    ----------
+    images : list of RetinaImage
+        With known modality.
+    """
+    viewer = napari.Viewer(title="Retina Seg: demonstration")
+    Demo(viewer, images).start()
+    napari.run()
+
+
+class Demo:
+    """Segments the images of a viewer one after the other, in the Segment dock."""
+
+    def __init__(self, viewer: napari.Viewer, images: list[RetinaImage]) -> None:
+        self._viewer = viewer
+        self._waiting: list[Image] = [
+            viewer.add_layer(Layer.create(*each))
+            for image in images
+            for each in image_layers(image)
+        ]
+        self._first, self._shown = self._waiting[0], []
+        _, self.widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
+
+    def start(self) -> None:
+        """Segment the first image; each that ends starts the next."""
+        self.widget.finished.connect(self._on_finished)
+        self._next()
+
+    def _next(self) -> None:
+        layer = self._waiting.pop(0)
+        for other in self._viewer.layers:
+            other.visible = other is layer
+        self._viewer.layers.selection.active = layer
+        self._viewer.reset_view()
+        self.widget.images.whole.setChecked(True)
+        self.widget.segment()
+
+    def _on_finished(self, outcome: Outcome) -> None:  # noqa: ARG002 - the dock has said it
+        if self._waiting:
+            self._next()
+            return
+        self.widget.finished.disconnect(self._on_finished)
+        for layer in self._viewer.layers:
+            layer.visible = layer is self._first or layer.name.startswith(f"{self._first.name} ·")
+        self._viewer.layers.selection.active = next(
+            layer for layer in reversed(self._viewer.layers) if layer.visible
+        )
+        self._viewer.reset_view()

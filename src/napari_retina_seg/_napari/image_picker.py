@@ -1,0 +1,183 @@
+"""Which image layer, what kind of image it is, and how much of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari.layers import (
+    Position,
+    is_image,
+    is_volume,
+    modality,
+    position,
+    remember_modality,
+)
+from napari_retina_seg._napari.parts import narrow, text
+from napari_retina_seg.core.image import Modality
+
+if TYPE_CHECKING:
+    import napari
+
+_MODALITIES = (
+    (Modality.OCT, "OCT scan"),
+    (Modality.FUNDUS, "Fundus photograph"),
+    (Modality.UNKNOWN, "Unknown"),
+)
+_NO_SLICES = "A single image has no slices: it is segmented as a whole."
+
+
+class ImagePicker(QWidget):
+    """Follows the selected image layer; a layer of another kind changes nothing.
+
+    Signals
+    -------
+    changed : ()
+        Another layer, or another modality.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._layers: list[Image] = []
+        self._box = narrow(QComboBox())
+        self._box.setToolTip("The image layer to segment; it follows the layer you select.")
+        self._kind = narrow(QComboBox())
+        self._kind.setToolTip(
+            "What kind of image it is. It is guessed from the pixels: change it if it is wrong."
+        )
+        for _, words in _MODALITIES:
+            self._kind.addItem(words)
+        self._question = text()
+        self.this_slice = QRadioButton("This slice")
+        self.whole = QRadioButton("Whole volume")
+        self.this_slice.setChecked(True)
+        self._lay_out()
+        self._box.currentIndexChanged.connect(self._on_layer)
+        self._kind.activated.connect(self._on_kind)
+        self._connect(True)
+        self.refresh()
+
+    @property
+    def layer(self) -> Image | None:
+        """The image layer chosen."""
+        index = self._box.currentIndex()
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    @property
+    def modality(self) -> Modality:
+        """What the chosen layer holds."""
+        return _MODALITIES[self._kind.currentIndex()][0]
+
+    @property
+    def at(self) -> Position:
+        """Where in the chosen layer the viewer stands."""
+        if self.layer is None:
+            return Position()
+        return position(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
+
+    def choose(self, layer: Image) -> None:
+        """Choose a layer."""
+        if layer in self._layers:
+            self._box.setCurrentIndex(self._layers.index(layer))
+
+    def set_modality(self, kind: Modality) -> None:
+        """Say what the chosen layer holds, as a person would."""
+        index = [each for each, _ in _MODALITIES].index(kind)
+        self._kind.setCurrentIndex(index)
+        self._on_kind(index)
+
+    def refresh(self) -> None:
+        """Read the viewer's list of layers again."""
+        before = self.layer
+        self._layers = [layer for layer in self._viewer.layers if is_image(layer)]
+        self._box.blockSignals(True)
+        self._box.clear()
+        self._box.addItems([layer.name for layer in self._layers])
+        active = self._viewer.layers.selection.active
+        for wanted in (active, before, self._layers[-1] if self._layers else None):
+            if wanted in self._layers:
+                self._box.setCurrentIndex(self._layers.index(wanted))
+                break
+        self._box.blockSignals(False)
+        self._box.setEnabled(bool(self._layers))
+        self._on_layer()
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._connect(False)
+
+    def _lay_out(self) -> None:
+        scope = QHBoxLayout()
+        group = QButtonGroup(self)
+        for button in (self.this_slice, self.whole):
+            group.addButton(button)
+            scope.addWidget(button)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        for name, row in (("Image", self._box), ("Kind", self._kind)):
+            form.addRow(QLabel(name), row)
+        form.addRow(QLabel("Segment"), scope)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self._question)
+
+    def _connect(self, on: bool) -> None:
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            (event.connect if on else event.disconnect)(self._on_list)
+        active = self._viewer.layers.selection.events.active
+        (active.connect if on else active.disconnect)(self._on_active)
+
+    def _on_list(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self.refresh()
+
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        active = self._viewer.layers.selection.active
+        if active is not None and is_image(active):
+            self.choose(active)
+
+    def _on_kind(self, index: int) -> None:
+        if self.layer is not None:
+            remember_modality(self.layer, _MODALITIES[index][0])
+        self._show_question()
+        self.changed.emit()
+
+    def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        layer = self.layer
+        kind = Modality.UNKNOWN if layer is None else modality(layer, self.at)
+        self._kind.setCurrentIndex([each for each, _ in _MODALITIES].index(kind))
+        self._kind.setEnabled(layer is not None)
+        self._offer_slices(layer is not None and is_volume(layer))
+        self._show_question()
+        self.changed.emit()
+
+    def _offer_slices(self, volume: bool) -> None:
+        self.this_slice.setEnabled(volume)
+        self.whole.setEnabled(volume)
+        self.this_slice.setToolTip("Segment the slice that is shown." if volume else _NO_SLICES)
+        self.whole.setToolTip("Segment every slice of the volume." if volume else _NO_SLICES)
+
+    def _show_question(self) -> None:
+        asks = self.layer is not None and self.modality is Modality.UNKNOWN
+        if asks:
+            self._question.setText(
+                f"Is '{self.layer.name}' an OCT scan or a fundus photograph? Nothing in it tells:"
+                " choose its kind above."
+            )
+        self._question.setVisible(asks)

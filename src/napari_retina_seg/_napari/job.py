@@ -1,0 +1,168 @@
+"""One segmentation in a thread, as the dock and the activity dock see it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum
+
+from napari.qt.threading import create_worker
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.models.registry import ModelFolder
+
+log = logging.getLogger(__name__)
+
+
+class End(Enum):
+    """The three ways in which a job ends."""
+
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a job ended, in a sentence, and what it made."""
+
+    end: End
+    sentence: str = ""
+    segmentation: Segmentation | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job is to do: values only, no layers."""
+
+    image: RetinaImage
+    model: ModelFolder
+    index: int | None
+    probabilities: bool
+
+
+def work(task: Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
+    """Segment, and turn every way in which that can fail into an outcome."""
+    # A RuntimeError that left a generator worker would end it without a word.
+    try:
+        load_engine()
+        from napari_retina_seg.engine.predict import segment
+
+        segmentation = yield from segment(
+            task.image,
+            task.model,
+            index=task.index,
+            probabilities=task.probabilities,
+            token=token,
+        )
+    except Cancelled as error:
+        return Outcome(End.CANCELLED, str(error))
+    except RetinaSegError as error:
+        return Outcome(End.FAILED, str(error))
+    except MemoryError:
+        return Outcome(
+            End.FAILED,
+            f"There is not enough memory for '{task.image.name}': close other layers, or segment"
+            " one slice.",
+        )
+    except Exception as error:
+        log.exception("segmenting '%s' with '%s' failed", task.image.name, task.model.name)
+        return Outcome(
+            End.FAILED,
+            f"'{task.model.name}' failed on '{task.image.name}': {type(error).__name__}: {error}.",
+        )
+    return Outcome(End.ENDED, segmentation=segmentation)
+
+
+class _ActivityBar(cancelable_progress):
+    """A bar in napari's activity dock whose Cancel acts at once."""
+
+    def cancel(self) -> None:
+        super().cancel()
+        self.cancel_callback()
+
+
+class Job(QObject):
+    """A running segmentation.
+
+    Signals
+    -------
+    progressed : (Progress, str)
+        A step, and the time left in words ("" while nothing is known).
+    done : Outcome
+        Exactly once.
+    """
+
+    progressed = Signal(object, str)
+    done = Signal(object)
+
+    def __init__(self, task: Task, parent: QObject) -> None:
+        super().__init__(parent)
+        self._token = CancelToken()
+        self._over = False
+        self._started = time.monotonic()
+        self._bar = _ActivityBar(
+            desc=f"{task.image.name} · {task.model.name}",
+            total=0,
+            cancel_callback=self._token.cancel,
+        )
+        self._worker = create_worker(work, task, self._token, _start_thread=False)
+        self._worker.yielded.connect(self._on_step)
+        self._worker.returned.connect(self._finish)
+        self._worker.aborted.connect(self._on_abort)
+        self._worker.finished.connect(self._on_finished)
+
+    def start(self) -> None:
+        """Begin."""
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next step; `done` follows."""
+        self._token.cancel()
+
+    def abandon(self) -> None:
+        """Stop the work and say no more: whoever listened is going away."""
+        self._token.cancel()
+        self._over = True
+        self._bar.close()
+
+    def _on_step(self, step: Progress) -> None:
+        if self._over:
+            return
+        self.progressed.emit(step, time_left(step, time.monotonic() - self._started))
+        # These two let Qt handle events, in which this job may come to its end.
+        if step.total > 1 and self._bar.total != step.total:
+            self._bar.total = step.total
+        if not self._over and step.total > 1 and step.done > self._bar.n:
+            self._bar.update(step.done - self._bar.n)
+
+    def _on_abort(self) -> None:
+        self._finish(Outcome(End.CANCELLED, "Cancelled: nothing was changed."))
+
+    def _on_finished(self) -> None:
+        self._finish(Outcome(End.FAILED, "The work stopped without a result: try again."))
+
+    def _finish(self, outcome: Outcome) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._bar.close()
+        self.done.emit(outcome)
+
+
+def time_left(step: Progress, elapsed: float) -> str:
+    """Say how long the rest will take, from how long the steps so far took."""
+    if not 0 < step.done < step.total:
+        return ""
+    seconds = elapsed / step.done * (step.total - step.done)
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s left"
+    return f"{seconds / 60:.0f} min left"

@@ -1,0 +1,242 @@
+"""Between `RetinaImage` and napari's Image layers, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.types import LayerDataTuple
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.image import (
+    Laterality,
+    Length,
+    Modality,
+    Origin,
+    RetinaImage,
+    Spacing,
+)
+from napari_retina_seg.core.modality import guess_modality
+
+KEY = "retina_seg"  # of a layer's metadata
+
+_AXES = ("slice", "row", "column")
+_PREVIEW = 1024  # px along the longer side; more shows no more of an image's modality
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What is known of the image in a layer, beside its pixels; ``metadata["retina_seg"]``.
+
+    Attributes
+    ----------
+    modality : Modality
+        Guessed from the pixels, said by the file or chosen in the dock.
+    spacing : Spacing
+        Pixel sizes in µm, each with where it came from.
+    laterality : Laterality
+        Which eye.
+    source : str
+        Path of the file, or a sentence for generated images.
+    """
+
+    modality: Modality = Modality.UNKNOWN
+    spacing: Spacing = field(default_factory=Spacing)
+    laterality: Laterality = Laterality.UNKNOWN
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in a layer the viewer stands.
+
+    Attributes
+    ----------
+    leading : tuple of int
+        Index along each axis before the last three (two for single images).
+    index : int
+        The slice shown; 0 for single images.
+    """
+
+    leading: tuple[int, ...] = ()
+    index: int = 0
+
+
+def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
+    """Return an image as napari layers.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        One image or one volume.
+
+    Returns
+    -------
+    list of LayerDataTuple
+        One Image layer, in µm where the file said the pixel size, else in pixels.
+    """
+    info = ImageInfo(image.modality, image.spacing, image.laterality, image.source)
+    axes = 3 if image.is_volume else 2
+    scale, units = _grid(image.spacing, axes)
+    options = {
+        "name": image.name,
+        "rgb": image.color,
+        "scale": scale,
+        "units": units,
+        "axis_labels": _AXES[-axes:],
+        "metadata": {KEY: info},
+    }
+    return [(image.pixels, options, "image")]
+
+
+def is_image(layer: object) -> bool:
+    """Whether a layer can be segmented: an Image layer that is not one of our own maps."""
+    if not isinstance(layer, Image):
+        return False
+    known = layer.metadata.get(KEY)
+    return known is None or isinstance(known, ImageInfo)
+
+
+def is_volume(layer: Image) -> bool:
+    """Whether a layer has a slice axis."""
+    return bool(layer.ndim > 2)
+
+
+def finest(layer: Image) -> Any:
+    """Return a layer's array, of a multiscale layer the finest one."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> Position:
+    """Find where in a layer the viewer stands.
+
+    Parameters
+    ----------
+    layer : Image
+        Any image layer.
+    point : sequence of float
+        World coordinates, such as ``viewer.dims.point``.
+    units : sequence of pint.Unit, optional
+        Of the world, such as ``viewer.layers.extent.units``; by default the layer's own.
+
+    Returns
+    -------
+    Position
+        Inside the layer: a viewer that stands beside it gets the nearest slice.
+    """
+    if layer.ndim < 3:
+        return Position()
+    world = np.zeros(layer.ndim)
+    shown = np.asarray(point, float)[-layer.ndim :]
+    world[layer.ndim - len(shown) :] = shown
+    if units is not None:
+        world = [
+            (value * unit).to(own).magnitude
+            for value, unit, own in zip(
+                world, tuple(units)[-layer.ndim :], layer.units, strict=False
+            )
+        ]
+    data = np.rint(np.nan_to_num(layer.world_to_data(world))).astype(int)
+    inside = np.clip(data, 0, np.array(finest(layer).shape[: layer.ndim]) - 1)
+    return Position(tuple(inside[:-3].tolist()), int(inside[-3]))
+
+
+def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
+    """Take the image out of a layer, also of one that our reader never saw.
+
+    Parameters
+    ----------
+    layer : Layer
+        Any Image layer: grey, RGB or RGBA; a volume; with leading axes; numpy or lazy;
+        multiscale; scaled, moved or rotated.
+    at : Position
+        Where the viewer stands: it picks one volume out of leading axes.
+
+    Returns
+    -------
+    RetinaImage
+        A read-only view of the pixels, or the lazy array itself.
+
+    Raises
+    ------
+    ImageError
+        If it is no Image layer, or does not hold an image.
+    """
+    if not is_image(layer):
+        kind = type(layer).__name__
+        what = "a map that a model made" if isinstance(layer, Image) else f"a {kind} layer"
+        raise ImageError(f"'{layer.name}' is {what}: select an image layer to segment.")
+    pixels = finest(layer)
+    if at.leading:
+        pixels = pixels[at.leading]
+    if isinstance(pixels, np.ndarray):
+        pixels = pixels.view()
+        pixels.flags.writeable = False
+    known = layer.metadata.get(KEY) or ImageInfo(source=str(layer.source.path or ""))
+    return RetinaImage(
+        pixels=pixels,
+        color=bool(layer.rgb),
+        modality=modality(layer, at),
+        spacing=_spacing(layer, known.spacing),
+        laterality=known.laterality,
+        name=layer.name,
+        source=known.source,
+    )
+
+
+def modality(layer: Image, at: Position = Position()) -> Modality:
+    """Return what kind of image a layer holds; a guess from the slice shown is remembered."""
+    known = layer.metadata.get(KEY)
+    if known is None:
+        remember_modality(layer, guess_modality(_preview(layer, at)))
+    return layer.metadata[KEY].modality
+
+
+def remember_modality(layer: Image, chosen: Modality) -> None:
+    """Write into a layer's metadata what kind of image it holds."""
+    known = layer.metadata.get(KEY) or ImageInfo(source=str(layer.source.path or ""))
+    layer.metadata[KEY] = replace(known, modality=chosen)
+
+
+def _preview(layer: Image, at: Position) -> np.ndarray:
+    """Return the slice shown, thinned out so that looking at it takes no time."""
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    data = next((level for level in levels if max(level.shape[-3:]) <= _PREVIEW), levels[-1])
+    if is_volume(layer):
+        whole, own = levels[0].shape[: layer.ndim - 2], data.shape[: layer.ndim - 2]
+        index = (*at.leading, at.index)
+        data = data[tuple(i * n // m for i, n, m in zip(index, own, whole, strict=True))]
+    step = max(1, -(-max(data.shape[:2]) // _PREVIEW))
+    return np.asarray(data[::step, ::step])
+
+
+def _grid(spacing: Spacing, axes: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Return scale and units; a plane is in µm only if both of its sizes are known."""
+    plane = [spacing.axial.um, spacing.lateral.um]
+    known = None not in plane
+    sizes = [spacing.slice.um if known else None, *(plane if known else [None, None])][-axes:]
+    scale = tuple(1.0 if size is None else size for size in sizes)
+    return scale, tuple("pixel" if size is None else "um" for size in sizes)
+
+
+def _spacing(layer: Image, opened: Spacing) -> Spacing:
+    """Return the pixel sizes: the file's, unless somebody has changed the layer's scale."""
+    axes = min(layer.ndim, 3)
+    scale, units = _grid(opened, axes)
+    own = tuple(str(unit) for unit in _short(layer.units[-axes:]))
+    if own == units and np.allclose(layer.scale[-axes:], scale):
+        return opened
+    sizes = [
+        Length(abs(float((size * unit).to("um").magnitude)), Origin.USER)
+        if unit.is_compatible_with("um")
+        else Length()
+        for size, unit in zip(layer.scale[-axes:], layer.units[-axes:], strict=True)
+    ]
+    return Spacing(*([Length()] * (3 - axes)), *sizes)
+
+
+def _short(units: Sequence[Any]) -> list[str]:
+    return ["um" if str(unit) == "micrometer" else str(unit) for unit in units]

@@ -1,0 +1,133 @@
+"""The classes of the selected mask: their colours and names, to hide and to pick."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.parts import text
+from napari_retina_seg._napari.results import MaskInfo, colormap
+from napari_retina_seg.core.labels import LabelClass
+
+if TYPE_CHECKING:
+    import napari
+
+_HINT = "The classes appear here when a segmentation is selected in the layer list."
+_USE = "Tick to show a class; click its name to paint with it."
+
+
+class Legend(QWidget):
+    """Follows the selected Labels layer, if it is one of ours."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._layer: Labels | None = None
+        self._hint = text(_HINT)
+        self._list = QListWidget()
+        self._list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self._list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._hint)
+        layout.addWidget(self._list)
+        self._list.itemChanged.connect(self._on_ticked)
+        self._list.currentItemChanged.connect(self._on_picked)
+        viewer.layers.selection.events.active.connect(self._on_active)
+        self._on_active()
+
+    @property
+    def layer(self) -> Labels | None:
+        """The mask whose classes are listed."""
+        return self._layer
+
+    @property
+    def names(self) -> list[str]:
+        """What is listed."""
+        return [self._list.item(row).text() for row in range(self._list.count())]
+
+    def show_class(self, value: int, on: bool) -> None:
+        """Tick or untick a class, as a person would."""
+        self._item(value).setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+
+    def pick(self, value: int) -> None:
+        """Click a class's name, as a person would."""
+        self._list.setCurrentItem(self._item(value))
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._viewer.layers.selection.events.active.disconnect(self._on_active)
+        self._follow(None)
+
+    def _item(self, value: int) -> QListWidgetItem:
+        return self._list.item(value - 1)
+
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        active = self._viewer.layers.selection.active
+        ours = isinstance(active, Labels) and isinstance(active.metadata.get(KEY), MaskInfo)
+        self._follow(active if ours else None)
+
+    def _follow(self, layer: Labels | None) -> None:
+        if self._layer is not None:
+            self._layer.events.selected_label.disconnect(self._on_selected_label)
+        self._layer = layer
+        self._list.blockSignals(True)
+        self._list.clear()
+        if layer is not None:
+            hidden = _hidden(layer)
+            for label in layer.metadata[KEY].scheme.classes[1:]:
+                self._list.addItem(_row(label, label.value not in hidden))
+            layer.events.selected_label.connect(self._on_selected_label)
+        self._list.blockSignals(False)
+        self._list.setVisible(layer is not None)
+        self._list.setFixedHeight(
+            sum(self._list.sizeHintForRow(row) for row in range(self._list.count())) + 6
+        )
+        self._hint.setText(_HINT if layer is None else f"{layer.name}. {_USE}")
+        self._on_selected_label()
+
+    def _on_ticked(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - Qt hands it over
+        if self._layer is None:
+            return
+        hidden = frozenset(
+            row + 1
+            for row in range(self._list.count())
+            if self._list.item(row).checkState() is Qt.CheckState.Unchecked
+        )
+        self._layer.colormap = colormap(self._layer.metadata[KEY].scheme, hidden)
+
+    def _on_picked(self, item: QListWidgetItem | None) -> None:
+        if self._layer is not None and item is not None:
+            self._layer.selected_label = self._list.row(item) + 1
+
+    def _on_selected_label(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        if self._layer is None:
+            return
+        self._list.blockSignals(True)
+        self._list.setCurrentRow(int(self._layer.selected_label) - 1)
+        self._list.blockSignals(False)
+
+
+def _hidden(layer: Labels) -> set[int]:
+    """Return the classes that the layer's colours leave out."""
+    colors = getattr(layer.colormap, "color_dict", {})
+    return {value for value, color in colors.items() if value and color[3] == 0}
+
+
+def _row(label: LabelClass, shown: bool) -> QListWidgetItem:
+    swatch = QPixmap(14, 14)
+    swatch.fill(QColor(label.color))
+    same = label.name == label.abbreviation
+    words = label.name if same else f"{label.abbreviation} · {label.name}"
+    item = QListWidgetItem(QIcon(swatch), words)
+    item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+    item.setCheckState(Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked)
+    item.setToolTip(f"{label.name}: mask value {label.value}. {_USE}")
+    return item

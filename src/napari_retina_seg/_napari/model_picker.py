@@ -1,0 +1,135 @@
+"""Which model, and its card: what to know before trusting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_retina_seg._napari.parts import narrow, text
+from napari_retina_seg._napari.settings import CARD_OPEN, Settings
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.models.cards import card_html
+from napari_retina_seg.models.registry import ModelFolder, add_model, list_models
+
+
+class ModelPicker(QWidget):
+    """Offers the models that fit a modality.
+
+    Signals
+    -------
+    changed : ()
+        Another model.
+    refused : (str)
+        Why a model folder was not added.
+    """
+
+    changed = Signal()
+    refused = Signal(str)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._modality = Modality.UNKNOWN
+        self._models: tuple[ModelFolder, ...] = ()
+        self._box = narrow(QComboBox())
+        self._box.setToolTip("The models that fit this kind of image.")
+        self._card = text(html=True)
+        self._folded = QCollapsible("About this model", expandedIcon="▾", collapsedIcon="▸")
+        self._folded.setToolTip("What the model learnt from, its measured accuracy, its licence.")
+        self.add_button = QPushButton("Add model folder…")
+        self.add_button.setToolTip(
+            "Offer a model from elsewhere: a folder with spec.json and model.weights.h5."
+            " Nothing in it is executed."
+        )
+        self._lay_out()
+        self._box.activated.connect(self._on_chosen)
+        self.add_button.clicked.connect(self._ask_for_folder)
+        self._folded.toggled.connect(lambda on: settings.remember_switch(CARD_OPEN, on))
+        self.offer(Modality.UNKNOWN)
+
+    @property
+    def model(self) -> ModelFolder | None:
+        """The model chosen."""
+        index = self._box.currentIndex()
+        return self._models[index] if 0 <= index < len(self._models) else None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the models on offer."""
+        return [model.name for model in self._models]
+
+    def offer(self, modality: Modality) -> None:
+        """Offer the models for a modality, the one used last chosen; none while it is unknown."""
+        self._modality = modality
+        try:
+            self._models = () if modality is Modality.UNKNOWN else list_models(modality)
+        except RetinaSegError as error:
+            self._models = ()
+            self.refused.emit(str(error))
+        self._box.clear()
+        self._box.addItems([f"{model.name} · {model.spec.title}" for model in self._models])
+        self._box.setEnabled(bool(self._models))
+        last = self._settings.model(modality)
+        if last in self.names:
+            self._box.setCurrentIndex(self.names.index(last))
+        self._show_card()
+
+    def choose(self, name: str) -> None:
+        """Choose a model by its name, as a person would."""
+        if name in self.names:
+            self._box.setCurrentIndex(self.names.index(name))
+            self._on_chosen()
+
+    def add(self, folder: Path) -> None:
+        """Add a model folder, or say in one sentence why not."""
+        try:
+            added = add_model(folder)
+        except RetinaSegError as error:
+            self.refused.emit(str(error))
+            return
+        self._settings.remember_model(added.spec.modality, added.name)
+        self.offer(self._modality)
+        self.changed.emit()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow(QLabel("Model"), self._box)
+        self._folded.setDuration(0)
+        self._folded.addWidget(self._card)
+        self._folded.addWidget(self.add_button)
+        if self._settings.switch(CARD_OPEN, default=True):
+            self._folded.expand(animate=False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self._folded)
+
+    def _ask_for_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a model folder")
+        if folder:
+            self.add(Path(folder))
+
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        if self.model is not None:
+            self._settings.remember_model(self._modality, self.model.name)
+        self._show_card()
+        self.changed.emit()
+
+    def _show_card(self) -> None:
+        if self.model is not None:
+            self._card.setText(card_html(self.model.spec))
+        else:
+            self._card.setText("Models are offered once the kind of image is known.")

@@ -1,0 +1,39 @@
+"""Keep TensorFlow's native libraries and the graphics driver's apart.
+
+TensorFlow exports the LLVM it was built with, and by default for the whole process. Mesa's drivers
+(software rendering, many AMD cards) use another LLVM and export that. Whichever comes second is
+bound to the other's functions, and the window dies with a segmentation fault.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_EXPORTER = "tensorflow.python.pywrap_dlopen_global_flags"
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Within this, TensorFlow is loaded privately: it neither lends nor borrows functions."""
+    if not hasattr(os, "RTLD_DEEPBIND"):  # only glibc looks symbols up in this way
+        yield
+        return
+    # TensorFlow does without the module where it can't be imported, as in Google's own builds.
+    sys.modules.setdefault(_EXPORTER, None)  # type: ignore[arg-type]
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
+    try:
+        yield
+    finally:
+        sys.setdlopenflags(flags)
+
+
+def load_engine() -> None:
+    """Import what computes, apart from what draws; this takes seconds the first time."""
+    with apart():
+        from napari_retina_seg.engine.predict import import_tensorflow
+
+        import_tensorflow()

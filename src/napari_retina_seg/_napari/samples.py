@@ -1,0 +1,34 @@
+"""File › Open Sample: a real photograph, and phantoms that say that they are synthetic."""
+
+from __future__ import annotations
+
+from napari.types import LayerDataTuple
+
+from napari_retina_seg._napari.layers import image_layers
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+
+
+def fundus_photograph() -> list[LayerDataTuple]:
+    """Open the fundus photograph that comes with scikit-image (1411 × 1411, RGB, CC0)."""
+    from skimage.data import retina
+
+    return image_layers(
+        RetinaImage(
+            retina(),
+            color=True,
+            modality=Modality.FUNDUS,
+            name="fundus photograph",
+            source="scikit-image: skimage.data.retina()",
+        )
+    )
+
+
+def oct_bscan() -> list[LayerDataTuple]:
+    """Draw a synthetic B-scan."""
+    return image_layers(phantom_bscan().image)
+
+
+def oct_volume() -> list[LayerDataTuple]:
+    """Draw a synthetic OCT volume."""
+    return image_layers(phantom_volume().image)

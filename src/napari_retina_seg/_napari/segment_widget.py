@@ -1,0 +1,290 @@
+"""The Segment dock: one button from an image layer to its mask."""
+
+from __future__ import annotations
+
+import napari
+from napari.layers import Image, Layer
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+from superqt.utils import create_worker
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.image_picker import ImagePicker
+from napari_retina_seg._napari.job import End, Job, Outcome, Task
+from napari_retina_seg._napari.keys import SEGMENT, bind
+from napari_retina_seg._napari.layers import KEY, is_image, is_volume, retina_image
+from napari_retina_seg._napari.legend import Legend
+from napari_retina_seg._napari.model_picker import ModelPicker
+from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.parts import scrolling, text
+from napari_retina_seg._napari.results import (
+    MaskInfo,
+    Target,
+    mask_layer,
+    probability_layer,
+    uncertainty_layer,
+)
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.models.registry import ModelFolder
+
+_ABOUT = "For research and annotation only. Retina Seg is not a medical device."
+
+
+class SegmentWidget(QWidget):
+    """Segment the selected image layer with a model that fits it.
+
+    Signals
+    -------
+    finished : (Outcome)
+        A job ended, and its layers (if any) are in the viewer.
+    """
+
+    finished = Signal(object)
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer = napari_viewer
+        self._settings = Settings()
+        self._job: Job | None = None
+        self._target: Target | None = None
+        self._warmed: set[str] = set()
+        self.images = ImagePicker(viewer)
+        self.models = ModelPicker(self._settings)
+        self.legend = Legend(viewer)
+        self.status = StatusLine()
+        self.button = QPushButton("Segment")
+        self.cancel_button = QPushButton("Cancel")
+        self.progress = QProgressBar()
+        self.time_left = QLabel()
+        self.probabilities = QCheckBox("Add class probabilities")
+        self.uncertainty = QCheckBox("Add uncertainty map")
+        self._lay_out()
+        self._connect()
+        bind()
+        self._on_image()
+
+    # What a person does
+
+    def segment(self) -> None:
+        """Start segmenting what is chosen; the button."""
+        if self._job is not None or self._why_not():
+            self.refresh()
+            return
+        layer, model, at = self.images.layer, self.models.model, self.images.at
+        whole = not is_volume(layer) or self.images.whole.isChecked()
+        self._target = Target(layer, at, whole)
+        maps = self.probabilities.isChecked() or self.uncertainty.isChecked()
+        try:
+            task = Task(retina_image(layer, at), model, self._target.index, maps)
+        except RetinaSegError as error:
+            self.status.say_end(End.FAILED, str(error))
+            return
+        self._settings.remember_model(self.images.modality, model.name)
+        self._job = Job(task, self)
+        self._job.progressed.connect(self._on_progress)
+        self._job.done.connect(self._on_done)
+        self._show_work(True)
+        self.status.say(f"Segmenting '{layer.name}' with {model.name}.")
+        self._job.start()
+
+    def segment_selected(self) -> None:
+        """Start segmenting the selected layer; the keyboard shortcut."""
+        active = self._viewer.layers.selection.active
+        if active is not None and not is_image(active) and not _is_ours(active):
+            kind = type(active).__name__
+            self.status.say_end(
+                End.FAILED, f"'{active.name}' is a {kind} layer: select an image layer to segment."
+            )
+            return
+        self.segment()
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; the Cancel button."""
+        if self._job is not None:
+            self.cancel_button.setEnabled(False)
+            self.status.say("Cancelling: the current step is being finished.")
+            self._job.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is at work."""
+        return self._job is not None
+
+    def refresh(self) -> None:
+        """Grey the button out with a reason, or light it up."""
+        reason = self._why_not()
+        self.button.setEnabled(not reason and self._job is None)
+        keys = QKeySequence(SEGMENT.keys).toString(QKeySequence.SequenceFormat.NativeText)
+        self.button.setToolTip(reason or f"{SEGMENT.description} ({keys}).")
+        if self._job is None and (reason or self.status.end is None):
+            self.status.say(reason)
+
+    # How it is put together
+
+    def _lay_out(self) -> None:
+        self.button.setMinimumHeight(44)
+        self.button.setStyleSheet("QPushButton { font-size: 15px; font-weight: bold; }")
+        self.cancel_button.setToolTip("Stop after the current step; nothing is changed.")
+        self.progress.setToolTip("How far the segmentation is.")
+        work = QHBoxLayout()
+        for widget in (self.progress, self.time_left, self.cancel_button):
+            work.addWidget(widget)
+        advanced = self._advanced()
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.addWidget(self.button)
+        layout.addLayout(work)
+        for widget in (self.status, self.images, self.models, self.legend, advanced):
+            layout.addWidget(widget)
+        layout.addWidget(text(_ABOUT))
+        layout.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolling(inner))
+        self.setMinimumWidth(300)
+        self._show_work(False)
+
+    def _advanced(self) -> QCollapsible:
+        folded = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+        folded.setToolTip("Further results to add as layers; remembered.")
+        folded.setDuration(0)
+        self.probabilities.setToolTip(
+            "Add an Image layer with the probability of each class, 0 to 1; a slider picks the"
+            " class."
+        )
+        self.uncertainty.setToolTip(
+            "Add an Image layer that is 0 where the model is certain and 1 where it can't tell"
+            " (normalised entropy)."
+        )
+        for box, key in (
+            (self.probabilities, remembered.PROBABILITIES),
+            (self.uncertainty, remembered.UNCERTAINTY),
+        ):
+            box.setChecked(self._settings.switch(key))
+            box.toggled.connect(lambda on, key=key: self._settings.remember_switch(key, on))
+            folded.addWidget(box)
+        if self._settings.switch(remembered.ADVANCED_OPEN):
+            folded.expand(animate=False)
+        folded.toggled.connect(
+            lambda on: self._settings.remember_switch(remembered.ADVANCED_OPEN, on)
+        )
+        return folded
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.segment)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.images.changed.connect(self._on_image)
+        self.models.changed.connect(self._on_model)
+        self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
+
+    def _why_not(self) -> str:
+        """Say why nothing can be segmented, or nothing."""
+        if self.images.layer is None:
+            return "Open an image, or select an image layer."
+        if self.images.modality is Modality.UNKNOWN:
+            return "Choose the kind of image first."
+        if self.models.model is None:
+            return "There is no model for this kind of image: add a model folder."
+        return ""
+
+    # What happens
+
+    def _on_image(self) -> None:
+        self.models.offer(self.images.modality)
+        self._on_model()
+
+    def _on_model(self) -> None:
+        self.refresh()
+        if self.models.model is not None:
+            self._warm(self.models.model)
+
+    def _warm(self, model: ModelFolder) -> None:
+        """Load a model in the background; if that fails, the first click says why."""
+        if model.name in self._warmed:
+            return
+        self._warmed.add(model.name)
+        create_worker(_warm, model, _start_thread=True, _ignore_errors=True)
+
+    def _on_progress(self, step: Progress, time_left: str) -> None:
+        known = step.total > 1 and step.done > 0
+        self.progress.setRange(0, step.total if known else 0)
+        self.progress.setValue(step.done if known else -1)
+        self.time_left.setText(time_left)
+        if self.cancel_button.isEnabled():
+            self.status.say(f"{step.message}.")
+
+    def _on_done(self, outcome: Outcome) -> None:
+        target, self._job, self._target = self._target, None, None
+        self._show_work(False)
+        if outcome.segmentation is not None:
+            outcome = self._add_layers(outcome, target)
+        self.status.say_end(outcome.end, outcome.sentence)
+        self.refresh()
+        self.finished.emit(outcome)
+
+    def _add_layers(self, outcome: Outcome, target: Target) -> Outcome:
+        """Put the results into the viewer: maps above their image, the mask on top."""
+        result = outcome.segmentation
+        layers = self._viewer.layers
+        gone = target.layer not in layers
+        place = len(layers) if gone else layers.index(target.layer) + 1
+        if self.uncertainty.isChecked() and result.probabilities is not None:
+            layers.insert(place, uncertainty_layer(result, target))
+        if self.probabilities.isChecked() and result.probabilities is not None:
+            layers.insert(place, probability_layer(result, target))
+        mask = mask_layer(result, target)
+        self._viewer.add_layer(mask)
+        made = result.provenance
+        where = f" on slice {target.index}" if target.index is not None else ""
+        words = f"{made.seconds:.1f} s on {made.device}, {made.precision}{where}."
+        if gone:
+            words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
+        return Outcome(End.ENDED, words, result)
+
+    def _show_work(self, on: bool) -> None:
+        self.progress.setRange(0, 0)
+        self.time_left.setText("")
+        for widget in (self.progress, self.time_left, self.cancel_button):
+            widget.setVisible(on)
+        self.cancel_button.setEnabled(on)
+        self.button.setEnabled(not on)
+        self.button.setText("Segmenting…" if on else "Segment")
+
+    def event(self, event: QEvent) -> bool:
+        """Stop everything when napari takes the widget out of its dock."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._close_down()
+        return super().event(event)
+
+    def _close_down(self) -> None:
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+        self.images.disconnect_viewer()
+        self.legend.disconnect_viewer()
+
+
+def _is_ours(layer: Layer) -> bool:
+    known = layer.metadata.get(KEY)
+    return isinstance(known, MaskInfo) or (isinstance(layer, Image) and known is not None)
+
+
+def _warm(model: ModelFolder) -> None:
+    load_engine()
+    from napari_retina_seg.engine.predict import warm
+
+    warm(model)

@@ -1,0 +1,41 @@
+"""What the dock remembers from one session to the next."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSettings
+
+from napari_retina_seg.core.image import Modality
+
+PROBABILITIES = "advanced/probabilities"
+UNCERTAINTY = "advanced/uncertainty"
+ADVANCED_OPEN = "advanced/open"
+CARD_OPEN = "card/open"
+
+
+class Settings:
+    """A small file of the user's: the last model for each modality, and switches."""
+
+    def __init__(self) -> None:
+        # An INI file everywhere, so that the path can be told and moved.
+        self._file = QSettings(
+            QSettings.Format.IniFormat,
+            QSettings.Scope.UserScope,
+            "napari-retina-seg",
+            "napari-retina-seg",
+        )
+
+    def model(self, modality: Modality) -> str:
+        """Return the name of the model last used, or an empty string."""
+        return str(self._file.value(f"model/{modality.value}", ""))
+
+    def remember_model(self, modality: Modality, name: str) -> None:
+        """Remember the model last used."""
+        self._file.setValue(f"model/{modality.value}", name)
+
+    def switch(self, key: str, default: bool = False) -> bool:
+        """Return whether something is switched on."""
+        return str(self._file.value(key, default)).lower() == "true"
+
+    def remember_switch(self, key: str, on: bool) -> None:
+        """Remember whether something is switched on."""
+        self._file.setValue(key, on)

@@ -1,0 +1,44 @@
+"""The line that says how things stand: ready, at work, ended, cancelled or failed."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from napari_retina_seg._napari.job import End
+
+# White on these has a contrast above 5 : 1; the sign and the word say it without the colour.
+_LOOKS = {
+    End.ENDED: ("✔", "Ended", "#1b6e3c"),
+    End.CANCELLED: ("■", "Cancelled", "#7a5200"),
+    End.FAILED: ("✖", "Failed", "#a8201a"),
+}
+
+
+class StatusLine(QLabel):
+    """A sentence that wraps; the three ends look different."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.end: End | None = None
+
+    def say(self, sentence: str) -> None:
+        """Show a neutral sentence, or nothing."""
+        self.end = None
+        self.setStyleSheet("")
+        self.setText(sentence)
+        self.setVisible(bool(sentence))
+
+    def say_end(self, end: End, sentence: str) -> None:
+        """Show how a job ended."""
+        self.end = end
+        sign, word, color = _LOOKS[end]
+        self.setStyleSheet(
+            f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 6px; }}"
+        )
+        text = sentence if sentence.startswith(word) else f"{word}: {sentence}"
+        self.setText(f"{sign} {text}")
+        self.setVisible(True)
