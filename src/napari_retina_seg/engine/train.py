@@ -26,6 +26,8 @@ from napari_retina_seg.models.registry import ModelFolder
 
 Array = npt.NDArray[Any]
 
+BEST_WEIGHTS = "best.weights.h5"  # in the folder of a run
+
 _LOOKAHEAD = 4  # batches that are prepared while the network is busy
 
 
@@ -96,9 +98,13 @@ def batches(samples: list[Sample], recipe: Recipe) -> Iterator[tuple[Array, Arra
 
 
 def train(
-    recipe: Recipe, root: Path, run: Path, token: CancelToken | None = None
+    recipe: Recipe,
+    root: Path,
+    run: Path,
+    token: CancelToken | None = None,
+    start_from: Path | None = None,
 ) -> Generator[Progress, None, ModelFolder]:
-    """Train a network from nothing.
+    """Train a network.
 
     Parameters
     ----------
@@ -110,6 +116,8 @@ def train(
         New folder for the weights, the log and, at the end, the model folder ``model``.
     token : CancelToken, optional
         Stops the training at the next step.
+    start_from : Path, optional
+        Weights of the same architecture to begin with; by default they are random.
 
     Yields
     ------
@@ -132,6 +140,8 @@ def train(
     watched = [prepare_sample(image, recipe) for image in split.validation]
     keras.utils.set_random_seed(recipe.seed)
     model = build(recipe.architecture)
+    if start_from is not None:
+        model.load_weights(start_from)
     training = recipe.training
     schedule = keras.optimizers.schedules.CosineDecay(
         training.learning_rate / 20,
@@ -144,7 +154,7 @@ def train(
         cross_entropy_dice(recipe.architecture.classes, training.dice_weight),
     )
     run.mkdir(parents=True, exist_ok=False)
-    best, best_path = -1.0, run / "best.weights.h5"
+    best, best_path = -1.0, run / BEST_WEIGHTS
     losses: list[float] = []
     for step, (images, targets) in enumerate(batches(samples, recipe), start=1):
         token.raise_if_cancelled()
