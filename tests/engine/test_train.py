@@ -90,7 +90,7 @@ def test_data_without_validation_images_is_refused_before_the_first_step(
 def test_a_missing_image_is_named(recipe, data, tmp_path) -> None:
     image = data / "oct_layers" / "Subject2_01.png"
     moved = image.rename(tmp_path / "away.png")
-    with pytest.raises(DataError, match="'Subject2_01.png' is missing"):
+    with pytest.raises(DataError, match=r"'Subject2_01\.png' is missing"):
         next(train(recipe, data, tmp_path / "run"))
     moved.rename(image)
 
