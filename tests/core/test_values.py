@@ -87,6 +87,12 @@ def test_phantoms_noise_and_photographs_are_told_apart() -> None:
     assert guess_modality(np.zeros((99, 99))) is Modality.UNKNOWN
 
 
+def test_a_photograph_in_a_wide_dark_frame_is_a_photograph() -> None:
+    from skimage.data import retina
+
+    assert guess_modality(np.pad(retina(), ((500, 500), (700, 700), (0, 0)))) is Modality.FUNDUS
+
+
 def test_experts_images_are_told_apart(shared_data) -> None:
     from napari_retina_seg.data.layouts import read_dataset
 
