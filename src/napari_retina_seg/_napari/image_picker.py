@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QRadioButton,
     QVBoxLayout,
     QWidget,
@@ -25,7 +24,7 @@ from napari_retina_seg._napari.layers import (
     position,
     remember_modality,
 )
-from napari_retina_seg._napari.parts import narrow, text
+from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg.core.image import Modality
 
 if TYPE_CHECKING:
@@ -128,10 +127,8 @@ class ImagePicker(QWidget):
             group.addButton(button)
             scope.addWidget(button)
         form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        for name, row in (("Image", self._box), ("Kind", self._kind)):
-            form.addRow(QLabel(name), row)
-        form.addRow(QLabel("Segment"), scope)
+        for name, row in (("Image", self._box), ("Kind", self._kind), ("Segment", scope)):
+            add_row(form, name, row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import napari
 
 _HINT = "The classes appear here when a segmentation is selected in the layer list."
-_USE = "Tick to show a class; click its name to paint with it."
+_USE = "Tick a class to show it, click its name to paint with it."
 
 
 class Legend(QWidget):
@@ -90,7 +90,7 @@ class Legend(QWidget):
         self._list.setFixedHeight(
             sum(self._list.sizeHintForRow(row) for row in range(self._list.count())) + 6
         )
-        self._hint.setText(_HINT if layer is None else f"{layer.name}. {_USE}")
+        self._hint.setText(_HINT if layer is None else f"Classes of '{layer.name}'. {_USE}")
         self._on_selected_label()
 
     def _on_ticked(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - Qt hands it over
@@ -126,7 +126,9 @@ def _row(label: LabelClass, shown: bool) -> QListWidgetItem:
     swatch.fill(QColor(label.color))
     same = label.name == label.abbreviation
     words = label.name if same else f"{label.abbreviation} · {label.name}"
-    item = QListWidgetItem(QIcon(swatch), words)
+    icon = QIcon(swatch)
+    icon.addPixmap(swatch, QIcon.Mode.Selected)  # else Qt tints the colour of the chosen row
+    item = QListWidgetItem(icon, words)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
     item.setCheckState(Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked)
     item.setToolTip(f"{label.name}: mask value {label.value}. {_USE}")

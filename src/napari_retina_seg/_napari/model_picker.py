@@ -5,18 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QCollapsible
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QPushButton, QWidget
 
-from napari_retina_seg._napari.parts import narrow, text
+from napari_retina_seg._napari.parts import Fold, add_row, narrow, text
 from napari_retina_seg._napari.settings import CARD_OPEN, Settings
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
@@ -26,6 +17,11 @@ from napari_retina_seg.models.registry import ModelFolder, add_model, list_model
 
 class ModelPicker(QWidget):
     """Offers the models that fit a modality.
+
+    Attributes
+    ----------
+    card : Fold
+        What the chosen model is; the dock places it.
 
     Signals
     -------
@@ -46,8 +42,8 @@ class ModelPicker(QWidget):
         self._box = narrow(QComboBox())
         self._box.setToolTip("The models that fit this kind of image.")
         self._card = text(html=True)
-        self._folded = QCollapsible("About this model", expandedIcon="▾", collapsedIcon="▸")
-        self._folded.setToolTip("What the model learnt from, its measured accuracy, its licence.")
+        self.card = Fold("About this model", settings, CARD_OPEN, default=True)
+        self.card.setToolTip("What the model learnt from, its measured accuracy, its licence.")
         self.add_button = QPushButton("Add model folder…")
         self.add_button.setToolTip(
             "Offer a model from elsewhere: a folder with spec.json and model.weights.h5."
@@ -56,7 +52,6 @@ class ModelPicker(QWidget):
         self._lay_out()
         self._box.activated.connect(self._on_chosen)
         self.add_button.clicked.connect(self._ask_for_folder)
-        self._folded.toggled.connect(lambda on: settings.remember_switch(CARD_OPEN, on))
         self.offer(Modality.UNKNOWN)
 
     @property
@@ -79,7 +74,7 @@ class ModelPicker(QWidget):
             self._models = ()
             self.refused.emit(str(error))
         self._box.clear()
-        self._box.addItems([f"{model.name} · {model.spec.title}" for model in self._models])
+        self._box.addItems(self.names)
         self._box.setEnabled(bool(self._models))
         last = self._settings.model(modality)
         if last in self.names:
@@ -104,18 +99,9 @@ class ModelPicker(QWidget):
         self.changed.emit()
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow(QLabel("Model"), self._box)
-        self._folded.setDuration(0)
-        self._folded.addWidget(self._card)
-        self._folded.addWidget(self.add_button)
-        if self._settings.switch(CARD_OPEN, default=True):
-            self._folded.expand(animate=False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addWidget(self._folded)
+        add_row(QFormLayout(self), "Model", self._box)
+        self.card.addWidget(self._card)
+        self.card.addWidget(self.add_button)
 
     def _ask_for_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose a model folder")

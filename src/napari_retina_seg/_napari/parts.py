@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QLayout,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_retina_seg._napari.settings import Settings
+
+_LABELS = 60  # px; the names of the rows, one width in all parts
 
 
 def text(words: str = "", *, html: bool = False) -> QLabel:
@@ -32,3 +47,37 @@ def scrolling(inner: QWidget) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(inner)
     return area
+
+
+def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:
+    """Add a named row to a form; the fields of all forms begin at one place."""
+    form.setContentsMargins(0, 0, 0, 0)
+    label = QLabel(name)
+    label.setMinimumWidth(_LABELS)
+    form.addRow(label, field)
+
+
+class Fold(QCollapsible):
+    """A part that can be folded away, and stays so in the next session.
+
+    Its sign is text: superqt draws icons in the palette's colour, and napari's themes are style
+    sheets, so that the icons would be black on black.
+    """
+
+    def __init__(self, title: str, settings: Settings, key: str, default: bool) -> None:
+        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self._title = title
+        self.setDuration(0)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.toggleButton().setStyleSheet(
+            "QPushButton, QPushButton:checked { text-align: left; border: none; padding: 2px;"
+            " background: transparent; font-weight: bold; }"
+        )
+        self.toggled.connect(lambda on: settings.remember_switch(key, on))
+        self.toggled.connect(self._show_sign)
+        if settings.switch(key, default):
+            self.expand(animate=False)
+        self._show_sign(self.isExpanded())
+
+    def _show_sign(self, on: bool) -> None:
+        self.setText(f"{'▾' if on else '▸'} {self._title}")

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 from superqt.utils import create_worker
 
 from napari_retina_seg._napari import settings as remembered
@@ -26,7 +25,7 @@ from napari_retina_seg._napari.layers import KEY, is_image, is_volume, retina_im
 from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.native import load_engine
-from napari_retina_seg._napari.parts import scrolling, text
+from napari_retina_seg._napari.parts import Fold, scrolling, text
 from napari_retina_seg._napari.results import (
     MaskInfo,
     Target,
@@ -41,6 +40,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.models.registry import ModelFolder
 
+_WIDTH = 330  # px
 _ABOUT = "For research and annotation only. Retina Seg is not a medical device."
 
 
@@ -143,25 +143,25 @@ class SegmentWidget(QWidget):
         work = QHBoxLayout()
         for widget in (self.progress, self.time_left, self.cancel_button):
             work.addWidget(widget)
-        advanced = self._advanced()
         inner = QWidget()
         layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
         layout.addWidget(self.button)
         layout.addLayout(work)
-        for widget in (self.status, self.images, self.models, self.legend, advanced):
+        for widget in (self.status, self.images, self.models, self.legend):
             layout.addWidget(widget)
-        layout.addWidget(text(_ABOUT))
+        for widget in (self._advanced(), self.models.card, text(_ABOUT)):
+            layout.addWidget(widget)
         layout.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolling(inner))
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(_WIDTH)
         self._show_work(False)
 
-    def _advanced(self) -> QCollapsible:
-        folded = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+    def _advanced(self) -> Fold:
+        folded = Fold("Advanced", self._settings, remembered.ADVANCED_OPEN, default=False)
         folded.setToolTip("Further results to add as layers; remembered.")
-        folded.setDuration(0)
         self.probabilities.setToolTip(
             "Add an Image layer with the probability of each class, 0 to 1; a slider picks the"
             " class."
@@ -177,11 +177,6 @@ class SegmentWidget(QWidget):
             box.setChecked(self._settings.switch(key))
             box.toggled.connect(lambda on, key=key: self._settings.remember_switch(key, on))
             folded.addWidget(box)
-        if self._settings.switch(remembered.ADVANCED_OPEN):
-            folded.expand(animate=False)
-        folded.toggled.connect(
-            lambda on: self._settings.remember_switch(remembered.ADVANCED_OPEN, on)
-        )
         return folded
 
     def _connect(self) -> None:
@@ -245,7 +240,9 @@ class SegmentWidget(QWidget):
         if self.uncertainty.isChecked() and result.probabilities is not None:
             layers.insert(place, uncertainty_layer(result, target))
         if self.probabilities.isChecked() and result.probabilities is not None:
-            layers.insert(place, probability_layer(result, target))
+            probability = probability_layer(result, target)
+            probability.visible = not self.uncertainty.isChecked()  # one map at a time
+            layers.insert(place, probability)
         mask = mask_layer(result, target)
         self._viewer.add_layer(mask)
         made = result.provenance

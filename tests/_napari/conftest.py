@@ -1,0 +1,104 @@
+"""A viewer, the Segment dock, two tiny models, and a home of their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_retina_seg._napari.native import load_engine
+
+load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
+
+from napari.layers import Labels  # noqa: E402
+from pytestqt.qtbot import QtBot  # noqa: E402
+from qtpy.QtCore import QSettings, QThreadPool  # noqa: E402
+from skimage.data import retina  # noqa: E402
+
+from napari_retina_seg._napari.job import Outcome  # noqa: E402
+from napari_retina_seg._napari.layers import KEY  # noqa: E402
+from napari_retina_seg._napari.results import MaskInfo  # noqa: E402
+from napari_retina_seg._napari.segment_widget import SegmentWidget  # noqa: E402
+from napari_retina_seg.core.image import Modality  # noqa: E402
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume  # noqa: E402
+from napari_retina_seg.models import registry  # noqa: E402
+from tests.helpers import tiny_model  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def model_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the folders of a tiny OCT model and a tiny fundus model."""
+    folder = tmp_path_factory.mktemp("models")
+    for modality in (Modality.OCT, Modality.FUNDUS):
+        tiny_model(folder / modality.value, modality)
+    return folder / "oct", folder / "fundus"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folders: tuple[Path, Path]) -> Path:
+    """Keep the user's settings and models out, and offer the tiny models alone."""
+    config = tmp_path / "config"
+    monkeypatch.setattr(registry.platformdirs, "user_config_dir", lambda name: str(config / name))
+    monkeypatch.setattr(registry, "BUNDLED", tmp_path / "no-models")
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(config))
+    for folder in model_folders:
+        registry.add_model(folder)
+    return config
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Callable[..., object]) -> object:
+    """Return a viewer as a plugin sees it."""
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def dock(viewer: object, qtbot: QtBot) -> Iterator[SegmentWidget]:
+    """Return the Segment dock of the viewer, opened as the menu does it."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    yield widget
+    let_workers_end(qtbot)
+
+
+@pytest.fixture
+def run(qtbot: QtBot) -> Callable[[SegmentWidget], Outcome]:
+    """Return a function that clicks Segment and waits for the end."""
+
+    def click(widget: SegmentWidget) -> Outcome:
+        assert widget.button.isEnabled(), widget.button.toolTip()
+        with qtbot.waitSignal(widget.finished, timeout=120_000) as end:
+            widget.button.click()
+        return end.args[0]
+
+    return click
+
+
+@pytest.fixture(scope="session")
+def bscan() -> np.ndarray:
+    """Return a B-scan, (96, 128) uint8."""
+    return phantom_bscan(rows=96, columns=128).image.pixels
+
+
+@pytest.fixture(scope="session")
+def volume() -> np.ndarray:
+    """Return a volume, (5, 96, 128) uint8."""
+    return phantom_volume(slices=5, rows=96, columns=128).image.pixels
+
+
+@pytest.fixture(scope="session")
+def photograph() -> np.ndarray:
+    """Return a fundus photograph, (118, 118, 3) uint8."""
+    return retina()[::12, ::12]
+
+
+@pytest.fixture
+def masks(viewer: object) -> Callable[[], list[Labels]]:
+    """Return a function that lists the masks that models drew, the latest last."""
+    return lambda: [
+        layer for layer in viewer.layers if isinstance(layer.metadata.get(KEY), MaskInfo)
+    ]
+
+
+def let_workers_end(qtbot: QtBot) -> None:
+    QThreadPool.globalInstance().waitForDone(120_000)
+    qtbot.wait(20)

@@ -1,0 +1,58 @@
+import pytest
+
+from napari_retina_seg._napari.job import End, Task, time_left, work
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.progress import CancelToken, Progress, finish
+from napari_retina_seg.models.registry import find_model
+
+
+@pytest.mark.parametrize(
+    ("step", "elapsed", "words"),
+    [
+        (Progress(0, 10), 5, ""),
+        (Progress(1, 10), 2, "18 s left"),
+        (Progress(9, 10), 0.9, "1 s left"),
+        (Progress(1, 100), 4, "7 min left"),
+        (Progress(10, 10), 5, ""),
+    ],
+)
+def test_the_time_left(step, elapsed, words):
+    assert time_left(step, elapsed) == words
+
+
+def task(pixels, index=None) -> Task:
+    image = RetinaImage(pixels, modality=Modality.OCT, name="scan")
+    return Task(image, find_model("tiny-oct"), index, probabilities=False)
+
+
+def test_work_that_is_cancelled(bscan):
+    token = CancelToken()
+    token.cancel()
+    assert finish(work(task(bscan), token)).end is End.CANCELLED
+
+
+def test_work_that_fails_in_an_unforeseen_way_is_still_a_sentence(bscan, caplog):
+    class Broken:
+        """A lazy array whose file went away."""
+
+        shape, dtype = bscan.shape, bscan.dtype
+
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("the share is offline")
+
+    outcome = finish(work(task(Broken()), CancelToken()))
+    assert outcome.end is End.FAILED
+    assert outcome.sentence == ("'tiny-oct' failed on 'scan': RuntimeError: the share is offline.")
+    assert "failed" in caplog.text
+
+
+def test_work_that_needs_too_much_memory(bscan):
+    class Huge:
+        shape, dtype = bscan.shape, bscan.dtype
+
+        def __array__(self, dtype=None, copy=None):
+            raise MemoryError
+
+    outcome = finish(work(task(Huge()), CancelToken()))
+    assert outcome.end is End.FAILED
+    assert outcome.sentence.startswith("There is not enough memory for 'scan'")

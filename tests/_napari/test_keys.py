@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from qtpy.QtCore import QThreadPool
+from qtpy.QtGui import QKeySequence
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.keys import SEGMENT, bind
+
+
+@pytest.fixture
+def press(make_napari_viewer, qtbot):
+    """Return a viewer and a function that presses the shortcut in its window."""
+    bind()
+    viewer = make_napari_viewer()
+
+    def keys():
+        (combination,) = [QKeySequence(SEGMENT.keys)[0]]
+        qtbot.keyClick(
+            viewer.window._qt_viewer.canvas.native,
+            combination.key(),
+            combination.keyboardModifiers(),
+        )
+        _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+        return widget
+
+    yield viewer, keys
+    QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(20)
+
+
+def test_the_shortcut_opens_the_dock_and_segments(press, qtbot, bscan):
+    viewer, keys = press
+    viewer.add_image(bscan, name="scan")
+    widget = keys()
+    assert widget.is_running
+    with qtbot.waitSignal(widget.finished, timeout=60_000):
+        pass
+    assert viewer.layers[-1].name == "scan · tiny-oct"
+
+
+def test_the_shortcut_refuses_a_label_layer(press):
+    viewer, keys = press
+    viewer.add_labels(np.ones((64, 64), int), name="cells")
+    widget = keys()
+    assert not widget.is_running
+    assert widget.status.end is End.FAILED
+    assert "'cells' is a Labels layer: select an image layer" in widget.status.text()
+
+
+def test_the_button_names_the_shortcut(press, bscan):
+    viewer, _ = press
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    viewer.add_image(bscan)
+    native = QKeySequence(SEGMENT.keys).toString(QKeySequence.SequenceFormat.NativeText)
+    assert native in widget.button.toolTip()
+
+
+def test_keys_that_somebody_bound_are_left_alone():
+    import napari
+
+    bind()
+    before = dict(napari.Viewer.class_keymap)
+    bind()
+    assert dict(napari.Viewer.class_keymap) == before

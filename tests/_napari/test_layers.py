@@ -1,0 +1,145 @@
+import dask.array as da
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Layer, Points
+
+from napari_retina_seg._napari.layers import (
+    Position,
+    image_layers,
+    is_image,
+    modality,
+    position,
+    remember_modality,
+    retina_image,
+)
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.image import (
+    Laterality,
+    Length,
+    Modality,
+    Origin,
+    RetinaImage,
+    Spacing,
+)
+
+
+def opened(image: RetinaImage) -> Image:
+    (data,) = image_layers(image)
+    return Layer.create(*data)
+
+
+def test_a_known_pixel_size_becomes_scale_and_units(volume):
+    spacing = Spacing.from_um(slice=120, axial=3.87, lateral=11.8)
+    layer = opened(RetinaImage(volume, modality=Modality.OCT, spacing=spacing))
+    assert np.allclose(layer.scale, (120, 3.87, 11.8))
+    assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
+    assert layer.axis_labels == ("slice", "row", "column")
+
+
+def test_an_unknown_pixel_size_is_not_guessed(bscan):
+    layer = opened(RetinaImage(bscan, spacing=Spacing.from_um(axial=3.87)))
+    assert np.allclose(layer.scale, 1)
+    assert [str(unit) for unit in layer.units] == ["pixel"] * 2
+
+
+def test_what_the_file_said_comes_back(bscan):
+    image = RetinaImage(
+        bscan,
+        modality=Modality.OCT,
+        spacing=Spacing.from_um(axial=3.87, lateral=11.8),
+        laterality=Laterality.LEFT,
+        name="scan",
+        source="/some/scan.dcm",
+    )
+    back = retina_image(opened(image))
+    assert np.array_equal(back.pixels, bscan)
+    assert (back.modality, back.spacing, back.laterality, back.name, back.source) == (
+        image.modality,
+        image.spacing,
+        image.laterality,
+        image.name,
+        image.source,
+    )
+
+
+def test_a_scale_that_the_user_sets_is_the_users(bscan):
+    layer = opened(RetinaImage(bscan, spacing=Spacing.from_um(axial=3.87, lateral=11.8)))
+    layer.scale = (0.004, 0.012)
+    layer.units = ("mm", "mm")
+    spacing = retina_image(layer).spacing
+    assert spacing.axial.origin is Origin.USER
+    assert spacing.axial.um == pytest.approx(4)
+    assert spacing.lateral.um == pytest.approx(12)
+
+
+def test_a_scale_in_pixels_is_no_size(bscan):
+    assert retina_image(Image(bscan, scale=(2, 3))).spacing.axial == Length()
+
+
+def test_pixels_are_handed_out_read_only(bscan):
+    with pytest.raises(ValueError, match="read-only"):
+        retina_image(Image(bscan)).pixels[0, 0] = 1
+
+
+def test_a_lazy_layer_stays_lazy(volume):
+    lazy = da.from_array(volume, chunks=(1, 96, 128))
+    image = retina_image(Image(lazy))
+    assert isinstance(image.pixels, da.Array)
+    assert np.array_equal(image.plane(2), volume[2])
+
+
+def test_of_a_multiscale_layer_the_finest_is_taken(bscan):
+    layer = Image([bscan, bscan[::2, ::2]], multiscale=True)
+    assert retina_image(layer).grid == bscan.shape
+
+
+def test_colours_are_told_from_slices(photograph):
+    assert retina_image(Image(photograph, rgb=True)).color
+    assert retina_image(Image(photograph.transpose(2, 0, 1), rgb=False)).is_volume
+
+
+def test_leading_axes_give_the_volume_shown(volume):
+    series = np.stack([volume, volume[::-1], volume + 1])
+    layer = Image(series, scale=(1, 2, 1, 1), translate=(0, 10, 0, 0))
+    at = position(layer, (1, 16, 0, 0))
+    assert at == Position((1,), 3)
+    assert np.array_equal(retina_image(layer, at).pixels, volume[::-1])
+
+
+def test_the_viewer_may_count_in_other_units(volume):
+    layer = Image(volume, scale=(0.1, 1, 1), units=("mm", "mm", "mm"))
+    units = Image(volume, units=("um", "um", "um")).units
+    assert position(layer, (300, 0, 0), units).index == 3
+
+
+@pytest.mark.parametrize("point", [(-50, 0, 0), (np.nan, 0, 0), (1000, 0, 0)])
+def test_a_viewer_beside_the_volume_gets_a_slice_of_it(volume, point):
+    assert 0 <= position(Image(volume), point).index < len(volume)
+
+
+def test_the_modality_is_guessed_once_and_can_be_changed(photograph, bscan):
+    layer = Image(photograph, rgb=True)
+    assert modality(layer) is Modality.FUNDUS
+    remember_modality(layer, Modality.OCT)
+    assert modality(layer) is Modality.OCT
+    assert modality(Image(bscan)) is Modality.OCT
+
+
+def test_the_guess_looks_at_the_slice_shown_of_a_coarse_level(bscan):
+    noise = np.zeros_like(bscan)
+    stack = np.stack([noise, bscan])
+    layer = Image([stack, stack[:, ::2, ::2]], multiscale=True)
+    assert modality(layer, Position((), 1)) is Modality.OCT
+
+
+@pytest.mark.parametrize(
+    ("layer", "word"),
+    [
+        (Labels(np.ones((8, 8), int), name="cells"), "Labels"),
+        (Points(np.zeros((3, 2)), name="spots"), "Points"),
+    ],
+)
+def test_a_layer_of_another_kind_is_no_image(layer, word):
+    assert not is_image(layer)
+    with pytest.raises(ImageError, match=f"'{layer.name}' is a {word} layer: select an image"):
+        retina_image(layer)

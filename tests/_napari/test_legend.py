@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from napari.layers import Labels
+
+from napari_retina_seg._napari.legend import Legend
+from napari_retina_seg._napari.results import colormap
+from napari_retina_seg.core.labels import OCT_LAYERS
+
+
+@pytest.fixture
+def mask(viewer, dock, run, masks, bscan) -> Labels:
+    viewer.add_image(bscan, name="scan")
+    run(dock)
+    return masks()[0]
+
+
+def alpha(layer: Labels, value: int) -> float:
+    return float(layer.colormap.color_dict[value][3])
+
+
+def test_the_classes_are_listed_with_their_names(dock, mask):
+    assert dock.legend.layer == mask
+    assert dock.legend.names[0] == "RNFL · Retinal nerve fibre layer"
+    assert len(dock.legend.names) == 7
+
+
+def test_the_colours_are_the_schemes(mask):
+    for label in OCT_LAYERS.classes[1:]:
+        shown = np.rint(mask.colormap.color_dict[label.value][:3] * 255)
+        assert tuple(shown.astype(int)) == label.rgb
+    assert alpha(mask, 0) == 0
+    assert alpha(mask, None) == 0
+
+
+def test_a_class_can_be_hidden_and_shown(dock, mask):
+    dock.legend.show_class(3, False)
+    assert alpha(mask, 3) == 0
+    assert alpha(mask, 4) == 1
+    dock.legend.show_class(3, True)
+    assert alpha(mask, 3) == 1
+
+
+def test_a_class_can_be_picked_for_painting(dock, mask):
+    dock.legend.pick(5)
+    assert mask.selected_label == 5
+    mask.selected_label = 2
+    assert dock.legend._list.currentRow() == 1
+
+
+def test_hidden_classes_stay_hidden_when_the_mask_is_selected_again(viewer, dock, mask):
+    dock.legend.show_class(2, False)
+    viewer.layers.selection.active = viewer.layers["scan"]
+    assert dock.legend.layer is None
+    assert dock.legend.names == []
+    viewer.layers.selection.active = mask
+    assert alpha(mask, 2) == 0
+    assert dock.legend._item(2).checkState() == dock.legend._item(2).checkState().Unchecked
+
+
+def test_labels_of_somebody_else_are_left_alone(viewer, dock, bscan):
+    other = viewer.add_labels(
+        np.ones(bscan.shape, np.uint8), name="theirs", colormap=colormap(OCT_LAYERS)
+    )
+    assert dock.legend.layer is None
+    assert dock.legend.names == []
+    assert other.selected_label == 1
+    assert isinstance(dock.legend, Legend)

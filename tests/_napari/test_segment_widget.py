@@ -1,0 +1,375 @@
+import shutil
+
+import dask.array as da
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt, QThreadPool
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import KEY, retina_image
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
+
+
+def noisy(data):
+    holes = data.astype(np.float32)
+    holes[..., ::7] = np.nan
+    return holes
+
+
+# What is in a layer: how to make it from a B-scan, and options of the layer.
+GREY = {
+    "8 bit": (lambda scan: scan, {}),
+    "16 bit": (lambda scan: scan.astype(np.uint16) * 257, {}),
+    "float": (lambda scan: scan / 255, {}),
+    "NaN": (noisy, {}),
+    "odd size": (lambda scan: scan[:95, :117], {}),
+    "dask": (lambda scan: da.from_array(scan, chunks=50), {}),
+    "multiscale": (lambda scan: [scan, scan[::2, ::2]], {"multiscale": True}),
+    "grey as RGB": (lambda scan: np.stack([scan] * 3, -1), {"rgb": True}),
+    "scaled": (lambda scan: scan, {"scale": (3.87, 11.8), "units": ("um", "um")}),
+    "moved": (lambda scan: scan, {"translate": (-20, 35)}),
+    "rotated": (lambda scan: scan, {"rotate": 30, "shear": [0.2]}),
+    "affine": (lambda scan: scan, {"affine": [[0, 2, 5], [1, 0, -3], [0, 0, 1]]}),
+}
+
+
+@pytest.mark.parametrize("kind", GREY)
+def test_a_bscan_becomes_a_mask_on_its_own_grid(viewer, dock, run, masks, bscan, kind):
+    make, options = GREY[kind]
+    image = viewer.add_image(make(bscan), name="scan", **options)
+    dock.images.set_modality(Modality.OCT)
+    outcome = run(dock)
+    assert outcome.end is End.ENDED, outcome.sentence
+    (mask,) = masks()
+    assert mask.data.dtype == np.uint8
+    assert mask.name == "scan · tiny-oct"
+    assert np.array_equal(mask.data, segment_image(retina_image(image), "tiny-oct").labels)
+    corners = np.array([[0, 0], [0, 90], [90, 0], [90, 90]])
+    for corner in corners:
+        assert np.allclose(mask.data_to_world(corner), image.data_to_world(corner))
+    assert mask.units == image.units
+    assert mask.axis_labels == image.axis_labels
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_photograph_becomes_a_mask(viewer, dock, run, masks, photograph, alpha):
+    opaque = np.full((*photograph.shape[:2], 1), 255, np.uint8)
+    pixels = np.concatenate([photograph, opaque], -1) if alpha else photograph
+    viewer.add_image(pixels, rgb=True, name="eye")
+    assert dock.images.modality is Modality.FUNDUS
+    assert run(dock).end is End.ENDED
+    (mask,) = masks()
+    assert mask.data.shape == photograph.shape[:2]
+    assert mask.name == "eye · tiny-fundus"
+
+
+def test_the_layer_is_a_copy_and_the_prediction_is_kept(viewer, dock, run, masks, bscan):
+    viewer.add_image(bscan)
+    run(dock)
+    (mask,) = masks()
+    known = mask.metadata[KEY]
+    before = known.prediction.copy()
+    mask.data[:] = 3
+    assert np.array_equal(known.prediction, before)
+    assert known.boundaries.shape == (8, bscan.shape[1])
+    assert known.provenance.model == "tiny-oct"
+    assert known.scheme.name == "oct-layers"
+
+
+def test_hovering_says_the_name_of_the_class(viewer, dock, run, masks, bscan):
+    viewer.add_image(bscan)
+    run(dock)
+    (mask,) = masks()
+    mask.data = np.full_like(mask.data, 3)
+    said = mask.get_status((50, 50), world=True)
+    assert "Inner nuclear layer (INL)" in " ".join(said.values())
+
+
+def test_the_slice_shown_is_filled_into_a_volume(viewer, dock, run, masks, volume):
+    viewer.add_image(volume, name="cube")
+    dock.images.set_modality(Modality.OCT)
+    viewer.dims.set_point(0, 3)
+    dock.images.this_slice.setChecked(True)
+    run(dock)
+    (mask,) = masks()
+    assert mask.data.shape == volume.shape
+    assert mask.data[3].any()
+    assert not mask.data[[0, 1, 2, 4]].any()
+    assert mask.metadata[KEY].index == 3
+
+
+def test_a_whole_volume(viewer, dock, run, masks, volume):
+    viewer.add_image(volume, name="cube", scale=(240, 4, 12))
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    run(dock)
+    (mask,) = masks()
+    assert mask.data.any(axis=(1, 2)).all()
+    assert np.allclose(mask.scale, (240, 4, 12))
+    assert mask.metadata[KEY].boundaries.shape == (5, 8, 128)
+
+
+def test_of_leading_axes_the_volume_shown(viewer, dock, run, masks, volume):
+    series = np.stack([volume, volume[:, ::-1], volume])
+    image = viewer.add_image(series, name="series", scale=(2, 3, 1, 1))
+    dock.images.set_modality(Modality.OCT)
+    viewer.dims.set_point(0, 2)
+    dock.images.whole.setChecked(True)
+    run(dock)
+    (mask,) = masks()
+    assert mask.data.shape == (1, *volume.shape)
+    assert np.allclose(mask.data_to_world((0, 1, 2, 3)), image.data_to_world((1, 1, 2, 3)))
+
+
+def test_running_again_adds_a_layer_beside(viewer, dock, run, masks, bscan):
+    image = viewer.add_image(bscan, name="scan")
+    run(dock)
+    masks()[0].data[:] = 5
+    viewer.layers.selection.active = image
+    run(dock)
+    assert [mask.name for mask in masks()] == ["scan · tiny-oct", "scan · tiny-oct [1]"]
+    assert (masks()[0].data == 5).all()
+
+
+def test_maps_lie_between_image_and_mask(viewer, dock, run, bscan):
+    viewer.add_image(bscan, name="scan", translate=(5, 6))
+    dock.probabilities.setChecked(True)
+    dock.uncertainty.setChecked(True)
+    run(dock)
+    names = [layer.name for layer in viewer.layers]
+    assert names == [
+        "scan",
+        "scan · tiny-oct · probabilities",
+        "scan · tiny-oct · uncertainty",
+        "scan · tiny-oct",
+    ]
+    probabilities, uncertainty = viewer.layers[1], viewer.layers[2]
+    assert probabilities.data.shape == (8, *bscan.shape)
+    assert np.allclose(probabilities.data.sum(axis=0), 1, atol=0.01)
+    assert uncertainty.data.shape == bscan.shape
+    assert 0 <= uncertainty.data.min() <= uncertainty.data.max() <= 1
+    assert tuple(uncertainty.contrast_limits) == (0, 1)
+    assert np.allclose(uncertainty.translate, (5, 6))
+    assert np.allclose(probabilities.translate, (0, 5, 6))
+
+
+def test_of_two_classes_one_map_is_added(viewer, dock, run, photograph):
+    viewer.add_image(photograph, rgb=True, name="eye")
+    dock.probabilities.setChecked(True)
+    run(dock)
+    assert viewer.layers["eye · tiny-fundus · probabilities"].data.shape == photograph.shape[:2]
+
+
+def test_maps_of_one_slice_lie_on_the_volume(viewer, dock, run, volume):
+    viewer.add_image(volume, name="cube")
+    dock.images.set_modality(Modality.OCT)
+    viewer.dims.set_point(0, 1)
+    dock.images.this_slice.setChecked(True)
+    dock.probabilities.setChecked(True)
+    run(dock)
+    data = viewer.layers["cube · tiny-oct · probabilities"].data
+    assert data.shape == (8, *volume.shape)
+    assert data[:, 1].any()
+    assert not data[:, 2].any()
+
+
+def test_only_images_are_offered(viewer, dock, run, bscan):
+    viewer.add_labels(np.ones((8, 8), int), name="cells")
+    viewer.add_points(np.zeros((1, 2)))
+    assert dock.images.layer is None
+    assert not dock.button.isEnabled()
+    assert dock.button.toolTip() == "Open an image, or select an image layer."
+    viewer.add_image(bscan, name="scan")
+    dock.uncertainty.setChecked(True)
+    run(dock)
+    assert dock.images._box.count() == 1
+
+
+def test_the_dock_follows_the_selected_image(viewer, dock, bscan, photograph):
+    first = viewer.add_image(bscan, name="scan")
+    second = viewer.add_image(photograph, rgb=True, name="eye")
+    assert dock.images.layer == second
+    assert dock.models.names == ["tiny-fundus"]
+    viewer.layers.selection.active = first
+    assert dock.images.layer == first
+    assert dock.models.names == ["tiny-oct"]
+    viewer.layers.remove(first)
+    assert dock.images.layer == second
+
+
+def test_a_renamed_layer_is_offered_by_its_new_name(viewer, dock, bscan):
+    viewer.add_image(bscan, name="scan").name = "left eye"
+    assert dock.images._box.currentText() == "left eye"
+
+
+def test_an_unknown_kind_is_asked_for(viewer, dock, run):
+    rng = np.random.default_rng(0)
+    viewer.add_image(rng.integers(0, 255, (64, 64), np.uint8), name="fog")
+    assert dock.images.modality is Modality.UNKNOWN
+    assert "Is 'fog' an OCT scan or a fundus photograph?" in dock.images._question.text()
+    assert not dock.button.isEnabled()
+    dock.images.set_modality(Modality.OCT)
+    assert dock.images._question.isHidden()
+    assert run(dock).end is End.ENDED
+
+
+def test_a_single_image_has_no_slices_to_choose(viewer, dock, bscan, volume):
+    viewer.add_image(bscan)
+    assert not dock.images.whole.isEnabled()
+    assert "single image" in dock.images.whole.toolTip()
+    viewer.add_image(volume)
+    assert dock.images.whole.isEnabled()
+
+
+def failing(viewer, dock, run, pixels, modality, **options):
+    viewer.add_image(pixels, name="bad", **options)
+    dock.images.set_modality(modality)
+    outcome = run(dock)
+    assert outcome.end is End.FAILED
+    assert dock.status.end is End.FAILED
+    assert dock.status.text().startswith("✖ Failed: ")
+    assert outcome.sentence.endswith(".")
+    assert "\n" not in outcome.sentence
+    assert [layer.name for layer in viewer.layers] == ["bad"]
+    return outcome.sentence
+
+
+@pytest.mark.parametrize("modality", [Modality.OCT, Modality.FUNDUS])
+@pytest.mark.parametrize(
+    ("pixels", "word"),
+    [
+        (np.zeros((64, 64), np.uint8), "everywhere"),
+        (np.full((64, 64), np.nan), "NaN"),
+        (np.full((1, 1), 7, np.uint8), ""),
+    ],
+    ids=["black", "NaN", "one pixel"],
+)
+def test_nothing_to_segment_is_a_sentence(viewer, dock, run, pixels, word, modality):
+    assert word in failing(viewer, dock, run, pixels, modality)
+
+
+def test_colours_given_to_an_oct_model_are_a_sentence(viewer, dock, run, photograph):
+    assert "colour" in failing(viewer, dock, run, photograph, Modality.OCT, rgb=True)
+
+
+def test_an_altered_model_is_a_sentence(viewer, dock, run, bscan, model_folders, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(model_folders[0], folder)
+    spec = (folder / "spec.json").read_text().replace('"tiny-oct"', '"mine"')
+    (folder / "spec.json").write_text(spec)
+    dock.models.add(folder)
+    viewer.add_image(bscan, name="bad")
+    dock.models.choose("mine")
+    QThreadPool.globalInstance().waitForDone()
+    with (folder / WEIGHTS_FILE).open("r+b") as file:
+        file.truncate(1000)
+    outcome = run(dock)
+    assert outcome.end is End.FAILED
+    assert "altered" in outcome.sentence
+
+
+def test_a_folder_without_a_model_is_a_sentence(dock, tmp_path):
+    dock.models.add(tmp_path)
+    assert dock.status.end is End.FAILED
+    assert f"'{tmp_path}' is no model folder" in dock.status.text()
+
+
+def test_a_model_that_is_added_is_offered_with_its_card(
+    viewer, dock, bscan, model_folders, tmp_path
+):
+    folder = tmp_path / "mine"
+    shutil.copytree(model_folders[0], folder)
+    spec = (folder / "spec.json").read_text().replace('"tiny-oct"', '"mine"')
+    (folder / "spec.json").write_text(spec)
+    viewer.add_image(bscan)
+    dock.models.add(folder)
+    assert dock.models.model.name == "mine"
+    assert "BSD-3-Clause" in dock.models._card.text()
+    assert find_model("mine").path == folder
+
+
+def test_cancelling_leaves_nothing_behind(viewer, dock, qtbot, bscan):
+    viewer.add_image(np.stack([bscan] * 400), name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
+        qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
+        assert dock.is_running
+        assert not dock.button.isEnabled()
+        assert not dock.cancel_button.isHidden()
+        qtbot.mouseClick(dock.cancel_button, Qt.MouseButton.LeftButton)
+    assert end.args[0].end is End.CANCELLED
+    assert dock.status.text().startswith("■ Cancelled")
+    assert [layer.name for layer in viewer.layers] == ["cube"]
+    assert dock.button.isEnabled()
+    assert dock.cancel_button.isHidden()
+
+
+def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qtbot, masks, volume):
+    image = viewer.add_image(volume, name="cube", scale=(3, 1, 1))
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
+        dock.button.click()
+        viewer.layers.remove(image)
+    assert end.args[0].end is End.ENDED
+    (mask,) = masks()
+    assert np.allclose(mask.scale, (3, 1, 1))
+    assert "'cube' was removed meanwhile" in dock.status.text()
+
+
+def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
+    viewer.add_image(bscan)
+    run(dock)
+    assert dock.status.end is End.ENDED
+    for word in ("✔ Ended", " s on ", "float32"):
+        assert word in dock.status.text()
+
+
+def test_closing_the_dock_stops_the_work(viewer, qtbot, bscan):
+    widget_dock, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    viewer.add_image(np.stack([bscan] * 400), name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    dock.button.click()
+    viewer.window.remove_dock_widget(widget_dock)
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(50)
+    viewer.add_image(bscan)
+    assert [layer.name for layer in viewer.layers] == ["cube", "bscan"]
+
+
+def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
+    viewer = make_napari_viewer()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    viewer.add_image(np.stack([bscan] * 400), name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    dock.button.click()
+    viewer.close()
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(50)
+
+
+def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(model_folders[0], folder)
+    spec = (folder / "spec.json").read_text().replace('"tiny-oct"', '"mine"')
+    (folder / "spec.json").write_text(spec)
+    add_model(folder)
+    viewer.add_image(bscan)
+    dock.images.set_modality(Modality.OCT)
+    dock.models.choose("mine")
+    dock.uncertainty.setChecked(True)
+    viewer.window.remove_dock_widget("all")
+    _, again = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    assert again.models.model.name == "mine"
+    assert again.uncertainty.isChecked()
+    assert not again.probabilities.isChecked()
+
+
+def test_the_dock_fits_into_340_px(dock):
+    assert dock.minimumSizeHint().width() <= 340
+    assert dock.minimumWidth() <= 340
