@@ -176,7 +176,7 @@ def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) ->
 
 def _model_for(image: RetinaImage) -> ModelFolder:
     from napari_retina_seg.core.image import Modality
-    from napari_retina_seg.core.preprocess import check_plane
+    from napari_retina_seg.core.pixels import check_plane
     from napari_retina_seg.models.registry import default_model
 
     if image.modality is not Modality.UNKNOWN:

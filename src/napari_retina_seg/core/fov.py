@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.core.pixels import resize
+
 _SEARCH_SIZE = 512  # longer side of the small copy on which the circle is looked for, px
 _TOLERANCE = 0.008  # distance to the circle that still counts as on it, in diameters
 _TRIES = 100
+_MOST_POINTS = 400  # of the outline; more make the circle no rounder
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,9 @@ def _shrunken_brightness(image: npt.NDArray[Any], scale: float) -> npt.NDArray[n
     rows, columns = (max(1, round(size * scale)) for size in image.shape[:2])
     # Skipping pixels before converting them keeps a 12-megapixel photograph cheap.
     stride = max(1, int(0.5 / scale))
-    thinned = image[::stride, ::stride]
-    brightness = thinned.max(axis=2) if thinned.ndim == 3 else thinned
-    small = cv2.resize(
-        np.ascontiguousarray(brightness, np.float32), (columns, rows), interpolation=cv2.INTER_AREA
-    )
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5), np.float32)
+    small = resize(image[::stride, ::stride], (rows, columns)).astype(np.float32)
+    brightness = small.max(axis=2) if small.ndim == 3 else small
+    return np.asarray(cv2.GaussianBlur(brightness, (0, 0), 1.5), np.float32)
 
 
 def _outline(brightness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -134,10 +134,9 @@ def _outline(brightness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 def _fit_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float] | None:
     """Fit ``(row, column, diameter)`` to the largest part of the points that is round."""
+    points = points[:: -(-len(points) // _MOST_POINTS)]
     rng = np.random.default_rng(0)
-    triples = points[rng.integers(0, len(points), (_TRIES, 3))]
-    candidates = np.array([_circle_through(triple) for triple in triples])
-    candidates = candidates[np.isfinite(candidates).all(axis=1)]
+    candidates = _circles_through(points[rng.integers(0, len(points), (_TRIES, 3))])
     if not len(candidates):
         return None
     distance = np.linalg.norm(points[np.newaxis] - candidates[:, np.newaxis, :2], axis=2)
@@ -146,15 +145,28 @@ def _fit_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float] |
     best = on_circle.sum(axis=1).argmax()
     if on_circle[best].mean() < 0.4:
         return None
-    row, column, diameter = _circle_through(points[on_circle[best]])
-    return row, column, diameter
+    return _nearest_circle(points[on_circle[best]])
 
 
-def _circle_through(points: npt.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Least-squares circle (Kåsa 1976): row, column, diameter; infinite for points on a line."""
+def _circles_through(triples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return ``(circles, 3)`` rows, columns, diameters through triples that are not on a line."""
+    origin = triples[:, 0]
+    (b_row, b_column), (c_row, c_column) = (triples[:, 1:] - origin[:, np.newaxis]).transpose(
+        1, 2, 0
+    )
+    twice_area = 2 * (b_row * c_column - b_column * c_row)
+    b_square, c_square = b_row**2 + b_column**2, c_row**2 + c_column**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        row = (c_column * b_square - b_column * c_square) / twice_area
+        column = (b_row * c_square - c_row * b_square) / twice_area
+    circles = np.column_stack(
+        [origin[:, 0] + row, origin[:, 1] + column, 2 * np.hypot(row, column)]
+    )
+    return np.asarray(circles[np.isfinite(circles).all(axis=1)])
+
+
+def _nearest_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return row, column, diameter of the least-squares circle (Kåsa 1976)."""
     system = np.column_stack([2 * points, np.ones(len(points))])
-    solution, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=1e-9)
-    if rank < 3:
-        return np.inf, np.inf, np.inf
-    row, column, rest = solution
+    row, column, rest = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0]
     return float(row), float(column), 2 * float(np.sqrt(max(rest + row**2 + column**2, 0)))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import detect_fov
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.preprocess import check_plane, resize, to_float, to_grey
+from napari_retina_seg.core.pixels import check_plane, resize, to_float, to_grey
 
 _CHROMA = 0.05  # difference of the channels, in the range of the image, that is no grey
 _BANDED = 1.5

@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import FieldOfView, detect_fov
 from napari_retina_seg.core.image import Length, Spacing
+from napari_retina_seg.core.pixels import SMALLEST, check_plane, resize, to_float, to_grey, to_rgb
 
 Plane = npt.NDArray[Any]
 Tensor = npt.NDArray[np.float32]
 
-SMALLEST = 16  # px; a shorter side shows nothing that could be segmented
 _SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is more likely wrong than right
 
 
@@ -60,7 +59,7 @@ class Geometry:
         restored = np.full(self.grid, outside, np.float32)
         restored[top:bottom, left:right] = resize(plane, self.box_grid)
         if self.field is not None and self.field.found:
-            restored[~self.field.mask()] = outside
+            np.copyto(restored, outside, where=~self.field.mask())
         return restored
 
 
@@ -190,59 +189,6 @@ class ResizePreprocessing:
 Preprocessing = OctPreprocessing | FundusPreprocessing | ResizePreprocessing
 
 
-def check_plane(plane: Plane) -> None:
-    """Raise `ImageError` if nothing could be segmented: too small, or one value throughout."""
-    if min(plane.shape[:2]) < SMALLEST:
-        raise ImageError(
-            f"The image is {plane.shape[0]} × {plane.shape[1]} px: it needs at least"
-            f" {SMALLEST} × {SMALLEST}."
-        )
-    pixels = plane[..., :3] if plane.ndim == 3 else plane
-    if plane.dtype.kind == "f":
-        pixels = pixels[np.isfinite(pixels)]
-        if not pixels.size:
-            raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
-    if pixels.min() == pixels.max():
-        raise ImageError(
-            f"The image is {pixels.min():g} everywhere: there is nothing to segment."
-            " Check the file."
-        )
-
-
-def to_float(plane: Plane) -> Tensor:
-    """Return float32 pixels in which NaN and infinities are replaced by the least finite value."""
-    values = plane.astype(np.float32)
-    if plane.dtype.kind == "f":
-        finite = np.isfinite(values)
-        if not finite.all():
-            values[~finite] = values[finite].min()
-    return values
-
-
-def to_grey(values: Tensor) -> Tensor:
-    """Reduce colours to their mean; alpha is left out."""
-    return values if values.ndim == 2 else np.asarray(values[..., :3].mean(axis=2), np.float32)
-
-
-def to_rgb(values: Tensor) -> Tensor:
-    """Return three channels: grey is repeated, alpha is left out."""
-    return np.repeat(values[..., np.newaxis], 3, 2) if values.ndim == 2 else values[..., :3]
-
-
-def resize(values: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up.
-
-    uint8, uint16 and float32 stay what they are; other types become float32.
-    """
-    if values.shape[:2] == size:
-        return values
-    if values.dtype not in (np.uint8, np.uint16, np.float32):
-        values = values.astype(np.float32)
-    shrinks = size[0] * size[1] < values.shape[0] * values.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how))
-
-
 def stretch(values: Tensor) -> Tensor:
     """Map the 1st and the 99.5th percentile to 0 and 1, and clip."""
     low, high = np.percentile(values[::2, ::2], [1, 99.5])
@@ -275,9 +221,11 @@ def flatten(colors: Tensor, inside: npt.NDArray[Any], sigma: float) -> Tensor:
     size = colors.shape[0], colors.shape[1]
     # The mean is smooth: computing it on a quarter of the size changes nothing but the time.
     small = (max(1, size[0] // 4), max(1, size[1] // 4))
-    stacked = resize(np.concatenate([colors * weight, weight], axis=2), small)
-    blurred = cv2.GaussianBlur(stacked, (0, 0), sigma / 4)
+    whole_cells = (resize(weight, small) > 0.99).astype(np.float32)[..., np.newaxis]
+    weighted = np.concatenate([resize(colors, small) * whole_cells, whole_cells], axis=2)
+    blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 4)
     mean = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
     flat = (colors - resize(mean, size)) * weight
-    spread = np.sqrt((flat**2).sum(axis=(0, 1)) / max(float(weight.sum()), 1))
-    return np.asarray(flat / np.maximum(spread, 1e-6), np.float32)
+    squares = np.einsum("rck,rck->k", flat, flat, dtype=np.float64)
+    spread = np.sqrt(squares / max(float(weight.sum()), 1))
+    return np.asarray(flat / np.maximum(spread, 1e-6).astype(np.float32), np.float32)

@@ -46,7 +46,8 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
             f" received {probabilities.shape}."
         )
     band = _retina_rows(probabilities[0])
-    log = np.log(np.maximum(probabilities[:, band], np.exp(_SHARPEST)), dtype=np.float32)
+    seen = np.ascontiguousarray(probabilities[:, band], np.float32)
+    log = np.log(np.maximum(seen, np.float32(np.exp(_SHARPEST))))
     classes, rows, columns = log.shape
     # change[k, r]: gain of ending class k-1 and beginning class k at row r
     change = np.empty((classes, rows + 1, columns), np.float32)

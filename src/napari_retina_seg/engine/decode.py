@@ -76,7 +76,7 @@ def _surfaces(
 def _threshold(
     foreground: npt.NDArray[np.float32], geometry: Geometry, after: ThresholdPostprocessing
 ) -> npt.NDArray[np.uint8]:
-    mask = (foreground > after.threshold).astype(np.uint8)
+    mask = (foreground > after.threshold).view(np.uint8)
     if not after.smallest:
         return mask
     scale = geometry.box_grid[0] / geometry.working[0]

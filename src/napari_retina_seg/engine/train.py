@@ -15,7 +15,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.metrics import confusion, scores
-from napari_retina_seg.core.preprocess import resize
+from napari_retina_seg.core.pixels import resize
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.tiling import pad_to_multiple
 from napari_retina_seg.data.augment import Sample, random_crop

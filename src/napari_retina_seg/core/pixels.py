@@ -1,0 +1,70 @@
+"""Pixels of any type and number of channels, made fit to compute with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ImageError
+
+Plane = npt.NDArray[Any]
+Tensor = npt.NDArray[np.float32]
+
+SMALLEST = 16  # px; a shorter side shows nothing that could be segmented
+
+
+def check_plane(plane: Plane) -> None:
+    """Raise `ImageError` if nothing could be segmented: too small, or one value throughout."""
+    if min(plane.shape[:2]) < SMALLEST:
+        raise ImageError(
+            f"The image is {plane.shape[0]} × {plane.shape[1]} px: it needs at least"
+            f" {SMALLEST} × {SMALLEST}."
+        )
+    pixels = plane[..., :3] if plane.ndim == 3 else plane
+    if plane.dtype.kind == "f":
+        pixels = pixels[np.isfinite(pixels)]
+        if not pixels.size:
+            raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
+    first = pixels.flat[0]
+    # Most images differ in their middle row already, which spares looking at all of them.
+    if (pixels[len(pixels) // 2] == first).all() and (pixels == first).all():
+        raise ImageError(
+            f"The image is {first:g} everywhere: there is nothing to segment. Check the file."
+        )
+
+
+def to_float(plane: Plane) -> Tensor:
+    """Return float32 pixels in which NaN and infinities are replaced by the least finite value."""
+    values = plane.astype(np.float32)
+    if plane.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.all():
+            values[~finite] = values[finite].min()
+    return values
+
+
+def to_grey(values: Tensor) -> Tensor:
+    """Reduce colours to their mean; alpha is left out."""
+    return values if values.ndim == 2 else np.asarray(values[..., :3].mean(axis=2), np.float32)
+
+
+def to_rgb(values: Tensor) -> Tensor:
+    """Return three channels: grey is repeated, alpha is left out."""
+    return np.repeat(values[..., np.newaxis], 3, 2) if values.ndim == 2 else values[..., :3]
+
+
+def resize(values: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    """Resize ``(rows, columns, …)`` to `size`: averaging down, linearly up.
+
+    uint8, uint16 and float32 stay what they are; other types become float32.
+    """
+    if values.shape[:2] == size:
+        return values
+    if values.dtype not in (np.uint8, np.uint16, np.float32):
+        values = values.astype(np.float32)
+    shrinks = size[0] * size[1] < values.shape[0] * values.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how))
