@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import cv2
 import keras
+import numpy as np
 
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -41,3 +43,8 @@ def tiny_model(folder: Path, modality: Modality) -> ModelFolder:
             "licence": "BSD-3-Clause",
         },
     )
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())

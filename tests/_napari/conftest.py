@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot  # noqa: E402
 from qtpy.QtCore import QSettings, QThreadPool  # noqa: E402
 from skimage.data import retina  # noqa: E402
 
+from helpers import tiny_model  # noqa: E402
 from napari_retina_seg._napari.job import Outcome  # noqa: E402
 from napari_retina_seg._napari.layers import KEY  # noqa: E402
 from napari_retina_seg._napari.results import MaskInfo  # noqa: E402
@@ -22,7 +23,6 @@ from napari_retina_seg._napari.segment_widget import SegmentWidget  # noqa: E402
 from napari_retina_seg.core.image import Modality  # noqa: E402
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume  # noqa: E402
 from napari_retina_seg.models import registry  # noqa: E402
-from tests.helpers import tiny_model  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from helpers import tiny_model, write_png
 from napari_retina_seg.cli.app import app
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
@@ -35,15 +34,11 @@ def run() -> Run:
 
 @pytest.fixture(scope="session")
 def oct_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    from tests.helpers import tiny_model
-
     return tiny_model(tmp_path_factory.mktemp("models") / "tiny-oct", Modality.OCT)
 
 
 @pytest.fixture(scope="session")
 def fundus_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    from tests.helpers import tiny_model
-
     return tiny_model(tmp_path_factory.mktemp("models") / "tiny-fundus", Modality.FUNDUS)
 
 
@@ -53,8 +48,3 @@ def scan(tmp_path: Path) -> Path:
     path = tmp_path / "scan.png"
     write_png(path, phantom_bscan(0, 96, 128).image.pixels)
     return path
-
-
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers import write_png
 from napari_retina_seg.cli import segment
 from napari_retina_seg.models.registry import SPEC_FILE, WEIGHTS_FILE
-from tests.cli.conftest import write_png
 
 
 def _no_image(path):

@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from helpers import write_png
 from napari_retina_seg.core.phantom import phantom_volume
 from napari_retina_seg.engine.predict import segment_image
 from napari_retina_seg.io import read_image
-from tests.cli.conftest import write_png
 
 
 def files_in(folder):

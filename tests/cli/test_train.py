@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from helpers import write_png
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.models.registry import open_model
-from tests.cli.conftest import write_png
 
 RECIPE = """
 name = "tiny"

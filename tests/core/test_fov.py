@@ -13,7 +13,8 @@ def photograph(rows: int, columns: int, center: tuple[float, float], radius: flo
     rng = np.random.default_rng(0)
     image = rng.integers(0, 6, (rows, columns, 3)).astype(np.uint8)
     disc = np.zeros((rows, columns), np.uint8)
-    cv2.circle(disc, (round(center[1]), round(center[0])), round(radius), 1, -1)
+    row, column = np.ogrid[:rows, :columns]
+    disc[np.hypot(row - center[0], column - center[1]) < radius] = 1
     notch = (round(center[1] + radius * 0.7), round(center[0] - radius * 0.7))
     cv2.circle(disc, notch, round(radius * 0.06), 1, -1)
     shade = np.linspace(90, 220, columns)[None, :, None] * np.array([1.0, 0.5, 0.3])

@@ -99,7 +99,8 @@ def test_probabilities_of_another_shape_are_refused() -> None:
 def test_masks_and_boundaries_of_the_experts_say_the_same(shared_data) -> None:
     from napari_retina_seg.data.layouts import read_dataset
 
-    for image in read_dataset(shared_data / "oct_layers")[:12]:
+    for image in read_dataset(shared_data / "oct_layers"):
         drawn = surfaces.to_labels(image.heights(), image.labels().shape[0])
-        # heights that end in .5 were rounded either way
-        assert (drawn != image.labels()).mean() < 1e-4
+        rows, columns = np.nonzero(drawn != image.labels())
+        to_edge = np.abs(np.abs(image.heights()[:, columns] - rows) - 0.5)
+        assert (to_edge.min(axis=0) == 0).all(), "only heights that end in .5 round either way"

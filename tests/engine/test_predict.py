@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import tiny_model
 from scipy import ndimage
 from skimage.data import retina
 
+from helpers import tiny_model
 from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.metrics import confusion, scores

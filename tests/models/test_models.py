@@ -3,8 +3,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers import tiny_model
 
+from helpers import tiny_model
 from napari_retina_seg.core.errors import DataError, ModelError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.models import registry

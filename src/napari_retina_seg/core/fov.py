@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.pixels import resize
 
 _SEARCH_SIZE = 512  # longer side of the small copy on which the circle is looked for, px
+_BLUR = 0.003  # against noise, standard deviation in longer sides
 _TOLERANCE = 0.008  # distance to the circle that still counts as on it, in diameters
 _TRIES = 100
 _MOST_POINTS = 400  # of the outline; more make the circle no rounder
@@ -113,12 +114,13 @@ def _shrunken_brightness(image: npt.NDArray[Any], scale: float) -> npt.NDArray[n
     stride = max(1, int(0.5 / scale))
     small = resize(image[::stride, ::stride], (rows, columns)).astype(np.float32)
     brightness = small.max(axis=2) if small.ndim == 3 else small
-    return np.asarray(cv2.GaussianBlur(brightness, (0, 0), 1.5), np.float32)
+    blur = _BLUR * max(rows, columns)
+    return np.asarray(cv2.GaussianBlur(brightness, (0, 0), blur), np.float32)
 
 
 def _outline(brightness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return the outline of the bright part as ``(points, 2)`` rows and columns, frame left out."""
-    dark, bright = np.percentile(brightness, [1, 60])
+    dark, bright = np.percentile(brightness, [1, 75])
     mask = (brightness > dark + 0.15 * (bright - dark)).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
