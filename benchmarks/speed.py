@@ -25,6 +25,7 @@ from skimage.data import retina
 from skimage.transform import resize
 from tables import markdown_table, replace_section
 
+from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.engine import predict
@@ -129,6 +130,7 @@ def click() -> dict[str, Any]:
     """Compare a click, until the layer is drawn, with the same segmentation without a window."""
     from click_to_layer import click_to_layer
 
+    load_engine()
     image = phantom_bscan().image
     model = find_model("oct-layers")
     plain = median(lambda: predict.segment_image(image, model))

@@ -107,3 +107,20 @@ def test_augmentation_moves_image_and_mask_together() -> None:
         image, target = random_crop(sample, (64, 64), how, np.random.default_rng(seed))
         certain = np.abs(image[..., 0] - 0.5) > 0.49
         np.testing.assert_array_equal(image[certain, 0] > 0.5, target[certain, 0] > 0.5)
+
+
+def test_the_running_mean_is_used_only_where_it_is_asked_for() -> None:
+    import keras
+
+    from napari_retina_seg.engine.train import RunningMean
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[8.0]])])
+    mean = RunningMean(model, decay=0.75)
+    for value in (16.0, 4.0):
+        model.set_weights([np.array([[value]])])
+        mean.update()
+    with mean.applied():
+        # 8 → 0.75 · 8 + 0.25 · 16 = 10 → 0.75 · 10 + 0.25 · 4 = 8.5
+        assert model.get_weights()[0].item() == pytest.approx(8.5)
+    assert model.get_weights()[0].item() == 4

@@ -35,6 +35,9 @@ class Training(BaseModel):
         Crops per step; steps; steps over which the learning rate rises.
     learning_rate, weight_decay : float
         At the top of the warm-up; decoupled.
+    averaging : float
+        Share that each step keeps of the weights' running mean, which is what is validated and
+        saved; 0 takes the weights as they are.
     dice_weight : float
         Weight of ``1 - Dice`` beside the cross-entropy.
     validate_every : int
@@ -49,6 +52,7 @@ class Training(BaseModel):
     warmup: PositiveInt = 50
     learning_rate: PositiveFloat = 2e-3
     weight_decay: NonNegativeFloat = 1e-4
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0
     dice_weight: NonNegativeFloat = 0.5
     validate_every: PositiveInt = 100
 
