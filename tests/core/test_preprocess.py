@@ -21,7 +21,9 @@ grids = st.tuples(st.integers(16, 300), st.integers(16, 300))
 @given(grid=grids, color=st.booleans(), kind=st.sampled_from(["uint8", "uint16", "float32"]))
 def test_any_image_comes_back_on_its_own_grid(how, grid, color, kind) -> None:
     rng = np.random.default_rng(0)
-    image = (rng.random((*grid, 3) if color else grid) * 200).astype(kind)
+    image = (rng.random(grid) * 200).astype(kind)
+    if color:
+        image = np.repeat(image[..., np.newaxis], 3, axis=2)
     prepared = how.prepare(image, Spacing())
     assert prepared.tensor.dtype == np.float32
     assert prepared.tensor.shape[:2] == prepared.geometry.working
@@ -63,6 +65,35 @@ def test_two_cameras_give_one_diameter() -> None:
     assert full.shape[0] == pytest.approx(300, abs=3)
 
 
+def test_an_implausible_pixel_size_is_left_alone() -> None:
+    """A layer whose unit was set to µm, and whose scale was left at 1."""
+    scan = np.random.default_rng(0).random((496, 768))
+    for wrong in (Spacing.from_um(axial=1, lateral=1), Spacing.from_um(axial=1000, lateral=1000)):
+        assert OctPreprocessing().prepare(scan, wrong).geometry.working == (496, 768)
+
+
+def test_a_masked_photograph_has_the_field_of_view_of_the_whole_one() -> None:
+    photograph = retina().astype(np.float32)
+    masked = np.where(photograph.max(axis=2, keepdims=True) > 20, photograph, np.nan)
+    how = FundusPreprocessing(diameter=300)
+    field, same = (how.prepare(each, Spacing()).geometry.field for each in (photograph, masked))
+    assert same.found
+    assert same.diameter == pytest.approx(field.diameter, rel=0.01)
+    assert same.center == pytest.approx(field.center, abs=3)
+
+
+def test_colours_are_refused_by_oct_models_but_grey_in_three_channels_is_not() -> None:
+    scan = np.random.default_rng(0).integers(0, 200, (64, 96), np.uint8)
+    how = OctPreprocessing()
+    grey = np.repeat(scan[..., np.newaxis], 3, axis=2)
+    captioned = grey.copy()
+    captioned[:8, :40] = (255, 0, 0)
+    for image in (grey, captioned):
+        assert how.prepare(image, Spacing()).tensor.shape == (64, 96, 1)
+    with pytest.raises(ImageError, match="has colours"):
+        how.prepare(retina(), Spacing())
+
+
 def test_nan_pixels_do_not_spread() -> None:
     image = np.random.default_rng(0).random((64, 64))
     image[:8, :8] = np.nan
@@ -75,10 +106,11 @@ def test_nan_pixels_do_not_spread() -> None:
     [
         (np.zeros((64, 64), np.uint8), "0 everywhere"),
         (np.full((64, 64, 3), 7, np.uint16), "7 everywhere"),
+        (np.full((64, 64, 3), (200, 90, 0), np.uint8), "0, 90, 200 everywhere"),
         (np.full((64, 64), np.nan), "no finite value"),
         (np.ones((1, 1), np.uint8), "1 × 1 px"),
     ],
-    ids=["black", "constant", "nan", "one pixel"],
+    ids=["black", "constant", "one colour", "nan", "one pixel"],
 )
 def test_images_with_nothing_in_them_are_refused_in_a_sentence(image, said) -> None:
     for how in EVERY:

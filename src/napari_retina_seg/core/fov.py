@@ -14,6 +14,7 @@ from napari_retina_seg.core.pixels import resize
 _SEARCH_SIZE = 512  # longer side of the small copy on which the circle is looked for, px
 _BLUR = 0.003  # against noise, standard deviation in longer sides
 _TOLERANCE = 0.008  # distance to the circle that still counts as on it, in diameters
+_DARK = 0.4  # of the brightness inside; photographs have under 0.05, cut-outs over 0.6
 _TRIES = 100
 _MOST_POINTS = 400  # of the outline; more make the circle no rounder
 
@@ -95,11 +96,12 @@ def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
     grid = image.shape[:2]
     frame = FieldOfView(grid, (grid[0] / 2, grid[1] / 2), float(max(grid)), found=False)
     scale = min(1.0, _SEARCH_SIZE / max(grid))
-    outline = _outline(_shrunken_brightness(image, scale))
+    brightness = _shrunken_brightness(image, scale)
+    outline = _outline(brightness)
     if len(outline) < 20:
         return frame
     circle = _fit_circle(outline)
-    if circle is None:
+    if circle is None or not _is_dark_around(brightness, circle):
         return frame
     row, column, diameter = circle
     if not 0.5 * min(grid) <= diameter / scale <= 3 * max(grid):
@@ -148,6 +150,19 @@ def _fit_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float] |
     if on_circle[best].mean() < 0.4:
         return None
     return _nearest_circle(points[on_circle[best]])
+
+
+def _is_dark_around(
+    brightness: npt.NDArray[np.float32], circle: tuple[float, float, float]
+) -> bool:
+    """Whether all but specks and captions beyond the circle is dark: in a cut-out it is not."""
+    rows, columns = np.ogrid[: brightness.shape[0], : brightness.shape[1]]
+    share = np.hypot(rows - circle[0], columns - circle[1]) / (circle[2] / 2)
+    beyond, inside = brightness[share > 1.03], brightness[share < 1]
+    if not beyond.size or not inside.size:
+        return False
+    least = brightness.min()
+    return bool(np.percentile(beyond, 95) - least < _DARK * (np.median(inside) - least))
 
 
 def _circles_through(triples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import detect_fov
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.pixels import check_plane, resize, to_float, to_grey
+from napari_retina_seg.core.pixels import check_plane, has_colors, resize, to_float, to_grey
 
-_CHROMA = 0.05  # difference of the channels, in the range of the image, that is no grey
 _BANDED = 1.5
 
 
@@ -36,16 +35,13 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
         check_plane(plane)
     except ImageError:
         return Modality.UNKNOWN
+    if has_colors(plane):
+        return Modality.FUNDUS
     values = to_float(plane)
     rows, columns = plane.shape[:2]
     scale = min(1.0, 256 / max(rows, columns))
     small = resize(values, (max(8, round(rows * scale)), max(8, round(columns * scale))))
     spread = max(float(np.ptp(small)), 1e-12)
-    if small.ndim == 3:
-        red, green, blue = (small[..., channel] for channel in range(3))
-        chroma = np.maximum.reduce([red, green, blue]) - np.minimum.reduce([red, green, blue])
-        if np.percentile(chroma, 75) / spread > _CHROMA:
-            return Modality.FUNDUS
     if _is_banded(to_grey(small) / spread):
         return Modality.OCT
     return Modality.FUNDUS if detect_fov(to_grey(values)).found else Modality.UNKNOWN

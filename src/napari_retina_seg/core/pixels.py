@@ -14,6 +14,8 @@ Plane = npt.NDArray[Any]
 Tensor = npt.NDArray[np.float32]
 
 SMALLEST = 16  # px; a shorter side shows nothing that could be segmented
+_GLANCE = 256  # px along the longer side that show whether there are colours
+_CHROMA = 0.05  # difference of the channels, in the range of the image, that is no grey
 
 
 def check_plane(plane: Plane) -> None:
@@ -23,17 +25,28 @@ def check_plane(plane: Plane) -> None:
             f"The image is {plane.shape[0]} × {plane.shape[1]} px: it needs at least"
             f" {SMALLEST} × {SMALLEST}."
         )
-    pixels = plane[..., :3] if plane.ndim == 3 else plane
+    pixels = np.atleast_3d(plane)[..., :3]
     if plane.dtype.kind == "f":
-        pixels = pixels[np.isfinite(pixels)]
+        pixels = pixels[np.isfinite(pixels).all(axis=2)][:, np.newaxis]
         if not pixels.size:
             raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
-    first = pixels.flat[0]
+    first = pixels[0, 0]
     # Most images differ in their middle row already, which spares looking at all of them.
     if (pixels[len(pixels) // 2] == first).all() and (pixels == first).all():
+        value = ", ".join(f"{channel:g}" for channel in np.unique(first))
         raise ImageError(
-            f"The image is {first:g} everywhere: there is nothing to segment. Check the file."
+            f"The image is {value} everywhere: there is nothing to segment. Check the file."
         )
+
+
+def has_colors(plane: Plane) -> bool:
+    """Whether over a quarter of an image is not grey; a coloured caption makes no difference."""
+    if plane.ndim == 2:
+        return False
+    step = -(-max(plane.shape[:2]) // _GLANCE)
+    values = to_float(plane[::step, ::step, :3])
+    chroma = values.max(axis=2) - values.min(axis=2)
+    return bool(np.percentile(chroma, 75) > _CHROMA * float(np.ptp(values)))
 
 
 def to_float(plane: Plane) -> Tensor:

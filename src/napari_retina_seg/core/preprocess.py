@@ -9,14 +9,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import FieldOfView, detect_fov
-from napari_retina_seg.core.image import Length, Spacing
-from napari_retina_seg.core.pixels import SMALLEST, check_plane, resize, to_float, to_grey, to_rgb
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.pixels import (
+    SMALLEST,
+    check_plane,
+    has_colors,
+    resize,
+    to_float,
+    to_grey,
+    to_rgb,
+)
 
 Plane = npt.NDArray[Any]
 Tensor = npt.NDArray[np.float32]
 
-_SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is more likely wrong than right
+_SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is taken for a mistake
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,9 @@ class OctPreprocessing:
     Attributes
     ----------
     axial_um, lateral_um : float
-        Pixel size to which an image of known spacing is scaled.
+        Pixel size to which an image of known, plausible spacing is scaled.
     rows, columns : int
-        Where the spacing is unknown, an image that is over a quarter larger is shrunk to this
+        Where it is not, an image that is over a quarter larger is shrunk to this
         size: the common devices image 1.9 to 2.3 mm of depth however finely they sample it.
     """
 
@@ -93,24 +102,42 @@ class OctPreprocessing:
     columns: int = 768
 
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
-        """Prepare one B-scan, ``(rows, columns)`` or colour that is really grey."""
+        """Prepare one B-scan, ``(rows, columns)`` or with three channels that are all grey.
+
+        Raises
+        ------
+        ImageError
+            If it has colours, or there is nothing to see in it.
+        """
         check_plane(plane)
+        if has_colors(plane):
+            raise ImageError(
+                "The image has colours, but OCT models segment grey B-scans: choose a model for"
+                " fundus photographs, or open the scan itself instead of a picture of it."
+            )
         grey = to_grey(to_float(plane))
+        check_plane(grey)
         grid = grey.shape[0], grey.shape[1]
-        working = (
-            _scaled(grid[0], spacing.axial, self.axial_um, self.rows),
-            _scaled(grid[1], spacing.lateral, self.lateral_um, self.columns),
-        )
+        working = self._working(grid, spacing)
         tensor = resize(stretch(grey), working)[..., np.newaxis]
         return Prepared(tensor, Geometry(grid, (0, 0, *grid), working))
 
+    def _working(self, grid: tuple[int, int], spacing: Spacing) -> tuple[int, int]:
+        axial, lateral = spacing.axial.um, spacing.lateral.um
+        if axial is not None and lateral is not None:
+            scales = axial / self.axial_um, lateral / self.lateral_um
+            if all(_SCALE_LIMITS[0] <= scale <= _SCALE_LIMITS[1] for scale in scales):
+                return _scaled(grid[0], scales[0]), _scaled(grid[1], scales[1])
+        rows, columns = (
+            usual if size > 1.25 * usual else size
+            for size, usual in zip(grid, (self.rows, self.columns), strict=True)
+        )
+        return rows, columns
 
-def _scaled(size: int, pixel: Length, target_um: float, usual: int) -> int:
-    if pixel.um is not None:
-        scale = float(np.clip(pixel.um / target_um, *_SCALE_LIMITS))
-        # Two exports of one device differ in the third digit: that is no reason to resample.
-        return size if abs(scale - 1) < 0.05 else max(SMALLEST, round(size * scale))
-    return usual if size > 1.25 * usual else size
+
+def _scaled(size: int, scale: float) -> int:
+    # Two exports of one device differ in the third digit: that is no reason to resample.
+    return size if abs(scale - 1) < 0.05 else max(SMALLEST, round(size * scale))
 
 
 @dataclass(frozen=True)
@@ -135,6 +162,8 @@ class FundusPreprocessing:
         """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part."""
         del spacing
         check_plane(plane)
+        if plane.dtype.kind == "f":
+            plane = to_float(plane)
         field = detect_fov(plane[..., :3] if plane.ndim == 3 else plane)
         scale = self.diameter / field.diameter
         if not field.found:
