@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.results import colormap
 from napari_retina_seg.core.labels import OCT_LAYERS
 
@@ -64,4 +63,3 @@ def test_labels_of_somebody_else_are_left_alone(viewer, dock, bscan):
     assert dock.legend.layer is None
     assert dock.legend.names == []
     assert other.selected_label == 1
-    assert isinstance(dock.legend, Legend)

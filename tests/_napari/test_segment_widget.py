@@ -3,7 +3,7 @@ import shutil
 import dask.array as da
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtCore import Qt, QThreadPool, QTimer
 
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY, retina_image
@@ -169,10 +169,22 @@ def test_maps_of_one_slice_lie_on_the_volume(viewer, dock, run, volume):
     dock.images.this_slice.setChecked(True)
     dock.probabilities.setChecked(True)
     run(dock)
-    data = viewer.layers["cube · tiny-oct · probabilities"].data
-    assert data.shape == (8, *volume.shape)
-    assert data[:, 1].any()
-    assert not data[:, 2].any()
+    probabilities = viewer.layers["cube · tiny-oct · probabilities"]
+    assert probabilities.data.shape == (8, 1, *volume.shape[1:])
+    assert np.allclose(probabilities.data_to_world((3, 0, 4, 5)), (3, 1, 4, 5))
+
+
+def test_blank_slices_are_skipped_and_named(viewer, dock, run, masks, volume):
+    holed = volume.copy()
+    holed[2] = 0
+    viewer.add_image(holed, name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    assert run(dock).end is End.ENDED
+    (mask,) = masks()
+    assert not mask.data[2].any()
+    assert mask.data[[0, 1, 3, 4]].any(axis=(1, 2)).all()
+    assert "1 of 5 slices show nothing" in dock.status.text()
 
 
 def test_only_images_are_offered(viewer, dock, run, bscan):
@@ -242,7 +254,7 @@ def failing(viewer, dock, run, pixels, modality, **options):
     [
         (np.zeros((64, 64), np.uint8), "everywhere"),
         (np.full((64, 64), np.nan), "NaN"),
-        (np.full((1, 1), 7, np.uint8), ""),
+        (np.full((1, 1), 7, np.uint8), "1 × 1 px"),
     ],
     ids=["black", "NaN", "one pixel"],
 )
@@ -307,6 +319,20 @@ def test_cancelling_leaves_nothing_behind(viewer, dock, qtbot, bscan):
     assert dock.cancel_button.isHidden()
 
 
+def test_a_second_click_while_the_first_is_being_prepared_starts_nothing(
+    viewer, dock, qtbot, masks, bscan
+):
+    """napari handles queued clicks while it shows a job's bar."""
+    viewer.add_image(bscan, name="scan")
+    QTimer.singleShot(0, dock.segment)
+    with qtbot.waitSignal(dock.finished, timeout=60_000):
+        dock.segment()
+        qtbot.wait(20)
+    QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(50)
+    assert len(masks()) == 1
+
+
 def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qtbot, masks, volume):
     image = viewer.add_image(volume, name="cube", scale=(3, 1, 1))
     dock.images.set_modality(Modality.OCT)
@@ -347,10 +373,15 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     viewer.add_image(np.stack([bscan] * 400), name="cube")
     dock.images.set_modality(Modality.OCT)
     dock.images.whole.setChecked(True)
+    ended = []
+    dock.finished.connect(ended.append)
     dock.button.click()
+    token = dock._job._token
     viewer.close()
+    assert token.cancelled
     assert QThreadPool.globalInstance().waitForDone(60_000)
     qtbot.wait(50)
+    assert not ended
 
 
 def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, tmp_path):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -120,11 +121,34 @@ def test_an_image_of_another_modality_is_refused(tiny_oct) -> None:
         segment_image(photograph, tiny_oct)
 
 
-def test_an_empty_slice_is_named(tiny_oct) -> None:
-    pixels = noise(3, 64, 64)
-    pixels[1] = 0
-    with pytest.raises(ImageError, match="'stack', slice 1: The image is 0 everywhere"):
-        segment_image(RetinaImage(pixels, name="stack"), tiny_oct)
+def test_an_empty_slice_stays_background_and_is_named(tiny_oct) -> None:
+    pixels = noise(4, 64, 64)
+    whole = segment_image(RetinaImage(pixels), tiny_oct, probabilities=True)
+    pixels[[0, 2]] = 0
+    result = segment_image(RetinaImage(pixels), tiny_oct, probabilities=True)
+    assert result.skipped == (0, 2)
+    assert result.remark == "2 of 4 slices show nothing and stay background (slice 0, 2)."
+    assert not result.labels[[0, 2]].any()
+    assert np.isnan(result.boundaries[[0, 2]]).all()
+    assert (result.probabilities[[0, 2], 0] == 1).all()
+    np.testing.assert_array_equal(result.labels[[1, 3]], whole.labels[[1, 3]])
+    np.testing.assert_array_equal(result.boundaries[[1, 3]], whole.boundaries[[1, 3]])
+
+
+def test_a_volume_of_empty_slices_is_refused(tiny_oct) -> None:
+    with pytest.raises(ImageError, match="'stack', slice 2: The image is 0 everywhere"):
+        segment_image(RetinaImage(np.zeros((3, 64, 64), np.uint8), name="stack"), tiny_oct)
+
+
+def test_a_model_is_loaded_once_however_many_ask_at_a_time(tmp_path, monkeypatch) -> None:
+    model = tiny_model(tmp_path / "model", Modality.OCT)
+    loads = []
+    load = predict.load_network
+    monkeypatch.setattr(predict, "load_network", lambda m: loads.append(m) or load(m))
+    with ThreadPoolExecutor(3) as pool:
+        predictors = list(pool.map(predict.load_predictor, [model] * 3))
+    assert len(loads) == 1
+    assert predictors[0] is predictors[1] is predictors[2]
 
 
 def test_weights_of_another_architecture_are_refused(tiny_oct, tmp_path) -> None:

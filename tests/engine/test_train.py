@@ -87,6 +87,27 @@ def test_data_without_validation_images_is_refused_before_the_first_step(
     assert not (tmp_path / "run").exists()
 
 
+def test_mistakes_are_told_before_anything_is_read(recipe, data, tmp_path) -> None:
+    with pytest.raises(DataError, match="exists already"):
+        next(train(recipe, data, tmp_path))
+    with pytest.raises(DataError, match="to start from"):
+        next(train(recipe, data, tmp_path / "run", start_from=tmp_path / "none.h5"))
+    misspelt = recipe.model_copy(update={"validation": ("oct_layers/Subjct2",)})
+    with pytest.raises(DataError, match="oct_layers/Subjct2"):
+        next(train(misspelt, data, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_architecture_start_nothing(recipe, data, tmp_path) -> None:
+    finish(train(recipe, data, tmp_path / "run"))
+    wider = recipe.model_copy(
+        update={"architecture": recipe.architecture.model_copy(update={"widths": (8, 16)})}
+    )
+    with pytest.raises(DataError, match="do not belong to the recipe's architecture"):
+        next(train(wider, data, tmp_path / "more", start_from=tmp_path / "run" / BEST_WEIGHTS))
+    assert not (tmp_path / "more").exists()
+
+
 def test_a_missing_image_is_named(recipe, data, tmp_path) -> None:
     image = data / "oct_layers" / "Subject2_01.png"
     moved = image.rename(tmp_path / "away.png")

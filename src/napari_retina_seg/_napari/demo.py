@@ -22,7 +22,8 @@ def open_demo(images: list[RetinaImage]) -> None:
         With known modality.
     """
     viewer = napari.Viewer(title="Retina Seg: demonstration")
-    Demo(viewer, images).start()
+    demo = Demo(viewer, images)  # kept: Qt's signals do not keep their listeners alive
+    demo.start()
     napari.run()
 
 
@@ -36,7 +37,7 @@ class Demo:
             for image in images
             for each in image_layers(image)
         ]
-        self._first, self._shown = self._waiting[0], []
+        self._first = self._waiting[0]
         _, self.widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
 
     def start(self) -> None:

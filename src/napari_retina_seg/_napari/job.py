@@ -8,6 +8,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+import numpy.typing as npt
 from napari.qt.threading import create_worker
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
@@ -32,11 +34,27 @@ class End(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How a job ended, in a sentence, and what it made."""
+    """How a job ended, in a sentence, and what it made.
+
+    Attributes
+    ----------
+    end : End
+        Ended, cancelled or failed.
+    sentence : str
+        For the person who waits; empty if it ended and nobody has said more.
+    segmentation : Segmentation or None
+        What it made.
+    probabilities : bool
+        Whether a layer of the probabilities was asked for.
+    uncertainty : array or None
+        float32 of the labels' shape, if it was asked for.
+    """
 
     end: End
     sentence: str = ""
     segmentation: Segmentation | None = None
+    probabilities: bool = False
+    uncertainty: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,7 @@ class Task:
     model: ModelFolder
     index: int | None
     probabilities: bool
+    uncertainty: bool = False
 
 
 def work(task: Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
@@ -60,9 +79,10 @@ def work(task: Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
             task.image,
             task.model,
             index=task.index,
-            probabilities=task.probabilities,
+            probabilities=task.probabilities or task.uncertainty,
             token=token,
         )
+        uncertainty = segmentation.uncertainty() if task.uncertainty else None
     except Cancelled as error:
         return Outcome(End.CANCELLED, str(error))
     except RetinaSegError as error:
@@ -79,7 +99,12 @@ def work(task: Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
             End.FAILED,
             f"'{task.model.name}' failed on '{task.image.name}': {type(error).__name__}: {error}.",
         )
-    return Outcome(End.ENDED, segmentation=segmentation)
+    return Outcome(
+        End.ENDED,
+        segmentation=segmentation,
+        probabilities=task.probabilities,
+        uncertainty=uncertainty,
+    )
 
 
 class _ActivityBar(cancelable_progress):
@@ -109,11 +134,8 @@ class Job(QObject):
         self._token = CancelToken()
         self._over = False
         self._started = time.monotonic()
-        self._bar = _ActivityBar(
-            desc=f"{task.image.name} · {task.model.name}",
-            total=0,
-            cancel_callback=self._token.cancel,
-        )
+        self._title = f"{task.image.name} · {task.model.name}"
+        self._bar: _ActivityBar | None = None
         self._worker = create_worker(work, task, self._token, _start_thread=False)
         self._worker.yielded.connect(self._on_step)
         self._worker.returned.connect(self._finish)
@@ -122,6 +144,11 @@ class Job(QObject):
 
     def start(self) -> None:
         """Begin."""
+        # napari lets Qt handle events while it shows the bar: this job may be abandoned in them.
+        self._bar = _ActivityBar(desc=self._title, total=0, cancel_callback=self._token.cancel)
+        if self._over:
+            self._bar.close()
+            return
         self._worker.start()
 
     def cancel(self) -> None:
@@ -132,11 +159,14 @@ class Job(QObject):
         """Stop the work and say no more: whoever listened is going away."""
         self._token.cancel()
         self._over = True
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def _on_step(self, step: Progress) -> None:
         if self._over:
             return
+        if step.done == 0:
+            self._started = time.monotonic()  # loading the model tells nothing of the rest
         self.progressed.emit(step, time_left(step, time.monotonic() - self._started))
         # These two let Qt handle events, in which this job may come to its end.
         if step.total > 1 and self._bar.total != step.total:

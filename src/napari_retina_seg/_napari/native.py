@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_LOADING = threading.Lock()  # the flags are the whole process's: one thread at a time sets them
 _EXPORTER = "tensorflow.python.pywrap_dlopen_global_flags"
 
 
@@ -33,6 +35,12 @@ def apart() -> Iterator[None]:
 
 def load_engine() -> None:
     """Import what computes, apart from what draws; this takes seconds the first time."""
+    with _LOADING:
+        if "tensorflow" not in sys.modules:
+            _import_apart()
+
+
+def _import_apart() -> None:
     with apart():
         from napari_retina_seg.engine.predict import import_tensorflow
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import CompositeAffine
 
+from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.layers import KEY, Position, finest
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
+
+log = logging.getLogger(__name__)
 
 _CLEAR = "transparent"
 
@@ -78,25 +83,42 @@ class Target:
         """The one slice of a volume that was segmented."""
         return self.at.index if self.layer.ndim > 2 and not self.whole else None
 
-    def fill(self, plane: np.ndarray) -> np.ndarray:
-        """Give ``(rows, columns)`` or ``(slices, rows, columns)`` the layer's own axes.
+    def fill(self, labels: np.ndarray) -> np.ndarray:
+        """Copy a mask, of one plane or of all slices, to the layer's own axes.
 
-        One slice becomes a volume that is 0 elsewhere.
+        One slice becomes a volume that is 0 elsewhere, so that the others can be painted.
         """
-        if self.index is not None:
-            volume = np.zeros(finest(self.layer).shape[: self.layer.ndim][-3:], plane.dtype)
-            volume[self.index] = plane
-            plane = volume
-        return plane.reshape((1,) * len(self.at.leading) + plane.shape)
+        if self.index is None:
+            return self.lay(labels).copy()
+        shape = finest(self.layer).shape[: self.layer.ndim][-3:]
+        volume = np.zeros((1,) * len(self.at.leading) + shape, labels.dtype)
+        volume[..., self.index, :, :] = labels
+        return volume
 
-    def grid(self, stacked: bool = False) -> dict[str, Any]:
-        """Return where the results lie; `stacked` ones have one more axis in front."""
+    def lay(self, planes: np.ndarray, stacked: bool = False) -> np.ndarray:
+        """Give planes the layer's number of axes, without a copy; `stacked` ones one more."""
+        ones = len(self.at.leading) + (self.index is not None)
+        start = int(stacked)
+        return np.expand_dims(planes, tuple(range(start, start + ones)))
+
+    def grid(self, stacked: bool = False, alone: bool = False) -> dict[str, Any]:
+        """Return where the results lie.
+
+        Parameters
+        ----------
+        stacked : bool
+            The results have one more axis in front.
+        alone : bool
+            Of one slice, the results hold nothing but that slice.
+        """
         layer = self.layer
         physical = CompositeAffine(
             scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear
         )
         corner = np.zeros(layer.ndim)
         corner[: len(self.at.leading)] = self.at.leading
+        if alone and self.index is not None:
+            corner[-3] = self.index
         physical.translate = physical(corner)
         world, units, axes = layer.affine, tuple(layer.units), tuple(layer.axis_labels)
         if stacked:
@@ -138,7 +160,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
         {"index": range(len(scheme)), "class": [_long_name(label) for label in scheme.classes]}
     )
     layer = Labels(
-        np.array(target.fill(segmentation.labels)),
+        target.fill(segmentation.labels),
         name=f"{target.layer.name} · {provenance.model}",
         colormap=colormap(scheme),
         features=features,
@@ -149,11 +171,48 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
     return layer
 
 
-def uncertainty_layer(segmentation: Segmentation, target: Target) -> Image:
+def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome:
+    """Put what a job made into the viewer: maps above their image, the mask on top.
+
+    Returns
+    -------
+    Outcome
+        With a sentence on how it went; failed, if the viewer could not take the layers.
+    """
+    try:
+        _add_maps(viewer, outcome, target)
+        viewer.add_layer(mask_layer(outcome.segmentation, target))
+    except Exception as error:
+        log.exception("adding the layers of '%s' failed", target.layer.name)
+        return Outcome(
+            End.FAILED,
+            f"The mask of '{target.layer.name}' could not be shown: {error}. Close other layers,"
+            " or segment a single slice.",
+        )
+    made = outcome.segmentation.provenance
+    where = f" on slice {target.index}" if target.index is not None else ""
+    words = f"{made.seconds:.1f} s on {made.device}, {made.precision}{where}."
+    if outcome.segmentation.remark:
+        words += f" {outcome.segmentation.remark}"
+    if target.layer not in viewer.layers:
+        words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
+    return replace(outcome, sentence=words)
+
+
+def _add_maps(viewer: ViewerModel, outcome: Outcome, target: Target) -> None:
+    result, layers = outcome.segmentation, viewer.layers
+    place = layers.index(target.layer) + 1 if target.layer in layers else len(layers)
+    if outcome.uncertainty is not None:
+        layers.insert(place, uncertainty_layer(outcome.uncertainty, result, target))
+    if outcome.probabilities:
+        probability = probability_layer(result, target)
+        probability.visible = outcome.uncertainty is None  # one map at a time
+        layers.insert(place, probability)
+
+
+def uncertainty_layer(uncertainty: np.ndarray, segmentation: Segmentation, target: Target) -> Image:
     """Return the normalised entropy of the class probabilities as an Image layer, 0 … 1."""
-    return _map_layer(
-        target.fill(segmentation.uncertainty()), "uncertainty", segmentation, target, "inferno"
-    )
+    return _map_layer(uncertainty, "uncertainty", segmentation, target, "inferno")
 
 
 def probability_layer(segmentation: Segmentation, target: Target) -> Image:
@@ -162,14 +221,10 @@ def probability_layer(segmentation: Segmentation, target: Target) -> Image:
     Two classes need one map, that of the second; more get a slider in front, whose position is
     the class value.
     """
-    values = np.asarray(segmentation.probabilities)
-    two = len(segmentation.scheme) == 2
-    planes = [
-        target.fill(np.asarray(values[..., k, :, :], np.float32))
-        for k in range(1 if two else 0, len(segmentation.scheme))
-    ]
-    stacked = planes[0] if two else np.stack(planes)
-    return _map_layer(stacked, "probabilities", segmentation, target, "viridis", not two)
+    values = np.moveaxis(np.asarray(segmentation.probabilities), -3, 0)
+    if len(segmentation.scheme) == 2:
+        return _map_layer(values[1], "probabilities", segmentation, target, "viridis")
+    return _map_layer(values, "probabilities", segmentation, target, "viridis", stacked=True)
 
 
 def _map_layer(
@@ -182,14 +237,14 @@ def _map_layer(
 ) -> Image:
     provenance = segmentation.provenance
     return Image(
-        values,
+        target.lay(values, stacked),
         rgb=False,
         name=f"{target.layer.name} · {provenance.model} · {kind}",
         colormap=colors,
         contrast_limits=(0, 1),
         opacity=0.6,
         metadata={KEY: MapInfo(target.layer.name, provenance, kind)},
-        **target.grid(stacked),
+        **target.grid(stacked, alone=True),
     )
 
 

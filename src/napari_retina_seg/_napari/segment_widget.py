@@ -29,9 +29,7 @@ from napari_retina_seg._napari.parts import Fold, scrolling, text
 from napari_retina_seg._napari.results import (
     MaskInfo,
     Target,
-    mask_layer,
-    probability_layer,
-    uncertainty_layer,
+    add_layers,
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
@@ -87,9 +85,14 @@ class SegmentWidget(QWidget):
         layer, model, at = self.images.layer, self.models.model, self.images.at
         whole = not is_volume(layer) or self.images.whole.isChecked()
         self._target = Target(layer, at, whole)
-        maps = self.probabilities.isChecked() or self.uncertainty.isChecked()
         try:
-            task = Task(retina_image(layer, at), model, self._target.index, maps)
+            task = Task(
+                retina_image(layer, at),
+                model,
+                self._target.index,
+                probabilities=self.probabilities.isChecked(),
+                uncertainty=self.uncertainty.isChecked(),
+            )
         except RetinaSegError as error:
             self.status.say_end(End.FAILED, str(error))
             return
@@ -223,34 +226,14 @@ class SegmentWidget(QWidget):
             self.status.say(f"{step.message}.")
 
     def _on_done(self, outcome: Outcome) -> None:
+        self._job.deleteLater()
         target, self._job, self._target = self._target, None, None
         self._show_work(False)
         if outcome.segmentation is not None:
-            outcome = self._add_layers(outcome, target)
+            outcome = add_layers(self._viewer, outcome, target)
         self.status.say_end(outcome.end, outcome.sentence)
         self.refresh()
         self.finished.emit(outcome)
-
-    def _add_layers(self, outcome: Outcome, target: Target) -> Outcome:
-        """Put the results into the viewer: maps above their image, the mask on top."""
-        result = outcome.segmentation
-        layers = self._viewer.layers
-        gone = target.layer not in layers
-        place = len(layers) if gone else layers.index(target.layer) + 1
-        if self.uncertainty.isChecked() and result.probabilities is not None:
-            layers.insert(place, uncertainty_layer(result, target))
-        if self.probabilities.isChecked() and result.probabilities is not None:
-            probability = probability_layer(result, target)
-            probability.visible = not self.uncertainty.isChecked()  # one map at a time
-            layers.insert(place, probability)
-        mask = mask_layer(result, target)
-        self._viewer.add_layer(mask)
-        made = result.provenance
-        where = f" on slice {target.index}" if target.index is not None else ""
-        words = f"{made.seconds:.1f} s on {made.device}, {made.precision}{where}."
-        if gone:
-            words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
-        return Outcome(End.ENDED, words, result)
 
     def _show_work(self, on: bool) -> None:
         self.progress.setRange(0, 0)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import typer
 
-from napari_retina_seg.cli.screen import INSTALL_QT, probe_screen, run_python
+from napari_retina_seg.cli.remedies import install
+from napari_retina_seg.cli.screen import probe_screen, run_python
 from napari_retina_seg.core.errors import RetinaSegError
-
-_REINSTALL = "python -m pip install --force-reinstall napari-retina-seg"
 
 # Distributions that hold a package; the first that is installed counts.
 _PACKAGES = {
@@ -103,7 +102,7 @@ def _examine_packages() -> Iterator[Finding]:
         yield Finding(name, version or "not installed", remedy)
     bindings = [f"{name} {version}" for name in _BINDINGS if (version := _version((name,)))]
     yield Finding(
-        "Qt binding", ", ".join(bindings) or "not installed", None if bindings else INSTALL_QT
+        "Qt binding", ", ".join(bindings) or "not installed", None if bindings else install("qt")
     )
 
 
@@ -114,7 +113,9 @@ def _examine_device() -> Finding:
             return Finding("Inference", line.removeprefix("device="))
     said = run.stderr.strip().splitlines()
     state = said[-1] if said else f"ended with code {run.returncode}"
-    return Finding("Inference", f"can't start: {state}", f"{_REINSTALL} tensorflow")
+    return Finding(
+        "Inference", f"can't start: {state}", "python -m pip install --force-reinstall tensorflow"
+    )
 
 
 def _examine_models() -> Iterator[Finding]:
@@ -123,16 +124,16 @@ def _examine_models() -> Iterator[Finding]:
     try:
         models = list_models()
     except RetinaSegError as error:
-        yield Finding("Models", str(error), _REINSTALL)
+        yield Finding("Models", str(error), install(again=True))
         return
     for model in models:
         try:
             model.check_weights()
             yield Finding(f"Model {model.name}", "weights are whole")
         except RetinaSegError as error:
-            yield Finding(f"Model {model.name}", str(error), _REINSTALL)
+            yield Finding(f"Model {model.name}", str(error), install(again=True))
     if not models:
-        yield Finding("Models", "there is none", _REINSTALL)
+        yield Finding("Models", "there is none", install(again=True))
 
 
 def _examine_screen() -> Iterator[Finding]:

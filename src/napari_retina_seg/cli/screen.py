@@ -9,7 +9,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-_PATIENCE = 60  # seconds for Qt to start
+from napari_retina_seg.cli.remedies import install
+
+_PATIENCE = 120  # seconds for Qt, or TensorFlow from a cold disk, to start
 
 # What Qt's X11 and Wayland windows load on Linux, and the Debian packages that hold it.
 _LIBRARIES = {
@@ -30,7 +32,6 @@ _LIBRARIES = {
     "libxcb-xkb.so.1": "libxcb-xkb1",
 }
 
-INSTALL_QT = 'python -m pip install "napari-retina-seg[qt]"'
 _DEMO = "napari-retina-seg demo"
 
 
@@ -76,7 +77,7 @@ class Screen:
             lacking = f"Qt lacks {', '.join(self.missing)}"
             found.append(Problem("System libraries", lacking, install_command(packages)))
         elif self.binding is None:
-            found.append(Problem("Qt", f"no Qt binding works ({self.message})", INSTALL_QT))
+            found.append(Problem("Qt", f"no Qt binding works ({self.message})", install("qt")))
         if not self.display:
             absent = "there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
             found.append(Problem("Screen", absent, f"{_xvfb()}xvfb-run -a {_DEMO}"))
@@ -142,7 +143,7 @@ def install_command(packages: list[str]) -> str:
 
 def _reinstall() -> str:
     if sys.platform != "linux":
-        return f"{INSTALL_QT} --force-reinstall"
+        return install("qt", again=True)
     return install_command(["libegl1", "libgl1", "libgl1-mesa-dri", *_LIBRARIES.values()])
 
 

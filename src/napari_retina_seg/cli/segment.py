@@ -16,7 +16,7 @@ from napari_retina_seg.core.progress import Cancelled, CancelToken
 
 if TYPE_CHECKING:
     from napari_retina_seg.core.image import RetinaImage
-    from napari_retina_seg.core.segmentation import Segmentation
+    from napari_retina_seg.core.segmentation import Provenance
     from napari_retina_seg.models.registry import ModelFolder
 
 
@@ -52,11 +52,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a file."""
+    """What became of a file; not the masks themselves, of which there may be many."""
 
     path: Path
-    segmentation: Segmentation
-    written: tuple[Path, ...]
+    shape: tuple[int, ...]
+    provenance: Provenance
+    mask: Path
 
 
 def segment_command(
@@ -171,7 +172,9 @@ def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) ->
     # What an earlier run left of another kind (a volume's mask, probabilities) is not this one's.
     for leftover in set(outputs_of(path, request.folder)) - set(written):
         leftover.unlink(missing_ok=True)
-    return Result(path, segmentation, written)
+    if segmentation.remark:
+        bar.say(f"'{path}': {segmentation.remark}")
+    return Result(path, segmentation.labels.shape, segmentation.provenance, written[0])
 
 
 def _model_for(image: RetinaImage) -> ModelFolder:
@@ -197,16 +200,15 @@ def _summarise(results: list[Result], failed: int, folder: Path) -> None:
         table = Table("file", "model", "size", "mask", box=None, pad_edge=False)
         table.add_column("seconds", justify="right")
         for result in results:
-            provenance = result.segmentation.provenance
             cells = (
                 result.path.name,
-                provenance.model,
-                " × ".join(str(size) for size in result.segmentation.labels.shape),
-                result.written[0].name,
-                f"{provenance.seconds:.2f}",
+                result.provenance.model,
+                " × ".join(str(size) for size in result.shape),
+                result.mask.name,
+                f"{result.provenance.seconds:.2f}",
             )
             table.add_row(*(Text(cell) for cell in cells))
         Console().print(table)
-    ran = results[0].segmentation.provenance if results else None
+    ran = results[0].provenance if results else None
     where = f" in '{folder}' ({ran.device}, {ran.precision})" if ran else ""
     typer.echo(f"{len(results)} segmented{where}, {failed} failed.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from napari_retina_seg.core.errors import RetinaSegError
 
@@ -31,7 +33,7 @@ class LabelClass:
     value: int
     name: str
     abbreviation: str
-    color: str
+    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
     order: int | None = None
     code: str | None = None
 
@@ -103,7 +105,7 @@ OCT_LAYERS = LabelScheme(
         Surface("INL-OPL", "DCM:128292"),
         Surface("OPL-ONL", "DCM:128293"),
         Surface("ONL-EZ", "DCM:128295"),
-        Surface("EZ-RPE", "DCM:128296"),
+        Surface("EZ-RPE"),
         Surface("RPE-BM", "DCM:128300"),
     ),
 )
@@ -112,7 +114,12 @@ FUNDUS_VESSELS = LabelScheme(
     name="fundus-vessels",
     classes=(
         LabelClass(0, "Background", "BG", "#000000"),
-        LabelClass(1, "Vessel", "Vessel", "#00e5ff", code="SCT:367567000"),
+        LabelClass(
+            1,
+            "Vessel",
+            "Vessel",
+            "#00e5ff",
+        ),
     ),
 )
 

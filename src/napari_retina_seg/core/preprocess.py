@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import FieldOfView, detect_fov
@@ -24,6 +25,8 @@ from napari_retina_seg.core.pixels import (
 
 Plane = npt.NDArray[Any]
 Tensor = npt.NDArray[np.float32]
+Positive = Annotated[float, Field(gt=0)]
+Size = Annotated[int, Field(ge=SMALLEST, le=16384)]
 
 _SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is taken for a mistake
 
@@ -96,10 +99,15 @@ class OctPreprocessing:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     kind: Literal["oct"] = "oct"
-    axial_um: float = 3.87
-    lateral_um: float = 11.8
-    rows: int = 496
-    columns: int = 768
+    axial_um: Positive = 3.87
+    lateral_um: Positive = 11.8
+    rows: Size = 496
+    columns: Size = 768
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input."""
+        return 1
 
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
         """Prepare one B-scan, ``(rows, columns)`` or with three channels that are all grey.
@@ -155,8 +163,13 @@ class FundusPreprocessing:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     kind: Literal["fundus"] = "fundus"
-    diameter: int = 1152
-    background: float = 0.03
+    diameter: Size = 1152
+    background: Positive = 0.03
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input."""
+        return 3
 
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
         """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part."""
@@ -197,9 +210,14 @@ class ResizePreprocessing:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     kind: Literal["resize"] = "resize"
-    rows: int | None = None
-    columns: int | None = None
+    rows: Size | None = None
+    columns: Size | None = None
     color: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input."""
+        return 3 if self.color else 1
 
     def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
         """Prepare one image; spacing plays no part."""

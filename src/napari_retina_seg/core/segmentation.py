@@ -57,6 +57,8 @@ class Segmentation:
     probabilities : array or None
         float16, ``(classes, rows, columns)`` or ``(slices, classes, rows, columns)``, if asked
         for.
+    skipped : tuple of int
+        Slices in which there was nothing to see: background, with NaN for heights.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -64,6 +66,7 @@ class Segmentation:
     provenance: Provenance
     boundaries: npt.NDArray[np.float32] | None = None
     probabilities: npt.NDArray[np.float16] | None = None
+    skipped: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
@@ -84,6 +87,18 @@ class Segmentation:
     def is_volume(self) -> bool:
         """Whether there is a slice axis."""
         return self.labels.ndim == 3
+
+    @property
+    def remark(self) -> str:
+        """A sentence on the slices that were skipped; empty if none was."""
+        if not self.skipped:
+            return ""
+        first = ", ".join(str(index) for index in self.skipped[:5])
+        more = ", …" if len(self.skipped) > 5 else ""
+        return (
+            f"{len(self.skipped)} of {len(self.labels)} slices show nothing and stay background"
+            f" (slice {first}{more})."
+        )
 
     def uncertainty(self) -> npt.NDArray[np.float32]:
         """Return the entropy of the class probabilities over its largest value, 0 … 1.

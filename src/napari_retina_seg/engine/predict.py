@@ -16,6 +16,7 @@ import numpy.typing as npt
 from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.core.tiling import pad_to_multiple, tiles
@@ -75,11 +76,13 @@ class Predictor:
             ``(rows, columns, outputs)`` probabilities.
         """
         rows, columns = tensor.shape[:2]
-        padded = pad_to_multiple(tensor, self.model.spec.architecture.multiple)
+        multiple = self.model.spec.architecture.multiple
+        padded = pad_to_multiple(tensor, multiple)
         if padded.shape[0] * padded.shape[1] <= _LARGEST_PASS:
             return self.run(padded)[:rows, :columns]
         blended: Array | None = None
-        pieces = list(tiles((padded.shape[0], padded.shape[1]), _TILE, _OVERLAP))
+        height, width = (side - side % step for side, step in zip(_TILE, multiple, strict=True))
+        pieces = list(tiles((padded.shape[0], padded.shape[1]), (height, width), _OVERLAP))
         for done, piece in enumerate(pieces):
             yield Progress(done, len(pieces), f"Tile {done + 1} of {len(pieces)}")
             token.raise_if_cancelled()
@@ -113,7 +116,8 @@ def segment(
     model : ModelFolder
         With which model.
     index : int, optional
-        Only this slice; by default the whole image or volume.
+        Only this slice; by default the whole image or volume, in which slices with nothing to
+        see are skipped.
     probabilities : bool
         Keep the class probabilities (they need twice `classes` the memory of the mask).
     token : CancelToken, optional
@@ -144,16 +148,22 @@ def segment(
     yield Progress(0, len(indices), f"Loading {model.name}")
     predictor = load_predictor(model)
     started = time.perf_counter()
-    results: list[PlaneResult] = []
+    results: list[PlaneResult | None] = []
     for done, i in enumerate(indices):
         message = f"Slice {i + 1} of {image.n_slices}" if image.is_volume else image.name
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
-        results.append((yield from _segment_plane(predictor, image, i, probabilities, token)))
+        try:
+            results.append((yield from _segment_plane(predictor, image, i, probabilities, token)))
+        except ImageError:
+            if done + 1 == len(indices) and not any(results):
+                raise
+            results.append(None)
     token.raise_if_cancelled()
     yield Progress(len(indices), len(indices), "Done")
     stack = image.is_volume and index is None
-    return _collect(results, stack, image, model, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
 
 
 def segment_image(
@@ -195,14 +205,14 @@ def load_predictor(model: ModelFolder) -> Predictor:
     """Load, check and freeze a model; the last few are kept in memory."""
     # Checked each time: a folder may be altered while the program runs.
     model.check_weights()
-    return _load(model.path, model.spec.model_dump_json())
+    with _LOCK:  # a click during the warm-up waits for it instead of loading a second time
+        return _load(model.path, model.spec.model_dump_json())
 
 
 @lru_cache(maxsize=4)
 def _load(path: Path, spec_json: str) -> Predictor:
     model = ModelFolder(path, ModelSpec.model_validate_json(spec_json))
-    with _LOCK:
-        return Predictor(model, _freeze(load_network(model)))
+    return Predictor(model, _freeze(load_network(model)))
 
 
 def load_network(model: ModelFolder) -> Any:
@@ -300,13 +310,10 @@ def _segment_plane(
 
 
 def _collect(
-    results: list[PlaneResult],
-    stack: bool,
-    image: RetinaImage,
-    model: ModelFolder,
-    seconds: float,
+    results: list[PlaneResult | None], stack: bool, provenance: Provenance, scheme: LabelScheme
 ) -> Segmentation:
-    device = describe_device()
+    pattern = next(result for result in results if result is not None)
+    whole = [result or _blank(pattern) for result in results]
 
     def join(arrays: list[npt.NDArray[Any] | None]) -> Any:
         present = [array for array in arrays if array is not None]
@@ -315,17 +322,36 @@ def _collect(
         return np.stack(present) if stack else present[0]
 
     return Segmentation(
-        labels=join([result.labels for result in results]),
-        scheme=model.spec.scheme,
-        provenance=Provenance(
-            source=image.source,
-            model=model.name,
-            weights_sha256=model.spec.weights_sha256,
-            version=__version__,
-            device=device.name,
-            precision=device.precision,
-            seconds=seconds,
-        ),
-        boundaries=join([result.boundaries for result in results]),
-        probabilities=join([result.probabilities for result in results]),
+        labels=join([result.labels for result in whole]),
+        scheme=scheme,
+        provenance=provenance,
+        boundaries=join([result.boundaries for result in whole]),
+        probabilities=join([result.probabilities for result in whole]),
+        skipped=tuple(i for i, result in enumerate(results) if result is None),
+    )
+
+
+def _blank(pattern: PlaneResult) -> PlaneResult:
+    """Return the result for a slice that shows nothing: background, and no heights."""
+    boundaries, probabilities = pattern.boundaries, pattern.probabilities
+    if probabilities is not None:
+        probabilities = np.zeros_like(probabilities)
+        probabilities[0] = 1
+    return PlaneResult(
+        np.zeros_like(pattern.labels),
+        None if boundaries is None else np.full_like(boundaries, np.nan),
+        probabilities,
+    )
+
+
+def _provenance(image: RetinaImage, model: ModelFolder, seconds: float) -> Provenance:
+    device = describe_device()
+    return Provenance(
+        source=image.source,
+        model=model.name,
+        weights_sha256=model.spec.weights_sha256,
+        version=__version__,
+        device=device.name,
+        precision=device.precision,
+        seconds=seconds,
     )

@@ -43,9 +43,15 @@ class Split:
 def read_split(recipe: Recipe, root: Path) -> Split:
     """Read the recipe's data sets below `root`; test images are left alone."""
     images = [image for name in recipe.datasets for image in read_dataset(root / name)]
+    unknown = set(recipe.validation) - {_group(image) for image in images}
+    if unknown:
+        raise DataError(
+            f"The recipe '{recipe.name}' names validation groups that its data has not:"
+            f" {', '.join(sorted(unknown))}."
+        )
 
     def watched(image: LabelledImage) -> bool:
-        return image.split == "val" or f"{image.dataset}/{image.group}" in recipe.validation
+        return image.split == "val" or _group(image) in recipe.validation
 
     known = [image for image in images if image.split != "test"]
     split = Split(
@@ -58,6 +64,10 @@ def read_split(recipe: Recipe, root: Path) -> Split:
             f" {len(split.training)} and {len(split.validation)} below '{root}'."
         )
     return split
+
+
+def _group(image: LabelledImage) -> str:
+    return f"{image.dataset}/{image.group}"
 
 
 def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
@@ -177,13 +187,17 @@ def train(
     from napari_retina_seg.engine.losses import cross_entropy_dice
 
     token = token or CancelToken()
+    if run.exists():
+        raise DataError(f"'{run}' exists already: name a new folder for this run.")
+    if start_from is not None and not start_from.is_file():
+        raise DataError(f"There is no '{start_from}' to start from: name the folder of a run.")
     split = read_split(recipe, root)
     samples = [prepare_sample(image, recipe) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
     keras.utils.set_random_seed(recipe.seed)
     model = build(recipe.architecture)
     if start_from is not None:
-        model.load_weights(start_from)
+        _load_weights(model, start_from)
     training = recipe.training
     schedule = keras.optimizers.schedules.CosineDecay(
         training.learning_rate / 20,
@@ -195,7 +209,7 @@ def train(
         keras.optimizers.AdamW(schedule, weight_decay=training.weight_decay),
         cross_entropy_dice(recipe.architecture.classes, training.dice_weight),
     )
-    run.mkdir(parents=True, exist_ok=False)
+    run.mkdir(parents=True)
     best, best_path = -1.0, run / BEST_WEIGHTS
     mean = RunningMean(model, training.averaging)
     losses: list[float] = []
@@ -215,6 +229,16 @@ def train(
     return package(recipe, best_path, run / "model")
 
 
+def _load_weights(model: Any, path: Path) -> None:
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(
+            f"The weights in '{path}' do not belong to the recipe's architecture: start from a run"
+            " of the same architecture."
+        ) from error
+
+
 def _validation_dice(model: Any, samples: Iterable[Sample], recipe: Recipe) -> float:
     """Mean Dice over all classes but a binary mask's background, all images pooled."""
     classes = recipe.architecture.classes
@@ -229,7 +253,8 @@ def _validation_dice(model: Any, samples: Iterable[Sample], recipe: Recipe) -> f
         seen = sample.weight > 0
         matrix += confusion(truth[seen], predicted[seen], classes)
     dice = scores(matrix).dice
-    return float(dice[1] if classes == 2 else np.nanmean(dice))
+    mean = dice[1] if classes == 2 else np.nanmean(dice)
+    return float(np.nan_to_num(mean))  # NaN where truth and prediction hold none of the class
 
 
 def _log(path: Path, **row: float) -> None:

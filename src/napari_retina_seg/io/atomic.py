@@ -36,9 +36,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         # mkstemp makes private files; a mask is to be read by whom the folder is for.
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too leaves nothing behind
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
+        if not isinstance(error, OSError):
+            raise
         raise WriteError(
             f"'{path}' can't be written: {error.strerror or error}. Choose a folder with room and"
             " write permission."

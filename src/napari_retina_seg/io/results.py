@@ -32,7 +32,7 @@ def save_segmentation(
     ``<stem>_mask.tif`` has a page for each slice. ``<stem>_overlay.png`` shows the image with
     the mask, of a volume the middle slice. ``<stem>_boundaries.csv`` has a row for each column
     of the image and a column for each surface, in px from the top; for a volume the slice comes
-    first.
+    first. What is unknown is left empty.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def _boundary_table(segmentation: Segmentation) -> bytes:
 
 
 def _rows(heights: npt.NDArray[np.float32]) -> list[list[str]]:
-    return [[f"{height:.3f}" for height in column] for column in heights.T]
+    return [["" if np.isnan(y) else f"{y:.3f}" for y in column] for column in heights.T]
 
 
 def _probability_archive(segmentation: Segmentation) -> bytes:

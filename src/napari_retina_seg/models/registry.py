@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 from pydantic import ValidationError
 
-from napari_retina_seg.core.errors import ModelError
+from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.spec import ModelSpec
@@ -86,6 +86,8 @@ def _read_folder(path: Path) -> ModelFolder:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"'{path / SPEC_FILE}' can't be read: {error}.") from error
+    except RetinaSegError as error:  # a value of the core that refused itself
+        raise ModelError(f"'{path / SPEC_FILE}' is not a valid model spec: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "its syntax"

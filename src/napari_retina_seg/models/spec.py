@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    model_validator,
+)
 
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import LabelScheme
@@ -99,3 +106,22 @@ class ModelSpec(BaseModel):
     metrics: dict[str, dict[str, float]] = {}
     licence: str
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        """Refuse parts that do not fit together, which would fail or draw nonsense later."""
+        classes, scheme = self.architecture.classes, self.scheme
+        if classes != len(scheme):
+            raise ValueError(f"the architecture has {classes} classes, the scheme {len(scheme)}")
+        if isinstance(self.postprocessing, SurfacePostprocessing) and not scheme.surfaces:
+            raise ValueError("postprocessing by surfaces needs a scheme with surfaces")
+        if isinstance(self.postprocessing, ThresholdPostprocessing) and classes != 2:
+            raise ValueError(f"a threshold divides two classes, the scheme has {classes}")
+        if self.architecture.channels != self.preprocessing.channels:
+            raise ValueError(
+                f"the preprocessing makes {self.preprocessing.channels} channels, the"
+                f" architecture takes {self.architecture.channels}"
+            )
+        if self.modality is Modality.UNKNOWN:
+            raise ValueError("the modality must be oct or fundus")
+        return self
