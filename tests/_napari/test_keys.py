@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from napari._app_model import get_app_model
 from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QKeySequence
 
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import SEGMENT, bind
+from napari_retina_seg._napari.segment_widget import SegmentWidget
 
 
 @pytest.fixture
@@ -20,8 +22,9 @@ def press(make_napari_viewer, qtbot):
             combination.key(),
             combination.keyboardModifiers(),
         )
-        _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
-        return widget
+        docks = [w for w in viewer.window.dock_widgets.values() if isinstance(w, SegmentWidget)]
+        assert len(docks) == 1
+        return docks[0]
 
     yield viewer, keys
     QThreadPool.globalInstance().waitForDone(60_000)
@@ -45,6 +48,15 @@ def test_the_shortcut_refuses_a_label_layer(press):
     assert not widget.is_running
     assert widget.status.end is End.FAILED
     assert "'cells' is a Labels layer: select an image layer" in widget.status.text()
+
+
+def test_the_shortcut_uses_the_dock_that_the_menu_opened(press, qtbot, bscan):
+    viewer, keys = press
+    get_app_model().commands.execute_command("napari-retina-seg.segment")
+    viewer.add_image(bscan, name="scan")
+    with qtbot.waitSignal(keys().finished, timeout=60_000):
+        pass
+    assert viewer.layers[-1].name == "scan · tiny-oct"
 
 
 def test_the_button_names_the_shortcut(press, bscan):

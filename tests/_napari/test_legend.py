@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtCore import QPoint, Qt
 
 from napari_retina_seg._napari.results import colormap
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -63,3 +64,27 @@ def test_labels_of_somebody_else_are_left_alone(viewer, dock, bscan):
     assert dock.legend.layer is None
     assert dock.legend.names == []
     assert other.selected_label == 1
+
+
+def click(qtbot, dock, value: int, *, on_tick: bool = False) -> None:
+    listed = dock.legend._list
+    place = listed.visualItemRect(dock.legend._item(value))
+    at = QPoint(place.left() + 10, place.center().y()) if on_tick else place.center()
+    qtbot.mouseClick(listed.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def test_a_click_on_a_name_takes_the_brush_and_shows_the_class(qtbot, dock, mask):
+    dock.legend.show_class(3, False)
+    click(qtbot, dock, 3)
+    assert mask.selected_label == 3
+    assert mask.mode == "paint"
+    assert alpha(mask, 3) == 1
+
+
+def test_a_click_on_a_tick_hides_the_class_and_takes_no_brush(qtbot, dock, mask):
+    click(qtbot, dock, 3, on_tick=True)
+    assert alpha(mask, 3) == 0
+    assert mask.mode == "pan_zoom"
+    click(qtbot, dock, 3, on_tick=True)
+    assert alpha(mask, 3) == 1
+    assert mask.mode == "pan_zoom"

@@ -98,6 +98,38 @@ def test_the_slice_shown_is_filled_into_a_volume(viewer, dock, run, masks, volum
     assert mask.data[3].any()
     assert not mask.data[[0, 1, 2, 4]].any()
     assert mask.metadata[KEY].index == 3
+    assert mask.name == "cube · tiny-oct · slice 3"
+
+
+def test_a_slice_that_is_not_on_the_screen_is_not_segmented(viewer, dock, masks, volume):
+    short = viewer.add_image(volume[:2], name="short")
+    dock.images.set_modality(Modality.OCT)
+    viewer.add_image(volume, name="long")
+    viewer.layers.selection.active = short
+    viewer.dims.set_point(0, 4)
+    dock.images.this_slice.setChecked(True)
+    dock.button.click()
+    assert not dock.is_running
+    assert dock.status.end is End.FAILED
+    assert "No slice of 'short' is on the screen" in dock.status.text()
+    assert not masks()
+
+
+def test_selecting_a_mask_chooses_its_image(viewer, dock, run, masks, bscan, photograph):
+    scan = viewer.add_image(bscan, name="scan")
+    run(dock)
+    viewer.add_image(photograph, rgb=True, name="eye")
+    assert dock.images.layer.name == "eye"
+    viewer.layers.selection.active = masks()[0]
+    assert dock.images.layer == scan
+
+
+def test_what_was_said_of_one_image_is_not_shown_for_another(viewer, dock, run, bscan, photograph):
+    viewer.add_image(bscan, name="scan")
+    run(dock)
+    assert "'scan', in " in dock.status.text()
+    viewer.add_image(photograph, rgb=True, name="eye")
+    assert dock.status.text() == ""
 
 
 def test_a_whole_volume(viewer, dock, run, masks, volume):
@@ -169,7 +201,7 @@ def test_maps_of_one_slice_lie_on_the_volume(viewer, dock, run, volume):
     dock.images.this_slice.setChecked(True)
     dock.probabilities.setChecked(True)
     run(dock)
-    probabilities = viewer.layers["cube · tiny-oct · probabilities"]
+    probabilities = viewer.layers["cube · tiny-oct · slice 1 · probabilities"]
     assert probabilities.data.shape == (8, 1, *volume.shape[1:])
     assert np.allclose(probabilities.data_to_world((3, 0, 4, 5)), (3, 1, 4, 5))
 
@@ -350,7 +382,7 @@ def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
     viewer.add_image(bscan)
     run(dock)
     assert dock.status.end is End.ENDED
-    for word in ("✔ Ended", " s on ", "float32"):
+    for word in ("✔ Done", " s on the ", "float32"):
         assert word in dock.status.text()
 
 
@@ -376,12 +408,14 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     ended = []
     dock.finished.connect(ended.append)
     dock.button.click()
-    token = dock._job._token
+    steps = []
+    dock._job.progressed.connect(lambda step, _: steps.append(step.done))
+    qtbot.waitUntil(lambda: bool(steps), timeout=60_000)
     viewer.close()
-    assert token.cancelled
     assert QThreadPool.globalInstance().waitForDone(60_000)
     qtbot.wait(50)
-    assert not ended
+    assert max(steps) < 400
+    assert not ended or ended[0].end is End.CANCELLED
 
 
 def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, tmp_path):

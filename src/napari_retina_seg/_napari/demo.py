@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import napari
 from napari.layers import Image, Layer
 
 from napari_retina_seg._napari.job import Outcome
 from napari_retina_seg._napari.keys import PLUGIN, SEGMENT_WIDGET
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.image import RetinaImage, Spacing
 
 
 def open_demo(images: list[RetinaImage]) -> None:
@@ -35,7 +37,8 @@ class Demo:
         self._waiting: list[Image] = [
             viewer.add_layer(Layer.create(*each))
             for image in images
-            for each in image_layers(image)
+            # In px: side by side, a scan in µm would make the photograph a dot.
+            for each in image_layers(replace(image, spacing=Spacing()))
         ]
         self._first = self._waiting[0]
         _, self.widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
@@ -48,7 +51,7 @@ class Demo:
     def _next(self) -> None:
         layer = self._waiting.pop(0)
         for other in self._viewer.layers:
-            other.visible = other is layer
+            other.visible = other == layer
         self._viewer.layers.selection.active = layer
         self._viewer.reset_view()
         self.widget.images.whole.setChecked(True)
@@ -60,7 +63,8 @@ class Demo:
             return
         self.widget.finished.disconnect(self._on_finished)
         for layer in self._viewer.layers:
-            layer.visible = layer is self._first or layer.name.startswith(f"{self._first.name} ·")
+            mine = layer.name.startswith(f"{self._first.name} ·")
+            layer.visible = layer == self._first or mine
         self._viewer.layers.selection.active = next(
             layer for layer in reversed(self._viewer.layers) if layer.visible
         )

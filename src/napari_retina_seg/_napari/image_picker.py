@@ -17,7 +17,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.layers import (
+    KEY,
     Position,
+    is_beside,
     is_image,
     is_volume,
     modality,
@@ -39,7 +41,7 @@ _NO_SLICES = "A single image has no slices: it is segmented as a whole."
 
 
 class ImagePicker(QWidget):
-    """Follows the selected image layer; a layer of another kind changes nothing.
+    """Follows the selected image layer, or the image of the selected mask.
 
     Signals
     -------
@@ -89,6 +91,13 @@ class ImagePicker(QWidget):
             return Position()
         return position(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether the viewer shows no slice of the chosen layer."""
+        if self.layer is None:
+            return False
+        return is_beside(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
+
     def choose(self, layer: Image) -> None:
         """Choose a layer."""
         if layer in self._layers:
@@ -127,7 +136,7 @@ class ImagePicker(QWidget):
             group.addButton(button)
             scope.addWidget(button)
         form = QFormLayout()
-        for name, row in (("Image", self._box), ("Kind", self._kind), ("Segment", scope)):
+        for name, row in (("Image", self._box), ("Kind", self._kind), ("Slices", scope)):
             add_row(form, name, row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -146,8 +155,12 @@ class ImagePicker(QWidget):
 
     def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         active = self._viewer.layers.selection.active
-        if active is not None and is_image(active):
-            self.choose(active)
+        if active is None:
+            return
+        made_of = getattr(active.metadata.get(KEY), "image", None)  # of a mask or a map of ours
+        for layer in self._layers:
+            if layer == active or layer.name == made_of:
+                self.choose(layer)
 
     def _on_kind(self, index: int) -> None:
         if self.layer is not None:
@@ -174,7 +187,7 @@ class ImagePicker(QWidget):
         asks = self.layer is not None and self.modality is Modality.UNKNOWN
         if asks:
             self._question.setText(
-                f"Is '{self.layer.name}' an OCT scan or a fundus photograph? Nothing in it tells:"
-                " choose its kind above."
+                f"Is '{self.layer.name}' an OCT scan or a fundus photograph? It can't be told from"
+                " the image: choose its kind above."
             )
         self._question.setVisible(asks)

@@ -23,9 +23,14 @@ class Shortcut:
 
 def segment_current(viewer: napari.Viewer) -> None:
     """Segment the selected layer, opening the dock if it is not there."""
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
-    dock.show()
-    dock.raise_()
+    from napari_retina_seg._napari.segment_widget import SegmentWidget
+
+    docked = viewer.window.dock_widgets.values()
+    widget = next((each for each in docked if isinstance(each, SegmentWidget)), None)
+    if widget is None:  # napari's menus and this call would not find each other's dock
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
+    widget.parent().show()
+    widget.parent().raise_()
     widget.segment_selected()
 
 

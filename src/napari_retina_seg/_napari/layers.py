@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 
@@ -129,6 +130,15 @@ def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None =
     """
     if layer.ndim < 3:
         return Position()
+    data = _data_point(layer, point, units)
+    inside = np.clip(data, 0, np.array(finest(layer).shape[: layer.ndim]) - 1)
+    return Position(tuple(inside[:-3].tolist()), int(inside[-3]))
+
+
+def _data_point(
+    layer: Image, point: Sequence[float], units: Sequence[Any] | None
+) -> npt.NDArray[np.int_]:
+    """Return the nearest pixel of a layer, or beside it, to a point of the viewer's world."""
     world = np.zeros(layer.ndim)
     shown = np.asarray(point, float)[-layer.ndim :]
     world[layer.ndim - len(shown) :] = shown
@@ -139,9 +149,16 @@ def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None =
                 world, tuple(units)[-layer.ndim :], layer.units, strict=False
             )
         ]
-    data = np.rint(np.nan_to_num(layer.world_to_data(world))).astype(int)
-    inside = np.clip(data, 0, np.array(finest(layer).shape[: layer.ndim]) - 1)
-    return Position(tuple(inside[:-3].tolist()), int(inside[-3]))
+    return np.rint(np.nan_to_num(layer.world_to_data(world))).astype(int)
+
+
+def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> bool:
+    """Whether the viewer's sliders stand where the layer has no slice; see `position`."""
+    if not is_volume(layer):
+        return False
+    shape = np.array(finest(layer).shape[: layer.ndim - 2])
+    place = _data_point(layer, point, units)[: layer.ndim - 2]
+    return bool(((place < 0) | (place >= shape)).any())
 
 
 def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
@@ -166,7 +183,7 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         If it is no Image layer, or does not hold an image.
     """
     if not is_image(layer):
-        kind = type(layer).__name__
+        kind = layer.__class__.__name__
         what = "a map that a model made" if isinstance(layer, Image) else f"a {kind} layer"
         raise ImageError(f"'{layer.name}' is {what}: select an image layer to segment.")
     pixels = finest(layer)

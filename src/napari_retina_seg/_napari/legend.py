@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import napari
 
 _HINT = "The classes appear here when a segmentation is selected in the layer list."
-_USE = "Tick a class to show it, click its name to paint with it."
+_USE = "Tick a class to show it, click its name to paint it."
 
 
 class Legend(QWidget):
@@ -28,6 +28,7 @@ class Legend(QWidget):
         super().__init__()
         self._viewer = viewer
         self._layer: Labels | None = None
+        self._ticked = False  # by the click under way
         self._hint = text(_HINT)
         self._list = QListWidget()
         self._list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -40,6 +41,8 @@ class Legend(QWidget):
         layout.addWidget(self._list)
         self._list.itemChanged.connect(self._on_ticked)
         self._list.currentItemChanged.connect(self._on_picked)
+        self._list.itemPressed.connect(self._on_pressed)
+        self._list.itemClicked.connect(self._on_clicked)
         viewer.layers.selection.events.active.connect(self._on_active)
         self._on_active()
 
@@ -94,6 +97,7 @@ class Legend(QWidget):
         self._on_selected_label()
 
     def _on_ticked(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - Qt hands it over
+        self._ticked = True
         if self._layer is None:
             return
         hidden = frozenset(
@@ -106,6 +110,16 @@ class Legend(QWidget):
     def _on_picked(self, item: QListWidgetItem | None) -> None:
         if self._layer is not None and item is not None:
             self._layer.selected_label = self._list.row(item) + 1
+
+    def _on_pressed(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - Qt hands it over
+        self._ticked = False
+
+    def _on_clicked(self, item: QListWidgetItem) -> None:
+        """Take the brush; a click on the tick is none on the name."""
+        if self._layer is None or self._ticked:
+            return
+        item.setCheckState(Qt.CheckState.Checked)  # nobody paints what can't be seen
+        self._layer.mode = "paint"
 
     def _on_selected_label(self, event: object = None) -> None:  # noqa: ARG002 - napari's
         if self._layer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -42,7 +43,12 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         images = [read_image(each) for each in _as_paths(path)]
         return image_layers(images[0] if len(images) == 1 else _stack(images))
     except RetinaSegError as error:
-        show_error(str(error))
+        # The toast shows one line: the folder would push the reason out of sight.
+        folders = sorted({str(each.parent) + os.sep for each in _as_paths(path)}, key=len)
+        sentence = str(error)
+        for folder in reversed(folders):
+            sentence = sentence.replace(folder, "")
+        show_error(sentence)
         return _NOTHING
 
 

@@ -83,6 +83,11 @@ class Target:
         """The one slice of a volume that was segmented."""
         return self.at.index if self.layer.ndim > 2 and not self.whole else None
 
+    def name(self, model: str) -> str:
+        """Name a result: the image, the model, and the slice if it is only one."""
+        where = "" if self.index is None else f" · slice {self.index}"
+        return f"{self.layer.name} · {model}{where}"
+
     def fill(self, labels: np.ndarray) -> np.ndarray:
         """Copy a mask, of one plane or of all slices, to the layer's own axes.
 
@@ -161,7 +166,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
     )
     layer = Labels(
         target.fill(segmentation.labels),
-        name=f"{target.layer.name} · {provenance.model}",
+        name=target.name(provenance.model),
         colormap=colormap(scheme),
         features=features,
         metadata={KEY: info},
@@ -190,8 +195,11 @@ def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome
             " or segment a single slice.",
         )
     made = outcome.segmentation.provenance
-    where = f" on slice {target.index}" if target.index is not None else ""
-    words = f"{made.seconds:.1f} s on {made.device}, {made.precision}{where}."
+    where = f", slice {target.index}" if target.index is not None else ""
+    words = (
+        f"'{target.layer.name}'{where}, in {made.seconds:.1f} s on the {made.device}"
+        f" ({made.precision})."
+    )
     if outcome.segmentation.remark:
         words += f" {outcome.segmentation.remark}"
     if target.layer not in viewer.layers:
@@ -239,7 +247,7 @@ def _map_layer(
     return Image(
         target.lay(values, stacked),
         rgb=False,
-        name=f"{target.layer.name} · {provenance.model} · {kind}",
+        name=f"{target.name(provenance.model)} · {kind}",
         colormap=colors,
         contrast_limits=(0, 1),
         opacity=0.6,

@@ -59,6 +59,7 @@ class SegmentWidget(QWidget):
         self._settings = Settings()
         self._job: Job | None = None
         self._target: Target | None = None
+        self._said_of: Image | None = None  # the image that the status line is about
         self._warmed: set[str] = set()
         self.images = ImagePicker(viewer)
         self.models = ModelPicker(self._settings)
@@ -84,6 +85,12 @@ class SegmentWidget(QWidget):
             return
         layer, model, at = self.images.layer, self.models.model, self.images.at
         whole = not is_volume(layer) or self.images.whole.isChecked()
+        if not whole and self.images.is_beside:
+            self.status.say_end(
+                End.FAILED,
+                f"No slice of '{layer.name}' is on the screen: move the slider to one.",
+            )
+            return
         self._target = Target(layer, at, whole)
         try:
             task = Task(
@@ -108,7 +115,7 @@ class SegmentWidget(QWidget):
         """Start segmenting the selected layer; the keyboard shortcut."""
         active = self._viewer.layers.selection.active
         if active is not None and not is_image(active) and not _is_ours(active):
-            kind = type(active).__name__
+            kind = active.__class__.__name__
             self.status.say_end(
                 End.FAILED, f"'{active.name}' is a {kind} layer: select an image layer to segment."
             )
@@ -202,6 +209,10 @@ class SegmentWidget(QWidget):
     # What happens
 
     def _on_image(self) -> None:
+        if self.images.layer != self._said_of:
+            self._said_of = self.images.layer
+            if self._job is None:
+                self.status.say("")  # what was said of another image would be taken for this one's
         self.models.offer(self.images.modality)
         self._on_model()
 
@@ -231,8 +242,8 @@ class SegmentWidget(QWidget):
         self._show_work(False)
         if outcome.segmentation is not None:
             outcome = add_layers(self._viewer, outcome, target)
-        self.status.say_end(outcome.end, outcome.sentence)
         self.refresh()
+        self.status.say_end(outcome.end, outcome.sentence)
         self.finished.emit(outcome)
 
     def _show_work(self, on: bool) -> None:

@@ -9,7 +9,7 @@ from napari_retina_seg._napari.job import End
 
 # White on these has a contrast above 5 : 1; the sign and the word say it without the colour.
 _LOOKS = {
-    End.ENDED: ("✔", "Ended", "#1b6e3c"),
+    End.ENDED: ("✔", "Done", "#1b6e3c"),
     End.CANCELLED: ("■", "Cancelled", "#7a5200"),
     End.FAILED: ("✖", "Failed", "#a8201a"),
 }

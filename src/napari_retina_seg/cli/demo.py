@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -132,7 +133,7 @@ def _save(
     from napari_retina_seg.core.metrics import confusion, scores
     from napari_retina_seg.io.results import save_segmentation
 
-    stem = "".join(letter if letter.isalnum() else "_" for letter in image.name.lower()).strip("_")
+    stem = "_".join(re.findall(r"[^\W_]+", image.name.lower()))
     written = save_segmentation(segmentation, image, folder, stem)
     classes = segmentation.scheme.classes
     record: dict[str, Any] = {

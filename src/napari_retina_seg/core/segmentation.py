@@ -90,7 +90,9 @@ class Segmentation:
 
     @property
     def remark(self) -> str:
-        """A sentence on the slices that were skipped; empty if none was."""
+        """A sentence on what is odd: nothing was found, or slices were skipped; or nothing."""
+        if not self.labels.any():
+            return "Nothing was found in it: is it the kind of image that the model is for?"
         if not self.skipped:
             return ""
         first = ", ".join(str(index) for index in self.skipped[:5])

@@ -150,7 +150,7 @@ def segment(
     started = time.perf_counter()
     results: list[PlaneResult | None] = []
     for done, i in enumerate(indices):
-        message = f"Slice {i + 1} of {image.n_slices}" if image.is_volume else image.name
+        message = f"{done + 1} of {len(indices)} slices" if image.is_volume else image.name
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
         try:
