@@ -52,7 +52,7 @@ def test_a_broken_file_is_one_sentence(viewer, tmp_path, bscan, said, content):
     path.write_bytes(content)
     viewer.open(str(path), plugin="napari-retina-seg")
     assert [layer.name for layer in viewer.layers] == ["before"]
-    (record,) = [each for each in said if str(path) in each.message]
+    (record,) = [each for each in said if path.name in each.message]
     assert str(record.severity) == "error"
     assert record.message.endswith(".")
     assert "Traceback" not in record.message
@@ -60,7 +60,7 @@ def test_a_broken_file_is_one_sentence(viewer, tmp_path, bscan, said, content):
 
 def test_an_empty_folder_is_one_sentence(tmp_path, said):
     assert get_reader(str(tmp_path))(str(tmp_path)) == [(None,)]
-    assert str(tmp_path) in said[-1].message
+    assert tmp_path.name in said[-1].message
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ from napari.types import LayerDataTuple
 from napari.utils.notifications import show_error
 
 from napari_retina_seg._napari.layers import image_layers
+from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io import SUFFIXES, read_image
+from napari_retina_seg.io.masks import read_mask
 
 PathOrPaths = str | Path | Sequence[str | Path]
 
@@ -40,6 +43,9 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
     become a traceback, and would keep napari from opening the files after it.
     """
     try:
+        mask = read_mask(Path(path)) if isinstance(path, str | Path) else None
+        if mask is not None:
+            return [_mask(Path(path), *mask)]
         images = [read_image(each) for each in _as_paths(path)]
         return image_layers(images[0] if len(images) == 1 else _stack(images))
     except RetinaSegError as error:
@@ -54,6 +60,11 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
 
 def _as_paths(path: PathOrPaths) -> list[Path]:
     return [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+
+
+def _mask(path: Path, labels: np.ndarray, scheme: LabelScheme) -> LayerDataTuple:
+    """Take up a mask again: its classes are named, and can be corrected further."""
+    return labels, {"name": path.stem, **mask_options(MaskInfo("", scheme))}, "labels"
 
 
 def _stack(images: list[RetinaImage]) -> RetinaImage:

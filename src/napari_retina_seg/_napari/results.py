@@ -33,9 +33,9 @@ class MaskInfo:
         Name of the image layer it was made from.
     scheme : LabelScheme
         What the values mean.
-    provenance : Provenance
-        How it came about.
-    prediction : array
+    provenance : Provenance or None
+        How it came about; None for a mask that was opened from a file.
+    prediction : array or None
         The mask as the model drew it, read-only; the layer's own data may be painted.
     boundaries : array or None
         float32 heights in px, if the scheme has surfaces.
@@ -45,10 +45,10 @@ class MaskInfo:
 
     image: str
     scheme: LabelScheme
-    provenance: Provenance
-    prediction: np.ndarray
-    boundaries: np.ndarray | None
-    index: int | None
+    provenance: Provenance | None = None
+    prediction: np.ndarray | None = None
+    boundaries: np.ndarray | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,19 +161,23 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
         boundaries=segmentation.boundaries,
         index=target.index,
     )
-    features = pd.DataFrame(
-        {"index": range(len(scheme)), "class": [_long_name(label) for label in scheme.classes]}
-    )
     layer = Labels(
         target.fill(segmentation.labels),
         name=target.name(provenance.model),
-        colormap=colormap(scheme),
-        features=features,
-        metadata={KEY: info},
+        **mask_options(info),
         **target.grid(),
     )
     layer.selected_label = 1
     return layer
+
+
+def mask_options(info: MaskInfo) -> dict[str, Any]:
+    """Return what gives a Labels layer the names and colours of its classes."""
+    classes = info.scheme.classes
+    features = pd.DataFrame(
+        {"index": range(len(classes)), "class": [_long_name(label) for label in classes]}
+    )
+    return {"colormap": colormap(info.scheme), "features": features, "metadata": {KEY: info}}
 
 
 def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome:

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.overlay import draw_overlay
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.masks import save_mask
 
 
 def save_segmentation(
@@ -86,9 +86,8 @@ def _overlay(segmentation: Segmentation, image: RetinaImage) -> npt.NDArray[np.u
 
 
 def _write_mask(segmentation: Segmentation, folder: Path, stem: str) -> Path:
-    suffix, encode = ("tif", _palette_tiff) if segmentation.is_volume else ("png", _palette_png)
-    path = folder / f"{stem}_mask.{suffix}"
-    write_atomically(path, encode(segmentation.labels, segmentation.scheme))
+    path = folder / f"{stem}_mask.{'tif' if segmentation.is_volume else 'png'}"
+    save_mask(path, segmentation.labels, segmentation.scheme)
     return path
 
 
@@ -96,35 +95,6 @@ def _overlay_png(picture: npt.NDArray[np.uint8]) -> bytes:
     # For a large photograph OpenCV is eight times faster than Pillow, and the file no larger.
     _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     return bytes(content)
-
-
-def _palette_png(labels: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
-    from PIL import Image
-
-    picture = Image.fromarray(np.ascontiguousarray(labels))
-    # A full palette keeps 8 bits: two colours are packed into one, which many programs read as
-    # 0 and 255.
-    picture.putpalette(scheme.palette.tobytes().ljust(3 * 256, b"\0"))
-    file = BytesIO()
-    picture.save(file, format="PNG")
-    return file.getvalue()
-
-
-def _palette_tiff(labels: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
-    import tifffile
-
-    colormap = np.zeros((3, 256), np.uint16)
-    colormap[:, : len(scheme)] = scheme.palette.T.astype(np.uint16) * 257
-    file = BytesIO()
-    tifffile.imwrite(
-        file,
-        labels,
-        photometric="palette",
-        colormap=colormap,
-        compression="zlib",
-        metadata={"axes": "ZYX"},
-    )
-    return file.getvalue()
 
 
 def _boundary_table(segmentation: Segmentation) -> bytes:

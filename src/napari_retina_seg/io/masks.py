@@ -1,0 +1,118 @@
+"""Class masks in files: values that other programs read, with the scheme's colours as a palette."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.io.atomic import write_atomically
+
+SUFFIXES = (".png", ".tif", ".tiff")
+
+Labels = npt.NDArray[np.uint8]
+
+
+def save_mask(path: Path, labels: Labels, scheme: LabelScheme) -> None:
+    """Write a mask, PNG or TIFF by its suffix; a volume becomes a multi-page TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; a file of this name is replaced.
+    labels : array
+        Class values, ``(rows, columns)`` or ``(slices, rows, columns)`` uint8.
+    scheme : LabelScheme
+        Whose colours become the palette.
+
+    Raises
+    ------
+    WriteError
+        If the suffix does not fit, or the file can't be written; nothing is left behind then.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or (labels.ndim == 3 and suffix == ".png"):
+        raise WriteError(
+            f"'{path}' can't hold this mask: save a single mask as .png or .tif, a volume as .tif."
+        )
+    encode = _palette_png if suffix == ".png" else _palette_tiff
+    write_atomically(path, encode(labels, scheme))
+
+
+def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
+    """Read a mask that `save_mask` wrote, known by its palette.
+
+    Returns
+    -------
+    tuple of array and LabelScheme, or None
+        None for any other file, one that can't be read included: `read_image` says why.
+    """
+    found = {".png": _read_png, ".tif": _read_tiff, ".tiff": _read_tiff}.get(path.suffix.lower())
+    try:
+        values, palette = found(path) if found else (None, None)
+    except Exception:  # noqa: BLE001 - the libraries raise anything on foreign files
+        return None
+    if values is None or palette is None:
+        return None
+    for scheme in SCHEMES.values():
+        if np.array_equal(palette, _padded(scheme)) and values.max(initial=0) < len(scheme):
+            return values, scheme
+    return None
+
+
+def _padded(scheme: LabelScheme) -> npt.NDArray[np.uint8]:
+    # A full palette keeps 8 bits: two colours are packed into one, which many programs read as
+    # 0 and 255.
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(scheme)] = scheme.palette
+    return palette
+
+
+def _palette_png(labels: Labels, scheme: LabelScheme) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    picture.putpalette(_padded(scheme).tobytes())
+    file = BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def _palette_tiff(labels: Labels, scheme: LabelScheme) -> bytes:
+    import tifffile
+
+    file = BytesIO()
+    tifffile.imwrite(
+        file,
+        labels,
+        photometric="palette",
+        colormap=_padded(scheme).T.astype(np.uint16) * 257,
+        compression="zlib",
+        metadata={"axes": "ZYX"[-labels.ndim :]},
+    )
+    return file.getvalue()
+
+
+def _read_png(path: Path) -> tuple[Any, Any]:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        if picture.mode != "P":
+            return None, None
+        palette = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
+        return np.array(picture), np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
+
+
+def _read_tiff(path: Path) -> tuple[Any, Any]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.dtype != np.uint8:
+            return None, None
+        return file.asarray(), (np.asarray(page.colormap) // 257).astype(np.uint8).T

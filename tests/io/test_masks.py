@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.io import read_image
+from napari_retina_seg.io.masks import read_mask, save_mask
+
+shapes = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=20)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shape=shapes, scheme=st.sampled_from([OCT_LAYERS, FUNDUS_VESSELS]), seed=st.integers(0, 99))
+def test_a_mask_comes_back_with_its_classes(tmp_path, shape, scheme, seed):
+    labels = np.random.default_rng(seed).integers(0, len(scheme), shape, np.uint8)
+    for suffix in ("tif",) if labels.ndim == 3 else ("png", "tif"):
+        path = tmp_path / f"mask.{suffix}"
+        save_mask(path, labels, scheme)
+        again, same = read_mask(path)
+        assert same is scheme
+        assert np.array_equal(again.reshape(shape), labels)
+
+
+def test_any_other_file_is_no_mask(tmp_path):
+    grey = np.zeros((20, 20), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey).convert("P").save(tmp_path / "palette.png")
+    (tmp_path / "letter.tif").write_bytes(b"This is a letter.")
+    for name in ("grey.png", "palette.png", "letter.tif", "absent.png", "scan.dcm"):
+        assert read_mask(tmp_path / name) is None
+
+
+@pytest.mark.parametrize(("name", "shape"), [("a.png", (3, 9, 9)), ("a.jpg", (9, 9))])
+def test_a_file_that_can_not_hold_the_mask_is_refused(tmp_path, name, shape):
+    with pytest.raises(WriteError, match=r"as \.png or \.tif, a volume as \.tif"):
+        save_mask(tmp_path / name, np.zeros(shape, np.uint8), OCT_LAYERS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_programs_read_the_values(tmp_path):
+    labels = np.arange(8, dtype=np.uint8).reshape(2, 4)
+    save_mask(tmp_path / "a.png", labels, OCT_LAYERS)
+    assert np.array_equal(np.array(Image.open(tmp_path / "a.png")), labels)
+    assert read_image(tmp_path / "a.png").pixels.shape[:2] == (2, 4)
