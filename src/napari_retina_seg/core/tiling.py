@@ -36,7 +36,12 @@ class Tile:
     weight: npt.NDArray[np.float32]
 
 
-def tiles(grid: tuple[int, int], size: tuple[int, int], overlap: int) -> Iterator[Tile]:
+def tiles(
+    grid: tuple[int, int],
+    size: tuple[int, int],
+    overlap: int,
+    step: tuple[int, int] = (1, 1),
+) -> Iterator[Tile]:
     """Cover a grid with tiles of at most `size`, which overlap by `overlap` px or more.
 
     Parameters
@@ -45,25 +50,31 @@ def tiles(grid: tuple[int, int], size: tuple[int, int], overlap: int) -> Iterato
         ``(rows, columns)`` of the image and of the largest tile.
     overlap : int
         Least overlap of neighbours in px, less than the tile's sides.
+    step : tuple of int
+        Tiles begin at multiples of it, where a network's coarse cells lie as in one pass; grid
+        and size are multiples of it too.
 
     Yields
     ------
     Tile
         Row by row.
     """
-    row_spans = _spans(grid[0], size[0], overlap)
-    column_spans = _spans(grid[1], size[1], overlap)
+    row_spans = _spans(grid[0], size[0], overlap, step[0])
+    column_spans = _spans(grid[1], size[1], overlap, step[1])
     for rows, row_weight in row_spans:
         for columns, column_weight in column_spans:
             yield Tile(rows, columns, np.outer(row_weight, column_weight))
 
 
-def _spans(length: int, size: int, overlap: int) -> list[tuple[slice, npt.NDArray[np.float32]]]:
+def _spans(
+    length: int, size: int, overlap: int, step: int
+) -> list[tuple[slice, npt.NDArray[np.float32]]]:
     """Cut a line into equal overlapping spans with ramps that sum to one."""
     if length <= size:
         return [(slice(0, length), np.ones(length, np.float32))]
-    count = -(-(length - overlap) // (size - overlap))
-    starts = np.linspace(0, length - size, count).round().astype(int)
+    # Rounding to steps moves two neighbours apart by up to one step.
+    count = -(-(length - overlap) // (size - overlap - (step - 1)))
+    starts = (np.linspace(0, (length - size) / step, count).round() * step).astype(int)
     ramps = np.zeros((count, length), np.float32)
     tent = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1))
     for ramp, start in zip(ramps, starts, strict=True):

@@ -82,7 +82,8 @@ class Predictor:
             return self.run(padded)[:rows, :columns]
         blended: Array | None = None
         height, width = (side - side % step for side, step in zip(_TILE, multiple, strict=True))
-        pieces = list(tiles((padded.shape[0], padded.shape[1]), (height, width), _OVERLAP))
+        grid = padded.shape[0], padded.shape[1]
+        pieces = list(tiles(grid, (height, width), _OVERLAP, multiple))
         for done, piece in enumerate(pieces):
             yield Progress(done, len(pieces), f"Tile {done + 1} of {len(pieces)}")
             token.raise_if_cancelled()
@@ -231,7 +232,7 @@ def load_network(model: ModelFolder) -> Any:
     import_tensorflow()
     import keras
 
-    from napari_retina_seg.engine.architectures import build
+    from napari_retina_seg.engine.architectures import build, load_weights
 
     if keras.backend.backend() != "tensorflow":
         raise ModelError(
@@ -242,8 +243,8 @@ def load_network(model: ModelFolder) -> Any:
     keras.config.set_dtype_policy("float32")
     try:
         network = build(model.spec.architecture)
-        network.load_weights(model.weights)
-    except (ValueError, KeyError, OSError) as error:
+        load_weights(network, model.weights)
+    except ValueError as error:
         raise ModelError(
             f"The weights of '{model.name}' do not belong to its architecture: copy the model"
             " folder again."

@@ -230,9 +230,11 @@ def train(
 
 
 def _load_weights(model: Any, path: Path) -> None:
+    from napari_retina_seg.engine.architectures import load_weights
+
     try:
-        model.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
+        load_weights(model, path)
+    except ValueError as error:
         raise DataError(
             f"The weights in '{path}' do not belong to the recipe's architecture: start from a run"
             " of the same architecture."

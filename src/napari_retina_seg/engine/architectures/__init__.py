@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 from napari_retina_seg.engine.architectures.encoders import build_encoder_unet
@@ -19,4 +21,21 @@ def build(config: Architecture) -> Any:
     return build_unet(config)
 
 
-__all__ = ["build", "build_encoder_unet", "build_segnet", "build_unet"]
+def load_weights(network: Any, path: Path) -> None:
+    """Load weights that belong to a network, all of them.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or its weights are another network's. Keras only warns of
+        layers that the file lacks, and leaves them random.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping nested container")
+        try:
+            network.load_weights(path)
+        except (ValueError, KeyError, OSError, UserWarning) as error:
+            raise ValueError(f"'{path}' does not hold this network's weights") from error
+
+
+__all__ = ["build", "build_encoder_unet", "build_segnet", "build_unet", "load_weights"]
