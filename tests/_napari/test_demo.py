@@ -1,15 +1,27 @@
+import gc
+from types import SimpleNamespace
+
 from qtpy.QtCore import QThreadPool
 
-from napari_retina_seg._napari.demo import Demo
-from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg._napari import demo
+from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 
 
-def test_every_image_is_segmented_and_the_first_is_shown(viewer, qtbot, photograph, bscan):
+def test_every_image_is_segmented_and_the_first_is_shown(
+    viewer, qtbot, monkeypatch, photograph, bscan
+):
     eye = RetinaImage(photograph, color=True, modality=Modality.FUNDUS, name="eye")
-    scan = RetinaImage(bscan, modality=Modality.OCT, name="scan")
-    demo = Demo(viewer, [eye, scan])
-    demo.start()
-    qtbot.waitUntil(lambda: len(viewer.layers) == 4 and not demo.widget.is_running, timeout=60_000)
+    spacing = Spacing.from_um(axial=3.87, lateral=11.8)
+    scan = RetinaImage(bscan, modality=Modality.OCT, name="scan", spacing=spacing)
+
+    def wait() -> None:
+        gc.collect()  # whatever nobody holds is gone, as in a program that runs for long
+        qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=60_000)
+        QThreadPool.globalInstance().waitForDone(60_000)
+        qtbot.wait(50)
+
+    monkeypatch.setattr(demo, "napari", SimpleNamespace(Viewer=lambda **_: viewer, run=wait))
+    demo.open_demo([eye, scan])
     shown = {layer.name: layer.visible for layer in viewer.layers}
     assert shown == {
         "eye": True,
@@ -18,5 +30,4 @@ def test_every_image_is_segmented_and_the_first_is_shown(viewer, qtbot, photogra
         "scan · tiny-oct": False,
     }
     assert viewer.layers.selection.active.name == "eye · tiny-fundus"
-    QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(20)
+    assert {str(layer.units[0]) for layer in viewer.layers} == {"pixel"}

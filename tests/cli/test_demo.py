@@ -14,9 +14,9 @@ from napari_retina_seg.models import registry
 FILES = {
     "fundus_photograph_mask.png",
     "fundus_photograph_overlay.png",
-    "oct_b_scan__synthetic_mask.png",
-    "oct_b_scan__synthetic_overlay.png",
-    "oct_b_scan__synthetic_boundaries.csv",
+    "oct_b_scan_synthetic_mask.png",
+    "oct_b_scan_synthetic_overlay.png",
+    "oct_b_scan_synthetic_boundaries.csv",
     "summary.json",
 }
 

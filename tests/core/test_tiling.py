@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_tiles_begin_at_steps_and_overlap_enough(cells, size, step) -> None:
     spans = [(piece.rows.start, piece.rows.stop) for piece in pieces]
     assert all(start % step == 0 for start, _ in spans)
     assert spans[-1][1] == cells * step
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         assert end - start >= overlap
 
 
