@@ -116,3 +116,19 @@ def test_images_with_nothing_in_them_are_refused_in_a_sentence(image, said) -> N
     for how in EVERY:
         with pytest.raises(ImageError, match=said):
             how.prepare(image, Spacing())
+
+
+@given(grid=grids, seed=st.integers(0, 9))
+def test_a_mask_is_where_the_restored_plane_exceeds_the_threshold(grid, seed) -> None:
+    image = np.random.default_rng(seed).integers(0, 255, (*grid, 3), np.uint8)
+    prepared = FundusPreprocessing(diameter=64).prepare(image, Spacing())
+    plane = np.random.default_rng(seed).random(prepared.geometry.working, np.float32)
+    expected = prepared.geometry.restore(plane, outside=0) > 0.5
+    np.testing.assert_array_equal(prepared.geometry.restore_mask(plane, 0.5), expected)
+
+
+def test_the_mask_of_a_photograph_ends_at_its_field_of_view() -> None:
+    prepared = FundusPreprocessing(diameter=300).prepare(retina(), Spacing())
+    geometry = prepared.geometry
+    mask = geometry.restore_mask(np.ones(geometry.working, np.float32), 0.5)
+    np.testing.assert_array_equal(mask, geometry.field.mask())

@@ -52,6 +52,25 @@ class FieldOfView:
         ]
         return start[0], start[1], end[0], end[1]
 
+    def scaled(self, box: tuple[int, int, int, int], size: tuple[int, int]) -> FieldOfView:
+        """Return the field of view of a part of the photograph that was resized.
+
+        Parameters
+        ----------
+        box : tuple of int
+            First row, first column, end row, end column of the part.
+        size : tuple of int
+            ``(rows, columns)`` to which it was resized.
+        """
+        top, left, bottom, right = box
+        scales = size[0] / (bottom - top), size[1] / (right - left)
+        center = [
+            (place - start + 0.5) * scale - 0.5
+            for place, start, scale in zip(self.center, (top, left), scales, strict=True)
+        ]
+        diameter = self.diameter * (scales[0] + scales[1]) / 2
+        return FieldOfView(size, (center[0], center[1]), diameter, self.found)
+
     def mask(self, shrink: float = 0.01) -> npt.NDArray[np.bool_]:
         """Draw the disc on the photograph's grid.
 
@@ -113,7 +132,7 @@ def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
 def _shrunken_brightness(image: npt.NDArray[Any], scale: float) -> npt.NDArray[np.float32]:
     rows, columns = (max(1, round(size * scale)) for size in image.shape[:2])
     # Skipping pixels before converting them keeps a 12-megapixel photograph cheap.
-    stride = max(1, int(0.5 / scale))
+    stride = max(1, int(1 / scale))
     small = resize(image[::stride, ::stride], (rows, columns)).astype(np.float32)
     brightness = small.max(axis=2) if small.ndim == 3 else small
     blur = _BLUR * max(rows, columns)
@@ -156,12 +175,14 @@ def _is_dark_around(
     brightness: npt.NDArray[np.float32], circle: tuple[float, float, float]
 ) -> bool:
     """Whether all but specks and captions beyond the circle is dark: in a cut-out it is not."""
-    rows, columns = np.ogrid[: brightness.shape[0], : brightness.shape[1]]
+    step = 3  # one pixel in nine tells as much
+    thin = brightness[::step, ::step]
+    rows, columns = np.ogrid[: brightness.shape[0] : step, : brightness.shape[1] : step]
     share = np.hypot(rows - circle[0], columns - circle[1]) / (circle[2] / 2)
-    beyond, inside = brightness[share > 1.03], brightness[share < 1]
+    beyond, inside = thin[share > 1.03], thin[share < 1]
     if not beyond.size or not inside.size:
         return False
-    least = brightness.min()
+    least = thin.min()
     return bool(np.percentile(beyond, 95) - least < _DARK * (np.median(inside) - least))
 
 

@@ -52,15 +52,17 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
     # change[k, r]: gain of ending class k-1 and beginning class k at row r
     change = np.empty((classes, rows + 1, columns), np.float32)
     ratio = np.empty_like(log)
-    for k in range(classes):
-        below = log[(k + 1) % classes]
-        np.subtract(log[k], below, out=ratio[k])
-        change[k, 0] = 0
-        np.cumsum(ratio[k], axis=0, out=change[k, 1:])
+    np.subtract(log, np.roll(log, -1, axis=0), out=ratio)
+    change[:, 0] = 0
+    # Row by row: NumPy's own accumulation down the rows takes five times as long.
+    for row in range(rows):
+        np.add(change[:, row], ratio[:, row], out=change[:, row + 1])
     best = np.empty_like(change)
     best[0] = change[0]
     for k in range(1, classes):
-        np.maximum.accumulate(best[k - 1], axis=0, out=best[k])
+        best[k, 0] = best[k - 1, 0]
+        for row in range(rows):
+            np.maximum(best[k, row], best[k - 1, row + 1], out=best[k, row + 1])
         best[k] += change[k]
     heights = _between_rows(_trace_back(best), ratio)
     return np.maximum.accumulate(heights, axis=0) + np.float32(band.start)

@@ -49,13 +49,12 @@ def decode(
         labels = surfaces.to_labels(boundaries, geometry.grid[0])
         kept = _restore(planes, geometry).astype(np.float16) if probabilities else None
         return PlaneResult(labels, boundaries, kept)
-    if isinstance(after, ThresholdPostprocessing) and not probabilities:
-        foreground = geometry.restore(planes[1], outside=0)
-        return PlaneResult(_threshold(foreground, geometry, after))
-    restored = _restore(planes, geometry)
-    kept = restored.astype(np.float16) if probabilities else None
+    restored = _restore(planes, geometry) if probabilities else None
+    kept = None if restored is None else restored.astype(np.float16)
     if isinstance(after, ThresholdPostprocessing):
-        return PlaneResult(_threshold(restored[1], geometry, after), probabilities=kept)
+        return PlaneResult(_threshold(planes[1], geometry, after), probabilities=kept)
+    if restored is None:
+        restored = _restore(planes, geometry)
     return PlaneResult(restored.argmax(axis=0).astype(np.uint8), probabilities=kept)
 
 
@@ -76,7 +75,7 @@ def _surfaces(
 def _threshold(
     foreground: npt.NDArray[np.float32], geometry: Geometry, after: ThresholdPostprocessing
 ) -> npt.NDArray[np.uint8]:
-    mask = (foreground > after.threshold).view(np.uint8)
+    mask = geometry.restore_mask(foreground, after.threshold)
     if not after.smallest:
         return mask
     scale = geometry.box_grid[0] / geometry.working[0]
