@@ -33,8 +33,8 @@ def main() -> None:
 def picture(image: RetinaImage, name: str, theme: str) -> None:
     get_settings().appearance.theme = theme
     viewer = napari.Viewer(show=False)
-    viewer.window.resize(1366, 740)
     viewer.show()
+    viewer.window.resize(1366, 740)
     for data, options, kind in image_layers(image):
         viewer._add_layer_from_data(data, options, kind)
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 _LOADING = threading.Lock()  # the flags are the whole process's: one thread at a time sets them
@@ -34,14 +35,20 @@ def apart() -> Iterator[None]:
 
 
 def load_engine() -> None:
-    """Import what computes, apart from what draws; this takes seconds the first time."""
+    """Import what computes, apart from what draws; this takes seconds the first time.
+
+    TensorFlow's bindings (pybind11) keep the state of the thread that imports them for as long as
+    that thread lives. Qt's threads outlive their Python state: used a second time, such a thread
+    would read freed memory. So a thread of Python's own imports them, and ends.
+    """
     with _LOADING:
         if "tensorflow" not in sys.modules:
-            _import_apart()
+            with ThreadPoolExecutor(1) as loader:
+                loader.submit(_import_apart).result()
 
 
 def _import_apart() -> None:
     with apart():
-        from napari_retina_seg.engine.predict import import_tensorflow
+        from napari_retina_seg.engine.predict import import_engine
 
-        import_tensorflow()
+        import_engine()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,16 @@ def import_tensorflow() -> Any:
     import tensorflow as tf
 
     return tf
+
+
+def import_engine() -> None:
+    """Import all that segmenting needs, native libraries included."""
+    import_tensorflow()
+    from tensorflow.python.framework import convert_to_constants  # noqa: F401
+
+    from napari_retina_seg.engine import architectures  # noqa: F401
+
+    import_module("keras")
 
 
 def _check_fit(image: RetinaImage, model: ModelFolder) -> None:
