@@ -1,8 +1,10 @@
 """Segment, explain and correct retinal images in napari. The version, nothing else."""
 
+from importlib.metadata import PackageNotFoundError, version
+
 try:
-    from napari_retina_seg._version import __version__
-except ImportError:  # a checkout that was never installed has no generated version file
+    __version__ = version("napari-retina-seg")
+except PackageNotFoundError:  # a checkout that was never installed
     __version__ = "0.0.0"
 
 __all__ = ["__version__"]

@@ -203,7 +203,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path):
 def run_writer(folder, prelude, cwd):
     """Save a mask in another process, after the prelude; return what is printed."""
     code = (
-        "import os, sys\nimport numpy as np\nimport PIL.PngImagePlugin\n"
+        "import os, sys\nimport numpy as np\n"
         "from pathlib import Path\n"
         "from napari_retina_seg.core.errors import WriteError\n"
         "from napari_retina_seg.core.image import RetinaImage\n"
@@ -215,6 +215,7 @@ def run_writer(folder, prelude, cwd):
         "provenance = Provenance('', '', '', '', '', '', 0.0)\n"
         "segmentation = Segmentation(labels, OCT_LAYERS, provenance)\n"
         # Nothing may be left to import for a process that can read less than before.
+        "save_segmentation(segmentation, image, Path('before'), 'a')\n"
         f"{prelude}\n"
         "try: save_segmentation(segmentation, image, Path(sys.argv[1]), 'a')\n"
         "except WriteError as error: print(error)"
