@@ -20,6 +20,18 @@ def test_scores_agree_with_scikit_learn(truth: np.ndarray, predicted: np.ndarray
             assert np.isnan(scores.dice[k])
             continue
         one = (truth == k, predicted == k)
+        assert scores.class_accuracy[k] == pytest.approx(reference.accuracy_score(*one))
+        if np.isfinite(scores.precision[k]):
+            assert scores.precision[k] == pytest.approx(reference.precision_score(*one))
+        else:
+            assert not (predicted == k).any()
+        if np.isfinite(scores.recall[k]):
+            assert scores.recall[k] == pytest.approx(reference.recall_score(*one))
+        else:
+            assert not (truth == k).any()
+        if np.isfinite(scores.specificity[k]):
+            expected = reference.recall_score(truth != k, predicted != k)
+            assert scores.specificity[k] == pytest.approx(expected)
         assert scores.dice[k] == pytest.approx(reference.f1_score(*one, zero_division=0))
         assert scores.iou[k] == pytest.approx(reference.jaccard_score(*one, zero_division=0))
         if np.isfinite(scores.mcc[k]):
@@ -38,7 +50,75 @@ def test_auc_agrees_with_scikit_learn(truth: np.ndarray, score: np.ndarray) -> N
     assert metrics.roc_auc(truth, score) == pytest.approx(expected)
 
 
+@given(
+    hnp.arrays(bool, 40, elements=st.booleans()),
+    hnp.arrays(np.float16, 40, elements=st.floats(0, 1, width=16)),
+)
+def test_average_precision_agrees_with_scikit_learn(truth: np.ndarray, score: np.ndarray) -> None:
+    if not truth.any():
+        assert np.isnan(metrics.average_precision(truth, score))
+        return
+    expected = reference.average_precision_score(truth, score.astype(float))
+    assert metrics.average_precision(truth, score) == pytest.approx(expected)
+
+
+def test_average_precision_worked_out_by_hand() -> None:
+    truth = np.array([True, False, True, False])
+    score = np.array([0.9, 0.8, 0.7, 0.1])
+    # recall rises to 1/2 at precision 1, then to 1 at precision 2/3
+    assert metrics.average_precision(truth, score) == pytest.approx(1 / 2 + 1 / 3)
+
+
+def pairs(size: int) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:
+    return st.tuples(
+        hnp.arrays(bool, size, elements=st.booleans()),
+        hnp.arrays(np.float16, size, elements=st.floats(0, 1, width=16)),
+    )
+
+
+@given(pairs(20), pairs(30))
+def test_rankings_of_images_add_up_to_that_of_all_pixels(first, second) -> None:
+    ranking = metrics.rank_probabilities(*first) + metrics.rank_probabilities(*second)
+    truth, score = (np.concatenate(both) for both in zip(first, second, strict=True))
+    np.testing.assert_allclose(ranking.auc(), metrics.roc_auc(truth, score))
+    expected = metrics.average_precision(truth, score)
+    np.testing.assert_allclose(ranking.average_precision(), expected)
+
+
+def test_probabilities_at_the_ends_of_their_range_are_ranked() -> None:
+    truth = np.array([False, False, True, True])
+    ranking = metrics.rank_probabilities(truth, np.array([-0.0, -1e-9, 1.0, 1.0000001]))
+    assert ranking.auc() == 1
+    assert ranking.negatives[0] == 2
+    assert ranking.positives[-1] == 2
+
+
+def test_height_errors_worked_out_by_hand() -> None:
+    difference = np.full((3, 21), np.nan)
+    difference[0] = np.arange(-10, 11)
+    difference[1, :4] = [1, 1, 1, 5]
+    errors = metrics.height_errors(difference)
+    np.testing.assert_allclose(errors.absolute, [110 / 21, 2, np.nan])
+    np.testing.assert_allclose(errors.signed, [0, 2, np.nan])
+    np.testing.assert_allclose(errors.percentile_95, [10, 4.4, np.nan])
+
+
+def test_confusion_agrees_with_scikit_image() -> None:
+    from skimage.metrics import contingency_table
+
+    truth, predicted = np.random.default_rng(0).integers(0, CLASSES, (2, 30, 40), np.uint8)
+    table = contingency_table(truth, predicted, normalize=False).toarray().astype(int)
+    np.testing.assert_array_equal(metrics.confusion(truth, predicted, CLASSES), table)
+
+
+def test_without_any_pixel_there_is_no_score() -> None:
+    empty = metrics.scores(np.zeros((2, 2), np.int64))
+    assert np.isnan(empty.accuracy)
+    assert np.isnan([*empty.dice, *empty.class_accuracy]).all()
+
+
 def test_boundary_error_counts_known_columns_only() -> None:
     truth = np.array([[10.0, 20.0, np.nan]])
     predicted = np.array([[11.0, 18.0, 5.0]])
     np.testing.assert_allclose(metrics.boundary_error(truth, predicted), [1.5])
+    assert np.isnan(metrics.boundary_error(truth * np.nan, predicted)).all()

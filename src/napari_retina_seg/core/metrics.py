@@ -1,7 +1,8 @@
-"""How near a mask is to a reference: Dice, IoU, MCC, AUC, boundary error."""
+"""How near a mask is to a reference: Dice, IoU, MCC, AUC, average precision, boundary error."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,9 @@ def confusion(
 class Scores:
     """Agreement per class, each an array ``(classes,)`` in 0 … 1 (MCC: -1 … 1).
 
-    A class that neither mask holds has NaN.
+    A class that neither mask holds has NaN. Dice is the same as F1, recall as sensitivity;
+    `class_accuracy` is that of one class against all others, `accuracy` the share of pixels that
+    have their class.
     """
 
     dice: npt.NDArray[np.float64]
@@ -43,6 +46,7 @@ class Scores:
     recall: npt.NDArray[np.float64]
     specificity: npt.NDArray[np.float64]
     mcc: npt.NDArray[np.float64]
+    class_accuracy: npt.NDArray[np.float64]
     accuracy: float
 
 
@@ -71,8 +75,83 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
             recall=tp / (tp + fn),
             specificity=tn / (tn + fp),
             mcc=(tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
+            class_accuracy=np.where(tp + fp + fn > 0, (tp + tn) / counts.sum(), np.nan),
             accuracy=float(tp.sum() / counts.sum()),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """How many positives and negatives got each score; rankings of images add up.
+
+    Attributes
+    ----------
+    positives, negatives : array
+        ``(scores,)`` counts, lowest score first.
+    """
+
+    positives: npt.NDArray[np.int64]
+    negatives: npt.NDArray[np.int64]
+
+    def __add__(self, other: Ranking) -> Ranking:
+        return Ranking(self.positives + other.positives, self.negatives + other.negatives)
+
+    def auc(self) -> float:
+        """Area under the ROC curve: the chance that a positive outranks a negative.
+
+        Ties count half. NaN if there are positives or negatives only. Mann and Whitney 1947.
+        """
+        pairs = float(self.positives.sum()) * float(self.negatives.sum())
+        if not pairs:
+            return float("nan")
+        outranked = np.cumsum(self.negatives) - self.negatives / 2
+        return float((self.positives * outranked).sum() / pairs)
+
+    def average_precision(self) -> float:
+        """Area under the precision-recall curve by steps, without interpolation.
+
+        The sum over falling thresholds of the gain in recall times the precision there, as
+        scikit-learn's ``average_precision_score``. NaN if there are no positives.
+        """
+        gain = self.positives[::-1]
+        taken = np.cumsum(gain + self.negatives[::-1])
+        found = np.cumsum(gain)
+        if not gain.any():
+            return float("nan")
+        some = gain > 0
+        return float((gain[some] * found[some] / taken[some]).sum() / found[-1])
+
+
+_FLOAT16_ONE = 0x3C00  # non-negative float16 values are ordered as their bits are
+
+
+def rank_probabilities(reference: npt.NDArray[np.bool_], probability: npt.NDArray[Any]) -> Ranking:
+    """Count positives and negatives by probability, at the precision of float16.
+
+    Parameters
+    ----------
+    reference : array of bool
+        Truth.
+    probability : array
+        0 … 1, same shape; what lies beyond is clipped.
+
+    Returns
+    -------
+    Ranking
+        Over all float16 values from 0 to 1.
+    """
+    clipped = np.clip(probability, 0, 1).astype(np.float16) + np.float16(0)  # -0 becomes 0
+    bits = clipped.view(np.uint16).astype(np.intp)
+    bins = _FLOAT16_ONE + 1
+    positives = np.bincount(bits[reference], minlength=bins)
+    return Ranking(positives, np.bincount(bits[~reference], minlength=bins))
+
+
+def _rank(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> Ranking:
+    values, place = np.unique(score.ravel(), return_inverse=True)
+    positive = reference.ravel()
+    positives = np.bincount(place[positive], minlength=len(values))
+    return Ranking(positives, np.bincount(place[~positive], minlength=len(values)))
 
 
 def roc_auc(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> float:
@@ -90,12 +169,66 @@ def roc_auc(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> float:
     float
         0 … 1, NaN if the reference holds one class only. Mann and Whitney 1947.
     """
-    positive, negative = np.sort(score[reference]), np.sort(score[~reference])
-    if not positive.size or not negative.size:
-        return float("nan")
-    below = np.searchsorted(negative, positive, "left")
-    not_above = np.searchsorted(negative, positive, "right")
-    return float((below + not_above).mean() / 2 / negative.size)
+    return _rank(reference, score).auc()
+
+
+def average_precision(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> float:
+    """Area under the precision-recall curve by steps, as scikit-learn's.
+
+    Parameters
+    ----------
+    reference : array of bool
+        Truth.
+    score : array
+        Higher for more likely positive; same shape.
+
+    Returns
+    -------
+    float
+        0 … 1, NaN if the reference holds no positive.
+    """
+    return _rank(reference, score).average_precision()
+
+
+@dataclass(frozen=True, eq=False)
+class HeightErrors:
+    """Errors of heights or thicknesses, each an array ``(boundaries,)`` in the unit that came in.
+
+    Attributes
+    ----------
+    absolute, signed, percentile_95 : array
+        Mean absolute error, mean error (positive: too deep or too thick), and what 95 % of the
+        columns stay below; NaN where no column is known.
+    """
+
+    absolute: npt.NDArray[np.float64]
+    signed: npt.NDArray[np.float64]
+    percentile_95: npt.NDArray[np.float64]
+
+
+def height_errors(difference: npt.NDArray[Any]) -> HeightErrors:
+    """Summarise errors over the columns in which they are known.
+
+    Parameters
+    ----------
+    difference : array
+        Predicted minus reference, ``(boundaries, columns)``, NaN where either is unknown.
+
+    Returns
+    -------
+    HeightErrors
+        One value per boundary.
+    """
+    known = [row[np.isfinite(row)] for row in difference.astype(np.float64)]
+
+    def over_columns(summary: Callable[[npt.NDArray[np.float64]], Any]) -> Any:
+        return np.array([summary(row) if row.size else np.nan for row in known], np.float64)
+
+    return HeightErrors(
+        absolute=over_columns(lambda row: np.abs(row).mean()),
+        signed=over_columns(np.mean),
+        percentile_95=over_columns(lambda row: np.percentile(np.abs(row), 95)),
+    )
 
 
 def boundary_error(
@@ -111,7 +244,6 @@ def boundary_error(
     Returns
     -------
     array
-        ``(boundaries,)``.
+        ``(boundaries,)``; NaN where no column is known.
     """
-    distance = np.abs(reference.astype(np.float64) - predicted)
-    return np.asarray(np.nanmean(distance, axis=1), np.float64)
+    return height_errors(predicted - reference.astype(np.float64)).absolute
