@@ -119,7 +119,7 @@ def second_observer(images: Iterable[LabelledImage]) -> dict[str, Any]:
     matrices = []
     for image in images:
         inside = detect_fov(image.pixels()).mask()
-        truth, second = image.labels()[inside], image.second_labels()[inside]
+        truth, second = image.labels()[inside], image.labels("second_observer")[inside]
         matrices.append(metrics.confusion(truth, second, 2))
     return vessel_scores(matrices)
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.io import read_image
 from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.guard import decoding
 
 SUFFIXES = (".png", ".tif", ".tiff")
 
@@ -63,6 +65,79 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
         if np.array_equal(palette, _padded(scheme)) and values.max(initial=0) < len(scheme):
             return values, scheme
     return None
+
+
+def read_classes(path: Path) -> npt.NDArray[Any]:
+    """Read the class values of anybody's mask.
+
+    A palette's indices are the values, and the two values of a 1-bit file are 0 and 1; of any
+    other file the grey values are.
+
+    Parameters
+    ----------
+    path : Path
+        Any image file that `read_image` reads.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)``, whole numbers.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, has colours, several slices or values that are no whole numbers.
+    """
+    image = read_image(path)
+    with decoding(path, "mask"):
+        stored = _stored_values(path)
+    if stored is not None:
+        return stored
+    if image.color or image.is_volume:
+        found = "colours" if image.color else f"{image.n_slices} slices"
+        raise ReadError(
+            f"The mask '{path}' holds {found}: save it as one plane of class values, 0, 1, 2, …,"
+            " grey or with a palette."
+        )
+    plane = image.plane()
+    values = plane.astype(np.int64)
+    if not np.array_equal(values, plane):
+        raise ReadError(f"The mask '{path}' has values that are no whole numbers: save classes.")
+    return values
+
+
+def _stored_values(path: Path) -> npt.NDArray[Any] | None:
+    """Return indices of a palette, or 0 and 1 of a 1-bit file; None for any other file."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            if picture.format == "TIFF":
+                # Pillow knows of fewer compressions than tifffile.
+                return _stored_in_tiff(path) if picture.mode in ("P", "1") else None
+            if picture.mode == "1":
+                return np.asarray(picture).astype(np.uint8)
+            if picture.mode != "P" or (picture.format == "GIF" and _is_grey(picture)):
+                return None
+            return np.asarray(picture)
+    except UnidentifiedImageError:
+        return None
+
+
+def _stored_in_tiff(path: Path) -> npt.NDArray[Any]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        values = page.asarray()
+        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        return np.asarray(1 - values.astype(np.uint8) if inverted else values.astype(np.uint8))
+
+
+def _is_grey(picture: Any) -> bool:
+    """Whether a palette only says grey values, as each GIF of a grey image must."""
+    colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
+    return bool((colors == colors[:, :1]).all())
 
 
 def _padded(scheme: LabelScheme) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,107 @@
+"""`LabelledImage`: one image with its experts' masks, whatever layout it was handed out in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.image import Modality, Spacing
+from napari_retina_seg.core.preprocess import Plane
+
+Labels = npt.NDArray[np.uint8]
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """One image of a data set with its expert mask; both are read when they are asked for.
+
+    Attributes
+    ----------
+    name : str
+        Name of the image, unique in its data set.
+    dataset : str
+        Name of the data set.
+    group : str
+        Patient or eye; all images of a group belong to one split.
+    modality : Modality
+        OCT or fundus.
+    path : Path
+        The file that messages name.
+    read_pixels : callable
+        Returns ``(rows, columns)`` or ``(rows, columns, 3)`` RGB.
+    read_labels : callable
+        Returns the reference classes, ``(rows, columns)`` whole numbers.
+    split : str or None
+        ``train``, ``val`` or ``test`` where the data set says so itself.
+    references : mapping
+        Other experts' masks by name, e.g. ``second_observer``.
+    read_heights : callable or None
+        Returns boundary heights ``(boundaries, columns)`` in px, in anatomical order.
+    read_field : callable or None
+        Returns the official field of view, ``(rows, columns)`` bool.
+    spacing : Spacing
+        Pixel sizes, where they are known.
+    """
+
+    name: str
+    dataset: str
+    group: str
+    modality: Modality
+    path: Path
+    read_pixels: Callable[[], Plane]
+    read_labels: Callable[[], npt.NDArray[Any]]
+    split: SplitName | None = None
+    references: Mapping[str, Callable[[], npt.NDArray[Any]]] = field(default_factory=dict)
+    read_heights: Callable[[], npt.NDArray[np.float64]] | None = None
+    read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
+    spacing: Spacing = field(default_factory=Spacing)
+
+    @property
+    def full_group(self) -> str:
+        """``dataset/group``, unique among data sets."""
+        return f"{self.dataset}/{self.group}"
+
+    def pixels(self) -> Plane:
+        """Return ``(rows, columns)`` or ``(rows, columns, 3)`` RGB."""
+        return self.read_pixels()
+
+    def labels(self, reference: str | None = None) -> Labels:
+        """Return the classes, ``(rows, columns)`` uint8.
+
+        Parameters
+        ----------
+        reference : str, optional
+            Whose mask, a key of `references`; by default the reference of the data set.
+
+        Raises
+        ------
+        DataError
+            If there is no such reference, or its values are no classes.
+        """
+        read = self.read_labels if reference is None else self.references.get(reference)
+        if read is None:
+            known = ", ".join(self.references) or "none"
+            raise DataError(
+                f"'{self.name}' of {self.dataset} has no mask by '{reference}': there is {known}."
+            )
+        values = read()
+        if values.size and (values.min() < 0 or values.max() > 255):
+            raise DataError(
+                f"The mask of '{self.path}' has values from {values.min()} to {values.max()}:"
+                " class values lie between 0 and 255."
+            )
+        return values.astype(np.uint8)
+
+    def heights(self) -> npt.NDArray[np.float64]:
+        """Return the boundaries, ``(boundaries, columns)`` in px, in anatomical order."""
+        if self.read_heights is None:
+            raise DataError(f"'{self.name}' of {self.dataset} has no boundary heights.")
+        return self.read_heights()

@@ -1,0 +1,34 @@
+"""CHASE_DB1 as Kingston University hands it out: one folder, two observers."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.data.layouts.layout import Layout, read_binary, read_plane
+
+_FIRST, _SECOND = "_1stHO.png", "_2ndHO.png"
+
+
+def _read(folder: Path) -> tuple[LabelledImage, ...]:
+    return tuple(map(_image, sorted(folder.glob(f"*{_FIRST}"))))
+
+
+def _image(mask: Path) -> LabelledImage:
+    name = mask.name.removesuffix(_FIRST)
+    path, second = mask.with_name(f"{name}.jpg"), mask.with_name(name + _SECOND)
+    return LabelledImage(
+        name=name,
+        dataset="chase_db1",
+        group=name.removeprefix("Image_")[:2],  # both eyes of a child: 01L and 01R
+        modality=Modality.FUNDUS,
+        path=path,
+        read_pixels=partial(read_plane, path),
+        read_labels=partial(read_binary, mask),
+        references=({"second_observer": partial(read_binary, second)} if second.is_file() else {}),
+    )
+
+
+LAYOUT = Layout(f"'Image_01L.jpg' beside 'Image_01L{_FIRST}' (CHASE_DB1)", _read)

@@ -1,0 +1,100 @@
+"""What a layout is, and what several of them share: reading a plane, a binary mask, a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.pixels import Plane, to_grey
+from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.io import SUFFIXES, read_image
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way in which a data set is handed out.
+
+    Attributes
+    ----------
+    expected : str
+        What it looks like, for messages.
+    read : callable
+        Lists the images of a folder; nothing if the folder is not in this layout.
+    """
+
+    expected: str
+    read: Callable[[Path], tuple[LabelledImage, ...]]
+
+
+def read_plane(path: Path) -> Plane:
+    """Read an image file of one plane.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` or ``(rows, columns, 3)`` RGB, in the file's own dtype.
+
+    Raises
+    ------
+    DataError
+        If it is missing, or holds several slices.
+    ReadError
+        If it can't be read.
+    """
+    if not path.is_file():
+        raise DataError(f"'{path.name}' is missing in '{path.parent}': put it back.")
+    image = read_image(path)
+    if image.is_volume:
+        raise DataError(
+            f"'{path}' holds {image.n_slices} slices: save each B-scan as a file of its own."
+        )
+    plane = image.plane()
+    return plane[..., :3] if image.color else plane
+
+
+def read_binary(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a mask whose values are dark and bright, however they are written, as 0 and 1."""
+    grey = to_grey(read_plane(path).astype(np.float32))
+    return np.asarray(grey > grey.max() / 2, np.uint8)
+
+
+def read_field(path: Path) -> npt.NDArray[np.bool_]:
+    """Read a field of view, ``(rows, columns)`` bool."""
+    return read_binary(path).astype(bool)
+
+
+def absent(message: str) -> Callable[[], Any]:
+    """Return a reader that raises `DataError`, for what an image should have and has not."""
+    return partial(_refuse, message)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise DataError(message)
+
+
+def find_files(folder: Path) -> dict[str, Path]:
+    """Return the image files of a folder by their stems, in the order of their names.
+
+    Raises
+    ------
+    DataError
+        If two have the same stem.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise DataError(
+                f"'{found[path.stem].name}' and '{path.name}' in '{folder}' have the same name:"
+                " keep one of them."
+            )
+        found[path.stem] = path
+    return found
