@@ -1,0 +1,328 @@
+"""`Evaluation`: how near somebody's masks are to a reference, image by image and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core import metrics, surfaces
+from napari_retina_seg.core.calibration import Reliability, class_reliability
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.measures import (
+    Key,
+    Scores,
+    area_scores,
+    height_scores,
+    ranking_scores,
+)
+from napari_retina_seg.core.statistics import Estimate, bootstrap_difference, bootstrap_mean
+
+_CASES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An image that is scored.
+
+    Attributes
+    ----------
+    name, dataset, group : str
+        The image; the data set it is from; the patient, unique among data sets.
+    pixels : array
+        ``(rows, columns)`` or ``(rows, columns, channels)``.
+    inside : array or None
+        ``(rows, columns)`` bool, the field of view; None if all of it counts.
+    axial_um : float or None
+        Height of a pixel in µm, where it is known.
+    """
+
+    name: str
+    dataset: str
+    group: str
+    pixels: npt.NDArray[Any]
+    inside: npt.NDArray[np.bool_] | None = None
+    axial_um: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What an expert or a model drew on an image.
+
+    Attributes
+    ----------
+    labels : array
+        ``(rows, columns)`` uint8 class values.
+    heights : array or None
+        ``(boundaries, columns)`` in px, NaN where unknown; for schemes with surfaces.
+    probabilities : array or None
+        ``(classes, rows, columns)``; only models have them.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    heights: npt.NDArray[Any] | None = None
+    probabilities: npt.NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An image with both drawings, to be looked at; probabilities are left out."""
+
+    subject: Subject
+    reference: Drawing
+    drawn: Drawing
+    dice: float
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """The scores of one image; what does not apply to it is absent."""
+
+    name: str
+    dataset: str
+    group: str
+    scores: Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How near somebody's masks are to a reference.
+
+    Attributes
+    ----------
+    name : str
+        Whose masks: a model or an expert.
+    reference : str or None
+        Whom they are compared with; None for the reference of the data set.
+    scheme : LabelScheme
+        What the masks show.
+    images : tuple of ImageScores
+        In the order in which they came.
+    means : mapping
+        Mean of each score over the images, with its interval over patients.
+    pooled : mapping
+        The scores of all pixels and columns together.
+    matrix : array
+        ``(classes, classes)`` pixels of all images, reference in rows.
+    reliability : Reliability or None
+        How far the probabilities mean what they say; None where there are none.
+    worst : tuple of Case
+        The images of lowest Dice, worst first.
+    """
+
+    name: str
+    reference: str | None
+    scheme: LabelScheme
+    images: tuple[ImageScores, ...]
+    means: Mapping[Key, Estimate]
+    pooled: Scores
+    matrix: npt.NDArray[np.int64]
+    reliability: Reliability | None
+    worst: tuple[Case, ...]
+
+    @property
+    def title(self) -> str:
+        """Who is compared with whom."""
+        return f"{self.name} against {self.reference or 'the reference'}"
+
+    @property
+    def ranked(self) -> tuple[ImageScores, ...]:
+        """The images by their Dice, worst first; those without one come last."""
+        return tuple(sorted(self.images, key=lambda image: image.scores.get(Key("dice"), np.inf)))
+
+
+class Tally:
+    """Scores image after image, keeping only what the whole needs.
+
+    Parameters
+    ----------
+    scheme : LabelScheme
+        What all masks show.
+    """
+
+    def __init__(self, scheme: LabelScheme) -> None:
+        self._scheme = scheme
+        self._images: list[ImageScores] = []
+        self._matrix = np.zeros((len(scheme), len(scheme)), np.int64)
+        self._ranking: metrics.Ranking | None = None
+        self._reliability: Reliability | None = None
+        self._differences: list[tuple[npt.NDArray[Any], float | None]] = []
+        self._worst: list[Case] = []
+
+    def add(self, subject: Subject, reference: Drawing, drawn: Drawing) -> None:
+        """Score one image.
+
+        Parameters
+        ----------
+        subject : Subject
+            The image.
+        reference, drawn : Drawing
+            The truth, and what is scored; masks of the image's size.
+        """
+        inside = np.ones(reference.labels.shape, bool) if subject.inside is None else subject.inside
+        truth = reference.labels[inside]
+        matrix = metrics.confusion(truth, drawn.labels[inside], len(self._scheme))
+        self._matrix += matrix
+        scores = area_scores(matrix, self._scheme)
+        if drawn.probabilities is not None:
+            scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
+        if reference.heights is not None and drawn.heights is not None:
+            difference = drawn.heights.astype(np.float64) - reference.heights
+            self._differences.append((difference, subject.axial_um))
+            scores |= _in_both_units([self._differences[-1]], self._scheme)
+        self._images.append(ImageScores(subject.name, subject.dataset, subject.group, scores))
+        self._keep_if_bad(subject, reference, drawn, scores.get(Key("dice")))
+
+    def result(self, name: str, reference: str | None) -> Evaluation:
+        """Return the whole.
+
+        Parameters
+        ----------
+        name : str
+            Whose masks were scored.
+        reference : str or None
+            Whom they were compared with.
+        """
+        pooled = area_scores(self._matrix, self._scheme)
+        if self._ranking is not None:
+            pooled |= ranking_scores(self._ranking)
+        if self._reliability is not None:
+            pooled[Key("ece")] = self._reliability.expected_error()
+        if self._differences:
+            pooled |= _in_both_units(self._differences, self._scheme)
+        return Evaluation(
+            name=name,
+            reference=reference,
+            scheme=self._scheme,
+            images=tuple(self._images),
+            means=mean_scores(self._images),
+            pooled=pooled,
+            matrix=self._matrix,
+            reliability=self._reliability,
+            worst=tuple(self._worst),
+        )
+
+    def _rate_probabilities(
+        self, truth: npt.NDArray[np.uint8], probabilities: npt.NDArray[Any]
+    ) -> dict[Key, float]:
+        if not truth.size or not np.isfinite(probabilities).all():
+            return {}
+        scores: dict[Key, float] = {}
+        if len(self._scheme) == 2:
+            ranking = metrics.rank_probabilities(truth == 1, probabilities[1])
+            self._ranking = ranking if self._ranking is None else self._ranking + ranking
+            scores |= ranking_scores(ranking)
+        one = class_reliability(probabilities, truth)
+        self._reliability = one if self._reliability is None else self._reliability + one
+        return scores | {Key("ece"): one.expected_error()}
+
+    def _keep_if_bad(
+        self, subject: Subject, reference: Drawing, drawn: Drawing, dice: float | None
+    ) -> None:
+        if dice is None:
+            return
+        seen = Drawing(drawn.labels, drawn.heights)
+        self._worst.append(Case(subject, reference, seen, dice))
+        self._worst.sort(key=lambda case: case.dice)
+        del self._worst[_CASES:]
+
+
+def _in_both_units(
+    differences: Sequence[tuple[npt.NDArray[Any], float | None]], scheme: LabelScheme
+) -> dict[Key, float]:
+    """Score differences in px, and in µm where the pixels of all images are known."""
+    together = np.concatenate([difference for difference, _ in differences], axis=1)
+    scores = height_scores(together, scheme)
+    known = [difference * um for difference, um in differences if um is not None]
+    if len(known) == len(differences):
+        scores |= height_scores(np.concatenate(known, axis=1), scheme, "um")
+    return scores
+
+
+def mean_scores(images: Iterable[ImageScores]) -> dict[Key, Estimate]:
+    """Return the mean of each score over the images that have it, with its interval."""
+    rows = list(images)
+    groups = [row.group for row in rows]
+    keys = dict.fromkeys(key for row in rows for key in row.scores)
+    estimates = {key: bootstrap_mean(_column(rows, key), groups) for key in keys}
+    return {key: estimate for key, estimate in estimates.items() if estimate is not None}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations of the same images against the same reference, image by image.
+
+    Attributes
+    ----------
+    first, second : Evaluation
+        What is compared.
+    differences : mapping
+        Mean of the first's score minus the second's, for each score that both have.
+    """
+
+    first: Evaluation
+    second: Evaluation
+    differences: Mapping[Key, Estimate]
+
+
+def compare(first: Evaluation, second: Evaluation) -> Comparison:
+    """Compare two evaluations.
+
+    Parameters
+    ----------
+    first, second : Evaluation
+        Of the same images in the same order, against the same reference.
+
+    Returns
+    -------
+    Comparison
+        With paired differences and their intervals.
+
+    Raises
+    ------
+    DataError
+        If they are not of the same images or not against the same reference.
+    """
+    names = [[(row.dataset, row.name) for row in each.images] for each in (first, second)]
+    if names[0] != names[1] or first.reference != second.reference:
+        raise DataError(
+            f"'{first.title}' and '{second.title}' can't be compared image by image: evaluate both"
+            " on the same images against the same reference."
+        )
+    groups = [row.group for row in first.images]
+    differences = {
+        key: bootstrap_difference(_column(first.images, key), _column(second.images, key), groups)
+        for key in first.means
+        if key in second.means
+    }
+    return Comparison(first, second, {k: d for k, d in differences.items() if d is not None})
+
+
+def _column(images: Sequence[ImageScores], key: Key) -> npt.NDArray[np.float64]:
+    return np.array([image.scores.get(key, np.nan) for image in images])
+
+
+def stacked_heights(labels: npt.NDArray[np.uint8], boundaries: int) -> npt.NDArray[np.float64]:
+    """Read boundaries off a mask where its layers lie in order, without gaps.
+
+    Parameters
+    ----------
+    labels : array
+        ``(rows, columns)``, values below `boundaries`.
+    boundaries : int
+        How many there are.
+
+    Returns
+    -------
+    array
+        ``(boundaries, columns)`` heights in px; NaN in columns where there is no layer, or they
+        lie in another order.
+    """
+    heights = surfaces.from_labels(labels, boundaries).astype(np.float64)
+    redrawn = surfaces.to_labels(np.nan_to_num(heights).astype(np.float32), len(labels))
+    heights[:, (redrawn != labels).any(axis=0)] = np.nan
+    return heights

@@ -1,0 +1,155 @@
+"""The scores an evaluation holds: what each is called and what it says.
+
+A score is named by a `Key`: a measure of `MEASURES` and the part it is of, a class, a boundary or
+a layer. Without a part it is of the whole image: of two classes that of class 1, of more the mean
+over the classes (background included) that either mask holds, the boundaries or the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core import metrics
+from napari_retina_seg.core.labels import LabelScheme
+
+
+class Key(NamedTuple):
+    """Which score: a measure, and the class, boundary or layer it is of."""
+
+    measure: str
+    part: str = ""
+
+
+Scores = Mapping[Key, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a score is called, what it says, and to how many decimals it is shown."""
+
+    label: str
+    definition: str
+    decimals: int = 3
+
+
+def _of_heights(of: str, unit: str, sign: str) -> dict[str, Measure]:
+    shown = unit.replace("um", "µm")
+    return {
+        f"{of}_error_{unit}": Measure(
+            f"{of} error, {shown}", "mean absolute difference over the columns", 2
+        ),
+        f"{of}_bias_{unit}": Measure(f"{of} bias, {shown}", f"mean difference; {sign}", 2),
+        f"{of}_p95_{unit}": Measure(
+            f"{of} error, 95th percentile, {shown}", "what 95 % of the columns do not exceed", 2
+        ),
+    }
+
+
+MEASURES: Mapping[str, Measure] = {
+    "accuracy": Measure(
+        "pixel accuracy",
+        "share of pixels that have their class; for a class, it against all others",
+    ),
+    "dice": Measure("Dice (F1)", "2 TP / (2 TP + FP + FN)"),
+    "iou": Measure("IoU", "TP / (TP + FP + FN), Jaccard's index"),
+    "precision": Measure("precision", "TP / (TP + FP)"),
+    "recall": Measure("recall (sensitivity)", "TP / (TP + FN)"),
+    "specificity": Measure("specificity", "TN / (TN + FP)"),
+    "mcc": Measure("MCC", "Matthews' correlation coefficient, -1 to 1"),
+    "auc": Measure("AUC", "area under the ROC curve"),
+    "average_precision": Measure(
+        "average precision", "area under the precision-recall curve, by steps"
+    ),
+    "ece": Measure("calibration error", "expected calibration error, 10 bins of equal width"),
+    **_of_heights("boundary", "px", "positive is too deep"),
+    **_of_heights("boundary", "um", "positive is too deep"),
+    **_of_heights("thickness", "px", "positive is too thick"),
+    **_of_heights("thickness", "um", "positive is too thick"),
+}
+
+AREA_MEASURES = ("dice", "iou", "precision", "recall", "specificity", "mcc")
+
+
+def area_scores(matrix: npt.NDArray[np.int64], scheme: LabelScheme) -> dict[Key, float]:
+    """Score masks by their confusion matrix.
+
+    Parameters
+    ----------
+    matrix : array
+        ``(classes, classes)`` pixels, reference in rows.
+    scheme : LabelScheme
+        Names of the classes.
+
+    Returns
+    -------
+    dict
+        Scores of the whole; of more than two classes those of each, too.
+    """
+    scores = metrics.scores(matrix)
+    result = {Key("accuracy"): scores.accuracy}
+    if len(scheme) == 2:
+        result |= {Key(name): getattr(scores, name)[1] for name in AREA_MEASURES}
+        return _that_apply(result)
+    for name in AREA_MEASURES:
+        result |= _of_parts(name, getattr(scores, name), class_names(scheme))
+    by_class = _of_parts("accuracy", scores.class_accuracy, class_names(scheme))
+    return _that_apply(by_class | result)
+
+
+def height_scores(
+    difference: npt.NDArray[Any], scheme: LabelScheme, unit: str = "px"
+) -> dict[Key, float]:
+    """Score boundaries, and the thickness of the layers between them.
+
+    Parameters
+    ----------
+    difference : array
+        Predicted minus reference heights, ``(boundaries, columns)``, NaN where either is unknown.
+    scheme : LabelScheme
+        Names of the boundaries and layers.
+    unit : str
+        ``px`` or ``um``, that of `difference`.
+
+    Returns
+    -------
+    dict
+        Scores of the whole and of each part.
+    """
+    layers = [label.abbreviation for label in scheme.classes[1:]]
+    result: dict[Key, float] = {}
+    for of, values, names in (
+        ("boundary", difference, [surface.name for surface in scheme.surfaces]),
+        ("thickness", np.diff(difference, axis=0), layers),
+    ):
+        errors = metrics.height_errors(values)
+        result |= _of_parts(f"{of}_error_{unit}", errors.absolute, names)
+        result |= _of_parts(f"{of}_bias_{unit}", errors.signed, names)
+        result |= _of_parts(f"{of}_p95_{unit}", errors.percentile_95, names)
+    return _that_apply(result)
+
+
+def ranking_scores(ranking: metrics.Ranking) -> dict[Key, float]:
+    """Score the probabilities of two classes."""
+    return _that_apply(
+        {Key("auc"): ranking.auc(), Key("average_precision"): ranking.average_precision()}
+    )
+
+
+def class_names(scheme: LabelScheme) -> list[str]:
+    """Return how the classes are called in tables."""
+    return [label.abbreviation for label in scheme.classes]
+
+
+def _of_parts(name: str, values: npt.NDArray[np.float64], parts: list[str]) -> dict[Key, float]:
+    known = values[np.isfinite(values)]
+    mean = float(known.mean()) if known.size else float("nan")
+    return {Key(name): mean, **{Key(name, p): v for p, v in zip(parts, values, strict=True)}}
+
+
+def _that_apply(scores: Mapping[Key, float]) -> dict[Key, float]:
+    return {key: float(value) for key, value in scores.items() if np.isfinite(value)}
