@@ -49,6 +49,8 @@ class LabelledImage:
         Returns the official field of view, ``(rows, columns)`` bool.
     spacing : Spacing
         Pixel sizes, where they are known.
+    layout : str
+        What its data set was recognised by, in words for people.
     """
 
     name: str

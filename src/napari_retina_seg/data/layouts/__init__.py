@@ -101,6 +101,7 @@ def _find_images(folder: Path) -> tuple[LabelledImage, ...]:
     for layout in _LAYOUTS:
         images = layout.read(folder) if folder.is_dir() else ()
         if images:
+            images = tuple(replace(image, layout=layout.expected) for image in images)
             return _apply_splits(images, folder / _SPLITS)
     return ()
 
