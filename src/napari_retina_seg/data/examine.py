@@ -1,0 +1,244 @@
+"""Look at one labelled image: what would stop or spoil a training, in one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from napari_retina_seg.core.errors import ImageError, RetinaSegError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.modality import guess_modality
+from napari_retina_seg.core.pixels import check_plane
+from napari_retina_seg.core.preprocess import Plane
+from napari_retina_seg.data.labelled import LabelledImage, Labels
+
+
+class Fault(StrEnum):
+    """What can be wrong with an image or its mask."""
+
+    UNREADABLE = "unreadable image"
+    BLANK = "blank image"
+    MODALITY = "other modality"
+    NO_MASK = "no readable mask"
+    SIZE = "mask of another size"
+    VALUES = "unknown mask values"
+    EMPTY = "empty mask"
+    HEIGHTS = "boundaries that don't fit"
+    FIELD = "field of view that doesn't fit"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with an image; `sentence` names the file and what to do."""
+
+    fault: Fault
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """An image as it was read, and what is wrong with it.
+
+    Attributes
+    ----------
+    pixels : array or None
+        ``(rows, columns)`` or ``(rows, columns, 3)``; None if they can't be read.
+    labels : array or None
+        ``(rows, columns)`` uint8 mask values; None if they can't be read.
+    modality : Modality
+        What the image looks like.
+    findings : tuple of Finding
+        Empty if it can be learnt from.
+    """
+
+    pixels: Plane | None
+    labels: Labels | None
+    modality: Modality
+    findings: tuple[Finding, ...]
+
+    def has(self, fault: Fault) -> bool:
+        """Whether this is wrong with it."""
+        return any(finding.fault is fault for finding in self.findings)
+
+
+def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Examination:
+    """Read an image with its mask, once, and find what is wrong with them.
+
+    Parameters
+    ----------
+    image : LabelledImage
+        Where they are.
+    scheme : LabelScheme
+        The classes that its mask may hold.
+    modality : Modality
+        What kind of picture it is to be.
+    """
+    findings: list[Finding] = []
+
+    def find(fault: Fault, sentence: str) -> None:
+        findings.append(Finding(fault, sentence))
+
+    pixels = labels = None
+    looks = Modality.UNKNOWN
+    try:
+        pixels = image.pixels()
+    except (RetinaSegError, OSError) as error:
+        find(Fault.UNREADABLE, _naming(image, error))
+    if pixels is not None:
+        looks = guess_modality(pixels)
+        try:
+            check_plane(pixels)
+        except ImageError as error:
+            find(Fault.BLANK, _naming(image, error))
+        if {looks, modality} == {Modality.OCT, Modality.FUNDUS}:
+            find(
+                Fault.MODALITY,
+                f"'{image.path}' looks like {_KINDS[looks]} among {_KINDS_OF_MANY[modality]}:"
+                " take it out, or train on its kind by itself.",
+            )
+    try:
+        labels = image.labels()
+    except (RetinaSegError, OSError) as error:
+        find(Fault.NO_MASK, _naming(image, error))
+    if labels is not None:
+        findings.extend(_examine_mask(image, pixels, labels, scheme))
+    if pixels is not None:
+        findings.extend(_examine_heights(image, pixels, scheme))
+        findings.extend(_examine_field(image, pixels))
+    return Examination(pixels, labels, looks, tuple(findings))
+
+
+_KINDS = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
+_KINDS_OF_MANY = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
+
+
+def _naming(image: LabelledImage, error: Exception) -> str:
+    """Say what was wrong; a reader that was handed bytes does not know the file."""
+    sentence = str(error)
+    return sentence if image.path.name in sentence else f"'{image.path}': {sentence}"
+
+
+def _examine_mask(
+    image: LabelledImage, pixels: Plane | None, labels: Labels, scheme: LabelScheme
+) -> list[Finding]:
+    findings = []
+    if pixels is not None and labels.shape != pixels.shape[:2]:
+        findings.append(
+            Finding(
+                Fault.SIZE,
+                f"'{image.path}' has {_size(pixels.shape[:2])} px and its mask"
+                f" {_size(labels.shape)}: export the mask at the size of its image.",
+            )
+        )
+    values = np.unique(labels)
+    unknown = values[values >= len(scheme)].tolist()
+    if unknown:
+        findings.append(
+            Finding(
+                Fault.VALUES,
+                f"The mask of '{image.path}' holds {describe_values(unknown)}, which"
+                f" '{scheme.name}' has no class for: {advise(values.tolist(), scheme)}.",
+            )
+        )
+    if not values.any():
+        findings.append(
+            Finding(
+                Fault.EMPTY,
+                f"The mask of '{image.path}' is background only: draw it, or take the image out.",
+            )
+        )
+    return findings
+
+
+def _examine_heights(image: LabelledImage, pixels: Plane, scheme: LabelScheme) -> list[Finding]:
+    if not scheme.surfaces or image.read_heights is None:
+        return []
+    expected = (len(scheme.surfaces), pixels.shape[1])
+    try:
+        shape = image.heights().shape
+    except (RetinaSegError, OSError) as error:
+        return [Finding(Fault.HEIGHTS, _naming(image, error))]
+    if shape == expected:
+        return []
+    return [
+        Finding(
+            Fault.HEIGHTS,
+            f"'{image.path}' has {shape[0]} boundaries of {shape[1]} columns: '{scheme.name}' needs"
+            f" {expected[0]} of {expected[1]}.",
+        )
+    ]
+
+
+def _examine_field(image: LabelledImage, pixels: Plane) -> list[Finding]:
+    if image.read_field is None:
+        return []
+    try:
+        shape = image.read_field().shape
+    except (RetinaSegError, OSError) as error:
+        return [Finding(Fault.FIELD, _naming(image, error))]
+    if shape == pixels.shape[:2]:
+        return []
+    return [
+        Finding(
+            Fault.FIELD,
+            f"'{image.path}' has {_size(pixels.shape[:2])} px and its field of view"
+            f" {_size(shape)}: export the field at the size of its image.",
+        )
+    ]
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def describe_values(values: Collection[int]) -> str:
+    """Name mask values, the first few if there are many."""
+    shown = sorted(values)
+    if len(shown) == 1:
+        return f"the value {shown[0]}"
+    if len(shown) > 8:
+        return f"{len(shown)} values from {shown[0]} to {shown[-1]}"
+    return f"the values {', '.join(map(str, shown[:-1]))} and {shown[-1]}"
+
+
+def suggest_remap(values: Collection[int], scheme: LabelScheme) -> Mapping[int, int]:
+    """Guess which classes are meant by mask values that the scheme does not know.
+
+    Parameters
+    ----------
+    values : collection of int
+        All values that the masks hold.
+    scheme : LabelScheme
+        The classes.
+
+    Returns
+    -------
+    mapping
+        From value to class: 255 is 1 where 0 and 255 were written for 0 and 1, and 0, 36, 73, …
+        are 0, 1, 2, … where a mask was stretched to be seen. Empty if nothing can be guessed.
+    """
+    unknown = sorted(value for value in values if value >= len(scheme))
+    if len(scheme) == 2 and len(unknown) == 1:
+        return {unknown[0]: 1}
+    ordered = sorted({0, *values})
+    if unknown and len(ordered) == len(scheme) and np.ptp(np.diff(ordered)) <= 1:
+        return {value: place for place, value in enumerate(ordered) if value != place}
+    return {}
+
+
+def advise(values: Collection[int], scheme: LabelScheme) -> str:
+    """Say how masks with values of no class are mended, with the exact option if it is plain."""
+    remap = suggest_remap(values, scheme)
+    if remap:
+        options = " ".join(f"--remap {value}:{place}" for value, place in remap.items())
+        return f"if that is what they mean, add {options}"
+    if len(values) > 4 * len(scheme):
+        return "it was saved with losses or smoothed, so export it again, as PNG and unsmoothed"
+    return (
+        f"export it with the values 0 to {len(scheme) - 1}, say with --remap VALUE:CLASS which"
+        " class each is, or choose another --scheme"
+    )
