@@ -65,6 +65,7 @@ class LabelledImage:
     read_heights: Callable[[], npt.NDArray[np.float64]] | None = None
     read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
     spacing: Spacing = field(default_factory=Spacing)
+    layout: str = ""
 
     @property
     def full_group(self) -> str:
