@@ -50,7 +50,7 @@ def draw_overlay(
         raise ImageError(
             f"The mask holds the value {labels.max()}: '{scheme.name}' ends at {len(scheme) - 1}."
         )
-    picture = _display(plane)
+    picture = display(plane)
     colors = scheme.palette[labels]
     opacity = _BAND_OPACITY if scheme.surfaces else _AREA_OPACITY
     blended = cv2.addWeighted(picture, 1 - opacity, colors, opacity, 0)
@@ -61,8 +61,8 @@ def draw_overlay(
     return picture
 
 
-def _display(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return ``(rows, columns, 3)`` uint8 as it is to be seen."""
+def display(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return the image as it is to be seen, ``(rows, columns, 3)`` uint8; not always a copy."""
     if plane.ndim == 3 and plane.dtype == np.uint8:
         return np.ascontiguousarray(plane[..., :3])
     values = plane[..., :3] if plane.ndim == 3 else plane
