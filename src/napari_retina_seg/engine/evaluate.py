@@ -1,0 +1,235 @@
+"""Score a model, or an expert, against the masks of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
+
+import numpy.typing as npt
+
+from napari_retina_seg.core import surfaces
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.evaluation import (
+    Drawing,
+    Evaluation,
+    Subject,
+    Tally,
+    stacked_heights,
+)
+from napari_retina_seg.core.fov import detect_fov
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.engine.predict import segment
+from napari_retina_seg.models.registry import ModelFolder
+
+T = TypeVar("T")
+
+
+def evaluate(
+    model: ModelFolder,
+    images: Sequence[LabelledImage],
+    *,
+    reference: str | None = None,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Evaluation]:
+    """Segment every image as a user would, and score the masks on the images' own grids.
+
+    Of photographs only the field of view counts: that of the data set, or the disc that is seen.
+    Layers are scored by their boundaries, too: the expert's heights if there are any, else those
+    of the expert's mask where its layers are stacked; the model's own, or where it draws none,
+    those that its probabilities support best.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        What to score.
+    images : sequence of LabelledImage
+        With masks of the model's classes.
+    reference : str, optional
+        Which expert's masks are the truth; by default the reference of the data set.
+    token : CancelToken, optional
+        Stops the work before the next image or tile.
+
+    Yields
+    ------
+    Progress
+        Before each image.
+
+    Returns
+    -------
+    Evaluation
+        What does not apply, as the AUC of many classes, is absent.
+
+    Raises
+    ------
+    DataError
+        If there are no images, or a mask has another size or other classes.
+    ModelError
+        If the model is broken or takes other images.
+    Cancelled
+        If the token said so.
+    """
+    (evaluation,) = yield from evaluate_against(model, images, [reference], token=token)
+    return evaluation
+
+
+def evaluate_against(
+    model: ModelFolder,
+    images: Sequence[LabelledImage],
+    references: Sequence[str | None],
+    *,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, tuple[Evaluation, ...]]:
+    """Segment every image once and score the masks against several experts; see `evaluate`.
+
+    Returns
+    -------
+    tuple of Evaluation
+        One for each reference.
+    """
+    token = token or CancelToken()
+    _check_number(images)
+    scheme = model.spec.scheme
+    tallies = [Tally(scheme) for _ in references]
+    for done, image in enumerate(images):
+        step = Progress(done, len(images), image.name)
+        yield step
+        token.raise_if_cancelled()
+        pixels = image.pixels()
+        truths = [_truth(image, pixels, reference, scheme) for reference in references]
+        job = segment(_as_image(image, pixels), model, probabilities=True, token=token)
+        drawn = _drawn((yield from _within(step, job)), scheme)
+        subject = _subject(image, pixels)
+        for tally, truth in zip(tallies, truths, strict=True):
+            tally.add(subject, truth, drawn)
+    yield Progress(len(images), len(images), "Done")
+    return tuple(
+        tally.result(model.name, reference)
+        for tally, reference in zip(tallies, references, strict=True)
+    )
+
+
+def evaluate_reference(
+    images: Sequence[LabelledImage],
+    name: str,
+    scheme: LabelScheme,
+    *,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Evaluation]:
+    """Score another expert's masks against the reference, as if the expert were a model.
+
+    Parameters
+    ----------
+    images : sequence of LabelledImage
+        Each with a mask by the expert.
+    name : str
+        Which expert, e.g. ``second_observer``.
+    scheme : LabelScheme
+        What the masks show.
+    token : CancelToken, optional
+        Stops the work before the next image.
+
+    Yields
+    ------
+    Progress
+        Before each image.
+
+    Returns
+    -------
+    Evaluation
+        Without what needs probabilities.
+
+    Raises
+    ------
+    DataError
+        If there are no images, one has no mask by the expert, or one of another size or classes.
+    """
+    token = token or CancelToken()
+    _check_number(images)
+    tally = Tally(scheme)
+    for done, image in enumerate(images):
+        yield Progress(done, len(images), image.name)
+        token.raise_if_cancelled()
+        pixels = image.pixels()
+        truth = _truth(image, pixels, None, scheme)
+        tally.add(_subject(image, pixels), truth, _truth(image, pixels, name, scheme))
+    yield Progress(len(images), len(images), "Done")
+    return tally.result(name, None)
+
+
+def _check_number(images: Sequence[LabelledImage]) -> None:
+    if not images:
+        raise DataError("There are no images to evaluate: choose another data set or split.")
+
+
+def _within(step: Progress, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
+    """Walk a job that is one step of a longer one."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield step
+
+
+def _as_image(image: LabelledImage, pixels: npt.NDArray[Any]) -> RetinaImage:
+    return RetinaImage(
+        pixels,
+        color=pixels.ndim == 3,
+        modality=image.modality,
+        spacing=image.spacing,
+        name=image.name,
+        source=str(image.path),
+    )
+
+
+def _subject(image: LabelledImage, pixels: npt.NDArray[Any]) -> Subject:
+    inside = None
+    if image.read_field is not None:
+        inside = image.read_field()
+        _check_size(image, "field of view", inside, pixels)
+    elif image.modality is Modality.FUNDUS:
+        inside = detect_fov(pixels[..., :3] if pixels.ndim == 3 else pixels).mask()
+    axial_um = image.spacing.axial.um
+    return Subject(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
+
+
+def _truth(
+    image: LabelledImage, pixels: npt.NDArray[Any], reference: str | None, scheme: LabelScheme
+) -> Drawing:
+    labels = image.labels(reference)
+    _check_size(image, "mask", labels, pixels)
+    if labels.max(initial=0) >= len(scheme):
+        raise DataError(
+            f"The mask of '{image.path}' holds the value {labels.max()}, but '{scheme.name}' has"
+            f" the classes 0 to {len(scheme) - 1}: choose another model, or say which class each"
+            " value is."
+        )
+    if not scheme.surfaces:
+        return Drawing(labels)
+    boundaries = len(scheme.surfaces)
+    if reference is None and image.read_heights is not None:
+        heights = image.heights()
+        if heights.shape == (boundaries, labels.shape[1]):
+            return Drawing(labels, heights)
+    return Drawing(labels, stacked_heights(labels, boundaries))
+
+
+def _check_size(
+    image: LabelledImage, what: str, drawn: npt.NDArray[Any], pixels: npt.NDArray[Any]
+) -> None:
+    if drawn.shape != pixels.shape[:2]:
+        raise DataError(
+            f"'{image.path}' has {pixels.shape[0]} × {pixels.shape[1]} px and its {what}"
+            f" {' × '.join(map(str, drawn.shape))}: export the {what} at the size of its image."
+        )
+
+
+def _drawn(segmentation: Segmentation, scheme: LabelScheme) -> Drawing:
+    heights: npt.NDArray[Any] | None = segmentation.boundaries
+    if heights is None and scheme.surfaces and segmentation.probabilities is not None:
+        heights = surfaces.decode(segmentation.probabilities)
+    return Drawing(segmentation.labels, heights, segmentation.probabilities)
