@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.labels import OCT_LAYERS, SCHEMES
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.masks import read_mask, save_mask
 
@@ -14,7 +14,7 @@ shapes = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=20)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(shape=shapes, scheme=st.sampled_from([OCT_LAYERS, FUNDUS_VESSELS]), seed=st.integers(0, 99))
+@given(shape=shapes, scheme=st.sampled_from(list(SCHEMES.values())), seed=st.integers(0, 99))
 def test_a_mask_comes_back_with_its_classes(tmp_path, shape, scheme, seed):
     labels = np.random.default_rng(seed).integers(0, len(scheme), shape, np.uint8)
     for suffix in ("tif",) if labels.ndim == 3 else ("png", "tif"):

@@ -110,6 +110,38 @@ OCT_LAYERS = LabelScheme(
     ),
 )
 
+# Chiu et al. 2015, Biomed. Opt. Express 6(4): 1172, in the words of IN·OCT: its ONL-ISM ends at the
+# inner segments' ellipsoids (ISE), and outer segments and pigment epithelium are one layer.
+DUKE_LAYERS = LabelScheme(
+    name="duke-layers",
+    classes=(
+        *OCT_LAYERS.classes[:5],
+        LabelClass(5, "ONL + ELM + myoid zone", "ONL", "#0072b2", order=5),
+        LabelClass(6, "Ellipsoid zone", "EZ", "#d55e00", order=6),
+        LabelClass(7, "Outer segments + RPE", "OS+RPE", "#8b4513", order=7),
+    ),
+    surfaces=(
+        *OCT_LAYERS.surfaces[:6],
+        Surface("EZ-OS"),
+        Surface("RPE-BM", "DCM:128300"),
+    ),
+)
+
+# The polygons that are drawn over healthy B-scans of OCTID; RPE reaches up to the ellipsoid zone.
+OCTID_LAYERS = LabelScheme(
+    name="octid-layers",
+    classes=(
+        *OCT_LAYERS.classes[:6],
+        LabelClass(6, "Ellipsoid zone", "EZ", "#d55e00", order=6),
+        LabelClass(7, "Retinal pigment epithelium", "RPE", "#cc79a7", order=7),
+        LabelClass(8, "Choroid", "Choroid", "#882255", order=8, code="SCT:68703001"),
+    ),
+    surfaces=(
+        *OCT_LAYERS.surfaces,
+        Surface("Choroid-sclera", "DCM:128301"),
+    ),
+)
+
 FUNDUS_VESSELS = LabelScheme(
     name="fundus-vessels",
     classes=(
@@ -123,4 +155,6 @@ FUNDUS_VESSELS = LabelScheme(
     ),
 )
 
-SCHEMES = {scheme.name: scheme for scheme in (OCT_LAYERS, FUNDUS_VESSELS)}
+SCHEMES = {
+    scheme.name: scheme for scheme in (OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, FUNDUS_VESSELS)
+}
