@@ -53,9 +53,9 @@ def test_unpooling_puts_values_back_where_the_maxima_stood() -> None:
     from napari_retina_seg.engine.architectures.resampling import MaxPoolWithMask, Unpool
 
     image = np.array([[1, 2, 0, 0], [4, 3, 0, 9]], np.float32)[None, :, :, None]
-    values, mask = MaxPoolWithMask()(image)
+    values, *masks = MaxPoolWithMask()(image)
     np.testing.assert_array_equal(np.asarray(values)[0, :, :, 0], [[4, 9]])
-    back = np.asarray(Unpool()([values * 10, mask]))[0, :, :, 0]
+    back = np.asarray(Unpool()([values * 10, *masks]))[0, :, :, 0]
     np.testing.assert_array_equal(back, [[0, 0, 0, 0], [40, 0, 0, 90]])
 
 
@@ -65,7 +65,7 @@ def test_pooling_agrees_with_keras() -> None:
     from napari_retina_seg.engine.architectures.resampling import MaxPoolWithMask
 
     image = np.random.default_rng(0).random((2, 8, 6, 3), np.float32)
-    values, _ = MaxPoolWithMask()(image)
+    values, *_ = MaxPoolWithMask()(image)
     expected = keras.layers.MaxPooling2D(2)(image)
     np.testing.assert_array_equal(np.asarray(values), np.asarray(expected))
 

@@ -7,29 +7,75 @@ from typing import Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, interruptible, start_engine
+from napari_retina_seg.cli.console import Bar, interruptible, say, start_engine
+from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
+from napari_retina_seg.core.progress import Cancelled
 
 
 def train_command(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/oct-layers.toml.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds its data sets.")],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="New folder for the model and the log.")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(help="A recipe of the program, e.g. unet-drive, or a TOML file."),
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", help="New folder for the model, the log and the curves.")
+    ],
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the recipe, e.g. epochs=1; may be repeated."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")
+    ] = False,
     start_from: Annotated[
         Path | None,
         typer.Option(
             metavar="RUN", help="Begin with the best weights of this run; by default with none."
         ),
     ] = None,
+    group_pattern: GroupPattern = None,
+    groups: Groups = None,
+    remap: Remap = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files that can't be read, and name them.")
+    ] = False,
 ) -> None:
-    """Train a network by a recipe."""
+    """Train a network by a recipe, on your data or on published data sets."""
+    from napari_retina_seg.data.layouts import read_data
+    from napari_retina_seg.data.split import read_split, split_images
+    from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
 
-    wanted = Recipe.read(recipe)
+    wanted = Recipe.read(recipe, parse_overrides(change or [], Recipe))
+    images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
     start_engine()
-    from napari_retina_seg.engine.train import BEST_WEIGHTS, train
+    from napari_retina_seg.engine.run_folder import RunFolder
+    from napari_retina_seg.engine.train import train, vet_split
 
-    weights = start_from / BEST_WEIGHTS if start_from else None
-
+    run = RunFolder(out)
+    weights = RunFolder(start_from).best_weights if start_from else None
+    if resume and run.split.is_file():
+        split = read_split(run.split, images)
+    else:
+        split = split_images(images, seed=wanted.seed, validation_groups=wanted.validation)
     with Bar(1) as bar, interruptible() as token:
-        model = bar.walk(train(wanted, data, out, token, weights), wanted.name)
-    typer.echo(f"The model '{model.name}' is in '{model.path}'.")
+        checked = bar.walk(
+            vet_split(wanted, split, skip_bad=skip_bad, token=token), "Looking at the images"
+        )
+        split, skipped = checked
+        for sentence in skipped:
+            bar.say(f"Left out: {sentence}")
+        job = train(wanted, split, run, token=token, start_from=weights, resume=resume)
+        try:
+            model = bar.walk(job, wanted.name)
+        except Cancelled:
+            if run.log.is_file():
+                say(f"The run can go on after its last whole epoch: add --resume to --out {out}.")
+            raise
+    typer.echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")

@@ -26,6 +26,9 @@ class Augmentation(BaseModel):
         Range of magnification, and of the ratio of column to row magnification (log-uniform).
     shear : float
         Largest shear, columns per row.
+    translation : float
+        Largest shift either way, as a share of the crop; smaller crops than the image are cut
+        anywhere in it besides.
     flip_columns, flip_rows : bool
         Mirror half of the crops.
     gain, mixing : float
@@ -48,6 +51,7 @@ class Augmentation(BaseModel):
     scale: Range = (1, 1)
     aspect: Range = (1, 1)
     shear: NonNegativeFloat = 0
+    translation: NonNegativeFloat = 0
     flip_columns: bool = True
     flip_rows: bool = False
     gain: NonNegativeFloat = 0
@@ -120,6 +124,8 @@ def _random_affine(
     full = np.array(grid[1::-1])
     margin = np.minimum(half, full / 2)
     center = rng.uniform(margin, full - margin)
+    if how.translation:
+        center += rng.uniform(-how.translation, how.translation, 2) * half * 2
     return np.column_stack([linear, center - linear @ (np.array(size[::-1]) / 2)])
 
 

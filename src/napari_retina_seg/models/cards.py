@@ -28,6 +28,20 @@ def card_text(spec: ModelSpec) -> str:
     return "\n".join(f"{heading}: {text}" for heading, text in card_lines(spec))
 
 
+def card_markdown(spec: ModelSpec) -> str:
+    """Return the card as a Markdown file, with what its training took."""
+    sections = [f"# {spec.name}", *(f"**{heading}.** {text}" for heading, text in card_lines(spec))]
+    if spec.training is not None:
+        record = spec.training
+        sections.append(
+            f"**Training.** {record.data}; {record.epochs} epochs, {record.steps} steps in"
+            f" {record.seconds / 60:.0f} minutes ({record.backend}, {record.precision});"
+            f" {record.parameters:,} parameters, the weights are those of epoch"
+            f" {record.best_epoch}."
+        )
+    return "\n\n".join(sections) + "\n"
+
+
 def card_html(spec: ModelSpec) -> str:
     """Return the card as HTML for a label."""
     return "".join(

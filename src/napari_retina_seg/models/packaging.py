@@ -10,11 +10,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from napari_retina_seg.core.labels import SCHEMES
 from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.models.cards import card_markdown
 from napari_retina_seg.models.recipe import Recipe
-from napari_retina_seg.models.registry import SPEC_FILE, WEIGHTS_FILE, ModelFolder
-from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.models.registry import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelFolder
+from napari_retina_seg.models.spec import ModelSpec, TrainingRecord
 
 
 def halve_weights(weights: Path) -> bytes:
@@ -63,20 +63,25 @@ def write_model(folder: Path, weights: bytes, spec: dict[str, Any]) -> ModelFold
     return model
 
 
-def package(recipe: Recipe, weights: Path, folder: Path) -> ModelFolder:
-    """Make the model folder of a recipe from the weights that its training left."""
+def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord) -> ModelFolder:
+    """Make the model folder of a recipe from the weights that its training left, with its card."""
+    card = recipe.card.model_dump()
+    if not card["training_data"]:
+        card["training_data"] = record.data
     spec = {
         "name": recipe.name,
-        **recipe.card.model_dump(),
-        "scheme": SCHEMES[recipe.scheme],
+        **card,
+        "scheme": recipe.scheme,
         "architecture": recipe.architecture,
         "preprocessing": recipe.preprocessing,
         "postprocessing": recipe.postprocessing,
+        "training": record,
     }
     return write_model(folder, halve_weights(weights), spec)
 
 
 def write_spec(model: ModelFolder) -> None:
-    """Write a model's spec into its folder."""
+    """Write a model's spec into its folder, and the card that is made of it."""
     text = model.spec.model_dump_json(indent=1) + "\n"
     write_atomically(model.path / SPEC_FILE, text.encode())
+    write_atomically(model.path / CARD_FILE, card_markdown(model.spec).encode())

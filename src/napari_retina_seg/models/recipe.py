@@ -4,113 +4,283 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import tomli_w
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.errors import DataError, RetinaSegError
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.core.preprocess import Preprocessing
 from napari_retina_seg.data.augment import Augmentation
 from napari_retina_seg.models.config import Architecture
 from napari_retina_seg.models.spec import Postprocessing
 
+SHIPPED = Path(__file__).parent / "recipes"
 
-class Training(BaseModel):
-    """How the weights are found: AdamW, a linear warm-up and a cosine down to nothing.
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Values(BaseModel):
+    """A table of a recipe: fixed once read, and without keys that mean nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Loss(Values):
+    """What is made small: the sum of these terms, each times its weight.
+
+    Attributes
+    ----------
+    cross_entropy : float
+        Binary, or categorical where there are more than two classes.
+    focal : float
+        Focal loss (Lin et al. 2017).
+    focal_alpha, focal_gamma : float
+        Its weight of the classes but background against background, and its exponent.
+    dice : float
+        1 - the mean Dice of the classes (Milletari et al. 2016, without squares).
+    cl_dice : float
+        1 - the Dice of centre lines (Shit et al. 2021), which keeps vessels connected.
+    """
+
+    cross_entropy: NonNegativeFloat = 0
+    focal: NonNegativeFloat = 0
+    focal_alpha: Share = 0.25
+    focal_gamma: NonNegativeFloat = 2
+    dice: NonNegativeFloat = 0
+    cl_dice: NonNegativeFloat = 0
+
+    @model_validator(mode="after")
+    def _check_terms(self) -> Self:
+        if not self.cross_entropy + self.focal + self.dice + self.cl_dice:
+            raise ValueError("no term has a weight: give cross_entropy, focal, dice or cl_dice one")
+        return self
+
+
+class Optimizer(Values):
+    """How the weights follow the gradient.
+
+    Attributes
+    ----------
+    name : str
+        Adam (Kingma and Ba 2015), or AdamW with decoupled decay.
+    learning_rate, weight_decay : float
+        The largest rate; the share of the weights that a step takes away, times that rate.
+    schedule : str
+        ``constant``, or ``cosine`` down to nothing over all steps.
+    warmup : int
+        Steps over which the rate of a cosine rises first, from a twentieth.
+    """
+
+    name: Literal["adam", "adamw"] = "adamw"
+    learning_rate: PositiveFloat = 2e-3
+    weight_decay: NonNegativeFloat = 0
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: NonNegativeInt = 0
+
+
+class ReduceRate(Values):
+    """Multiply the rate by `factor` when `patience` epochs brought nothing better."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    patience: PositiveInt = 5
+    smallest: NonNegativeFloat = 1e-6
+
+
+class StopEarly(Values):
+    """End the run when `patience` epochs brought nothing better."""
+
+    patience: PositiveInt = 15
+
+
+class Callbacks(Values):
+    """What is done after an epoch, by what the validation images say.
+
+    Attributes
+    ----------
+    monitor : str
+        ``val_loss`` or ``val_dice``: whose best weights are kept, and what the others watch.
+    reduce_rate : ReduceRate or None
+        Only with a constant schedule.
+    stop_early : StopEarly or None
+        By default the run goes on to its last epoch.
+    """
+
+    monitor: Literal["val_loss", "val_dice"] = "val_dice"
+    reduce_rate: ReduceRate | None = None
+    stop_early: StopEarly | None = None
+
+
+class Training(Values):
+    """What the network sees, and for how long.
 
     Attributes
     ----------
     crop : tuple of int
-        ``(rows, columns)`` of the random crops.
-    batch, steps, warmup : int
-        Crops per step; steps; steps over which the learning rate rises.
-    learning_rate, weight_decay : float
-        At the top of the warm-up; decoupled.
+        ``(rows, columns)`` of the random crops, in px of the network's input.
+    batch : int
+        Crops in a step.
+    epochs : int
+        After each, the validation images are looked at and the run can be taken up again.
+    steps_per_epoch : int or None
+        By default as many as it takes to draw each training image once.
     averaging : float
         Share that each step keeps of the weights' running mean, which is what is validated and
         saved; 0 takes the weights as they are.
-    dice_weight : float
-        Weight of ``1 - Dice`` beside the cross-entropy.
-    validate_every : int
-        Steps between two looks at the validation images, each of which saves the weights.
+    precision : str
+        ``mixed_bfloat16`` is faster where the processor knows it; weights stay float32.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crop: tuple[PositiveInt, PositiveInt]
     batch: PositiveInt = 8
-    steps: PositiveInt
-    warmup: PositiveInt = 50
-    learning_rate: PositiveFloat = 2e-3
-    weight_decay: NonNegativeFloat = 1e-4
+    epochs: PositiveInt
+    steps_per_epoch: PositiveInt | None = None
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0
-    dice_weight: NonNegativeFloat = 0.5
-    validate_every: PositiveInt = 100
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
-class Card(BaseModel):
-    """What users are told of the model; see `ModelSpec`."""
+class Card(Values):
+    """What users are told of the model; see `ModelSpec`.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Without `training_data` the model says which data sets it was trained with.
+    """
 
     title: str
     description: str
     modality: Modality
-    training_data: str
+    training_data: str = ""
     licence: str
 
 
-class Recipe(BaseModel):
+class Recipe(Values):
     """A training run.
 
     Attributes
     ----------
-    name, scheme : str
-        Name of the model; label scheme of its masks, one of `core.labels.SCHEMES`.
+    name : str
+        Name of the model.
+    scheme : LabelScheme
+        Classes of its masks; in the file the name of one of `core.labels.SCHEMES`, or a table.
     card : Card
         What users are told of the model.
     datasets : tuple of str
-        Folders of training data, below one root.
+        Folders of training data below one root; unused where the data itself is named.
     validation : tuple of str
-        ``dataset/group`` to take out of the training split for validation, where a data set has
-        no split of that name.
+        ``dataset/group`` to take out of the training images for validation, where a data set
+        does not say so itself.
     seed : int
         From which all that is random follows.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    scheme: Literal["oct-layers", "fundus-vessels"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    scheme: LabelScheme
     card: Card
-    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
+    datasets: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
-    seed: int = 1
+    seed: NonNegativeInt = 1
     architecture: Architecture
     preprocessing: Annotated[Preprocessing, Field(discriminator="kind")]
     postprocessing: Postprocessing
     augmentation: Augmentation = Augmentation()
+    loss: Loss
+    optimizer: Optimizer = Optimizer()
+    callbacks: Callbacks = Callbacks()
     training: Training
 
+    @model_validator(mode="before")
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a recipe from TOML; `DataError` names the first thing that is wrong with it."""
+    def _name_the_scheme(cls, values: Any) -> Any:
+        """Put a scheme in the place of its name, and its number of classes into the network."""
+        if not isinstance(values, dict):
+            return values
+        scheme = values.get("scheme")
+        if isinstance(scheme, str):
+            if scheme not in SCHEMES:
+                raise ValueError(f"there is no scheme '{scheme}': use one of {', '.join(SCHEMES)}")
+            scheme = SCHEMES[scheme]
+        network = values.get("architecture")
+        if isinstance(network, dict) and isinstance(scheme, LabelScheme):
+            network = {"classes": len(scheme), **network}
+        return {**values, "scheme": scheme, "architecture": network}
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        """Refuse parts that do not fit together, which would fail after hours."""
+        if self.architecture.classes != len(self.scheme):
+            raise ValueError(
+                f"the architecture has {self.architecture.classes} classes, the scheme"
+                f" '{self.scheme.name}' {len(self.scheme)}: leave architecture.classes out"
+            )
+        if self.callbacks.reduce_rate and self.optimizer.schedule != "constant":
+            raise ValueError("reduce_rate needs optimizer.schedule = 'constant'")
+        wrong = [
+            f"{side} % {step}"
+            for side, step in zip(self.training.crop, self.architecture.multiple, strict=True)
+            if side % step
+        ]
+        if wrong:
+            raise ValueError(
+                f"training.crop {self.training.crop} must be multiples of"
+                f" {self.architecture.multiple}"
+            )
+        return self
+
+    @classmethod
+    def read(cls, source: Path, changes: dict[str, Any] | None = None) -> Self:
+        """Read a recipe from TOML.
+
+        Parameters
+        ----------
+        source : Path
+            A file, or the name of a recipe that comes with the program.
+        changes : dict, optional
+            Values by dotted key that replace the file's; see `models.overrides`.
+
+        Raises
+        ------
+        DataError
+            Names the first thing that is wrong with it.
+        """
+        path = find_recipe(source)
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise DataError(f"The recipe '{path}' can't be read: {error}.") from error
+        from napari_retina_seg.models.overrides import explain, replaced
+
+        try:
+            return cls.model_validate(replaced(values, changes or {}))
+        except RetinaSegError as error:  # a value of the core that refused itself
+            raise DataError(f"The recipe '{path}' is wrong: {error}") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(
-                f"The recipe '{path}' is wrong at '{where}': {first['msg']}."
-            ) from error
+            raise DataError(f"The recipe '{path}' is wrong at {explain(error, cls)}") from error
+
+    def toml(self) -> str:
+        """Return the recipe as TOML, every default written out."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        if SCHEMES.get(self.scheme.name) == self.scheme:
+            values["scheme"] = self.scheme.name
+        return tomli_w.dumps(values)
+
+
+def find_recipe(source: Path) -> Path:
+    """Return the file of a recipe, which may be named as those of the program are."""
+    shipped = SHIPPED / f"{source}.toml"
+    return shipped if not source.exists() and shipped.is_file() else source
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """Return the names of the recipes that come with the program."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.toml")))

@@ -18,6 +18,7 @@ from napari_retina_seg.models.spec import ModelSpec
 
 SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"
+CARD_FILE = "card.md"
 BUNDLED = Path(__file__).parent / "bundled"
 
 

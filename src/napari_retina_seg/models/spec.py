@@ -66,6 +66,37 @@ Postprocessing = Annotated[
 ]
 
 
+class TrainingRecord(BaseModel):
+    """What a training took.
+
+    Attributes
+    ----------
+    data : str
+        Data sets with their numbers of images and groups, as they were divided.
+    epochs, steps : int
+        That were run.
+    best_epoch : int
+        Whose weights these are.
+    parameters : int
+        Of the network.
+    seconds : float
+        On the machine that trained it.
+    backend, precision : str
+        What computed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    epochs: int
+    steps: int
+    best_epoch: int
+    parameters: int
+    seconds: float
+    backend: str
+    precision: str
+
+
 class ModelSpec(BaseModel):
     """What a model is.
 
@@ -87,6 +118,8 @@ class ModelSpec(BaseModel):
         Measured figures by data set: ``{"CHASE_DB1 test": {"F1": 0.8}}``; written by a script.
     licence : str
         Under which its weights may be used.
+    training : TrainingRecord or None
+        What the training took, where this program did it.
     weights_sha256 : str
         Hash of ``model.weights.h5``.
     """
@@ -105,6 +138,7 @@ class ModelSpec(BaseModel):
     training_data: str
     metrics: dict[str, dict[str, float]] = {}
     licence: str
+    training: TrainingRecord | None = None
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
     @model_validator(mode="after")

@@ -12,42 +12,45 @@ from keras import ops
 
 
 class MaxPoolWithMask(keras.layers.Layer):  # type: ignore[misc]
-    """2 × 2 max pooling that also returns which of the four pixels was the (first) largest.
+    """2 × 2 max pooling that also returns where the (first) largest of the four pixels stood.
 
-    Maps ``(batch, rows, columns, channels)`` to values and one-hot masks of shapes
-    ``(batch, rows / 2, columns / 2, channels)`` and ``(…, channels, 4)``.
+    Maps ``(batch, rows, columns, channels)`` to values ``(batch, rows / 2, columns / 2, channels)``
+    and four masks of that shape, 1 at the corner with the maximum: upper left, upper right,
+    lower left, lower right.
     """
 
-    def call(self, inputs: Any) -> tuple[Any, Any]:
+    def call(self, inputs: Any) -> tuple[Any, ...]:
         """Pool even numbers of rows and columns."""
-        corners = ops.stack(
-            [inputs[:, row::2, column::2] for row in (0, 1) for column in (0, 1)], axis=-1
-        )
-        mask = ops.one_hot(ops.argmax(corners, axis=-1), 4, dtype=inputs.dtype)
-        return ops.sum(corners * mask, axis=-1), mask
+        corners = [inputs[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        largest = ops.max_pool(inputs, 2, 2)
+        # Comparing is several times faster than an argmax over a fifth axis.
+        masks, free = [], ops.ones_like(largest)
+        for corner in corners:
+            mask = free * ops.cast(corner == largest, inputs.dtype)
+            free = free - mask
+            masks.append(ops.stop_gradient(mask))
+        return (largest, *masks)
 
-    def compute_output_spec(self, inputs: Any) -> tuple[Any, Any]:
+    def compute_output_spec(self, inputs: Any) -> tuple[Any, ...]:
         """Halve rows and columns."""
         batch, rows, columns, channels = inputs.shape
         half = (batch, rows and rows // 2, columns and columns // 2, channels)
-        return (
-            keras.KerasTensor(half, inputs.dtype),
-            keras.KerasTensor((*half, 4), inputs.dtype),
-        )
+        return tuple(keras.KerasTensor(half, inputs.dtype) for _ in range(5))
 
 
 class Unpool(keras.layers.Layer):  # type: ignore[misc]
     """Put each value where its maximum stood in the 2 × 2 pixels that were pooled; else zeros."""
 
     def call(self, inputs: list[Any]) -> Any:
-        """Unpool ``[values, mask]`` as `MaxPoolWithMask` returned them."""
-        values, mask = inputs
-        spread = values[..., None] * mask
-        shape = ops.shape(values)
-        channels = values.shape[-1]
-        spread = ops.reshape(spread, (*shape[:3], channels, 2, 2))
-        spread = ops.transpose(spread, (0, 1, 4, 2, 5, 3))
-        return ops.reshape(spread, (shape[0], shape[1] * 2, shape[2] * 2, channels))
+        """Unpool ``[values, *masks]``, masks as `MaxPoolWithMask` returned them."""
+        values, *masks = inputs
+        batch, rows, columns, channels = ops.shape(values)
+        upper, lower = (
+            ops.stack([values * masks[first], values * masks[first + 1]], axis=3)
+            for first in (0, 2)
+        )
+        pairs = ops.stack([upper, lower], axis=2)  # (batch, rows, 2, columns, 2, channels)
+        return ops.reshape(pairs, (batch, rows * 2, columns * 2, channels))
 
     def compute_output_spec(self, inputs: list[Any]) -> Any:
         """Double rows and columns."""

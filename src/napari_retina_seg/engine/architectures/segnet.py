@@ -35,13 +35,13 @@ def build_segnet(config: SegNetConfig) -> Any:
         x = _convolve(x, width, f"encoder_{depth}_a")
         x = _convolve(x, width, f"encoder_{depth}_b")
         features.append(x)
-        x, mask = MaxPoolWithMask(name=f"encoder_{depth}_pool")(x)
-        masks.append(mask)
+        x, *corners = MaxPoolWithMask(name=f"encoder_{depth}_pool")(x)
+        masks.append(corners)
     x = _convolve(x, config.widths[-1], "bottleneck")
     for depth in reversed(range(len(config.widths))):
         width = config.widths[depth]
         x = layers.Conv2DTranspose(width, 3, padding="same", name=f"decoder_{depth}_up")(x)
-        x = Unpool(name=f"decoder_{depth}_unpool")([x, masks[depth]])
+        x = Unpool(name=f"decoder_{depth}_unpool")([x, *masks[depth]])
         x = layers.Concatenate(name=f"decoder_{depth}_skip")([x, features[depth]])
         x = _convolve(x, width, f"decoder_{depth}_a")
         x = _convolve(x, width, f"decoder_{depth}_b")

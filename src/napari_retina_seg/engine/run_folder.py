@@ -1,0 +1,207 @@
+"""The folder of a training run: what it was, how it went, and all it needs to go on."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import io
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg import __version__
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.data.split import Split, write_split
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.models.recipe import Recipe
+
+Array = npt.NDArray[Any]
+Row = dict[str, float]
+
+_PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python", "scikit-image")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that decides how a run goes on after an epoch.
+
+    Attributes
+    ----------
+    rows : list of dict
+        The log, an epoch in each row.
+    arrays : dict of list of array
+        Variables by owner: ``model``, ``optimizer``, ``mean``.
+    """
+
+    rows: list[Row]
+    arrays: dict[str, list[Array]]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run are.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as used, every default written out."""
+        return self.path / "recipe.toml"
+
+    @property
+    def split(self) -> Path:
+        """Which images were on which side."""
+        return self.path / "split.json"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch, float32."""
+        return self.path / "best.weights.h5"
+
+    @property
+    def log(self) -> Path:
+        """The log, an epoch in each row."""
+        return self.path / "log.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The log as a picture."""
+        return self.path / "curves.png"
+
+    @property
+    def model(self) -> Path:
+        """The finished model folder."""
+        return self.path / "model"
+
+    @property
+    def _state(self) -> Path:
+        return self.path / "state.npz"
+
+    def start(self, recipe: Recipe, split: Split) -> None:
+        """Make the folder, and write what is known before the first step.
+
+        Raises
+        ------
+        DataError
+            If the folder exists already.
+        """
+        if self.path.exists():
+            raise DataError(
+                f"'{self.path}' exists already: name a new folder, or go on with --resume."
+            )
+        write_atomically(self.recipe, recipe.toml().encode())
+        write_split(self.split, split)
+        environment = json.dumps(describe_environment(recipe), indent=1) + "\n"
+        write_atomically(self.path / "environment.json", environment.encode())
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Raise `DataError` if the run was not begun with this recipe."""
+        if not self.recipe.is_file():
+            raise DataError(f"'{self.path}' is no training run: there is nothing to go on with.")
+        if self.recipe.read_text(encoding="utf-8") != recipe.toml():
+            raise DataError(
+                f"'{self.path}' was begun with another recipe: go on with '{self.recipe}', or name"
+                " a new folder."
+            )
+
+    def save_state(self, state: State) -> None:
+        """Write the state and, from its rows, the log; a kill leaves the last epoch's or this."""
+        named = {
+            f"{owner}/{number}": array
+            for owner, arrays in state.arrays.items()
+            for number, array in enumerate(arrays)
+        }
+        buffer = io.BytesIO()
+        rows = np.frombuffer(json.dumps(state.rows).encode(), np.uint8)
+        np.savez(buffer, rows=rows, **named)
+        write_atomically(self._state, buffer.getvalue())
+        self.write_log(state.rows)
+
+    def read_state(self) -> State | None:
+        """Return the state after the last whole epoch; None if there was none."""
+        if not self._state.is_file():
+            return None
+        arrays: dict[str, list[Array]] = {}
+        with np.load(self._state, allow_pickle=False) as stored:
+            rows = json.loads(stored["rows"].tobytes())
+            for name in stored.files:
+                owner, _, number = name.partition("/")
+                if number:
+                    arrays.setdefault(owner, []).append(stored[name])
+        return State(rows, arrays)
+
+    def write_log(self, rows: list[Row]) -> None:
+        """Write the log and its picture."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.log, text.getvalue().encode())
+        write_atomically(self.curves, draw_curves(rows))
+
+    def drop_state(self) -> None:
+        """Remove what only an unfinished run needs."""
+        self._state.unlink(missing_ok=True)
+
+
+def describe_environment(recipe: Recipe) -> dict[str, Any]:
+    """Return versions, backend and revision: what a person needs to do the same again."""
+    import keras
+
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "program": __version__,
+        "git revision": _git_revision(),
+        "seed": recipe.seed,
+        "backend": keras.backend.backend(),
+        "precision": recipe.training.precision,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the revision of the checkout that runs; None for an installed package."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]  # noqa: S607
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def draw_curves(rows: list[Row]) -> bytes:
+    """Draw losses and validation Dice over epochs; PNG."""
+    from matplotlib.figure import Figure
+
+    from napari_retina_seg.io.plots import figure_png
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in rows]
+    marker = "o" if len(rows) == 1 else ""
+    for axes, keys in ((left, ("loss", "val_loss")), (right, ("val_dice",))):
+        for key in keys:
+            axes.plot(epochs, [row[key] for row in rows], label=key, marker=marker)
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure_png(figure)

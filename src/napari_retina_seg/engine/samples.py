@@ -1,0 +1,90 @@
+"""From labelled images to the batches that a network learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.pixels import resize
+from napari_retina_seg.core.preprocess import FundusPreprocessing, Geometry
+from napari_retina_seg.data.augment import Sample, random_crop
+from napari_retina_seg.data.labelled import LabelledImage, Labels
+from napari_retina_seg.models.recipe import Recipe
+
+Array = npt.NDArray[Any]
+
+_LOOKAHEAD = 4  # batches that are prepared while the network is busy
+_ORDER = 1  # sets the order of the images apart from their augmentation
+
+
+def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
+    """Bring an image and its mask to the network's scale.
+
+    A mask keeps its classes (nearest neighbour), but where the field of view is scaled to one
+    diameter: there the target is the share of a pixel that is vessel, since many are thinner.
+    """
+    prepared = recipe.preprocessing.prepare(image.pixels(), image.spacing)
+    geometry = prepared.geometry
+    top, left, bottom, right = geometry.box
+    labels = image.labels()[top:bottom, left:right]
+    weight = np.ones(geometry.working, np.float32)
+    if geometry.field is not None:
+        inside = geometry.field.mask()[top:bottom, left:right].astype(np.float32)
+        weight = (resize(inside, geometry.working) > 0.99).astype(np.float32)
+    if isinstance(recipe.preprocessing, FundusPreprocessing) and len(recipe.scheme) == 2:
+        share = resize(labels.astype(np.float32), geometry.working)
+        return Sample(prepared.tensor, share, weight)
+    return Sample(prepared.tensor, _nearest(labels, geometry), weight)
+
+
+def _nearest(labels: Labels, geometry: Geometry) -> Labels:
+    rows, columns = (
+        np.arange(size) * old // size
+        for size, old in zip(geometry.working, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def steps_per_epoch(recipe: Recipe, images: int) -> int:
+    """Return the steps of an epoch; by default each image is drawn once."""
+    return recipe.training.steps_per_epoch or -(-images // recipe.training.batch)
+
+
+def batches(
+    samples: Sequence[Sample], recipe: Recipe, first: int, end: int
+) -> Iterator[tuple[Array, Array]]:
+    """Yield the batches of steps `first` to `end` - 1.
+
+    Each depends on the seed and on the number of its step alone, so that a run that was stopped
+    goes on as if it had not been. Every image is drawn once before any is drawn again.
+    """
+    training = recipe.training
+
+    def make(step: int) -> tuple[Array, Array]:
+        rng = np.random.default_rng([recipe.seed, step])
+        chosen = _order(len(samples), recipe.seed, step * training.batch, training.batch)
+        crops = [random_crop(samples[i], training.crop, recipe.augmentation, rng) for i in chosen]
+        images, targets = zip(*crops, strict=True)
+        return np.stack(images), np.stack(targets)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(make, step) for step in range(first, min(first + _LOOKAHEAD, end))]
+        for step in range(first, end):
+            ready = waiting.pop(0)
+            if step + _LOOKAHEAD < end:
+                waiting.append(pool.submit(make, step + _LOOKAHEAD))
+            yield ready.result()
+
+
+def _order(images: int, seed: int, first: int, count: int) -> list[int]:
+    """Return which images are drawn at places `first` … of an endless shuffled sequence."""
+    passes = range(first // images, (first + count - 1) // images + 1)
+    shuffled = np.concatenate(
+        [np.random.default_rng([seed, i, _ORDER]).permutation(images) for i in passes]
+    )
+    start = first - passes[0] * images
+    return [int(i) for i in shuffled[start : start + count]]
