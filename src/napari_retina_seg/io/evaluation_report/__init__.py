@@ -1,0 +1,44 @@
+"""Evaluations to files: a page to read, a table to sort, JSON to compute with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.evaluation_report.page import report_page
+from napari_retina_seg.io.evaluation_report.report import Report
+from napari_retina_seg.io.evaluation_report.tables import report_csv, report_json
+
+__all__ = ["CSV_FILE", "HTML_FILE", "JSON_FILE", "Report", "write_report"]
+
+HTML_FILE, CSV_FILE, JSON_FILE = "evaluation.html", "evaluation.csv", "evaluation.json"
+
+
+def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
+    """Write ``evaluation.html``, ``evaluation.csv`` (a row per image) and ``evaluation.json``.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    folder : Path
+        Where to; made if missing. Files of these names there are replaced.
+
+    Returns
+    -------
+    tuple of Path
+        The three files, the page first.
+
+    Raises
+    ------
+    WriteError
+        If one can't be written; nothing of it is left then.
+    """
+    contents = {
+        HTML_FILE: report_page(report),
+        CSV_FILE: report_csv(report),
+        JSON_FILE: report_json(report),
+    }
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+    return tuple(folder / name for name in contents)

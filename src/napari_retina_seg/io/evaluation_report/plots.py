@@ -1,0 +1,121 @@
+"""Plots of an evaluation, and pictures of its worst cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.agreement import draw_agreement, draw_boundaries, draw_outlines
+from napari_retina_seg.core.calibration import Reliability
+from napari_retina_seg.core.evaluation import Case
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.measures import class_names
+from napari_retina_seg.core.overlay import display
+from napari_retina_seg.core.pixels import resize
+from napari_retina_seg.io.plots import figure_png, picture_png
+
+_LONGEST = 800  # px of a picture's longer side, so that a report of photographs stays small
+_GAP = 8
+
+
+def confusion_png(matrix: npt.NDArray[np.int64], scheme: LabelScheme) -> bytes:
+    """Draw where the pixels of each class went, in percent of the class.
+
+    Parameters
+    ----------
+    matrix : array
+        ``(classes, classes)`` pixels, reference in rows.
+    scheme : LabelScheme
+        Names of the classes.
+    """
+    from matplotlib.figure import Figure
+
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = 100 * matrix / np.maximum(totals, 1)
+    names = class_names(scheme)
+    side = 2.2 + 0.62 * len(names)
+    plot = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = plot.subplots()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(share):
+        if totals[row]:
+            color = "white" if value > 55 else "black"
+            text = f"{value:.1f}"
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
+    places = range(len(names))
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_yticks(places, names)
+    axes.set_xlabel("drawn")
+    axes.set_ylabel("reference")
+    plot.colorbar(image, ax=axes, label="% of the reference's pixels", shrink=0.8)
+    return figure_png(plot)
+
+
+def reliability_png(reliability: Reliability, scheme: LabelScheme) -> bytes:
+    """Draw how often predictions came true against their probability, and how many there were.
+
+    Parameters
+    ----------
+    reliability : Reliability
+        Counts per bin.
+    scheme : LabelScheme
+        Of two classes the probability is that of the second, of more that of the likeliest.
+    """
+    from matplotlib.figure import Figure
+
+    binary = len(scheme) == 2
+    some = reliability.counts > 0
+    plot = Figure(figsize=(5, 5.2), layout="constrained")
+    above, below = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfect")
+    confidence, frequency = reliability.mean_confidence[some], reliability.frequency[some]
+    above.plot(confidence, frequency, color="#0072b2", marker="o", label="measured")
+    above.set(xlim=(0, 1), ylim=(0, 1))
+    above.set_ylabel(
+        f"share that is {scheme.names[1].lower()}" if binary else "share that is right"
+    )
+    above.legend(loc="upper left")
+    edges = reliability.edges
+    below.bar(edges[:-1], reliability.counts, np.diff(edges), align="edge", color="#56b4e9")
+    below.set_yscale("log")
+    below.set_ylabel("pixels")
+    of = scheme.names[1].lower() if binary else "the likeliest class"
+    below.set_xlabel(f"probability of {of}")
+    return figure_png(plot)
+
+
+def case_png(case: Case, scheme: LabelScheme) -> bytes:
+    """Show an image, and beside it where both drawings agree.
+
+    Two classes: agreement white, false negatives blue, false positives red. Else the boundaries,
+    or the outlines of the classes, of the reference blue and of the other orange.
+    """
+    subject, reference, drawn = case.subject, case.reference, case.drawn
+    if reference.heights is not None and drawn.heights is not None:
+        shown = draw_boundaries(subject.pixels, reference.heights, drawn.heights)
+    elif len(scheme) == 2:
+        shown = draw_agreement(reference.labels, drawn.labels, subject.inside)
+    else:
+        shown = draw_outlines(subject.pixels, reference.labels, drawn.labels)
+    panels = [_shrink(panel) for panel in (display(subject.pixels), shown)]
+    gap = np.full((panels[0].shape[0], _GAP, 3), 255, np.uint8)
+    return picture_png(np.hstack([panels[0], gap, panels[1]]))
+
+
+def case_caption(case: Case, scheme: LabelScheme) -> str:
+    """Say which image it is and what the colours mean."""
+    if case.reference.heights is not None and case.drawn.heights is not None:
+        colors = "boundaries of the reference blue, those drawn orange"
+    elif len(scheme) == 2:
+        colors = "agreement white, false negatives blue, false positives red"
+    else:
+        colors = "outlines of the reference blue, those drawn orange"
+    return f"{case.subject.dataset}, {case.subject.name}: Dice {case.dice:.3f}; {colors}"
+
+
+def _shrink(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    scale = _LONGEST / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    rows, columns = (max(1, round(size * scale)) for size in picture.shape[:2])
+    return np.asarray(resize(picture, (rows, columns)), np.uint8)

@@ -1,0 +1,80 @@
+"""`Report`: the evaluations that are told together, and how their figures are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from napari_retina_seg.core.evaluation import Comparison, Evaluation
+from napari_retina_seg.core.measures import MEASURES, Key
+from napari_retina_seg.core.statistics import Estimate
+
+HEADLINES = (
+    "dice",
+    "iou",
+    "mcc",
+    "auc",
+    "average_precision",
+    "boundary_error_px",
+    "boundary_error_um",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What an evaluation tells.
+
+    Attributes
+    ----------
+    title : str
+        Heading of the page.
+    evaluations : tuple of Evaluation
+        The first is told in detail; the others stand beside it.
+    comparisons : tuple of Comparison
+        Pairs, with their differences.
+    about : mapping
+        What was evaluated and how, each in a few words.
+    remarks : tuple of str
+        Sentences on what was left out.
+    """
+
+    title: str
+    evaluations: tuple[Evaluation, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Evaluation:
+        """The evaluation that is told in detail."""
+        return self.evaluations[0]
+
+
+def figure(value: float | None, measure: str, *, signed: bool = False) -> str:
+    """Write a score with the decimals of its measure; nothing if there is none."""
+    if value is None:
+        return ""
+    text = f"{value:{'+' if signed else ''}.{MEASURES[measure].decimals}f}"
+    return text.replace("-", "−")
+
+
+def interval(estimate: Estimate | None, measure: str, *, signed: bool = False) -> str:
+    """Write the limits of an interval; nothing if there is none."""
+    if estimate is None or estimate.low is None:
+        return ""
+    limits = (figure(x, measure, signed=signed) for x in (estimate.low, estimate.high))
+    return " to ".join(limits)
+
+
+def with_interval(estimate: Estimate | None, measure: str) -> str:
+    """Write a mean with its interval in brackets, as far as there are any."""
+    if estimate is None:
+        return ""
+    limits = interval(estimate, measure)
+    value = figure(estimate.value, measure)
+    return f"{value} ({limits})" if limits else value
+
+
+def whole_measures(evaluation: Evaluation) -> list[str]:
+    """Return the measures of the whole image that an evaluation has, in their usual order."""
+    return [name for name in MEASURES if Key(name) in evaluation.means]

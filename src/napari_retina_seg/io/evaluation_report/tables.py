@@ -1,0 +1,119 @@
+"""Evaluations as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from io import StringIO
+from typing import Any
+
+from napari_retina_seg import __version__
+from napari_retina_seg.core.calibration import Reliability
+from napari_retina_seg.core.evaluation import Comparison, Evaluation
+from napari_retina_seg.core.measures import MEASURES, Key, class_names
+from napari_retina_seg.core.statistics import Estimate
+from napari_retina_seg.io.evaluation_report.report import Report
+
+_WHOLE = "all"
+
+
+def report_csv(report: Report) -> str:
+    """Return a row per image and evaluation, and a column per score, empty where it is absent."""
+    keys = list(dict.fromkeys(key for one in report.evaluations for key in _ordered(one)))
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    names = [" ".join(filter(None, key)) for key in keys]
+    writer.writerow(["scored", "reference", "dataset", "group", "image", *names])
+    for one in report.evaluations:
+        for row in one.images:
+            scores = (row.scores.get(key) for key in keys)
+            cells = ["" if score is None else f"{score:.6g}" for score in scores]
+            who = (one.name, one.reference or "", row.dataset, row.group, row.name)
+            writer.writerow([*who, *cells])
+    return text.getvalue()
+
+
+def _ordered(evaluation: Evaluation) -> list[Key]:
+    """Sort scores by measure, those of the whole first and their parts as they came."""
+    order = list(MEASURES)
+    return sorted(evaluation.means, key=lambda key: (order.index(key.measure), bool(key.part)))
+
+
+def report_json(report: Report) -> str:
+    """Return all figures: scores are nested as measure, then part, ``all`` for the whole."""
+    used = {key.measure for one in report.evaluations for key in one.means}
+    content = {
+        "schema_version": 1,
+        "program": f"napari-retina-seg {__version__}",
+        "title": report.title,
+        "about": dict(report.about),
+        "remarks": list(report.remarks),
+        "measures": {name: asdict(MEASURES[name]) for name in MEASURES if name in used},
+        "evaluations": [_evaluation(one) for one in report.evaluations],
+        "comparisons": [_comparison(one) for one in report.comparisons],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _evaluation(one: Evaluation) -> dict[str, Any]:
+    return {
+        "scored": one.name,
+        "reference": one.reference,
+        "images": len(one.images),
+        "groups": len({row.group for row in one.images}),
+        "mean": _nested({key: _estimate(one.means[key]) for key in _ordered(one)}),
+        "pooled": _nested(one.pooled),
+        "confusion": {"classes": class_names(one.scheme), "pixels": one.matrix.tolist()},
+        "reliability": _reliability(one.reliability),
+        "per_image": [
+            {
+                "dataset": row.dataset,
+                "group": row.group,
+                "image": row.name,
+                "scores": _nested(row.scores),
+            }
+            for row in one.images
+        ],
+    }
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    return {
+        "first": one.first.name,
+        "second": one.second.name,
+        "reference": one.first.reference,
+        "difference": _nested({key: _estimate(each) for key, each in one.differences.items()}),
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {name: value for name, value in asdict(estimate).items() if value is not None}
+
+
+def _nested(scores: Mapping[Key, Any]) -> dict[str, dict[str, Any]]:
+    result: dict[str, dict[str, Any]] = {}
+    for key, value in scores.items():
+        result.setdefault(key.measure, {})[key.part or _WHOLE] = value
+    return result
+
+
+def _reliability(reliability: Reliability | None) -> list[dict[str, Any]] | None:
+    """Return the bins that hold anything."""
+    if reliability is None:
+        return None
+    edges = reliability.edges
+    columns = (
+        edges[:-1],
+        edges[1:],
+        reliability.counts,
+        reliability.mean_confidence,
+        reliability.frequency,
+    )
+    names = ("from", "to", "predictions", "mean_probability", "came_true")
+    return [
+        dict(zip(names, map(float, row), strict=True))
+        for row in zip(*columns, strict=True)
+        if row[2] > 0
+    ]
