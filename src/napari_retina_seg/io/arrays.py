@@ -58,6 +58,26 @@ def read_npz(path: Path) -> RetinaImage:
     return _assemble(path, pixels)
 
 
+def open_stack(path: Path) -> npt.NDArray[Any]:
+    """Open an array file without reading it: its slices are read when they are taken.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npy`` file.
+
+    Raises
+    ------
+    ReadError
+        If it is damaged, cut short, or holds something else than numbers.
+    """
+    with decoding(path, "NumPy array"):
+        stack = np.load(path, mmap_mode="r", allow_pickle=False)
+    if stack.dtype.kind not in "buif":
+        raise ReadError(f"'{path}' holds {stack.dtype}: a stack is of whole or real numbers.")
+    return np.asarray(stack)
+
+
 def _choose_array(path: Path, archive: zipfile.ZipFile) -> str:
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     if not names:

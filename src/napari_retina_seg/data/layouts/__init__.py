@@ -9,14 +9,27 @@ from pathlib import Path
 
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.data.labelled import SPLITS, LabelledImage
-from napari_retina_seg.data.layouts import chase_db1, hrf, oct_layers
+from napari_retina_seg.data.layouts import (
+    chase_db1,
+    drive,
+    duke,
+    hrf,
+    oct_layers,
+    octid,
+    pairs,
+    stacks,
+)
 from napari_retina_seg.data.layouts.options import ReadOptions, apply_options
 
 __all__ = ["LabelledImage", "ReadOptions", "read_data", "read_dataset"]
 
 # Those with names of their own before those that any folder may have.
-_LAYOUTS = (oct_layers.LAYOUT, chase_db1.LAYOUT, hrf.LAYOUT)
+_LAYOUTS = tuple(
+    module.LAYOUT for module in (drive, duke, oct_layers, chase_db1, hrf, pairs, stacks, octid)
+)
 _SPLITS = "splits.json"
+
+_Images = tuple[LabelledImage, ...]
 
 
 def read_dataset(folder: Path, options: ReadOptions | None = None) -> tuple[LabelledImage, ...]:
@@ -43,9 +56,7 @@ def read_dataset(folder: Path, options: ReadOptions | None = None) -> tuple[Labe
     """
     images = _find_images(folder)
     if not images:
-        known = "; ".join(layout.expected for layout in _LAYOUTS)
-        reason = "There is no folder" if not folder.is_dir() else "No data set was found in"
-        raise DataError(f"{reason} '{folder}'. Expected one of: {known}.")
+        raise _unknown(folder)
     return apply_options(images, options or ReadOptions())
 
 
@@ -73,40 +84,72 @@ def read_data(
     DataError
         If there is no data set, one that is named is missing, or two have the same name.
     """
-    folders = [folder for path in paths for folder in _find_folders(path, names)]
+    found: dict[Path, _Images] = {}
+    missing: set[str] = set()
+    for path in paths:
+        images = _find_images(path)
+        if images:
+            found[path] = images
+        else:
+            found.update(_find_inside(path, names))
+            missing.update(names)
+    missing -= {folder.name for folder in found}
+    if missing:
+        folders = " or ".join(map(repr, map(str, paths)))
+        raise DataError(
+            f"There is no data set '{min(missing)}' in {folders}: put it there, or name its folder."
+        )
+    _check_names(found)
+    options = options or ReadOptions()
+    return tuple(image for images in found.values() for image in apply_options(images, options))
+
+
+def _find_inside(path: Path, names: Sequence[str]) -> dict[Path, _Images]:
+    """Return the data sets that are subfolders; each that is named must be one."""
+    if not path.is_dir():
+        raise _unknown(path)
+    found = {}
+    for folder in sorted(path.iterdir()):
+        if folder.is_dir() and (not names or folder.name in names):
+            images = _find_images(folder)
+            if images:
+                found[folder] = images
+            elif names:
+                raise _unknown(folder)
+    if not found and not names:
+        raise _unknown(path)
+    return found
+
+
+def _check_names(found: dict[Path, _Images]) -> None:
     owners: dict[str, Path] = {}
-    images: list[LabelledImage] = []
-    for folder in dict.fromkeys(folders):
-        found = read_dataset(folder, options)
-        other = owners.setdefault(found[0].dataset, folder)
+    for folder, images in found.items():
+        other = owners.setdefault(images[0].dataset, folder)
         if other != folder:
             raise DataError(
-                f"'{other}' and '{folder}' are both called '{found[0].dataset}': rename one of the"
+                f"'{other}' and '{folder}' are both called '{images[0].dataset}': rename one of the"
                 " folders, or leave it out."
             )
-        images.extend(found)
-    return tuple(images)
 
 
-def _find_folders(path: Path, names: Sequence[str]) -> list[Path]:
-    if not path.is_dir() or _find_images(path):
-        return [path]
-    if names:
-        return [path / name for name in names]
-    found = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
-    return [folder for folder in found if _find_images(folder)] or [path]
+def _unknown(folder: Path) -> DataError:
+    if not folder.is_dir():
+        return DataError(f"There is no folder '{folder}': name one with a data set.")
+    known = "; ".join(layout.expected for layout in _LAYOUTS)
+    return DataError(f"No data set was found in '{folder}': expected one of {known}.")
 
 
-def _find_images(folder: Path) -> tuple[LabelledImage, ...]:
+def _find_images(folder: Path) -> _Images:
     for layout in _LAYOUTS:
         images = layout.read(folder) if folder.is_dir() else ()
         if images:
             images = tuple(replace(image, layout=layout.expected) for image in images)
+            images = tuple(sorted(images, key=lambda image: image.name))
             return _apply_splits(images, folder / _SPLITS)
     return ()
 
 
-def _apply_splits(images: tuple[LabelledImage, ...], path: Path) -> tuple[LabelledImage, ...]:
+def _apply_splits(images: _Images, path: Path) -> _Images:
     if not path.is_file():
         return images
     try:

@@ -1,7 +1,8 @@
-"""The High-Resolution Fundus set: vessels, or arteries and veins, of 45 photographs."""
+"""The High-Resolution Fundus set: 45 photographs with vessels, or with arteries and veins."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,27 +11,56 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, read_plane
+from napari_retina_seg.data.layouts.layout import (
+    Layout,
+    absent,
+    find_files,
+    read_binary,
+    read_field,
+    read_plane,
+)
 from napari_retina_seg.io.masks import read_classes
 
 _ARTERIES_VEINS = "_av.png"
 
 
 def _read(folder: Path) -> tuple[LabelledImage, ...]:
-    return tuple(map(_image, sorted(folder.glob(f"*{_ARTERIES_VEINS}"))))
+    if (folder / "images").is_dir() and (folder / "manual1").is_dir():
+        return tuple(map(_official, find_files(folder / "images").values()))
+    masks = sorted(folder.glob(f"*{_ARTERIES_VEINS}"))
+    return tuple(
+        _image(mask.with_name(f"{name}.jpg"), partial(_read_vessels, mask))
+        for mask in masks
+        for name in [mask.name.removesuffix(_ARTERIES_VEINS)]
+    )
 
 
-def _image(mask: Path) -> LabelledImage:
-    name = mask.name.removesuffix(_ARTERIES_VEINS)
-    path = mask.with_name(f"{name}.jpg")
+def _official(path: Path) -> LabelledImage:
+    mask = path.parents[1] / "manual1" / f"{path.stem}.tif"
+    field = path.parents[1] / "mask" / f"{path.stem}_mask.tif"
+    return _image(
+        path,
+        partial(read_binary, mask)
+        if mask.is_file()
+        else absent(f"'{path.name}' has no tracing '{mask}': put it back."),
+        partial(read_field, field) if field.is_file() else None,
+    )
+
+
+def _image(
+    path: Path,
+    read_labels: Callable[[], npt.NDArray[np.uint8]],
+    read_field: Callable[[], npt.NDArray[np.bool_]] | None = None,
+) -> LabelledImage:
     return LabelledImage(
-        name=name,
+        name=path.stem,
         dataset="hrf",
-        group=name,  # one photograph of each patient
+        group=path.stem,  # one photograph of each patient
         modality=Modality.FUNDUS,
         path=path,
         read_pixels=partial(read_plane, path),
-        read_labels=partial(_read_vessels, mask),
+        read_labels=read_labels,
+        read_field=read_field,
     )
 
 
@@ -39,4 +69,8 @@ def _read_vessels(path: Path) -> npt.NDArray[np.uint8]:
     return (read_classes(path) > 0).astype(np.uint8)
 
 
-LAYOUT = Layout(f"'01_h.jpg' beside '01_h{_ARTERIES_VEINS}' (HRF)", _read)
+LAYOUT = Layout(
+    f"'images/01_h.jpg' beside 'manual1/01_h.tif', or '01_h.jpg' beside '01_h{_ARTERIES_VEINS}'"
+    " (HRF)",
+    _read,
+)

@@ -1,0 +1,109 @@
+"""Stacks of images and of masks in ``.npy`` files, as the SegNet system keeps them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.preprocess import Plane
+from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.data.layouts.layout import SPLIT_NAMES, Layout
+from napari_retina_seg.io.arrays import open_stack
+
+_Stack = npt.NDArray[Any]
+_IMAGES = {"images", "image", "imgs", "x"}
+_MASKS = {"masks", "mask", "labels", "label", "y"}
+
+
+def _read(folder: Path) -> tuple[LabelledImage, ...]:
+    """Pair the stacks by what their names say beside "images" and "masks"."""
+    images, masks = _find(folder, _IMAGES), _find(folder, _MASKS)
+    if not images.keys() & masks.keys():
+        return ()
+    alone = [(images | masks)[key] for key in images.keys() ^ masks.keys()]
+    if alone:
+        raise DataError(
+            f"'{alone[0]}' is without its counterpart: a stack of images needs one of masks, e.g."
+            " 'train_images.npy' and 'train_masks.npy'."
+        )
+    return tuple(
+        image for key in sorted(images) for image in _read_pair(key, images[key], masks[key])
+    )
+
+
+def _find(folder: Path, words: set[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.npy")):
+        parts = re.split(r"[ _-]+", path.stem.lower())
+        rest = [part for part in parts if part not in words]
+        if len(rest) == len(parts):
+            continue
+        other = found.setdefault("_".join(rest), path)
+        if other != path:
+            raise DataError(
+                f"'{other.name}' and '{path.name}' in '{folder}' hold the same kind of stack: keep"
+                " one of them."
+            )
+    return found
+
+
+def _read_pair(key: str, images_at: Path, masks_at: Path) -> Iterator[LabelledImage]:
+    images, masks = open_stack(images_at), open_stack(masks_at)
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3)):
+        raise DataError(
+            f"'{images_at}' has the shape {images.shape}: expected (images, rows, columns), with a"
+            " last axis of 1 or 3 if need be."
+        )
+    if masks.ndim not in (3, 4):
+        raise DataError(
+            f"'{masks_at}' has the shape {masks.shape}: expected (images, rows, columns) of class"
+            " values, with a last axis of 1, or of one channel per class."
+        )
+    if len(images) != len(masks):
+        raise DataError(
+            f"'{images_at}' holds {len(images)} images and '{masks_at}' {len(masks)} masks: save"
+            " the same number of both, in the same order."
+        )
+    for index in range(len(images)):
+        name = f"{key}_{index:04d}".lstrip("_")
+        yield LabelledImage(
+            name=name,
+            dataset=images_at.parent.resolve().name,
+            group=name,
+            modality=Modality.UNKNOWN,
+            path=images_at,
+            read_pixels=partial(_plane, images, index),
+            read_labels=partial(_classes, masks, index, masks_at),
+            split=SPLIT_NAMES.get(key),
+        )
+
+
+def _plane(stack: _Stack, index: int) -> Plane:
+    plane = np.array(stack[index])
+    return plane[..., 0] if plane.ndim == 3 and plane.shape[-1] == 1 else plane
+
+
+def _classes(stack: _Stack, index: int, path: Path) -> npt.NDArray[np.int64]:
+    mask = np.array(stack[index])
+    if mask.ndim == 3 and mask.shape[-1] > 1:
+        if ((mask != 0).sum(axis=-1) != 1).any():
+            raise DataError(
+                f"Mask {index} of '{path}' has pixels of no class or of several: in a stack with a"
+                " channel per class, background too, one channel of each pixel is set."
+            )
+        return np.asarray(mask.argmax(axis=-1))
+    classes = mask.reshape(mask.shape[:2]).astype(np.int64)
+    if not np.array_equal(classes, mask.reshape(mask.shape[:2])):
+        raise DataError(f"Mask {index} of '{path}' has values that are no whole numbers.")
+    return classes
+
+
+LAYOUT = Layout("stacks 'images.npy' and 'masks.npy', or 'X.npy' and 'y.npy'", _read)
