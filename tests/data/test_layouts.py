@@ -69,6 +69,12 @@ def test_chase_db1_as_it_is_handed_out(tmp_path):
     assert np.array_equal(image.labels("second_observer"), VESSEL[::-1])
 
 
+def test_what_macos_adds_to_archives_is_no_image(tmp_path):
+    write_chase(tmp_path, "01L")
+    (tmp_path / "._Image_01L_1stHO.png").write_bytes(b"\0\5\x16\7")
+    assert len(read_dataset(tmp_path)) == 1
+
+
 def test_hrf_with_arteries_and_veins(tmp_path):
     photo = np.zeros((24, 20, 3), np.uint8)
     photo[..., 2] = 90

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, read_binary, read_plane
+from napari_retina_seg.data.layouts.layout import Layout, find_visible, read_binary, read_plane
 
 _FIRST, _SECOND = "_1stHO.png", "_2ndHO.png"
 
 
 def _read(folder: Path) -> tuple[LabelledImage, ...]:
-    return tuple(map(_image, sorted(folder.glob(f"*{_FIRST}"))))
+    return tuple(map(_image, find_visible(folder, f"*{_FIRST}")))
 
 
 def _image(mask: Path) -> LabelledImage:

@@ -19,7 +19,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import DUKE_LAYERS
 from napari_retina_seg.core.surfaces import to_labels
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, absent
+from napari_retina_seg.data.layouts.layout import Layout, absent, find_visible
 from napari_retina_seg.io.guard import decoding
 
 _Array = npt.NDArray[Any]
@@ -28,7 +28,7 @@ _BOUNDARIES = len(DUKE_LAYERS.surfaces)
 
 def _read(folder: Path) -> tuple[LabelledImage, ...]:
     return tuple(
-        image for path in sorted(folder.glob("Subject_*.mat")) for image in _read_subject(path)
+        image for path in find_visible(folder, "Subject_*.mat") for image in _read_subject(path)
     )
 
 
@@ -40,7 +40,7 @@ def _read_subject(path: Path) -> Iterator[LabelledImage]:
         yield _image(path, path.stem, absent(str(error)), absent(str(error)))
         return
     traced = [k for k in range(first.shape[2]) if _run(first[..., k]).stop]
-    # Decompressing a subject takes a second and 180 MB: once, and only what was traced is kept.
+    # A subject is 180 MB when decompressed: that is done once, and what was not traced is dropped.
     read_scans = cache(partial(_read_scans, path, tuple(traced)))
     for place, k in enumerate(traced):
         both = _run(first[..., k] + second[..., k])

@@ -15,6 +15,7 @@ from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
     find_files,
+    find_visible,
     read_binary,
     read_field,
     read_plane,
@@ -27,7 +28,7 @@ _ARTERIES_VEINS = "_av.png"
 def _read(folder: Path) -> tuple[LabelledImage, ...]:
     if (folder / "images").is_dir() and (folder / "manual1").is_dir():
         return tuple(map(_official, find_files(folder / "images").values()))
-    masks = sorted(folder.glob(f"*{_ARTERIES_VEINS}"))
+    masks = find_visible(folder, f"*{_ARTERIES_VEINS}")
     return tuple(
         _image(mask.with_name(f"{name}.jpg"), partial(_read_vessels, mask))
         for mask in masks

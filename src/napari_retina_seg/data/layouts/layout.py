@@ -89,6 +89,11 @@ def _refuse(message: str) -> NoReturn:
     raise DataError(message)
 
 
+def find_visible(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a pattern in the order of their names, less macOS' hidden companions."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 def find_files(folder: Path) -> dict[str, Path]:
     """Return the image files of a folder by their stems, in the order of their names.
 
@@ -98,8 +103,8 @@ def find_files(folder: Path) -> dict[str, Path]:
         If two have the same stem.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+    for path in find_visible(folder, "*"):
+        if path.suffix.lower() not in SUFFIXES:
             continue
         if path.stem in found:
             raise DataError(

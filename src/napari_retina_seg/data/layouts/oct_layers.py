@@ -11,14 +11,14 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, read_plane
+from napari_retina_seg.data.layouts.layout import Layout, find_visible, read_plane
 from napari_retina_seg.io.masks import read_classes
 
 _MASK, _HEIGHTS = "_mask.png", "_boundaries.csv"
 
 
 def _read(folder: Path) -> tuple[LabelledImage, ...]:
-    masks = sorted(folder.glob(f"*{_MASK}"))
+    masks = find_visible(folder, f"*{_MASK}")
     stated = (folder / "splits.json").is_file() or any(folder.glob(f"*{_HEIGHTS}"))
     return tuple(map(_image, masks)) if stated else ()
 

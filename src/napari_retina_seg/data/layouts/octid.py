@@ -14,7 +14,13 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCTID_LAYERS
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, absent, find_files, read_plane
+from napari_retina_seg.data.layouts.layout import (
+    Layout,
+    absent,
+    find_files,
+    find_visible,
+    read_plane,
+)
 from napari_retina_seg.io.polygons import Annotation, Polygon, draw, read_vgg
 
 # What browsers, Windows, macOS and people put behind the name of a copy.
@@ -40,7 +46,7 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
 
 
 def _read_annotations(folder: Path) -> Iterator[tuple[Path, Annotation]]:
-    for path in sorted(folder.glob("*.json")):
+    for path in find_visible(folder, "*.json"):
         for annotation in read_vgg(path) or ():
             if annotation.polygons:  # VIA lists the images that nobody annotated too
                 yield path, annotation

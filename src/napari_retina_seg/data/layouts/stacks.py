@@ -15,7 +15,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.preprocess import Plane
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import SPLIT_NAMES, Layout
+from napari_retina_seg.data.layouts.layout import SPLIT_NAMES, Layout, find_visible
 from napari_retina_seg.io.arrays import open_stack
 
 _Stack = npt.NDArray[Any]
@@ -41,7 +41,7 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
 
 def _find(folder: Path, words: set[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.npy")):
+    for path in find_visible(folder, "*.npy"):
         parts = re.split(r"[ _-]+", path.stem.lower())
         rest = [part for part in parts if part not in words]
         if len(rest) == len(parts):
