@@ -68,7 +68,7 @@ def test_a_mask_of_another_size_is_bad(make_image):
 
 def test_a_blank_image_is_bad(make_image):
     blank = make_image("b", read_pixels=lambda: np.full((40, 32), 7, np.uint8))
-    with pytest.raises(DataError, match=r"b\.png': The image is 7 everywhere"):
+    with pytest.raises(DataError, match=r"b\.png'.* is 7 everywhere"):
         vet_oct([make_image("a"), blank])
 
 
@@ -126,12 +126,13 @@ def test_boundaries_that_do_not_fit_are_bad(make_image):
     with pytest.raises(DataError, match=r"8 boundaries of 31 columns: 'oct-layers' needs 8 of 32"):
         vet_oct(images)
     broken = make_image("c", read_heights=absent("'c.csv' can't be read."))
-    assert vet_oct([images[0], *images, broken], skip_bad=True).skipped[1].startswith("'c.csv'")
+    vetted = vet_oct([images[0], *images, broken], skip_bad=True)
+    assert "'c.csv' can't be read" in vetted.skipped[1]
 
 
 def test_a_field_of_view_of_another_size_is_bad(make_image):
     odd = make_image("b", read_field=lambda: np.ones((40, 40), bool))
-    with pytest.raises(DataError, match=r"b\.png' has a field of view of another size"):
+    with pytest.raises(DataError, match=r"b\.png' has 40 × 32 px and its field of view 40 × 40"):
         vet_oct([make_image("a"), odd])
 
 

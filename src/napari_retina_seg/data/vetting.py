@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from napari_retina_seg.core.errors import DataError, RetinaSegError
+from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress
@@ -13,7 +13,14 @@ from napari_retina_seg.data.examine import Examination, Fault, examine
 from napari_retina_seg.data.labelled import LabelledImage
 
 # What is wrong with a file rather than with how the data and the model were chosen.
-_SKIPPABLE = (Fault.UNREADABLE, Fault.BLANK, Fault.NO_MASK, Fault.SIZE)
+_SKIPPABLE = (
+    Fault.UNREADABLE,
+    Fault.BLANK,
+    Fault.NO_MASK,
+    Fault.SIZE,
+    Fault.HEIGHTS,
+    Fault.FIELD,
+)
 _FATAL = (Fault.MODALITY, Fault.VALUES)
 
 
@@ -80,7 +87,7 @@ def vet(
     for done, image in enumerate(images, start=1):
         token.raise_if_cancelled()
         examination = _look(image, scheme, modality)
-        bad = _bad(image, examination, scheme)
+        bad = _bad(examination)
         if bad is None:
             kept.append(replace(image, modality=modality))
             empty += examination.has(Fault.EMPTY)
@@ -111,27 +118,10 @@ def _look(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Exam
     return examination
 
 
-def _bad(image: LabelledImage, examination: Examination, scheme: LabelScheme) -> str | None:
+def _bad(examination: Examination) -> str | None:
     """Return why an image can't be used, if so."""
-    for finding in examination.findings:
-        if finding.fault in _SKIPPABLE:
-            return finding.sentence
-    if examination.labels is None:
-        return None
-    rows, columns = examination.labels.shape
-    try:
-        if scheme.surfaces and image.read_heights is not None:
-            shape, expected = image.heights().shape, (len(scheme.surfaces), columns)
-            if shape != expected:
-                return (
-                    f"'{image.path}' has {shape[0]} boundaries of {shape[1]} columns:"
-                    f" '{scheme.name}' needs {expected[0]} of {expected[1]}."
-                )
-        if image.read_field is not None and image.read_field().shape != (rows, columns):
-            return f"'{image.path}' has a field of view of another size: export it again."
-    except (RetinaSegError, OSError) as error:
-        return str(error)
-    return None
+    sentences = (one.sentence for one in examination.findings if one.fault in _SKIPPABLE)
+    return next(sentences, None)
 
 
 def _check_number(kept: Sequence[LabelledImage], skipped: Sequence[str]) -> None:
