@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_retina_seg.core.errors import ImageError, RetinaSegError
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import check_plane
 from napari_retina_seg.core.preprocess import Plane
@@ -93,11 +93,11 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
         try:
             check_plane(pixels)
         except ImageError as error:
-            find(Fault.BLANK, _naming(image, error))
+            find(Fault.BLANK, str(error).replace("The image", locate(image), 1))
         if {looks, modality} == {Modality.OCT, Modality.FUNDUS}:
             find(
                 Fault.MODALITY,
-                f"'{image.path}' looks like {_KINDS[looks]} among {_KINDS_OF_MANY[modality]}:"
+                f"{locate(image)} looks like {_KINDS[looks]} among {_KINDS_OF_MANY[modality]}:"
                 " take it out, or train on its kind by itself.",
             )
     try:
@@ -119,7 +119,13 @@ _KINDS_OF_MANY = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photograph
 def _naming(image: LabelledImage, error: Exception) -> str:
     """Say what was wrong; a reader that was handed bytes does not know the file."""
     sentence = str(error)
-    return sentence if image.path.name in sentence else f"'{image.path}': {sentence}"
+    return sentence if image.path.name in sentence else f"{locate(image)}: {sentence}"
+
+
+def locate(image: LabelledImage) -> str:
+    """Name an image by its file, and by its name too where a file holds many."""
+    alone = image.name.endswith(image.path.stem)
+    return f"'{image.path}'" if alone else f"'{image.name}' of '{image.path}'"
 
 
 def _examine_mask(
@@ -130,7 +136,7 @@ def _examine_mask(
         findings.append(
             Finding(
                 Fault.SIZE,
-                f"'{image.path}' has {_size(pixels.shape[:2])} px and its mask"
+                f"{locate(image)} has {_size(pixels.shape[:2])} px and its mask"
                 f" {_size(labels.shape)}: export the mask at the size of its image.",
             )
         )
@@ -140,7 +146,7 @@ def _examine_mask(
         findings.append(
             Finding(
                 Fault.VALUES,
-                f"The mask of '{image.path}' holds {describe_values(unknown)}, which"
+                f"The mask of {locate(image)} holds {describe_values(unknown)}, which"
                 f" '{scheme.name}' has no class for: {advise(values.tolist(), scheme)}.",
             )
         )
@@ -148,7 +154,7 @@ def _examine_mask(
         findings.append(
             Finding(
                 Fault.EMPTY,
-                f"The mask of '{image.path}' is background only: draw it, or take the image out.",
+                f"The mask of {locate(image)} is background only: draw it, or take the image out.",
             )
         )
     return findings
@@ -167,8 +173,8 @@ def _examine_heights(image: LabelledImage, pixels: Plane, scheme: LabelScheme) -
     return [
         Finding(
             Fault.HEIGHTS,
-            f"'{image.path}' has {shape[0]} boundaries of {shape[1]} columns: '{scheme.name}' needs"
-            f" {expected[0]} of {expected[1]}.",
+            f"{locate(image)} has {shape[0]} boundaries of {shape[1]} columns: '{scheme.name}'"
+            f" needs {expected[0]} of {expected[1]}.",
         )
     ]
 
@@ -185,7 +191,7 @@ def _examine_field(image: LabelledImage, pixels: Plane) -> list[Finding]:
     return [
         Finding(
             Fault.FIELD,
-            f"'{image.path}' has {_size(pixels.shape[:2])} px and its field of view"
+            f"{locate(image)} has {_size(pixels.shape[:2])} px and its field of view"
             f" {_size(shape)}: export the field at the size of its image.",
         )
     ]
@@ -238,7 +244,13 @@ def advise(values: Collection[int], scheme: LabelScheme) -> str:
         return f"if that is what they mean, add {options}"
     if len(values) > 4 * len(scheme):
         return "it was saved with losses or smoothed, so export it again, as PNG and unsmoothed"
+    others = [
+        f"'{name}'"
+        for name, other in SCHEMES.items()
+        if max(values) < len(other) and bool(other.surfaces) == bool(scheme.surfaces)
+    ]
+    known = f", or choose the classes of {' or '.join(others)}" if others else ""
     return (
-        f"export it with the values 0 to {len(scheme) - 1}, say with --remap VALUE:CLASS which"
-        " class each is, or choose another --scheme"
+        f"export it with the values 0 to {len(scheme) - 1}, or say with --remap VALUE:CLASS which"
+        f" class each is{known}"
     )
