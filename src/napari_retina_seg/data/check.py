@@ -1,0 +1,260 @@
+"""Explore training data: what there is, how it is spread, and what would spoil a training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import (
+    DUKE_LAYERS,
+    FUNDUS_VESSELS,
+    OCT_LAYERS,
+    OCTID_LAYERS,
+    LabelScheme,
+)
+from napari_retina_seg.core.modality import guess_modality
+from napari_retina_seg.core.pixels import Plane, to_grey
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.data.examine import Examination, Fault, Finding, examine
+from napari_retina_seg.data.labelled import SPLITS, LabelledImage
+from napari_retina_seg.data.leaks import Copy, Fingerprint, find_copies, fingerprint
+
+UNDIVIDED = "undivided"
+_LEVELS = 256  # bins of one image's histogram: exact for uint8
+_BINS = 64
+_SCHEMES_OF = {"duke": DUKE_LAYERS, "octid": OCTID_LAYERS}
+_GLANCES = 5  # images that tell what kind all are
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """How often grey levels occur: ``counts[k]`` of them in the k-th of equal bins.
+
+    Attributes
+    ----------
+    counts : array
+        ``(bins,)`` whole numbers.
+    low, high : float
+        Edges of the first and the last bin, in the values of the file.
+    """
+
+    counts: npt.NDArray[np.int64]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedImage:
+    """What is known of an image after it was read.
+
+    Attributes
+    ----------
+    image : LabelledImage
+        Which one.
+    shape : tuple of int or None
+        Of its pixels; None if they can't be read.
+    dtype : str
+        Of its pixels, in NumPy's words; empty if they can't be read.
+    modality : Modality
+        What it looks like.
+    histogram : Histogram or None
+        Of its grey levels, finite ones; the mean of the channels is the grey of a colour.
+    areas : mapping or None
+        Pixels by mask value, of those values that there are; None if the mask can't be read.
+    findings : tuple of Finding
+        What is wrong with it.
+    """
+
+    image: LabelledImage
+    shape: tuple[int, ...] | None
+    dtype: str
+    modality: Modality
+    histogram: Histogram | None
+    areas: Mapping[int, int] | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def split(self) -> str:
+        """``train``, ``val``, ``test`` or ``undivided``."""
+        return self.image.split or UNDIVIDED
+
+    @property
+    def faults(self) -> frozenset[Fault]:
+        """What is wrong with it, without the sentences."""
+        return frozenset(finding.fault for finding in self.findings)
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetCheck:
+    """What was found in one or several data sets.
+
+    Attributes
+    ----------
+    scheme : LabelScheme
+        The classes that the masks were compared with.
+    modality : Modality
+        What most images are.
+    images : tuple of CheckedImage
+        In the order in which they were listed.
+    copies : tuple of Copy
+        Images that are there before already, by their places in `images`.
+    """
+
+    scheme: LabelScheme
+    modality: Modality
+    images: tuple[CheckedImage, ...]
+    copies: tuple[Copy, ...]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have images, ``train`` first."""
+        present = {checked.split for checked in self.images}
+        return tuple(split for split in (*SPLITS, UNDIVIDED) if split in present)
+
+    @property
+    def datasets(self) -> dict[str, tuple[CheckedImage, ...]]:
+        """The images of each data set."""
+        found: dict[str, list[CheckedImage]] = {}
+        for checked in self.images:
+            found.setdefault(checked.image.dataset, []).append(checked)
+        return {name: tuple(images) for name, images in found.items()}
+
+    def of_split(self, split: str) -> tuple[CheckedImage, ...]:
+        """Return the images of a split."""
+        return tuple(checked for checked in self.images if checked.split == split)
+
+    def areas(self, split: str) -> npt.NDArray[np.int64]:
+        """Return the pixels of each class in a split, ``(classes,)``; unknown values are none."""
+        areas = np.zeros(len(self.scheme), np.int64)
+        for checked in self.of_split(split):
+            for value, pixels in (checked.areas or {}).items():
+                if value < len(areas):
+                    areas[value] += pixels
+        return areas
+
+    def histogram(self, split: str) -> Histogram | None:
+        """Return the grey levels of a split; those of all splits have the same bins."""
+        known = [checked.histogram for checked in self.images if checked.histogram]
+        mine = [checked.histogram for checked in self.of_split(split) if checked.histogram]
+        if not mine:
+            return None
+        low, high = min(one.low for one in known), max(one.high for one in known)
+        counts = np.zeros(_BINS, np.int64)
+        for one in mine:
+            edges = np.linspace(one.low, one.high, len(one.counts) + 1)
+            middles = (edges[1:] + edges[:-1]) / 2
+            np.add.at(counts, _bins_of(middles, low, high, _BINS), one.counts)
+        return Histogram(counts, low, high)
+
+
+def _usual_scheme(images: Sequence[LabelledImage], modality: Modality) -> LabelScheme:
+    """Return the classes that are to be expected in the masks of such images."""
+    own = {_SCHEMES_OF.get(image.dataset) for image in images}
+    (scheme,) = own if len(own) == 1 else {None}
+    return scheme or (FUNDUS_VESSELS if modality is Modality.FUNDUS else OCT_LAYERS)
+
+
+def check_dataset(
+    images: Sequence[LabelledImage],
+    scheme: LabelScheme | None = None,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, DatasetCheck]:
+    """Read every image, and tell what there is and what is wrong.
+
+    Parameters
+    ----------
+    images : sequence of LabelledImage
+        All that a training would get.
+    scheme : LabelScheme, optional
+        The classes that their masks may hold; by default those usual for the data set, or
+        for what most images are.
+    token : CancelToken, optional
+        Looked at before every image.
+
+    Returns
+    -------
+    DatasetCheck
+        Files that can't be read are among its images, with the reason.
+
+    Raises
+    ------
+    Cancelled
+        If the token asks for it.
+    """
+    token = token or CancelToken()
+    modality = _commonest_modality(images)
+    scheme = scheme or _usual_scheme(images, modality)
+    checked: list[CheckedImage] = []
+    prints: list[Fingerprint | None] = []
+    for place, image in enumerate(images):
+        token.raise_if_cancelled()
+        yield Progress(place, len(images), image.name)
+        examination = examine(image, scheme, modality)
+        checked.append(_summarise(image, examination))
+        seen = None if examination.has(Fault.BLANK) else examination.pixels
+        prints.append(None if seen is None else fingerprint(seen))
+    copies = yield from find_copies(images, prints, token)
+    return DatasetCheck(scheme, modality, tuple(checked), copies)
+
+
+def _commonest_modality(images: Sequence[LabelledImage]) -> Modality:
+    """Tell what most images are; where no layout says it, by the looks of a few."""
+    told = Counter(one.modality for one in images if one.modality is not Modality.UNKNOWN)
+    if not told:
+        few = images[:: max(1, len(images) // _GLANCES)]
+        looks = [_glance(image) for image in few]
+        told = Counter(look for look in looks if look is not Modality.UNKNOWN)
+    return told.most_common(1)[0][0] if told else Modality.UNKNOWN
+
+
+def _glance(image: LabelledImage) -> Modality:
+    try:
+        return guess_modality(image.pixels())
+    except (RetinaSegError, OSError):
+        return Modality.UNKNOWN
+
+
+def _summarise(image: LabelledImage, examination: Examination) -> CheckedImage:
+    """Keep what is known of an image, and let its pixels go."""
+    pixels, labels = examination.pixels, examination.labels
+    areas = None
+    if labels is not None:
+        counts = np.bincount(labels.ravel(), minlength=256)
+        areas = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    return CheckedImage(
+        image=image,
+        shape=None if pixels is None else pixels.shape,
+        dtype="" if pixels is None else str(pixels.dtype),
+        modality=examination.modality,
+        histogram=None if pixels is None else _count_levels(pixels),
+        areas=areas,
+        findings=examination.findings,
+    )
+
+
+def _count_levels(pixels: Plane) -> Histogram | None:
+    grey = to_grey(pixels.astype(np.float32))
+    values = grey[np.isfinite(grey)]
+    if not values.size:
+        return None
+    low, high = float(values.min()), float(values.max())
+    if pixels.dtype == np.uint8:
+        low, high = 0.0, 256.0
+    elif low == high:
+        high = low + max(1.0, abs(low))
+    bins = _bins_of(values, low, high, _LEVELS)
+    return Histogram(np.bincount(bins, minlength=_LEVELS), low, high)
+
+
+def _bins_of(
+    values: npt.NDArray[np.floating], low: float, high: float, bins: int
+) -> npt.NDArray[np.intp]:
+    """Return which of equal bins each value is in."""
+    places = (values - low) * (bins / (high - low))
+    return np.asarray(np.clip(places, 0, bins - 1), np.intp)
