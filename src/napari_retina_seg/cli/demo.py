@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
+from napari_retina_seg.cli.inputs import free_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,7 @@ def _why_no_window() -> str | None:
 def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> None:
     from napari_retina_seg.models.registry import default_model
 
-    folder = _free_folder(out)
+    folder = _empty_folder(out)
     jobs = [
         (image, truth, default_model(image.modality))
         for image, truth in ((photograph, None), (phantom.image, phantom.labels))
@@ -106,21 +106,13 @@ def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> 
     typer.echo(str(folder.resolve()))
 
 
-def _free_folder(out: Path | None) -> Path:
+def _empty_folder(out: Path | None) -> Path:
     """Return the folder that was asked for, or the first of the usual names that is free."""
     if out is None:
-        return next(path for path in _numbered(Path(_FOLDER)) if not path.exists())
+        return free_folder(_FOLDER)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"'{out}' is there already and not an empty folder: choose another one.")
     return out
-
-
-def _numbered(path: Path) -> Generator[Path]:
-    yield path
-    number = 2
-    while True:
-        yield path.with_name(f"{path.name}-{number}")
-        number += 1
 
 
 def _save(

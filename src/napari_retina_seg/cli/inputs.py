@@ -86,7 +86,7 @@ def check_outputs(paths: tuple[Path, ...], folder: Path, *, overwrite: bool) -> 
                 f"The results of '{other}' and '{path}' would have the same names in '{folder}':"
                 " segment them into different folders."
             )
-    _check_folder(folder)
+    check_folder(folder)
     planned = [output for path in paths for output in outputs_of(path, folder)]
     inputs = {path.resolve() for path in paths}
     for output in planned:
@@ -102,8 +102,24 @@ def check_outputs(paths: tuple[Path, ...], folder: Path, *, overwrite: bool) -> 
         )
 
 
-def _check_folder(folder: Path) -> None:
-    """Try the folder before the work, not after it."""
+def free_folder(name: str) -> Path:
+    """Return the first of ``name``, ``name-2``, ``name-3``, … that is not there yet."""
+    path = Path(name)
+    number = 2
+    while path.exists():
+        path = Path(f"{name}-{number}")
+        number += 1
+    return path
+
+
+def check_folder(folder: Path) -> None:
+    """Try the folder before the work, not after it.
+
+    Raises
+    ------
+    UsageError
+        If nothing can be written to it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
