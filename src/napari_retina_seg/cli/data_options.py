@@ -23,7 +23,12 @@ GroupPattern = Annotated[
 ]
 Groups = Annotated[
     Path | None,
-    typer.Option(metavar="CSV", help="A table of name,group: whose images they are."),
+    typer.Option(
+        metavar="CSV",
+        exists=True,
+        dir_okay=False,
+        help="A table of name,group: whose images they are.",
+    ),
 ]
 Remap = Annotated[
     list[str] | None,
@@ -39,11 +44,21 @@ def read_options(
     """Make `ReadOptions` of what was typed."""
     from napari_retina_seg.data.layouts import ReadOptions
 
+    if group_pattern is not None and groups is not None:
+        raise UsageError("--group-pattern and --groups both say whose images they are: give one.")
+    try:
+        re.compile(group_pattern or "")
+    except re.error as error:
+        raise UsageError(
+            f"'--group-pattern {group_pattern}' is no regular expression: {error}."
+        ) from error
     return ReadOptions(group_pattern, groups, dict(map(_pair, remap or ())))
 
 
 def _pair(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+):(\d+)", text)
-    if not found:
-        raise UsageError(f"'--remap {text}' is no pair of numbers: write VALUE:CLASS, e.g. 255:1.")
+    found = re.fullmatch(r"(\d{1,3}):(\d{1,3})", text)
+    if not found or max(map(int, found.groups())) > 255:
+        raise UsageError(
+            f"'--remap {text}' is no pair of numbers up to 255: write VALUE:CLASS, e.g. 255:1."
+        )
     return int(found[1]), int(found[2])
