@@ -126,6 +126,18 @@ def test_what_nobody_said_is_told_by_the_looks_of_most():
     ]
 
 
+def test_a_data_set_of_another_kind_is_told_in_one_sentence():
+    photograph = np.zeros((96, 128, 3), np.uint8)
+    photograph[..., 0] = np.linspace(60, 250, 128)
+    others = [
+        scan(k, dataset="others", pixels=np.roll(photograph, 20 * k, axis=0) // (k - 2))
+        for k in (3, 4)
+    ]
+    problem = only_problem(scan(0), scan(1), scan(2), *others)
+    assert problem.images == ("others/scan3", "others/scan4")
+    assert "All 2 images of 'others' look like fundus photographs" in problem.sentence
+
+
 def test_a_corrupt_file_is_named_and_the_rest_goes_on():
     checked = check(scan(0), scan(1, pixels=fails), scan(2))
     assert [one.shape for one in checked.images] == [(96, 128), None, (96, 128)]

@@ -97,7 +97,7 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
         if {looks, modality} == {Modality.OCT, Modality.FUNDUS}:
             find(
                 Fault.MODALITY,
-                f"{locate(image)} looks like {_KINDS[looks]} among {_KINDS_OF_MANY[modality]}:"
+                f"{locate(image)} looks like {_KIND[looks]} among {KINDS[modality]}:"
                 " take it out, or train on its kind by itself.",
             )
     try:
@@ -112,8 +112,8 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
     return Examination(pixels, labels, looks, tuple(findings))
 
 
-_KINDS = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
-_KINDS_OF_MANY = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
+_KIND = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
+KINDS = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 
 def _naming(image: LabelledImage, error: Exception) -> str:

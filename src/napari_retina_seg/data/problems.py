@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from napari_retina_seg.data.check import UNDIVIDED, CheckedImage, DatasetCheck
-from napari_retina_seg.data.examine import Fault, advise, describe_values, locate
+from napari_retina_seg.data.examine import KINDS, Fault, advise, describe_values, locate
 from napari_retina_seg.data.leaks import Copy, Relation
 
 _MANY = 8  # values that are no class, and are named one by one
@@ -40,6 +40,7 @@ def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
     found = [
         *_too_few(check),
         *_of_images(check),
+        *_of_modality(check),
         *_of_values(check),
         *_of_empty_masks(check),
         *_of_splits(check),
@@ -78,12 +79,30 @@ def _too_few(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_images(check: DatasetCheck) -> Iterator[Problem]:
-    told_together = {Fault.VALUES, Fault.EMPTY}
+    told_together = {Fault.MODALITY, Fault.VALUES, Fault.EMPTY}
     for fault in (fault for fault in Fault if fault not in told_together):
-        for checked in check.images:
-            for finding in checked.findings:
-                if finding.fault is fault:
-                    yield Problem(fault.value, finding.sentence, (full_name(checked),))
+        yield from _each(check.images, fault)
+
+
+def _each(images: Iterable[CheckedImage], fault: Fault) -> Iterator[Problem]:
+    for checked in images:
+        for finding in checked.findings:
+            if finding.fault is fault:
+                yield Problem(fault.value, finding.sentence, (full_name(checked),))
+
+
+def _of_modality(check: DatasetCheck) -> Iterator[Problem]:
+    for name, images in check.datasets.items():
+        odd = [checked for checked in images if Fault.MODALITY in checked.faults]
+        if len(odd) > 1 and len(odd) == sum(checked.shape is not None for checked in images):
+            yield Problem(
+                Fault.MODALITY.value,
+                f"All {len(odd)} images of '{name}' look like {KINDS[odd[0].modality]}, most others"
+                f" like {KINDS[check.modality]}: check and train on them by themselves.",
+                _names(odd),
+            )
+        else:
+            yield from _each(odd, Fault.MODALITY)
 
 
 def _of_values(check: DatasetCheck) -> Iterator[Problem]:
@@ -123,9 +142,7 @@ def _of_empty_masks(check: DatasetCheck) -> Iterator[Problem]:
             _names(empty),
         )
         return
-    for checked in empty:
-        sentence = next(f.sentence for f in checked.findings if f.fault is Fault.EMPTY)
-        yield Problem(Fault.EMPTY.value, sentence, (full_name(checked),))
+    yield from _each(empty, Fault.EMPTY)
 
 
 def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
