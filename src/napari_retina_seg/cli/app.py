@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_retina_seg import __version__
-from napari_retina_seg.cli import demo, doctor, models, segment, train
+from napari_retina_seg.cli import dataset, demo, doctor, models, segment, train
 from napari_retina_seg.cli.console import UsageError, say
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import Cancelled
@@ -57,6 +57,7 @@ app.command("segment")(segment.segment_command)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)
+app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train_command)
 
 

@@ -1,0 +1,154 @@
+"""``dataset``: what training data hold, and what would spoil a training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible
+from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
+from napari_retina_seg.cli.inputs import check_folder, free_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from napari_retina_seg.core.labels import LabelScheme
+    from napari_retina_seg.data.check import DatasetCheck
+    from napari_retina_seg.data.problems import Problem
+
+_FOLDER = "dataset-check"
+_MOST_OF_A_KIND = 5
+
+app = typer.Typer(no_args_is_help=True, help="Look at training data.")
+
+
+@app.callback()
+def dataset_command() -> None:
+    """Look at training data."""
+
+
+@app.command("check")
+def check_command(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            exists=True,
+            file_okay=False,
+            help="Data sets, or folders whose subfolders are data sets.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help=f"Folder for the report; by default {_FOLDER}."
+        ),
+    ] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Classes that the masks hold; by default those usual for the kind of image.",
+        ),
+    ] = None,
+    group_pattern: GroupPattern = None,
+    groups: Groups = None,
+    remap: Remap = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier report.")
+    ] = False,
+) -> None:
+    """Read every image: what there is, how it is spread, what would spoil a training.
+
+    Ends with 0 if nothing is wrong, with 1 if something would stop or spoil a training.
+    """
+    classes = _find_scheme(scheme) if scheme else None
+    options = read_options(group_pattern, groups, remap)
+    from napari_retina_seg.data.layouts import read_data
+
+    images = read_data(folders, options=options)
+    folder = _prepare_folder(out, overwrite=overwrite)
+    with Bar(1) as bar, interruptible() as token:
+        from napari_retina_seg.data.check import check_dataset
+        from napari_retina_seg.data.check_report import write_report
+        from napari_retina_seg.data.problems import find_problems
+
+        check = bar.walk(check_dataset(images, classes, token), "Reading")
+        problems = find_problems(check)
+        bar.begin("Writing the report")
+        written = write_report(check, problems, folder)
+    _print_summary(check, problems)
+    for path in written:
+        typer.echo(str(path.resolve()))
+    if any(problem.serious for problem in problems):
+        raise typer.Exit(1)
+
+
+def _find_scheme(name: str) -> LabelScheme:
+    from napari_retina_seg.core.labels import SCHEMES
+
+    if name not in SCHEMES:
+        raise UsageError(f"There is no scheme '{name}': choose one of {', '.join(SCHEMES)}.")
+    return SCHEMES[name]
+
+
+def _prepare_folder(out: Path | None, *, overwrite: bool) -> Path:
+    from napari_retina_seg.data.check_report import HTML_FILE, JSON_FILE
+
+    folder = out or free_folder(_FOLDER)
+    check_folder(folder)
+    for name in (HTML_FILE, JSON_FILE):
+        if (folder / name).exists() and not overwrite:
+            raise UsageError(
+                f"'{folder / name}' is there already: choose another folder, or add --overwrite."
+            )
+    return folder
+
+
+def _print_summary(check: DatasetCheck, problems: Sequence[Problem]) -> None:
+    """Print the problems, then what is worth knowing, then what there is."""
+    from rich.console import Console
+
+    console = Console()
+    serious = [problem for problem in problems if problem.serious]
+    if not serious:
+        console.print("Nothing was found that would stop or spoil a training.", style="green")
+    _print_problems(console, serious, "bold red")
+    _print_problems(console, [one for one in problems if not one.serious], "bold yellow")
+    console.print(_table(check))
+
+
+def _print_problems(console: Console, problems: Sequence[Problem], style: str) -> None:
+    from rich.text import Text
+
+    told: Counter[str] = Counter()
+    for problem in problems:
+        told[problem.kind] += 1
+        if told[problem.kind] <= _MOST_OF_A_KIND:
+            # One line each, however narrow the terminal: so they can be searched and copied.
+            line = Text.assemble((problem.kind, style), ": ", problem.sentence)
+            console.print(line, soft_wrap=True)
+    for kind, number in told.items():
+        if number > _MOST_OF_A_KIND:
+            more = f": {number - _MOST_OF_A_KIND} more, which the report names."
+            console.print(Text.assemble((kind, style), more), soft_wrap=True)
+
+
+def _table(check: DatasetCheck) -> object:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("split")
+    labels = check.scheme.classes
+    for name in ("images", "groups", *(label.abbreviation for label in labels)):
+        table.add_column(name, justify="right")
+    for split in check.splits:
+        images, areas = check.of_split(split), check.areas(split)
+        groups = {checked.image.full_group for checked in images}
+        shares = (f"{100 * pixels / max(1, areas.sum()):.2g} %" for pixels in areas)
+        table.add_row(split, str(len(images)), str(len(groups)), *shares)
+    return table
