@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 10.0  # inches, at io.plots' resolution as wide as the page
 _COLORS = {"train": "#0072b2", "val": "#e69f00", "test": "#d55e00", "undivided": "#6b6b6b"}
+_TALLEST = 1.5  # rows for each column of a picture, from which on it is made smaller
+_TITLE = 0.45  # inches
 _PICTURE = 560  # px along the longer side of an example
 _MOST_NAMES = 40
 _EXAMPLES = 6
@@ -179,18 +181,18 @@ def _add_key(figure: Figure, axes: Any) -> None:
 
 
 def _grid(pictures: Sequence[npt.NDArray[np.uint8]], columns: int) -> tuple[Figure, list[Any]]:
-    """Make room for pictures in rows that are as high as the highest needs."""
+    """Make room for pictures, in rows as high as the highest picture of each."""
     from matplotlib.figure import Figure
 
-    rows = -(-len(pictures) // columns)
-    tallest = max(picture.shape[0] / picture.shape[1] for picture in pictures)
     width = _WIDTH if columns > 1 else _WIDTH / 2
-    height = rows * (width / columns * min(tallest, 1.5) + 0.45) + 0.4
-    figure = Figure(figsize=(width, height), layout="constrained")
-    cells = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for cell in cells:
+    tallness = [picture.shape[0] / picture.shape[1] for picture in pictures]
+    rows = [tallness[k : k + columns] for k in range(0, len(tallness), columns)]
+    heights = [width / columns * min(max(row), _TALLEST) + _TITLE for row in rows]
+    figure = Figure(figsize=(width, sum(heights) + _TITLE), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
+    for cell in axes.flat:
         cell.set_axis_off()
-    return figure, cells[: len(pictures)]
+    return figure, list(axes.flat)[: len(pictures)]
 
 
 def _add_legend(figure: Figure, scheme: LabelScheme) -> None:
