@@ -141,7 +141,8 @@ def _print_problems(console: Console, problems: Sequence[Problem], style: str) -
 def _table(check: DatasetCheck) -> object:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
+    caption = "Classes: their share of the pixels in %."
+    table = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("split")
     labels = check.scheme.classes
     for name in ("images", "groups", *(label.abbreviation for label in labels)):
@@ -149,6 +150,6 @@ def _table(check: DatasetCheck) -> object:
     for split in check.splits:
         images, areas = check.of_split(split), check.areas(split)
         groups = {checked.image.full_group for checked in images}
-        shares = (f"{100 * pixels / max(1, areas.sum()):.2g} %" for pixels in areas)
+        shares = (f"{100 * pixels / max(1, areas.sum()):.2g}" for pixels in areas)
         table.add_row(split, str(len(images)), str(len(groups)), *shares)
     return table
