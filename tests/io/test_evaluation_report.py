@@ -2,6 +2,7 @@ import base64
 import csv
 import json
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -14,23 +15,24 @@ from napari_retina_seg.core.evaluation import Drawing, Evaluation, Subject, Tall
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.io.evaluation_report import Report, write_report
+from napari_retina_seg.io.evaluation_report import Report, figure, how_sure, write_report
 from napari_retina_seg.io.evaluation_report.plots import case_png
 
 GRID = (40, 50)
+EMPTY = np.zeros((96, 64), np.uint8)
 
 
-def vessels(name: str, noise: float, *, probabilities: bool = True, patients: int = 3):
+def vessels(name: str, noise: float, *, probabilities: bool = True, images: int = 4):
     rng = np.random.default_rng(0)
     tally = Tally(FUNDUS_VESSELS)
-    for k in range(4):
+    for k in range(images):
         truth = (rng.random(GRID) < 0.3).astype(np.uint8)
         p = np.clip(truth * 0.6 + 0.2 + rng.normal(0, noise, GRID), 0, 1).astype(np.float16)
         drawn = Drawing((p > 0.5).astype(np.uint8), probabilities=np.stack([1 - p, p]))
         if not probabilities:
             drawn = Drawing(drawn.labels)
         pixels = rng.integers(0, 255, (*GRID, 3), np.uint8)
-        one = Subject(f"photo <{k}>", f"set {k % 2}", f"set {k % 2}/{k % patients}", pixels)
+        one = Subject(f"photo <{k}>", f"set {k % 2}", f"set {k % 2}/{k}", pixels)
         tally.add(one, Drawing(truth), drawn)
     return tally.result(name, None)
 
@@ -88,7 +90,7 @@ def test_the_page_tells_the_computed_figures(report, tmp_path) -> None:
     assert header[:5] == ["scored", "against", "images", "patients", "Dice (F1)"]
     for row, one in zip(rows, report.evaluations, strict=True):
         dice = one.means[Key("dice")]
-        expected = f"{dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
+        expected = f"{dice.value:.3f} [{dice.low:.3f}, {dice.high:.3f}]"
         assert row[:5] == [one.name, "the reference", "4", "4", expected]
     assert rows[2][header.index("AUC")] == ""
     assert "One &lt;image&gt; was left out." in html
@@ -110,6 +112,26 @@ def test_a_comparison_has_signs_and_intervals(report, tmp_path) -> None:
         f"+{difference.low:.3f} to +{difference.high:.3f}",
     ]
     assert rows["calibration error"][2].startswith(("−", "+"))
+
+
+@pytest.mark.parametrize(
+    ("value", "signed", "expected"),
+    [
+        (0.12345, False, "0.123"),
+        (-0.5, False, "−0.500"),
+        (0.5, True, "+0.500"),
+        (-0.0001, True, "0.000"),
+        (0.0, True, "0.000"),
+        (None, True, ""),
+    ],
+)
+def test_figures_have_the_decimals_of_their_measure(value, signed, expected) -> None:
+    assert figure(value, "dice", signed=signed) == expected
+
+
+def test_few_patients_come_with_a_warning(report, tmp_path) -> None:
+    assert "too narrow rather than too wide" in write_report(report, tmp_path)[0].read_text()
+    assert "too narrow" not in how_sure(vessels("model", 0.1, images=12))
 
 
 def test_the_page_needs_nothing_beside_it(report, tmp_path) -> None:
@@ -211,9 +233,23 @@ def test_vessel_cases_are_white_blue_and_red(report) -> None:
 
 def test_layer_cases_show_both_boundaries() -> None:
     case = layers().worst[0]
-    shown = np.asarray(Image.open(BytesIO(case_png(case, OCT_LAYERS))))[:, 72:].astype(float)
+    image = Image.open(BytesIO(case_png(case, OCT_LAYERS)))
+    heights = np.concatenate([case.reference.heights, case.drawn.heights])
+    rows = min(96, int(heights.max()) + 1 + 12) - max(0, int(heights.min()) - 12)
+    assert image.size == (3 * 64, 2 * 3 * rows + 8)  # three times as large, twice
+    plain, shown = np.asarray(image)[: 3 * rows], np.asarray(image)[3 * rows + 8 :]
+    assert (np.ptp(plain, axis=2) == 0).all()
     for color in (REFERENCE, DRAWN):
-        assert (np.abs(shown - color).max(axis=2) < 40).any()
+        assert (np.abs(shown.astype(float) - color).max(axis=2) < 40).any()
+
+
+def test_layers_whose_boundaries_are_unknown_are_shown_whole() -> None:
+    case = layers().worst[0]
+    unknown = np.full_like(case.reference.heights, np.nan)
+    blind = replace(
+        case, reference=Drawing(case.reference.labels, unknown), drawn=Drawing(EMPTY, unknown)
+    )
+    assert Image.open(BytesIO(case_png(blind, OCT_LAYERS))).size == (3 * 64, 2 * 3 * 96 + 8)
 
 
 def test_other_classes_show_both_outlines() -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.evaluation_report.page import report_page
-from napari_retina_seg.io.evaluation_report.report import Report
+from napari_retina_seg.io.evaluation_report.page import how_sure, report_page
+from napari_retina_seg.io.evaluation_report.report import (
+    Report,
+    figure,
+    interval,
+    with_interval,
+)
 from napari_retina_seg.io.evaluation_report.tables import report_csv, report_json
 
-__all__ = ["CSV_FILE", "HTML_FILE", "JSON_FILE", "Report", "write_report"]
+__all__ = ["FILES", "Report", "figure", "how_sure", "interval", "with_interval", "write_report"]
 
-HTML_FILE, CSV_FILE, JSON_FILE = "evaluation.html", "evaluation.csv", "evaluation.json"
+FILES = HTML_FILE, CSV_FILE, JSON_FILE = "evaluation.html", "evaluation.csv", "evaluation.json"
 
 
 def write_report(report: Report, folder: Path) -> tuple[Path, ...]:

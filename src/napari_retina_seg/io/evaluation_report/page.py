@@ -20,6 +20,8 @@ from napari_retina_seg.io.evaluation_report.report import (
 )
 from napari_retina_seg.io.html import Page
 
+_FEW = 10  # patients, below which percentile intervals cover less than they say
+
 
 def report_page(report: Report) -> str:
     """Return the page as HTML, with all tables and pictures in it."""
@@ -72,19 +74,21 @@ def _tell_summary(page: Page, report: Report) -> None:
             for one in report.evaluations
         ],
     )
-    page.paragraph(_how_sure(report.main))
+    page.paragraph(how_sure(report.main))
 
 
-def _how_sure(one: Evaluation) -> str:
+def how_sure(one: Evaluation) -> str:
+    """Say in a sentence or two what the intervals mean, and why there may be none."""
     groups = len({row.group for row in one.images})
     if groups == 1:
         return (
             "Means over the images. All are of one patient or eye, so no interval can be given:"
             " nothing tells how much another patient's scores would differ."
         )
+    few = " Of so few they are too narrow rather than too wide." if groups < _FEW else ""
     return (
         f"Means over the images, in brackets their 95 % bootstrap intervals; the {groups} patients"
-        " or eyes are resampled, each with all of its images."
+        f" or eyes are resampled, each with all of its images.{few}"
     )
 
 

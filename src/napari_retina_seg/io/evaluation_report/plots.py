@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,10 +14,13 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.measures import class_names
 from napari_retina_seg.core.overlay import display
 from napari_retina_seg.core.pixels import resize
+from napari_retina_seg.core.surfaces import resample
 from napari_retina_seg.io.plots import figure_png, picture_png
 
 _LONGEST = 800  # px of a picture's longer side, so that a report of photographs stays small
 _GAP = 8
+_MARGIN = 12  # px above and below the layers
+_LARGEST_SCALE = 3
 
 
 def confusion_png(matrix: npt.NDArray[np.int64], scheme: LabelScheme) -> bytes:
@@ -85,21 +90,42 @@ def reliability_png(reliability: Reliability, scheme: LabelScheme) -> bytes:
 
 
 def case_png(case: Case, scheme: LabelScheme) -> bytes:
-    """Show an image, and beside it where both drawings agree.
+    """Show an image, and beside it where both drawings agree; of layers, below it.
 
     Two classes: agreement white, false negatives blue, false positives red. Else the boundaries,
     or the outlines of the classes, of the reference blue and of the other orange.
     """
     subject, reference, drawn = case.subject, case.reference, case.drawn
     if reference.heights is not None and drawn.heights is not None:
-        shown = draw_boundaries(subject.pixels, reference.heights, drawn.heights)
-    elif len(scheme) == 2:
+        return _layers_png(subject.pixels, reference.heights, drawn.heights)
+    if len(scheme) == 2:
         shown = draw_agreement(reference.labels, drawn.labels, subject.inside)
     else:
         shown = draw_outlines(subject.pixels, reference.labels, drawn.labels)
     panels = [_shrink(panel) for panel in (display(subject.pixels), shown)]
     gap = np.full((panels[0].shape[0], _GAP, 3), 255, np.uint8)
     return picture_png(np.hstack([panels[0], gap, panels[1]]))
+
+
+def _layers_png(
+    pixels: npt.NDArray[Any], reference: npt.NDArray[Any], drawn: npt.NDArray[Any]
+) -> bytes:
+    """Show the rows of the layers enlarged, so that lines a pixel apart are told apart."""
+    rows, columns = pixels.shape[:2]
+    known = np.concatenate([reference, drawn])
+    known = known[np.isfinite(known)]
+    top, bottom = (0, rows) if not known.size else (int(known.min()), int(known.max()) + 1)
+    top, bottom = max(0, top - _MARGIN), min(rows, bottom + _MARGIN)
+    scale = max(1, min(_LARGEST_SCALE, 2 * _LONGEST // columns))
+    grid, enlarged = (bottom - top, columns), ((bottom - top) * scale, columns * scale)
+    # Of the whole image, so that its range of brightness is that of the whole, too.
+    picture = np.asarray(resize(display(pixels)[top:bottom], enlarged), np.uint8)
+    lines = (
+        resample((heights - top).astype(np.float32), from_grid=grid, to_grid=enlarged)
+        for heights in (reference, drawn)
+    )
+    gap = np.full((_GAP, enlarged[1], 3), 255, np.uint8)
+    return picture_png(np.vstack([picture, gap, draw_boundaries(picture, *lines)]))
 
 
 def case_caption(case: Case, scheme: LabelScheme) -> str:

@@ -54,8 +54,10 @@ def figure(value: float | None, measure: str, *, signed: bool = False) -> str:
     """Write a score with the decimals of its measure; nothing if there is none."""
     if value is None:
         return ""
-    text = f"{value:{'+' if signed else ''}.{MEASURES[measure].decimals}f}"
-    return text.replace("-", "−")
+    decimals = MEASURES[measure].decimals
+    rounded = round(value, decimals)
+    sign = "+" if signed and rounded else ""
+    return f"{rounded or 0.0:{sign}.{decimals}f}".replace("-", "−")
 
 
 def interval(estimate: Estimate | None, measure: str, *, signed: bool = False) -> str:
@@ -70,9 +72,10 @@ def with_interval(estimate: Estimate | None, measure: str) -> str:
     """Write a mean with its interval in brackets, as far as there are any."""
     if estimate is None:
         return ""
-    limits = interval(estimate, measure)
     value = figure(estimate.value, measure)
-    return f"{value} ({limits})" if limits else value
+    if estimate.low is None:
+        return value
+    return f"{value} [{figure(estimate.low, measure)}, {figure(estimate.high, measure)}]"
 
 
 def whole_measures(evaluation: Evaluation) -> list[str]:
