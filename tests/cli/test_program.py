@@ -5,7 +5,7 @@ import pytest
 
 from napari_retina_seg import __version__
 
-COMMANDS = ["segment", "models", "demo", "doctor", "train"]
+COMMANDS = ["segment", "models", "demo", "doctor", "train", "evaluate"]
 
 _HELP = """
 import sys

@@ -1,0 +1,265 @@
+"""``evaluate``: how good a model is, on images with expert masks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
+from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
+from napari_retina_seg.cli.inputs import check_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from napari_retina_seg.core.evaluation import Comparison, Evaluation
+    from napari_retina_seg.core.progress import CancelToken
+    from napari_retina_seg.data.labelled import LabelledImage
+    from napari_retina_seg.io.evaluation_report import Report
+    from napari_retina_seg.models.registry import ModelFolder
+
+_SIDE_BY_SIDE = 3  # evaluations that a terminal of 80 columns has room for
+_CELL = len("0.802 [0.788, 0.817]")
+
+
+class Side(StrEnum):
+    """Which images of the data are scored."""
+
+    TEST = "test"
+    VAL = "val"
+    TRAIN = "train"
+    ALL = "all"
+
+
+def evaluate_command(
+    model: Annotated[
+        str, typer.Argument(help="Name of a model (see 'models') or path of a model folder.")
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the report.")],
+    split: Annotated[Side, typer.Option(help="Which images of the data.")] = Side.TEST,
+    split_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The split that a training wrote; by default the data set's own."
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Score against this expert's masks instead of the data set's reference, e.g."
+            " second_observer. Beside it stand the model and this expert, each against the"
+            " reference, and their difference: is the model as good as a second human?",
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OTHER_MODEL",
+            help="Score another model on the same images, and tell the difference.",
+        ),
+    ] = None,
+    group_pattern: GroupPattern = None,
+    groups: Groups = None,
+    remap: Remap = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files that can't be read, and name them.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier report.")
+    ] = False,
+) -> None:
+    """Score a model on images with expert masks: a page, a table and JSON.
+
+    Photographs are scored inside the field of view; intervals are over patients or eyes.
+    """
+    models = [_find_model(name) for name in filter(None, (model, compare))]
+    _check_alike(models)
+    from napari_retina_seg.data.layouts import read_data
+    from napari_retina_seg.data.scorable import choose, without_faults
+
+    spec = models[0].spec
+    found = read_data(data, options=read_options(group_pattern, groups, remap))
+    side = None if split is Side.ALL else split.value
+    chosen = choose(found, spec.modality, side, split_file=split_file, reference=reference)
+    _check_out(out, overwrite=overwrite)
+    with Bar(1 + len(models) + bool(reference)) as bar, interruptible() as token:
+        job = without_faults(
+            chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=token
+        )
+        checked = bar.walk(job, "Looking at the images")
+        bar.finish()
+        remarks = (*chosen.remarks, *checked.remarks)
+        for remark in remarks:
+            bar.say(remark)
+        evaluations, comparisons = _score(models, checked.images, reference, bar, token)
+        bar.begin("Writing the report")
+        from napari_retina_seg.io.evaluation_report import Report, write_report
+
+        names = " and ".join(_display_names(models))
+        about = _about(models, checked.images, split_file or split)
+        report = Report(f"Evaluation of {names}", evaluations, comparisons, about, remarks)
+        written = write_report(report, out)
+    _print_summary(report)
+    for path in written:
+        typer.echo(str(path.resolve()))
+
+
+def _find_model(name: str) -> ModelFolder:
+    from napari_retina_seg.core.errors import ModelError
+    from napari_retina_seg.models.registry import find_model
+
+    try:
+        return find_model(name)
+    except ModelError as error:
+        raise UsageError(str(error)) from error
+
+
+def _check_alike(models: Sequence[ModelFolder]) -> None:
+    """Refuse to compare models that draw different things, or a model with itself."""
+    first, other = models[0], models[-1]
+    if len(models) == 1:
+        return
+    if first.path.resolve() == other.path.resolve():
+        raise UsageError(f"'{first.name}' would be compared with itself: name another model.")
+    ours, theirs = (
+        ", ".join(label.abbreviation for label in model.spec.scheme.classes[1:]) for model in models
+    )
+    if ours != theirs or first.spec.modality is not other.spec.modality:
+        raise UsageError(
+            f"'{first.name}' draws {ours} and '{other.name}' draws {theirs}: only models that draw"
+            " the same can be compared."
+        )
+
+
+def _display_names(models: Sequence[ModelFolder]) -> list[str]:
+    """Name models as they are called, and by their folders if that is the same."""
+    names = [model.name for model in models]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{model.name} ({model.path})" for model in models]
+
+
+def _check_out(folder: Path, *, overwrite: bool) -> None:
+    from napari_retina_seg.io.evaluation_report import FILES
+
+    check_folder(folder)
+    for name in FILES:
+        if (folder / name).exists() and not overwrite:
+            raise UsageError(
+                f"'{folder / name}' is there already: choose another folder, or add --overwrite."
+            )
+
+
+def _score(
+    models: Sequence[ModelFolder],
+    images: Sequence[LabelledImage],
+    reference: str | None,
+    bar: Bar,
+    token: CancelToken,
+) -> tuple[tuple[Evaluation, ...], tuple[Comparison, ...]]:
+    """Score the models and the expert; what is told in detail comes first."""
+    bar.begin("Starting TensorFlow")
+    start_engine()
+    from napari_retina_seg.core.evaluation import compare
+    from napari_retina_seg.engine.evaluate import evaluate_against, evaluate_reference
+
+    references = [None] if reference is None else [reference, None]
+    scored: list[list[Evaluation]] = []
+    for model, name in zip(models, _display_names(models), strict=True):
+        job = evaluate_against(model, images, references, token=token)
+        scored.append([replace(one, name=name) for one in bar.walk(job, name)])
+        bar.finish()
+    evaluations = list(scored[0])
+    comparisons = [compare(scored[0][0], other[0]) for other in scored[1:]]
+    if reference is not None:
+        scheme = models[0].spec.scheme
+        human = bar.walk(evaluate_reference(images, reference, scheme, token=token), reference)
+        bar.finish()
+        evaluations.append(human)
+        comparisons.append(compare(scored[0][1], human))
+    evaluations += [one for other in scored[1:] for one in other]
+    return tuple(evaluations), tuple(comparisons)
+
+
+def _about(
+    models: Sequence[ModelFolder], images: Sequence[LabelledImage], side: Path | Side
+) -> dict[str, str]:
+    from napari_retina_seg import __version__
+
+    counts = Counter(image.dataset for image in images)
+    about = {
+        f"model {name}": f"{model.path}, weights sha256 {model.spec.weights_sha256}"
+        for model, name in zip(models, _display_names(models), strict=True)
+    }
+    return about | {
+        "data": ", ".join(f"{name} ({count} images)" for name, count in counts.items()),
+        "split": str(side),
+        "program": f"napari-retina-seg {__version__}",
+    }
+
+
+def _print_summary(report: Report) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from napari_retina_seg.io.evaluation_report import how_sure
+
+    console = Console()
+    for start in range(0, len(report.evaluations), _SIDE_BY_SIDE):
+        _print_scores(console, report.evaluations[start : start + _SIDE_BY_SIDE])
+    for comparison in report.comparisons:
+        _print_comparison(console, comparison)
+    console.print(Text(how_sure(report.main)))
+
+
+def _print_scores(console: Console, evaluations: Sequence[Evaluation]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from napari_retina_seg.core.measures import MEASURES, Key
+    from napari_retina_seg.io.evaluation_report import with_interval
+
+    table = Table("mean [95 % interval]", box=None, pad_edge=False)
+    for one in evaluations:
+        table.add_column(Text(one.title), justify="right", min_width=_CELL, overflow="fold")
+    for name, measure in MEASURES.items():
+        estimates = [one.means.get(Key(name)) for one in evaluations]
+        if any(estimates):
+            cells = (Text(with_interval(estimate, name)) for estimate in estimates)
+            table.add_row(measure.label, *cells)
+    counts = [Text(str(len(one.images))) for one in evaluations]
+    table.add_row("images", *counts)
+    console.print(table)
+    console.print()
+
+
+def _print_comparison(console: Console, comparison: Comparison) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from napari_retina_seg.core.measures import MEASURES, Key
+    from napari_retina_seg.io.evaluation_report import figure, interval
+
+    first, second = comparison.first.name, comparison.second.name
+    table = Table(box=None, pad_edge=False)
+    table.add_column(Text(f"{first} minus {second}"), overflow="fold")
+    table.add_column("difference", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, measure in MEASURES.items():
+        estimate = comparison.differences.get(Key(name))
+        if estimate is not None:
+            value = figure(estimate.value, name, signed=True)
+            table.add_row(measure.label, value, interval(estimate, name, signed=True))
+    console.print(table)
+    console.print()
