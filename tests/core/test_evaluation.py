@@ -159,6 +159,20 @@ def test_means_are_over_images_with_intervals_over_patients() -> None:
     assert evaluation.pooled[Key("dice")] == pytest.approx(2 * 3 / (2 * 3 + 1))
 
 
+def test_each_data_set_has_means_of_its_own() -> None:
+    whole, half = mask("11", "00"), mask("10", "00")
+    tally = Tally(FUNDUS_VESSELS)
+    for dataset, drawn in (("a", whole), ("b", half), ("b", half)):
+        one = Subject("image", dataset, dataset, np.zeros((2, 2)))
+        tally.add(one, Drawing(whole), Drawing(drawn))
+    by_dataset = tally.result("model", None).dataset_means
+    assert {name: means[Key("recall")].value for name, means in by_dataset.items()} == {
+        "a": 1,
+        "b": 0.5,
+    }
+    assert by_dataset["b"][Key("recall")].images == 2
+
+
 def test_the_worst_are_kept_worst_first() -> None:
     truth = np.ones((2, 10), np.uint8)
     pairs = []

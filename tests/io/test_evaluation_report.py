@@ -48,6 +48,10 @@ def layers(axial_um: float | None = None) -> Evaluation:
     return tally.result("model", None)
 
 
+def alone(evaluation: Evaluation) -> Report:
+    return Report("Alone", evaluation, (evaluation,))
+
+
 def texts(html: str) -> list[str]:
     return [text.strip() for text in re.findall(r">([^<>]+)<", html) if text.strip()]
 
@@ -69,6 +73,7 @@ def report() -> Report:
     human = vessels("second_observer", 0.2, probabilities=False)
     return Report(
         "Evaluation of model",
+        model,
         (model, other, human),
         (compare(model, other),),
         {"data": "set 0, set 1"},
@@ -149,7 +154,7 @@ def test_the_same_report_gives_the_same_files(report, tmp_path) -> None:
 
 
 def test_one_patient_gives_no_interval_and_says_so(tmp_path) -> None:
-    report = Report("Layers", (layers(),))
+    report = alone(layers())
     html = write_report(report, tmp_path)[0].read_text()
     assert "no interval can be given" in html
     (row,) = table_below(html, "Summary")[1:]
@@ -159,7 +164,7 @@ def test_one_patient_gives_no_interval_and_says_so(tmp_path) -> None:
 
 
 def test_layers_have_tables_of_classes_boundaries_and_thickness(tmp_path) -> None:
-    report = Report("Layers", (layers(axial_um=2.0),))
+    report = alone(layers(axial_um=2.0))
     html = write_report(report, tmp_path)[0].read_text()
     assert [row[0] for row in table_below(html, "By class")[1:]] == [
         label.abbreviation for label in OCT_LAYERS.classes
@@ -174,7 +179,7 @@ def test_layers_have_tables_of_classes_boundaries_and_thickness(tmp_path) -> Non
 
 
 def test_without_pixel_size_nothing_is_told_in_micrometres(tmp_path) -> None:
-    written = write_report(Report("Layers", (layers(),)), tmp_path)
+    written = write_report(alone(layers()), tmp_path)
     assert all("µm" not in path.read_text() and "_um" not in path.read_text() for path in written)
 
 
@@ -205,6 +210,8 @@ def test_json_holds_every_figure_and_what_is_absent_is_absent(report, tmp_path) 
     assert model["pooled"]["auc"]["all"] == report.main.pooled[Key("auc")]
     assert model["confusion"]["pixels"] == report.main.matrix.tolist()
     assert sum(one["predictions"] for one in model["reliability"]) == 4 * 40 * 50
+    by_dataset = [means["dice"]["all"]["images"] for means in model["mean_by_dataset"].values()]
+    assert by_dataset == [2, 2]
     assert human["reliability"] is None
     assert "auc" not in human["mean"]
     assert content["comparisons"][0]["difference"]["dice"]["all"]["low"] > 0
@@ -213,7 +220,7 @@ def test_json_holds_every_figure_and_what_is_absent_is_absent(report, tmp_path) 
 
 
 def test_json_of_one_patient_has_no_interval(tmp_path) -> None:
-    content = json.loads(write_report(Report("Layers", (layers(),)), tmp_path)[2].read_text())
+    content = json.loads(write_report(alone(layers()), tmp_path)[2].read_text())
     ilm = content["evaluations"][0]["mean"]["boundary_error_px"]["ILM"]
     assert ilm == {"value": 1.5, "images": 2, "groups": 1}
 
@@ -276,7 +283,7 @@ def test_images_without_any_class_are_told_without_cases(tmp_path) -> None:
     empty = np.zeros(GRID, np.uint8)
     tally = Tally(FUNDUS_VESSELS)
     tally.add(Subject("x", "d", "g", empty), Drawing(empty), Drawing(empty))
-    html = write_report(Report("Empty", (tally.result("model", None),)), tmp_path)[0].read_text()
+    html = write_report(alone(tally.result("model", None)), tmp_path)[0].read_text()
     assert "The worst cases" not in html
     assert len(pictures(html)) == 1
 

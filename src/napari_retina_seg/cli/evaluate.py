@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from napari_retina_seg.core.evaluation import Comparison, Evaluation
+    from napari_retina_seg.core.measures import Key
     from napari_retina_seg.core.progress import CancelToken
+    from napari_retina_seg.core.statistics import Estimate
     from napari_retina_seg.data.labelled import LabelledImage
     from napari_retina_seg.io.evaluation_report import Report
     from napari_retina_seg.models.registry import ModelFolder
 
-_SIDE_BY_SIDE = 3  # evaluations that a terminal of 80 columns has room for
-_CELL = len("0.802 [0.788, 0.817]")
+_COLUMN = 25  # characters of a terminal's column: two figures side by side in 80
 
 
 class Side(StrEnum):
@@ -35,6 +36,14 @@ class Side(StrEnum):
     VAL = "val"
     TRAIN = "train"
     ALL = "all"
+
+
+class Scored(NamedTuple):
+    """What is told in detail, what stands side by side, and pairs."""
+
+    main: Evaluation
+    evaluations: tuple[Evaluation, ...]
+    comparisons: tuple[Comparison, ...]
 
 
 def evaluate_command(
@@ -102,13 +111,13 @@ def evaluate_command(
         remarks = (*chosen.remarks, *checked.remarks)
         for remark in remarks:
             bar.say(remark)
-        evaluations, comparisons = _score(models, checked.images, reference, bar, token)
+        scored = _score(models, checked.images, reference, bar, token)
         bar.begin("Writing the report")
         from napari_retina_seg.io.evaluation_report import Report, write_report
 
         names = " and ".join(_display_names(models))
         about = _about(models, checked.images, split_file or split)
-        report = Report(f"Evaluation of {names}", evaluations, comparisons, about, remarks)
+        report = Report(f"Evaluation of {names}", *scored, about, remarks)
         written = write_report(report, out)
     _print_summary(report)
     for path in written:
@@ -167,29 +176,29 @@ def _score(
     reference: str | None,
     bar: Bar,
     token: CancelToken,
-) -> tuple[tuple[Evaluation, ...], tuple[Comparison, ...]]:
-    """Score the models and the expert; what is told in detail comes first."""
+) -> Scored:
+    """Score the models, and the expert as if a model."""
     bar.begin("Starting TensorFlow")
     start_engine()
     from napari_retina_seg.core.evaluation import compare
     from napari_retina_seg.engine.evaluate import evaluate_against, evaluate_reference
 
-    references = [None] if reference is None else [reference, None]
-    scored: list[list[Evaluation]] = []
+    references = [None] if reference is None else [None, reference]
+    against: list[list[Evaluation]] = [[] for _ in references]
     for model, name in zip(models, _display_names(models), strict=True):
         job = evaluate_against(model, images, references, token=token)
-        scored.append([replace(one, name=name) for one in bar.walk(job, name)])
+        for one, others in zip(bar.walk(job, name), against, strict=True):
+            others.append(replace(one, name=name))
         bar.finish()
-    evaluations = list(scored[0])
-    comparisons = [compare(scored[0][0], other[0]) for other in scored[1:]]
+    comparisons = [compare(against[-1][0], other) for other in against[-1][1:]]
     if reference is not None:
         scheme = models[0].spec.scheme
         human = bar.walk(evaluate_reference(images, reference, scheme, token=token), reference)
         bar.finish()
-        evaluations.append(human)
-        comparisons.append(compare(scored[0][1], human))
-    evaluations += [one for other in scored[1:] for one in other]
-    return tuple(evaluations), tuple(comparisons)
+        comparisons.append(compare(against[0][0], human))
+        against[0].append(human)
+    evaluations = tuple(one for each in against for one in each)
+    return Scored(against[-1][0], evaluations, tuple(comparisons))
 
 
 def _about(
@@ -216,14 +225,19 @@ def _print_summary(report: Report) -> None:
     from napari_retina_seg.io.evaluation_report import how_sure
 
     console = Console()
-    for start in range(0, len(report.evaluations), _SIDE_BY_SIDE):
-        _print_scores(console, report.evaluations[start : start + _SIDE_BY_SIDE])
+    columns = [(one.title, one.means) for one in report.evaluations]
+    by_dataset = report.main.dataset_means
+    if len(by_dataset) > 1:
+        columns += [(f"{report.main.title}, {name}", means) for name, means in by_dataset.items()]
+    side_by_side = max(1, console.width // _COLUMN - 1)
+    for start in range(0, len(columns), side_by_side):
+        _print_scores(console, columns[start : start + side_by_side])
     for comparison in report.comparisons:
         _print_comparison(console, comparison)
     console.print(Text(how_sure(report.main)))
 
 
-def _print_scores(console: Console, evaluations: Sequence[Evaluation]) -> None:
+def _print_scores(console: Console, columns: Sequence[tuple[str, Mapping[Key, Estimate]]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -231,15 +245,14 @@ def _print_scores(console: Console, evaluations: Sequence[Evaluation]) -> None:
     from napari_retina_seg.io.evaluation_report import with_interval
 
     table = Table("mean [95 % interval]", box=None, pad_edge=False)
-    for one in evaluations:
-        table.add_column(Text(one.title), justify="right", min_width=_CELL, overflow="fold")
+    for title, _ in columns:
+        table.add_column(Text(title), justify="right", overflow="fold")
     for name, measure in MEASURES.items():
-        estimates = [one.means.get(Key(name)) for one in evaluations]
+        estimates = [means.get(Key(name)) for _, means in columns]
         if any(estimates):
             cells = (Text(with_interval(estimate, name)) for estimate in estimates)
             table.add_row(measure.label, *cells)
-    counts = [Text(str(len(one.images))) for one in evaluations]
-    table.add_row("images", *counts)
+    table.add_row("images", *(str(means[Key("accuracy")].images) for _, means in columns))
     console.print(table)
     console.print()
 

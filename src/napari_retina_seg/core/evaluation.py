@@ -134,6 +134,15 @@ class Evaluation:
         """The images by their Dice, worst first; those without one come last."""
         return tuple(sorted(self.images, key=lambda image: image.scores.get(Key("dice"), np.inf)))
 
+    @property
+    def dataset_means(self) -> dict[str, dict[Key, Estimate]]:
+        """The means of each data set by itself."""
+        names = dict.fromkeys(image.dataset for image in self.images)
+        return {
+            name: mean_scores(image for image in self.images if image.dataset == name)
+            for name in names
+        }
+
 
 class Tally:
     """Scores image after image, keeping only what the whole needs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_retina_seg.core.evaluation import Comparison, Evaluation, mean_scores
+from napari_retina_seg.core.evaluation import Comparison, Evaluation
 from napari_retina_seg.core.measures import AREA_MEASURES, MEASURES, Key, class_names
 from napari_retina_seg.io.evaluation_report.plots import (
     case_caption,
@@ -139,18 +139,22 @@ def _tell_measures(page: Page, one: Evaluation) -> None:
 
 
 def _tell_datasets(page: Page, one: Evaluation) -> None:
-    datasets = sorted({row.dataset for row in one.images})
+    datasets = one.dataset_means
     if len(datasets) == 1:
         return
     names = [name for name in HEADLINES if Key(name) in one.means]
-    rows = []
-    for dataset in datasets:
-        images = [row for row in one.images if row.dataset == dataset]
-        means = mean_scores(images)
-        cells = (with_interval(means.get(Key(name)), name) for name in names)
-        rows.append([dataset, len(images), *cells])
     page.heading("By data set", 3)
-    page.table(["", "images", *(MEASURES[name].label for name in names)], rows)
+    page.table(
+        ["", "images", *(MEASURES[name].label for name in names)],
+        [
+            [
+                dataset,
+                sum(row.dataset == dataset for row in one.images),
+                *(with_interval(means.get(Key(name)), name) for name in names),
+            ]
+            for dataset, means in datasets.items()
+        ],
+    )
 
 
 def _tell_classes(page: Page, one: Evaluation) -> None:

@@ -28,8 +28,10 @@ class Report:
     ----------
     title : str
         Heading of the page.
+    main : Evaluation
+        The one that is told in detail.
     evaluations : tuple of Evaluation
-        The first is told in detail; the others stand beside it.
+        All that stand side by side, `main` among them.
     comparisons : tuple of Comparison
         Pairs, with their differences.
     about : mapping
@@ -39,15 +41,11 @@ class Report:
     """
 
     title: str
+    main: Evaluation
     evaluations: tuple[Evaluation, ...]
     comparisons: tuple[Comparison, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-
-    @property
-    def main(self) -> Evaluation:
-        """The evaluation that is told in detail."""
-        return self.evaluations[0]
 
 
 def figure(value: float | None, measure: str, *, signed: bool = False) -> str:

@@ -21,7 +21,7 @@ _WHOLE = "all"
 
 def report_csv(report: Report) -> str:
     """Return a row per image and evaluation, and a column per score, empty where it is absent."""
-    keys = list(dict.fromkeys(key for one in report.evaluations for key in _ordered(one)))
+    keys = list(dict.fromkeys(key for one in report.evaluations for key in _ordered(one.means)))
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     names = [" ".join(filter(None, key)) for key in keys]
@@ -35,10 +35,10 @@ def report_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def _ordered(evaluation: Evaluation) -> list[Key]:
+def _ordered(scores: Mapping[Key, Any]) -> list[Key]:
     """Sort scores by measure, those of the whole first and their parts as they came."""
     order = list(MEASURES)
-    return sorted(evaluation.means, key=lambda key: (order.index(key.measure), bool(key.part)))
+    return sorted(scores, key=lambda key: (order.index(key.measure), bool(key.part)))
 
 
 def report_json(report: Report) -> str:
@@ -63,7 +63,8 @@ def _evaluation(one: Evaluation) -> dict[str, Any]:
         "reference": one.reference,
         "images": len(one.images),
         "groups": len({row.group for row in one.images}),
-        "mean": _nested({key: _estimate(one.means[key]) for key in _ordered(one)}),
+        "mean": _means(one.means),
+        "mean_by_dataset": {name: _means(means) for name, means in one.dataset_means.items()},
         "pooled": _nested(one.pooled),
         "confusion": {"classes": class_names(one.scheme), "pixels": one.matrix.tolist()},
         "reliability": _reliability(one.reliability),
@@ -84,8 +85,12 @@ def _comparison(one: Comparison) -> dict[str, Any]:
         "first": one.first.name,
         "second": one.second.name,
         "reference": one.first.reference,
-        "difference": _nested({key: _estimate(each) for key, each in one.differences.items()}),
+        "difference": _means(one.differences),
     }
+
+
+def _means(means: Mapping[Key, Estimate]) -> dict[str, dict[str, Any]]:
+    return _nested({key: _estimate(means[key]) for key in _ordered(means)})
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
