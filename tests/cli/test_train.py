@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,13 +12,11 @@ from napari_retina_seg.models.registry import open_model
 RECIPE = """
 name = "tiny"
 scheme = "oct-layers"
-datasets = ["scans"]
 
 [card]
 title = "Nothing in particular"
 description = "One step of training."
 modality = "oct"
-training_data = "two phantoms"
 licence = "BSD-3-Clause"
 
 [architecture]
@@ -30,11 +30,14 @@ kind = "oct"
 [postprocessing]
 kind = "surfaces"
 
+[loss]
+cross_entropy = 1
+
 [training]
 crop = [64, 64]
 batch = 2
-steps = 1
-warmup = 1
+epochs = 1
+steps_per_epoch = 1
 """
 
 
@@ -46,25 +49,114 @@ def data(tmp_path):
         phantom = phantom_bscan(seed, 96, 96)
         write_png(folder / f"{eye}_01.png", phantom.image.pixels)
         write_png(folder / f"{eye}_01_mask.png", phantom.labels)
-        np.savetxt(folder / f"{eye}_01_boundaries.csv", phantom.heights.T, delimiter=",")
+        heights = folder / f"{eye}_01_boundaries.csv"
+        np.savetxt(heights, phantom.heights.T, delimiter=",", header=",".join("abcdefgh"))
     splits = {"train": ["Subject1"], "val": ["Subject2"], "test": []}
     (folder / "splits.json").write_text(json.dumps(splits))
     return folder.parent
 
 
-def test_a_recipe_is_trained(run, data, tmp_path):
+@pytest.fixture
+def train(run, data, tmp_path):
     (tmp_path / "tiny.toml").write_text(RECIPE)
-    result = run("train", tmp_path / "tiny.toml", "--data", data, "--out", tmp_path / "run")
+
+    def start(*arguments, recipe=tmp_path / "tiny.toml", data=data):
+        return run("train", recipe, "--data", data, "--out", tmp_path / "run", *arguments)
+
+    return start
+
+
+def test_a_recipe_is_trained(train, tmp_path):
+    result = train()
     assert result.exit_code == 0, result.output
     assert "The model 'tiny' is in" in result.stdout
-    assert open_model(tmp_path / "run" / "model").name == "tiny"
+    model = open_model(tmp_path / "run" / "model")
+    assert model.name == "tiny"
+    assert ": 1 + 1 images of 1 + 1 groups" in model.spec.training_data
 
 
-def test_a_wrong_recipe_is_told_in_a_sentence(run, tmp_path):
-    (tmp_path / "tiny.toml").write_text(RECIPE.replace("steps = 1", "steps = -1"))
-    result = run("train", tmp_path / "tiny.toml", "--data", tmp_path, "--out", tmp_path / "run")
+def test_a_recipe_of_the_program_is_tried_quickly(train, tmp_path):
+    quick = ["scheme=oct-layers", "widths=[2,4]", "epochs=1", "steps_per_epoch=2", "batch=1"]
+    changes = [part for text in quick for part in ("--set", text)]
+    result = train(*changes, recipe="segnet-duke")
+    assert result.exit_code == 0, result.output
+    assert open_model(tmp_path / "run" / "model").spec.training.steps == 2
+
+
+def test_a_wrong_recipe_is_told_in_a_sentence(train, tmp_path):
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 1", "epochs = -1"))
+    result = train()
     assert result.exit_code == 1
-    assert "is wrong at 'training.steps'" in result.stderr
-    missing = run("train", tmp_path / "no.toml", "--data", tmp_path, "--out", tmp_path / "run")
+    assert "is wrong at 'training.epochs'" in result.stderr
+    missing = train(recipe=tmp_path / "no.toml")
     assert missing.exit_code == 1
     assert "can't be read" in missing.stderr
+
+
+def test_a_typo_in_a_change_names_the_nearest_key(train, tmp_path):
+    result = train("--set", "epoch=3")
+    assert result.exit_code == 1
+    assert "did you mean 'training.epochs'?" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_what_was_never_begun_is_told(train):
+    result = train("--resume")
+    assert result.exit_code == 1
+    assert "is no training run" in result.stderr
+
+
+def test_a_finished_run_is_not_trained_again(train):
+    train()
+    assert "--resume" in train().stderr
+    assert "is finished" in train("--resume").stderr
+
+
+def test_masks_with_unknown_values_are_told_before_the_first_step(train, data, tmp_path):
+    mask = data / "scans" / "Subject1_01_mask.png"
+    write_png(mask, np.full((96, 96), 9, np.uint8))
+    result = train()
+    assert result.exit_code == 1
+    assert "Subject1_01" in result.stderr
+    assert "9" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrupt_file_is_named_and_left_out_only_on_request(train, data, tmp_path):
+    for name in ("Subject1_02", "Subject1_03"):
+        phantom = phantom_bscan(5, 96, 96)
+        write_png(data / "scans" / f"{name}.png", phantom.image.pixels)
+        write_png(data / "scans" / f"{name}_mask.png", phantom.labels)
+    (data / "scans" / "Subject1_02.png").write_bytes(b"no picture")
+    refused = train()
+    assert refused.exit_code == 1
+    assert "Subject1_02.png" in refused.stderr
+    assert not (tmp_path / "run").exists()
+    result = train("--skip-bad")
+    assert result.exit_code == 0, result.output
+    assert "Left out:" in result.stderr
+    assert "Subject1_02.png" in result.stderr
+
+
+def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(data, tmp_path):
+    """The weights fit into what may be written, the state with the optimizer's does not."""
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("[2, 4]", "[32, 64]"))
+    limit = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000));"
+    )
+    main = "from napari_retina_seg.cli import main; main()"
+    arguments = ["train", "tiny.toml", "--data", str(data), "--out", "run"]
+
+    def start(code, *more):
+        command = [sys.executable, "-c", code, *arguments, *more]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    full = start(limit + main)
+    assert full.returncode == 1
+    assert "can't be written" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert (tmp_path / "run" / "best.weights.h5").is_file()
+    again = start(main, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert open_model(tmp_path / "run" / "model").name == "tiny"

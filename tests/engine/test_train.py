@@ -1,5 +1,10 @@
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -10,11 +15,27 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.data.layouts import read_data
+from napari_retina_seg.data.split import Split, split_images
+from napari_retina_seg.engine.averaging import RunningMean
 from napari_retina_seg.engine.predict import segment_image
-from napari_retina_seg.engine.train import BEST_WEIGHTS, train
+from napari_retina_seg.engine.run_folder import RunFolder
+from napari_retina_seg.engine.train import train, vet_split
+from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "oct-layers.toml"
+SMALL = (
+    "crop=[64, 64]",
+    "batch=2",
+    "epochs=3",
+    "steps_per_epoch=2",
+    "warmup=1",
+    "architecture.widths=[4, 8]",
+)
+
+
+def small(name: str = "oct-layers", *texts: str) -> Recipe:
+    return Recipe.read(Path(name), parse_overrides([*SMALL, *texts], Recipe))
 
 
 @pytest.fixture(scope="module")
@@ -33,107 +54,213 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    recipe = Recipe.read(RECIPE)
-    training = recipe.training.model_copy(
-        update={"crop": (64, 64), "batch": 2, "steps": 6, "warmup": 1, "validate_every": 3}
-    )
-    small = recipe.architecture.model_copy(update={"widths": (4, 8)})
-    return recipe.model_copy(update={"training": training, "architecture": small})
+def split(data) -> Split:
+    return split_images(read_data([data]), seed=1)
 
 
 def log(run: Path) -> list[dict[str, str]]:
+    """Return the log without what the clock says."""
     with (run / "log.csv").open() as file:
-        return list(csv.DictReader(file))
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def test_a_run_leaves_a_model_that_segments_and_a_log(recipe, data, tmp_path) -> None:
-    model = finish(train(recipe, data, tmp_path / "run"))
-    assert [row["step"] for row in log(tmp_path / "run")] == ["3", "6"]
-    image = RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels)
-    result = segment_image(image, model)
+def test_a_run_leaves_all_that_tells_of_it(split, tmp_path) -> None:
+    model = finish(train(small(), split, RunFolder(tmp_path / "run")))
+    run = tmp_path / "run"
+    assert [row["epoch"] for row in log(run)] == ["1", "2", "3"]
+    assert Recipe.read(run / "recipe.toml") == small()
+    assert set(json.loads((run / "split.json").read_text())["val"]) == {"oct_layers/Subject3"}
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["seed"] == 1
+    assert environment["packages"]["keras"]
+    assert cv2.imread(str(run / "curves.png")).shape[0] > 100
+    assert "6 steps" in (run / "model" / "card.md").read_text()
+    assert model.spec.training.steps == 6
+    assert not (run / "state.npz").exists()
+
+
+def test_the_model_of_a_run_segments(split, tmp_path) -> None:
+    model = finish(train(small(), split, RunFolder(tmp_path / "run")))
+    result = segment_image(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
     assert result.labels.shape == (96, 128)
     assert result.provenance.weights_sha256 == model.spec.weights_sha256
+
+
+def test_a_run_may_begin_with_the_weights_of_another(split, tmp_path) -> None:
+    first = RunFolder(tmp_path / "run")
+    model = finish(train(small(), split, first))
     again = finish(
-        train(recipe, data, tmp_path / "more", start_from=tmp_path / "run" / BEST_WEIGHTS)
+        train(small(), split, RunFolder(tmp_path / "more"), start_from=first.best_weights)
     )
     assert again.spec.weights_sha256 != model.spec.weights_sha256
+    assert float(log(tmp_path / "more")[0]["loss"]) < float(log(tmp_path / "run")[0]["loss"])
 
 
-def test_the_same_seed_gives_the_same_log(recipe, data, tmp_path) -> None:
+@pytest.mark.parametrize("name", ["segnet-duke", "unet-octid"])
+def test_the_published_systems_for_layers_are_trained(split, name, tmp_path) -> None:
+    recipe = small(name, "scheme=oct-layers", "rows=64", "columns=64")
+    model = finish(train(recipe, split, RunFolder(tmp_path / "run")))
+    result = segment_image(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
+    assert result.labels.shape == (96, 128)
+
+
+def test_the_same_seed_gives_the_same_log(split, tmp_path) -> None:
     for name in ("one", "other"):
-        finish(train(recipe, data, tmp_path / name))
+        finish(train(small("unet-octid", *OCTID), split, RunFolder(tmp_path / name)))
     assert log(tmp_path / "one") == log(tmp_path / "other")
+    finish(train(small("unet-octid", *OCTID, "seed=2"), split, RunFolder(tmp_path / "third")))
+    assert log(tmp_path / "one") != log(tmp_path / "third")
 
 
-def test_a_run_is_cancelled_between_steps(recipe, data, tmp_path) -> None:
+OCTID = ("scheme=oct-layers", "rows=64", "columns=64")
+# Dropout, a plateau and running means: all that a run must remember.
+EVERYTHING = (
+    *OCTID,
+    "averaging=0.5",
+    "epochs=4",
+    "callbacks.reduce_rate.patience=1",
+    "callbacks.stop_early.patience=9",
+)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path) -> None:
+    recipe = small("unet-octid", *EVERYTHING)
+    whole = finish(train(recipe, split, RunFolder(tmp_path / "whole")))
     token = CancelToken()
-    job = train(recipe, data, tmp_path / "run", token)
+    run = RunFolder(tmp_path / "stopped")
+    job = train(recipe, split, run, token=token)
+    for _ in range(5):  # two epochs and a step
+        next(job)
+    token.cancel()
+    with pytest.raises(Cancelled):
+        finish(job)
+    assert len(log(run.path)) == 2
+    resumed = finish(train(recipe, split, run, resume=True))
+    assert log(run.path) == log(tmp_path / "whole")
+    assert resumed.spec.weights_sha256 == whole.spec.weights_sha256
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_killed_run_goes_on_as_if_it_had_not_been(data, tmp_path) -> None:
+    (tmp_path / "recipe.toml").write_text(small("unet-octid", *OCTID, "epochs=30").toml())
+    command = [sys.executable, "-c", "from napari_retina_seg.cli import main; main()", "train"]
+    command += ["recipe.toml", "--data", str(data), "--out"]
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, *arguments], cwd=tmp_path, env={**os.environ})
+
+    process = start("killed")
+    state = tmp_path / "killed" / "state.npz"
+    while process.poll() is None and not state.exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "model").exists(), "it was too fast to be killed"
+    assert start("killed", "--resume").wait() == 0
+    assert start("whole").wait() == 0
+    assert log(tmp_path / "killed") == log(tmp_path / "whole")
+    assert not list((tmp_path / "killed").glob(".*"))
+
+
+def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> None:
+    recipe = small(
+        "unet-octid",
+        *OCTID,
+        "learning_rate=1e-30",  # nothing can get better
+        "epochs=9",
+        "callbacks.reduce_rate.patience=1",
+        "callbacks.reduce_rate.smallest=0",
+        "callbacks.stop_early.patience=3",
+    )
+    model = finish(train(recipe, split, RunFolder(tmp_path / "run")))
+    rates = [float(row["learning_rate"]) for row in log(tmp_path / "run")]
+    assert len(rates) == 4
+    assert rates[2] == pytest.approx(rates[1] / 2)
+    assert model.spec.training.best_epoch == 1
+
+
+def test_a_run_is_cancelled_between_steps(split, tmp_path) -> None:
+    token = CancelToken()
+    job = train(small(), split, RunFolder(tmp_path / "run"), token=token)
     assert next(job).done == 1
     token.cancel()
     with pytest.raises(Cancelled):
         finish(job)
 
 
-def test_data_without_validation_images_is_refused_before_the_first_step(
-    recipe, data, tmp_path
-) -> None:
-    splits = data / "oct_layers" / "splits.json"
-    kept = splits.read_text()
-    splits.write_text(json.dumps({"train": ["Subject1", "Subject2", "Subject3"]}))
-    with pytest.raises(DataError, match="training and validation images: found 3 and 0"):
-        next(train(recipe, data, tmp_path / "run"))
-    splits.write_text(kept)
-    assert not (tmp_path / "run").exists()
-
-
-def test_mistakes_are_told_before_anything_is_read(recipe, data, tmp_path) -> None:
+def test_what_does_not_fit_is_told_before_anything_is_written(split, tmp_path) -> None:
     with pytest.raises(DataError, match="exists already"):
-        next(train(recipe, data, tmp_path))
+        next(train(small(), split, RunFolder(tmp_path)))
+    run = RunFolder(tmp_path / "run")
     with pytest.raises(DataError, match="to start from"):
-        next(train(recipe, data, tmp_path / "run", start_from=tmp_path / "none.h5"))
-    misspelt = recipe.model_copy(update={"validation": ("oct_layers/Subjct2",)})
-    with pytest.raises(DataError, match="oct_layers/Subjct2"):
-        next(train(misspelt, data, tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
+        next(train(small(), split, run, start_from=tmp_path / "none.h5"))
+    with pytest.raises(DataError, match="no training run"):
+        next(train(small(), split, run, resume=True))
+    assert not run.path.exists()
 
 
-def test_weights_of_another_architecture_start_nothing(recipe, data, tmp_path) -> None:
-    finish(train(recipe, data, tmp_path / "run"))
-    wider = recipe.model_copy(
-        update={"architecture": recipe.architecture.model_copy(update={"widths": (8, 16)})}
-    )
+def test_a_run_goes_on_with_its_own_recipe_only_and_once(split, tmp_path) -> None:
+    run = RunFolder(tmp_path / "run")
+    finish(train(small(), split, run))
+    with pytest.raises(DataError, match="is finished"):
+        next(train(small(), split, run, resume=True))
+    with pytest.raises(DataError, match="begun with another recipe"):
+        next(train(small("oct-layers", "seed=5"), split, run, resume=True))
+
+
+def test_weights_of_another_architecture_start_nothing(split, tmp_path) -> None:
+    first = RunFolder(tmp_path / "run")
+    finish(train(small(), split, first))
+    wider = small("oct-layers", "architecture.widths=[8, 16]")
+    more = RunFolder(tmp_path / "more")
     with pytest.raises(DataError, match="do not belong to the recipe's architecture"):
-        next(train(wider, data, tmp_path / "more", start_from=tmp_path / "run" / BEST_WEIGHTS))
-    assert not (tmp_path / "more").exists()
+        next(train(wider, split, more, start_from=first.best_weights))
+    assert not more.path.exists()
 
 
-def test_a_missing_image_is_named(recipe, data, tmp_path) -> None:
-    image = data / "oct_layers" / "Subject2_01.png"
-    moved = image.rename(tmp_path / "away.png")
-    with pytest.raises(DataError, match=r"'Subject2_01\.png' is missing"):
-        next(train(recipe, data, tmp_path / "run"))
-    moved.rename(image)
+def test_images_are_looked_at_before_the_first_step(split) -> None:
+    checked, skipped = finish(vet_split(small(), split))
+    assert (len(checked.training), len(checked.validation)) == (2, 1)
+    assert not skipped
+    with pytest.raises(DataError, match="needs training and validation images"):
+        finish(vet_split(small(), Split(split.training, (), ())))
 
 
-def test_augmentation_moves_image_and_mask_together() -> None:
-    """A crop of an image that is its own mask stays its own mask."""
-    from napari_retina_seg.data.augment import Augmentation, Sample, random_crop
+def test_weights_move_between_backends(tmp_path) -> None:
+    """What TensorFlow saves, JAX loads, and both draw the same."""
+    pytest.importorskip("jax")
+    code = (
+        "import sys, numpy as np\n"
+        "from napari_retina_seg.engine.architectures import build, load_weights\n"
+        "from napari_retina_seg.models.config import SegNetConfig\n"
+        "model = build(SegNetConfig(widths=(4, 8)))\n"
+        "image = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)\n"
+        "if sys.argv[1] == 'save': model.save_weights('m.weights.h5')\n"
+        "load_weights(model, 'm.weights.h5')\n"
+        "np.save(sys.argv[2], np.asarray(model(image, training=False)))\n"
+    )
+    for backend, task in (("tensorflow", "save"), ("jax", "load")):
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        command = [sys.executable, "-c", code, task, f"{backend}.npy"]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    first, second = (np.load(tmp_path / f"{name}.npy") for name in ("tensorflow", "jax"))
+    np.testing.assert_allclose(first, second, atol=1e-5)
 
-    blob = np.zeros((120, 120), np.uint8)
-    cv2.ellipse(blob, (70, 50), (30, 12), 30, 0, 360, 1, -1)
-    sample = Sample(blob[..., None].astype(np.float32), blob, np.ones((120, 120), np.float32))
-    how = Augmentation(rotation=40, scale=(0.7, 1.4), aspect=(0.8, 1.2), shear=0.2, flip_rows=True)
-    for seed in range(20):
-        image, target = random_crop(sample, (64, 64), how, np.random.default_rng(seed))
-        certain = np.abs(image[..., 0] - 0.5) > 0.49
-        np.testing.assert_array_equal(image[certain, 0] > 0.5, target[certain, 0] > 0.5)
+
+def test_jax_trains_by_the_same_recipe(data, tmp_path) -> None:
+    pytest.importorskip("jax")
+    (tmp_path / "recipe.toml").write_text(small("segnet-duke", *OCTID, "epochs=2").toml())
+    command = [sys.executable, "-c", "from napari_retina_seg.cli import main; main()", "train"]
+    command += ["recipe.toml", "--data", str(data), "--out", "run"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert json.loads((tmp_path / "run/environment.json").read_text())["backend"] == "jax"
+    losses = [float(row["loss"]) for row in log(tmp_path / "run")]
+    assert losses[1] < losses[0]
 
 
 def test_the_running_mean_is_used_only_where_it_is_asked_for() -> None:
     import keras
-
-    from napari_retina_seg.engine.train import RunningMean
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.set_weights([np.array([[8.0]])])

@@ -48,22 +48,20 @@ def train_command(
 ) -> None:
     """Train a network by a recipe, on your data or on published data sets."""
     from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.split import read_split, split_images
+    from napari_retina_seg.data.split import split_images
+    from napari_retina_seg.engine.run_folder import RunFolder
     from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
 
     wanted = Recipe.read(recipe, parse_overrides(change or [], Recipe))
-    images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
-    start_engine()
-    from napari_retina_seg.engine.run_folder import RunFolder
-    from napari_retina_seg.engine.train import train, vet_split
-
     run = RunFolder(out)
     weights = RunFolder(start_from).best_weights if start_from else None
-    if resume and run.split.is_file():
-        split = read_split(run.split, images)
-    else:
-        split = split_images(images, seed=wanted.seed, validation_groups=wanted.validation)
+    start_engine()
+    from napari_retina_seg.engine.train import check_run, train, vet_split
+
+    check_run(run, wanted, weights, resume=resume)
+    images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
+    split = split_images(images, seed=wanted.seed, validation_groups=wanted.validation)
     with Bar(1) as bar, interruptible() as token:
         checked = bar.walk(
             vet_split(wanted, split, skip_bad=skip_bad, token=token), "Looking at the images"

@@ -170,6 +170,15 @@ class _SplitFile(BaseModel):
     test: dict[str, tuple[str, ...]]
 
 
+def split_json(split: Split) -> str:
+    """Return which images are on which side, as JSON."""
+    sides = {
+        side: {group: [image.name for image in members] for group, members in groups.items()}
+        for side, groups in ((side, _by_group(images)) for side, images in split.sides.items())
+    }
+    return json.dumps({"schema_version": 1, **sides}, indent=1, ensure_ascii=False) + "\n"
+
+
 def write_split(path: Path, split: Split) -> None:
     """Write which images are on which side, as JSON.
 
@@ -178,12 +187,7 @@ def write_split(path: Path, split: Split) -> None:
     WriteError
         If it can't be written; nothing is left behind then.
     """
-    sides = {
-        side: {group: [image.name for image in members] for group, members in groups.items()}
-        for side, groups in ((side, _by_group(images)) for side, images in split.sides.items())
-    }
-    content = json.dumps({"schema_version": 1, **sides}, indent=1, ensure_ascii=False)
-    write_atomically(path, f"{content}\n".encode())
+    write_atomically(path, split_json(split).encode())
 
 
 def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:

@@ -8,6 +8,7 @@ import io
 import json
 import platform
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.data.split import Split, write_split
+from napari_retina_seg.data.split import Split, split_json
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.recipe import Recipe
 
@@ -102,7 +103,7 @@ class RunFolder:
                 f"'{self.path}' exists already: name a new folder, or go on with --resume."
             )
         write_atomically(self.recipe, recipe.toml().encode())
-        write_split(self.split, split)
+        write_atomically(self.split, split_json(split).encode())
         environment = json.dumps(describe_environment(recipe), indent=1) + "\n"
         write_atomically(self.path / "environment.json", environment.encode())
 
@@ -116,9 +117,30 @@ class RunFolder:
                 " a new folder."
             )
 
+    def check_split(self, split: Split) -> None:
+        """Raise `DataError` if the run was begun with other images, or on other sides."""
+        if self.split.read_text(encoding="utf-8") != split_json(split):
+            raise DataError(
+                f"'{self.path}' was begun with other images: go on with the same data and options,"
+                f" as '{self.split}' tells, or name a new folder."
+            )
+
+    def save_best(self, model: Any) -> None:
+        """Write a network's weights as the best so far."""
+        import keras
+
+        uncompiled = keras.Model(
+            model.inputs, model.outputs, name=model.name
+        )  # without the optimizer's state
+        # HDF5 crashes where a disk is full: the file is made elsewhere, and written as a whole.
+        with tempfile.TemporaryDirectory() as elsewhere:
+            path = Path(elsewhere) / self.best_weights.name
+            uncompiled.save_weights(path)
+            write_atomically(self.best_weights, path.read_bytes())
+
     def save_state(self, state: State) -> None:
         """Write the state and, from its rows, the log; a kill leaves the last epoch's or this."""
-        named = {
+        named: dict[str, Any] = {
             f"{owner}/{number}": array
             for owner, arrays in state.arrays.items()
             for number, array in enumerate(arrays)
@@ -152,8 +174,10 @@ class RunFolder:
         write_atomically(self.curves, draw_curves(rows))
 
     def drop_state(self) -> None:
-        """Remove what only an unfinished run needs."""
+        """Remove what only an unfinished run needs, and what a kill left half-written."""
         self._state.unlink(missing_ok=True)
+        for half in self.path.glob(".*"):
+            half.unlink()
 
 
 def describe_environment(recipe: Recipe) -> dict[str, Any]:
@@ -180,7 +204,7 @@ def describe_environment(recipe: Recipe) -> dict[str, Any]:
 
 def _git_revision() -> str | None:
     """Return the revision of the checkout that runs; None for an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]  # noqa: S607
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):

@@ -74,11 +74,12 @@ def train(
         If the token said so.
     """
     token = token or CancelToken()
-    _check_folder(run, recipe, start_from, resume=resume)
+    check_run(run, recipe, start_from, resume=resume)
     samples = [prepare_sample(image, recipe) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
     trainer = _Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), start_from)
     if resume:
+        run.check_split(split)
         trainer.restore(run.read_state())
     else:
         run.start(recipe, split)
@@ -88,9 +89,8 @@ def train(
     return model
 
 
-def _check_folder(
-    run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume: bool
-) -> None:
+def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume: bool) -> None:
+    """Raise `DataError` if a run can't begin or go on in its folder; see `train`."""
     if start_from is not None and not start_from.is_file():
         raise DataError(f"There is no '{start_from}' to start from: name the folder of a run.")
     if resume:
@@ -221,7 +221,11 @@ class _Trainer:
         return State(self.rows, {**arrays, "mean": self.mean.weights})
 
     def run(
-        self, samples: Sequence[Sample], watched: Sequence[Sample], run: RunFolder, token: CancelToken
+        self,
+        samples: Sequence[Sample],
+        watched: Sequence[Sample],
+        run: RunFolder,
+        token: CancelToken,
     ) -> Generator[Progress, None, None]:
         """Train from where the network is to the recipe's end."""
         epochs, done = self.recipe.training.epochs, len(self.rows)
@@ -275,7 +279,7 @@ class _Trainer:
             row = {"epoch": len(self.rows) + 1, "learning_rate": rate, "loss": loss}
             row |= self._validate(watched) | {"seconds": round(seconds, 1)}
             if _is_best(row[monitor], [other[monitor] for other in self.rows], monitor):
-                self.model.save_weights(run.best_weights)
+                run.save_best(self.model)
         self.rows.append(row)
         self._tell_callbacks(row)
         run.save_state(self.state())
@@ -340,8 +344,9 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
             warmup_target=how.learning_rate if how.warmup else None,
             warmup_steps=how.warmup,
         )
-    kind = keras.optimizers.AdamW if how.name == "adamw" else keras.optimizers.Adam
-    return kind(rate, weight_decay=how.weight_decay or None)
+    if how.name == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=how.weight_decay)
+    return keras.optimizers.Adam(rate, weight_decay=how.weight_decay or None)
 
 
 def _callbacks(recipe: Recipe) -> list[Any]:
@@ -363,7 +368,7 @@ def _callbacks(recipe: Recipe) -> list[Any]:
 
 
 def _jit(model: Any) -> bool | str:
-    """Whether XLA compiles the step: on processors its depthwise convolutions take 7 times longer."""
+    """Whether XLA compiles a step: its depthwise convolutions take 7 times longer on a CPU."""
     import keras
 
     depthwise = any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in model.layers)

@@ -211,8 +211,9 @@ class Recipe(Values):
                 raise ValueError(f"there is no scheme '{scheme}': use one of {', '.join(SCHEMES)}")
             scheme = SCHEMES[scheme]
         network = values.get("architecture")
-        if isinstance(network, dict) and isinstance(scheme, LabelScheme):
-            network = {"classes": len(scheme), **network}
+        classes = scheme.get("classes") if isinstance(scheme, dict) else scheme
+        if isinstance(network, dict) and isinstance(classes, list | tuple | LabelScheme):
+            network = {"classes": len(classes), **network}
         return {**values, "scheme": scheme, "architecture": network}
 
     @model_validator(mode="after")
@@ -257,7 +258,10 @@ class Recipe(Values):
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise DataError(f"The recipe '{path}' can't be read: {error}.") from error
+            raise DataError(
+                f"The recipe '{path}' can't be read ({error}): name a TOML file, or one of"
+                f" {', '.join(shipped_recipes())}."
+            ) from error
         from napari_retina_seg.models.overrides import explain, replaced
 
         try:

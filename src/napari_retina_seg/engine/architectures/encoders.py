@@ -13,7 +13,7 @@ _SKIPS = {
         "block2b_add",
         "block3b_add",
         "block5c_add",
-        "top_activation",
+        "block7a_project_bn",  # what follows widens it for the classifier
     ),
     "vgg16": ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"),
 }
@@ -41,6 +41,8 @@ def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) ->
     import keras
     from keras import layers
 
+    from napari_retina_seg.engine.architectures.resampling import MOMENTUM
+
     # === Layers ===
     applications = {
         "efficientnetb0": keras.applications.EfficientNetB0,
@@ -51,6 +53,9 @@ def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) ->
     encoder = applications[config.encoder](
         include_top=False, weights=weights, input_tensor=scaled, name=config.encoder
     )
+    for layer in encoder.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = MOMENTUM
     skips = [encoder.get_layer(name).output for name in _SKIPS[config.encoder]]
 
     # === Functional model ===
@@ -68,11 +73,13 @@ def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) ->
 def _decode(x: Any, skip: Any, width: int, name: str) -> Any:
     from keras import layers
 
+    from napari_retina_seg.engine.architectures.resampling import MOMENTUM
+
     x = layers.Conv2DTranspose(width, 2, 2, padding="same", name=f"{name}_up")(x)
     if skip is not None:
         x = layers.Concatenate(name=f"{name}_skip")([x, skip])
     for part in "ab":
         x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_{part}_conv")(x)
-        x = layers.BatchNormalization(name=f"{name}_{part}_norm")(x)
+        x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_{part}_norm")(x)
         x = layers.ReLU(name=f"{name}_{part}_relu")(x)
     return x

@@ -54,6 +54,8 @@ def build_segnet(config: SegNetConfig) -> Any:
 def _convolve(x: Any, width: int, name: str) -> Any:
     from keras import layers
 
+    from napari_retina_seg.engine.architectures.resampling import MOMENTUM
+
     x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.labels import LabelClass, LabelScheme
+from napari_retina_seg.models.overrides import parse_overrides
+from napari_retina_seg.models.recipe import Recipe, shipped_recipes
+
+PUBLISHED = {
+    "segnet-duke",
+    "unet-octid",
+    "efficientnetb0-unet",
+    "unet-drive",
+    "unet-drive-noaug",
+    "vgg16-unet-drive",
+}
+
+
+def changed(*texts: str, recipe: str = "unet-drive") -> Recipe:
+    return Recipe.read(Path(recipe), parse_overrides(texts, Recipe))
+
+
+def test_the_published_systems_and_our_own_come_with_the_program() -> None:
+    assert PUBLISHED | {"oct-layers", "fundus-vessels"} <= set(shipped_recipes())
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_survives_being_written(name, tmp_path) -> None:
+    recipe = Recipe.read(Path(name))
+    (tmp_path / "again.toml").write_text(recipe.toml())
+    assert Recipe.read(tmp_path / "again.toml") == recipe
+
+
+def test_recipes_say_what_was_published() -> None:
+    segnet = Recipe.read(Path("segnet-duke"))
+    assert max(segnet.architecture.widths) == 512
+    assert (segnet.loss.cross_entropy, segnet.loss.dice) == (1, 0.5)
+    assert segnet.training.crop == (256, 256)
+    assert len(segnet.scheme) == 8
+    octid = Recipe.read(Path("unet-octid"))
+    assert (octid.preprocessing.rows, octid.preprocessing.columns) == (640, 640)
+    assert octid.architecture.widths == (16, 32, 64, 128, 256)
+    assert octid.architecture.outputs == 9
+    efficient = Recipe.read(Path("efficientnetb0-unet"))
+    assert (efficient.loss.focal_alpha, efficient.loss.focal_gamma) == (0.25, 2)
+    assert (efficient.optimizer.learning_rate, efficient.training.epochs) == (1e-4, 210)
+    drive = Recipe.read(Path("unet-drive"))
+    assert drive.training.crop == (64, 64)
+    assert drive.architecture.widths == (32, 64, 128, 256, 512)
+    assert Recipe.read(Path("vgg16-unet-drive")).architecture.encoder == "vgg16"
+
+
+def test_values_are_changed_by_their_full_or_their_last_name() -> None:
+    recipe = changed("epochs=1", "training.steps_per_epoch=2", "widths=[4, 8]", "seed = 7")
+    assert (recipe.training.epochs, recipe.training.steps_per_epoch) == (1, 2)
+    assert recipe.architecture.widths == (4, 8)
+    assert recipe.seed == 7
+
+
+def test_a_table_that_the_recipe_lacks_is_made() -> None:
+    recipe = changed("callbacks.stop_early.patience=3")
+    assert recipe.callbacks.stop_early.patience == 3
+
+
+def test_the_number_of_classes_follows_the_scheme() -> None:
+    assert changed("scheme=oct-layers", recipe="unet-octid").architecture.classes == 8
+
+
+def test_a_scheme_of_ones_own(tmp_path) -> None:
+    text = Recipe.read(Path("unet-drive")).toml().replace('scheme = "fundus-vessels"\n', "")
+    text = text.replace("classes = 2\n", "")
+    classes = [
+        '{value = 0, name = "Background", abbreviation = "BG", color = "#000000"}',
+        '{value = 1, name = "Drusen", abbreviation = "Dr", color = "#e69f00"}',
+        '{value = 2, name = "Fluid", abbreviation = "Fl", color = "#56b4e9"}',
+    ]
+    text = f"{text}\n[scheme]\nname = 'lesions'\nclasses = [{', '.join(classes)}]\n"
+    text = text.replace('kind = "threshold"\nthreshold = 0.5\nsmallest = 0', 'kind = "argmax"')
+    text = text.replace('modality = "fundus"', 'modality = "oct"')
+    (tmp_path / "own.toml").write_text(text)
+    recipe = Recipe.read(tmp_path / "own.toml")
+    assert recipe.architecture.classes == 3
+    lesion = LabelClass(1, "Drusen", "Dr", "#e69f00")
+    assert isinstance(recipe.scheme, LabelScheme)
+    assert recipe.scheme.classes[1] == lesion
+    (tmp_path / "again.toml").write_text(recipe.toml())
+    assert Recipe.read(tmp_path / "again.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epoch=1", "did you mean 'training.epochs'"),
+        ("trainig.batch=1", "did you mean 'training.batch'"),
+        ("patience=3", "callbacks.reduce_rate.patience, callbacks.stop_early.patience"),
+        ("nonsense=1", "There is no key 'nonsense'"),
+        ("epochs", "write key=value"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(text, sentence) -> None:
+    with pytest.raises(DataError, match=sentence):
+        parse_overrides([text], Recipe)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epochs=0", "'training.epochs'"),
+        ("epochs=many", "'training.epochs'"),
+        ("scheme=lungs", "there is no scheme 'lungs': use one of"),
+        ("crop=[60, 64]", "must be multiples of"),
+        ("loss.cross_entropy=0", "no term has a weight"),
+        ("architecture.classes=5", "leave architecture.classes out"),
+        ("optimizer.schedule=cosine", "reduce_rate needs"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_before_anything_is_read(text, sentence) -> None:
+    recipe = "segnet-duke" if "schedule" in text else "unet-drive"
+    with pytest.raises(DataError, match=sentence):
+        changed(text, recipe=recipe)
+
+
+def test_a_typo_in_the_file_names_the_nearest_key(tmp_path) -> None:
+    text = Recipe.read(Path("unet-drive")).toml().replace("learning_rate", "learnin_rate")
+    (tmp_path / "typo.toml").write_text(text)
+    with pytest.raises(DataError, match=r"learnin_rate.*mean 'optimizer\.learning_rate'"):
+        Recipe.read(tmp_path / "typo.toml")
+
+
+def test_a_file_that_is_no_recipe(tmp_path) -> None:
+    (tmp_path / "broken.toml").write_text("name = ")
+    with pytest.raises(DataError, match="can't be read"):
+        Recipe.read(tmp_path / "broken.toml")
+    with pytest.raises(DataError, match=r"can't be read.*segnet-duke"):
+        Recipe.read(tmp_path / "missing.toml")
