@@ -1,16 +1,19 @@
-"""How near the shipped models are to the experts, on test images they never saw.
+"""How near the models are to the experts, on test images they never saw.
 
-    python benchmarks/accuracy.py --data ../shared/data
+    python benchmarks/accuracy.py --data ../shared/data [--runs RUNS]
 
-writes ``docs/accuracy.json`` and ``docs/accuracy.md``, the figures in the models' specs, and the
-table in the README. It trains nothing.
+evaluates every model of the package, and those in `RUNS` that are too large for it, by what
+`napari-retina-seg evaluate` does. It writes ``docs/accuracy.json`` and ``docs/accuracy.md``, the
+figures in the models' specs and cards, and the table in the README. It trains nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,204 +21,267 @@ import numpy as np
 from tables import markdown_table, replace_section
 
 from napari_retina_seg.core import metrics
-from napari_retina_seg.core.fov import detect_fov
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.data.layouts import LabelledImage, read_dataset
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.core.evaluation import Evaluation
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.measures import Key
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.data.layouts import read_dataset
+from napari_retina_seg.engine.evaluate import evaluate, evaluate_reference
 from napari_retina_seg.models.packaging import write_spec
-from napari_retina_seg.models.registry import ModelFolder, find_model
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models, open_model
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs/accuracy.json"
+RUNS = ROOT / "docs/runs"
+
+LAYERS = {
+    "Dice": "dice",
+    "IoU": "iou",
+    "pixel accuracy": "accuracy",
+    "boundary error px": "boundary_error_px",
+}
+VESSELS = {
+    "F1": "dice",
+    "AUC": "auc",
+    "AP": "average_precision",
+    "IoU": "iou",
+    "MCC": "mcc",
+    "sensitivity": "recall",
+    "specificity": "specificity",
+    "accuracy": "accuracy",
+}
+SECOND = "second_observer"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    data = parser.parse_args().data
-    results = {
-        "oct-layers": {"oct_layers test": oct_figures(test_images(data / "oct_layers"))},
-        "fundus-vessels": {
-            "CHASE_DB1 test": vessel_figures(test_images(data / "chase_db1")),
-            "HRF test": vessel_figures(test_images(data / "hrf")),
-        },
-        "second tracing": {"oct_layers, six images": second_tracing(data / "oct_layers")},
-        "second observer": {"CHASE_DB1 test": second_observer(test_images(data / "chase_db1"))},
-    }
-    (ROOT / "docs/accuracy.json").write_text(json.dumps(results, indent=1) + "\n")
+    parser.add_argument("--runs", type=Path, help="folder of runs that are not in the package")
+    parser.add_argument("--only", nargs="*", help="evaluate these models; keep the others' figures")
+    arguments = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    for model in find_models(arguments.runs):
+        if arguments.only is None or model.name in arguments.only:
+            results[model.name] = figures_of(model, arguments.data)
+            write_metrics(model, results[model.name])
+            print(model.name, results[model.name]["figures"], flush=True)
+    if not arguments.only:
+        results["second tracing"] = {"figures": second_tracing(arguments.data / "oct_layers")}
+        results[SECOND] = {"figures": second_observer(arguments.data / "chase_db1")}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     write_documents(results)
-    for name in ("oct-layers", "fundus-vessels"):
-        write_metrics(find_model(name), results[name])
+
+
+def find_models(runs: Path | None) -> list[ModelFolder]:
+    bundled = [model for model in list_models() if model.path.is_relative_to(BUNDLED)]
+    names = {model.name for model in bundled}
+    others = (
+        [open_model(path.parent) for path in sorted(runs.glob("*/model/spec.json"))] if runs else []
+    )
+    return [*bundled, *(model for model in others if model.name not in names)]
+
+
+def figures_of(model: ModelFolder, data: Path) -> dict[str, Any]:
+    if model.spec.modality is Modality.OCT:
+        sets, keys = {"oct_layers test": "oct_layers"}, LAYERS
+    else:
+        sets, keys = {"CHASE_DB1 test": "chase_db1", "HRF test": "hrf"}, VESSELS
+    figures = {}
+    for name, folder in sets.items():
+        evaluation = finish(evaluate(model, test_images(data / folder)))
+        figures[name] = plain(evaluation, keys)
+    record = model.spec.training
+    return {
+        "figures": figures,
+        "weights_sha256": model.spec.weights_sha256,
+        "training": record and record.model_dump(),
+        "megabytes": round(model.weights.stat().st_size / 1e6, 1),
+        "in the package": model.path.is_relative_to(BUNDLED),
+    }
 
 
 def test_images(folder: Path) -> list[LabelledImage]:
     return [image for image in read_dataset(folder) if image.split == "test"]
 
 
-def oct_figures(images: Iterable[LabelledImage]) -> dict[str, Any]:
-    """Score masks and boundaries; a crossing is a boundary above the one before it."""
-    per_image, errors, crossings = [], [], 0
-    pooled = np.zeros((len(OCT_LAYERS),) * 2, np.int64)
-    for image in images:
-        result = segment_image(as_image(image), "oct-layers")
-        matrix = metrics.confusion(image.labels(), result.labels, len(OCT_LAYERS))
-        pooled += matrix
-        per_image.append(metrics.scores(matrix))
-        errors.append(metrics.boundary_error(image.heights(), result.boundaries))
-        crossings += int((np.diff(result.boundaries, axis=0) < 0).sum())
-    by_boundary = np.mean(errors, axis=0)
+def plain(evaluation: Evaluation, keys: dict[str, str]) -> dict[str, Any]:
+    """Return the means over images, the pooled overlap, and what each class and boundary has."""
+    means = evaluation.means
+    figures: dict[str, Any] = {"images": len(evaluation.images)}
+    figures |= {name: means[Key(key)].value for name, key in keys.items() if Key(key) in means}
+    overlap = next(iter(keys))
+    figures[f"{overlap} pooled"] = evaluation.pooled[Key("dice")]
+    if keys is LAYERS:
+        figures["Dice by class"] = parts(evaluation, "dice")
+        figures["boundary error px by boundary"] = parts(evaluation, "boundary_error_px")
+    return figures
+
+
+def parts(evaluation: Evaluation, measure: str) -> dict[str, float]:
     return {
-        "images": len(per_image),
-        "Dice": float(np.mean([np.nanmean(score.dice) for score in per_image])),
-        "Dice pooled": float(np.nanmean(metrics.scores(pooled).dice)),
-        "IoU": float(np.mean([np.nanmean(score.iou) for score in per_image])),
-        "pixel accuracy": metrics.scores(pooled).accuracy,
-        "boundary error px": float(by_boundary.mean()),
-        "crossings": crossings,
-        "Dice by class": named(OCT_LAYERS.classes, metrics.scores(pooled).dice),
-        "boundary error px by boundary": dict(
-            zip((s.name for s in OCT_LAYERS.surfaces), map(float, by_boundary), strict=True)
-        ),
+        key.part: estimate.value
+        for key, estimate in evaluation.means.items()
+        if key.measure == measure and key.part
     }
 
 
 def second_tracing(folder: Path) -> dict[str, Any]:
     """Score one expert's second tracing of identical images against the first."""
     images = {image.name: image for image in read_dataset(folder)}
-    per_image, errors = [], []
-    pooled = np.zeros((len(OCT_LAYERS),) * 2, np.int64)
-    for name, first in images.items():
-        second = images.get(name.replace("Subject1_", "Subject8_"))
-        if second in (None, first) or not np.array_equal(first.pixels(), second.pixels()):
-            continue
-        matrix = metrics.confusion(first.labels(), second.labels(), len(OCT_LAYERS))
-        pooled += matrix
-        per_image.append(metrics.scores(matrix))
-        errors.append(metrics.boundary_error(first.heights(), second.heights()))
-    return {
-        "images": len(per_image),
-        "Dice": float(np.mean([np.nanmean(score.dice) for score in per_image])),
-        "Dice pooled": float(np.nanmean(metrics.scores(pooled).dice)),
-        "IoU": float(np.mean([np.nanmean(score.iou) for score in per_image])),
-        "boundary error px": float(np.mean(errors)),
-    }
+    pairs = [
+        (first, second)
+        for name, first in images.items()
+        if (second := images.get(name.replace("Subject1_", "Subject8_"))) is not None
+        and second is not first
+        and np.array_equal(first.pixels(), second.pixels())
+    ]
+    traced = [replace(first, references={"second": second.read_labels}) for first, second in pairs]
+    figures = plain(finish(evaluate_reference(traced, "second", OCT_LAYERS)), LAYERS)
+    # The mask knows whole rows only, the tracing more.
+    errors = [metrics.boundary_error(first.heights(), other.heights()) for first, other in pairs]
+    figures["boundary error px"] = float(np.mean(errors))
+    del figures["boundary error px by boundary"]
+    return {"oct_layers, six images": figures}
 
 
-def vessel_figures(images: Iterable[LabelledImage]) -> dict[str, Any]:
-    """Score vessels inside the field of view."""
-    rows = []
-    for image in images:
-        result = segment_image(as_image(image), "fundus-vessels", probabilities=True)
-        inside = detect_fov(image.pixels()).mask()
-        truth = image.labels()[inside]
-        matrix = metrics.confusion(truth, result.labels[inside], 2)
-        auc = metrics.roc_auc(truth.astype(bool), result.probabilities[1][inside])
-        rows.append((matrix, auc))
-    return {**vessel_scores([matrix for matrix, _ in rows]), "AUC": mean(auc for _, auc in rows)}
-
-
-def second_observer(images: Iterable[LabelledImage]) -> dict[str, Any]:
+def second_observer(folder: Path) -> dict[str, Any]:
     """Score the second human as if it were a model."""
-    matrices = []
-    for image in images:
-        inside = detect_fov(image.pixels()).mask()
-        truth, second = image.labels()[inside], image.labels("second_observer")[inside]
-        matrices.append(metrics.confusion(truth, second, 2))
-    return vessel_scores(matrices)
+    evaluation = finish(evaluate_reference(test_images(folder), SECOND, FUNDUS_VESSELS))
+    return {"CHASE_DB1 test": plain(evaluation, VESSELS)}
 
 
-def vessel_scores(matrices: list[Any]) -> dict[str, Any]:
-    per_image = [metrics.scores(matrix) for matrix in matrices]
-    pooled = metrics.scores(sum(matrices))
-    return {
-        "images": len(matrices),
-        "F1": mean(score.dice[1] for score in per_image),
-        "F1 pooled": float(pooled.dice[1]),
-        "IoU": mean(score.iou[1] for score in per_image),
-        "MCC": mean(score.mcc[1] for score in per_image),
-        "sensitivity": mean(score.recall[1] for score in per_image),
-        "specificity": mean(score.specificity[1] for score in per_image),
-        "accuracy": mean(score.accuracy for score in per_image),
-    }
-
-
-def as_image(image: LabelledImage) -> RetinaImage:
-    pixels = image.pixels()
-    return RetinaImage(pixels, color=pixels.ndim == 3, modality=image.modality, name=image.name)
-
-
-def mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
-
-
-def named(classes: Iterable[Any], values: Iterable[float]) -> dict[str, float]:
-    return {label.abbreviation: float(value) for label, value in zip(classes, values, strict=True)}
-
-
-def write_metrics(model: ModelFolder, figures: dict[str, Any]) -> None:
+def write_metrics(model: ModelFolder, result: dict[str, Any]) -> None:
     """Put the plain figures into the model's spec, from which its card is made."""
-    plain = {
+    figures = {
         dataset: {
             name: round(value, 4)
             for name, value in values.items()
             if not isinstance(value, dict) and name != "images"
         }
-        for dataset, values in figures.items()
+        for dataset, values in result["figures"].items()
     }
-    write_spec(ModelFolder(model.path, model.spec.model_copy(update={"metrics": plain})))
+    write_spec(ModelFolder(model.path, model.spec.model_copy(update={"metrics": figures})))
 
 
 def write_documents(results: dict[str, Any]) -> None:
-    layers = results["oct-layers"]["oct_layers test"]
-    (tracing,) = results["second tracing"].values()
-    oct_table = markdown_table(
-        [
-            "OCT layers",
-            "images",
-            "mean Dice",
-            "Dice, pooled",
-            "mean IoU",
-            "boundary error, px",
-            "crossings",
-        ],
-        [
-            oct_row("`oct-layers` on an eye it never saw", layers),
-            oct_row("second human tracing of identical images", tracing),
-        ],
-    )
-    columns = ["F1", "AUC", "IoU", "MCC", "sensitivity", "specificity", "accuracy"]
-    rows = [
-        ("`fundus-vessels`, CHASE_DB1 11–14", results["fundus-vessels"]["CHASE_DB1 test"]),
-        ("second human observer, CHASE_DB1 11–14", results["second observer"]["CHASE_DB1 test"]),
-        ("`fundus-vessels`, HRF 11–15", results["fundus-vessels"]["HRF test"]),
-    ]
-    vessel_table = markdown_table(
-        ["Fundus vessels, inside the field of view", "images", *columns],
-        [[name, str(row["images"]), *(figure(row.get(c)) for c in columns)] for name, row in rows],
-    )
-    by_class = markdown_table(
-        ["class", "Dice"], [[name, figure(dice)] for name, dice in layers["Dice by class"].items()]
-    )
-    errors = layers["boundary error px by boundary"]
-    by_boundary = markdown_table(
-        ["boundary", "mean error, px"], [[name, f"{error:.2f}"] for name, error in errors.items()]
-    )
+    summary = f"{layers_table(results)}\n\n{vessels_table(results)}"
     text = (ROOT / "docs/accuracy_template.md").read_text()
-    text = text.replace("<!-- summary -->", f"{oct_table}\n\n{vessel_table}")
-    text = text.replace("<!-- detail -->", f"{by_class}\n\n{by_boundary}")
+    text = text.replace("<!-- summary -->", summary)
+    text = text.replace("<!-- trained -->", training_table(results))
+    text = text.replace("<!-- detail -->", detail_tables(results))
     (ROOT / "docs/accuracy.md").write_text(text)
-    replace_section(ROOT / "README.md", "accuracy", f"{oct_table}\n\n{vessel_table}")
+    ours = {
+        name: result
+        for name, result in results.items()
+        if name in ("oct-layers", "fundus-vessels", "second tracing", SECOND)
+    }
+    replace_section(
+        ROOT / "README.md", "accuracy", f"{layers_table(ours)}\n\n{vessels_table(ours)}"
+    )
 
 
-def oct_row(name: str, row: dict[str, Any]) -> list[str]:
-    crossings = str(row.get("crossings", ""))
-    error = f"{row['boundary error px']:.2f}"
-    overlap = [figure(row[key]) for key in ("Dice", "Dice pooled", "IoU")]
-    return [name, str(row["images"]), *overlap, error, crossings]
+def layers_table(results: dict[str, Any]) -> str:
+    columns = ["Dice", "Dice pooled", "IoU", "pixel accuracy", "boundary error px"]
+    rows = [
+        row(name, result["figures"][dataset], columns)
+        for dataset in ("oct_layers test", "oct_layers, six images")
+        for name, result in ranked(results, dataset, "Dice")
+    ]
+    return markdown_table(["OCT layers", "images", *columns], rows)
 
 
-def figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def vessels_table(results: dict[str, Any]) -> str:
+    columns = [*VESSELS]
+    rows = [
+        row(name, result["figures"][dataset], columns, dataset.removesuffix(" test"))
+        for dataset in ("CHASE_DB1 test", "HRF test")
+        for name, result in ranked(results, dataset, "F1")
+    ]
+    return markdown_table(["vessels, inside the field of view", "images", *columns], rows)
+
+
+def ranked(results: dict[str, Any], dataset: str, key: str) -> list[tuple[str, dict[str, Any]]]:
+    having = [(name, result) for name, result in results.items() if dataset in result["figures"]]
+    return sorted(having, key=lambda pair: -pair[1]["figures"][dataset][key])
+
+
+def row(name: str, values: dict[str, Any], columns: Sequence[str], where: str = "") -> list[str]:
+    human = {
+        "second tracing": "second human tracing of identical images",
+        SECOND: "second human observer",
+    }
+    shown = human.get(name, f"`{name}`") + (f", {where}" if where else "")
+    cells = ("" if column not in values else figure(values[column], column) for column in columns)
+    return [shown, str(values["images"]), *cells]
+
+
+def figure(value: float, column: str) -> str:
+    return f"{value:.2f}" if column.endswith("px") else f"{value:.3f}"
+
+
+def training_table(results: dict[str, Any]) -> str:
+    published = json.loads((Path(__file__).parent / "published.json").read_text())
+    rows = []
+    for name, result in results.items():
+        record = result.get("training")
+        if record is None:
+            continue
+        rows.append(
+            [
+                f"`{name}`",
+                f"{record['parameters'] / 1e6:.2f} M",
+                f"{record['epochs']} epochs, {record['steps']} steps",
+                f"{record['seconds'] / 60:.0f} min",
+                changes(name),
+                "yes" if result["in the package"] else "no",
+                published.get(name, ""),
+            ]
+        )
+    header = [
+        "model",
+        "parameters",
+        "trained for",
+        "on two cores",
+        "changed from its recipe",
+        "in the package",
+        "the paper's own figure",
+    ]
+    return markdown_table(header, rows)
+
+
+def changes(name: str) -> str:
+    """Say how the recipe that was run differs from the one that comes with the program."""
+    run = RUNS / f"{name}.toml"
+    if not run.is_file():
+        return ""
+    as_shipped = tomllib.loads(Recipe.read(Path(name)).toml())
+    as_run = tomllib.loads(run.read_text())
+    return ", ".join(differences(as_shipped, as_run)) or "nothing"
+
+
+def differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> Iterable[str]:
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            yield from differences(old, value, f"{prefix}{key}.")
+        elif value != old:
+            yield f"{prefix}{key} = {value}" + (f" (was {old})" if old is not None else "")
+
+
+def detail_tables(results: dict[str, Any]) -> str:
+    layers = results["oct-layers"]["figures"]["oct_layers test"]
+    by_class = [[name, figure(dice, "")] for name, dice in layers["Dice by class"].items()]
+    errors = layers["boundary error px by boundary"]
+    by_boundary = [[name, figure(error, "px")] for name, error in errors.items()]
+    return "\n\n".join(
+        (
+            markdown_table(["class", "Dice"], by_class),
+            markdown_table(["boundary", "mean error, px"], by_boundary),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "card.md"
 BUNDLED = Path(__file__).parent / "bundled"
+RECOMMENDED = ("oct-layers", "fundus-vessels")  # stand before the published systems
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
         Folders that were added and can't be read any more are left out.
     """
     models = [_read_folder(path.parent) for path in sorted(BUNDLED.glob(f"*/{SPEC_FILE}"))]
+    models.sort(key=lambda model: model.name not in RECOMMENDED)
     for path in added_paths():
         try:
             models.append(_read_folder(path))

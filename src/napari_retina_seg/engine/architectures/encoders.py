@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_retina_seg.engine.architectures.normalisation import MOMENTUM
 from napari_retina_seg.models.config import EncoderUNetConfig
 
 # Last layer at each resolution, finest first, of which the decoder gets the features.
@@ -41,8 +42,6 @@ def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) ->
     import keras
     from keras import layers
 
-    from napari_retina_seg.engine.architectures.resampling import MOMENTUM
-
     # === Layers ===
     applications = {
         "efficientnetb0": keras.applications.EfficientNetB0,
@@ -72,8 +71,6 @@ def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) ->
 
 def _decode(x: Any, skip: Any, width: int, name: str) -> Any:
     from keras import layers
-
-    from napari_retina_seg.engine.architectures.resampling import MOMENTUM
 
     x = layers.Conv2DTranspose(width, 2, 2, padding="same", name=f"{name}_up")(x)
     if skip is not None:

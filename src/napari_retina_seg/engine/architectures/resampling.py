@@ -10,10 +10,6 @@ from typing import Any
 import keras
 from keras import ops
 
-# Of running statistics. Keras' 0.99 needs a thousand steps to forget how it began, and a short
-# training on few images is over before: its network then works in training only.
-MOMENTUM = 0.9
-
 
 class MaxPoolWithMask(keras.layers.Layer):  # type: ignore[misc]
     """2 × 2 max pooling that also returns where the (first) largest of the four pixels stood.

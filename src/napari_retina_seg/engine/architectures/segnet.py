@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_retina_seg.engine.architectures.normalisation import MOMENTUM
 from napari_retina_seg.models.config import SegNetConfig
 
 
@@ -53,8 +54,6 @@ def build_segnet(config: SegNetConfig) -> Any:
 
 def _convolve(x: Any, width: int, name: str) -> Any:
     from keras import layers
-
-    from napari_retina_seg.engine.architectures.resampling import MOMENTUM
 
     x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_conv")(x)
     x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)

@@ -1,0 +1,285 @@
+"""A network while it is trained: compiled, and able to go on where it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.metrics import confusion, scores
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.tiling import pad_to_multiple
+from napari_retina_seg.data.augment import Sample
+from napari_retina_seg.engine.averaging import RunningMean
+from napari_retina_seg.engine.run_folder import Row, RunFolder, State
+from napari_retina_seg.engine.samples import batches
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.spec import TrainingRecord
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(eq=False)
+class Trainer:
+    """A compiled network, and how far it is.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What it learns.
+    model : keras.Model
+        The network.
+    loss : callable
+        Target and probabilities to a scalar.
+    steps : int
+        Of an epoch.
+    mean : RunningMean
+        Its averaged weights.
+    callbacks : list of keras.callbacks.Callback
+        Told of each epoch.
+    rows : list of dict
+        The log, an epoch in each row.
+    """
+
+    recipe: Recipe
+    model: Any
+    loss: Callable[[Any, Any], Any]
+    steps: int
+    mean: RunningMean
+    callbacks: list[Any]
+    rows: list[Row]
+
+    @classmethod
+    def build(cls, recipe: Recipe, steps: int, start_from: Path | None) -> Trainer:
+        """Build and compile a recipe's network.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What it learns.
+        steps : int
+            Of an epoch.
+        start_from : Path or None
+            Weights to begin with; None for random ones.
+
+        Raises
+        ------
+        DataError
+            If the weights are another architecture's.
+        """
+        import keras
+
+        from napari_retina_seg.engine.losses import make_loss
+
+        keras.utils.set_random_seed(recipe.seed)
+        model = _network(recipe, start_from)
+        loss = make_loss(recipe.loss, recipe.architecture.classes)
+        optimizer = _optimizer(recipe, steps * recipe.training.epochs)
+        model.compile(optimizer, loss, jit_compile=_jit(model))
+        mean = RunningMean(model, recipe.training.averaging)
+        callbacks = _callbacks(recipe)
+        for callback in callbacks:
+            callback.set_model(model)
+            callback.on_train_begin()
+        return cls(recipe, model, loss, steps, mean, callbacks, [])
+
+    def restore(self, state: State | None) -> None:
+        """Go back to where a run was after an epoch."""
+        if state is None:
+            return
+        # What the callbacks remember follows from the log. It comes first: the variables then
+        # set the learning rate to what it was.
+        for row in state.rows:
+            self._tell_callbacks(row)
+        self.rows = state.rows
+        self.model.optimizer.build(self.model.trainable_variables)
+        owners = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        for owner, variables in owners.items():
+            for variable, value in zip(variables, state.arrays[owner], strict=True):
+                variable.assign(value)
+        self.mean.weights = state.arrays.get("mean", [])
+
+    def state(self) -> State:
+        """Return all that decides how the run goes on."""
+        owners = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        arrays = {
+            owner: [_numpy(variable) for variable in variables]
+            for owner, variables in owners.items()
+        }
+        return State(self.rows, {**arrays, "mean": self.mean.weights})
+
+    def run(
+        self,
+        samples: Sequence[Sample],
+        watched: Sequence[Sample],
+        run: RunFolder,
+        token: CancelToken,
+    ) -> Generator[Progress, None, None]:
+        """Train from where the network is to the recipe's end."""
+        epochs, done = self.recipe.training.epochs, len(self.rows)
+        first = done * self.steps
+        losses: list[float] = []
+        started = time.perf_counter()
+        for step, (images, targets) in enumerate(
+            batches(samples, self.recipe, first, epochs * self.steps), start=first + 1
+        ):
+            token.raise_if_cancelled()
+            if self.model.stop_training:
+                return
+            losses.append(float(self.model.train_on_batch(images, targets)))
+            self.mean.update()
+            if step % self.steps == 0:
+                seconds = time.perf_counter() - started
+                self._end_epoch(float(np.mean(losses)), seconds, watched, run)
+                losses.clear()
+                started = time.perf_counter()
+            yield Progress(step, epochs * self.steps, self._message(losses))
+
+    def record(self, data: str) -> TrainingRecord:
+        """Return what the training took; `data` says what it learnt from."""
+        import keras
+
+        monitor = self.recipe.callbacks.monitor
+        values = [row[monitor] for row in self.rows]
+        best = min(values) if monitor == "val_loss" else max(values)
+        return TrainingRecord(
+            data=data,
+            epochs=len(self.rows),
+            steps=len(self.rows) * self.steps,
+            best_epoch=values.index(best) + 1,
+            parameters=self.model.count_params(),
+            seconds=sum(row["seconds"] for row in self.rows),
+            backend=keras.backend.backend(),
+            precision=self.recipe.training.precision,
+        )
+
+    def _message(self, losses: list[float]) -> str:
+        epoch = f"epoch {len(self.rows) + bool(losses)} of {self.recipe.training.epochs}"
+        if not self.rows:
+            return epoch
+        return f"{epoch}, best validation Dice {max(row['val_dice'] for row in self.rows):.4f}"
+
+    def _end_epoch(
+        self, loss: float, seconds: float, watched: Sequence[Sample], run: RunFolder
+    ) -> None:
+        monitor = self.recipe.callbacks.monitor
+        rate = float(_numpy(self.model.optimizer.learning_rate))
+        with self.mean.applied():
+            row = {"epoch": len(self.rows) + 1, "learning_rate": rate, "loss": loss}
+            row |= self._validate(watched) | {"seconds": round(seconds, 1)}
+            if _is_best(row[monitor], [other[monitor] for other in self.rows], monitor):
+                run.save_best(self.model)
+        self.rows.append(row)
+        self._tell_callbacks(row)
+        run.save_state(self.state())
+
+    def _tell_callbacks(self, row: Row) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(int(row["epoch"]) - 1, dict(row))
+
+    def _validate(self, samples: Sequence[Sample]) -> Row:
+        """Return the mean loss of the images, and the Dice of all their pixels together.
+
+        The Dice is the mean over all classes but a binary mask's background.
+        """
+        classes = self.recipe.architecture.classes
+        matrix = np.zeros((classes, classes), np.int64)
+        losses = []
+        for sample in samples:
+            padded = pad_to_multiple(sample.tensor, self.recipe.architecture.multiple)
+            output = _numpy(self.model(padded[np.newaxis], training=False))
+            rows, columns = sample.target.shape
+            output = output[:, :rows, :columns]
+            target = np.stack([sample.target, sample.weight], axis=-1)[np.newaxis]
+            losses.append(float(_numpy(self.loss(target.astype(np.float32), output))))
+            predicted = output[0, ..., 0] > 0.5 if classes == 2 else output[0].argmax(axis=-1)
+            truth = sample.target > 0.5 if classes == 2 else sample.target
+            seen = sample.weight > 0
+            matrix += confusion(truth[seen], predicted[seen], classes)
+        dice = scores(matrix).dice
+        mean = dice[1] if classes == 2 else np.nanmean(dice)
+        # NaN where truth and prediction hold none of the class.
+        return {"val_loss": float(np.mean(losses)), "val_dice": float(np.nan_to_num(mean))}
+
+
+def _network(recipe: Recipe, start_from: Path | None) -> Any:
+    import keras
+
+    from napari_retina_seg.engine.architectures import build, load_weights
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.training.precision)
+    try:
+        model = build(recipe.architecture)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    if start_from is None:
+        return model
+    try:
+        load_weights(model, start_from)
+    except ValueError as error:
+        raise DataError(
+            f"The weights in '{start_from}' do not belong to the recipe's architecture: start"
+            " from a run of the same architecture."
+        ) from error
+    return model
+
+
+def _is_best(value: float, others: list[float], monitor: str) -> bool:
+    sign = -1 if monitor == "val_loss" else 1
+    return all(sign * value > sign * other for other in others)
+
+
+def _optimizer(recipe: Recipe, steps: int) -> Any:
+    import keras
+
+    how = recipe.optimizer
+    rate: Any = how.learning_rate
+    if how.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            how.learning_rate / 20 if how.warmup else how.learning_rate,
+            decay_steps=max(1, steps - how.warmup),
+            warmup_target=how.learning_rate if how.warmup else None,
+            warmup_steps=how.warmup,
+        )
+    if how.name == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=how.weight_decay)
+    return keras.optimizers.Adam(rate, weight_decay=how.weight_decay or None)
+
+
+def _callbacks(recipe: Recipe) -> list[Any]:
+    import keras
+
+    how = recipe.callbacks
+    common = {"monitor": how.monitor, "mode": "min" if how.monitor == "val_loss" else "max"}
+    made: list[Any] = []
+    if how.reduce_rate:
+        reduce = how.reduce_rate
+        made.append(
+            keras.callbacks.ReduceLROnPlateau(
+                factor=reduce.factor, patience=reduce.patience, min_lr=reduce.smallest, **common
+            )
+        )
+    if how.stop_early:
+        made.append(keras.callbacks.EarlyStopping(patience=how.stop_early.patience, **common))
+    return made
+
+
+def _jit(model: Any) -> bool | str:
+    """Whether XLA compiles a step: its depthwise convolutions take 7 times longer on a CPU."""
+    import keras
+
+    depthwise = any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in model.layers)
+    return False if depthwise else "auto"
+
+
+def _numpy(tensor: Any) -> Array:
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(tensor))
