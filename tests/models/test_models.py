@@ -5,14 +5,11 @@ from pathlib import Path
 import pytest
 
 from helpers import tiny_model
-from napari_retina_seg.core.errors import DataError, ModelError
+from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.cards import card_html, card_text
-from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import ModelSpec
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture
@@ -112,17 +109,3 @@ def test_the_card_says_what_a_user_must_know(model) -> None:
     for card in (card_text(model.spec), card_html(model.spec)):
         for text in ("RNFL", "Learnt from", "nothing was measured", "BSD-3-Clause"):
             assert text in card
-
-
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
-def test_the_recipes_are_valid(path) -> None:
-    assert path.stem.startswith(Recipe.read(path).name)
-
-
-def test_a_recipe_with_a_typo_says_where(tmp_path) -> None:
-    text = (RECIPES / "oct-layers.toml").read_text().replace("batch = 8", "bacth = 8")
-    (tmp_path / "typo.toml").write_text(text)
-    with pytest.raises(DataError, match=r"training\.bacth"):
-        Recipe.read(tmp_path / "typo.toml")
-    with pytest.raises(DataError, match="can't be read"):
-        Recipe.read(tmp_path / "absent.toml")

@@ -26,6 +26,11 @@ def test_the_published_systems_and_our_own_come_with_the_program() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_names_the_model_it_makes(name) -> None:
+    assert name.startswith(Recipe.read(Path(name)).name)
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_a_recipe_survives_being_written(name, tmp_path) -> None:
     recipe = Recipe.read(Path(name))
     (tmp_path / "again.toml").write_text(recipe.toml())
