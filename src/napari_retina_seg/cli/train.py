@@ -22,7 +22,8 @@ def train_command(
         typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="RUN", help="New folder for the model, the log and the curves.")
+        Path,
+        typer.Option("--out", "-o", metavar="RUN", help="New folder for the model and its log."),
     ],
     change: Annotated[
         list[str] | None,

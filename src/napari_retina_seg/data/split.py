@@ -7,7 +7,7 @@ import math
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.data.labelled import SPLITS, LabelledImage, SplitName
+from napari_retina_seg.data.labelled import LabelledImage, SplitName
 from napari_retina_seg.io.atomic import write_atomically
 
 _Groups = dict[str, tuple[LabelledImage, ...]]
@@ -198,31 +198,27 @@ def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:
     path : Path
         The file.
     images : iterable of LabelledImage
-        The images that were divided, in any order.
+        Those that were divided, in any order; others are left out, and the groups are the file's.
 
     Raises
     ------
     DataError
-        If it can't be read, or the images or their groups are not those that it names.
+        If it can't be read, or one of its images is not there.
     """
     try:
         stored = _SplitFile.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise DataError(f"The split '{path}' can't be read: divide the images anew.") from error
-    groups = _by_group(images)
-    sides: dict[str, SplitName] = {}
-    named: dict[str, tuple[str, ...]] = {}
-    contents = (stored.train, stored.val, stored.test)
-    for side, content in zip(SPLITS, contents, strict=True):
-        for group, names in content.items():
-            if group in sides:
-                raise DataError(f"The split '{path}' has the group '{group}' on two sides.")
-            sides[group], named[group] = side, names
-    found = {group: tuple(image.name for image in members) for group, members in groups.items()}
-    differing = sorted(g for g in found.keys() | named.keys() if found.get(g) != named.get(g))
-    if differing:
-        raise DataError(
-            f"The split '{path}' was made for other images: the group '{differing[0]}' has changed."
-            " Bring the old images back, or divide them anew."
-        )
-    return _make(groups, sides)
+    found = {(image.dataset, image.name): image for image in images}
+    sides: dict[SplitName, list[LabelledImage]] = {"train": [], "val": [], "test": []}
+    for side, groups in (("train", stored.train), ("val", stored.val), ("test", stored.test)):
+        for full_group, names in groups.items():
+            dataset, _, group = full_group.partition("/")
+            for name in names:
+                if (dataset, name) not in found:
+                    raise DataError(
+                        f"The split '{path}' was made for other images: it names '{name}' of"
+                        f" '{dataset}', which is not there. Bring it back, or divide them anew."
+                    )
+                sides[side].append(replace(found[dataset, name], group=group))  # type: ignore[index]
+    return Split(*(tuple(members) for members in sides.values()))
