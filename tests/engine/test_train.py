@@ -116,10 +116,10 @@ OCTID = ("scheme=oct-layers", "rows=64", "columns=64")
 # Dropout, a plateau and running means: all that a run must remember.
 EVERYTHING = (
     *OCTID,
-    "averaging=0.5",
+    "ema=0.5",
     "epochs=4",
-    "callbacks.reduce_rate.patience=1",
-    "callbacks.stop_early.patience=9",
+    "callbacks.reduce_lr_on_plateau.patience=1",
+    "callbacks.early_stopping.patience=9",
 )
 
 
@@ -168,9 +168,9 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> Non
         *OCTID,
         "learning_rate=1e-30",  # nothing can get better
         "epochs=9",
-        "callbacks.reduce_rate.patience=1",
-        "callbacks.reduce_rate.smallest=0",
-        "callbacks.stop_early.patience=3",
+        "callbacks.reduce_lr_on_plateau.patience=1",
+        "callbacks.reduce_lr_on_plateau.min_lr=0",
+        "callbacks.early_stopping.patience=3",
     )
     model = finish(train(recipe, split, RunFolder(tmp_path / "run")))
     rates = [float(row["learning_rate"]) for row in log(tmp_path / "run")]
@@ -265,10 +265,22 @@ def test_the_running_mean_is_used_only_where_it_is_asked_for() -> None:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.set_weights([np.array([[8.0]])])
     mean = RunningMean(model, decay=0.75)
-    for value in (16.0, 4.0):
+    for step, value in ((1000, 16.0), (1001, 4.0)):
         model.set_weights([np.array([[value]])])
-        mean.update()
+        mean.update(step)
     with mean.applied():
         # 8 → 0.75 · 8 + 0.25 · 16 = 10 → 0.75 · 10 + 0.25 · 4 = 8.5
         assert model.get_weights()[0].item() == pytest.approx(8.5)
     assert model.get_weights()[0].item() == 4
+
+
+def test_the_random_beginning_does_not_stay_in_the_running_mean() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[100.0]])])
+    mean = RunningMean(model, decay=0.998)
+    model.set_weights([np.array([[1.0]])])
+    for step in range(1, 11):
+        mean.update(step)
+    assert mean.weights[0].item() == pytest.approx(1, abs=0.01)

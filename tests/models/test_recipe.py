@@ -64,8 +64,8 @@ def test_values_are_changed_by_their_full_or_their_last_name() -> None:
 
 
 def test_a_table_that_the_recipe_lacks_is_made() -> None:
-    recipe = changed("callbacks.stop_early.patience=3")
-    assert recipe.callbacks.stop_early.patience == 3
+    recipe = changed("callbacks.early_stopping.patience=3")
+    assert recipe.callbacks.early_stopping.patience == 3
 
 
 def test_the_number_of_classes_follows_the_scheme() -> None:
@@ -98,7 +98,10 @@ def test_a_scheme_of_ones_own(tmp_path) -> None:
     [
         ("epoch=1", "did you mean 'training.epochs'"),
         ("trainig.batch=1", "did you mean 'training.batch'"),
-        ("patience=3", "callbacks.reduce_rate.patience, callbacks.stop_early.patience"),
+        (
+            "patience=3",
+            "callbacks.early_stopping.patience, callbacks.reduce_lr_on_plateau.patience",
+        ),
         ("nonsense=1", "There is no key 'nonsense'"),
         ("epochs", "write key=value"),
     ],
@@ -117,7 +120,7 @@ def test_an_unknown_key_names_the_nearest(text, sentence) -> None:
         ("crop=[60, 64]", "must be multiples of"),
         ("loss.cross_entropy=0", "no term has a weight"),
         ("architecture.classes=5", "leave architecture.classes out"),
-        ("optimizer.schedule=cosine", "reduce_rate needs"),
+        ("optimizer.schedule=cosine", "reduce_lr_on_plateau needs"),
     ],
 )
 def test_a_value_that_does_not_fit_is_told_before_anything_is_read(text, sentence) -> None:

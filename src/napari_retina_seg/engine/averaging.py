@@ -22,7 +22,8 @@ class RunningMean:
     model : keras.Model
         Whose weights are averaged.
     decay : float
-        Share of the mean that a step keeps; 0 averages nothing.
+        Share of the mean that a step keeps; 0 averages nothing. The first steps keep less, or the
+        random beginning would stay in the mean for long.
 
     Attributes
     ----------
@@ -35,12 +36,13 @@ class RunningMean:
         self._decay = decay
         self.weights: list[Array] = [np.array(w) for w in model.get_weights()] if decay else []
 
-    def update(self) -> None:
-        """Add the weights of this step."""
+    def update(self, step: int) -> None:
+        """Add the weights after a step, of which the first is 1."""
         if self._decay:
+            decay = min(self._decay, step / (step + 9))
             now = self._model.get_weights()
             self.weights = [
-                mean + (1 - self._decay) * (weight - mean)
+                mean + (1 - decay) * (weight - mean)
                 for mean, weight in zip(self.weights, now, strict=True)
             ]
 

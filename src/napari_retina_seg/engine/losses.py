@@ -93,7 +93,7 @@ def focal(truth: Any, probabilities: Any, weight: Any, alpha: float, gamma: floa
     """
     from keras import ops
 
-    certain = ops.clip(probabilities, _TINY, 1)
+    certain = ops.clip(probabilities, _TINY, 1 - _TINY)
     balance = [1 - alpha, *[alpha] * (truth.shape[-1] - 1)]
     terms = truth * ops.convert_to_tensor(balance, truth.dtype) * ops.log(certain)
     hard = (1 - certain) ** gamma

@@ -42,8 +42,9 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
 
 
 def _nearest(labels: Labels, geometry: Geometry) -> Labels:
+    # The middle of each new pixel, as the image is scaled: its corner would shift boundaries.
     rows, columns = (
-        np.arange(size) * old // size
+        (2 * np.arange(size) + 1) * old // (2 * size)
         for size, old in zip(geometry.working, labels.shape, strict=True)
     )
     return labels[np.ix_(rows, columns)]

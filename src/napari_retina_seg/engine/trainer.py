@@ -82,7 +82,7 @@ class Trainer:
         loss = make_loss(recipe.loss, recipe.architecture.classes)
         optimizer = _optimizer(recipe, steps * recipe.training.epochs)
         model.compile(optimizer, loss, jit_compile=_jit(model))
-        mean = RunningMean(model, recipe.training.averaging)
+        mean = RunningMean(model, recipe.training.ema)
         callbacks = _callbacks(recipe)
         for callback in callbacks:
             callback.set_model(model)
@@ -132,8 +132,9 @@ class Trainer:
             token.raise_if_cancelled()
             if self.model.stop_training:
                 return
+            self.model.reset_metrics()  # before Keras 3.14 the loss is the mean since then
             losses.append(float(self.model.train_on_batch(images, targets)))
-            self.mean.update()
+            self.mean.update(step)
             if step % self.steps == 0:
                 seconds = time.perf_counter() - started
                 self._end_epoch(float(np.mean(losses)), seconds, watched, run)
@@ -193,7 +194,7 @@ class Trainer:
         losses = []
         for sample in samples:
             padded = pad_to_multiple(sample.tensor, self.recipe.architecture.multiple)
-            output = _numpy(self.model(padded[np.newaxis], training=False))
+            output = np.asarray(self.model.predict_on_batch(padded[np.newaxis]))
             rows, columns = sample.target.shape
             output = output[:, :rows, :columns]
             target = np.stack([sample.target, sample.weight], axis=-1)[np.newaxis]
@@ -259,15 +260,15 @@ def _callbacks(recipe: Recipe) -> list[Any]:
     how = recipe.callbacks
     common = {"monitor": how.monitor, "mode": "min" if how.monitor == "val_loss" else "max"}
     made: list[Any] = []
-    if how.reduce_rate:
-        reduce = how.reduce_rate
+    if how.reduce_lr_on_plateau:
+        reduce = how.reduce_lr_on_plateau
         made.append(
             keras.callbacks.ReduceLROnPlateau(
-                factor=reduce.factor, patience=reduce.patience, min_lr=reduce.smallest, **common
+                factor=reduce.factor, patience=reduce.patience, min_lr=reduce.min_lr, **common
             )
         )
-    if how.stop_early:
-        made.append(keras.callbacks.EarlyStopping(patience=how.stop_early.patience, **common))
+    if how.early_stopping:
+        made.append(keras.callbacks.EarlyStopping(patience=how.early_stopping.patience, **common))
     return made
 
 

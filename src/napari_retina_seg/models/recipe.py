@@ -91,15 +91,15 @@ class Optimizer(Values):
     warmup: NonNegativeInt = 0
 
 
-class ReduceRate(Values):
+class ReduceLROnPlateau(Values):
     """Multiply the rate by `factor` when `patience` epochs brought nothing better."""
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     patience: PositiveInt = 5
-    smallest: NonNegativeFloat = 1e-6
+    min_lr: NonNegativeFloat = 1e-6
 
 
-class StopEarly(Values):
+class EarlyStopping(Values):
     """End the run when `patience` epochs brought nothing better."""
 
     patience: PositiveInt = 15
@@ -112,15 +112,15 @@ class Callbacks(Values):
     ----------
     monitor : str
         ``val_loss`` or ``val_dice``: whose best weights are kept, and what the others watch.
-    reduce_rate : ReduceRate or None
+    reduce_lr_on_plateau : ReduceLROnPlateau or None
         Only with a constant schedule.
-    stop_early : StopEarly or None
+    early_stopping : EarlyStopping or None
         By default the run goes on to its last epoch.
     """
 
     monitor: Literal["val_loss", "val_dice"] = "val_dice"
-    reduce_rate: ReduceRate | None = None
-    stop_early: StopEarly | None = None
+    reduce_lr_on_plateau: ReduceLROnPlateau | None = None
+    early_stopping: EarlyStopping | None = None
 
 
 class Training(Values):
@@ -136,7 +136,7 @@ class Training(Values):
         After each, the validation images are looked at and the run can be taken up again.
     steps_per_epoch : int or None
         By default as many as it takes to draw each training image once.
-    averaging : float
+    ema : float
         Share that each step keeps of the weights' running mean, which is what is validated and
         saved; 0 takes the weights as they are.
     precision : str
@@ -147,7 +147,7 @@ class Training(Values):
     batch: PositiveInt = 8
     epochs: PositiveInt
     steps_per_epoch: PositiveInt | None = None
-    averaging: Annotated[float, Field(ge=0, lt=1)] = 0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
@@ -224,8 +224,8 @@ class Recipe(Values):
                 f"the architecture has {self.architecture.classes} classes, the scheme"
                 f" '{self.scheme.name}' {len(self.scheme)}: leave architecture.classes out"
             )
-        if self.callbacks.reduce_rate and self.optimizer.schedule != "constant":
-            raise ValueError("reduce_rate needs optimizer.schedule = 'constant'")
+        if self.callbacks.reduce_lr_on_plateau and self.optimizer.schedule != "constant":
+            raise ValueError("reduce_lr_on_plateau needs optimizer.schedule = 'constant'")
         wrong = [
             f"{side} % {step}"
             for side, step in zip(self.training.crop, self.architecture.multiple, strict=True)

@@ -22,15 +22,13 @@ _SKIPS = {
 _FIRST_STRIDE = {"efficientnetb0": 2, "vgg16": 1}
 
 
-def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) -> Any:
+def build_encoder_unet(config: EncoderUNetConfig) -> Any:
     """Build a U-Net on an EfficientNetB0 or VGG16 encoder.
 
     Parameters
     ----------
     config : EncoderUNetConfig
         Encoder and the widths of the decoder.
-    weights : str, optional
-        ``"imagenet"`` or a path, as ``keras.applications`` takes them; random by default.
 
     Returns
     -------
@@ -48,9 +46,11 @@ def build_encoder_unet(config: EncoderUNetConfig, weights: str | None = None) ->
         "vgg16": keras.applications.VGG16,
     }
     inputs = keras.Input((None, None, config.channels), name="image")
-    scaled = layers.Rescaling(255.0, name="to_bytes")(inputs)
+    # EfficientNet brings its own scaling, from bytes.
+    of_bytes = config.encoder == "efficientnetb0"
+    scaled = layers.Rescaling(255.0, name="to_bytes")(inputs) if of_bytes else inputs
     encoder = applications[config.encoder](
-        include_top=False, weights=weights, input_tensor=scaled, name=config.encoder
+        include_top=False, weights=None, input_tensor=scaled, name=config.encoder
     )
     for layer in encoder.layers:
         if isinstance(layer, layers.BatchNormalization):
