@@ -150,6 +150,27 @@ def test_classes_of_layers_agree_with_scikit_learn() -> None:
     assert scores[Key("iou")] == pytest.approx(jaccard)
 
 
+def of_layers(name: str, *drawings: np.ndarray) -> Evaluation:
+    tally = Tally(OCT_LAYERS)
+    for k, drawn in enumerate(drawings):
+        truth = phantom_bscan(k, 96, 64).labels
+        tally.add(subject(f"scan {k}", truth.shape, f"eye {k}"), Drawing(truth), Drawing(drawn))
+    return tally.result(name, None)
+
+
+def test_to_miss_a_layer_never_pays() -> None:
+    truths = [phantom_bscan(k, 96, 64).labels for k in range(2)]
+    good = [np.roll(truth, 1, axis=0) for truth in truths]
+    without = [np.where(drawn == 7, 0, drawn) for drawn in good]
+    whole, blind = of_layers("whole", *good), of_layers("blind", good[0], without[1])
+    for measure in ("precision", "recall", "mcc", "dice"):
+        key = Key(measure, "RPE")
+        assert blind.images[1].scores[key] == 0
+        assert blind.images[1].scores[Key(measure)] < whole.images[1].scores[Key(measure)]
+        difference = compare(whole, blind).differences[key]
+        assert (difference.images, difference.value > 0) == (2, True)
+
+
 def test_means_are_over_images_with_intervals_over_patients() -> None:
     whole, half = mask("11", "00"), mask("10", "00")
     evaluation = of_vessels("model", (whole, whole), (whole, half))

@@ -21,21 +21,31 @@ def test_scores_agree_with_scikit_learn(truth: np.ndarray, predicted: np.ndarray
             continue
         one = (truth == k, predicted == k)
         assert scores.class_accuracy[k] == pytest.approx(reference.accuracy_score(*one))
-        if np.isfinite(scores.precision[k]):
-            assert scores.precision[k] == pytest.approx(reference.precision_score(*one))
+        assert scores.precision[k] == pytest.approx(
+            reference.precision_score(*one, zero_division=0)
+        )
+        assert scores.recall[k] == pytest.approx(reference.recall_score(*one, zero_division=0))
+        if (truth == k).all():
+            assert np.isnan(scores.specificity[k])
         else:
-            assert not (predicted == k).any()
-        if np.isfinite(scores.recall[k]):
-            assert scores.recall[k] == pytest.approx(reference.recall_score(*one))
-        else:
-            assert not (truth == k).any()
-        if np.isfinite(scores.specificity[k]):
             expected = reference.recall_score(truth != k, predicted != k)
             assert scores.specificity[k] == pytest.approx(expected)
         assert scores.dice[k] == pytest.approx(reference.f1_score(*one, zero_division=0))
         assert scores.iou[k] == pytest.approx(reference.jaccard_score(*one, zero_division=0))
-        if np.isfinite(scores.mcc[k]):
-            assert scores.mcc[k] == pytest.approx(reference.matthews_corrcoef(*one))
+        both_all = (truth == k).all() and (predicted == k).all()  # scikit-learn warns, and says 0
+        expected = 0 if both_all else reference.matthews_corrcoef(*one)
+        assert scores.mcc[k] == pytest.approx(expected)
+
+
+def test_a_class_that_is_missed_has_0_and_one_that_nobody_holds_has_none() -> None:
+    truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 0])
+    scores = metrics.scores(metrics.confusion(truth, predicted, 3))
+    np.testing.assert_allclose(scores.precision, [0.5, 0, np.nan])
+    np.testing.assert_allclose(scores.recall, [1, 0, np.nan])
+    np.testing.assert_allclose(scores.mcc, [0, 0, np.nan])
+    np.testing.assert_allclose(scores.specificity, [0, 1, 1])
+    invented = metrics.scores(metrics.confusion(predicted, truth, 3))
+    np.testing.assert_allclose(invented.recall, [0.5, 0, np.nan])
 
 
 @given(

@@ -2,7 +2,8 @@
 
 A score is named by a `Key`: a measure of `MEASURES` and the part it is of, a class, a boundary or
 a layer. Without a part it is of the whole image: of two classes that of class 1, of more the mean
-over the classes (background included) that either mask holds, the boundaries or the layers.
+over the classes (background included) that either mask holds, the boundaries or the layers. Of a
+class that neither holds there is only the specificity.
 """
 
 from __future__ import annotations

@@ -35,9 +35,11 @@ def confusion(
 class Scores:
     """Agreement per class, each an array ``(classes,)`` in 0 … 1 (MCC: -1 … 1).
 
-    A class that neither mask holds has NaN. Dice is the same as F1, recall as sensitivity;
-    `class_accuracy` is that of one class against all others, `accuracy` the share of pixels that
-    have their class.
+    A class that neither mask holds has NaN, but for its specificity. A class that one mask holds
+    and the other does not has 0 where a score would be 0/0 (precision, recall, MCC), as in
+    scikit-learn: a model must not gain by what it misses. Specificity is NaN where the reference
+    is all of the class. Dice is the same as F1, recall as sensitivity; `class_accuracy` is that of
+    one class against all others, `accuracy` the share of pixels that have their class.
     """
 
     dice: npt.NDArray[np.float64]
@@ -67,15 +69,20 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
     tp = np.diag(counts)
     fp, fn = counts.sum(axis=0) - tp, counts.sum(axis=1) - tp
     tn = counts.sum() - tp - fp - fn
+    held = tp + fp + fn > 0
+
+    def share(part: npt.NDArray[np.float64], of: npt.NDArray[np.float64]) -> Any:
+        return np.where(held, part / np.where(of > 0, of, np.inf), np.nan)
+
     with np.errstate(divide="ignore", invalid="ignore"):
         return Scores(
-            dice=2 * tp / (2 * tp + fp + fn),
-            iou=tp / (tp + fp + fn),
-            precision=tp / (tp + fp),
-            recall=tp / (tp + fn),
+            dice=share(2 * tp, 2 * tp + fp + fn),
+            iou=share(tp, tp + fp + fn),
+            precision=share(tp, tp + fp),
+            recall=share(tp, tp + fn),
             specificity=tn / (tn + fp),
-            mcc=(tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
-            class_accuracy=np.where(tp + fp + fn > 0, (tp + tn) / counts.sum(), np.nan),
+            mcc=share(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
+            class_accuracy=share(tp + tn, tp + fp + fn + tn),
             accuracy=float(tp.sum() / counts.sum()),
         )
 

@@ -134,7 +134,8 @@ def _tell_measures(page: Page, one: Evaluation) -> None:
     if several:
         page.paragraph(
             "Of several classes, boundaries or layers these are means over them, background"
-            " included; a class that neither mask of an image holds does not count."
+            " included. A class that neither mask of an image holds counts for its specificity"
+            " only; one that is missed or invented altogether has 0."
         )
 
 
