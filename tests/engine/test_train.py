@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.errors import DataError, TrainingError, WriteError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
@@ -72,6 +73,8 @@ def test_a_run_leaves_all_that_tells_of_it(split, tmp_path) -> None:
     assert set(json.loads((run / "split.json").read_text())["val"]) == {"oct_layers/Subject3"}
     environment = json.loads((run / "environment.json").read_text())
     assert environment["seed"] == 1
+    assert environment["backend"] == "tensorflow"
+    assert environment["start_sha256"] is None
     assert environment["packages"]["keras"]
     assert cv2.imread(str(run / "curves.png")).shape[0] > 100
     assert "6 steps" in (run / "model" / "card.md").read_text()
@@ -113,18 +116,21 @@ def test_the_same_seed_gives_the_same_log(split, tmp_path) -> None:
 
 
 OCTID = ("scheme=oct-layers", "rows=64", "columns=64")
-# Dropout, a plateau and running means: all that a run must remember.
+# Dropout, a plateau, patience and a running mean: all that a run must remember.
 EVERYTHING = (
     *OCTID,
+    "learning_rate=1e-30",  # nothing can get better
     "ema=0.5",
-    "epochs=4",
+    "epochs=9",
     "callbacks.reduce_lr_on_plateau.patience=1",
-    "callbacks.early_stopping.patience=9",
+    "callbacks.reduce_lr_on_plateau.min_lr=0",
+    "callbacks.early_stopping.patience=5",
 )
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path) -> None:
-    recipe = small("unet-octid", *EVERYTHING)
+@pytest.mark.parametrize(("changes", "epochs"), [(EVERYTHING, 6), ((*OCTID, "ema=0.5"), 3)])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, epochs) -> None:
+    recipe = small("unet-octid", *changes)
     whole = finish(train(recipe, split, RunFolder(tmp_path / "whole")))
     token = CancelToken()
     run = RunFolder(tmp_path / "stopped")
@@ -136,8 +142,54 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path) -> None:
         finish(job)
     assert len(log(run.path)) == 2
     resumed = finish(train(recipe, split, run, resume=True))
+    assert len(log(run.path)) == epochs
     assert log(run.path) == log(tmp_path / "whole")
     assert resumed.spec.weights_sha256 == whole.spec.weights_sha256
+
+
+def test_a_run_does_not_go_on_with_something_else(data, split, tmp_path) -> None:
+    start = RunFolder(tmp_path / "start")
+    finish(train(small(), split, start))
+    run = RunFolder(tmp_path / "run")
+    job = train(small(), split, run, start_from=start.best_weights)
+    next(job)
+    job.close()
+    with pytest.raises(DataError, match="other weights to start from"):
+        next(train(small(), split, run, resume=True))
+    swapped = Split(split.training[::-1], split.validation, split.test)
+    with pytest.raises(DataError, match="other pixels or masks"):
+        next(train(small(), swapped, run, resume=True, start_from=start.best_weights))
+    fewer = Split(split.training[:1], split.validation, split.test)
+    with pytest.raises(DataError, match="other images, or on other sides"):
+        next(train(small(), fewer, run, resume=True, start_from=start.best_weights))
+    again = train(small(), split, run, resume=True, start_from=start.best_weights)
+    assert finish(again).spec.training.start_sha256
+
+
+def test_a_run_killed_while_its_model_was_written_is_not_finished(split, tmp_path) -> None:
+    run = RunFolder(tmp_path / "run")
+    job = train(small(), split, run)
+    for _ in range(6):
+        next(job)
+    run.model.mkdir()
+    (run.model / "model.weights.h5").write_bytes(b"half")
+    model = finish(train(small(), split, run, resume=True))
+    model.check_weights()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(split, tmp_path) -> None:
+    recipe = small("unet-octid", *OCTID, "learning_rate=1e30")
+    with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
+        finish(train(recipe, split, RunFolder(tmp_path / "run")))
+
+
+def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeypatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(WriteError, match="has 1 MB of room and the run needs"):
+        next(train(small(), split, run))
+    assert not run.path.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")

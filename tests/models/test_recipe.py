@@ -119,7 +119,10 @@ def test_an_unknown_key_names_the_nearest(text, sentence) -> None:
         ("scheme=lungs", "there is no scheme 'lungs': use one of"),
         ("crop=[60, 64]", "must be multiples of"),
         ("loss.cross_entropy=0", "no term has a weight"),
-        ("architecture.classes=5", "leave architecture.classes out"),
+        ("architecture.classes=5", "has 5 classes, the scheme 'fundus-vessels' 2"),
+        ("scheme=oct-layers", "a threshold divides two classes"),
+        ("channels=1", "the preprocessing makes 3 channels"),
+        ("weight_decay=1e-4", "is AdamW"),
         ("optimizer.schedule=cosine", "reduce_lr_on_plateau needs"),
     ],
 )

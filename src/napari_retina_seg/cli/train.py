@@ -9,6 +9,7 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
+from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.progress import Cancelled
 
 
@@ -43,6 +44,15 @@ def train_command(
     group_pattern: GroupPattern = None,
     groups: Groups = None,
     remap: Remap = None,
+    share: Annotated[
+        float,
+        typer.Option(
+            "--validation-share",
+            min=0.01,
+            max=0.9,
+            help="Share of the patients for validation, where the data do not say.",
+        ),
+    ] = 0.2,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out files that can't be read, and name them.")
     ] = False,
@@ -62,7 +72,9 @@ def train_command(
 
     check_run(run, wanted, weights, resume=resume)
     images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
-    split = split_images(images, seed=wanted.seed, validation_groups=wanted.validation)
+    present = {image.dataset for image in images}
+    named = [group for group in wanted.validation if group.split("/")[0] in present]
+    split = split_images(images, seed=wanted.seed, validation_groups=named, share=share)
     with Bar(1) as bar, interruptible() as token:
         checked = bar.walk(
             vet_split(wanted, split, skip_bad=skip_bad, token=token), "Looking at the images"
@@ -73,8 +85,8 @@ def train_command(
         job = train(wanted, split, run, token=token, start_from=weights, resume=resume)
         try:
             model = bar.walk(job, wanted.name)
-        except Cancelled:
-            if run.log.is_file():
-                say(f"The run can go on after its last whole epoch: add --resume to --out {out}.")
+        except (Cancelled, WriteError):
+            if run.recipe.is_file():
+                say("The run can go on after its last whole epoch: the same command, and --resume.")
             raise
     typer.echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")

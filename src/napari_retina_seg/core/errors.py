@@ -24,5 +24,9 @@ class ModelError(RetinaSegError):
     """A model folder that is incomplete, altered or does not fit the image."""
 
 
+class TrainingError(RetinaSegError):
+    """A training that can't come to anything."""
+
+
 class DataError(RetinaSegError):
     """Training or test data that does not pair up."""

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import io
 import json
-import platform
-import subprocess
+import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg import __version__
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.errors import DataError, WriteError
 from napari_retina_seg.data.split import Split, split_json
+from napari_retina_seg.engine.environment import Conditions, describe_environment
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import SPEC_FILE
 
 Array = npt.NDArray[Any]
 Row = dict[str, float]
 
-_PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python", "scikit-image")
+_CONDITIONS = {
+    "split": "other images, or on other sides",
+    "backend": "another backend of Keras",
+    "data_sha256": "other pixels or masks in the same files",
+    "start_sha256": "other weights to start from",
+}
+_SPARE = 5_000_000  # bytes for all but weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,51 +92,71 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def finished(self) -> bool:
+        """Whether the model is there, as a whole."""
+        return (self.model / SPEC_FILE).is_file()
+
+    @property
     def _state(self) -> Path:
         return self.path / "state.npz"
 
-    def start(self, recipe: Recipe, split: Split) -> None:
-        """Make the folder, and write what is known before the first step.
+    @property
+    def _environment(self) -> Path:
+        return self.path / "environment.json"
 
-        Raises
-        ------
-        DataError
-            If the folder exists already.
-        """
-        if self.path.exists():
-            raise DataError(
-                f"'{self.path}' exists already: name a new folder, or go on with --resume."
-            )
-        write_atomically(self.recipe, recipe.toml().encode())
+    def start(self, recipe: Recipe, split: Split, conditions: Conditions) -> None:
+        """Make the folder, and write what is known before the first step."""
         write_atomically(self.split, split_json(split).encode())
-        environment = json.dumps(describe_environment(recipe), indent=1) + "\n"
-        write_atomically(self.path / "environment.json", environment.encode())
+        environment = {**describe_environment(), "seed": recipe.seed, **asdict(conditions)}
+        text = json.dumps(environment, indent=1) + "\n"
+        write_atomically(self._environment, text.encode())
+        # The recipe comes last: where it is, the folder is whole.
+        write_atomically(self.recipe, recipe.toml().encode())
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise `DataError` if the run was not begun with this recipe."""
         if not self.recipe.is_file():
             raise DataError(f"'{self.path}' is no training run: there is nothing to go on with.")
-        if self.recipe.read_text(encoding="utf-8") != recipe.toml():
+        if Recipe.read(self.recipe) != recipe:
             raise DataError(
                 f"'{self.path}' was begun with another recipe: go on with '{self.recipe}', or name"
                 " a new folder."
             )
 
-    def check_split(self, split: Split) -> None:
-        """Raise `DataError` if the run was begun with other images, or on other sides."""
+    def check_conditions(self, split: Split, conditions: Conditions) -> None:
+        """Raise `DataError` if the run was begun with other images, weights or another backend."""
+        begun = json.loads(self._environment.read_text(encoding="utf-8"))
+        now = asdict(conditions)
+        differing = [name for name in now if begun.get(name) != now[name]]
         if self.split.read_text(encoding="utf-8") != split_json(split):
+            differing.insert(0, "split")
+        if differing:
             raise DataError(
-                f"'{self.path}' was begun with other images: go on with the same data and options,"
-                f" as '{self.split}' tells, or name a new folder."
+                f"'{self.path}' was begun with {_CONDITIONS[differing[0]]}: go on with the same"
+                " command and files as before, or name a new folder."
+            )
+
+    def check_space(self, parameters: int) -> None:
+        """Raise `WriteError` if the disk will be full before the run ends.
+
+        A state holds the weights, two moments of each and perhaps their mean; while a new one is
+        written the old one is still there, and so are the best weights.
+        """
+        needed = (2 * 4 + 2 * 1 + 1) * 4 * parameters + _SPARE
+        folder = next(parent for parent in self.path.resolve().parents if parent.is_dir())
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise WriteError(
+                f"'{folder}' has {free / 1e6:.0f} MB of room and the run needs"
+                f" {needed / 1e6:.0f} MB: choose another folder, or make room."
             )
 
     def save_best(self, model: Any) -> None:
         """Write a network's weights as the best so far."""
         import keras
 
-        uncompiled = keras.Model(
-            model.inputs, model.outputs, name=model.name
-        )  # without the optimizer's state
+        # Without the optimizer's state.
+        uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
         # HDF5 crashes where a disk is full: the file is made elsewhere, and written as a whole.
         with tempfile.TemporaryDirectory() as elsewhere:
             path = Path(elsewhere) / self.best_weights.name
@@ -176,40 +201,10 @@ class RunFolder:
     def drop_state(self) -> None:
         """Remove what only an unfinished run needs, and what a kill left half-written."""
         self._state.unlink(missing_ok=True)
-        for half in self.path.glob(".*"):
-            half.unlink()
-
-
-def describe_environment(recipe: Recipe) -> dict[str, Any]:
-    """Return versions, backend and revision: what a person needs to do the same again."""
-    import keras
-
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "program": __version__,
-        "git revision": _git_revision(),
-        "seed": recipe.seed,
-        "backend": keras.backend.backend(),
-        "precision": recipe.training.precision,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-    }
-
-
-def _git_revision() -> str | None:
-    """Return the revision of the checkout that runs; None for an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+        written = (self.split, self._environment, self.recipe, self.best_weights, self._state)
+        for file in (*written, self.log, self.curves):
+            for half in self.path.glob(f".{file.name}.*"):
+                half.unlink()
 
 
 def draw_curves(rows: list[Row]) -> bytes:

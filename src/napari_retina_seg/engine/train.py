@@ -11,6 +11,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.split import Split
 from napari_retina_seg.data.vetting import vet
+from napari_retina_seg.engine.environment import Conditions
 from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.engine.samples import prepare_sample, steps_per_epoch
 from napari_retina_seg.engine.trainer import Trainer
@@ -66,14 +67,17 @@ def train(
     check_run(run, recipe, start_from, resume=resume)
     samples = [prepare_sample(image, recipe) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
+    conditions = Conditions.of([*samples, *watched], start_from)
     trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), start_from)
+    run.check_space(trainer.model.count_params())
     if resume:
-        run.check_split(split)
+        run.check_conditions(split, conditions)
         trainer.restore(run.read_state())
     else:
-        run.start(recipe, split)
+        run.start(recipe, split, conditions)
     yield from trainer.run(samples, watched, run, token)
-    model = package(recipe, run.best_weights, run.model, trainer.record(_describe(split)))
+    record = trainer.record(_describe(split), conditions)
+    model = package(recipe, run.best_weights, run.model, record)
     run.drop_state()
     return model
 
@@ -84,7 +88,7 @@ def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume
         raise DataError(f"There is no '{start_from}' to start from: name the folder of a run.")
     if resume:
         run.check_recipe(recipe)
-        if run.model.exists():
+        if run.finished:
             raise DataError(f"The run '{run.path}' is finished: its model is in '{run.model}'.")
     elif run.path.exists():
         raise DataError(f"'{run.path}' exists already: name a new folder, or go on with --resume.")

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.errors import DataError, TrainingError
 from napari_retina_seg.core.metrics import confusion, scores
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.tiling import pad_to_multiple
 from napari_retina_seg.data.augment import Sample
 from napari_retina_seg.engine.averaging import RunningMean
+from napari_retina_seg.engine.environment import Conditions
 from napari_retina_seg.engine.run_folder import Row, RunFolder, State
 from napari_retina_seg.engine.samples import batches
 from napari_retina_seg.models.recipe import Recipe
@@ -134,6 +135,7 @@ class Trainer:
                 return
             self.model.reset_metrics()  # before Keras 3.14 the loss is the mean since then
             losses.append(float(self.model.train_on_batch(images, targets)))
+            _check_number(losses[-1], step)
             self.mean.update(step)
             if step % self.steps == 0:
                 seconds = time.perf_counter() - started
@@ -142,10 +144,8 @@ class Trainer:
                 started = time.perf_counter()
             yield Progress(step, epochs * self.steps, self._message(losses))
 
-    def record(self, data: str) -> TrainingRecord:
+    def record(self, data: str, conditions: Conditions) -> TrainingRecord:
         """Return what the training took; `data` says what it learnt from."""
-        import keras
-
         monitor = self.recipe.callbacks.monitor
         values = [row[monitor] for row in self.rows]
         best = min(values) if monitor == "val_loss" else max(values)
@@ -156,8 +156,9 @@ class Trainer:
             best_epoch=values.index(best) + 1,
             parameters=self.model.count_params(),
             seconds=sum(row["seconds"] for row in self.rows),
-            backend=keras.backend.backend(),
+            backend=conditions.backend,
             precision=self.recipe.training.precision,
+            start_sha256=conditions.start_sha256,
         )
 
     def _message(self, losses: list[float]) -> str:
@@ -232,6 +233,14 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
     return model
 
 
+def _check_number(loss: float, step: int) -> None:
+    if not np.isfinite(loss):
+        raise TrainingError(
+            f"The loss became {loss} in step {step}, and no later step can mend that: lower"
+            " optimizer.learning_rate and begin anew."
+        )
+
+
 def _is_best(value: float, others: list[float], monitor: str) -> bool:
     sign = -1 if monitor == "val_loss" else 1
     return all(sign * value > sign * other for other in others)
@@ -251,7 +260,7 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
         )
     if how.name == "adamw":
         return keras.optimizers.AdamW(rate, weight_decay=how.weight_decay)
-    return keras.optimizers.Adam(rate, weight_decay=how.weight_decay or None)
+    return keras.optimizers.Adam(rate)
 
 
 def _callbacks(recipe: Recipe) -> list[Any]:
@@ -273,11 +282,11 @@ def _callbacks(recipe: Recipe) -> list[Any]:
 
 
 def _jit(model: Any) -> bool | str:
-    """Whether XLA compiles a step: its depthwise convolutions take 7 times longer on a CPU."""
+    """Whether XLA compiles a step: on a CPU TensorFlow's depthwise convolutions are far faster."""
     import keras
 
     depthwise = any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in model.layers)
-    return False if depthwise else "auto"
+    return False if depthwise and keras.backend.backend() == "tensorflow" else "auto"
 
 
 def _numpy(tensor: Any) -> Array:

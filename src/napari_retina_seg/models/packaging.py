@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.cards import card_markdown
@@ -29,14 +30,20 @@ def halve_weights(weights: Path) -> bytes:
                 group = target.require_group(name)
                 group.attrs.update(item.attrs)
                 return
-            half = item.dtype == np.float32
-            values = item[()].astype(np.float16) if half else item[()]
+            values = _half(item[()]) if item.dtype == np.float32 else item[()]
             options = {"compression": "gzip"} if values.ndim else {}
             target.create_dataset(name, data=values, track_times=False, **options)
 
         target.attrs.update(source.attrs)
         source.visititems(copy)
     return buffer.getvalue()
+
+
+def _half(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """Return float16, but where a value is too large for it, as variances may be."""
+    if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+        return values
+    return values.astype(np.float16)
 
 
 def write_model(folder: Path, weights: bytes, spec: dict[str, Any]) -> ModelFolder:
@@ -83,5 +90,5 @@ def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord)
 def write_spec(model: ModelFolder) -> None:
     """Write a model's spec into its folder, and the card that is made of it."""
     text = model.spec.model_dump_json(indent=1) + "\n"
-    write_atomically(model.path / SPEC_FILE, text.encode())
     write_atomically(model.path / CARD_FILE, card_markdown(model.spec).encode())
+    write_atomically(model.path / SPEC_FILE, text.encode())

@@ -25,7 +25,7 @@ from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.core.preprocess import Preprocessing
 from napari_retina_seg.data.augment import Augmentation
 from napari_retina_seg.models.config import Architecture
-from napari_retina_seg.models.spec import Postprocessing
+from napari_retina_seg.models.spec import Postprocessing, check_parts
 
 SHIPPED = Path(__file__).parent / "recipes"
 
@@ -89,6 +89,12 @@ class Optimizer(Values):
     weight_decay: NonNegativeFloat = 0
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _check_decay(self) -> Self:
+        if self.name == "adam" and self.weight_decay:
+            raise ValueError("Adam with weight_decay is AdamW: name = 'adamw'")
+        return self
 
 
 class ReduceLROnPlateau(Values):
@@ -219,19 +225,13 @@ class Recipe(Values):
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
         """Refuse parts that do not fit together, which would fail after hours."""
-        if self.architecture.classes != len(self.scheme):
-            raise ValueError(
-                f"the architecture has {self.architecture.classes} classes, the scheme"
-                f" '{self.scheme.name}' {len(self.scheme)}: leave architecture.classes out"
-            )
+        check_parts(self.scheme, self.architecture, self.preprocessing, self.postprocessing)
+        if self.card.modality is Modality.UNKNOWN:
+            raise ValueError("card.modality must be oct or fundus")
         if self.callbacks.reduce_lr_on_plateau and self.optimizer.schedule != "constant":
             raise ValueError("reduce_lr_on_plateau needs optimizer.schedule = 'constant'")
-        wrong = [
-            f"{side} % {step}"
-            for side, step in zip(self.training.crop, self.architecture.multiple, strict=True)
-            if side % step
-        ]
-        if wrong:
+        sides = zip(self.training.crop, self.architecture.multiple, strict=True)
+        if any(side % step for side, step in sides):
             raise ValueError(
                 f"training.crop {self.training.crop} must be multiples of"
                 f" {self.architecture.multiple}"

@@ -16,7 +16,7 @@ from pydantic import (
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.preprocess import Preprocessing
-from napari_retina_seg.models.config import Architecture
+from napari_retina_seg.models.config import Architecture, ArchitectureConfig
 
 
 class SurfacePostprocessing(BaseModel):
@@ -83,6 +83,8 @@ class TrainingRecord(BaseModel):
         On the machine that trained it.
     backend, precision : str
         What computed.
+    start_sha256 : str or None
+        Of the weights that it began with; None if they were random.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +97,7 @@ class TrainingRecord(BaseModel):
     seconds: float
     backend: str
     precision: str
+    start_sha256: str | None = None
 
 
 class ModelSpec(BaseModel):
@@ -144,18 +147,30 @@ class ModelSpec(BaseModel):
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
         """Refuse parts that do not fit together, which would fail or draw nonsense later."""
-        classes, scheme = self.architecture.classes, self.scheme
-        if classes != len(scheme):
-            raise ValueError(f"the architecture has {classes} classes, the scheme {len(scheme)}")
-        if isinstance(self.postprocessing, SurfacePostprocessing) and not scheme.surfaces:
-            raise ValueError("postprocessing by surfaces needs a scheme with surfaces")
-        if isinstance(self.postprocessing, ThresholdPostprocessing) and classes != 2:
-            raise ValueError(f"a threshold divides two classes, the scheme has {classes}")
-        if self.architecture.channels != self.preprocessing.channels:
-            raise ValueError(
-                f"the preprocessing makes {self.preprocessing.channels} channels, the"
-                f" architecture takes {self.architecture.channels}"
-            )
+        check_parts(self.scheme, self.architecture, self.preprocessing, self.postprocessing)
         if self.modality is Modality.UNKNOWN:
             raise ValueError("the modality must be oct or fundus")
         return self
+
+
+def check_parts(
+    scheme: LabelScheme,
+    architecture: ArchitectureConfig,
+    preprocessing: Preprocessing,
+    postprocessing: Postprocessing,
+) -> None:
+    """Raise `ValueError` if the parts of a model contradict each other."""
+    classes = architecture.classes
+    if classes != len(scheme):
+        raise ValueError(
+            f"the architecture has {classes} classes, the scheme '{scheme.name}' {len(scheme)}"
+        )
+    if isinstance(postprocessing, SurfacePostprocessing) and not scheme.surfaces:
+        raise ValueError("postprocessing by surfaces needs a scheme with surfaces")
+    if isinstance(postprocessing, ThresholdPostprocessing) and classes != 2:
+        raise ValueError(f"a threshold divides two classes, the scheme has {classes}")
+    if architecture.channels != preprocessing.channels:
+        raise ValueError(
+            f"the preprocessing makes {preprocessing.channels} channels, the architecture takes"
+            f" {architecture.channels}"
+        )

@@ -1,0 +1,83 @@
+"""What a training ran on: all that a person needs to do the same again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_retina_seg import __version__
+from napari_retina_seg.data.augment import Sample
+
+_PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python", "scikit-image")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What must not change while a run is interrupted.
+
+    Attributes
+    ----------
+    backend : str
+        Keras' backend.
+    data_sha256 : str
+        Of all images and masks as the network takes them, on either side.
+    start_sha256 : str or None
+        Of the weights that it began with; None if they were random.
+    """
+
+    backend: str
+    data_sha256: str
+    start_sha256: str | None
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample], start_from: Path | None) -> Conditions:
+        """Take down the conditions of a run that begins now."""
+        import keras
+
+        data = hashlib.sha256()
+        for sample in samples:
+            for array in (sample.tensor, sample.target, sample.weight):
+                data.update(array.tobytes())
+        start = hashlib.sha256(start_from.read_bytes()).hexdigest() if start_from else None
+        return cls(keras.backend.backend(), data.hexdigest(), start)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the versions of all that takes part."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "program": __version__,
+        "git revision": _git_revision(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the revision of the checkout that runs; None for an installed package."""
+    here = Path(__file__)
+    if _git(here, "ls-files", "--error-unmatch", here.name) is None:
+        return None  # an environment within somebody else's repository
+    changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    return f"{_git(here, 'rev-parse', 'HEAD')}{' with changes' if changed else ''}"
+
+
+def _git(file: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(file.parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
