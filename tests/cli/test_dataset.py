@@ -23,6 +23,7 @@ def test_sound_data_end_with_0_and_leave_a_report(run, dataset, tmp_path):
     result = run("dataset", "check", dataset, "-o", tmp_path / "out", "--group-pattern", "^[^_]+")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("Nothing was found that would stop or spoil a training.")
+    assert "a patient of its own" not in result.stdout
     assert str(tmp_path / "out" / "dataset.html") in result.stdout
     assert (tmp_path / "out" / "dataset.html").read_text(encoding="utf-8").startswith("<!DOCTYPE")
     facts = json.loads((tmp_path / "out" / "dataset.json").read_text(encoding="utf-8"))
@@ -100,7 +101,9 @@ def test_another_scheme(run, dataset, tmp_path):
 def test_without_a_name_the_report_goes_to_a_new_folder(run, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("dataset-check", "dataset-check-2"):
-        assert run("dataset", "check", dataset).exit_code == 0
+        result = run("dataset", "check", dataset)
+        assert result.exit_code == 0
+        assert "Each image of 'scans' is taken for a patient of its own" in result.stdout
         assert (tmp_path / folder / "dataset.json").is_file()
 
 

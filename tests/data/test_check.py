@@ -264,6 +264,14 @@ def test_a_class_that_no_mask_has_is_worth_knowing_and_comes_last():
     ]
 
 
+def test_patients_that_nobody_named_are_worth_knowing():
+    guessed = [scan(k, group_guessed=True) for k in range(2)]
+    problem = only_problem(*guessed, scan(2))
+    assert (problem.kind, problem.serious) == ("patients not known", False)
+    assert "Each image of 'set' is taken for a patient of its own" in problem.sentence
+    assert problem.images == ("set/scan0", "set/scan1")
+
+
 def test_progress_counts_the_images():
     steps = list(check_dataset([scan(0), scan(1)]))
     assert [(step.done, step.total, step.message) for step in steps[:2]] == [

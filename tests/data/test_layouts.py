@@ -61,6 +61,7 @@ def test_chase_db1_as_it_is_handed_out(tmp_path):
         "chase_db1/01",
         "chase_db1/02",
     ]
+    assert not any(image.group_guessed for image in images)
     image = images[0]
     assert (image.split, image.modality) == (None, Modality.FUNDUS)
     assert image.pixels().shape == (24, 20, 3)
@@ -145,6 +146,7 @@ def test_groups_from_a_pattern(tmp_path):
     folder = write_pairs(tmp_path, "017_left_3", "017_right_1", "018_left_2")
     images = read_dataset(folder, ReadOptions(group_pattern=r"^(\d+)_"))
     assert [image.group for image in images] == ["017", "017", "018"]
+    assert not any(image.group_guessed for image in images)
     images = read_dataset(folder, ReadOptions(group_pattern=r"^\d+_[a-z]+"))
     assert [image.group for image in images] == ["017_left", "017_right", "018_left"]
 
@@ -164,6 +166,7 @@ def test_groups_from_a_table(tmp_path):
     table.write_text("name,eye,group\na,L,p1\nb.png,R,p1\nc,L,p2\n", encoding="utf-8-sig")
     images = read_dataset(folder, ReadOptions(groups=table))
     assert [image.full_group for image in images] == ["set/p1", "set/p1", "set/p2"]
+    assert not any(image.group_guessed for image in images)
 
 
 @pytest.mark.parametrize(

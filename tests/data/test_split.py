@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.data.split import read_split, split_images, write_split
+from napari_retina_seg.data.split import group_remark, read_split, split_images, write_split
 
 names = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 30), st.integers(0, 8))
 splits = st.sampled_from([None, "train", "val", "test"])
@@ -159,10 +159,35 @@ def test_a_split_brings_its_groups_and_leaves_later_images_out(make_image, tmp_p
     split = split_images(eyes(make_image, 4), seed=0)
     write_split(tmp_path / "split.json", split)
     ungrouped = [
-        make_image(image.name, image.name) for side in split.sides.values() for image in side
+        make_image(image.name, image.name, group_guessed=True)
+        for side in split.sides.values()
+        for image in side
     ]
     again = read_split(tmp_path / "split.json", [*ungrouped, make_image("later")])
     assert sides(again) == sides(split)
+    assert group_remark(again.training) is None
+
+
+def test_who_was_guessed_stays_guessed(make_image, tmp_path):
+    images = [make_image(name, group_guessed=True) for name in ("a", "b", "c")]
+    write_split(tmp_path / "split.json", split_images(images, seed=0))
+    again = read_split(tmp_path / "split.json", images)
+    assert "Each image of 'set'" in group_remark([*again.training, *again.validation])
+
+
+def test_guessed_patients_are_told_with_the_way_out(make_image):
+    known = [make_image(name, dataset="known") for name in ("x", "y")]
+    guessed = [
+        make_image(name, dataset=dataset, group_guessed=True)
+        for dataset in ("one", "two")
+        for name in ("a", "b")
+    ]
+    assert group_remark(known) is None
+    assert group_remark([*known, guessed[0]]) is None  # nobody to mistake a single image for
+    assert group_remark([*known, *guessed]) == (
+        "Each image of 'one' and 'two' is taken for a patient of its own: if that is not so, say"
+        " who is who with --group-pattern or --groups."
+    )
 
 
 @pytest.mark.parametrize("content", ["{", '{"train": {}}', '{"train":[],"val":{},"test":{}}'])

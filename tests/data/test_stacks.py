@@ -19,6 +19,7 @@ def test_stacks_are_found_by_their_names(tmp_path, names):
     found = read_dataset(tmp_path)
     assert [image.name[-4:] for image in found] == ["0000", "0001", "0002"]
     assert len({image.full_group for image in found}) == 3
+    assert all(image.group_guessed for image in found)
     for image, pixels, classes in zip(found, IMAGES, CLASSES, strict=True):
         assert image.modality is Modality.UNKNOWN
         assert np.array_equal(image.pixels(), pixels)
@@ -62,6 +63,7 @@ def test_groups_from_a_table(tmp_path):
     table.write_text("name,group\n0000,p1\n0001,p1\n0002,p2\n")
     found = read_dataset(tmp_path, ReadOptions(groups=table))
     assert [image.group for image in found] == ["p1", "p1", "p2"]
+    assert not any(image.group_guessed for image in found)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def evaluate_command(
     _check_alike(models)
     from napari_retina_seg.data.layouts import read_data
     from napari_retina_seg.data.scorable import choose, without_faults
+    from napari_retina_seg.data.split import group_remark
 
     spec = models[0].spec
     found = read_data(data, options=read_options(group_pattern, groups, remap))
@@ -108,7 +109,8 @@ def evaluate_command(
         )
         checked = bar.walk(job, "Looking at the images")
         bar.finish()
-        remarks = (*chosen.remarks, *checked.remarks)
+        guess = group_remark(checked.images)
+        remarks = (*chosen.remarks, *checked.remarks, *filter(None, [guess]))
         for remark in remarks:
             bar.say(remark)
         scored = _score(models, checked.images, reference, bar, token)

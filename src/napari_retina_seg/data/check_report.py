@@ -107,6 +107,7 @@ def _describe_image(checked: CheckedImage) -> dict[str, Any]:
         "dataset": image.dataset,
         "name": image.name,
         "group": image.group,
+        "group_guessed": image.group_guessed,
         "split": image.split,
         "file": str(image.path),
         "shape": checked.shape,

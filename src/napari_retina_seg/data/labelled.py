@@ -51,6 +51,8 @@ class LabelledImage:
         Pixel sizes, where they are known.
     layout : str
         What its data set was recognised by, in words for people.
+    group_guessed : bool
+        Whether nobody said whose image it is, so that it is taken for a patient of its own.
     """
 
     name: str
@@ -66,6 +68,7 @@ class LabelledImage:
     read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
     spacing: Spacing = field(default_factory=Spacing)
     layout: str = ""
+    group_guessed: bool = False
 
     @property
     def full_group(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from napari_retina_seg.data.check import UNDIVIDED, CheckedImage, DatasetCheck
 from napari_retina_seg.data.examine import KINDS, Fault, advise, describe_values, locate
 from napari_retina_seg.data.leaks import Copy, Relation
+from napari_retina_seg.data.split import group_remark
 
 _MANY = 8  # values that are no class, and are named one by one
 
@@ -46,6 +47,7 @@ def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
         *_of_splits(check),
         *_of_copies(check),
         *_of_classes(check),
+        *_of_guessed_groups(check),
     ]
     return tuple(sorted(found, key=lambda problem: not problem.serious))
 
@@ -248,3 +250,10 @@ def _of_classes(check: DatasetCheck) -> Iterator[Problem]:
                 " no training image: divide the groups anew.",
                 (),
             )
+
+
+def _of_guessed_groups(check: DatasetCheck) -> Iterator[Problem]:
+    remark = group_remark(checked.image for checked in check.images)
+    if remark:
+        guessed = (checked for checked in check.images if checked.image.group_guessed)
+        yield Problem("patients not known", remark, _names(guessed), serious=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -220,5 +220,33 @@ def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:
                         f"The split '{path}' was made for other images: it names '{name}' of"
                         f" '{dataset}', which is not there. Bring it back, or divide them anew."
                     )
-                sides[side].append(replace(found[dataset, name], group=group))  # type: ignore[index]
+                sides[side].append(_in_group(found[dataset, name], group))  # type: ignore[index]
     return Split(*(tuple(members) for members in sides.values()))
+
+
+def _in_group(image: LabelledImage, group: str) -> LabelledImage:
+    guessed = image.group_guessed and group == image.group
+    return replace(image, group=group, group_guessed=guessed)
+
+
+def group_remark(images: Iterable[LabelledImage]) -> str | None:
+    """Say which data sets are divided image by image, because nobody said whose images they are.
+
+    Parameters
+    ----------
+    images : iterable of LabelledImage
+        All images of the data.
+
+    Returns
+    -------
+    str or None
+        A sentence with the way out; None if all patients are known.
+    """
+    guessed = Counter(image.dataset for image in images if image.group_guessed)
+    names = [f"'{name}'" for name, count in guessed.items() if count > 1]
+    if not names:
+        return None
+    return (
+        f"Each image of {' and '.join(names)} is taken for a patient of its own: if that is not so,"
+        " say who is who with --group-pattern or --groups."
+    )

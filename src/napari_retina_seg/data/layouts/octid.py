@@ -66,6 +66,7 @@ def _image(
         name=where.stem,
         dataset="octid",
         group=where.stem,
+        group_guessed=True,
         modality=Modality.OCT,
         path=where,
         read_pixels=partial(read_plane, path) if path else nowhere,

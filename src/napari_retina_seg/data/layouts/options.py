@@ -74,7 +74,7 @@ def _group_by_pattern(images: tuple[LabelledImage, ...], pattern: str) -> tuple[
                 f"The group pattern '{pattern}' finds no patient in '{image.name}': widen it, or"
                 " name the groups in a CSV."
             )
-        grouped.append(replace(image, group=group))
+        grouped.append(replace(image, group=group, group_guessed=False))
     return tuple(grouped)
 
 
@@ -85,7 +85,7 @@ def _group_by_table(images: tuple[LabelledImage, ...], path: Path) -> tuple[Labe
         group = groups.get(image.name) or groups.get(image.path.name)
         if not group:
             raise DataError(f"'{path}' has no row for the image '{image.name}': add its group.")
-        grouped.append(replace(image, group=group))
+        grouped.append(replace(image, group=group, group_guessed=False))
     return tuple(grouped)
 
 

@@ -79,6 +79,7 @@ def _image(
         name=name,
         dataset=dataset.resolve().name,
         group=name,
+        group_guessed=True,
         modality=Modality.UNKNOWN,
         path=path,
         read_pixels=partial(read_plane, path),

@@ -78,6 +78,7 @@ def _read_pair(key: str, images_at: Path, masks_at: Path) -> Iterator[LabelledIm
             name=name,
             dataset=images_at.parent.resolve().name,
             group=name,
+            group_guessed=True,
             modality=Modality.UNKNOWN,
             path=images_at,
             read_pixels=partial(_plane, images, index),
