@@ -100,14 +100,30 @@ def test_grey_levels_of_other_types_share_their_bins():
     ("changes", "scheme"),
     [
         ({}, OCT_LAYERS),
-        ({"dataset": "duke"}, DUKE_LAYERS),
-        ({"dataset": "octid"}, OCTID_LAYERS),
+        ({"scheme": "duke-layers"}, DUKE_LAYERS),
+        ({"scheme": "octid-layers"}, OCTID_LAYERS),
         ({"modality": Modality.FUNDUS}, FUNDUS_VESSELS),
         ({"modality": Modality.UNKNOWN}, OCT_LAYERS),
     ],
 )
 def test_the_classes_are_those_usual_for_the_data(changes, scheme):
     assert check(scan(0, **changes), scan(1, **changes)).scheme is scheme
+
+
+def test_masks_of_several_schemes_are_told_data_set_by_data_set():
+    ours = [scan(k, scheme="oct-layers") for k in range(3)]
+    labels = PHANTOMS[3].labels.copy()
+    labels[-3:] = 8
+    others = [
+        scan(k, scheme="octid-layers", dataset="octid", labels=labels if k == 3 else None)
+        for k in (3, 4)
+    ]
+    checked = check(*others, *ours)
+    assert checked.scheme is OCT_LAYERS
+    (problem,) = find_problems(checked)
+    assert (problem.kind, problem.serious) == ("other classes", True)
+    assert problem.images == ("octid/scan3", "octid/scan4")
+    assert "'octid' hold the classes of 'octid-layers', not those of 'oct" in problem.sentence
 
 
 def test_what_nobody_said_is_told_by_the_looks_of_most():

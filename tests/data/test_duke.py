@@ -44,7 +44,7 @@ def test_only_scans_and_columns_with_tracings_are_taken(subject):
     both, alone = read_dataset(folder)
     assert [image.name for image in (both, alone)] == ["Subject_01_02", "Subject_01_04"]
     assert {image.full_group for image in (both, alone)} == {"duke/Subject_01"}
-    assert both.modality is Modality.OCT
+    assert (both.modality, both.scheme) == (Modality.OCT, "duke-layers")
     # Both graders traced columns 7 to 24; of scan 4 there is the first grader's tracing only.
     assert np.array_equal(both.pixels(), content["images"][:, 7:25, 2])
     assert both.pixels().dtype == np.uint8

@@ -42,6 +42,7 @@ def test_drive(drive):
         ("drive/21", "train"),
     ]
     assert {test.modality, training.modality} == {Modality.FUNDUS}
+    assert {test.scheme, training.scheme} == {"fundus-vessels"}
     for image in (test, training):
         assert np.array_equal(image.pixels(), PHOTO)
         assert np.array_equal(image.labels(), VESSEL > 0)

@@ -48,6 +48,7 @@ def test_the_layers_of_b_scans_with_their_heights(tmp_path):
         "oct_layers/Subject3",
         Modality.OCT,
     )
+    assert image.scheme == "oct-layers"
     assert np.array_equal(image.pixels(), phantom.image.pixels)
     assert np.array_equal(image.labels(), phantom.labels)
     heights[4, 5] = heights[3, 5]
@@ -85,7 +86,7 @@ def test_hrf_with_arteries_and_veins(tmp_path):
     classes[2, :4] = [0, 1, 2, 3]
     write_png(tmp_path / "04_dr_av.png", classes)
     (image,) = read_dataset(tmp_path)
-    assert image.full_group == "hrf/04_dr"
+    assert (image.full_group, image.scheme) == ("hrf/04_dr", "fundus-vessels")
     assert image.labels()[2, :5].tolist() == [0, 1, 1, 1, 0]
 
 
@@ -199,7 +200,9 @@ def test_mask_values_are_remapped_all_at_once(tmp_path):
     assert np.array_equal(image.labels(), VESSEL)
     (image,) = read_dataset(folder, ReadOptions(remap={255: 0, 0: 7}))
     assert np.array_equal(image.labels(), np.where(VESSEL, 0, 7))
-    (image,) = read_dataset(write_chase(tmp_path / "b", "01L"), ReadOptions(remap={1: 2}))
+    assert read_dataset(write_chase(tmp_path / "b", "01L"))[0].scheme == "fundus-vessels"
+    (image,) = read_dataset(tmp_path / "b", ReadOptions(remap={1: 2}))
+    assert image.scheme is None
     assert image.labels("second_observer").max() == 2
 
 

@@ -54,7 +54,7 @@ def test_polygons_become_classes(tmp_path, form, key):
     folder = write(tmp_path, form([box("RNFL", 4, 9, key=key), box("Choroid", 20, 26, 3, 5)]))
     (image,) = read_dataset(folder)
     assert (image.name, image.full_group, image.modality) == ("a", "octid/a", Modality.OCT)
-    assert image.group_guessed
+    assert (image.group_guessed, image.scheme) == (True, "octid-layers")
     assert image.pixels().shape == (30, 40)
     expected = np.zeros((30, 40))
     expected[4:9] = 1

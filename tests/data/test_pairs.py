@@ -43,7 +43,7 @@ def test_masks_are_found_by_their_names(tmp_path, folder, image, mask):
     save(tmp_path / "set" / folder / f"{mask}.png", CLASSES)
     (found,) = read_dataset(tmp_path / "set")
     assert (found.name, found.full_group) == (image, f"set/{image}")
-    assert found.group_guessed
+    assert (found.group_guessed, found.scheme) == (True, None)
     assert found.modality is Modality.UNKNOWN
     assert np.array_equal(found.pixels(), IMAGE)
     assert np.array_equal(found.labels(), CLASSES)

@@ -114,6 +114,12 @@ def test_classes_that_the_model_does_not_know_are_never_skipped(make_image) -> N
         check([make_image("good"), unknown], skip_bad=True)
 
 
+def test_masks_of_another_scheme_are_never_skipped(make_image) -> None:
+    other = make_image("other", scheme="duke-layers")
+    with pytest.raises(DataError, match="of 'duke-layers', not those of 'band': take a model of"):
+        check([make_image("good"), other], skip_bad=True)
+
+
 def test_images_of_another_look_are_never_skipped(make_image) -> None:
     colors = np.zeros((40, 32, 3), np.uint8)
     colors[..., 0] = np.arange(32)

@@ -4,7 +4,7 @@ from PIL import Image
 
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.labels import DUKE_LAYERS, FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.layouts.layout import absent, read_plane
 from napari_retina_seg.data.vetting import vet
@@ -78,6 +78,19 @@ def test_0_and_255_are_offered_the_remap(make_image, skip_bad):
     image = make_image("a", read_pixels=lambda: noise, read_labels=labels(255))
     with pytest.raises(DataError, match=r"a\.png' holds the value 255, .*--remap 255:1"):
         finish(vet([image, image], FUNDUS_VESSELS, Modality.FUNDUS, skip_bad=skip_bad))
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_masks_of_another_scheme_are_refused_with_the_way_out(make_image, skip_bad):
+    """Its values are classes of either scheme: only the data set can tell that they differ."""
+    images = [make_image(name, scheme="oct-layers") for name in "ab"]
+    assert len(vet_oct(images).images) == 2
+    message = (
+        r"a\.png' holds the classes of 'oct-layers', not those of 'duke-layers': take a model of"
+        r" 'oct-layers', train one with --set scheme=oct-layers, or say with --remap"
+    )
+    with pytest.raises(DataError, match=message):
+        finish(vet(images, DUKE_LAYERS, Modality.OCT, skip_bad=skip_bad))
 
 
 def test_a_class_that_the_scheme_does_not_know_is_named(make_image):

@@ -11,13 +11,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import (
-    DUKE_LAYERS,
-    FUNDUS_VESSELS,
-    OCT_LAYERS,
-    OCTID_LAYERS,
-    LabelScheme,
-)
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.progress import CancelToken, Progress
@@ -28,7 +22,6 @@ from napari_retina_seg.data.leaks import Copy, Fingerprint, find_copies, fingerp
 UNDIVIDED = "undivided"
 _LEVELS = 256  # bins of one image's histogram: exact for uint8
 _BINS = 64
-_SCHEMES_OF = {"duke": DUKE_LAYERS, "octid": OCTID_LAYERS}
 _GLANCES = 5  # images that tell what kind all are
 
 
@@ -154,10 +147,11 @@ class DatasetCheck:
 
 
 def _usual_scheme(images: Sequence[LabelledImage], modality: Modality) -> LabelScheme:
-    """Return the classes that are to be expected in the masks of such images."""
-    own = {_SCHEMES_OF.get(image.dataset) for image in images}
-    (scheme,) = own if len(own) == 1 else {None}
-    return scheme or (FUNDUS_VESSELS if modality is Modality.FUNDUS else OCT_LAYERS)
+    """Return the classes of most masks, or those to be expected where no data set says so."""
+    told = Counter(one.scheme for one in images if one.scheme and one.modality is modality)
+    if told:
+        return SCHEMES[told.most_common(1)[0][0]]
+    return FUNDUS_VESSELS if modality is Modality.FUNDUS else OCT_LAYERS
 
 
 def check_dataset(
@@ -172,8 +166,8 @@ def check_dataset(
     images : sequence of LabelledImage
         All that a training would get.
     scheme : LabelScheme, optional
-        The classes that their masks may hold; by default those usual for the data set, or
-        for what most images are.
+        The classes that their masks may hold; by default those of most data sets, or those
+        usual for what most images are.
     token : CancelToken, optional
         Looked at before every image.
 

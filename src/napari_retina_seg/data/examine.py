@@ -25,6 +25,7 @@ class Fault(StrEnum):
     MODALITY = "other modality"
     NO_MASK = "no readable mask"
     SIZE = "mask of another size"
+    SCHEME = "other classes"
     VALUES = "unknown mask values"
     EMPTY = "empty mask"
     HEIGHTS = "boundaries that don't fit"
@@ -104,6 +105,12 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
         labels = image.labels()
     except (RetinaSegError, OSError) as error:
         find(Fault.NO_MASK, _naming(image, error))
+    if image.scheme not in (None, scheme.name):
+        find(
+            Fault.SCHEME,
+            f"The mask of {locate(image)} holds the classes of '{image.scheme}', not those of"
+            f" '{scheme.name}': {advise_scheme(image)}.",
+        )
     if labels is not None:
         findings.extend(_examine_mask(image, pixels, labels, scheme))
     if pixels is not None:
@@ -209,6 +216,14 @@ def describe_values(values: Collection[int]) -> str:
     if len(shown) > 8:
         return f"{len(shown)} values from {shown[0]} to {shown[-1]}"
     return f"the values {', '.join(map(str, shown[:-1]))} and {shown[-1]}"
+
+
+def advise_scheme(image: LabelledImage) -> str:
+    """Say what can be done with masks of another scheme."""
+    return (
+        f"take a model of '{image.scheme}', train one with --set scheme={image.scheme}, or say with"
+        " --remap VALUE:CLASS which class each value is"
+    )
 
 
 def suggest_remap(values: Collection[int], scheme: LabelScheme) -> Mapping[int, int]:

@@ -49,6 +49,8 @@ class LabelledImage:
         Returns the official field of view, ``(rows, columns)`` bool.
     spacing : Spacing
         Pixel sizes, where they are known.
+    scheme : str or None
+        Name of the `LabelScheme` whose classes the masks hold, where the data set says so itself.
     layout : str
         What its data set was recognised by, in words for people.
     group_guessed : bool
@@ -67,6 +69,7 @@ class LabelledImage:
     read_heights: Callable[[], npt.NDArray[np.float64]] | None = None
     read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
     spacing: Spacing = field(default_factory=Spacing)
+    scheme: str | None = None
     layout: str = ""
     group_guessed: bool = False
 

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from napari_retina_seg.data.check import UNDIVIDED, CheckedImage, DatasetCheck
-from napari_retina_seg.data.examine import KINDS, Fault, advise, describe_values, locate
+from napari_retina_seg.data.examine import (
+    KINDS,
+    Fault,
+    advise,
+    advise_scheme,
+    describe_values,
+    locate,
+)
 from napari_retina_seg.data.leaks import Copy, Relation
 from napari_retina_seg.data.split import group_remark
 
@@ -42,6 +49,7 @@ def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
         *_too_few(check),
         *_of_images(check),
         *_of_modality(check),
+        *_of_schemes(check),
         *_of_values(check),
         *_of_empty_masks(check),
         *_of_splits(check),
@@ -81,7 +89,7 @@ def _too_few(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_images(check: DatasetCheck) -> Iterator[Problem]:
-    told_together = {Fault.MODALITY, Fault.VALUES, Fault.EMPTY}
+    told_together = {Fault.MODALITY, Fault.SCHEME, Fault.VALUES, Fault.EMPTY}
     for fault in (fault for fault in Fault if fault not in told_together):
         yield from _each(check.images, fault)
 
@@ -107,13 +115,26 @@ def _of_modality(check: DatasetCheck) -> Iterator[Problem]:
             yield from _each(odd, Fault.MODALITY)
 
 
+def _of_schemes(check: DatasetCheck) -> Iterator[Problem]:
+    for name, images in check.datasets.items():
+        others = [checked for checked in images if Fault.SCHEME in checked.faults]
+        if others:
+            first = others[0].image
+            yield Problem(
+                Fault.SCHEME.value,
+                f"The masks of '{name}' hold the classes of '{first.scheme}', not those of"
+                f" '{check.scheme.name}': {advise_scheme(first)}.",
+                _names(others),
+            )
+
+
 def _of_values(check: DatasetCheck) -> Iterator[Problem]:
     """Tell masks with the same unknown values in one sentence; smoothed ones have any."""
     classes = len(check.scheme)
     alike: dict[tuple[str, frozenset[int]], list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
         unknown = frozenset(value for value in checked.areas or () if value >= classes)
-        if unknown:
+        if unknown and Fault.SCHEME not in checked.faults:
             few = unknown if len(unknown) <= _MANY else frozenset[int]()
             alike[checked.image.dataset, few].append(checked)
     for images in alike.values():

@@ -16,7 +16,7 @@ from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.split import read_split
 
 # What no image should be left out for: the data and the model were chosen wrongly.
-_FATAL = (Fault.MODALITY, Fault.VALUES)
+_FATAL = (Fault.MODALITY, Fault.SCHEME, Fault.VALUES)
 
 _KINDS = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
@@ -161,7 +161,7 @@ def without_faults(
     ------
     DataError
         If an image can't be scored (unless `skip_bad`) or none can, an image looks like another
-        kind, or a mask has values of no class.
+        kind, or a mask has the classes of another scheme or values of no class.
     """
     token = token or CancelToken()
     kept: list[LabelledImage] = []

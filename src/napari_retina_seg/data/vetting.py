@@ -21,7 +21,7 @@ _SKIPPABLE = (
     Fault.HEIGHTS,
     Fault.FIELD,
 )
-_FATAL = (Fault.MODALITY, Fault.VALUES)
+_FATAL = (Fault.MODALITY, Fault.SCHEME, Fault.VALUES)
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def vet(
     Raises
     ------
     DataError
-        If a file can't be read or does not pair up (unless `skip_bad`), a mask has values of no
-        class, an image is of another modality, all masks are empty, or there are fewer than two
-        images.
+        If a file can't be read or does not pair up (unless `skip_bad`), a mask has the classes
+        of another scheme or values of no class, an image is of another modality, all masks are
+        empty, or there are fewer than two images.
     """
     token = token or CancelToken()
     kept: list[LabelledImage] = []

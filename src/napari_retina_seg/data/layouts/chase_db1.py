@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import FUNDUS_VESSELS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import Layout, find_visible, read_binary, read_plane
 
@@ -24,6 +25,7 @@ def _image(mask: Path) -> LabelledImage:
         dataset="chase_db1",
         group=name.removeprefix("Image_")[:2],  # both eyes of a child: 01L and 01R
         modality=Modality.FUNDUS,
+        scheme=FUNDUS_VESSELS.name,
         path=path,
         read_pixels=partial(read_plane, path),
         read_labels=partial(read_binary, mask),

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import FUNDUS_VESSELS
 from napari_retina_seg.data.labelled import LabelledImage, SplitName
 from napari_retina_seg.data.layouts.layout import (
     Layout,
@@ -39,6 +40,7 @@ def _image(path: Path, part: Path, split: SplitName) -> LabelledImage:
         dataset="drive",
         group=number,  # one photograph of each patient
         modality=Modality.FUNDUS,
+        scheme=FUNDUS_VESSELS.name,
         path=path,
         read_pixels=partial(read_plane, path),
         read_labels=(

@@ -70,6 +70,7 @@ def _image(
         dataset="duke",
         group=path.stem,
         modality=Modality.OCT,
+        scheme=DUKE_LAYERS.name,
         path=path,
         read_pixels=read_pixels,
         read_labels=read_labels,

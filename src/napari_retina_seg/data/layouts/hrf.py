@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import FUNDUS_VESSELS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
@@ -58,6 +59,7 @@ def _image(
         dataset="hrf",
         group=path.stem,  # one photograph of each patient
         modality=Modality.FUNDUS,
+        scheme=FUNDUS_VESSELS.name,
         path=path,
         read_pixels=partial(read_plane, path),
         read_labels=read_labels,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import Layout, find_visible, read_plane
 from napari_retina_seg.io.masks import read_classes
@@ -31,6 +32,7 @@ def _image(mask: Path) -> LabelledImage:
         dataset="oct_layers",
         group=name.split("_", maxsplit=1)[0],
         modality=Modality.OCT,
+        scheme=OCT_LAYERS.name,
         path=path,
         read_pixels=partial(read_plane, path),
         read_labels=partial(read_classes, mask),

@@ -68,6 +68,7 @@ def _image(
         group=where.stem,
         group_guessed=True,
         modality=Modality.OCT,
+        scheme=OCTID_LAYERS.name,
         path=where,
         read_pixels=partial(read_plane, path) if path else nowhere,
         read_labels=partial(_read_labels, annotation, values, path, source) if path else nowhere,

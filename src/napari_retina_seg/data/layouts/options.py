@@ -111,6 +111,7 @@ def _remap(image: LabelledImage, remap: Mapping[int, int]) -> LabelledImage:
 
     return replace(
         image,
+        scheme=None,  # what the values mean is now for the user to say
         read_labels=changed(image.read_labels),
         references={name: changed(read) for name, read in image.references.items()},
     )
