@@ -85,21 +85,25 @@ def find_models(runs: Path | None) -> list[ModelFolder]:
 
 
 def figures_of(model: ModelFolder, data: Path) -> dict[str, Any]:
-    if model.spec.modality is Modality.OCT:
-        sets, keys = {"oct_layers test": "oct_layers"}, LAYERS
-    else:
-        sets, keys = {"CHASE_DB1 test": "chase_db1", "HRF test": "hrf"}, VESSELS
-    figures = {}
-    for name, folder in sets.items():
-        evaluation = finish(evaluate(model, test_images(data / folder)))
-        figures[name] = plain(evaluation, keys)
     record = model.spec.training
     return {
-        "figures": figures,
+        "figures": figures_on(model, data),
         "weights_sha256": model.spec.weights_sha256,
         "training": record and record.model_dump(),
         "megabytes": round(model.weights.stat().st_size / 1e6, 1),
         "in the package": model.path.is_relative_to(BUNDLED),
+    }
+
+
+def figures_on(model: ModelFolder, data: Path) -> dict[str, dict[str, Any]]:
+    """Evaluate a model on the test images of every data set that it is for."""
+    if model.spec.modality is Modality.OCT:
+        sets, keys = {"oct_layers test": "oct_layers"}, LAYERS
+    else:
+        sets, keys = {"CHASE_DB1 test": "chase_db1", "HRF test": "hrf"}, VESSELS
+    return {
+        name: plain(finish(evaluate(model, test_images(data / folder))), keys)
+        for name, folder in sets.items()
     }
 
 
@@ -171,6 +175,7 @@ def write_documents(results: dict[str, Any]) -> None:
     text = (ROOT / "docs/accuracy_template.md").read_text()
     text = text.replace("<!-- summary -->", summary)
     text = text.replace("<!-- trained -->", training_table(results))
+    text = text.replace("<!-- ablation -->", ablation_table())
     text = text.replace("<!-- detail -->", detail_tables(results))
     (ROOT / "docs/accuracy.md").write_text(text)
     ours = {
@@ -269,6 +274,22 @@ def differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "")
             yield from differences(old, value, f"{prefix}{key}.")
         elif value != old:
             yield f"{prefix}{key} = {value}" + (f" (was {old})" if old is not None else "")
+
+
+def ablation_table() -> str:
+    path = ROOT / "docs/ablation.json"
+    rows = []
+    for name, result in json.loads(path.read_text()).items() if path.is_file() else ():
+        cells = [f"{set_name}: {headline(values)}" for set_name, values in result["test"].items()]
+        origin = f" (after `{result['from']}`)" if "from" in result else ""
+        validation = figure(result["validation Dice"], "")
+        rows.append([f"`{name}`{origin}: {result['idea']}", validation, "; ".join(cells)])
+    return markdown_table(["run", "validation Dice", "test"], rows)
+
+
+def headline(values: dict[str, Any]) -> str:
+    columns = ("Dice", "boundary error px", "F1", "AUC")
+    return ", ".join(f"{c} {figure(values[c], c)}" for c in columns if c in values)
 
 
 def detail_tables(results: dict[str, Any]) -> str:
