@@ -11,14 +11,10 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.data.examine import Fault, Finding, examine
+from napari_retina_seg.data.examine import KINDS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.split import read_split
-
-# What no image should be left out for: the data and the model were chosen wrongly.
-_FATAL = (Fault.MODALITY, Fault.SCHEME, Fault.VALUES)
-
-_KINDS = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
+from napari_retina_seg.data.vetting import sift
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def _of_modality(images: Sequence[LabelledImage], modality: Modality) -> Scorabl
         if image.modality in (modality, Modality.UNKNOWN)
     )
     others = sorted({image.dataset for image in images} - {image.dataset for image in chosen})
-    wanted = _KINDS[modality]
+    wanted = KINDS[modality]
     if not chosen:
         raise DataError(
             f"The model is for {wanted}, but there are none in {', '.join(others)}: choose another"
@@ -163,32 +159,8 @@ def without_faults(
         If an image can't be scored (unless `skip_bad`) or none can, an image looks like another
         kind, or a mask has the classes of another scheme or values of no class.
     """
-    token = token or CancelToken()
-    kept: list[LabelledImage] = []
-    skipped: list[str] = []
-    for done, image in enumerate(images, start=1):
-        token.raise_if_cancelled()
-        findings = [
-            finding
-            for finding in examine(image, scheme, modality).findings
-            if finding.fault is not Fault.EMPTY
-        ]
-        if findings:
-            skipped.append(_sentence(findings, skip_bad=skip_bad))
-        else:
-            kept.append(image)
-        yield Progress(done, len(images), image.name)
-    if not kept:
-        raise DataError(f"None of {len(images)} images can be scored. {skipped[0]}")
-    return Scorable(tuple(kept), tuple(f"Left out: {sentence}" for sentence in skipped))
-
-
-def _sentence(findings: Sequence[Finding], *, skip_bad: bool) -> str:
-    """Say why an image is left out, or raise it as an error."""
-    for finding in findings:
-        if finding.fault in _FATAL:
-            raise DataError(finding.sentence)
-    sentence = findings[0].sentence
-    if not skip_bad:
-        raise DataError(f"{sentence.rstrip('.')}; --skip-bad leaves such images out.")
-    return sentence
+    sifted = yield from sift(images, scheme, modality, skip_bad=skip_bad, token=token)
+    if not sifted.images:
+        raise DataError(f"None of {len(images)} images can be scored. {sifted.skipped[0]}")
+    remarks = tuple(f"Left out: {sentence}" for sentence in sifted.skipped)
+    return Scorable(sifted.images, remarks)

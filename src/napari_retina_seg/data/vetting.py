@@ -1,4 +1,4 @@
-"""Look at every image before a training begins, so that nothing stops it after hours."""
+"""Look at every image before the work begins, so that nothing stops it after hours."""
 
 from __future__ import annotations
 
@@ -12,16 +12,87 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.data.examine import Examination, Fault, examine
 from napari_retina_seg.data.labelled import LabelledImage
 
-# What is wrong with a file rather than with how the data and the model were chosen.
-_SKIPPABLE = (
-    Fault.UNREADABLE,
-    Fault.BLANK,
-    Fault.NO_MASK,
-    Fault.SIZE,
-    Fault.HEIGHTS,
-    Fault.FIELD,
-)
+# What no image is left out for: the data and the model were chosen wrongly.
 _FATAL = (Fault.MODALITY, Fault.SCHEME, Fault.VALUES)
+_HARMLESS = (Fault.EMPTY,)
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """Images that can be used.
+
+    Attributes
+    ----------
+    images : tuple of LabelledImage
+        In the order in which they came.
+    skipped : tuple of str
+        A sentence for each image that was left out, with its file.
+    empty : int
+        How many of `images` have masks of background only.
+    """
+
+    images: tuple[LabelledImage, ...]
+    skipped: tuple[str, ...]
+    empty: int
+
+
+def sift(
+    images: Sequence[LabelledImage],
+    scheme: LabelScheme,
+    modality: Modality,
+    *,
+    skip_bad: bool = False,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Sifted]:
+    """Read every image with its mask, once, and part those that can be used from the others.
+
+    Parameters
+    ----------
+    images : sequence of LabelledImage
+        What is to be learnt from or scored.
+    scheme : LabelScheme
+        The classes that masks may hold.
+    modality : Modality
+        What kind of picture the network is for.
+    skip_bad : bool
+        Leave out what can't be read, has no mask, or a mask of another size.
+    token : CancelToken, optional
+        Stops it at the next image.
+
+    Yields
+    ------
+    Progress
+        After each image.
+
+    Returns
+    -------
+    Sifted
+        The images, and what was left out.
+
+    Raises
+    ------
+    DataError
+        If an image can't be used (unless `skip_bad`), is of another modality, or its mask has the
+        classes of another scheme or values of no class.
+    """
+    token = token or CancelToken()
+    kept: list[LabelledImage] = []
+    skipped: list[str] = []
+    empty = 0
+    for done, image in enumerate(images, start=1):
+        token.raise_if_cancelled()
+        examination = _look(image, scheme, modality)
+        bad = [one for one in examination.findings if one.fault not in _HARMLESS]
+        if not bad:
+            kept.append(image)
+            empty += examination.has(Fault.EMPTY)
+        elif skip_bad:
+            skipped.append(bad[0].sentence)
+        else:
+            sentence = bad[0].sentence.rstrip(".")
+            raise DataError(f"{sentence}; --skip-bad leaves such images out.")
+        yield Progress(done, len(images), image.name)
+    return Sifted(tuple(kept), tuple(skipped), empty)
 
 
 @dataclass(frozen=True)
@@ -80,29 +151,15 @@ def vet(
         of another scheme or values of no class, an image is of another modality, all masks are
         empty, or there are fewer than two images.
     """
-    token = token or CancelToken()
-    kept: list[LabelledImage] = []
-    skipped: list[str] = []
-    empty = 0
-    for done, image in enumerate(images, start=1):
-        token.raise_if_cancelled()
-        examination = _look(image, scheme, modality)
-        bad = _bad(examination)
-        if bad is None:
-            kept.append(replace(image, modality=modality))
-            empty += examination.has(Fault.EMPTY)
-        elif skip_bad:
-            skipped.append(bad)
-        else:
-            raise DataError(f"{bad.rstrip('.')}; --skip-bad leaves such images out.")
-        yield Progress(done, len(images), image.name)
-    _check_number(kept, skipped)
-    if empty == len(kept):
+    sifted = yield from sift(images, scheme, modality, skip_bad=skip_bad, token=token)
+    _check_number(sifted)
+    if sifted.empty == len(sifted.images):
         raise DataError(
-            f"All {empty} masks are background only: there is nothing to learn. Check that they"
-            f" hold the classes of '{scheme.name}'."
+            f"All {sifted.empty} masks are background only: there is nothing to learn. Check that"
+            f" they hold the classes of '{scheme.name}'."
         )
-    return Vetted(tuple(kept), tuple(skipped))
+    kept = tuple(replace(image, modality=modality) for image in sifted.images)
+    return Vetted(kept, sifted.skipped)
 
 
 def _look(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Examination:
@@ -118,22 +175,16 @@ def _look(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Exam
     return examination
 
 
-def _bad(examination: Examination) -> str | None:
-    """Return why an image can't be used, if so."""
-    sentences = (one.sentence for one in examination.findings if one.fault in _SKIPPABLE)
-    return next(sentences, None)
-
-
-def _check_number(kept: Sequence[LabelledImage], skipped: Sequence[str]) -> None:
-    if not kept:
+def _check_number(sifted: Sifted) -> None:
+    if not sifted.images:
         reason = (
-            f"none of {len(skipped)} can be used. {skipped[0]}"
-            if skipped
+            f"none of {len(sifted.skipped)} can be used. {sifted.skipped[0]}"
+            if sifted.skipped
             else "choose a folder that holds some."
         )
         raise DataError(f"There are no images to learn from: {reason}")
-    if len(kept) == 1:
+    if len(sifted.images) == 1:
         raise DataError(
-            f"There is one image only, '{kept[0].path}': training needs at least two, of two"
-            " patients, to learn from one and watch the other."
+            f"There is one image only, '{sifted.images[0].path}': training needs at least two, of"
+            " two patients, to learn from one and watch the other."
         )
