@@ -11,7 +11,7 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
-from napari_retina_seg.cli.inputs import check_folder, free_folder
+from napari_retina_seg.cli.inputs import check_reports, free_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,13 +68,14 @@ def check_command(
     """
     classes = _find_scheme(scheme) if scheme else None
     options = read_options(group_pattern, groups, remap)
+    from napari_retina_seg.data.check_report import FILES, write_report
     from napari_retina_seg.data.layouts import read_data
 
     images = read_data(folders, options=options)
-    folder = _prepare_folder(out, overwrite=overwrite)
+    folder = out or free_folder(_FOLDER)
+    check_reports(folder, FILES, overwrite=overwrite)
     with Bar(1) as bar, interruptible() as token:
         from napari_retina_seg.data.check import check_dataset
-        from napari_retina_seg.data.check_report import write_report
         from napari_retina_seg.data.problems import find_problems
 
         check = bar.walk(check_dataset(images, classes, token), "Reading")
@@ -94,19 +95,6 @@ def _find_scheme(name: str) -> LabelScheme:
     if name not in SCHEMES:
         raise UsageError(f"There is no scheme '{name}': choose one of {', '.join(SCHEMES)}.")
     return SCHEMES[name]
-
-
-def _prepare_folder(out: Path | None, *, overwrite: bool) -> Path:
-    from napari_retina_seg.data.check_report import HTML_FILE, JSON_FILE
-
-    folder = out or free_folder(_FOLDER)
-    check_folder(folder)
-    for name in (HTML_FILE, JSON_FILE):
-        if (folder / name).exists() and not overwrite:
-            raise UsageError(
-                f"'{folder / name}' is there already: choose another folder, or add --overwrite."
-            )
-    return folder
 
 
 def _print_summary(check: DatasetCheck, problems: Sequence[Problem]) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
-from napari_retina_seg.cli.inputs import check_folder
+from napari_retina_seg.cli.inputs import check_reports
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,12 +97,13 @@ def evaluate_command(
     from napari_retina_seg.data.layouts import read_data
     from napari_retina_seg.data.scorable import choose, without_faults
     from napari_retina_seg.data.split import group_remark
+    from napari_retina_seg.io.evaluation_report import FILES, Report, write_report
 
     spec = models[0].spec
     found = read_data(data, options=read_options(group_pattern, groups, remap))
     side = None if split is Side.ALL else split.value
     chosen = choose(found, spec.modality, side, split_file=split_file, reference=reference)
-    _check_out(out, overwrite=overwrite)
+    check_reports(out, FILES, overwrite=overwrite)
     with Bar(1 + len(models) + bool(reference)) as bar, interruptible() as token:
         job = without_faults(
             chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=token
@@ -115,8 +116,6 @@ def evaluate_command(
             bar.say(remark)
         scored = _score(models, checked.images, reference, bar, token)
         bar.begin("Writing the report")
-        from napari_retina_seg.io.evaluation_report import Report, write_report
-
         names = " and ".join(_display_names(models))
         about = _about(models, checked.images, split_file or split)
         report = Report(f"Evaluation of {names}", *scored, about, remarks)
@@ -159,17 +158,6 @@ def _display_names(models: Sequence[ModelFolder]) -> list[str]:
     if len(set(names)) == len(names):
         return names
     return [f"{model.name} ({model.path})" for model in models]
-
-
-def _check_out(folder: Path, *, overwrite: bool) -> None:
-    from napari_retina_seg.io.evaluation_report import FILES
-
-    check_folder(folder)
-    for name in FILES:
-        if (folder / name).exists() and not overwrite:
-            raise UsageError(
-                f"'{folder / name}' is there already: choose another folder, or add --overwrite."
-            )
 
 
 def _score(

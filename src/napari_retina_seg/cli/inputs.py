@@ -112,6 +112,23 @@ def free_folder(name: str) -> Path:
     return path
 
 
+def check_reports(folder: Path, names: Iterable[str], *, overwrite: bool) -> None:
+    """Refuse to begin where a report can't be written, or an earlier one would be replaced.
+
+    Raises
+    ------
+    UsageError
+        If nothing can be written to the folder, or one of the files is there already and
+        `overwrite` is False.
+    """
+    check_folder(folder)
+    for name in names:
+        if (folder / name).exists() and not overwrite:
+            raise UsageError(
+                f"'{folder / name}' is there already: choose another folder, or add --overwrite."
+            )
+
+
 def check_folder(folder: Path) -> None:
     """Try the folder before the work, not after it.
 

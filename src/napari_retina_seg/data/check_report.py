@@ -22,8 +22,7 @@ from napari_retina_seg.data.problems import Problem, full_name
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.html import Page
 
-HTML_FILE = "dataset.html"
-JSON_FILE = "dataset.json"
+FILES = HTML_FILE, JSON_FILE = "dataset.html", "dataset.json"
 _MOST_ROWS = 30
 
 
