@@ -48,37 +48,6 @@ def test_a_class_that_is_missed_has_0_and_one_that_nobody_holds_has_none() -> No
     np.testing.assert_allclose(invented.recall, [0.5, 0, np.nan])
 
 
-@given(
-    hnp.arrays(bool, 40, elements=st.booleans()),
-    hnp.arrays(np.float16, 40, elements=st.floats(0, 1, width=16)),
-)
-def test_auc_agrees_with_scikit_learn(truth: np.ndarray, score: np.ndarray) -> None:
-    if truth.all() or not truth.any():
-        assert np.isnan(metrics.roc_auc(truth, score))
-        return
-    expected = reference.roc_auc_score(truth, score.astype(float))
-    assert metrics.roc_auc(truth, score) == pytest.approx(expected)
-
-
-@given(
-    hnp.arrays(bool, 40, elements=st.booleans()),
-    hnp.arrays(np.float16, 40, elements=st.floats(0, 1, width=16)),
-)
-def test_average_precision_agrees_with_scikit_learn(truth: np.ndarray, score: np.ndarray) -> None:
-    if not truth.any():
-        assert np.isnan(metrics.average_precision(truth, score))
-        return
-    expected = reference.average_precision_score(truth, score.astype(float))
-    assert metrics.average_precision(truth, score) == pytest.approx(expected)
-
-
-def test_average_precision_worked_out_by_hand() -> None:
-    truth = np.array([True, False, True, False])
-    score = np.array([0.9, 0.8, 0.7, 0.1])
-    # recall rises to 1/2 at precision 1, then to 1 at precision 2/3
-    assert metrics.average_precision(truth, score) == pytest.approx(1 / 2 + 1 / 3)
-
-
 def pairs(size: int) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:
     return st.tuples(
         hnp.arrays(bool, size, elements=st.booleans()),
@@ -86,13 +55,38 @@ def pairs(size: int) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:
     )
 
 
+def check_against_scikit_learn(
+    ranking: metrics.Ranking, truth: np.ndarray, score: np.ndarray
+) -> None:
+    given = truth, score.astype(float)
+    if truth.all() or not truth.any():
+        assert np.isnan(ranking.auc())
+    else:
+        assert ranking.auc() == pytest.approx(reference.roc_auc_score(*given))
+    if not truth.any():
+        assert np.isnan(ranking.average_precision())
+    else:
+        expected = reference.average_precision_score(*given)
+        assert ranking.average_precision() == pytest.approx(expected)
+
+
+@given(pairs(40))
+def test_rankings_agree_with_scikit_learn(pair) -> None:
+    check_against_scikit_learn(metrics.rank_probabilities(*pair), *pair)
+
+
+def test_average_precision_worked_out_by_hand() -> None:
+    truth = np.array([True, False, True, False])
+    ranking = metrics.rank_probabilities(truth, np.array([0.9, 0.8, 0.7, 0.1]))
+    # recall rises to 1/2 at precision 1, then to 1 at precision 2/3
+    assert ranking.average_precision() == pytest.approx(1 / 2 + 1 / 3)
+
+
 @given(pairs(20), pairs(30))
 def test_rankings_of_images_add_up_to_that_of_all_pixels(first, second) -> None:
     ranking = metrics.rank_probabilities(*first) + metrics.rank_probabilities(*second)
     truth, score = (np.concatenate(both) for both in zip(first, second, strict=True))
-    np.testing.assert_allclose(ranking.auc(), metrics.roc_auc(truth, score))
-    expected = metrics.average_precision(truth, score)
-    np.testing.assert_allclose(ranking.average_precision(), expected)
+    check_against_scikit_learn(ranking, truth, score)
 
 
 def test_probabilities_at_the_ends_of_their_range_are_ranked() -> None:

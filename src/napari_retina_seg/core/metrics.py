@@ -154,49 +154,6 @@ def rank_probabilities(reference: npt.NDArray[np.bool_], probability: npt.NDArra
     return Ranking(positives, np.bincount(bits[~reference], minlength=bins))
 
 
-def _rank(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> Ranking:
-    values, place = np.unique(score.ravel(), return_inverse=True)
-    positive = reference.ravel()
-    positives = np.bincount(place[positive], minlength=len(values))
-    return Ranking(positives, np.bincount(place[~positive], minlength=len(values)))
-
-
-def roc_auc(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> float:
-    """Area under the ROC curve: the chance that a positive outranks a negative (ties count half).
-
-    Parameters
-    ----------
-    reference : array of bool
-        Truth.
-    score : array
-        Higher for more likely positive; same shape.
-
-    Returns
-    -------
-    float
-        0 … 1, NaN if the reference holds one class only. Mann and Whitney 1947.
-    """
-    return _rank(reference, score).auc()
-
-
-def average_precision(reference: npt.NDArray[np.bool_], score: npt.NDArray[Any]) -> float:
-    """Area under the precision-recall curve by steps, as scikit-learn's.
-
-    Parameters
-    ----------
-    reference : array of bool
-        Truth.
-    score : array
-        Higher for more likely positive; same shape.
-
-    Returns
-    -------
-    float
-        0 … 1, NaN if the reference holds no positive.
-    """
-    return _rank(reference, score).average_precision()
-
-
 @dataclass(frozen=True, eq=False)
 class HeightErrors:
     """Errors of heights or thicknesses, each an array ``(boundaries,)`` in the unit that came in.
