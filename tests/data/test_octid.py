@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_retina_seg.core.errors import DataError, ReadError
@@ -60,6 +61,14 @@ def test_polygons_become_classes(tmp_path, form, key):
     expected[4:9] = 1
     expected[20:26, 3:5] = 8
     assert np.array_equal(image.labels(), expected)
+
+
+def test_pixel_sizes_come_with_the_file(tmp_path):
+    write(tmp_path, [box("RNFL", 4, 9)], "a.tif", "a.tif")
+    meta = {"unit": "um"}
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, imagej=True, resolution=(0.1, 0.25), metadata=meta)
+    (image,) = read_dataset(tmp_path)
+    assert image.spacing().axial.um == pytest.approx(4)
 
 
 def test_names_match_whatever_their_case_and_punctuation(tmp_path):

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 from napari_retina_seg.core.errors import DataError, ReadError
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.image import Modality, Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.io.masks import save_mask
@@ -57,6 +57,19 @@ def test_any_format_that_is_read(tmp_path, image, mask):
     (found,) = read_dataset(tmp_path)
     assert np.array_equal(found.pixels(), IMAGE)
     assert np.array_equal(found.labels(), CLASSES)
+
+
+def test_pixel_sizes_come_with_the_file(tmp_path):
+    save(tmp_path / "images" / "a.png", IMAGE)
+    meta = {"unit": "um"}
+    tifffile.imwrite(
+        tmp_path / "images" / "b.tif", IMAGE, imagej=True, resolution=(0.1, 0.25), metadata=meta
+    )
+    for name in ("a", "b"):
+        save(tmp_path / "masks" / f"{name}.png", CLASSES)
+    a, b = read_dataset(tmp_path)
+    assert a.spacing() == Spacing()
+    assert (b.spacing().axial.um, b.spacing().lateral.um) == pytest.approx((4, 10))
 
 
 def test_alpha_is_dropped(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from sklearn import metrics as sklearn_metrics
 
 from helpers import tiny_model
@@ -17,6 +18,7 @@ from napari_retina_seg.core.metrics import boundary_error, confusion, scores
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.evaluate import evaluate, evaluate_against, evaluate_reference
 from napari_retina_seg.engine.predict import segment_image
 from napari_retina_seg.models.packaging import write_spec
@@ -99,9 +101,28 @@ def test_boundaries_come_from_the_mask_where_there_are_no_heights(oct_model) -> 
 
 def test_known_pixels_give_micrometres(oct_model) -> None:
     spacing = Spacing.from_um(axial=2.5)
-    means = finish(evaluate(oct_model, [scan(0, spacing=spacing)])).means
+    means = finish(evaluate(oct_model, [scan(0, read_spacing=lambda: spacing)])).means
     in_px = means[Key("boundary_error_px")].value
     assert means[Key("boundary_error_um")].value == pytest.approx(2.5 * in_px)
+
+
+def test_pixel_sizes_of_files_arrive(oct_model, tmp_path: Path) -> None:
+    for seed, axial in ((0, 2.0), (1, 4.0)):
+        phantom = phantom_bscan(seed, 96, 64)
+        scan_at, mask_at = (tmp_path / part / f"{seed}.tif" for part in ("images", "masks"))
+        for path in (scan_at, mask_at):
+            path.parent.mkdir(exist_ok=True)
+        resolution = (1 / 12, 1 / axial)
+        unit = {"unit": "micron"}
+        tifffile.imwrite(
+            scan_at, phantom.image.pixels, imagej=True, resolution=resolution, metadata=unit
+        )
+        tifffile.imwrite(mask_at, phantom.labels)
+    evaluation = finish(evaluate(oct_model, read_dataset(tmp_path)))
+    px, um = Key("boundary_error_px"), Key("boundary_error_um")
+    for row, axial in zip(evaluation.images, (2, 4), strict=True):
+        assert row.scores[um] == pytest.approx(axial * row.scores[px])
+    assert um in evaluation.pooled
 
 
 def test_a_model_without_surfaces_is_scored_by_the_boundaries_it_supports(

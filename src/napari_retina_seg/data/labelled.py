@@ -47,8 +47,8 @@ class LabelledImage:
         Returns boundary heights ``(boundaries, columns)`` in px, in anatomical order.
     read_field : callable or None
         Returns the official field of view, ``(rows, columns)`` bool.
-    spacing : Spacing
-        Pixel sizes, where they are known.
+    read_spacing : callable or None
+        Returns the pixel sizes that the file states; None where such files state none.
     scheme : str or None
         Name of the `LabelScheme` whose classes the masks hold, where the data set says so itself.
     layout : str
@@ -68,7 +68,7 @@ class LabelledImage:
     references: Mapping[str, Callable[[], npt.NDArray[Any]]] = field(default_factory=dict)
     read_heights: Callable[[], npt.NDArray[np.float64]] | None = None
     read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
-    spacing: Spacing = field(default_factory=Spacing)
+    read_spacing: Callable[[], Spacing] | None = None
     scheme: str | None = None
     layout: str = ""
     group_guessed: bool = False
@@ -81,6 +81,10 @@ class LabelledImage:
     def pixels(self) -> Plane:
         """Return ``(rows, columns)`` or ``(rows, columns, 3)`` RGB."""
         return self.read_pixels()
+
+    def spacing(self) -> Spacing:
+        """Return the pixel sizes, as far as they are known."""
+        return Spacing() if self.read_spacing is None else self.read_spacing()
 
     def labels(self, reference: str | None = None) -> Labels:
         """Return the classes, ``(rows, columns)`` uint8.

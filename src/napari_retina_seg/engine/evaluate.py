@@ -17,7 +17,7 @@ from napari_retina_seg.core.evaluation import (
     stacked_heights,
 )
 from napari_retina_seg.core.fov import detect_fov
-from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.segmentation import Segmentation
@@ -98,11 +98,11 @@ def evaluate_against(
         step = Progress(done, len(images), image.name)
         yield step
         token.raise_if_cancelled()
-        pixels = image.pixels()
+        pixels, spacing = image.pixels(), image.spacing()
         truths = [_truth(image, pixels, reference, scheme) for reference in references]
-        job = segment(_as_image(image, pixels), model, probabilities=True, token=token)
+        job = segment(_as_image(image, pixels, spacing), model, probabilities=True, token=token)
         drawn = _drawn((yield from _within(step, job)), scheme)
-        subject = _subject(image, pixels)
+        subject = _subject(image, pixels, spacing)
         for tally, truth in zip(tallies, truths, strict=True):
             tally.add(subject, truth, drawn)
     yield Progress(len(images), len(images), "Done")
@@ -155,7 +155,8 @@ def evaluate_reference(
         token.raise_if_cancelled()
         pixels = image.pixels()
         truth = _truth(image, pixels, None, scheme)
-        tally.add(_subject(image, pixels), truth, _truth(image, pixels, name, scheme))
+        drawn = _truth(image, pixels, name, scheme)
+        tally.add(_subject(image, pixels, image.spacing()), truth, drawn)
     yield Progress(len(images), len(images), "Done")
     return tally.result(name, None)
 
@@ -175,25 +176,25 @@ def _within(step: Progress, job: Generator[Progress, None, T]) -> Generator[Prog
         yield step
 
 
-def _as_image(image: LabelledImage, pixels: npt.NDArray[Any]) -> RetinaImage:
+def _as_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> RetinaImage:
     return RetinaImage(
         pixels,
         color=pixels.ndim == 3,
         modality=image.modality,
-        spacing=image.spacing,
+        spacing=spacing,
         name=image.name,
         source=str(image.path),
     )
 
 
-def _subject(image: LabelledImage, pixels: npt.NDArray[Any]) -> Subject:
+def _subject(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> Subject:
     inside = None
     if image.read_field is not None:
         inside = image.read_field()
         _check_size(image, "field of view", inside, pixels)
     elif image.modality is Modality.FUNDUS:
         inside = detect_fov(pixels[..., :3] if pixels.ndim == 3 else pixels).mask()
-    axial_um = image.spacing.axial.um
+    axial_um = spacing.axial.um
     return Subject(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
 
 

@@ -27,7 +27,7 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
     A mask keeps its classes (nearest neighbour), but where the field of view is scaled to one
     diameter: there the target is the share of a pixel that is vessel, since many are thinner.
     """
-    prepared = recipe.preprocessing.prepare(image.pixels(), image.spacing)
+    prepared = recipe.preprocessing.prepare(image.pixels(), image.spacing())
     geometry = prepared.geometry
     top, left, bottom, right = geometry.box
     labels = image.labels()[top:bottom, left:right]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.data.labelled import LabelledImage, SplitName
 from napari_retina_seg.io import SUFFIXES, read_image
@@ -67,6 +68,17 @@ def read_plane(path: Path) -> Plane:
         )
     plane = image.plane()
     return plane[..., :3] if image.color else plane
+
+
+def read_spacing(path: Path) -> Spacing:
+    """Read the pixel sizes that an image file states, e.g. DICOM or a TIFF of ImageJ.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read.
+    """
+    return read_image(path).spacing
 
 
 def read_binary(path: Path) -> npt.NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from napari_retina_seg.data.layouts.layout import (
     find_files,
     find_visible,
     read_plane,
+    read_spacing,
 )
 from napari_retina_seg.io.polygons import Annotation, Polygon, draw, read_vgg
 
@@ -71,6 +72,7 @@ def _image(
         scheme=OCTID_LAYERS.name,
         path=where,
         read_pixels=partial(read_plane, path) if path else nowhere,
+        read_spacing=partial(read_spacing, path) if path else None,
         read_labels=partial(_read_labels, annotation, values, path, source) if path else nowhere,
     )
 

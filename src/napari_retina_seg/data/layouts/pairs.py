@@ -17,6 +17,7 @@ from napari_retina_seg.data.layouts.layout import (
     absent,
     find_files,
     read_plane,
+    read_spacing,
 )
 from napari_retina_seg.io.masks import read_classes
 
@@ -83,6 +84,7 @@ def _image(
         modality=Modality.UNKNOWN,
         path=path,
         read_pixels=partial(read_plane, path),
+        read_spacing=partial(read_spacing, path),
         read_labels=(
             partial(read_classes, mask)
             if mask
