@@ -6,7 +6,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.evaluation import (
     Drawing,
     Evaluation,
-    Subject,
+    ScoredImage,
     Tally,
     compare,
     stacked_heights,
@@ -23,14 +23,14 @@ def mask(*rows: str) -> np.ndarray:
     return np.array([[int(value) for value in row] for row in rows], np.uint8)
 
 
-def subject(name: str, grid: tuple[int, int], group: str = "eye", **more) -> Subject:
-    return Subject(name, "made", group, np.zeros(grid, np.uint8), **more)
+def blank(name: str, grid: tuple[int, int], group: str = "eye", **more) -> ScoredImage:
+    return ScoredImage(name, "made", group, np.zeros(grid, np.uint8), **more)
 
 
 def of_vessels(name: str, *pairs: tuple[np.ndarray, np.ndarray], **more) -> Evaluation:
     tally = Tally(FUNDUS_VESSELS)
     for k, (truth, drawn) in enumerate(pairs):
-        one = subject(f"image {k}", truth.shape, f"patient {k}", **more)
+        one = blank(f"image {k}", truth.shape, f"patient {k}", **more)
         tally.add(one, Drawing(truth), Drawing(drawn))
     return tally.result(name, None)
 
@@ -67,7 +67,7 @@ def test_what_does_not_apply_is_absent() -> None:
     assert Key("auc") not in evaluation.means
     assert evaluation.reliability is None
     assert [image.name for image in evaluation.ranked] == ["image 1", "image 0"]
-    assert [case.subject.name for case in evaluation.worst] == ["image 1"]
+    assert [case.image.name for case in evaluation.worst] == ["image 1"]
 
 
 def test_probabilities_of_vessels_agree_with_scikit_learn() -> None:
@@ -77,7 +77,7 @@ def test_probabilities_of_vessels_agree_with_scikit_learn() -> None:
     vessel = np.clip(0.4 * truths + RNG.normal(0.3, 0.2, truths.shape), 0, 1).astype(np.float16)
     for truth, p in zip(truths, vessel, strict=True):
         drawn = Drawing((p > 0.5).astype(np.uint8), probabilities=np.stack([1 - p, p]))
-        tally.add(subject("image", truth.shape, inside=inside), Drawing(truth), drawn)
+        tally.add(blank("image", truth.shape, inside=inside), Drawing(truth), drawn)
     evaluation = tally.result("model", None)
     for k, image in enumerate(evaluation.images):
         pair = truths[k][inside], vessel[k][inside].astype(float)
@@ -97,7 +97,7 @@ def test_probabilities_that_are_no_numbers_are_not_rated() -> None:
     tally = Tally(FUNDUS_VESSELS)
     truth = mask("10", "00")
     drawn = Drawing(truth * 0, probabilities=np.full((2, 2, 2), np.nan))
-    tally.add(subject("image", truth.shape), Drawing(truth), drawn)
+    tally.add(blank("image", truth.shape), Drawing(truth), drawn)
     evaluation = tally.result("diverged", None)
     assert evaluation.images[0].scores[Key("dice")] == 0
     assert not {Key("auc"), Key("ece")} & set(evaluation.means)
@@ -110,7 +110,7 @@ def shifted_layers(shift: float, **more) -> Evaluation:
     heights[3:] = np.maximum(heights[3:], heights[2])
     tally = Tally(OCT_LAYERS)
     drawn = Drawing(to_labels(heights.astype(np.float32), 96), heights)
-    tally.add(subject("scan", (96, 64), **more), Drawing(phantom.labels, phantom.heights), drawn)
+    tally.add(blank("scan", (96, 64), **more), Drawing(phantom.labels, phantom.heights), drawn)
     return tally.result("model", None)
 
 
@@ -137,7 +137,7 @@ def test_without_pixel_size_there_are_no_micrometres() -> None:
 def test_classes_of_layers_agree_with_scikit_learn() -> None:
     truth, drawn = RNG.integers(0, 7, (2, 40, 50), np.uint8)  # RPE is in neither
     tally = Tally(OCT_LAYERS)
-    tally.add(subject("scan", (40, 50)), Drawing(truth), Drawing(drawn))
+    tally.add(blank("scan", (40, 50)), Drawing(truth), Drawing(drawn))
     scores = tally.result("model", None).images[0].scores
     expected = sklearn_metrics.f1_score(truth.ravel(), drawn.ravel(), average=None)
     names = [label.abbreviation for label in OCT_LAYERS.classes]
@@ -154,7 +154,7 @@ def of_layers(name: str, *drawings: np.ndarray) -> Evaluation:
     tally = Tally(OCT_LAYERS)
     for k, drawn in enumerate(drawings):
         truth = phantom_bscan(k, 96, 64).labels
-        tally.add(subject(f"scan {k}", truth.shape, f"eye {k}"), Drawing(truth), Drawing(drawn))
+        tally.add(blank(f"scan {k}", truth.shape, f"eye {k}"), Drawing(truth), Drawing(drawn))
     return tally.result(name, None)
 
 
@@ -184,7 +184,7 @@ def test_each_data_set_has_means_of_its_own() -> None:
     whole, half = mask("11", "00"), mask("10", "00")
     tally = Tally(FUNDUS_VESSELS)
     for dataset, drawn in (("a", whole), ("b", half), ("b", half)):
-        one = Subject("image", dataset, dataset, np.zeros((2, 2)))
+        one = ScoredImage("image", dataset, dataset, np.zeros((2, 2)))
         tally.add(one, Drawing(whole), Drawing(drawn))
     by_dataset = tally.result("model", None).dataset_means
     assert {name: means[Key("recall")].value for name, means in by_dataset.items()} == {
@@ -202,7 +202,7 @@ def test_the_worst_are_kept_worst_first() -> None:
         drawn[:, found:] = 0
         pairs.append((truth, drawn))
     evaluation = of_vessels("model", *pairs)
-    worst = [case.subject.name for case in evaluation.worst]
+    worst = [case.image.name for case in evaluation.worst]
     assert worst == ["image 3", "image 1", "image 4", "image 2"]
     assert [image.name for image in evaluation.ranked][:4] == worst
 
@@ -225,7 +225,7 @@ def test_different_images_or_references_are_not_compared() -> None:
     with pytest.raises(DataError, match="same images"):
         compare(one, two)
     tally = Tally(FUNDUS_VESSELS)
-    tally.add(subject("image 0", truth.shape), Drawing(truth), Drawing(truth))
+    tally.add(blank("image 0", truth.shape), Drawing(truth), Drawing(truth))
     with pytest.raises(DataError, match="same reference"):
         compare(one, tally.result("one", "second_observer"))
 
@@ -252,7 +252,7 @@ def test_every_score_has_a_name_and_a_definition() -> None:
 def test_three_classes_without_surfaces_have_no_boundaries() -> None:
     scheme = LabelScheme("disc", (*FUNDUS_VESSELS.classes, OCT_LAYERS.classes[2]))
     tally = Tally(scheme)
-    tally.add(subject("image", (1, 3)), Drawing(mask("012")), Drawing(mask("011")))
+    tally.add(blank("image", (1, 3)), Drawing(mask("012")), Drawing(mask("011")))
     scores = tally.result("model", None).images[0].scores
     assert scores[Key("dice", "GCL+IPL")] == 0
     assert scores[Key("accuracy")] == pytest.approx(2 / 3)

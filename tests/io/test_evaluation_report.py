@@ -11,7 +11,7 @@ from PIL import Image
 
 from napari_retina_seg.core.agreement import AGREED, DRAWN, INVENTED, MISSED, REFERENCE
 from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.evaluation import Drawing, Evaluation, Subject, Tally, compare
+from napari_retina_seg.core.evaluation import Drawing, Evaluation, ScoredImage, Tally, compare
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan
@@ -32,7 +32,7 @@ def vessels(name: str, noise: float, *, probabilities: bool = True, images: int 
         if not probabilities:
             drawn = Drawing(drawn.labels)
         pixels = rng.integers(0, 255, (*GRID, 3), np.uint8)
-        one = Subject(f"photo <{k}>", f"set {k % 2}", f"set {k % 2}/{k}", pixels)
+        one = ScoredImage(f"photo <{k}>", f"set {k % 2}", f"set {k % 2}/{k}", pixels)
         tally.add(one, Drawing(truth), drawn)
     return tally.result(name, None)
 
@@ -41,7 +41,9 @@ def layers(axial_um: float | None = None) -> Evaluation:
     tally = Tally(OCT_LAYERS)
     for seed in range(2):
         phantom = phantom_bscan(seed, 96, 64)
-        one = Subject(f"scan {seed}", "scans", "scans/1", phantom.image.pixels, axial_um=axial_um)
+        one = ScoredImage(
+            f"scan {seed}", "scans", "scans/1", phantom.image.pixels, axial_um=axial_um
+        )
         reference = Drawing(phantom.labels, phantom.heights)
         labels = np.roll(phantom.labels, seed + 1, axis=0)
         tally.add(one, reference, Drawing(labels, phantom.heights + seed + 1))
@@ -264,7 +266,7 @@ def test_other_classes_show_both_outlines() -> None:
     tally = Tally(scheme)
     truth, drawn = np.zeros((2, *GRID), np.uint8)
     truth[5:20], drawn[25:30] = 2, 1
-    tally.add(Subject("x", "d", "g", truth * 50), Drawing(truth), Drawing(drawn))
+    tally.add(ScoredImage("x", "d", "g", truth * 50), Drawing(truth), Drawing(drawn))
     evaluation = tally.result("model", None)
     colors, _ = colors_of(case_png(evaluation.worst[0], scheme))
     assert {REFERENCE, DRAWN} <= colors
@@ -274,7 +276,7 @@ def test_large_photographs_are_shrunk() -> None:
     truth = np.zeros((1000, 1600), np.uint8)
     truth[:500] = 1
     tally = Tally(FUNDUS_VESSELS)
-    tally.add(Subject("x", "d", "g", truth), Drawing(truth), Drawing(truth))
+    tally.add(ScoredImage("x", "d", "g", truth), Drawing(truth), Drawing(truth))
     png = case_png(tally.result("model", None).worst[0], FUNDUS_VESSELS)
     assert Image.open(BytesIO(png)).size == (2 * 800 + 8, 500)
 
@@ -282,7 +284,7 @@ def test_large_photographs_are_shrunk() -> None:
 def test_images_without_any_class_are_told_without_cases(tmp_path) -> None:
     empty = np.zeros(GRID, np.uint8)
     tally = Tally(FUNDUS_VESSELS)
-    tally.add(Subject("x", "d", "g", empty), Drawing(empty), Drawing(empty))
+    tally.add(ScoredImage("x", "d", "g", empty), Drawing(empty), Drawing(empty))
     html = write_report(alone(tally.result("model", None)), tmp_path)[0].read_text()
     assert "The worst cases" not in html
     assert len(pictures(html)) == 1

@@ -26,7 +26,7 @@ _CASES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ScoredImage:
     """An image that is scored.
 
     Attributes
@@ -72,7 +72,7 @@ class Drawing:
 class Case:
     """An image with both drawings, to be looked at; probabilities are left out."""
 
-    subject: Subject
+    image: ScoredImage
     reference: Drawing
     drawn: Drawing
     dice: float
@@ -162,17 +162,17 @@ class Tally:
         self._differences: list[tuple[npt.NDArray[Any], float | None]] = []
         self._worst: list[Case] = []
 
-    def add(self, subject: Subject, reference: Drawing, drawn: Drawing) -> None:
+    def add(self, image: ScoredImage, reference: Drawing, drawn: Drawing) -> None:
         """Score one image.
 
         Parameters
         ----------
-        subject : Subject
+        image : ScoredImage
             The image.
         reference, drawn : Drawing
             The truth, and what is scored; masks of the image's size.
         """
-        inside = np.ones(reference.labels.shape, bool) if subject.inside is None else subject.inside
+        inside = np.ones(reference.labels.shape, bool) if image.inside is None else image.inside
         truth = reference.labels[inside]
         matrix = metrics.confusion(truth, drawn.labels[inside], len(self._scheme))
         self._matrix += matrix
@@ -181,10 +181,10 @@ class Tally:
             scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
         if reference.heights is not None and drawn.heights is not None:
             difference = drawn.heights.astype(np.float64) - reference.heights
-            self._differences.append((difference, subject.axial_um))
+            self._differences.append((difference, image.axial_um))
             scores |= _in_both_units([self._differences[-1]], self._scheme)
-        self._images.append(ImageScores(subject.name, subject.dataset, subject.group, scores))
-        self._keep_if_bad(subject, reference, drawn, scores.get(Key("dice")))
+        self._images.append(ImageScores(image.name, image.dataset, image.group, scores))
+        self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
 
     def result(self, name: str, reference: str | None) -> Evaluation:
         """Return the whole.
@@ -230,12 +230,12 @@ class Tally:
         return scores | {Key("ece"): one.expected_error()}
 
     def _keep_if_bad(
-        self, subject: Subject, reference: Drawing, drawn: Drawing, dice: float | None
+        self, image: ScoredImage, reference: Drawing, drawn: Drawing, dice: float | None
     ) -> None:
         if dice is None:
             return
         seen = Drawing(drawn.labels, drawn.heights)
-        self._worst.append(Case(subject, reference, seen, dice))
+        self._worst.append(Case(image, reference, seen, dice))
         self._worst.sort(key=lambda case: case.dice)
         del self._worst[_CASES:]
 

@@ -12,7 +12,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.evaluation import (
     Drawing,
     Evaluation,
-    Subject,
+    ScoredImage,
     Tally,
     stacked_heights,
 )
@@ -102,9 +102,9 @@ def evaluate_against(
         truths = [_truth(image, pixels, reference, scheme) for reference in references]
         job = segment(_as_image(image, pixels, spacing), model, probabilities=True, token=token)
         drawn = _drawn((yield from _within(step, job)), scheme)
-        subject = _subject(image, pixels, spacing)
+        scored = _scored_image(image, pixels, spacing)
         for tally, truth in zip(tallies, truths, strict=True):
-            tally.add(subject, truth, drawn)
+            tally.add(scored, truth, drawn)
     yield Progress(len(images), len(images), "Done")
     return tuple(
         tally.result(model.name, reference)
@@ -156,7 +156,7 @@ def evaluate_reference(
         pixels = image.pixels()
         truth = _truth(image, pixels, None, scheme)
         drawn = _truth(image, pixels, name, scheme)
-        tally.add(_subject(image, pixels, image.spacing()), truth, drawn)
+        tally.add(_scored_image(image, pixels, image.spacing()), truth, drawn)
     yield Progress(len(images), len(images), "Done")
     return tally.result(name, None)
 
@@ -187,7 +187,7 @@ def _as_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) 
     )
 
 
-def _subject(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> Subject:
+def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> ScoredImage:
     inside = None
     if image.read_field is not None:
         inside = image.read_field()
@@ -195,7 +195,7 @@ def _subject(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -
     elif image.modality is Modality.FUNDUS:
         inside = detect_fov(pixels[..., :3] if pixels.ndim == 3 else pixels).mask()
     axial_um = spacing.axial.um
-    return Subject(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
+    return ScoredImage(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
 
 
 def _truth(

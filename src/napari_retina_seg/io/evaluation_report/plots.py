@@ -95,14 +95,14 @@ def case_png(case: Case, scheme: LabelScheme) -> bytes:
     Two classes: agreement white, false negatives blue, false positives red. Else the boundaries,
     or the outlines of the classes, of the reference blue and of the other orange.
     """
-    subject, reference, drawn = case.subject, case.reference, case.drawn
+    image, reference, drawn = case.image, case.reference, case.drawn
     if reference.heights is not None and drawn.heights is not None:
-        return _layers_png(subject.pixels, reference.heights, drawn.heights)
+        return _layers_png(image.pixels, reference.heights, drawn.heights)
     if len(scheme) == 2:
-        shown = draw_agreement(reference.labels, drawn.labels, subject.inside)
+        shown = draw_agreement(reference.labels, drawn.labels, image.inside)
     else:
-        shown = draw_outlines(subject.pixels, reference.labels, drawn.labels)
-    panels = [_shrink(panel) for panel in (display(subject.pixels), shown)]
+        shown = draw_outlines(image.pixels, reference.labels, drawn.labels)
+    panels = [_shrink(panel) for panel in (display(image.pixels), shown)]
     gap = np.full((panels[0].shape[0], _GAP, 3), 255, np.uint8)
     return picture_png(np.hstack([panels[0], gap, panels[1]]))
 
@@ -136,7 +136,7 @@ def case_caption(case: Case, scheme: LabelScheme) -> str:
         colors = "agreement white, false negatives blue, false positives red"
     else:
         colors = "outlines of the reference blue, those drawn orange"
-    return f"{case.subject.dataset}, {case.subject.name}: Dice {case.dice:.3f}; {colors}"
+    return f"{case.image.dataset}, {case.image.name}: Dice {case.dice:.3f}; {colors}"
 
 
 def _shrink(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
