@@ -88,6 +88,26 @@ def test_names_match_whatever_their_case_and_punctuation(tmp_path):
     assert image.labels()[1::3, 0][:9].tolist() == [value for _, value in names]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NFL", 1),
+        ("Retinal nerve fiber layer", 1),
+        ("IPL+GCL", 2),
+        ("IPL / GCL", 2),
+        ("GC-IPL", 2),
+        ("IS/OS", 6),
+        ("IS-OS junction", 6),
+        ("RPE+BM", 7),
+        ("BM/RPE", 7),
+        ("RPE + Bruch's membrane", 7),
+    ],
+)
+def test_older_names_and_other_orders_are_known(tmp_path, name, value):
+    (image,) = read_dataset(write(tmp_path, [box(name, 4, 9)]))
+    assert np.unique(image.labels()).tolist() == [0, value]
+
+
 def test_where_polygons_overlap_the_later_one_counts(tmp_path):
     regions = [box("RNFL", 0, 20), box("INL", 10, 15), box("RNFL", 12, 13)]
     (image,) = read_dataset(write(tmp_path / "list", regions))
@@ -126,7 +146,7 @@ def test_a_project_of_via_is_read_too(tmp_path):
     assert image.labels()[:, 0].tolist() == [4] * 9 + [0] * 21
 
 
-@pytest.mark.parametrize("name", ["HFL", "", "RNFL INL"])
+@pytest.mark.parametrize("name", ["HFL", "", "RNFL INL", "GCL", "IPL", "BM", "OS"])
 def test_an_unknown_name_is_refused_with_those_that_are_known(tmp_path, name):
     folder = write(tmp_path, [box(name, 0, 9)])
     with pytest.raises(

@@ -124,10 +124,18 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).casefold()
 
 
+# Other names of the same layers, by abbreviation: older ones (IS/OS is the ellipsoid zone since
+# IN·OCT), American spelling, and merged layers in either order. A part of a layer is not the layer.
+_ALIASES = {
+    "RNFL": ("NFL", "Nerve fibre layer", "Nerve fiber layer", "Retinal nerve fiber layer"),
+    "GCL+IPL": ("IPL+GCL", "GCIPL", "Inner plexiform + ganglion cell layer"),
+    "EZ": ("IS/OS", "IS/OS junction", "Ellipsoid"),
+    "RPE": ("RPE+BM", "BM+RPE", "RPE+Bruch's membrane", "RPE complex"),
+}
 _VALUES = {
     _plain(name): label.value
     for label in OCTID_LAYERS.classes
-    for name in (label.name, label.abbreviation)
+    for name in (label.name, label.abbreviation, *_ALIASES.get(label.abbreviation, ()))
 }
 
 LAYOUT = Layout("images with their polygons in a '.json' (VGG, as makesense.ai exports)", _read)
