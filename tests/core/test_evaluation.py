@@ -177,7 +177,57 @@ def test_means_are_over_images_with_intervals_over_patients() -> None:
     dice = evaluation.means[Key("dice")]
     assert dice.value == pytest.approx((1 + 2 / 3) / 2)
     assert (dice.low, dice.high) == pytest.approx((2 / 3, 1))
-    assert evaluation.pooled[Key("dice")] == pytest.approx(2 * 3 / (2 * 3 + 1))
+    pooled = evaluation.pooled_estimates[Key("dice")]
+    assert evaluation.pooled[Key("dice")] == pooled.value == pytest.approx(2 * 3 / (2 * 3 + 1))
+    assert (pooled.low, pooled.high) == pytest.approx((2 / 3, 1))
+    assert (pooled.images, pooled.groups) == (2, 2)
+
+
+def test_pooled_intervals_resample_patients_with_all_their_images() -> None:
+    truths = RNG.integers(0, 2, (12, 20, 30), np.uint8)
+    drawings = np.where(RNG.random(truths.shape) < 0.2, 1 - truths, truths)
+    drawings[8:] = np.where(RNG.random((4, 20, 30)) < 0.4, 0, truths[8:])
+    tally = Tally(FUNDUS_VESSELS)
+    for k in range(12):
+        one = blank(f"image {k}", (20, 30), f"patient {k // 2}")
+        tally.add(one, Drawing(truths[k]), Drawing(drawings[k]))
+    found = tally.result("model", None).pooled_estimates[Key("mcc")]
+    redrawn = []
+    for _ in range(1000):
+        chosen = [2 * p + eye for p in RNG.integers(0, 6, 6) for eye in (0, 1)]
+        pair = truths[chosen].ravel(), drawings[chosen].ravel()
+        redrawn.append(sklearn_metrics.matthews_corrcoef(*pair))
+    whole = sklearn_metrics.matthews_corrcoef(truths.ravel(), drawings.ravel())
+    assert found.value == pytest.approx(whole)
+    assert (found.low, found.high) == pytest.approx(np.percentile(redrawn, [2.5, 97.5]), abs=0.01)
+
+
+def test_pooled_boundaries_have_intervals_but_for_percentiles() -> None:
+    tally = Tally(OCT_LAYERS)
+    truth = phantom_bscan(0, 96, 64)
+    for k, (columns, shift) in enumerate([(64, 1.0), (32, -2.0)]):
+        heights = truth.heights.copy()
+        heights[:, columns:] = np.nan
+        drawn = Drawing(truth.labels, truth.heights + shift)
+        one = blank(f"scan {k}", (96, 64), f"eye {k}", axial_um=2.0)
+        tally.add(one, Drawing(truth.labels, heights), drawn)
+    pooled = tally.result("model", None).pooled_estimates
+
+    def told(measure: str) -> tuple[float | None, ...]:
+        one = pooled[Key(measure, "ILM")]
+        return one.value, one.low, one.high
+
+    assert told("boundary_error_px") == pytest.approx(((64 + 2 * 32) / 96, 1, 2))
+    assert told("boundary_bias_px") == pytest.approx((0, -2, 1))
+    assert told("boundary_bias_um") == pytest.approx((0, -4, 2))
+    assert told("boundary_p95_px")[1:] == (None, None)
+    assert pooled[Key("thickness_error_px")].high == pytest.approx(0)
+    assert pooled[Key("boundary_error_px")].value == pytest.approx(4 / 3)
+
+
+def test_one_patient_s_pooled_scores_have_no_interval() -> None:
+    pooled = shifted_layers(1, axial_um=4.0).pooled_estimates
+    assert {(one.low, one.high) for one in pooled.values()} == {(None, None)}
 
 
 def test_each_data_set_has_means_of_its_own() -> None:

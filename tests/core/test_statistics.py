@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_retina_seg.core.statistics import Estimate, bootstrap_difference, bootstrap_mean
+from napari_retina_seg.core.statistics import (
+    Estimate,
+    bootstrap_difference,
+    bootstrap_mean,
+    bootstrap_sums,
+)
 
 RNG = np.random.default_rng(7)
 
@@ -71,3 +76,33 @@ def test_a_pair_with_a_gap_is_no_pair() -> None:
 def test_a_group_for_each_value_is_needed() -> None:
     with pytest.raises(ValueError, match="group"):
         bootstrap_mean([0.1, 0.2], ["a"])
+
+
+def shares(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the share of the first of two counts."""
+    with np.errstate(invalid="ignore"):
+        return {"share": sums[:, 0] / sums.sum(axis=1)}
+
+
+def test_a_score_of_all_together_worked_out_by_hand() -> None:
+    counts = np.array([[1, 1], [2, 0], [9, 3]])
+    estimate = bootstrap_sums(counts, ["b", "a", "b"], shares)
+    # Of "a" alone 2/2, of "b" alone 10/14, each a quarter of the draws.
+    expected = Estimate(12 / 16, pytest.approx(10 / 14), pytest.approx(1), images=3, groups=2)
+    assert estimate == {"share": expected}
+    assert bootstrap_sums(counts, ["a"] * 3, shares) == {"share": Estimate(0.75, None, None, 3, 1)}
+
+
+def test_with_counts_of_one_it_is_the_interval_of_the_mean() -> None:
+    values, groups = RNG.random(30), [str(k % 9) for k in range(30)]
+    pooled = bootstrap_sums(np.stack([values, 1 - values], axis=1), groups, shares)["share"]
+    mean = bootstrap_mean(values, groups)
+    assert (pooled.value, pooled.low, pooled.high) == pytest.approx(
+        (mean.value, mean.low, mean.high)
+    )
+
+
+def test_draws_without_a_score_do_not_count() -> None:
+    estimates = bootstrap_sums(np.array([[1, 1], [0, 0]]), ["a", "b"], shares)
+    assert estimates == {"share": Estimate(0.5, 0.5, 0.5, 2, 2)}
+    assert bootstrap_sums(np.zeros((2, 2)), ["a", "b"], shares) == {}

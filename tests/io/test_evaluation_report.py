@@ -101,6 +101,14 @@ def test_the_page_tells_the_computed_figures(report, tmp_path) -> None:
         assert row[:5] == [one.name, "the reference", "4", "4", expected]
     assert rows[2][header.index("AUC")] == ""
     assert "One &lt;image&gt; was left out." in html
+    rows = {row[0]: row for row in table_below(html, "In detail: model against the reference")}
+    pooled = report.main.pooled_estimates[Key("dice")]
+    assert rows["Dice (F1)"][3:] == [
+        f"{pooled.value:.3f}",
+        f"{pooled.low:.3f} to {pooled.high:.3f}",
+        "4",
+    ]
+    assert rows["AUC"][3:] == [f"{report.main.pooled[Key('auc')]:.3f}", "", "4"]
     per_image = table_below(html, "Every image, worst first")[1:]
     ranked = report.main.ranked
     assert [row[1] for row in per_image] == [
@@ -209,7 +217,13 @@ def test_json_holds_every_figure_and_what_is_absent_is_absent(report, tmp_path) 
         "images": 4,
         "groups": 4,
     }
-    assert model["pooled"]["auc"]["all"] == report.main.pooled[Key("auc")]
+    assert model["pooled"]["auc"]["all"] == {
+        "value": report.main.pooled[Key("auc")],
+        "images": 4,
+        "groups": 4,
+    }
+    pooled = report.main.pooled_estimates[Key("dice")]
+    assert model["pooled"]["dice"]["all"]["low"] == pooled.low < pooled.value < pooled.high
     assert model["confusion"]["pixels"] == report.main.matrix.tolist()
     assert sum(one["predictions"] for one in model["reliability"]) == 4 * 40 * 50
     by_dataset = [means["dice"]["all"]["images"] for means in model["mean_by_dataset"].values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from napari_retina_seg.core.measures import (
     height_scores,
     ranking_scores,
 )
+from napari_retina_seg.core.pooling import pool_areas, pool_heights, without_interval
 from napari_retina_seg.core.statistics import Estimate, bootstrap_difference, bootstrap_mean
 
 _CASES = 4
@@ -104,8 +105,8 @@ class Evaluation:
         In the order in which they came.
     means : mapping
         Mean of each score over the images, with its interval over patients.
-    pooled : mapping
-        The scores of all pixels and columns together.
+    pooled_estimates : mapping
+        The scores of all pixels and columns together, with intervals where they add up.
     matrix : array
         ``(classes, classes)`` pixels of all images, reference in rows.
     reliability : Reliability or None
@@ -119,7 +120,7 @@ class Evaluation:
     scheme: LabelScheme
     images: tuple[ImageScores, ...]
     means: Mapping[Key, Estimate]
-    pooled: Scores
+    pooled_estimates: Mapping[Key, Estimate]
     matrix: npt.NDArray[np.int64]
     reliability: Reliability | None
     worst: tuple[Case, ...]
@@ -128,6 +129,11 @@ class Evaluation:
     def title(self) -> str:
         """Who is compared with whom."""
         return f"{self.name} against {self.reference or 'the reference'}"
+
+    @property
+    def pooled(self) -> Scores:
+        """The scores of all pixels and columns together."""
+        return {key: estimate.value for key, estimate in self.pooled_estimates.items()}
 
     @property
     def ranked(self) -> tuple[ImageScores, ...]:
@@ -144,6 +150,14 @@ class Evaluation:
         }
 
 
+class _Difference(NamedTuple):
+    """Predicted minus reference heights of an image, ``(boundaries, columns)``."""
+
+    group: str
+    in_px: npt.NDArray[Any]
+    axial_um: float | None
+
+
 class Tally:
     """Scores image after image, keeping only what the whole needs.
 
@@ -156,10 +170,10 @@ class Tally:
     def __init__(self, scheme: LabelScheme) -> None:
         self._scheme = scheme
         self._images: list[ImageScores] = []
-        self._matrix = np.zeros((len(scheme), len(scheme)), np.int64)
+        self._matrices: list[npt.NDArray[np.int64]] = []
+        self._differences: list[_Difference] = []
         self._ranking: metrics.Ranking | None = None
         self._reliability: Reliability | None = None
-        self._differences: list[tuple[npt.NDArray[Any], float | None]] = []
         self._worst: list[Case] = []
 
     def add(self, image: ScoredImage, reference: Drawing, drawn: Drawing) -> None:
@@ -175,14 +189,14 @@ class Tally:
         inside = np.ones(reference.labels.shape, bool) if image.inside is None else image.inside
         truth = reference.labels[inside]
         matrix = metrics.confusion(truth, drawn.labels[inside], len(self._scheme))
-        self._matrix += matrix
+        self._matrices.append(matrix)
         scores = area_scores(matrix, self._scheme)
         if drawn.probabilities is not None:
             scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
         if reference.heights is not None and drawn.heights is not None:
             difference = drawn.heights.astype(np.float64) - reference.heights
-            self._differences.append((difference, image.axial_um))
-            scores |= _in_both_units([self._differences[-1]], self._scheme)
+            self._differences.append(_Difference(image.group, difference, image.axial_um))
+            scores |= _in_both_units(difference, image.axial_um, self._scheme)
         self._images.append(ImageScores(image.name, image.dataset, image.group, scores))
         self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
 
@@ -196,24 +210,42 @@ class Tally:
         reference : str or None
             Whom they were compared with.
         """
-        pooled = area_scores(self._matrix, self._scheme)
-        if self._ranking is not None:
-            pooled |= ranking_scores(self._ranking)
-        if self._reliability is not None:
-            pooled[Key("ece")] = self._reliability.expected_error()
-        if self._differences:
-            pooled |= _in_both_units(self._differences, self._scheme)
+        groups = [image.group for image in self._images]
         return Evaluation(
             name=name,
             reference=reference,
             scheme=self._scheme,
             images=tuple(self._images),
             means=mean_scores(self._images),
-            pooled=pooled,
-            matrix=self._matrix,
+            pooled_estimates={
+                **pool_areas(self._matrices, groups, self._scheme),
+                **self._pool_probabilities(),
+                **self._pool_heights(),
+            },
+            matrix=np.sum(self._matrices, axis=0),
             reliability=self._reliability,
             worst=tuple(self._worst),
         )
+
+    def _pool_probabilities(self) -> dict[Key, Estimate]:
+        scores: dict[Key, float] = {}
+        if self._ranking is not None:
+            scores |= ranking_scores(self._ranking)
+        if self._reliability is not None:
+            scores[Key("ece")] = self._reliability.expected_error()
+        rated = [image.group for image in self._images if Key("ece") in image.scores]
+        return without_interval(scores, rated)
+
+    def _pool_heights(self) -> dict[Key, Estimate]:
+        if not self._differences:
+            return {}
+        groups = [one.group for one in self._differences]
+        in_px = [one.in_px for one in self._differences]
+        pooled = pool_heights(in_px, groups, self._scheme, "px")
+        in_um = [one.in_px * one.axial_um for one in self._differences if one.axial_um is not None]
+        if len(in_um) == len(in_px):
+            pooled |= pool_heights(in_um, groups, self._scheme, "um")
+        return pooled
 
     def _rate_probabilities(
         self, truth: npt.NDArray[np.uint8], probabilities: npt.NDArray[Any]
@@ -241,14 +273,12 @@ class Tally:
 
 
 def _in_both_units(
-    differences: Sequence[tuple[npt.NDArray[Any], float | None]], scheme: LabelScheme
+    difference: npt.NDArray[Any], axial_um: float | None, scheme: LabelScheme
 ) -> dict[Key, float]:
-    """Score differences in px, and in µm where the pixels of all images are known."""
-    together = np.concatenate([difference for difference, _ in differences], axis=1)
-    scores = height_scores(together, scheme)
-    known = [difference * um for difference, um in differences if um is not None]
-    if len(known) == len(differences):
-        scores |= height_scores(np.concatenate(known, axis=1), scheme, "um")
+    """Score differences in px, and in µm where the size of the pixels is known."""
+    scores = height_scores(difference, scheme)
+    if axial_um is not None:
+        scores |= height_scores(difference * axial_um, scheme, "um")
     return scores
 
 

@@ -27,6 +27,7 @@ class Key(NamedTuple):
 
 
 Scores = Mapping[Key, float]
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,29 +78,34 @@ AREA_MEASURES = ("dice", "iou", "precision", "recall", "specificity", "mcc")
 
 
 def area_scores(matrix: npt.NDArray[np.int64], scheme: LabelScheme) -> dict[Key, float]:
-    """Score masks by their confusion matrix.
+    """Score masks by their confusion matrix; see `area_arrays`."""
+    return _that_apply(area_arrays(matrix, scheme))
+
+
+def area_arrays(matrix: npt.NDArray[Any], scheme: LabelScheme) -> dict[Key, Array]:
+    """Score masks by their confusion matrices, many at once.
 
     Parameters
     ----------
     matrix : array
-        ``(classes, classes)`` pixels, reference in rows.
+        ``(..., classes, classes)`` pixels, reference in rows.
     scheme : LabelScheme
         Names of the classes.
 
     Returns
     -------
     dict
-        Scores of the whole; of more than two classes those of each, too.
+        Scores of the whole, each ``(...)``; of more than two classes those of each, too. NaN
+        where they don't apply.
     """
     scores = metrics.scores(matrix)
     result = {Key("accuracy"): scores.accuracy}
     if len(scheme) == 2:
-        result |= {Key(name): getattr(scores, name)[1] for name in AREA_MEASURES}
-        return _that_apply(result)
+        return result | {Key(name): getattr(scores, name)[..., 1] for name in AREA_MEASURES}
     for name in AREA_MEASURES:
         result |= _of_parts(name, getattr(scores, name), class_names(scheme))
     by_class = _of_parts("accuracy", scores.class_accuracy, class_names(scheme))
-    return _that_apply(by_class | result)
+    return by_class | result
 
 
 def height_scores(
@@ -121,17 +127,69 @@ def height_scores(
     dict
         Scores of the whole and of each part.
     """
-    layers = [label.abbreviation for label in scheme.classes[1:]]
-    result: dict[Key, float] = {}
-    for of, values, names in (
-        ("boundary", difference, [surface.name for surface in scheme.surfaces]),
-        ("thickness", np.diff(difference, axis=0), layers),
+    result: dict[Key, Array] = {}
+    for (of, names), values in zip(
+        _height_parts(scheme), (difference, np.diff(difference, axis=0)), strict=True
     ):
         errors = metrics.height_errors(values)
         result |= _of_parts(f"{of}_error_{unit}", errors.absolute, names)
         result |= _of_parts(f"{of}_bias_{unit}", errors.signed, names)
         result |= _of_parts(f"{of}_p95_{unit}", errors.percentile_95, names)
     return _that_apply(result)
+
+
+def height_sums(difference: npt.NDArray[Any]) -> Array:
+    """Add up differences of heights and thicknesses over columns; sums of images add up, too.
+
+    Parameters
+    ----------
+    difference : array
+        Predicted minus reference heights, ``(boundaries, columns)``, NaN where either is unknown.
+
+    Returns
+    -------
+    array
+        ``(3, boundaries + layers)``: columns in which they are known, sums of the absolute
+        differences and of the signed ones.
+    """
+    both = np.concatenate([difference, np.diff(difference, axis=0)]).astype(np.float64)
+    known = np.isfinite(both)
+    values = np.where(known, both, 0)
+    return np.stack([known.sum(axis=1), np.abs(values).sum(axis=1), values.sum(axis=1)])
+
+
+def height_arrays(sums: Array, scheme: LabelScheme, unit: str) -> dict[Key, Array]:
+    """Score boundaries and thicknesses by their sums, many at once: mean error and bias.
+
+    Parameters
+    ----------
+    sums : array
+        ``(..., 3, boundaries + layers)``, of `height_sums`.
+    scheme : LabelScheme
+        Names of the boundaries and layers.
+    unit : str
+        ``px`` or ``um``, that of `sums`.
+
+    Returns
+    -------
+    dict
+        Scores of the whole and of each part, each ``(...)``; NaN where no column is known.
+    """
+    with np.errstate(invalid="ignore"):
+        means = sums[..., 1:, :] / sums[..., :1, :]
+    boundaries = len(scheme.surfaces)
+    result: dict[Key, Array] = {}
+    for (of, names), values in zip(
+        _height_parts(scheme), (means[..., :boundaries], means[..., boundaries:]), strict=True
+    ):
+        result |= _of_parts(f"{of}_error_{unit}", values[..., 0, :], names)
+        result |= _of_parts(f"{of}_bias_{unit}", values[..., 1, :], names)
+    return result
+
+
+def _height_parts(scheme: LabelScheme) -> tuple[tuple[str, list[str]], tuple[str, list[str]]]:
+    surfaces = [surface.name for surface in scheme.surfaces]
+    return ("boundary", surfaces), ("thickness", class_names(scheme)[1:])
 
 
 def ranking_scores(ranking: metrics.Ranking) -> dict[Key, float]:
@@ -146,11 +204,13 @@ def class_names(scheme: LabelScheme) -> list[str]:
     return [label.abbreviation for label in scheme.classes]
 
 
-def _of_parts(name: str, values: npt.NDArray[np.float64], parts: list[str]) -> dict[Key, float]:
-    known = values[np.isfinite(values)]
-    mean = float(known.mean()) if known.size else float("nan")
-    return {Key(name): mean, **{Key(name, p): v for p, v in zip(parts, values, strict=True)}}
+def _of_parts(name: str, values: Array, parts: list[str]) -> dict[Key, Array]:
+    """Name ``(..., parts)`` scores, and their mean over the parts that have one."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1)
+    return {Key(name): mean, **{Key(name, part): values[..., k] for k, part in enumerate(parts)}}
 
 
-def _that_apply(scores: Mapping[Key, float]) -> dict[Key, float]:
+def _that_apply(scores: Mapping[Key, Any]) -> dict[Key, float]:
     return {key: float(value) for key, value in scores.items() if np.isfinite(value)}

@@ -33,13 +33,13 @@ def confusion(
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement per class, each an array ``(classes,)`` in 0 … 1 (MCC: -1 … 1).
+    """Agreement per class, each an array ``(..., classes)`` in 0 … 1 (MCC: -1 … 1).
 
     A class that neither mask holds has NaN, but for its specificity. A class that one mask holds
     and the other does not has 0 where a score would be 0/0 (precision, recall, MCC), as in
     scikit-learn: a model must not gain by what it misses. Specificity is NaN where the reference
     is all of the class. Dice is the same as F1, recall as sensitivity; `class_accuracy` is that of
-    one class against all others, `accuracy` the share of pixels that have their class.
+    one class against all others, `accuracy` the share of pixels that have their class, ``(...)``.
     """
 
     dice: npt.NDArray[np.float64]
@@ -49,16 +49,16 @@ class Scores:
     specificity: npt.NDArray[np.float64]
     mcc: npt.NDArray[np.float64]
     class_accuracy: npt.NDArray[np.float64]
-    accuracy: float
+    accuracy: npt.NDArray[np.float64]
 
 
-def scores(matrix: npt.NDArray[np.int64]) -> Scores:
-    """Compute the usual scores from a confusion matrix.
+def scores(matrix: npt.NDArray[Any]) -> Scores:
+    """Compute the usual scores from a confusion matrix, or from many at once.
 
     Parameters
     ----------
     matrix : array
-        ``(classes, classes)``, reference in rows.
+        ``(..., classes, classes)``, reference in rows.
 
     Returns
     -------
@@ -66,9 +66,10 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
         One class against all others, for each class.
     """
     counts = matrix.astype(np.float64)
-    tp = np.diag(counts)
-    fp, fn = counts.sum(axis=0) - tp, counts.sum(axis=1) - tp
-    tn = counts.sum() - tp - fp - fn
+    tp = np.diagonal(counts, axis1=-2, axis2=-1)
+    fp, fn = counts.sum(axis=-2) - tp, counts.sum(axis=-1) - tp
+    total = counts.sum(axis=(-2, -1))
+    tn = total[..., np.newaxis] - tp - fp - fn
     held = tp + fp + fn > 0
 
     def share(part: npt.NDArray[np.float64], of: npt.NDArray[np.float64]) -> Any:
@@ -83,7 +84,7 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
             specificity=tn / (tn + fp),
             mcc=share(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
             class_accuracy=share(tp + tn, tp + fp + fn + tn),
-            accuracy=float(tp.sum() / counts.sum()),
+            accuracy=np.asarray(tp.sum(axis=-1) / total),
         )
 
 

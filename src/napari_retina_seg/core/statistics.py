@@ -1,12 +1,15 @@
-"""How sure a mean is: bootstrap intervals that resample patients, not images."""
+"""How sure a score is: bootstrap intervals that resample patients, not images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+K = TypeVar("K", bound=Hashable)
 
 _RESAMPLES = 2000
 _LEVEL = 0.95
@@ -14,14 +17,15 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % interval.
+    """A score with its 95 % interval.
 
     Attributes
     ----------
     value : float
-        The mean over the images.
+        The mean over the images, or the score of all together.
     low, high : float or None
-        The interval; None where all values are of one patient, who tells nothing of others.
+        The interval; None where it can't be told, as from one patient, who tells nothing of
+        others.
     images, groups : int
         How many images and patients have a value.
     """
@@ -71,11 +75,61 @@ def bootstrap_mean(
     low, high = None, None
     if len(names) > 1:
         sums, counts = np.bincount(member, weights=array), np.bincount(member)
-        drawn = np.random.default_rng(seed).integers(0, len(names), (_RESAMPLES, len(names)))
-        means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-        tail = 50 * (1 - _LEVEL)
-        low, high = (float(limit) for limit in np.percentile(means, [tail, 100 - tail]))
+        times = _draw(len(names), seed)
+        low, high = _limits((times @ sums) / (times @ counts))
     return Estimate(float(array.mean()), low, high, len(array), len(names))
+
+
+def _draw(patients: int, seed: int) -> npt.NDArray[np.float64]:
+    """Return how many times each patient is drawn, ``(resamples, patients)``."""
+    drawn = np.random.default_rng(seed).integers(0, patients, (_RESAMPLES, patients))
+    places = drawn + patients * np.arange(_RESAMPLES)[:, np.newaxis]
+    times = np.bincount(places.ravel(), minlength=_RESAMPLES * patients)
+    return times.reshape(_RESAMPLES, patients).astype(np.float64)
+
+
+def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    tail = 50 * (1 - _LEVEL)
+    low, high = np.percentile(values[np.isfinite(values)], [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def bootstrap_sums(
+    sums: npt.NDArray[Any],
+    groups: Sequence[str],
+    score: Callable[[npt.NDArray[np.float64]], Mapping[K, npt.NDArray[np.float64]]],
+    *,
+    seed: int = 0,
+) -> dict[K, Estimate]:
+    """Estimate scores of all images together, and by how much they would vary with other patients.
+
+    Parameters
+    ----------
+    sums : array
+        ``(images, ...)``: of each image what adds up over images, e.g. its confusion matrix.
+    groups : sequence of str
+        Patient of each image.
+    score : callable
+        Makes scores, each ``(n,)``, of ``(n, ...)`` totals; NaN where there is none.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    dict
+        By the names that `score` gives; what all images together have no score for is left out.
+        Draws without a score, e.g. of a class that few patients have, do not count.
+    """
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    totals = np.zeros((len(names), *sums.shape[1:]))
+    np.add.at(totals, member, sums)
+    drawn = score(np.tensordot(_draw(len(names), seed), totals, 1)) if len(names) > 1 else {}
+    estimates = {}
+    for name, (value,) in score(totals.sum(axis=0, keepdims=True)).items():
+        if np.isfinite(value):
+            low, high = _limits(drawn[name]) if name in drawn else (None, None)
+            estimates[name] = Estimate(float(value), low, high, len(groups), len(names))
+    return estimates
 
 
 def bootstrap_difference(

@@ -118,18 +118,20 @@ def _tell_comparison(page: Page, comparison: Comparison) -> None:
 def _tell_measures(page: Page, one: Evaluation) -> None:
     several = len(one.scheme) > 2
     page.table(
-        ["", "mean", "95 % interval", "pooled", "images"],
+        ["", "mean", "95 % interval", "pooled", "95 % interval of the pooled", "images"],
         [
             [
                 MEASURES[name].label,
                 figure(one.means[Key(name)].value, name),
                 interval(one.means[Key(name)], name),
                 figure(one.pooled.get(Key(name)), name),
+                interval(one.pooled_estimates.get(Key(name)), name),
                 one.means[Key(name)].images,
             ]
             for name in whole_measures(one)
         ],
-        caption="Pooled: all pixels and columns of all images together.",
+        caption="Pooled: all pixels and columns of all images together. What does not add up over"
+        " patients (percentiles, areas under curves, calibration) has no interval then.",
     )
     if several:
         page.paragraph(

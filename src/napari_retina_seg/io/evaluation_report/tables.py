@@ -65,7 +65,7 @@ def _evaluation(one: Evaluation) -> dict[str, Any]:
         "groups": len({row.group for row in one.images}),
         "mean": _means(one.means),
         "mean_by_dataset": {name: _means(means) for name, means in one.dataset_means.items()},
-        "pooled": _nested(one.pooled),
+        "pooled": _means(one.pooled_estimates),
         "confusion": {"classes": class_names(one.scheme), "pixels": one.matrix.tolist()},
         "reliability": _reliability(one.reliability),
         "per_image": [
