@@ -160,3 +160,18 @@ def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(data, tmp_path):
     again = start(main, "--resume")
     assert again.returncode == 0, again.stderr
     assert open_model(tmp_path / "run" / "model").name == "tiny"
+
+
+def test_who_is_who_is_asked_where_nobody_said(run, tmp_path):
+    for seed, name in enumerate(("a", "b", "c")):
+        phantom = phantom_bscan(seed, 96, 96)
+        write_png(tmp_path / "own" / "images" / f"{name}.png", phantom.image.pixels)
+        write_png(tmp_path / "own" / "masks" / f"{name}.png", phantom.labels)
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    command = ["train", tmp_path / "tiny.toml", "--data", tmp_path / "own"]
+    result = run(*command, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "--group-pattern" in result.stderr
+    told = run(*command, "--out", tmp_path / "more", "--group-pattern", "^.")
+    assert told.exit_code == 0, told.output
+    assert "--group-pattern" not in told.stderr

@@ -59,7 +59,7 @@ def train_command(
 ) -> None:
     """Train a network by a recipe, on your data or on published data sets."""
     from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.split import split_images
+    from napari_retina_seg.data.split import group_remark, split_images
     from napari_retina_seg.engine.run_folder import RunFolder
     from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
@@ -72,6 +72,9 @@ def train_command(
 
     check_run(run, wanted, weights, resume=resume)
     images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
+    remark = group_remark(images)
+    if remark:
+        say(remark)
     present = {image.dataset for image in images}
     named = [group for group in wanted.validation if group.split("/")[0] in present]
     split = split_images(images, seed=wanted.seed, validation_groups=named, share=share)
