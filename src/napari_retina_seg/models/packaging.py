@@ -18,10 +18,13 @@ from napari_retina_seg.models.registry import CARD_FILE, SPEC_FILE, WEIGHTS_FILE
 from napari_retina_seg.models.spec import ModelSpec, TrainingRecord
 
 
+_WORTH_COMPRESSING = 4096  # values
+
+
 def halve_weights(weights: Path) -> bytes:
     """Return the HDF5 weights file with float16 for float32, and without the optimiser's state."""
     buffer = io.BytesIO()
-    with h5py.File(weights, "r") as source, h5py.File(buffer, "w") as target:
+    with h5py.File(weights, "r") as source, h5py.File(buffer, "w", libver="latest") as target:
 
         def copy(name: str, item: Any) -> None:
             if name.split("/", maxsplit=1)[0] == "optimizer":
@@ -31,7 +34,8 @@ def halve_weights(weights: Path) -> bytes:
                 group.attrs.update(item.attrs)
                 return
             values = _half(item[()]) if item.dtype == np.float32 else item[()]
-            options = {"compression": "gzip"} if values.ndim else {}
+            # Compressed storage costs a small array more than it saves.
+            options = {"compression": "gzip"} if values.size > _WORTH_COMPRESSING else {}
             target.create_dataset(name, data=values, track_times=False, **options)
 
         target.attrs.update(source.attrs)
