@@ -162,16 +162,35 @@ def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(data, tmp_path):
     assert open_model(tmp_path / "run" / "model").name == "tiny"
 
 
-def test_who_is_who_is_asked_where_nobody_said(run, tmp_path):
+@pytest.fixture
+def own(tmp_path):
+    """Write three phantoms as a reading centre would keep them."""
     for seed, name in enumerate(("a", "b", "c")):
         phantom = phantom_bscan(seed, 96, 96)
         write_png(tmp_path / "own" / "images" / f"{name}.png", phantom.image.pixels)
         write_png(tmp_path / "own" / "masks" / f"{name}.png", phantom.labels)
+    return tmp_path / "own"
+
+
+def test_who_is_who_is_asked_where_nobody_said(run, own, tmp_path):
     (tmp_path / "tiny.toml").write_text(RECIPE)
-    command = ["train", tmp_path / "tiny.toml", "--data", tmp_path / "own"]
+    command = ["train", tmp_path / "tiny.toml", "--data", own]
     result = run(*command, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "--group-pattern" in result.stderr
     told = run(*command, "--out", tmp_path / "more", "--group-pattern", "^.")
     assert told.exit_code == 0, told.output
     assert "--group-pattern" not in told.stderr
+
+
+def test_a_model_of_other_data_does_not_carry_the_card_of_ours(run, own, tmp_path):
+    quick = ["architecture.widths=[2,4]", "epochs=1", "steps_per_epoch=1", "batch=1", "warmup=0"]
+    changes = [part for text in (*quick, "name=my-layers") for part in ("--set", text)]
+    command = ["train", "oct-layers", "--data", own, "--out", tmp_path / "run"]
+    result = run(*command, *changes)
+    assert result.exit_code == 0, result.output
+    spec = open_model(tmp_path / "run" / "model").spec
+    assert spec.name == "my-layers"
+    assert "own: 2 + 1 images" in spec.training_data
+    assert "Tian" not in spec.training_data + spec.description
+    assert spec.licence == "not stated"

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari_retina_seg.io.evaluation_report import Report
     from napari_retina_seg.models.registry import ModelFolder
 
+_FLATTERED = (
+    "Some of these images may be those that the model learnt from: scores on them flatter it."
+)
 _COLUMN = 25  # characters of a terminal's column: two figures side by side in 80
 
 
@@ -112,12 +115,15 @@ def evaluate_command(
         bar.finish()
         guess = group_remark(checked.images)
         remarks = (*chosen.remarks, *checked.remarks, *filter(None, [guess]))
+        if split in (Side.TRAIN, Side.ALL):
+            remarks += (_FLATTERED,)
         for remark in remarks:
             bar.say(remark)
         scored = _score(models, checked.images, reference, bar, token)
         bar.begin("Writing the report")
         names = " and ".join(_display_names(models))
-        about = _about(models, checked.images, split_file or split)
+        side_told = f"{split.value} of {split_file}" if split_file else split.value
+        about = _about(models, checked.images, side_told)
         report = Report(f"Evaluation of {names}", *scored, about, remarks)
         written = write_report(report, out)
     _print_summary(report)
@@ -192,7 +198,7 @@ def _score(
 
 
 def _about(
-    models: Sequence[ModelFolder], images: Sequence[LabelledImage], side: Path | Side
+    models: Sequence[ModelFolder], images: Sequence[LabelledImage], side: str
 ) -> dict[str, str]:
     from napari_retina_seg import __version__
 
@@ -203,7 +209,7 @@ def _about(
     }
     return about | {
         "data": ", ".join(f"{name} ({count} images)" for name, count in counts.items()),
-        "split": str(side),
+        "split": side,
         "program": f"napari-retina-seg {__version__}",
     }
 
@@ -256,7 +262,8 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
 
     first, second = comparison.first.name, comparison.second.name
     table = Table(box=None, pad_edge=False)
-    table.add_column(Text(f"{first} minus {second}"), overflow="fold")
+    against = comparison.first.reference or "the reference"
+    table.add_column(Text(f"{first} minus {second}, against {against}"), overflow="fold")
     table.add_column("difference", justify="right")
     table.add_column("95 % interval", justify="right")
     for name, measure in MEASURES.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from napari_retina_seg.cli.console import Bar, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
 from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.progress import Cancelled
+
+if TYPE_CHECKING:
+    from napari_retina_seg.engine.run_folder import RunFolder
 
 
 def train_command(
@@ -67,29 +70,46 @@ def train_command(
     wanted = Recipe.read(recipe, parse_overrides(change or [], Recipe))
     run = RunFolder(out)
     weights = RunFolder(start_from).best_weights if start_from else None
-    start_engine()
-    from napari_retina_seg.engine.train import check_run, train, vet_split
+    # Ctrl-C is heard from here on: while libraries load, one of them may swallow it.
+    with interruptible() as token:
+        start_engine()
+        from napari_retina_seg.engine.train import check_run, train, vet_split
 
-    check_run(run, wanted, weights, resume=resume)
-    images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
-    remark = group_remark(images)
-    if remark:
-        say(remark)
-    present = {image.dataset for image in images}
-    named = [group for group in wanted.validation if group.split("/")[0] in present]
-    split = split_images(images, seed=wanted.seed, validation_groups=named, share=share)
-    with Bar(1) as bar, interruptible() as token:
-        checked = bar.walk(
-            vet_split(wanted, split, skip_bad=skip_bad, token=token), "Looking at the images"
-        )
-        split, skipped = checked
-        for sentence in skipped:
-            bar.say(f"Left out: {sentence}")
-        job = train(wanted, split, run, token=token, start_from=weights, resume=resume)
-        try:
-            model = bar.walk(job, wanted.name)
-        except (Cancelled, WriteError):
-            if run.recipe.is_file():
-                say("The run can go on after its last whole epoch: the same command, and --resume.")
-            raise
+        check_run(run, wanted, weights, resume=resume)
+        images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
+        remark = group_remark(images)
+        if remark:
+            say(remark)
+        present = {image.dataset for image in images}
+        named = [group for group in wanted.validation if group.split("/")[0] in present]
+        split = split_images(images, seed=wanted.seed, validation_groups=named, share=share)
+        with Bar(1) as bar:
+            checking = vet_split(wanted, split, skip_bad=skip_bad, token=token)
+            split, skipped = bar.walk(checking, "Looking at the images")
+            for sentence in skipped:
+                bar.say(f"Left out: {sentence}")
+            job = train(
+                wanted,
+                split,
+                run,
+                token=token,
+                start_from=weights,
+                resume=resume,
+                left_out=skipped,
+            )
+            try:
+                model = bar.walk(job, wanted.name)
+            except (Cancelled, WriteError):
+                _say_what_is_kept(run)
+                raise
     typer.echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")
+
+
+def _say_what_is_kept(run: RunFolder) -> None:
+    if run.log.is_file():
+        say(
+            f"The best model so far is in '{run.model}'. The same command with --resume goes on"
+            " after the last whole epoch."
+        )
+    elif run.recipe.is_file():
+        say("No epoch was finished: the same command with --resume begins again.")

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,8 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the model is there, as a whole."""
-        return (self.model / SPEC_FILE).is_file()
+        """Whether the model is there as a whole, and nothing is left to go on with."""
+        return (self.model / SPEC_FILE).is_file() and not self._state.exists()
 
     @property
     def _state(self) -> Path:
@@ -104,10 +105,13 @@ class RunFolder:
     def _environment(self) -> Path:
         return self.path / "environment.json"
 
-    def start(self, recipe: Recipe, split: Split, conditions: Conditions) -> None:
+    def start(
+        self, recipe: Recipe, split: Split, conditions: Conditions, left_out: Sequence[str]
+    ) -> None:
         """Make the folder, and write what is known before the first step."""
         write_atomically(self.split, split_json(split).encode())
         environment = {**describe_environment(), "seed": recipe.seed, **asdict(conditions)}
+        environment["left out"] = list(left_out)
         text = json.dumps(environment, indent=1) + "\n"
         write_atomically(self._environment, text.encode())
         # The recipe comes last: where it is, the folder is whole.
@@ -119,8 +123,8 @@ class RunFolder:
             raise DataError(f"'{self.path}' is no training run: there is nothing to go on with.")
         if Recipe.read(self.recipe) != recipe:
             raise DataError(
-                f"'{self.path}' was begun with another recipe: go on with '{self.recipe}', or name"
-                " a new folder."
+                f"'{self.path}' was begun with another recipe, or other changes of it by --set:"
+                " repeat the command with all its options and --resume, or name a new folder."
             )
 
     def check_conditions(self, split: Split, conditions: Conditions) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ def train(
     token: CancelToken | None = None,
     start_from: Path | None = None,
     resume: bool = False,
+    left_out: Sequence[str] = (),
 ) -> Generator[Progress, None, ModelFolder]:
     """Train a network.
 
@@ -45,6 +46,8 @@ def train(
         Weights of the same architecture to begin with; by default they are random.
     resume : bool
         Go on with a run that was stopped or killed.
+    left_out : sequence of str
+        What `vet_split` skipped, to be kept with the run.
 
     Yields
     ------
@@ -54,7 +57,7 @@ def train(
     Returns
     -------
     ModelFolder
-        The weights of the best epoch, packaged.
+        The weights of the best epoch, packaged; it is there after the first epoch already.
 
     Raises
     ------
@@ -74,10 +77,20 @@ def train(
         run.check_conditions(split, conditions)
         trainer.restore(run.read_state())
     else:
-        run.start(recipe, split, conditions)
-    yield from trainer.run(samples, watched, run, token)
-    record = trainer.record(_describe(split), conditions)
-    model = package(recipe, run.best_weights, run.model, record)
+        run.start(recipe, split, conditions, left_out)
+    datasets = tuple(sorted({image.dataset for image in split.training + split.validation}))
+
+    def pack() -> ModelFolder:
+        record = trainer.record(_describe(split, datasets), datasets, conditions)
+        return package(recipe, run.best_weights, run.model, record)
+
+    packed = 0
+    for progress in trainer.run(samples, watched, run, token):
+        if trainer.best_epoch != packed:  # so that a run that is given up leaves a model, too
+            pack()
+            packed = trainer.best_epoch
+        yield progress
+    model = pack()
     run.drop_state()
     return model
 
@@ -144,10 +157,10 @@ def vet_split(
     return result, vetted.skipped
 
 
-def _describe(split: Split) -> str:
+def _describe(split: Split, datasets: tuple[str, ...]) -> str:
     """Return the data sets with their numbers of images and groups, on either side."""
     told = []
-    for dataset in sorted({image.dataset for image in split.training + split.validation}):
+    for dataset in datasets:
         sides = [
             [image for image in side if image.dataset == dataset]
             for side in (split.training, split.validation)

@@ -144,16 +144,25 @@ class Trainer:
                 started = time.perf_counter()
             yield Progress(step, epochs * self.steps, self._message(losses))
 
-    def record(self, data: str, conditions: Conditions) -> TrainingRecord:
-        """Return what the training took; `data` says what it learnt from."""
+    @property
+    def best_epoch(self) -> int:
+        """Whose weights are the best so far; 0 before the first."""
         monitor = self.recipe.callbacks.monitor
         values = [row[monitor] for row in self.rows]
-        best = min(values) if monitor == "val_loss" else max(values)
+        if not values:
+            return 0
+        return values.index(min(values) if monitor == "val_loss" else max(values)) + 1
+
+    def record(
+        self, data: str, datasets: tuple[str, ...], conditions: Conditions
+    ) -> TrainingRecord:
+        """Return what the training took; `data` and `datasets` say what it learnt from."""
         return TrainingRecord(
             data=data,
+            datasets=datasets,
             epochs=len(self.rows),
             steps=len(self.rows) * self.steps,
-            best_epoch=values.index(best) + 1,
+            best_epoch=self.best_epoch,
             parameters=self.model.count_params(),
             seconds=sum(row["seconds"] for row in self.rows),
             backend=conditions.backend,

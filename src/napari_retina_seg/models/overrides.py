@@ -69,7 +69,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
             kept.append(text)
     where = ".".join(kept)
     if first["type"] == "extra_forbidden":
-        return f"'{where}': there is no such key{_nearest(where, known)}."
+        return f"'{where}': there is no such key{_nearest(where, known)}"
     return f"'{where}': {first['msg'].removeprefix('Value error, ')}."
 
 
@@ -107,7 +107,7 @@ def _full_key(key: str, known: Sequence[str]) -> str:
         return ending[0]
     if ending:
         raise DataError(f"'{key}' may mean {', '.join(ending)}: write one of these.")
-    raise DataError(f"There is no key '{key}' in a recipe{_nearest(key, known)}.")
+    raise DataError(f"There is no key '{key}' in a recipe{_nearest(key, known)}")
 
 
 def _nearest(key: str, known: Iterable[str]) -> str:
@@ -116,7 +116,7 @@ def _nearest(key: str, known: Iterable[str]) -> str:
         by_ending[name]
         for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], by_ending, n=1, cutoff=0.6)
     ]
-    return f": did you mean '{near[0]}'?" if near else ""
+    return f": did you mean '{near[0]}'?" if near else "."
 
 
 def _parse(value: str) -> Any:

@@ -13,10 +13,9 @@ import numpy.typing as npt
 
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.cards import card_markdown
-from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.recipe import Card, Recipe
 from napari_retina_seg.models.registry import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelFolder
 from napari_retina_seg.models.spec import ModelSpec, TrainingRecord
-
 
 _WORTH_COMPRESSING = 4096  # values
 
@@ -76,12 +75,9 @@ def write_model(folder: Path, weights: bytes, spec: dict[str, Any]) -> ModelFold
 
 def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord) -> ModelFolder:
     """Make the model folder of a recipe from the weights that its training left, with its card."""
-    card = recipe.card.model_dump()
-    if not card["training_data"]:
-        card["training_data"] = record.data
     spec = {
         "name": recipe.name,
-        **card,
+        **_card(recipe, record).model_dump(),
         "scheme": recipe.scheme,
         "architecture": recipe.architecture,
         "preprocessing": recipe.preprocessing,
@@ -89,6 +85,21 @@ def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord)
         "training": record,
     }
     return write_model(folder, halve_weights(weights), spec)
+
+
+def _card(recipe: Recipe, record: TrainingRecord) -> Card:
+    """Return the recipe's card, without what it says of other data than were learnt from."""
+    card = recipe.card
+    if not card.training_data:
+        return card.model_copy(update={"training_data": record.data})
+    if set(record.datasets) <= set(recipe.datasets):
+        return card
+    description = (
+        f"Trained by the recipe '{recipe.name}' on the images named here: what they do not show it"
+        " does not know. For research and annotation, not a medical device."
+    )
+    told = {"training_data": record.data, "description": description, "licence": "not stated"}
+    return card.model_copy(update=told)
 
 
 def write_spec(model: ModelFolder) -> None:

@@ -156,8 +156,8 @@ def add_model(path: Path) -> ModelFolder:
     taken = {other.name: other.path for other in list_models()}
     if taken.get(model.name, model.path) != model.path:
         raise ModelError(
-            f"There is already a model '{model.name}', in '{taken[model.name]}': change the name"
-            f" in {SPEC_FILE}."
+            f"There is already a model '{model.name}', in '{taken[model.name]}': train with"
+            f" --set name=… to give it a name of its own, or change the name in {SPEC_FILE}."
         )
     _remember([*(other for other in added_paths() if other != model.path), model.path])
     return model

@@ -73,6 +73,8 @@ class TrainingRecord(BaseModel):
     ----------
     data : str
         Data sets with their numbers of images and groups, as they were divided.
+    datasets : tuple of str
+        Their names.
     epochs, steps : int
         That were run.
     best_epoch : int
@@ -90,6 +92,7 @@ class TrainingRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str
+    datasets: tuple[str, ...] = ()
     epochs: int
     steps: int
     best_epoch: int
