@@ -23,7 +23,7 @@ _WORTH_COMPRESSING = 4096  # values
 def halve_weights(weights: Path) -> bytes:
     """Return the HDF5 weights file with float16 for float32, and without the optimiser's state."""
     buffer = io.BytesIO()
-    with h5py.File(weights, "r") as source, h5py.File(buffer, "w", libver="latest") as target:
+    with h5py.File(weights, "r") as source, h5py.File(buffer, "w") as target:
 
         def copy(name: str, item: Any) -> None:
             if name.split("/", maxsplit=1)[0] == "optimizer":
