@@ -249,7 +249,7 @@ def training_table(results: dict[str, Any]) -> str:
         "model",
         "parameters",
         "trained for",
-        "on two cores",
+        "time",
         "changed from its recipe",
         "in the package",
         "the paper's own figure",
