@@ -1,3 +1,5 @@
+import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -16,3 +18,25 @@ def shared_data() -> Path:
     if not (SHARED / "oct_layers").is_dir():
         pytest.skip(f"the labelled images are not there: {SHARED}")
     return SHARED
+
+
+_STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep the outcome for `pytest_unconfigure`."""
+    session.config.stash[_STATUS] = int(session.exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave without Python's teardown once all is told.
+
+    Qt's and TensorFlow's threads may outlive what the teardown frees: one run in many aborted
+    after its last test had passed.
+    """
+    if "tensorflow" in sys.modules and _STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_STATUS])
