@@ -20,14 +20,14 @@ from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
-from napari_retina_seg.core.tiling import pad_to_multiple, tiles
+from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
 from napari_retina_seg.engine.decode import PlaneResult, decode
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
 from napari_retina_seg.models.spec import ModelSpec
 
 Array = npt.NDArray[np.float32]
 
-_LOCK = threading.RLock()  # Keras and TensorFlow keep global state: one engine job at a time
+ENGINE_LOCK = threading.RLock()  # Keras and TensorFlow keep global state: one engine job at a time
 _LARGEST_PASS = 2_600_000  # px of the network's input; more is cut into tiles
 _TILE = (1024, 1024)
 _OVERLAP = 96  # px
@@ -79,12 +79,10 @@ class Predictor:
         rows, columns = tensor.shape[:2]
         multiple = self.model.spec.architecture.multiple
         padded = pad_to_multiple(tensor, multiple)
-        if padded.shape[0] * padded.shape[1] <= _LARGEST_PASS:
+        pieces = passes((padded.shape[0], padded.shape[1]), multiple)
+        if len(pieces) == 1:
             return self.run(padded)[:rows, :columns]
         blended: Array | None = None
-        height, width = (side - side % step for side, step in zip(_TILE, multiple, strict=True))
-        grid = padded.shape[0], padded.shape[1]
-        pieces = list(tiles(grid, (height, width), _OVERLAP, multiple))
         for done, piece in enumerate(pieces):
             yield Progress(done, len(pieces), f"Tile {done + 1} of {len(pieces)}")
             token.raise_if_cancelled()
@@ -97,8 +95,16 @@ class Predictor:
 
     def run(self, tensor: Array) -> Array:
         """Run one pass; rows and columns are multiples of the architecture's."""
-        with _LOCK:
+        with ENGINE_LOCK:
             return np.asarray(self.forward(tensor[np.newaxis])[0], np.float32)
+
+
+def passes(grid: tuple[int, int], multiple: tuple[int, int]) -> list[Tile]:
+    """Cut a padded input into what goes through a network at once: all of it, or tiles."""
+    if grid[0] * grid[1] <= _LARGEST_PASS:
+        return list(tiles(grid, grid, 0))
+    height, width = (side - side % step for side, step in zip(_TILE, multiple, strict=True))
+    return list(tiles(grid, (height, width), _OVERLAP, multiple))
 
 
 def segment(
@@ -145,7 +151,7 @@ def segment(
         If the token said so.
     """
     token = token or CancelToken()
-    _check_fit(image, model)
+    check_fit(image, model)
     indices = range(image.n_slices) if index is None else [index]
     yield Progress(0, len(indices), f"Loading {model.name}")
     predictor = load_predictor(model)
@@ -207,7 +213,7 @@ def load_predictor(model: ModelFolder) -> Predictor:
     """Load, check and freeze a model; the last few are kept in memory."""
     # Checked each time: a folder may be altered while the program runs.
     model.check_weights()
-    with _LOCK:  # a click during the warm-up waits for it instead of loading a second time
+    with ENGINE_LOCK:  # a click during the warm-up waits for it instead of loading a second time
         return _load(model.path, model.spec.model_dump_json())
 
 
@@ -296,7 +302,8 @@ def import_engine() -> None:
     import_module("keras")
 
 
-def _check_fit(image: RetinaImage, model: ModelFolder) -> None:
+def check_fit(image: RetinaImage, model: ModelFolder) -> None:
+    """Raise `ModelError` if a model takes other images than this one."""
     wanted = model.spec.modality
     if Modality.UNKNOWN not in (image.modality, wanted) and image.modality is not wanted:
         raise ModelError(

@@ -1,0 +1,131 @@
+"""Which pixels of an image a question is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.preprocess import Geometry
+
+Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class WholeClass:
+    """Ask about all pixels that the network gives the class."""
+
+    @property
+    def words(self) -> str:
+        """How the target is called in captions."""
+        return "the whole class as drawn"
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Ask about the pixels of a region.
+
+    Attributes
+    ----------
+    mask : array
+        ``(rows, columns)`` or ``(slices, rows, columns)`` bool, on the image's own grid.
+    name : str
+        What to call it in captions.
+    """
+
+    mask: Mask
+    name: str = "a region"
+
+    @property
+    def words(self) -> str:
+        """How the target is called in captions."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Point:
+    """Ask about one pixel of the image.
+
+    Attributes
+    ----------
+    row, column : int
+        On the image's own grid.
+    """
+
+    row: int
+    column: int
+
+    @property
+    def words(self) -> str:
+        """How the target is called in captions."""
+        return f"the point at row {self.row}, column {self.column}"
+
+
+Target = WholeClass | Region | Point
+
+
+def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
+    """Count the pixels asked about that lie on each pixel of a network's input.
+
+    Parameters
+    ----------
+    target : Region or Point
+        On the image's grid.
+    geometry : Geometry
+        Where the network's input lies on the image.
+    index : int
+        The slice, for a region of a volume.
+
+    Returns
+    -------
+    array
+        ``geometry.working`` float32.
+
+    Raises
+    ------
+    ImageError
+        If the target is empty, or lies outside the image or its field of view.
+    """
+    top, left, bottom, right = geometry.box
+    rows, columns = _pixels(target, geometry.grid, index)
+    seen = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    if geometry.field is not None and geometry.field.found:
+        seen &= geometry.field.mask()[rows, columns]
+    if not seen.any():
+        raise ImageError(
+            f"{_sentence(target.words)} lies outside the field of view, where nothing is predicted:"
+            " choose another place."
+        )
+    scale = np.array(geometry.working) / geometry.box_grid
+    places = (np.stack([rows - top, columns - left])[:, seen].T + 0.5) * scale
+    weights = np.zeros(geometry.working, np.float32)
+    np.add.at(weights, tuple(places.astype(int).T), 1)
+    return weights
+
+
+def _pixels(target: Region | Point, grid: tuple[int, int], index: int) -> tuple[Indices, Indices]:
+    if isinstance(target, Point):
+        if not (0 <= target.row < grid[0] and 0 <= target.column < grid[1]):
+            raise ImageError(
+                f"{_sentence(target.words)} lies outside the image of {grid[0]} × {grid[1]} px:"
+                " choose one inside."
+            )
+        return np.array([target.row]), np.array([target.column])
+    mask = target.mask[index] if target.mask.ndim == 3 else target.mask
+    if mask.shape != grid:
+        raise ImageError(
+            f"{_sentence(target.words)} has {mask.shape[0]} × {mask.shape[1]} px, but the image"
+            f" {grid[0]} × {grid[1]}: draw it on this image."
+        )
+    rows, columns = np.nonzero(mask)
+    if not rows.size:
+        raise ImageError(f"{_sentence(target.words)} is empty here: paint or draw something first.")
+    return rows, columns
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]

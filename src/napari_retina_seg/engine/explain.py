@@ -1,0 +1,361 @@
+"""Why a model drew what it drew: class activation maps on the image's own grid.
+
+The score of a class is its logit, before softmax or sigmoid, summed over the pixels that are asked
+about; a map weighs the activations of one layer by the gradient of that score.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.cam import Method, combine
+from napari_retina_seg.core.errors import ImageError, ModelError
+from napari_retina_seg.core.explanation import Explanation, Question
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.preprocess import Geometry
+from napari_retina_seg.core.progress import CancelToken, Progress, finish
+from napari_retina_seg.core.target import WholeClass, weigh
+from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.engine.decode import decode
+from napari_retina_seg.engine.places import Halves, Place, cut, find_places
+from napari_retina_seg.engine.predict import ENGINE_LOCK, check_fit, load_network
+from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+from napari_retina_seg.models.spec import ModelSpec, ThresholdPostprocessing
+
+Array = npt.NDArray[np.float32]
+
+RECOMMENDED_METHOD = Method.GRAD_CAM
+
+
+@dataclass(frozen=True, eq=False)
+class Explained(Progress):
+    """A step that brings the maps of one plane, which nobody else keeps.
+
+    Attributes
+    ----------
+    explanation : Explanation
+        Of the plane.
+    """
+
+    explanation: Explanation = field(kw_only=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """A plane that went through the network, ready for questions."""
+
+    activations: Activations
+    geometry: Geometry
+    labels: npt.NDArray[np.uint8]
+    drawn: npt.NDArray[np.uint8]
+
+
+class LastPass:
+    """Keeps one forward pass, so that the next question about it costs a backward pass only.
+
+    One at a time: the activations of a large photograph take gigabytes.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[str, ...] | None = None
+        self._kept: _Pass | None = None
+
+    def get(self, key: tuple[str, ...]) -> _Pass | None:
+        """Return the pass of this key; another one is forgotten."""
+        if key != self._key:
+            self._key = self._kept = None
+        return self._kept
+
+    def keep(self, key: tuple[str, ...], one: _Pass) -> None:
+        """Keep a pass."""
+        self._key, self._kept = key, one
+
+
+def list_places(model: ModelFolder) -> tuple[Place, ...]:
+    """List the layers of a model that can be looked at, from its input to its output."""
+    model.check_weights()
+    with ENGINE_LOCK:
+        return _opened(model.path, model.spec.model_dump_json()).places
+
+
+def find_place(places: Sequence[Place], model: str, layer: str = "") -> Place:
+    """Find a layer by its place or its own name; without one, the one that is recommended.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the sentence names those that there are.
+    """
+    if not layer:
+        return _recommended(places)
+    for place in places:
+        if layer.casefold() in (place.name, place.layer.casefold()):
+            return place
+    raise ModelError(
+        f"'{model}' has no layer '{layer}' to look at: its layers are"
+        f" {', '.join(place.name for place in places)}."
+    )
+
+
+def explain(
+    image: RetinaImage,
+    model: ModelFolder,
+    question: Question,
+    *,
+    index: int | None = None,
+    last: LastPass | None = None,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, tuple[int, ...]]:
+    """Explain an image, one slice of a volume, or a volume slice by slice.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        What the model drew on; lazy pixels are read slice by slice.
+    model : ModelFolder
+        Which model.
+    question : Question
+        What to explain, and how.
+    index : int, optional
+        Only this slice; by default the whole image or volume.
+    last : LastPass, optional
+        Where the forward pass is looked for, and kept.
+    token : CancelToken, optional
+        Stops the work before the next pass.
+
+    Yields
+    ------
+    Progress
+        Before each pass; `Explained` with the maps of each plane.
+
+    Returns
+    -------
+    tuple of int
+        Slices that were left out, since there is nothing to see or nothing was asked about.
+
+    Raises
+    ------
+    ModelError
+        If the model is broken, takes other images, or has no such class or layer.
+    ImageError
+        If there is nothing to explain, or the target lies outside the image.
+    Cancelled
+        If the token said so.
+    """
+    token, last = token or CancelToken(), last or LastPass()
+    check_fit(image, model)
+    indices = range(image.n_slices) if index is None else [index]
+    yield Progress(0, len(indices), f"Loading {model.name}")
+    asker = _Asker(model, question, last, token)
+    skipped: list[int] = []
+    for done, i in enumerate(indices):
+        message = f"Slice {done + 1} of {len(indices)}" if len(indices) > 1 else image.name
+        yield Progress(done, len(indices), message)
+        token.raise_if_cancelled()
+        try:
+            explanation = yield from asker.ask(image, i)
+        except ImageError:
+            if done + 1 == len(indices) and len(skipped) == done:
+                raise
+            skipped.append(i)
+            continue
+        yield Explained(done + 1, len(indices), message, explanation=explanation)
+    return tuple(skipped)
+
+
+def explain_image(
+    image: RetinaImage,
+    model: str | Path | ModelFolder | None = None,
+    question: Question | None = None,
+    *,
+    index: int = 0,
+) -> Explanation:
+    """Explain one plane in one call.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        As `napari_retina_seg.io.read_image` returns it.
+    model : str, Path or ModelFolder, optional
+        Name of a model or path of a model folder; by default the first that fits the image.
+    question : Question, optional
+        What to explain, and how; by default all classes.
+    index : int
+        The slice of a volume.
+
+    Returns
+    -------
+    Explanation
+        On the image's own grid.
+    """
+    if model is None:
+        model = default_model(image.modality)
+    folder = model if isinstance(model, ModelFolder) else find_model(model)
+    found: list[Explanation] = []
+
+    def keep() -> Generator[Progress, None, None]:
+        for step in explain(image, folder, question or Question(), index=index):
+            if isinstance(step, Explained):
+                found.append(step.explanation)
+            yield step
+
+    finish(keep())
+    return found[0]
+
+
+class _Asker:
+    """Puts one question to one model, plane after plane."""
+
+    def __init__(
+        self, model: ModelFolder, question: Question, last: LastPass, token: CancelToken
+    ) -> None:
+        self._spec = model.spec
+        self._values = question.values or tuple(range(len(model.spec.scheme)))
+        _check_classes(model.spec, self._values)
+        places = list_places(model)
+        self._place = find_place(places, model.name, question.layer)
+        with ENGINE_LOCK:
+            opened = _opened(model.path, model.spec.model_dump_json())
+            self._halves = _halves(opened, self._place.layer)
+        self._method = question.method or RECOMMENDED_METHOD
+        self._target = question.target
+        self._last = last
+        self._token = token
+
+    def ask(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
+        """Explain one plane."""
+        one = yield from self._passed(image, index)
+        if one.activations.cells.shape[:2] == (1, 1):
+            raise ImageError(
+                f"'{image.name}' is so small that {self._place.name} is a single cell, which"
+                " locates nothing: choose a finer layer."
+            )
+        maps, untargeted = [], []
+        for done, value in enumerate(self._values):
+            if not image.is_volume:  # there the slices are the steps
+                name = self._spec.scheme.classes[value].abbreviation
+                yield Progress(done, len(self._values), f"{image.name}: {name}")
+            self._token.raise_if_cancelled()
+            weights = self._weights(one, value, index)
+            if not weights.any():
+                untargeted.append(value)
+            maps.append(self._map(one, value, weights))
+        return Explanation(
+            maps=np.stack(maps),
+            values=self._values,
+            labels=one.labels,
+            scheme=self._spec.scheme,
+            model=self._spec.name,
+            weights_sha256=self._spec.weights_sha256,
+            place=self._place.words,
+            method=self._method,
+            target=self._target,
+            index=index,
+            untargeted=tuple(untargeted),
+        )
+
+    def _passed(self, image: RetinaImage, index: int) -> Generator[Progress, None, _Pass]:
+        plane = image.plane(index)
+        spacing = image.spacing
+        key = (self._spec.weights_sha256, self._place.layer, _fingerprint(plane), repr(spacing))
+        known = self._last.get(key)
+        if known is not None:
+            return known
+        try:
+            prepared = self._spec.preprocessing.prepare(plane, spacing)
+        except ImageError as error:
+            where = f", slice {index}" if image.is_volume else ""
+            raise ImageError(f"'{image.name}'{where}: {error}") from error
+        multiple = self._spec.architecture.multiple
+        activations = yield from forward(self._halves, prepared.tensor, multiple, self._token)
+        one = _decoded(activations, prepared.geometry, self._spec)
+        self._last.keep(key, one)
+        return one
+
+    def _weights(self, one: _Pass, value: int, index: int) -> Array:
+        """Return how much each pixel of the network's input counts."""
+        geometry = one.geometry
+        if not isinstance(self._target, WholeClass):
+            return weigh(self._target, geometry, index)
+        drawn = one.drawn == value
+        if geometry.field is not None and geometry.field.found:
+            drawn &= geometry.field.scaled(geometry.box, geometry.working).mask()
+        return np.asarray(drawn, np.float32)
+
+    def _map(self, one: _Pass, value: int, weights: Array) -> Array:
+        if not weights.any():
+            return np.zeros(one.geometry.grid, np.float32)
+        gradient = one.activations.gradient(value, weights)
+        cells = combine(one.activations.cells, gradient, self._method)
+        cells = np.asarray(
+            cells / weights.sum(), np.float32
+        )  # per pixel asked about: large classes shall not drown small ones
+        on_input = one.activations.spread(np.maximum(cells, 0))
+        return one.geometry.restore(on_input, outside=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A model's network, and where one can look into it."""
+
+    network: Any
+    places: tuple[Place, ...]
+
+
+@lru_cache(maxsize=2)
+def _opened(path: Path, spec_json: str) -> _Opened:
+    spec = ModelSpec.model_validate_json(spec_json)
+    network = load_network(ModelFolder(path, spec))
+    return _Opened(network, find_places(network, spec.architecture.multiple))
+
+
+@lru_cache(maxsize=4)
+def _halves(opened: _Opened, layer: str) -> Halves:
+    return cut(opened.network, layer)
+
+
+def _recommended(places: Sequence[Place]) -> Place:
+    decoders = [place for place in places if place.name.startswith("decoder")]
+    return decoders[len(decoders) // 2] if decoders else places[-1]
+
+
+def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:
+    known = len(spec.scheme)
+    unknown = [value for value in values if not 0 <= value < known]
+    if unknown:
+        names = ", ".join(label.abbreviation for label in spec.scheme.classes)
+        raise ModelError(
+            f"'{spec.name}' knows no class {unknown[0]}: its classes are {names}, with the values 0"
+            f" to {known - 1}."
+        )
+
+
+def _decoded(activations: Activations, geometry: Geometry, spec: ModelSpec) -> _Pass:
+    """Draw the mask that goes with the logits, and the network's own choice of each pixel."""
+    scores = activations.logits
+    if spec.architecture.outputs == 1:
+        probabilities = 1 / (1 + np.exp(-scores[..., 1:]))
+    else:
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        probabilities = powers / powers.sum(axis=-1, keepdims=True)
+    after = spec.postprocessing
+    if isinstance(after, ThresholdPostprocessing):
+        drawn = (probabilities[..., -1] > after.threshold).astype(np.uint8)
+    else:
+        drawn = scores.argmax(axis=-1).astype(np.uint8)
+    output = np.asarray(probabilities, np.float32)
+    labels = decode(output, geometry, spec, probabilities=False).labels
+    return _Pass(activations, geometry, labels, drawn)
+
+
+def _fingerprint(plane: npt.NDArray[Any]) -> str:
+    content = hashlib.blake2b(np.ascontiguousarray(plane).data, digest_size=16)
+    return f"{content.hexdigest()} {plane.shape} {plane.dtype}"
