@@ -84,6 +84,24 @@ class LabelScheme:
         """Colours as ``(classes, 3)`` uint8."""
         return np.array([label.rgb for label in self.classes], dtype=np.uint8)
 
+    def find(self, text: str) -> LabelClass:
+        """Find a class by its abbreviation, name or value, in upper or lower case.
+
+        Raises
+        ------
+        RetinaSegError
+            If there is none; the sentence names those that there are.
+        """
+        wanted = text.strip().casefold()
+        for label in self.classes:
+            if wanted in (label.abbreviation.casefold(), label.name.casefold(), str(label.value)):
+                return label
+        known = ", ".join(label.abbreviation for label in self.classes)
+        raise RetinaSegError(
+            f"There is no class '{text}' in '{self.name}': its classes are {known}, with the"
+            f" values 0 to {len(self) - 1}."
+        )
+
 
 # Okabe and Ito's colours, told apart by colour-blind eyes.
 OCT_LAYERS = LabelScheme(

@@ -1,4 +1,4 @@
-"""Plots and pictures as PNG, for reports."""
+"""Plots and pictures as files: PNG for reports, SVG and PDF for print."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ImageError
 
+# The field of the metadata that would differ from one drawing to the next.
+FIGURE_FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
 _DPI = 110
 
 
 def figure_png(figure: Any) -> bytes:
-    """Draw a figure.
+    """Draw a figure for a report.
 
     Parameters
     ----------
@@ -27,8 +29,31 @@ def figure_png(figure: Any) -> bytes:
     bytes
         A PNG file, the same for the same figure.
     """
+    return figure_file(figure, "png", _DPI)
+
+
+def figure_file(figure: Any, form: str, dpi: int) -> bytes:
+    """Draw a figure in one of the formats that `FIGURE_FORMATS` names.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Made by itself, not by pyplot, which would keep it and look for a screen.
+    form : str
+        ``png``, ``svg`` or ``pdf``.
+    dpi : int
+        Dots per inch of a PNG, and of pictures in the others.
+
+    Returns
+    -------
+    bytes
+        A file, the same for the same figure.
+    """
+    import matplotlib as mpl
+
     file = BytesIO()
-    figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    with mpl.rc_context({"svg.hashsalt": "napari-retina-seg"}):
+        figure.savefig(file, format=form, dpi=dpi, metadata={FIGURE_FORMATS[form]: None})
     return file.getvalue()
 
 
