@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ RESULT_ENDINGS = (
     "_overlay.png",
     "_boundaries.csv",
     "_probabilities.npz",
+)
+# What follows an image's name in those that `segment` and `explain` write.
+_RESULT = re.compile(
+    r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|probabilities\.npz|explain\.(png|svg|pdf)"
+    r"|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
 )
 
 
@@ -54,22 +60,46 @@ def expand(arguments: Iterable[str]) -> Inputs:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """List the images of a folder, without masks and overlays of others that lie beside them."""
+    """List the images of a folder, without results of others that lie beside them."""
     from napari_retina_seg.io import SUFFIXES
 
     files = sorted(path for path in folder.iterdir() if path.is_file())
     images = [path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    results = {f"{path.stem}{ending}" for path in images for ending in RESULT_ENDINGS}
-    return [path for path in images if path.name not in results]
+    stems = {path.stem for path in images}
+    return [path for path in images if not _is_result(path.name, stems)]
 
 
-def outputs_of(path: Path, folder: Path) -> tuple[Path, ...]:
-    """Name all files that segmenting an image may write."""
-    return tuple(folder / f"{path.stem}{ending}" for ending in RESULT_ENDINGS)
+def _is_result(name: str, stems: set[str]) -> bool:
+    cuts = (found.start() for found in re.finditer("_", name))
+    return any(name[:cut] in stems and _RESULT.fullmatch(name[cut:]) for cut in cuts)
 
 
-def check_outputs(paths: tuple[Path, ...], folder: Path, *, overwrite: bool) -> None:
+def outputs_of(
+    path: Path, folder: Path, endings: tuple[str, ...] = RESULT_ENDINGS
+) -> tuple[Path, ...]:
+    """Name all files that a command may write for an image; `segment`, unless told otherwise."""
+    return tuple(folder / f"{path.stem}{ending}" for ending in endings)
+
+
+def check_outputs(
+    paths: tuple[Path, ...],
+    folder: Path,
+    *,
+    overwrite: bool,
+    endings: tuple[str, ...] = RESULT_ENDINGS,
+) -> None:
     """Refuse to begin where a result would take the place of something else.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        The images.
+    folder : Path
+        Where the results go.
+    overwrite : bool
+        Whether earlier results may be replaced.
+    endings : tuple of str
+        What follows an image's name in those of its results.
 
     Raises
     ------
@@ -84,10 +114,10 @@ def check_outputs(paths: tuple[Path, ...], folder: Path, *, overwrite: bool) -> 
         if other != path:
             raise UsageError(
                 f"The results of '{other}' and '{path}' would have the same names in '{folder}':"
-                " segment them into different folders."
+                " write them into different folders."
             )
     check_folder(folder)
-    planned = [output for path in paths for output in outputs_of(path, folder)]
+    planned = [output for path in paths for output in outputs_of(path, folder, endings)]
     inputs = {path.resolve() for path in paths}
     for output in planned:
         if output.resolve() in inputs:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
-from napari_retina_seg.cli.inputs import Inputs, check_outputs, expand, outputs_of
-from napari_retina_seg.core.errors import ModelError, RetinaSegError
-from napari_retina_seg.core.progress import Cancelled, CancelToken
+from napari_retina_seg.cli.batch import Kind, choose_model, model_for, open_image, work_through
+from napari_retina_seg.cli.console import Bar, start_engine
+from napari_retina_seg.cli.inputs import check_outputs, expand, outputs_of
+from napari_retina_seg.core.progress import CancelToken
 
 if TYPE_CHECKING:
-    from napari_retina_seg.core.image import RetinaImage
     from napari_retina_seg.core.segmentation import Provenance
     from napari_retina_seg.models.registry import ModelFolder
-
-
-class Kind(StrEnum):
-    """What the images are."""
-
-    OCT = "oct"
-    FUNDUS = "fundus"
 
 
 @dataclass(frozen=True)
@@ -39,15 +30,14 @@ class Request:
         With which model; None for the first that fits the image.
     kind : Kind or None
         What the images are, if the user said so.
-    probabilities, debug : bool
-        Write the class probabilities; let unforeseen errors through.
+    probabilities : bool
+        Write the class probabilities.
     """
 
     folder: Path
     model: ModelFolder | None
     kind: Kind | None
     probabilities: bool
-    debug: bool
 
 
 @dataclass(frozen=True)
@@ -96,72 +86,27 @@ def segment_command(
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries."""
     inputs = expand(files)
-    chosen = _find_model(model) if model else None
+    chosen = choose_model(model) if model else None
     check_outputs(inputs.paths, out, overwrite=overwrite)
-    request = Request(out, chosen, modality, probabilities, debug=ctx.find_root().params["debug"])
-    if not _segment_files(inputs, request):
+    request = Request(out, chosen, modality, probabilities)
+
+    def segment_one(path: Path, bar: Bar, token: CancelToken) -> Result:
+        return _segment_file(path, request, bar, token)
+
+    def summarise(results: list[Result], failed: int) -> None:
+        _summarise(results, failed, out)
+
+    if not work_through(ctx, inputs, segment_one, summarise):
         raise typer.Exit(1)
 
 
-def _find_model(name: str) -> ModelFolder:
-    from napari_retina_seg.models.registry import find_model
-
-    try:
-        return find_model(name)
-    except ModelError as error:
-        raise UsageError(str(error)) from error
-
-
-def _segment_files(inputs: Inputs, request: Request) -> bool:
-    """Segment the files one after the other; return whether all went well."""
-    results: list[Result] = []
-    failed = len(inputs.problems)
-    try:
-        with Bar(len(inputs.paths)) as bar, interruptible() as token:
-            for problem in inputs.problems:
-                bar.say(problem)
-            for path in inputs.paths:
-                token.raise_if_cancelled()
-                outcome = _try_file(path, request, bar, token)
-                if isinstance(outcome, Result):
-                    results.append(outcome)
-                else:
-                    failed += 1
-                    bar.say(outcome)
-                bar.finish()
-    finally:
-        _summarise(results, failed, request.folder)
-    return failed == 0
-
-
-def _try_file(path: Path, request: Request, bar: Bar, token: CancelToken) -> Result | str:
-    """Segment a file, or say in a sentence why it can't be: the others go on."""
-    try:
-        return _segment_file(path, request, bar, token)
-    except Cancelled:
-        raise
-    except RetinaSegError as error:
-        return str(error) if path.stem in str(error) else f"'{path}': {error}"
-    except Exception as error:
-        if request.debug:
-            raise
-        return (
-            f"'{path}' failed in an unforeseen way ({type(error).__name__}: {error}): run"
-            " 'napari-retina-seg --debug segment …' on it to see where."
-        )
-
-
 def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) -> Result:
-    from napari_retina_seg.core.image import Modality
     from napari_retina_seg.engine.predict import segment
-    from napari_retina_seg.io import read_image
     from napari_retina_seg.io.results import save_segmentation
 
     bar.begin(f"Reading {path.name}")
-    image = read_image(path)
-    if request.kind is not None:
-        image = replace(image, modality=Modality(request.kind.value))
-    model = request.model or _model_for(image)
+    image = open_image(path, request.kind)
+    model = request.model or model_for(image)
     bar.begin("Starting TensorFlow")
     start_engine()
     job = segment(image, model, probabilities=request.probabilities, token=token)
@@ -175,20 +120,6 @@ def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) ->
     if segmentation.remark:
         bar.say(f"'{path}': {segmentation.remark}")
     return Result(path, segmentation.labels.shape, segmentation.provenance, written[0])
-
-
-def _model_for(image: RetinaImage) -> ModelFolder:
-    from napari_retina_seg.core.image import Modality
-    from napari_retina_seg.core.pixels import check_plane
-    from napari_retina_seg.models.registry import default_model
-
-    if image.modality is not Modality.UNKNOWN:
-        return default_model(image.modality)
-    check_plane(image.plane(image.n_slices // 2))  # an empty image is told so first
-    raise ModelError(
-        f"'{image.source}' looks neither like an OCT scan nor like a fundus photograph: say which"
-        " with --modality, or choose a model with --model."
-    )
 
 
 def _summarise(results: list[Result], failed: int, folder: Path) -> None:

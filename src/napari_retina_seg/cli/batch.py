@@ -1,0 +1,135 @@
+"""What commands that run a model over many files have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible
+from napari_retina_seg.cli.inputs import Inputs
+from napari_retina_seg.core.errors import ModelError, RetinaSegError
+from napari_retina_seg.core.progress import Cancelled, CancelToken
+
+if TYPE_CHECKING:
+    from napari_retina_seg.core.image import RetinaImage
+    from napari_retina_seg.models.registry import ModelFolder
+
+Result = TypeVar("Result")
+Work = Callable[[Path, Bar, CancelToken], Result]
+
+
+class Kind(StrEnum):
+    """What the images are."""
+
+    OCT = "oct"
+    FUNDUS = "fundus"
+
+
+def choose_model(name: str) -> ModelFolder:
+    """Find the model that the user names.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it is broken.
+    """
+    from napari_retina_seg.models.registry import find_model
+
+    try:
+        return find_model(name)
+    except ModelError as error:
+        raise UsageError(str(error)) from error
+
+
+def open_image(path: Path, kind: Kind | None) -> RetinaImage:
+    """Read an image; what the user says it is comes before what it looks like."""
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.io import read_image
+
+    image = read_image(path)
+    return image if kind is None else replace(image, modality=Modality(kind.value))
+
+
+def model_for(image: RetinaImage) -> ModelFolder:
+    """Return the first model that takes images of this kind.
+
+    Raises
+    ------
+    ModelError
+        If the image is of no known kind.
+    """
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.core.pixels import check_plane
+    from napari_retina_seg.models.registry import default_model
+
+    if image.modality is not Modality.UNKNOWN:
+        return default_model(image.modality)
+    check_plane(image.plane(image.n_slices // 2))  # an empty image is told so first
+    raise ModelError(
+        f"'{image.source}' looks neither like an OCT scan nor like a fundus photograph: say which"
+        " with --modality, or choose a model with --model."
+    )
+
+
+def work_through(
+    ctx: typer.Context,
+    inputs: Inputs,
+    work: Work[Result],
+    summarise: Callable[[list[Result], int], None],
+) -> bool:
+    """Do the files one after the other: one that fails does not stop the others.
+
+    Parameters
+    ----------
+    ctx : typer.Context
+        Of the command.
+    inputs : Inputs
+        The files.
+    work : callable
+        What to do with each.
+    summarise : callable
+        Told the results and how many failed, at the end or when it was cancelled.
+
+    Returns
+    -------
+    bool
+        Whether all went well.
+    """
+    results: list[Result] = []
+    failed = len(inputs.problems)
+    try:
+        with Bar(len(inputs.paths)) as bar, interruptible() as token:
+            for problem in inputs.problems:
+                bar.say(problem)
+            for path in inputs.paths:
+                token.raise_if_cancelled()
+                try:
+                    results.append(work(path, bar, token))
+                except Exception as error:
+                    if isinstance(error, Cancelled) or _is_unforeseen(error, ctx):
+                        raise
+                    failed += 1
+                    bar.say(_sentence(path, error, ctx))
+                bar.finish()
+    finally:
+        summarise(results, failed)
+    return failed == 0
+
+
+def _is_unforeseen(error: Exception, ctx: typer.Context) -> bool:
+    """Whether it is an error in the code, which the user asked to see."""
+    return bool(ctx.find_root().params["debug"]) and not isinstance(error, RetinaSegError)
+
+
+def _sentence(path: Path, error: Exception, ctx: typer.Context) -> str:
+    if isinstance(error, RetinaSegError):
+        return str(error) if path.stem in str(error) else f"'{path}': {error}"
+    return (
+        f"'{path}' failed in an unforeseen way ({type(error).__name__}: {error}): run"
+        f" 'napari-retina-seg --debug {ctx.info_name} …' on it to see where."
+    )
