@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 
-_TINY = 1e-12
-
 
 class Method(StrEnum):
     """How activations and gradients become a map; the value is the method's published name."""
@@ -56,8 +54,9 @@ def combine(activations: Array, gradient: Array, method: Method) -> Array:
 
 
 def _evenly(activations: Array, gradient: Array) -> Array:
-    """Return Grad-CAM++'s channel weights, for a score whose exponential is taken."""
-    squared = gradient**2
-    divisor = 2 * squared + activations.sum(axis=(0, 1)) * gradient**3
-    share = np.divide(squared, divisor, out=np.zeros_like(squared), where=divisor > _TINY)
-    return np.asarray((share * np.maximum(gradient, 0)).sum(axis=(0, 1)), np.float32)
+    """Return Grad-CAM++'s channel weights; the score's exponential is one factor for all."""
+    steps = gradient.astype(np.float64)  # their cubes leave the range of float32
+    squared = steps**2
+    divisor = 2 * squared + activations.sum(axis=(0, 1)) * steps**3
+    share = np.divide(squared, divisor, out=np.zeros_like(squared), where=divisor != 0)
+    return np.asarray((share * np.maximum(steps, 0)).sum(axis=(0, 1)), np.float32)

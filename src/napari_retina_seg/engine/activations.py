@@ -145,8 +145,13 @@ def forward(
 
 def _run(halves: Halves, pixels: Array, tile: Tile) -> _Piece:
     tf = import_tensorflow()
+    import keras
+
     with ENGINE_LOCK:
-        crossing = halves.first([tf.constant(pixels[np.newaxis])], training=False)
+        # Of a single output Keras makes a bare tensor.
+        crossing = keras.tree.flatten(
+            halves.first([tf.constant(pixels[np.newaxis])], training=False)
+        )
         tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
         with tape:
             tape.watch(crossing[0])

@@ -1,0 +1,301 @@
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from skimage.data import retina
+from skimage.metrics import structural_similarity
+
+from helpers import tiny_model
+from napari_retina_seg.core.cam import Method, combine
+from napari_retina_seg.core.errors import ImageError, ModelError
+from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.labels import FUNDUS_VESSELS
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.preprocess import Prepared, ResizePreprocessing
+from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.core.target import Point, Region, WholeClass
+from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.engine.architectures import build
+from napari_retina_seg.engine.explain import (
+    Explained,
+    LastPass,
+    explain,
+    explain_image,
+    find_place,
+    list_places,
+)
+from napari_retina_seg.engine.places import cut
+from napari_retina_seg.engine.predict import load_network, segment_image
+from napari_retina_seg.engine.sanity import randomise_from_top
+from napari_retina_seg.models.config import UNetConfig
+from napari_retina_seg.models.packaging import halve_weights, write_model
+from napari_retina_seg.models.registry import ModelFolder, find_model, list_models
+from napari_retina_seg.models.spec import ThresholdPostprocessing
+
+BSCAN = phantom_bscan(rows=256, columns=320).image
+SHIPPED = [model.name for model in list_models()]
+
+
+@pytest.fixture(scope="module")
+def tiny_oct(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    return tiny_model(tmp_path_factory.mktemp("models") / "oct", Modality.OCT)
+
+
+@pytest.fixture(scope="module")
+def tiny_fundus(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    return tiny_model(tmp_path_factory.mktemp("models") / "fundus", Modality.FUNDUS)
+
+
+@pytest.fixture(scope="module")
+def brightness(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    """Return a model that draws what is bright, with cells of 8 px and an input of 64 × 96."""
+    folder = tmp_path_factory.mktemp("models") / "brightness"
+    architecture = UNetConfig(widths=(2, 2, 2, 2))
+    network = build(architecture)
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        kernel, bias = (np.zeros_like(values) for values in layer.get_weights())
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            kernel[:, :, 0, 0] = 1
+        else:
+            kernel[1, 1, 0, 0] = 1
+        if layer.name == "head":
+            kernel, bias = kernel * 10, bias - 2
+        layer.set_weights([kernel, bias])
+    folder.mkdir()
+    network.save_weights(folder / "float32.weights.h5")
+    return write_model(
+        folder,
+        halve_weights(folder / "float32.weights.h5"),
+        {
+            "name": "brightness",
+            "title": "What is bright",
+            "modality": Modality.OCT,
+            "scheme": FUNDUS_VESSELS,
+            "architecture": architecture,
+            "preprocessing": ResizePreprocessing(rows=64, columns=96),
+            "postprocessing": ThresholdPostprocessing(),
+            "training_data": "nothing",
+            "licence": "BSD-3-Clause",
+        },
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(row=st.integers(10, 120), column=st.integers(10, 186))
+@pytest.mark.parametrize("method", [Method.GRAD_CAM, Method.HIRES_CAM])
+def test_evidence_lies_where_it_is_on_an_image_of_odd_size(brightness, method, row, column) -> None:
+    pixels = np.zeros((131, 197), np.uint8)
+    pixels[row - 8 : row + 9, column - 8 : column + 9] = 255
+    question = Question((1,), "bottleneck", method)
+    explanation = explain_image(RetinaImage(pixels), brightness, question)
+    weight = explanation.maps[0] / explanation.maps.sum()
+    found = (weight.sum(axis=1) @ np.arange(131), weight.sum(axis=0) @ np.arange(197))
+    cell = (8 * 131 / 64, 8 * 197 / 96)
+    center = (np.mean(np.nonzero(pixels)[0]), np.mean(np.nonzero(pixels)[1]))
+    assert abs(found[0] - center[0]) <= cell[0]
+    assert abs(found[1] - center[1]) <= cell[1]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_model_explains_what_it_draws(name) -> None:
+    model = find_model(name)
+    oct_model = model.spec.modality is Modality.OCT
+    image = BSCAN if oct_model else RetinaImage(retina()[::4, ::4], color=True)
+    explanation = explain_image(image, model)
+    np.testing.assert_array_equal(explanation.labels, segment_image(image, model).labels)
+    assert explanation.maps.shape == (len(model.spec.scheme), *image.grid)
+    assert explanation.maps.dtype == np.float32
+    assert (explanation.maps >= 0).all()
+    assert explanation.maps.any()
+    assert set(explanation.untargeted) == {
+        value for value in explanation.values if value not in explanation.labels
+    }
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_maps_of_shipped_models_depend_on_what_was_learnt(name) -> None:
+    model = find_model(name)
+    spec = model.spec
+    oct_model = spec.modality is Modality.OCT
+    image = BSCAN if oct_model else RetinaImage(retina()[300:812, 300:812], color=True)
+    prepared = spec.preprocessing.prepare(image.plane(), image.spacing)
+    layer = find_place(list_places(model), name).layer
+    network = load_network(model)
+    trained = passed(network, model, prepared, layer)
+    drawn = np.asarray(trained.logits.argmax(axis=-1) == 1, np.float32)
+    correlations, likenesses = [], []
+    for seed in range(3):
+        randomise_from_top(network, spec.architecture, network.layers[1].name, seed)
+        forgotten = passed(network, model, prepared, layer)
+        maps = [
+            np.maximum(combine(each.cells, each.gradient(1, drawn), Method.GRAD_CAM), 0)
+            for each in (trained, forgotten)
+        ]
+        correlations.append(abs(rank_correlation(*maps)))
+        likenesses.append(likeness(*maps))
+    assert np.mean(correlations) < 0.5
+    assert np.mean(likenesses) < 0.7
+
+
+def passed(network, model: ModelFolder, prepared: Prepared, layer: str) -> Activations:
+    multiple = model.spec.architecture.multiple
+    return finish(forward(cut(network, layer), prepared.tensor, multiple, CancelToken()))
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    if not (first.any() and second.any()):
+        return 0.0
+    return float(spearmanr(first.ravel(), second.ravel())[0])
+
+
+def likeness(first: np.ndarray, second: np.ndarray) -> float:
+    scaled = [each / max(each.max(), 1e-12) for each in (first, second)]
+    return float(structural_similarity(*scaled, data_range=1))
+
+
+def test_points_regions_and_classes_are_different_questions() -> None:
+    model = find_model("oct-layers")
+    last = LastPass()
+    labels = segment_image(BSCAN, model).labels
+    row, column = (int(np.median(axis)) for axis in np.nonzero(labels == 2))
+    left = np.zeros(BSCAN.grid, bool)
+    left[:, :100] = labels[:, :100] == 2
+
+    def peak(target) -> np.ndarray:
+        question = Question((2,), "decoder 1", Method.HIRES_CAM, target)
+        (step,) = (
+            step
+            for step in explain(BSCAN, model, question, last=last)
+            if isinstance(step, Explained)
+        )
+        return step.explanation.maps[0]
+
+    at_point = peak(Point(row, column))
+    rows, columns = np.nonzero(at_point > 0.01 * at_point.max())
+    assert abs(rows - row).max() < 60
+    assert abs(columns - column).max() < 120
+    at_left = peak(Region(left, "the left"))
+    assert at_left[:, 220:].sum() < 0.01 * at_left.sum()
+    whole = peak(WholeClass())
+    assert whole[:, 220:].sum() > 0.1 * whole.sum()
+
+
+def test_a_kept_pass_answers_as_a_new_one(tiny_oct) -> None:
+    last = LastPass()
+    other = replace(BSCAN, pixels=np.ascontiguousarray(BSCAN.pixels[::-1]))
+    for image in (BSCAN, other):
+        for layer in ("encoder 0", "bottleneck"):
+            for method in Method:
+                question = Question((1, 2), layer, method)
+                (step,) = (
+                    step
+                    for step in explain(image, tiny_oct, question, last=last)
+                    if isinstance(step, Explained)
+                )
+                fresh = explain_image(image, tiny_oct, question)
+                np.testing.assert_array_equal(step.explanation.maps, fresh.maps)
+
+
+def test_a_volume_comes_slice_by_slice_without_the_empty_ones(tiny_oct) -> None:
+    planes = np.stack([BSCAN.pixels, np.zeros_like(BSCAN.pixels), BSCAN.pixels[::-1]])
+    volume = RetinaImage(planes)
+    job = explain(volume, tiny_oct, Question((0,)))
+    found = []
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as end:
+            skipped = end.value
+            break
+        if isinstance(step, Explained):
+            found.append(step.explanation)
+    assert skipped == (1,)
+    assert [each.index for each in found] == [0, 2]
+    alone = explain_image(volume, tiny_oct, Question((0,)), index=2)
+    np.testing.assert_array_equal(found[1].maps, alone.maps)
+
+
+def test_maps_lie_on_the_photographs_own_grid_inside_its_field_of_view(tiny_fundus) -> None:
+    photograph = RetinaImage(retina()[::5, ::5], color=True)
+    explanation = explain_image(photograph, tiny_fundus, Question((), "encoder 0"))
+    assert explanation.maps.shape == (2, *photograph.grid)
+    assert explanation.maps.any()
+    assert not explanation.maps[:, :10, :10].any()
+
+
+def test_an_image_that_fits_one_pass_needs_no_tiles_and_can_be_cancelled(tiny_oct) -> None:
+    token = CancelToken()
+    job = explain(BSCAN, tiny_oct, Question(), token=token)
+    next(job)
+    token.cancel()
+    with pytest.raises(Cancelled):
+        list(job)
+
+
+def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
+    dark = RetinaImage(np.eye(131, 197, dtype=np.uint8))
+    explanation = explain_image(dark, brightness, Question((1,)))
+    assert not explanation.maps.any()
+    assert explanation.remark.startswith("The model draws no pixel of Vessel here")
+    asked = explain_image(dark, brightness, Question((1,), target=Point(5, 80)))
+    assert asked.remark.startswith("Nothing in ")
+    assert "speaks for Vessel (" in asked.remark
+
+
+def test_maps_of_classes_can_be_compared_or_not() -> None:
+    explanation = explain_image(BSCAN, "oct-layers", Question((1, 3)))
+    alone = explanation.normalised(shared=False)
+    assert alone.max(axis=(1, 2)).tolist() == [1, 1]
+    together = explanation.normalised(shared=True)
+    assert together.max() == 1
+    ratio = explanation.maps[0].max() / explanation.maps[1].max()
+    assert together[0].max() / together[1].max() == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize(
+    ("question", "error", "sentence"),
+    [
+        (Question((8,)), ModelError, "knows no class 8: its classes are BG, RNFL"),
+        (
+            Question(layer="attic"),
+            ModelError,
+            "no layer 'attic' to look at: its layers are encoder",
+        ),
+        (Question((1,), target=Point(256, 3)), ImageError, "outside the image of 256 × 320 px"),
+        (
+            Question((1,), target=Region(np.zeros((256, 320), bool), "'Labels'")),
+            ImageError,
+            "'Labels' is empty here",
+        ),
+        (Question((1,), target=Region(np.ones((9, 9), bool))), ImageError, "A region has 9 × 9 px"),
+    ],
+)
+def test_what_can_not_be_explained_is_said(tiny_oct, question, error, sentence) -> None:
+    with pytest.raises(error, match=sentence.replace("(", r"\(")):
+        explain_image(BSCAN, tiny_oct, question)
+
+
+def test_a_single_cell_locates_nothing() -> None:
+    small = RetinaImage(phantom_bscan(rows=64, columns=64).image.pixels[:16, :32])
+    with pytest.raises(ImageError, match="bottleneck is a single cell"):
+        explain_image(small, "oct-layers", Question(layer="bottleneck"))
+
+
+def test_a_model_of_other_images_is_refused(tiny_fundus) -> None:
+    with pytest.raises(ModelError, match="choose another model"):
+        explain_image(BSCAN, tiny_fundus)
+
+
+def test_altered_weights_are_noticed(tiny_oct, tmp_path: Path) -> None:
+    broken = tiny_model(tmp_path / "model", Modality.OCT)
+    broken.weights.write_bytes(broken.weights.read_bytes()[:-9])
+    with pytest.raises(ModelError):
+        explain_image(BSCAN, broken)
