@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_retina_seg import __version__
-from napari_retina_seg.cli import dataset, demo, doctor, evaluate, models, segment, train
+from napari_retina_seg.cli import dataset, demo, doctor, evaluate, explain, models, segment, train
 from napari_retina_seg.cli.console import UsageError, say
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import Cancelled
@@ -54,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("segment")(segment.segment_command)
+app.command("explain")(explain.explain_command)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -28,6 +28,31 @@ class Kind(StrEnum):
 
     OCT = "oct"
     FUNDUS = "fundus"
+
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILES", help="Images, folders of images, or patterns such as 'scans/*.tif'."
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Name of a model (see 'models') or path of a model folder; by default the first for"
+        " the kind of image.",
+    ),
+]
+KindOfImage = Annotated[
+    Kind | None,
+    typer.Option(
+        help="What the images are; by default the file says it, or it is guessed by its looks."
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote.")]
 
 
 def choose_model(name: str) -> ModelFolder:
@@ -128,7 +153,8 @@ def _is_unforeseen(error: Exception, ctx: typer.Context) -> bool:
 
 def _sentence(path: Path, error: Exception, ctx: typer.Context) -> str:
     if isinstance(error, RetinaSegError):
-        return str(error) if path.stem in str(error) else f"'{path}': {error}"
+        named = path.name in str(error) or f"'{path.stem}'" in str(error)
+        return str(error) if named else f"'{path}': {error}"
     return (
         f"'{path}' failed in an unforeseen way ({type(error).__name__}: {error}): run"
         f" 'napari-retina-seg --debug {ctx.info_name} …' on it to see where."

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.batch import Kind, choose_model, model_for, open_image, work_through
+from napari_retina_seg.cli.batch import (
+    Files,
+    Kind,
+    KindOfImage,
+    ModelName,
+    Out,
+    Overwrite,
+    choose_model,
+    model_for,
+    open_image,
+    work_through,
+)
 from napari_retina_seg.cli.console import Bar, start_engine
 from napari_retina_seg.cli.inputs import check_outputs, expand, outputs_of
 from napari_retina_seg.core.progress import CancelToken
@@ -52,55 +64,26 @@ class Result:
 
 def segment_command(
     ctx: typer.Context,
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILES",
-            help="Images, folders of images, or patterns such as 'scans/*.tif'.",
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Name of a model (see 'models') or path of a model folder; by default the first"
-            " for the kind of image.",
-        ),
-    ] = None,
-    modality: Annotated[
-        Kind | None,
-        typer.Option(
-            help="What the images are; by default the file says it, or it is guessed by its looks."
-        ),
-    ] = None,
+    files: Files,
+    out: Out,
+    model: ModelName = None,
+    modality: KindOfImage = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the class probabilities too.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what an earlier run wrote.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries."""
     inputs = expand(files)
     chosen = choose_model(model) if model else None
     check_outputs(inputs.paths, out, overwrite=overwrite)
     request = Request(out, chosen, modality, probabilities)
-
-    def segment_one(path: Path, bar: Bar, token: CancelToken) -> Result:
-        return _segment_file(path, request, bar, token)
-
-    def summarise(results: list[Result], failed: int) -> None:
-        _summarise(results, failed, out)
-
-    if not work_through(ctx, inputs, segment_one, summarise):
+    work = partial(_segment_file, request)
+    if not work_through(ctx, inputs, work, partial(_summarise, out)):
         raise typer.Exit(1)
 
 
-def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) -> Result:
+def _segment_file(request: Request, path: Path, bar: Bar, token: CancelToken) -> Result:
     from napari_retina_seg.engine.predict import segment
     from napari_retina_seg.io.results import save_segmentation
 
@@ -122,7 +105,7 @@ def _segment_file(path: Path, request: Request, bar: Bar, token: CancelToken) ->
     return Result(path, segmentation.labels.shape, segmentation.provenance, written[0])
 
 
-def _summarise(results: list[Result], failed: int, folder: Path) -> None:
+def _summarise(folder: Path, results: list[Result], failed: int) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

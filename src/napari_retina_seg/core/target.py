@@ -68,6 +68,37 @@ class Point:
 Target = WholeClass | Region | Point
 
 
+def check_target(target: Target, grid: tuple[int, int], n_slices: int) -> None:
+    """Look whether there is a target on an image, before any work is done for it.
+
+    Parameters
+    ----------
+    target : Target
+        On the image's grid.
+    grid : tuple of int
+        ``(rows, columns)`` of the image.
+    n_slices : int
+        How many slices it has.
+
+    Raises
+    ------
+    ImageError
+        If the target is empty, of another size or outside the image.
+    """
+    if isinstance(target, WholeClass):
+        return
+    _check_grid(target, grid)
+    if isinstance(target, Point):
+        return
+    if target.mask.ndim == 3 and len(target.mask) != n_slices:
+        raise ImageError(
+            f"{_sentence(target.words)} has {len(target.mask)} slices, but the image {n_slices}:"
+            " draw it on this image."
+        )
+    if not target.mask.any():
+        raise ImageError(f"{_sentence(target.words)} is empty: paint or draw something first.")
+
+
 def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
     """Count the pixels asked about that lie on each pixel of a network's input.
 
@@ -108,23 +139,29 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
 
 
 def _pixels(target: Region | Point, grid: tuple[int, int], index: int) -> tuple[Indices, Indices]:
+    _check_grid(target, grid)
+    if isinstance(target, Point):
+        return np.array([target.row]), np.array([target.column])
+    rows, columns = np.nonzero(target.mask[index] if target.mask.ndim == 3 else target.mask)
+    if not rows.size:
+        raise ImageError(f"{_sentence(target.words)} is empty here: paint or draw something first.")
+    return rows, columns
+
+
+def _check_grid(target: Region | Point, grid: tuple[int, int]) -> None:
     if isinstance(target, Point):
         if not (0 <= target.row < grid[0] and 0 <= target.column < grid[1]):
             raise ImageError(
                 f"{_sentence(target.words)} lies outside the image of {grid[0]} × {grid[1]} px:"
                 " choose one inside."
             )
-        return np.array([target.row]), np.array([target.column])
-    mask = target.mask[index] if target.mask.ndim == 3 else target.mask
-    if mask.shape != grid:
+        return
+    rows, columns = target.mask.shape[-2:]
+    if (rows, columns) != grid:
         raise ImageError(
-            f"{_sentence(target.words)} has {mask.shape[0]} × {mask.shape[1]} px, but the image"
+            f"{_sentence(target.words)} has {rows} × {columns} px, but the image"
             f" {grid[0]} × {grid[1]}: draw it on this image."
         )
-    rows, columns = np.nonzero(mask)
-    if not rows.size:
-        raise ImageError(f"{_sentence(target.words)} is empty here: paint or draw something first.")
-    return rows, columns
 
 
 def _sentence(words: str) -> str:

@@ -106,6 +106,37 @@ def read_classes(path: Path) -> npt.NDArray[Any]:
     return values
 
 
+def read_region(path: Path) -> npt.NDArray[np.bool_]:
+    """Read which pixels a mask marks: those that are not 0, or not black.
+
+    Parameters
+    ----------
+    path : Path
+        Any image file that `read_image` reads, or a mask that `save_mask` wrote.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` or ``(slices, rows, columns)`` bool.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read.
+    """
+    known = read_mask(path)
+    if known is not None:
+        return known[0] > 0
+    image = read_image(path)
+    if not image.is_volume:
+        with decoding(path, "mask"):
+            stored = _stored_values(path)  # a palette may give 0 any colour
+        if stored is not None:
+            return np.asarray(stored != 0)
+    marked = np.nan_to_num(np.asarray(image.pixels)) != 0
+    return np.asarray(marked[..., :3].any(axis=-1) if image.color else marked)
+
+
 def _stored_values(path: Path) -> npt.NDArray[Any] | None:
     """Return indices of a palette, or 0 and 1 of a 1-bit file; None for any other file."""
     from PIL import Image, UnidentifiedImageError

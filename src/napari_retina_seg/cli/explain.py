@@ -1,0 +1,408 @@
+"""``explain``: where in each image a model finds its evidence for what it draws."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.batch import (
+    Files,
+    Kind,
+    KindOfImage,
+    ModelName,
+    Out,
+    Overwrite,
+    choose_model,
+    model_for,
+    open_image,
+    work_through,
+)
+from napari_retina_seg.cli.console import Bar, UsageError, start_engine
+from napari_retina_seg.cli.inputs import check_outputs, expand
+from napari_retina_seg.core.errors import ImageError, RetinaSegError
+from napari_retina_seg.core.progress import CancelToken, Progress
+
+if TYPE_CHECKING:
+    from napari_retina_seg.core.cam import Method
+    from napari_retina_seg.core.explanation import Explanation
+    from napari_retina_seg.core.image import RetinaImage
+    from napari_retina_seg.core.labels import LabelScheme
+    from napari_retina_seg.core.target import Target
+    from napari_retina_seg.io.explanations import MapKind
+    from napari_retina_seg.models.registry import ModelFolder
+
+    Job = Generator[Progress, None, tuple[int, ...]]
+
+
+class MethodName(StrEnum):
+    """How activations and gradients become a map."""
+
+    GRAD_CAM = "grad-cam"
+    GRAD_CAM_PLUS_PLUS = "grad-cam++"
+    HIRES_CAM = "hirescam"
+    LAYER_CAM = "layercam"
+
+
+class Format(StrEnum):
+    """Of the figure."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
+class MapFormat(StrEnum):
+    """Of the maps."""
+
+    NPY = "npy"
+    TIFF = "tiff"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to ask about each file, and where the answers go.
+
+    Attributes
+    ----------
+    folder : Path
+        Where to.
+    model : ModelFolder or None
+        Which model; None for the first that fits the image.
+    kind : Kind or None
+        What the images are, if the user said so.
+    classes : tuple of str
+        Names, abbreviations or values; empty for all.
+    layer : str
+        Empty for the one that is recommended.
+    method : Method
+        How activations and gradients become a map.
+    target : Target
+        Which pixels are asked about.
+    index : int or None
+        Only this slice.
+    form : str
+        Of the figure.
+    maps : {"npy", "tiff"}
+        Format of the maps.
+    """
+
+    folder: Path
+    model: ModelFolder | None
+    kind: Kind | None
+    classes: tuple[str, ...]
+    layer: str
+    method: Method
+    target: Target
+    index: int | None
+    form: str
+    maps: MapKind
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a file; not the maps themselves."""
+
+    path: Path
+    model: str
+    layer: str
+    method: str
+    figure: Path
+    seconds: float
+
+
+@dataclass
+class _Seen:
+    """What is kept of a stream of explanations: the one to draw, and what has evidence at all."""
+
+    middle: int
+    shown: Explanation | None = None
+    evident: set[int] = field(default_factory=set)
+
+    def add(self, one: Explanation) -> None:
+        """Look at an explanation; that of the middle slice is kept, or of one near it."""
+        named = zip(one.values, one.maps, strict=True)
+        self.evident.update(value for value, heat in named if heat.any())
+        if self.shown is None or self._rank(one) < self._rank(self.shown):
+            self.shown = one
+
+    def drawn(self) -> Explanation:
+        """Return the explanation to draw.
+
+        Raises
+        ------
+        ImageError
+            If nothing in any of them speaks for any class.
+        """
+        assert self.shown is not None  # noqa: S101 - where nothing was explained, it was said why
+        if not self.evident:
+            raise ImageError(self.shown.remark)
+        return self.shown
+
+    def _rank(self, one: Explanation) -> tuple[bool, int]:
+        return not one.maps.any(), abs(one.index - self.middle)
+
+
+def explain_command(
+    ctx: typer.Context,
+    files: Files,
+    out: Out,
+    model: ModelName = None,
+    modality: KindOfImage = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            "-c",
+            metavar="CLASS",
+            help="Name, abbreviation or value of a class, such as RNFL; can be given several"
+            " times. By default all classes.",
+        ),
+    ] = None,
+    layer: Annotated[
+        str,
+        typer.Option(
+            help="Layer of the network, such as 'encoder 2', 'bottleneck' or 'decoder 1'; by"
+            " default the recommended one.",
+            show_default=False,
+        ),
+    ] = "",
+    method: Annotated[
+        MethodName | None,
+        typer.Option(
+            case_sensitive=False,
+            help="How a map is computed; by default the recommended way.",
+        ),
+    ] = None,
+    index: Annotated[
+        int | None, typer.Option("--slice", min=0, help="Only this slice of a volume.")
+    ] = None,
+    region: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK",
+            help="Ask about the pixels that are not 0 in this file, of the image's size; by"
+            " default about all pixels that the model gives the class.",
+        ),
+    ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="ROW,COLUMN", help="Ask about one pixel, such as 240,400."),
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", case_sensitive=False, help="Of the figure.")
+    ] = Format.PNG,
+    maps: Annotated[
+        MapFormat, typer.Option(case_sensitive=False, help="Of the maps.")
+    ] = MapFormat.NPY,
+    overwrite: Overwrite = False,
+) -> None:
+    """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
+    inputs = expand(files)
+    request = Request(
+        folder=out,
+        model=choose_model(model) if model else None,
+        kind=modality,
+        classes=tuple(classes or ()),
+        layer=layer,
+        method=_find_method(method),
+        target=_find_target(region, point),
+        index=index,
+        form=form.value,
+        maps="npy" if maps is MapFormat.NPY else "tiff",
+    )
+    check_outputs(inputs.paths, out, overwrite=overwrite, endings=_endings(request))
+    work = partial(_explain_file, request)
+    if not work_through(ctx, inputs, work, partial(_summarise, out)):
+        raise typer.Exit(1)
+
+
+def _find_method(name: MethodName | None) -> Method:
+    from napari_retina_seg.core.cam import Method
+    from napari_retina_seg.engine.explain import RECOMMENDED_METHOD
+
+    return RECOMMENDED_METHOD if name is None else Method[name.name]
+
+
+def _find_target(region: Path | None, point: str | None) -> Target:
+    from napari_retina_seg.core.target import Point, Region, WholeClass
+    from napari_retina_seg.io.masks import read_region
+
+    if region and point:
+        raise UsageError("Ask about a region or about a point: leave out --region or --point.")
+    if region:
+        try:
+            return Region(read_region(region), f"the region '{region.name}'")
+        except RetinaSegError as error:
+            raise UsageError(str(error)) from error
+    if point is None:
+        return WholeClass()
+    found = re.fullmatch(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", point)
+    if not found:
+        raise UsageError(f"'{point}' is no point: write its row and column, such as 240,400.")
+    return Point(int(found[1]), int(found[2]))
+
+
+def _endings(request: Request) -> tuple[str, ...]:
+    """Return what follows an image's name in those of its results, whatever kind it is."""
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.io.explanations import map_name
+    from napari_retina_seg.models.registry import default_model
+
+    kinds = [request.kind] if request.kind else list(Kind)
+    models = [default_model(Modality(kind.value)) for kind in kinds]
+    schemes = [model.spec.scheme for model in ([request.model] if request.model else models)]
+    endings, problems = [f"_explain.{request.form}"], []
+    for scheme in schemes:
+        try:
+            values = _find_values(scheme, request.classes)
+        except RetinaSegError as error:
+            problems.append(str(error))
+            continue
+        slug = request.method.slug
+        endings += [map_name("", scheme, value, slug, request.maps) for value in values]
+    if len(problems) == len(schemes):
+        raise UsageError(" ".join(problems))
+    return tuple(dict.fromkeys(endings))
+
+
+def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ...]:
+    chosen = dict.fromkeys(scheme.find(name).value for name in classes)
+    return tuple(chosen) or tuple(range(len(scheme)))
+
+
+def _explain_file(request: Request, path: Path, bar: Bar, token: CancelToken) -> Result:
+    from napari_retina_seg.core.explanation import Question
+    from napari_retina_seg.core.target import check_target
+    from napari_retina_seg.engine.explain import explain
+
+    bar.begin(f"Reading {path.name}")
+    image = open_image(path, request.kind)
+    model = request.model or model_for(image)
+    values = _find_values(model.spec.scheme, request.classes)
+    check_target(request.target, image.grid, image.n_slices)
+    bar.begin("Starting TensorFlow")
+    start_engine()
+    question = Question(values, request.layer, request.method, request.target)
+    started = time.perf_counter()
+    job = explain(image, model, question, index=request.index, token=token)
+    if image.is_volume and request.index is None:
+        shown, remark = _write_volume(request, path, image, bar, job)
+    else:
+        shown, remark = _write_plane(request, path, image, bar, job)
+    if remark:
+        bar.say(f"'{path}': {remark}")
+    return Result(
+        path=path,
+        model=shown.model,
+        layer=shown.place.partition(" (")[0],
+        method=shown.method.value,
+        figure=_figure_path(request, path),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _write_plane(
+    request: Request, path: Path, image: RetinaImage, bar: Bar, job: Job
+) -> tuple[Explanation, str]:
+    """Write figure and maps of a single image or slice; return it, and what to remark."""
+    from napari_retina_seg.io.explanations import save_maps
+
+    seen = _Seen(0)
+    bar.walk(_hand_out(job, seen.add), image.name)
+    shown = seen.drawn()
+    _save_figure(request, path, image, shown)
+    save_maps(shown, request.folder, path.stem, kind=request.maps)
+    return shown, shown.remark
+
+
+def _write_volume(
+    request: Request, path: Path, image: RetinaImage, bar: Bar, job: Job
+) -> tuple[Explanation, str]:
+    """Write maps of a volume as they come, and a figure of its middle; return as above."""
+    from napari_retina_seg.io.explanations import MapWriter
+
+    seen = _Seen(image.n_slices // 2)
+    shape = (image.n_slices, *image.grid)
+    with MapWriter(request.folder, path.stem, shape, request.maps) as writer:
+
+        def keep(one: Explanation) -> None:
+            writer.add(one)
+            seen.add(one)
+
+        skipped = bar.walk(_hand_out(job, keep), image.name)
+        shown = seen.drawn()
+        _save_figure(request, path, image, shown)
+    return shown, _remark(shown, seen.evident, skipped, image.n_slices)
+
+
+def _hand_out(job: Job, keep: Callable[[Explanation], None]) -> Job:
+    """Walk on with a job whose steps bring explanations, which nobody else keeps."""
+    from napari_retina_seg.engine.explain import Explained
+
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        if isinstance(step, Explained):
+            keep(step.explanation)
+        yield step
+
+
+def _figure_path(request: Request, path: Path) -> Path:
+    return request.folder / f"{path.stem}_explain.{request.form}"
+
+
+def _save_figure(request: Request, path: Path, image: RetinaImage, shown: Explanation) -> None:
+    from napari_retina_seg.io.explanations import save_panels
+
+    title = f"{image.name}, slice {shown.index}" if image.is_volume else image.name
+    save_panels(shown, image.plane(shown.index), _figure_path(request, path), title=title)
+
+
+def _remark(shown: Explanation, evident: set[int], skipped: tuple[int, ...], slices: int) -> str:
+    """Say which classes and slices of a volume have no maps."""
+    sentences = []
+    pairs = zip(shown.values, shown.names, strict=True)
+    silent = [name for value, name in pairs if value not in evident]
+    if silent:
+        sentences.append(f"No slice has evidence for {', '.join(silent)}.")
+    if skipped:
+        first = ", ".join(str(index) for index in skipped[:5])
+        more = ", …" if len(skipped) > 5 else ""
+        sentences.append(
+            f"{len(skipped)} of {slices} slices show nothing, or nothing was asked about there,"
+            f" and stay 0 (slice {first}{more})."
+        )
+    return " ".join(sentences)
+
+
+def _summarise(folder: Path, results: list[Result], failed: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if results:
+        table = Table("file", "model", "layer", "method", "figure", box=None, pad_edge=False)
+        table.add_column("seconds", justify="right")
+        for result in results:
+            cells = (
+                result.path.name,
+                result.model,
+                result.layer,
+                result.method,
+                result.figure.name,
+                f"{result.seconds:.2f}",
+            )
+            table.add_row(*(Text(cell) for cell in cells))
+        Console().print(table)
+    where = f" in '{folder}'" if results else ""
+    typer.echo(f"{len(results)} explained{where}, {failed} failed.")
