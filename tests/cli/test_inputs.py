@@ -4,6 +4,7 @@ import pytest
 
 from napari_retina_seg.cli.console import UsageError
 from napari_retina_seg.cli.inputs import check_outputs, expand
+from napari_retina_seg.core.cam import Method
 
 
 @pytest.fixture
@@ -70,3 +71,11 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(folder):
         check_outputs((folder / "b.TIF",), folder / "c.txt", overwrite=False)
     with pytest.raises(UsageError, match="Nothing can be written to"):
         check_outputs((folder / "b.TIF",), folder / "c.txt" / "deeper", overwrite=False)
+
+
+def test_results_of_another_image_that_lies_beside_are_no_images(folder):
+    slugs = [method.slug for method in Method]
+    for name in ("a_explain.png", *(f"a_GCL+IPL_{slug}.npy" for slug in slugs), "a_X_layercam.tif"):
+        (folder / name).write_bytes(b"x")
+    (folder / "other_X_layercam.tif").write_bytes(b"x")
+    assert names([str(folder)]) == ["a.png", "b.TIF", "other_X_layercam.tif"]

@@ -5,7 +5,7 @@ import pytest
 
 from napari_retina_seg import __version__
 
-COMMANDS = ["segment", "models", "demo", "doctor", "train", "evaluate"]
+COMMANDS = ["segment", "explain", "models", "demo", "doctor", "train", "evaluate"]
 
 _HELP = """
 import sys
@@ -19,7 +19,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["segment", "-h"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["segment", "-h"], ["explain", "-h"], ["--version"]]
+)
 def test_help_brings_in_nothing_heavy(arguments):
     done = subprocess.run(
         [sys.executable, "-c", _HELP, *arguments], capture_output=True, text=True, check=False

@@ -1,0 +1,249 @@
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from helpers import write_png
+from napari_retina_seg.cli.explain import MethodName
+from napari_retina_seg.core.cam import Method
+from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.core.target import Point, Region
+from napari_retina_seg.engine.explain import explain_image
+from napari_retina_seg.io import read_image
+
+GRID = (200, 192)
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """Write a B-scan that is large enough for all layers to be found."""
+    path = tmp_path / "scan.png"
+    write_png(path, phantom_bscan(0, *GRID).image.pixels)
+    return path
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """Write a volume whose first slice is black."""
+    pixels = np.array(phantom_volume(0, 4, *GRID).image.pixels)
+    pixels[0] = 0
+    path = tmp_path / "volume.tif"
+    tifffile.imwrite(path, pixels, photometric="minisblack")
+    return path
+
+
+def test_a_scan_gets_a_figure_and_a_map_for_each_class(run, scan, tmp_path):
+    out = tmp_path / "new" / "out"
+    result = run("explain", scan, "-o", out, "--model", "oct-layers")
+    assert result.exit_code == 0, result.output
+    expected = explain_image(read_image(scan), "oct-layers")
+    slug = expected.method.slug
+    maps = [f"scan_{name}_{slug}.npy" for name in expected.names]
+    assert files_in(out) == sorted([*maps, "scan_explain.png"])
+    for name, heat in zip(maps, expected.maps, strict=True):
+        np.testing.assert_allclose(np.load(out / name), heat, atol=1e-7)
+    assert cv2.imread(str(out / "scan_explain.png")).std() > 20
+    assert "1 explained" in result.stdout
+    assert expected.method.value in result.stdout
+    assert expected.place.partition(" (")[0] in result.stdout
+
+
+def test_a_photograph_is_told_from_a_scan(run, scan, tmp_path):
+    eye = np.zeros((160, 170, 3), np.uint8)
+    cv2.circle(eye, (85, 80), 70, (40, 90, 180), -1)
+    cv2.line(eye, (30, 80), (140, 90), (10, 20, 60), 5)
+    write_png(tmp_path / "eye.png", eye)
+    out = tmp_path / "out"
+    result = run("explain", tmp_path / "eye.png", "-o", out, "--class", "vessel", "-c", "BG")
+    assert result.exit_code == 0, result.output
+    slug = explain_image(read_image(tmp_path / "eye.png"), "fundus-vessels").method.slug
+    assert {f"eye_Vessel_{slug}.npy", f"eye_BG_{slug}.npy"} < set(files_in(out))
+
+
+@pytest.mark.parametrize("method", list(MethodName))
+def test_class_layer_method_and_formats_are_chosen(run, scan, tmp_path, method):
+    out = tmp_path / "out"
+    result = run(
+        "explain", scan, "-o", out, "-m", "oct-layers", "--class", "inner nuclear LAYER", "-c", "4",
+        "--layer", "Encoder 1", "--method", method.upper(), "--format", "svg", "--maps", "tiff",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    names = [f"scan_INL_{method}.tif", f"scan_OPL_{method}.tif"]
+    assert files_in(out) == sorted([*names, "scan_explain.svg"])
+    question = Question((3, 4), "encoder 1", next(m for m in Method if m.slug == method))
+    expected = explain_image(read_image(scan), "oct-layers", question)
+    for name, heat in zip(names, expected.maps, strict=True):
+        np.testing.assert_allclose(tifffile.imread(out / name), heat, atol=1e-7)
+    assert (out / "scan_explain.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_a_point_or_a_region_is_asked_about(run, scan, tmp_path):
+    region = np.zeros(GRID, np.uint8)
+    region[80:100, 20:60] = 255
+    write_png(tmp_path / "roi.png", region)
+    command = ("explain", scan, "-m", "oct-layers", "-c", "RNFL", "--method", "grad-cam")
+    targets = {
+        "--point": ("90,64", Point(90, 64)),
+        "--region": (tmp_path / "roi.png", Region(region > 0)),
+    }
+    for option, (text, target) in targets.items():
+        out = tmp_path / option[2:]
+        result = run(*command, "-o", out, option, text)
+        assert result.exit_code == 0, result.output
+        question = Question((1,), method=Method.GRAD_CAM, target=target)
+        expected = explain_image(read_image(scan), "oct-layers", question)
+        found = np.load(out / "scan_RNFL_grad-cam.npy")
+        np.testing.assert_allclose(found, expected.maps[0], atol=1e-7)
+
+
+def test_a_volume_gets_maps_of_all_slices_and_a_figure_of_its_middle(run, volume, tmp_path):
+    out = tmp_path / "out"
+    command = ("explain", volume, "-m", "oct-layers", "-c", "RNFL", "--method", "hirescam")
+    result = run(*command, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert files_in(out) == ["volume_RNFL_hirescam.npy", "volume_explain.png"]
+    maps = np.load(out / "volume_RNFL_hirescam.npy")
+    assert maps.shape == (4, *GRID)
+    assert not maps[0].any()
+    assert "1 of 4 slices" in result.stderr
+    for index in (1, 2, 3):
+        question = Question((1,), method=Method.HIRES_CAM)
+        expected = explain_image(read_image(volume), "oct-layers", question, index=index)
+        np.testing.assert_allclose(maps[index], expected.maps[0], atol=1e-7)
+    one = tmp_path / "one"
+    assert run(*command, "-o", one, "--slice", "2").exit_code == 0
+    np.testing.assert_allclose(np.load(one / "volume_RNFL_hirescam.npy"), maps[2], atol=1e-7)
+    assert (one / "volume_explain.png").read_bytes() == (out / "volume_explain.png").read_bytes()
+
+
+def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):
+    (tmp_path / "empty.png").touch()
+    write_png(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
+    out = tmp_path / "out"
+    arguments = [tmp_path / "gone.png", tmp_path / "empty.png", tmp_path / "black.png", scan]
+    result = run("explain", *arguments, "-o", out, "--model", oct_model.path)
+    assert result.exit_code == 1
+    assert all(f"{name}.png'" in result.stderr for name in ("gone", "empty"))
+    assert "'black'" in result.stderr
+    assert "1 explained" in result.stdout
+    assert "3 failed" in result.stdout
+    assert all(name.startswith("scan_") for name in files_in(out))
+
+
+def test_results_are_replaced_only_with_overwrite(run, scan, oct_model, tmp_path):
+    out = tmp_path / "out"
+    command = ("explain", scan, "-o", out, "--model", oct_model.path, "--method", "grad-cam")
+    assert run(*command).exit_code == 0
+    (out / "scan_explain.png").unlink()
+    before = (out / "scan_BG_grad-cam.npy").stat().st_mtime_ns
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "scan_BG_grad-cam.npy" in refused.stderr
+    assert "--overwrite" in refused.stderr
+    assert (out / "scan_BG_grad-cam.npy").stat().st_mtime_ns == before
+    assert run(*command, "--overwrite").exit_code == 0
+
+
+def test_without_evidence_nothing_is_written(run, tmp_path):
+    write_png(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 255, (80, 96), np.uint8))
+    one = explain_image(read_image(tmp_path / "noise.png"), "oct-layers")
+    absent = one.scheme.classes[one.untargeted[0]].abbreviation
+    out = tmp_path / "out"
+    result = run("explain", tmp_path / "noise.png", "-o", out, "-m", "oct-layers", "-c", absent)
+    assert result.exit_code == 1
+    assert f"no pixel of {absent}" in result.stderr
+    assert files_in(out) == []
+
+
+WRONG = {
+    "class": (["-c", "nonsense"], "no class 'nonsense'.* RNFL, GCL"),
+    "method": (["--method", "nonsense"], "grad-cam.*layercam"),
+    "format": (["--format", "bmp"], "png"),
+    "slice": (["--slice", "-1"], "slice"),
+    "point": (["--point", "nonsense"], "'nonsense' is no point"),
+    "region": (["--region", "gone.png"], "gone.png"),
+    "both": (["--point", "1,2", "--region", "gone.png"], "leave out"),
+    "model": (["--model", "nonsense"], "There is no model"),
+}
+
+
+@pytest.mark.parametrize(("options", "sentence"), WRONG.values(), ids=WRONG)
+def test_wrong_options_are_refused_before_anything_is_done(
+    run, scan, tmp_path, monkeypatch, options, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    result = run("explain", scan, "-o", "out", *options)
+    assert result.exit_code == 2
+    assert_says(result, sentence)
+    assert not (tmp_path / "out").exists()
+
+
+UNFIT = {
+    "layer": (["--layer", "decoder 9"], "no layer 'decoder 9'.*bottleneck, decoder"),
+    "slice": (["--slice", "1"], "no slice 1"),
+    "point": (["--point", "200,0"], "row 200, column 0 lies outside the image of 200 × 192 px"),
+    "size": (["--region", "small.png"], r"'small.png' has 4 × 4 px.*200 × 192"),
+    "empty": (["--region", "empty.png"], "'empty.png' is empty"),
+    "slices": (["--region", "volume.tif"], "has 3 slices, but the image 1"),
+}
+
+
+@pytest.mark.parametrize(("options", "sentence"), UNFIT.values(), ids=UNFIT)
+def test_what_does_not_fit_the_image_is_said(
+    run, scan, oct_model, tmp_path, monkeypatch, options, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    write_png(tmp_path / "small.png", np.ones((4, 4), np.uint8))
+    write_png(tmp_path / "empty.png", np.zeros(GRID, np.uint8))
+    tifffile.imwrite(
+        tmp_path / "volume.tif", np.ones((3, *GRID), np.uint8), photometric="minisblack"
+    )
+    result = run("explain", scan, "-o", "out", "-m", oct_model.path, *options)
+    assert result.exit_code == 1
+    assert_says(result, sentence)
+    assert len(result.stderr.splitlines()) == 1
+    assert files_in(tmp_path / "out") == []
+
+
+def assert_says(result, sentence):
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert re.search(sentence, said), said
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Ctrl-C reaches a child process otherwise there"
+)
+def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_path):
+    slices = np.tile(phantom_bscan(0, 64, 64).image.pixels, (6000, 1, 1))
+    np.save(tmp_path / "volume.npy", slices)
+    out = tmp_path / "out"
+    program = "from napari_retina_seg.cli import main; main()"
+    files = [str(scan), str(tmp_path / "volume.npy")]
+    command = [sys.executable, "-c", program, "explain", *files, "-o", str(out), "-c", "BG"]
+    process = subprocess.Popen(
+        [*command, "--model", str(oct_model.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while not list(out.glob(".volume*")) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stderr == "Cancelled: what was finished is kept.\n"
+    assert "1 explained" in stdout
+    assert len(files_in(out)) == 2
+    assert all(name.startswith("scan_") for name in files_in(out))
