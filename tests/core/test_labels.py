@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
+from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import DUKE_LAYERS, OCTID_LAYERS, SCHEMES
 
 # Machado et al. 2009, severity 1, on linear RGB: no red, no green, no blue cones.
@@ -62,3 +63,14 @@ def test_surfaces_have_the_codes_of_dicom():
     codes = [surface.code for surface in OCTID_LAYERS.surfaces]
     assert codes[-2:] == ["DCM:128300", "DCM:128301"]
     assert codes[:6] == [surface.code for surface in DUKE_LAYERS.surfaces[:6]]
+
+
+@pytest.mark.parametrize("text", ["gcl+IPL", "Ganglion cell + INNER plexiform layer", " 2"])
+def test_a_class_is_found_by_abbreviation_name_or_value(text):
+    assert DUKE_LAYERS.find(text).value == 2
+
+
+@pytest.mark.parametrize("text", ["", "8", "-1", "nonsense"])
+def test_a_class_that_is_not_there_is_told_with_those_that_are(text):
+    with pytest.raises(RetinaSegError, match=r"RNFL, GCL\+IPL, .* values 0 to 7"):
+        DUKE_LAYERS.find(text)

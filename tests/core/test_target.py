@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.preprocess import Geometry
-from napari_retina_seg.core.target import Point, Region, weigh
+from napari_retina_seg.core.target import Point, Region, WholeClass, check_target, weigh
 
 HALVED = Geometry(grid=(10, 20), box=(0, 0, 10, 20), working=(5, 10))
 
@@ -53,3 +53,17 @@ def test_what_lies_outside_is_said() -> None:
         weigh(Point(2, 2), seen)
     with pytest.raises(ImageError, match=r"'the sketch' has 4 × 4 px, but the image 10 × 20"):
         weigh(Region(np.ones((4, 4), bool), "'the sketch'"), HALVED)
+
+
+def test_a_target_is_looked_at_before_the_work() -> None:
+    there = np.ones((3, 10, 20), bool)
+    for target in (WholeClass(), Point(9, 19), Region(there), Region(there[0])):
+        check_target(target, (10, 20), 3)
+    for target, sentence in (
+        (Point(-1, 0), "lies outside the image of 10 × 20 px"),
+        (Region(there[:, :4]), "has 4 × 20 px, but the image 10 × 20"),
+        (Region(there[:2]), "has 2 slices, but the image 3"),
+        (Region(~there), "A region is empty: paint or draw something"),
+    ):
+        with pytest.raises(ImageError, match=sentence):
+            check_target(target, (10, 20), 3)

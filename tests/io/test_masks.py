@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -8,7 +9,7 @@ from PIL import Image
 from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.labels import OCT_LAYERS, SCHEMES
 from napari_retina_seg.io import read_image
-from napari_retina_seg.io.masks import read_mask, save_mask
+from napari_retina_seg.io.masks import read_mask, read_region, save_mask
 
 shapes = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=20)
 
@@ -46,3 +47,30 @@ def test_other_programs_read_the_values(tmp_path):
     save_mask(tmp_path / "a.png", labels, OCT_LAYERS)
     assert np.array_equal(np.array(Image.open(tmp_path / "a.png")), labels)
     assert read_image(tmp_path / "a.png").pixels.shape[:2] == (2, 4)
+
+
+def test_a_region_is_what_is_not_zero_however_it_was_saved(tmp_path):
+    region = np.zeros((20, 30), bool)
+    region[4:9, 7:20] = True
+    palette = Image.fromarray(region.astype(np.uint8))
+    palette.putpalette([200, 200, 200, 10, 10, 10])  # 0 is brighter than what is marked
+    pictures = {
+        "palette.png": palette,
+        "bit.png": Image.fromarray(region),
+        "grey.png": Image.fromarray(region * np.uint8(255)),
+        "colour.png": Image.fromarray(region[..., np.newaxis] * np.uint8([9, 0, 0])),
+    }
+    for name, picture in pictures.items():
+        picture.save(tmp_path / name)
+    np.save(tmp_path / "real.npy", np.where(region, 0.25, np.nan))
+    for name in (*pictures, "real.npy"):
+        np.testing.assert_array_equal(read_region(tmp_path / name), region, err_msg=name)
+
+
+def test_a_region_of_a_volume_has_its_slices(tmp_path):
+    labels = np.zeros((3, 20, 30), np.uint8)
+    labels[1, 4:9] = 2
+    save_mask(tmp_path / "ours.tif", labels, OCT_LAYERS)
+    tifffile.imwrite(tmp_path / "theirs.tif", labels, photometric="minisblack")
+    for name in ("ours.tif", "theirs.tif"):
+        np.testing.assert_array_equal(read_region(tmp_path / name), labels > 0)

@@ -24,8 +24,9 @@ class Draft:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+        os.close(handle)
         self._temporary = Path(temporary)
-        self.file = os.fdopen(handle, "w+b")
+        self.file = self._temporary.open("w+b")  # by its name, which libraries ask for
 
     def keep(self) -> None:
         """Flush the file and put it in its place; a file of this name there is replaced."""
