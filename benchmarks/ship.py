@@ -14,7 +14,7 @@ from pathlib import Path
 from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.models.registry import BUNDLED, open_model
 
-LARGEST = 8 * 2**20  # bytes
+LARGEST = 8_000_000  # bytes
 KEPT = Path(__file__).resolve().parents[1] / "docs" / "runs"
 
 

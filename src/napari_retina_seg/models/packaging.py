@@ -23,14 +23,15 @@ _WORTH_COMPRESSING = 4096  # values
 def halve_weights(weights: Path) -> bytes:
     """Return the HDF5 weights file with float16 for float32, and without the optimiser's state."""
     buffer = io.BytesIO()
-    with h5py.File(weights, "r") as source, h5py.File(buffer, "w") as target:
+    without_times = _without_times(h5py.h5p.GROUP_CREATE)
+    with h5py.File(weights, "r") as source, _compact_file(buffer) as target:
 
         def copy(name: str, item: Any) -> None:
             if name.split("/", maxsplit=1)[0] == "optimizer":
                 return
             if isinstance(item, h5py.Group):
-                group = target.require_group(name)
-                group.attrs.update(item.attrs)
+                group = h5py.h5g.create(target.id, name.encode(), None, without_times)
+                h5py.Group(group).attrs.update(item.attrs)
                 return
             values = _half(item[()]) if item.dtype == np.float32 else item[()]
             # Compressed storage costs a small array more than it saves.
@@ -40,6 +41,25 @@ def halve_weights(weights: Path) -> bytes:
         target.attrs.update(source.attrs)
         source.visititems(copy)
     return buffer.getvalue()
+
+
+def _compact_file(buffer: io.BytesIO) -> h5py.File:
+    """Open an HDF5 file of the newer, smaller format, without the time of day in it.
+
+    h5py has no keyword for the latter, and the same weights shall have the same hash.
+    """
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, buffer)
+    creation = _without_times(h5py.h5p.FILE_CREATE)
+    name = repr(buffer).encode()
+    return h5py.File(h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, creation, access))
+
+
+def _without_times(kind: Any) -> Any:
+    properties = h5py.h5p.create(kind)
+    properties.set_obj_track_times(False)
+    return properties
 
 
 def _half(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
