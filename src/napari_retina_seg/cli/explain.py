@@ -364,7 +364,7 @@ def _figure_path(request: Request, path: Path) -> Path:
 def _save_figure(request: Request, path: Path, image: RetinaImage, shown: Explanation) -> None:
     from napari_retina_seg.io.explanations import save_panels
 
-    title = f"{image.name}, slice {shown.index}" if image.is_volume else image.name
+    title = f"Slice {shown.index} of {image.name}" if image.is_volume else image.name
     save_panels(shown, image.plane(shown.index), _figure_path(request, path), title=title)
 
 

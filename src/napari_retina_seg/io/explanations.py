@@ -253,7 +253,7 @@ def _draw(explanation: Explanation, plane: npt.NDArray[Any], title: str) -> Figu
     for value, heat in zip(explanation.values, explanation.maps, strict=True):
         label = explanation.scheme.classes[value]
         same = label.name == label.abbreviation
-        name = label.name if same else f"{label.name} ({label.abbreviation})"
+        name = label.name if same else f"{label.abbreviation}: {label.name}"
         axes = panels.add(grey, name, label.color)
         top = float(heat.max())
         if top > 0:

@@ -68,11 +68,12 @@ class Panels:
         axes.set(xticks=[], yticks=[])
         self.show(axes, picture, cmap="gray", vmin=0, vmax=255)
         room = int(self._grid.width * _TITLE_TEXT) - 3 * bool(color)
-        name = "\n".join(textwrap.wrap(title, room, max_lines=2, placeholder=" …"))
+        name = title if len(title) <= 2 * room else f"{title[: 2 * room - 4]}…"
+        lines = textwrap.wrap(name, room, max_lines=2, placeholder=" …", break_on_hyphens=False)
         top = bottom + self._grid.height + 0.05
         if color:
             self._write(left, top, "■", color=color)
-        self._write(left + 0.16 * bool(color), top, name)
+        self._write(left + 0.16 * bool(color), top, "\n".join(lines))
         self._count += 1
         return axes
 
