@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from helpers import write_png
-from napari_retina_seg.cli.explain import MethodName
+from napari_retina_seg.cli.explain_options import MethodName
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume

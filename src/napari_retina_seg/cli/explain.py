@@ -6,10 +6,9 @@ import re
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -26,6 +25,19 @@ from napari_retina_seg.cli.batch import (
     work_through,
 )
 from napari_retina_seg.cli.console import Bar, UsageError, start_engine
+from napari_retina_seg.cli.explain_options import (
+    ClassNames,
+    Format,
+    FormatOption,
+    LayerName,
+    MapFormat,
+    MapOption,
+    MethodName,
+    MethodOption,
+    PointText,
+    RegionFile,
+    Slice,
+)
 from napari_retina_seg.cli.inputs import check_outputs, expand
 from napari_retina_seg.core.errors import ImageError, RetinaSegError
 from napari_retina_seg.core.progress import CancelToken, Progress
@@ -40,30 +52,6 @@ if TYPE_CHECKING:
     from napari_retina_seg.models.registry import ModelFolder
 
     Job = Generator[Progress, None, tuple[int, ...]]
-
-
-class MethodName(StrEnum):
-    """How activations and gradients become a map."""
-
-    GRAD_CAM = "grad-cam"
-    GRAD_CAM_PLUS_PLUS = "grad-cam++"
-    HIRES_CAM = "hirescam"
-    LAYER_CAM = "layercam"
-
-
-class Format(StrEnum):
-    """Of the figure."""
-
-    PNG = "png"
-    SVG = "svg"
-    PDF = "pdf"
-
-
-class MapFormat(StrEnum):
-    """Of the maps."""
-
-    NPY = "npy"
-    TIFF = "tiff"
 
 
 @dataclass(frozen=True)
@@ -156,52 +144,14 @@ def explain_command(
     out: Out,
     model: ModelName = None,
     modality: KindOfImage = None,
-    classes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            "-c",
-            metavar="CLASS",
-            help="Name, abbreviation or value of a class, such as RNFL; can be given several"
-            " times. By default all classes.",
-        ),
-    ] = None,
-    layer: Annotated[
-        str,
-        typer.Option(
-            help="Layer of the network, such as 'encoder 2', 'bottleneck' or 'decoder 1'; by"
-            " default the recommended one.",
-            show_default=False,
-        ),
-    ] = "",
-    method: Annotated[
-        MethodName | None,
-        typer.Option(
-            case_sensitive=False,
-            help="How a map is computed; by default the recommended way.",
-        ),
-    ] = None,
-    index: Annotated[
-        int | None, typer.Option("--slice", min=0, help="Only this slice of a volume.")
-    ] = None,
-    region: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MASK",
-            help="Ask about the pixels that are not 0 in this file, of the image's size; by"
-            " default about all pixels that the model gives the class.",
-        ),
-    ] = None,
-    point: Annotated[
-        str | None,
-        typer.Option(metavar="ROW,COLUMN", help="Ask about one pixel, such as 240,400."),
-    ] = None,
-    form: Annotated[
-        Format, typer.Option("--format", case_sensitive=False, help="Of the figure.")
-    ] = Format.PNG,
-    maps: Annotated[
-        MapFormat, typer.Option(case_sensitive=False, help="Of the maps.")
-    ] = MapFormat.NPY,
+    classes: ClassNames = None,
+    layer: LayerName = "",
+    method: MethodOption = None,
+    index: Slice = None,
+    region: RegionFile = None,
+    point: PointText = None,
+    form: FormatOption = Format.PNG,
+    maps: MapOption = MapFormat.NPY,
     overwrite: Overwrite = False,
 ) -> None:
     """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
