@@ -18,17 +18,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from skimage.data import retina
 from skimage.transform import resize
 from tables import markdown_table, replace_section
 
 from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.core.target import Point
 from napari_retina_seg.engine import predict
 from napari_retina_seg.engine.decode import decode
-from napari_retina_seg.models.registry import find_model
+from napari_retina_seg.engine.explain import LastPass, explain, explain_image
+from napari_retina_seg.models.registry import BUNDLED, ModelFolder, find_model, list_models
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 7
@@ -40,6 +44,7 @@ def main() -> None:
         print(json.dumps(ALONE[sys.argv[1]]()))
         return
     rows = [*inference("oct-layers", phantom_bscan().image), *inference("fundus-vessels", photo())]
+    rows += explanations()
     rows += [in_a_process(name) for name in ALONE]
     rows += starts()
     facts = {
@@ -52,8 +57,9 @@ def main() -> None:
     write_documents(facts)
 
 
-def photo() -> RetinaImage:
-    return RetinaImage(retina(), color=True, modality=Modality.FUNDUS, name="retina")
+def photo(size: int = 1411) -> RetinaImage:
+    pixels = cv2.resize(retina(), (size, size), interpolation=cv2.INTER_AREA)
+    return RetinaImage(pixels, color=True, modality=Modality.FUNDUS, name="retina")
 
 
 def median(work: Callable[[], Any]) -> float:
@@ -98,6 +104,51 @@ def row(what: str, seconds: float, peer: str, peer_seconds: float, **more: Any) 
         "ratio": seconds / peer_seconds,
         **more,
     }
+
+
+def explanations() -> list[dict[str, Any]]:
+    """Compare maps of evidence with the bare forward pass of the same network."""
+    rows = []
+    for model in list_models():
+        if not model.path.is_relative_to(BUNDLED):
+            continue
+        image = phantom_bscan().image if model.spec.modality is Modality.OCT else photo(576)
+        first = len(model.spec.scheme) // 2
+        point = Point(*(side // 2 for side in image.grid))
+        bare, tensor = bare_pass(model, image)
+        one = median(lambda: explain_image(image, model, Question((first,), target=point)))  # noqa: B023
+        size = f"{tensor.shape[0]} × {tensor.shape[1]}"
+        rows.append(row(f"`{model.name}`, {size}: a map for a point", one, BARE, bare))
+    return [*rows, all_classes()]
+
+
+def all_classes() -> dict[str, Any]:
+    """Compare the maps of all layers with the forward pass, and a backward pass for each."""
+    image, model = phantom_bscan().image, find_model("oct-layers")
+    last = LastPass()
+
+    def ask(values: tuple[int, ...], kept: LastPass) -> None:
+        for _ in explain(image, model, Question(values), last=kept):
+            pass
+
+    ask((1,), last)
+    backward = median(lambda: ask((1,), last))
+    both = median(lambda: ask((1,), LastPass()))
+    everything = median(lambda: ask((), LastPass()))
+    classes = len(model.spec.scheme)
+    return row(
+        f"`oct-layers`: maps of all {classes} classes",
+        everything,
+        f"a forward and {classes} backward passes",
+        both + (classes - 1) * backward,
+    )
+
+
+def bare_pass(model: ModelFolder, image: RetinaImage) -> tuple[float, np.ndarray]:
+    predictor = predict.load_predictor(model)
+    tensor = model.spec.preprocessing.prepare(image.plane(), image.spacing).tensor
+    padded = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
+    return median(lambda: predictor.run(padded)), tensor
 
 
 def volume() -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""Tables, curves and the guide on maps of evidence, from the figures of ``explain.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tables import markdown_table
+
+from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
+from napari_retina_seg.io.plots import figure_png
+
+SHARES = (0.02, 0.05, 0.15, 0.4)
+UNLIKE = 0.5  # rank correlation with an untrained network from which on a map is no evidence
+OFFERED = f"{RECOMMENDED_PLACE}, {RECOMMENDED_METHOD.value}"
+
+
+def write_documents(results: Mapping[str, Any], root: Path) -> None:
+    guide = (root / "docs/explain_template.md").read_text(encoding="utf-8")
+    parts = {
+        "summary": summary(results),
+        "favoured": favoured(results),
+        "models": "\n\n".join(map_tables(results)),
+    }
+    for name, text in parts.items():
+        guide = guide.replace(f"<!-- {name} -->", text)
+    (root / "docs/explain.md").write_text(guide, encoding="utf-8")
+    (root / "docs/images/explain_curves.png").write_bytes(figure_png(draw_curves(results)))
+
+
+def score(figures: Mapping[str, Any]) -> float:
+    """How much sooner the class comes by the map's order than it goes: insertion - deletion."""
+    return float(np.mean(figures["insertion"]) - np.mean(figures["deletion"]))
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """Return a table of methods and places, as means over all models that have the place."""
+    names = sorted({name for model in results.values() for name in model["maps"]}, key=order)
+    rows = []
+    for name in names:
+        found = [model["maps"][name] for model in results.values() if name in model["maps"]]
+        rows.append((name, found))
+    return markdown_table(
+        [
+            "layer, method",
+            "models",
+            "insertion",
+            "deletion",
+            "difference",
+            "mass inside",
+            "mass near",
+            "like an untrained network's",
+        ],
+        [[name, str(len(found)), *cells(found)] for name, found in rows],
+    )
+
+
+def favoured(results: Mapping[str, Any]) -> str:
+    """Say which layer and method are offered first, and which would be by the figures."""
+    common = set.intersection(*(set(model["maps"]) for model in results.values()))
+    merits = {}
+    for name in common:
+        found = [model["maps"][name] for model in results.values()]
+        if name.startswith("decoder 0") or "likeness" not in found[0]:
+            continue
+        if np.mean([each["likeness"] for each in found]) < UNLIKE:
+            merits[name] = np.mean([score(each) + each["near"] for each in found])
+    best = sorted(merits, key=merits.__getitem__, reverse=True)[:3]
+    if best[0] != OFFERED:
+        raise SystemExit(f"The figures favour '{best[0]}', but '{OFFERED}' is offered first.")
+    ranking = ", ".join(f"*{name}* ({merits[name]:.2f})" for name in best)
+    return (
+        f"Offered first is **{OFFERED}**: among the layers that every model has, without the finest"
+        f" decoder and without maps whose likeness to an untrained network's is {UNLIKE} or more,"
+        " it has the largest sum of difference and mass near, as a mean over the models. The best"
+        f" three: {ranking}."
+    )
+
+
+def map_tables(results: Mapping[str, Any]) -> list[str]:
+    header = ["layer, method", "insertion", "deletion", "difference", "mass inside", "mass near"]
+    return [
+        f"### {name}\n\nClasses asked about: {', '.join(model['classes'])}.\n\n"
+        + markdown_table(
+            [*header, "like an untrained network's"],
+            [[each, *cells([model["maps"][each]])] for each in sorted(model["maps"], key=order)],
+        )
+        for name, model in results.items()
+    ]
+
+
+def cells(found: list[Mapping[str, Any]]) -> list[str]:
+    likeness = [each["likeness"] for each in found if "likeness" in each]
+    values = [
+        np.mean([np.mean(each["insertion"]) for each in found]),
+        np.mean([np.mean(each["deletion"]) for each in found]),
+        np.mean([score(each) for each in found]),
+        np.mean([each["inside"] for each in found]),
+        np.mean([each["near"] for each in found]),
+    ]
+    return [*(f"{value:.2f}" for value in values), f"{np.mean(likeness):.2f}" if likeness else ""]
+
+
+def order(name: str) -> tuple[int, int, str]:
+    """Sort as the network computes: encoders, bottleneck, decoders; then what it does not."""
+    place, _, method = name.partition(", ")
+    kind, _, level = place.partition(" ")
+    depth = int(level) if level else 0
+    ranks = {"encoder": (0, depth), "bottleneck": (1, 0), "decoder": (2, -depth)}
+    return (*ranks.get(kind, (3, 0)), method)
+
+
+def draw_curves(results: Mapping[str, Any]) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 2.6 * -(-len(results) // 3)), layout="constrained")
+    axes = figure.subplots(-(-len(results) // 3), 3, sharex=True, sharey=True, squeeze=False)
+    for axis in axes.ravel()[len(results) :]:
+        axis.set_axis_off()
+    percent = [100 * share for share in SHARES]
+    shown = {OFFERED: "#0072b2", "edges": "#d55e00", "random": "0.5"}
+    for axis, (name, model) in zip(axes.ravel(), results.items(), strict=False):
+        for key, color in shown.items():
+            figures = model["maps"][key]
+            axis.plot(percent, figures["insertion"], color=color, label=f"{key}: shown first")
+            axis.plot(percent, figures["deletion"], "--", color=color, label="removed first")
+        axis.set(title=name, ylim=(0, 1), xscale="log", xticks=percent)
+        axis.set_xticklabels([f"{value:.0f} %" for value in percent])
+        axis.minorticks_off()
+        axis.legend(fontsize=6)
+    figure.supylabel("Dice of the class to the whole image's")
+    figure.supxlabel("pixels by the map's order")
+    return figure
