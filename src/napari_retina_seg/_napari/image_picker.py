@@ -37,7 +37,7 @@ _MODALITIES = (
     (Modality.FUNDUS, "Fundus photograph"),
     (Modality.UNKNOWN, "Unknown"),
 )
-_NO_SLICES = "A single image has no slices: it is segmented as a whole."
+_NO_SLICES = "A single image has no slices: all of it is taken."
 
 
 class ImagePicker(QWidget):
@@ -56,7 +56,7 @@ class ImagePicker(QWidget):
         self._viewer = viewer
         self._layers: list[Image] = []
         self._box = narrow(QComboBox())
-        self._box.setToolTip("The image layer to segment; it follows the layer you select.")
+        self._box.setToolTip("The image layer to work on; it follows the layer you select.")
         self._kind = narrow(QComboBox())
         self._kind.setToolTip(
             "What kind of image it is. It is guessed from the pixels: change it if it is wrong."
@@ -180,8 +180,8 @@ class ImagePicker(QWidget):
     def _offer_slices(self, volume: bool) -> None:
         self.this_slice.setEnabled(volume)
         self.whole.setEnabled(volume)
-        self.this_slice.setToolTip("Segment the slice that is shown." if volume else _NO_SLICES)
-        self.whole.setToolTip("Segment every slice of the volume." if volume else _NO_SLICES)
+        self.this_slice.setToolTip("Take the slice that is shown." if volume else _NO_SLICES)
+        self.whole.setToolTip("Take every slice of the volume." if volume else _NO_SLICES)
 
     def _show_question(self) -> None:
         asks = self.layer is not None and self.modality is Modality.UNKNOWN

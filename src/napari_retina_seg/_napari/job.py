@@ -1,12 +1,14 @@
-"""One segmentation in a thread, as the dock and the activity dock see it."""
+"""Work in a thread, as a dock and the activity dock see it; segmenting is one such work."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -68,21 +70,32 @@ class Task:
     uncertainty: bool = False
 
 
-def work(task: Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
+class Work(Protocol):
+    """What any job is to do: it tells which image and which model it is about."""
+
+    @property
+    def image(self) -> RetinaImage:
+        """What is worked on."""
+
+    @property
+    def model(self) -> ModelFolder:
+        """What works."""
+
+
+Steps = Generator[Progress, None, Outcome]
+
+
+def work(task: Task, token: CancelToken) -> Steps:
     """Segment, and turn every way in which that can fail into an outcome."""
+    return (yield from told(_segment(task, token), task))
+
+
+def told(steps: Steps, task: Work) -> Steps:
+    """Walk through work, and turn every way in which it can fail into an outcome."""
     # A RuntimeError that left a generator worker would end it without a word.
     try:
         load_engine()
-        from napari_retina_seg.engine.predict import segment
-
-        segmentation = yield from segment(
-            task.image,
-            task.model,
-            index=task.index,
-            probabilities=task.probabilities or task.uncertainty,
-            token=token,
-        )
-        uncertainty = segmentation.uncertainty() if task.uncertainty else None
+        return (yield from steps)
     except Cancelled as error:
         return Outcome(End.CANCELLED, str(error))
     except RetinaSegError as error:
@@ -90,20 +103,32 @@ def work(task: Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
     except MemoryError:
         return Outcome(
             End.FAILED,
-            f"There is not enough memory for '{task.image.name}': close other layers, or segment"
+            f"There is not enough memory for '{task.image.name}': close other layers, or choose"
             " one slice.",
         )
     except Exception as error:
-        log.exception("segmenting '%s' with '%s' failed", task.image.name, task.model.name)
+        log.exception("'%s' failed on '%s'", task.model.name, task.image.name)
         return Outcome(
             End.FAILED,
             f"'{task.model.name}' failed on '{task.image.name}': {type(error).__name__}: {error}.",
         )
+
+
+def _segment(task: Task, token: CancelToken) -> Steps:
+    from napari_retina_seg.engine.predict import segment
+
+    segmentation = yield from segment(
+        task.image,
+        task.model,
+        index=task.index,
+        probabilities=task.probabilities or task.uncertainty,
+        token=token,
+    )
     return Outcome(
         End.ENDED,
         segmentation=segmentation,
         probabilities=task.probabilities,
-        uncertainty=uncertainty,
+        uncertainty=segmentation.uncertainty() if task.uncertainty else None,
     )
 
 
@@ -116,7 +141,16 @@ class _ActivityBar(cancelable_progress):
 
 
 class Job(QObject):
-    """A running segmentation.
+    """Work that is running.
+
+    Parameters
+    ----------
+    steps : callable
+        Given the task and a token, a generator of `Progress` that returns an `Outcome`.
+    task : Work
+        Values only, no layers.
+    parent : QObject
+        Who waits for it.
 
     Signals
     -------
@@ -129,14 +163,18 @@ class Job(QObject):
     progressed = Signal(object, str)
     done = Signal(object)
 
-    def __init__(self, task: Task, parent: QObject) -> None:
+    def __init__(
+        self, steps: Callable[[Any, CancelToken], Steps], task: Work, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._token = CancelToken()
         self._over = False
+        self._steps: deque[Progress] = deque()
+        self._ending: Outcome | None = None
         self._started = time.monotonic()
         self._title = f"{task.image.name} · {task.model.name}"
         self._bar: _ActivityBar | None = None
-        self._worker = create_worker(work, task, self._token, _start_thread=False)
+        self._worker = create_worker(steps, task, self._token, _start_thread=False)
         self._worker.yielded.connect(self._on_step)
         self._worker.returned.connect(self._finish)
         self._worker.aborted.connect(self._on_abort)
@@ -163,6 +201,17 @@ class Job(QObject):
             self._bar.close()
 
     def _on_step(self, step: Progress) -> None:
+        """Handle steps one after the other: handling one lets Qt bring the next."""
+        self._steps.append(step)
+        if len(self._steps) > 1:
+            return
+        while self._steps:
+            self._show_step(self._steps[0])
+            self._steps.popleft()
+        if self._ending is not None:
+            self._finish(self._ending)
+
+    def _show_step(self, step: Progress) -> None:
         if self._over:
             return
         if step.done == 0:
@@ -181,7 +230,9 @@ class Job(QObject):
         self._finish(Outcome(End.FAILED, "The work stopped without a result: try again."))
 
     def _finish(self, outcome: Outcome) -> None:
-        if self._over:
+        if self._steps and self._ending is None:
+            self._ending = outcome  # the steps come first
+        if self._over or self._steps:
             return
         self._over = True
         self._bar.close()

@@ -10,6 +10,7 @@ import napari
 
 PLUGIN = "napari-retina-seg"
 SEGMENT_WIDGET = "Segment"
+EXPLAIN_WIDGET = "Explain"
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,29 @@ def segment_current(viewer: napari.Viewer) -> None:
     """Segment the selected layer, opening the dock if it is not there."""
     from napari_retina_seg._napari.segment_widget import SegmentWidget
 
+    _dock(viewer, SegmentWidget, SEGMENT_WIDGET).segment_selected()
+
+
+def explain_current(viewer: napari.Viewer) -> None:
+    """Explain what is chosen in the Explain dock, opening it if it is not there."""
+    from napari_retina_seg._napari.explain_widget import ExplainWidget
+
+    _dock(viewer, ExplainWidget, EXPLAIN_WIDGET).explain()
+
+
+def _dock(viewer: napari.Viewer, kind: type, name: str) -> Any:
     docked = viewer.window.dock_widgets.values()
-    widget = next((each for each in docked if isinstance(each, SegmentWidget)), None)
+    widget = next((each for each in docked if isinstance(each, kind)), None)
     if widget is None:  # napari's menus and this call would not find each other's dock
-        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
     widget.parent().show()
     widget.parent().raise_()
-    widget.segment_selected()
+    return widget
 
 
 SEGMENT = Shortcut("Ctrl+Shift+M", "Segment the selected image layer", segment_current)
-SHORTCUTS = (SEGMENT,)
+EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain what the model draws", explain_current)
+SHORTCUTS = (SEGMENT, EXPLAIN)
 
 
 def bind(context: object = None) -> None:  # noqa: ARG001 - npe2 hands its context over

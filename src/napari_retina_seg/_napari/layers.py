@@ -130,12 +130,12 @@ def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None =
     """
     if layer.ndim < 3:
         return Position()
-    data = _data_point(layer, point, units)
+    data = data_point(layer, point, units)
     inside = np.clip(data, 0, np.array(finest(layer).shape[: layer.ndim]) - 1)
     return Position(tuple(inside[:-3].tolist()), int(inside[-3]))
 
 
-def _data_point(
+def data_point(
     layer: Image, point: Sequence[float], units: Sequence[Any] | None
 ) -> npt.NDArray[np.int_]:
     """Return the nearest pixel of a layer, or beside it, to a point of the viewer's world."""
@@ -157,7 +157,7 @@ def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None 
     if not is_volume(layer):
         return False
     shape = np.array(finest(layer).shape[: layer.ndim - 2])
-    place = _data_point(layer, point, units)[: layer.ndim - 2]
+    place = data_point(layer, point, units)[: layer.ndim - 2]
     return bool(((place < 0) | (place >= shape)).any())
 
 

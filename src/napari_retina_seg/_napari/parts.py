@@ -8,8 +8,11 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QLayout,
+    QProgressBar,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QWidget,
@@ -17,6 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.progress import Progress
 
 _LABELS = 60  # px; the names of the rows, one width in all parts
 
@@ -47,6 +51,13 @@ def scrolling(inner: QWidget) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(inner)
     return area
+
+
+def large(button: QPushButton) -> QPushButton:
+    """Make a button that is pressed most look so."""
+    button.setMinimumHeight(44)
+    button.setStyleSheet("QPushButton { font-size: 15px; font-weight: bold; }")
+    return button
 
 
 def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:
@@ -81,3 +92,45 @@ class Fold(QCollapsible):
 
     def _show_sign(self, on: bool) -> None:
         self.setText(f"{'▾' if on else '▸'} {self._title}")
+
+
+class WorkRow(QWidget):
+    """How far a job is, the time left and Cancel; there while a job is at work.
+
+    Parameters
+    ----------
+    what : str
+        What the job makes, in words.
+    keeps_place : bool
+        Whether its place stays empty in between, so that nothing jumps where jobs are short.
+    """
+
+    def __init__(self, what: str, keeps_place: bool = False) -> None:
+        super().__init__()
+        self.progress = QProgressBar()
+        self.progress.setToolTip(f"How far {what} is.")
+        self.time_left = QLabel()
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop after the current step; nothing is changed.")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.progress, self.time_left, self.cancel_button):
+            row.addWidget(widget)
+        if keeps_place:
+            self.setMinimumHeight(self.sizeHint().height())
+        self.show_work(False)
+
+    def show_work(self, on: bool) -> None:
+        """Appear for a new job, or go."""
+        self.progress.setRange(0, 0)
+        self.time_left.setText("")
+        self.cancel_button.setEnabled(on)
+        for widget in (self.progress, self.time_left, self.cancel_button):
+            widget.setVisible(on)
+
+    def show_step(self, step: Progress, time_left: str) -> None:
+        """Show a step of the job."""
+        known = step.total > 1 and step.done > 0
+        self.progress.setRange(0, step.total if known else 0)
+        self.progress.setValue(step.done if known else -1)
+        self.time_left.setText(time_left)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import napari
 from napari.layers import Image, Layer
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -18,14 +15,15 @@ from qtpy.QtWidgets import (
 from superqt.utils import create_worker
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.image_picker import ImagePicker
-from napari_retina_seg._napari.job import End, Job, Outcome, Task
+from napari_retina_seg._napari.job import End, Job, Outcome, Task, work
 from napari_retina_seg._napari.keys import SEGMENT, bind
 from napari_retina_seg._napari.layers import KEY, is_image, is_volume, retina_image
 from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.native import load_engine
-from napari_retina_seg._napari.parts import Fold, scrolling, text
+from napari_retina_seg._napari.parts import Fold, WorkRow, large, text
 from napari_retina_seg._napari.results import (
     MaskInfo,
     Target,
@@ -38,11 +36,10 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.models.registry import ModelFolder
 
-_WIDTH = 330  # px
 _ABOUT = "For research and annotation only. Retina Seg is not a medical device."
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(Dock):
     """Segment the selected image layer with a model that fits it.
 
     Signals
@@ -65,10 +62,9 @@ class SegmentWidget(QWidget):
         self.models = ModelPicker(self._settings)
         self.legend = Legend(viewer)
         self.status = StatusLine()
-        self.button = QPushButton("Segment")
-        self.cancel_button = QPushButton("Cancel")
-        self.progress = QProgressBar()
-        self.time_left = QLabel()
+        self.button = large(QPushButton("Segment"))
+        self.work = WorkRow("the segmentation")
+        self.cancel_button = self.work.cancel_button
         self.probabilities = QCheckBox("Add class probabilities")
         self.uncertainty = QCheckBox("Add uncertainty map")
         self._lay_out()
@@ -104,7 +100,7 @@ class SegmentWidget(QWidget):
             self.status.say_end(End.FAILED, str(error))
             return
         self._settings.remember_model(self.images.modality, model.name)
-        self._job = Job(task, self)
+        self._job = Job(work, task, self)
         self._job.progressed.connect(self._on_progress)
         self._job.done.connect(self._on_done)
         self._show_work(True)
@@ -146,27 +142,17 @@ class SegmentWidget(QWidget):
     # How it is put together
 
     def _lay_out(self) -> None:
-        self.button.setMinimumHeight(44)
-        self.button.setStyleSheet("QPushButton { font-size: 15px; font-weight: bold; }")
-        self.cancel_button.setToolTip("Stop after the current step; nothing is changed.")
-        self.progress.setToolTip("How far the segmentation is.")
-        work = QHBoxLayout()
-        for widget in (self.progress, self.time_left, self.cancel_button):
-            work.addWidget(widget)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
-        layout.addWidget(self.button)
-        layout.addLayout(work)
-        for widget in (self.status, self.images, self.models, self.legend):
+        for widget in (self.button, self.work, self.status):
+            layout.addWidget(widget)
+        for widget in (self.images, self.models, self.legend):
             layout.addWidget(widget)
         for widget in (self._advanced(), self.models.card, text(_ABOUT)):
             layout.addWidget(widget)
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolling(inner))
-        self.setMinimumWidth(_WIDTH)
+        self.scroll(inner)
         self._show_work(False)
 
     def _advanced(self) -> Fold:
@@ -229,10 +215,7 @@ class SegmentWidget(QWidget):
         create_worker(_warm, model, _start_thread=True, _ignore_errors=True)
 
     def _on_progress(self, step: Progress, time_left: str) -> None:
-        known = step.total > 1 and step.done > 0
-        self.progress.setRange(0, step.total if known else 0)
-        self.progress.setValue(step.done if known else -1)
-        self.time_left.setText(time_left)
+        self.work.show_step(step, time_left)
         if self.cancel_button.isEnabled():
             self.status.say(f"{step.message}.")
 
@@ -247,21 +230,12 @@ class SegmentWidget(QWidget):
         self.finished.emit(outcome)
 
     def _show_work(self, on: bool) -> None:
-        self.progress.setRange(0, 0)
-        self.time_left.setText("")
-        for widget in (self.progress, self.time_left, self.cancel_button):
-            widget.setVisible(on)
-        self.cancel_button.setEnabled(on)
+        self.work.show_work(on)
         self.button.setEnabled(not on)
         self.button.setText("Segmenting…" if on else "Segment")
 
-    def event(self, event: QEvent) -> bool:
-        """Stop everything when napari takes the widget out of its dock."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._close_down()
-        return super().event(event)
-
-    def _close_down(self) -> None:
+    def close_down(self) -> None:
+        """Stop the work and stop listening: the dock is going away."""
         if self._job is not None:
             self._job.abandon()
             self._job = None

@@ -1,4 +1,4 @@
-"""What the dock remembers from one session to the next."""
+"""What the docks remember from one session to the next."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ PROBABILITIES = "advanced/probabilities"
 UNCERTAINTY = "advanced/uncertainty"
 ADVANCED_OPEN = "advanced/open"
 CARD_OPEN = "card/open"
+COLORS = "explain/colors"
+SCALE = "explain/scale"
 
 
 class Settings:
@@ -39,3 +41,11 @@ class Settings:
     def remember_switch(self, key: str, on: bool) -> None:
         """Remember whether something is switched on."""
         self._file.setValue(key, on)
+
+    def choice(self, key: str, default: str) -> str:
+        """Return the words of what was chosen last."""
+        return str(self._file.value(key, default))
+
+    def remember_choice(self, key: str, words: str) -> None:
+        """Remember the words of what was chosen."""
+        self._file.setValue(key, words)

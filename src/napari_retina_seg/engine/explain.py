@@ -32,7 +32,9 @@ from napari_retina_seg.models.spec import ModelSpec, ThresholdPostprocessing
 
 Array = npt.NDArray[np.float32]
 
+# What the table of docs/explain.md favours.
 RECOMMENDED_METHOD = Method.GRAD_CAM
+RECOMMENDED_PLACE = "decoder 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +173,29 @@ def explain(
     return tuple(skipped)
 
 
+def draw(
+    image: RetinaImage,
+    model: ModelFolder,
+    question: Question,
+    *,
+    index: int,
+    last: LastPass,
+    token: CancelToken,
+) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
+    """Draw the mask of a plane, so that a question can be about the class drawn somewhere.
+
+    The arguments are those of `explain`; the forward pass is kept for the question.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` uint8 on the image's own grid.
+    """
+    check_fit(image, model)
+    yield Progress(0, 1, f"Loading {model.name}")
+    return (yield from _Asker(model, question, last, token).draw(image, index))
+
+
 def explain_image(
     image: RetinaImage,
     model: str | Path | ModelFolder | None = None,
@@ -229,6 +254,13 @@ class _Asker:
         self._target = question.target
         self._last = last
         self._token = token
+
+    def draw(
+        self, image: RetinaImage, index: int
+    ) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
+        """Draw the mask of one plane."""
+        one = yield from self._passed(image, index)
+        return one.labels
 
     def ask(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
         """Explain one plane."""
@@ -323,8 +355,8 @@ def _halves(opened: _Opened, layer: str) -> Halves:
 
 
 def _recommended(places: Sequence[Place]) -> Place:
-    decoders = [place for place in places if place.name.startswith("decoder")]
-    return decoders[len(decoders) // 2] if decoders else places[-1]
+    named = (place for place in places if place.name == RECOMMENDED_PLACE)
+    return next(named, places[-1])
 
 
 def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:

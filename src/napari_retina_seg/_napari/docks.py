@@ -1,0 +1,57 @@
+"""What all docks of the plugin have in common."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.parts import scrolling
+
+_WIDTH = 330  # px
+
+
+class Dock(QWidget):
+    """A dock that scrolls, stands in one place with its siblings, and leaves nothing behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._joined = False
+
+    def scroll(self, inner: QWidget) -> None:
+        """Fill the dock."""
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolling(inner))
+        self.setMinimumWidth(_WIDTH)
+
+    def close_down(self) -> None:
+        """Stop the work and stop listening: the dock is going away."""
+        raise NotImplementedError
+
+    def event(self, event: QEvent) -> bool:
+        """Join the siblings when shown; stop when napari takes the widget out of its dock."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_down()
+        if event.type() == QEvent.Type.Show:
+            self._join()
+        return super().event(event)
+
+    def _join(self) -> None:
+        """Become a tab beside a sibling: below each other, both would be too small."""
+        main, own = self.window(), _frame(self)
+        if self._joined or not isinstance(main, QMainWindow) or own is None:
+            return
+        self._joined = True  # from now on it stands where a person puts it
+        for other in main.findChildren(Dock):
+            frame = _frame(other)
+            if other is self or frame is None or frame.isFloating():
+                continue
+            if main.dockWidgetArea(frame) == main.dockWidgetArea(own):
+                main.tabifyDockWidget(frame, own)
+                own.raise_()
+
+
+def _frame(widget: QWidget) -> QDockWidget | None:
+    while widget is not None and not isinstance(widget, QDockWidget):
+        widget = widget.parent()
+    return widget

@@ -1,0 +1,132 @@
+"""All that is chosen in the Explain dock, and the task that it makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.explain_job import ExplainTask
+from napari_retina_seg._napari.explain_pickers import ClassPicker, LookPicker, MethodPicker
+from napari_retina_seg._napari.image_picker import ImagePicker
+from napari_retina_seg._napari.layer_picker import LayerPicker
+from napari_retina_seg._napari.layers import is_volume, retina_image
+from napari_retina_seg._napari.model_picker import ModelPicker
+from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.target_picker import POINT, TargetPicker
+from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.engine.explain import LastPass
+
+if TYPE_CHECKING:
+    import napari
+
+
+class Choices(QWidget):
+    """The rows from the image to the look, each offering what fits those above it.
+
+    Signals
+    -------
+    image_changed : ()
+        Another image, or another kind.
+    changed : ()
+        A person chose anything else, but for the look.
+    """
+
+    image_changed = Signal()
+    changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        settings = Settings()
+        self._about: tuple[Image | None, Modality] | None = None
+        self._last = LastPass()
+        self.images = ImagePicker(viewer)
+        self.models = ModelPicker(settings)
+        self.classes = ClassPicker()
+        self.layers = LayerPicker()
+        self.methods = MethodPicker()
+        self.targets = TargetPicker(viewer)
+        self.looks = LookPicker(settings)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        for picker in (self.images, self.models, self.classes, self.layers, self.methods):
+            rows.addWidget(picker)
+        rows.addWidget(self.targets)
+        rows.addWidget(self.looks)
+        self.images.changed.connect(self._on_image)
+        self.images.this_slice.toggled.connect(self.changed)
+        self.models.changed.connect(self._on_model)
+        self.targets.changed.connect(self._on_target)
+        for picker in (self.classes, self.layers, self.methods):
+            picker.changed.connect(self.changed)
+        self._on_image()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all slices of a volume are chosen; a point is on one."""
+        layer = self.images.layer
+        volume = layer is not None and is_volume(layer) and self.images.whole.isChecked()
+        return volume and self.targets.kind != POINT
+
+    def why_not(self) -> str:
+        """Say why nothing can be explained, or nothing."""
+        if self.images.layer is None:
+            return "Open an image, or select an image layer."
+        if self.images.modality is Modality.UNKNOWN:
+            return "Choose the kind of image first."
+        if self.models.model is None:
+            return "There is no model for this kind of image: add a model folder."
+        return self.targets.why_not(self.images.layer)
+
+    def task(self, target: Target) -> ExplainTask:
+        """Return what is to be done, as values.
+
+        Raises
+        ------
+        RetinaSegError
+            If the layer holds no image, or the target is empty or outside.
+        """
+        place = self.layers.place
+        question = Question(
+            values=self.classes.values,
+            layer="" if place is None else place.layer,  # not known yet: the recommended one
+            method=self.methods.method,
+            target=self.targets.target(target),
+        )
+        return ExplainTask(
+            retina_image(target.layer, target.at),
+            self.models.model,
+            question,
+            target.index,
+            self._last,
+            as_drawn=self.classes.is_there,
+        )
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self.images.disconnect_viewer()
+        self.targets.disconnect_viewer()
+        self.layers.forget()
+
+    def _on_image(self) -> None:
+        about = self.images.layer, self.images.modality
+        if about == self._about:
+            return
+        self._about = about
+        self.models.offer(self.images.modality)
+        self.image_changed.emit()
+        self._on_model()
+
+    def _on_model(self) -> None:
+        self.layers.offer(self.models.model)
+        self._on_target()
+
+    def _on_target(self) -> None:
+        model = self.models.model
+        scheme = None if model is None else model.spec.scheme
+        self.classes.offer(scheme, there=self.targets.kind == POINT)
+        self.changed.emit()

@@ -1,0 +1,126 @@
+"""Questions to a model in a thread: maps for the viewer, or panels in a file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_retina_seg._napari.job import End, Outcome, Steps, told
+from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.target import Point
+from napari_retina_seg.engine.explain import Explained, LastPass, draw, explain, find_place
+from napari_retina_seg.engine.explain import list_places as _list_places
+from napari_retina_seg.engine.places import Place
+from napari_retina_seg.models.registry import ModelFolder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExplainTask:
+    """What a job is to explain: values only, no layers.
+
+    Attributes
+    ----------
+    image : RetinaImage
+        What the model draws on.
+    model : ModelFolder
+        Which model.
+    question : Question
+        What to explain, and how.
+    index : int or None
+        The slice; None for all.
+    last : LastPass
+        Where the forward pass is looked for, and kept.
+    as_drawn : bool
+        Whether the class is the one that is drawn at the point asked about.
+    """
+
+    image: RetinaImage
+    model: ModelFolder
+    question: Question
+    index: int | None
+    last: LastPass
+    as_drawn: bool = False
+
+
+@dataclass(frozen=True)
+class SaveTask(ExplainTask):
+    """What to explain of one plane and save; the maps are written beside the figure."""
+
+    path: Path = Path()
+
+
+def work(task: ExplainTask, token: CancelToken) -> Steps:
+    """Explain; the maps come with the steps."""
+    return (yield from told(_explain(task, token), task))
+
+
+def save(task: SaveTask, token: CancelToken) -> Steps:
+    """Explain, and write the panels and the maps."""
+    return (yield from told(_save(task, token), task))
+
+
+@dataclass(frozen=True)
+class Places:
+    """The layers of a model that can be looked at, or why there are none."""
+
+    model: ModelFolder
+    places: tuple[Place, ...] = ()
+    recommended: Place | None = None
+    why: str = ""
+
+
+def list_places(model: ModelFolder) -> Places:
+    """List the layers of a model that can be looked at; it takes seconds the first time."""
+    try:
+        load_engine()
+        places = _list_places(model)
+        return Places(model, places, find_place(places, model.name))
+    except RetinaSegError as error:
+        return Places(model, why=str(error))
+    except Exception as error:
+        log.exception("looking into '%s' failed", model.name)
+        return Places(model, why=f"'{model.name}' can't be looked into: {error}.")
+
+
+def _explain(task: ExplainTask, token: CancelToken) -> Steps:
+    question, target = task.question, task.question.target
+    if task.as_drawn and isinstance(target, Point):
+        drawn = yield from draw(
+            task.image, task.model, question, index=task.index or 0, last=task.last, token=token
+        )
+        question = replace(question, values=(int(drawn[target.row, target.column]),))
+    skipped = yield from explain(
+        task.image, task.model, question, index=task.index, last=task.last, token=token
+    )
+    if not skipped:
+        return Outcome(End.ENDED)
+    return Outcome(
+        End.ENDED,
+        f"{len(skipped)} of {task.image.n_slices} slices were left out: they show nothing, or"
+        " nothing was asked about there.",
+    )
+
+
+def _save(task: SaveTask, token: CancelToken) -> Steps:
+    from napari_retina_seg.io.explanations import save_maps, save_panels
+
+    found = []
+    for step in explain(
+        task.image, task.model, task.question, index=task.index or 0, last=task.last, token=token
+    ):
+        if isinstance(step, Explained):
+            found.append(step.explanation)
+        yield Progress(step.done, step.total, step.message)
+    (explanation,) = found
+    yield Progress(0, 1, f"Writing {task.path.name}")
+    token.raise_if_cancelled()
+    save_panels(explanation, task.image.plane(explanation.index), task.path, title=task.image.name)
+    maps = save_maps(explanation, task.path.parent, task.path.stem)
+    return Outcome(End.ENDED, f"'{task.path.name}' and {len(maps)} maps in {task.path.parent}.")

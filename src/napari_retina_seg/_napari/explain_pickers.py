@@ -1,0 +1,189 @@
+"""Rows of the Explain dock: class, method and look."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.maps import COLORS, Look
+from napari_retina_seg._napari.parts import add_row, narrow
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.cam import Method
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.engine.explain import RECOMMENDED_METHOD
+
+ALL = "All classes"
+THERE = "The class drawn there"
+_METHODS = {
+    Method.GRAD_CAM: "weighs each activation by its mean influence on the class",
+    Method.GRAD_CAM_PLUS_PLUS: "as Grad-CAM, but every place that contributes counts alike",
+    Method.HIRES_CAM: "weighs each cell by its own influence: nothing is averaged",
+    Method.LAYER_CAM: "as HiResCAM, but only what speaks for the class counts",
+}
+_COMPARES = (
+    "Whether the strongest colour is the largest evidence of each class, or of all classes, so that"
+    " they can be compared."
+)
+_SCALES = ("Each class for itself", "The same for all classes")
+
+
+class ClassPicker(QWidget):
+    """One class by name, all of them, or the one that is drawn where was clicked.
+
+    Signals
+    -------
+    changed : ()
+        A person chose another one.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scheme: LabelScheme | None = None
+        self._there = False
+        self._box = narrow(QComboBox())
+        self._box.setToolTip(
+            "Which class to explain. All classes make one layer with a slider. Choosing a class in"
+            " a mask of a model chooses it here too."
+        )
+        add_row(QFormLayout(self), "Class", self._box)
+        self._box.activated.connect(lambda _: self.changed.emit())
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The class chosen, by mask value; empty for all, and for the one drawn there."""
+        value = self._box.currentData()
+        return () if value is None else (int(value),)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is the class that is drawn at the point."""
+        return self._box.currentText() == THERE
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all classes are chosen."""
+        return self._box.currentText() == ALL
+
+    @property
+    def names(self) -> list[str]:
+        """What is on offer."""
+        return [self._box.itemText(row) for row in range(self._box.count())]
+
+    def offer(self, scheme: LabelScheme | None, there: bool) -> None:
+        """Offer the classes of a scheme, and the one drawn there if a point is asked about."""
+        if scheme == self._scheme and there == self._there:
+            return
+        before = self._box.currentText()
+        starts = there and not self._there
+        self._scheme, self._there = scheme, there
+        self._box.clear()
+        if scheme is not None:
+            self._box.addItem(ALL)
+            if there:
+                self._box.addItem(THERE)
+            for label in scheme.classes:
+                same = label.name == label.abbreviation
+                words = label.name if same else f"{label.abbreviation} · {label.name}"
+                self._box.addItem(words, label.value)
+        self._box.setEnabled(scheme is not None)
+        self._box.setCurrentText(THERE if starts else before)
+
+    def choose(self, words: str) -> None:
+        """Choose by what is written or by an abbreviation, as a person would."""
+        for row, name in enumerate(self.names):
+            if words in (name, name.partition(" · ")[0]):
+                self._box.setCurrentIndex(row)
+                self.changed.emit()
+
+    def choose_value(self, value: int) -> None:
+        """Choose a class by its mask value."""
+        self._box.setCurrentIndex(self._box.findData(value))
+        self.changed.emit()
+
+
+class MethodPicker(QWidget):
+    """How activations and gradients become a map.
+
+    Signals
+    -------
+    changed : ()
+        A person chose another one.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._box = narrow(QComboBox())
+        self._box.addItems([method.value for method in Method])
+        self._box.setCurrentText(RECOMMENDED_METHOD.value)
+        rows = "".join(f"<li>{method.value}: {words}</li>" for method, words in _METHODS.items())
+        self._box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
+        add_row(QFormLayout(self), "Method", self._box)
+        self._box.activated.connect(lambda _: self.changed.emit())
+
+    @property
+    def method(self) -> Method:
+        """The method chosen."""
+        return Method(self._box.currentText())
+
+    def choose(self, method: Method) -> None:
+        """Choose, as a person would."""
+        self._box.setCurrentText(method.value)
+        self.changed.emit()
+
+
+class LookPicker(QWidget):
+    """How the maps are drawn; remembered.
+
+    Signals
+    -------
+    changed : (Look)
+        A person chose another one.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._colors = narrow(QComboBox())
+        self._colors.addItems(COLORS)
+        self._colors.setToolTip(
+            "Colours of the maps; cividis is made for colour-blind eyes. Where there is no"
+            " evidence, the image shines through."
+        )
+        self._scale = narrow(QComboBox())
+        self._scale.addItems(_SCALES)
+        form = QFormLayout(self)
+        for name, box, key in (
+            ("Colours", self._colors, remembered.COLORS),
+            ("Scale", self._scale, remembered.SCALE),
+        ):
+            add_row(form, name, box)
+            box.setCurrentText(settings.choice(key, box.currentText()))
+            box.activated.connect(self._on_chosen)
+
+    @property
+    def look(self) -> Look:
+        """How the maps are to be drawn."""
+        return Look(self._colors.currentText(), self._scale.currentIndex() == 1)
+
+    def allow_shared(self, on: bool) -> None:
+        """Grey the scale out where there is one class only."""
+        self._scale.setEnabled(on)
+        self._scale.setToolTip(_COMPARES if on else "One class has one scale: choose all classes.")
+
+    def choose(self, look: Look) -> None:
+        """Choose, as a person would."""
+        self._colors.setCurrentText(look.colors)
+        self._scale.setCurrentIndex(int(look.shared))
+        self._on_chosen()
+
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._settings.remember_choice(remembered.COLORS, self._colors.currentText())
+        self._settings.remember_choice(remembered.SCALE, self._scale.currentText())
+        self.changed.emit(self.look)

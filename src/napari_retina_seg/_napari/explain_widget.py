@@ -1,0 +1,277 @@
+"""The Explain dock: where in the image a model saw its evidence for a class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import napari
+from napari.layers import Image, Labels
+from napari.utils.events import Event
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.class_follower import ClassFollower, class_in
+from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.explain_choices import Choices
+from napari_retina_seg._napari.explain_job import SaveTask
+from napari_retina_seg._napari.explainer import Explainer
+from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.keys import EXPLAIN, bind
+from napari_retina_seg._napari.layers import Position
+from napari_retina_seg._napari.maps import Maps
+from napari_retina_seg._napari.parts import WorkRow, large, text
+from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg.core.errors import ModelError, RetinaSegError
+from napari_retina_seg.core.progress import Progress
+
+_SOON = 50  # ms; a slider that is dragged asks once
+_SAVES = (
+    "Explain all classes on the slice shown, and save a figure of image, mask and maps;"
+    " each map is saved beside it as an array."
+)
+_KEEPS = "The map shown stays as it is; the next one becomes a new layer."
+_FIGURES = "Figures (*.png *.svg *.pdf)"
+_ABOUT = (
+    "A map shows where the model found evidence, not whether the mask is right. For research and"
+    " annotation only. Retina Seg is not a medical device."
+)
+
+
+class ExplainWidget(Dock):
+    """Explain what a model draws on the selected image layer.
+
+    Signals
+    -------
+    finished : (Outcome)
+        A job ended, and its layer (if any) is in the viewer.
+    """
+
+    finished = Signal(object)
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer = napari_viewer
+        self._followed: Image | None = None  # the image whose map follows what is chosen
+        self._asked_at = Position()
+        self._soon = QTimer(self, singleShot=True, interval=_SOON)
+        self.choices = choices = Choices(viewer)
+        self.images, self.models, self.layers = choices.images, choices.models, choices.layers
+        self.classes, self.methods = choices.classes, choices.methods
+        self.targets, self.looks = choices.targets, choices.looks
+        self.maps = Maps(viewer, self.looks.look)
+        self._explainer = Explainer(self.maps, self)
+        self.follower = ClassFollower(viewer)
+        self.status = StatusLine()
+        self.shown = text()
+        self.button = large(QPushButton("Explain"))
+        self.work = WorkRow("the explanation", keeps_place=True)
+        self.keep_button = QPushButton("Keep this map")
+        self.save_button = QPushButton("Save panels…")
+        self._lay_out()
+        self._connect()
+        bind()
+        self.refresh()
+
+    # What a person does
+
+    def explain(self) -> None:
+        """Explain what is chosen; the button."""
+        self._soon.stop()
+        if self._explainer.is_busy or self.choices.why_not():
+            self.refresh()
+        elif self._explainer.is_running:
+            self._explainer.give_way()
+        else:
+            self._begin(self.choices.is_whole)
+
+    def save(self, path: Path) -> None:
+        """Explain all classes on the slice shown, and write the panels and the maps."""
+        if not self._explainer.is_running and not self.choices.why_not():
+            self._begin(whole=False, path=path)
+
+    def keep(self) -> None:
+        """Let the map be: the next one is a new layer; the Keep button."""
+        self.maps.keep()
+        self.refresh()
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; the Cancel button."""
+        if self._explainer.is_running:
+            self.work.cancel_button.setEnabled(False)
+            self.status.say("Cancelling: the current step is being finished.")
+            self._explainer.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is at work, or about to be."""
+        return self._explainer.is_running or self._soon.isActive()
+
+    def refresh(self) -> None:
+        """Grey out what can't be done with a reason, and say what is shown."""
+        reason = self.choices.why_not()
+        busy = "Wait for the end, or cancel." if self._explainer.is_busy else ""
+        keys = QKeySequence(EXPLAIN.keys).toString(QKeySequence.SequenceFormat.NativeText)
+        kept = "" if self.maps.shown is not None else "There is no map that follows."
+        for button, why, does in (
+            (self.button, busy or reason, f"{EXPLAIN.description} ({keys})."),
+            (self.save_button, busy or reason, _SAVES),
+            (self.keep_button, kept, _KEEPS),
+        ):
+            button.setEnabled(not why)
+            button.setToolTip(why or does)
+        if not self._explainer.is_running and (reason or self.status.end is None):
+            self.status.say(reason)
+        self.looks.allow_shared(self.classes.is_all or self.maps.stack is not None)
+        self._show_class()
+
+    # How it is put together
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.keep_button)
+        buttons.addWidget(self.save_button)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
+        for widget in (self.button, self.work, self.status, self.shown):
+            layout.addWidget(widget)
+        layout.addLayout(buttons)
+        for widget in (self.choices, self.models.card, text(_ABOUT)):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self.scroll(inner)
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.explain)
+        self.work.cancel_button.clicked.connect(self.cancel)
+        self.keep_button.clicked.connect(self.keep)
+        self.save_button.clicked.connect(self._ask_where)
+        self.images.changed.connect(self.refresh)
+        self.choices.image_changed.connect(self._on_image)
+        self.choices.changed.connect(self._on_choice)
+        self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
+        self.targets.clicked.connect(self._on_click)
+        self.looks.changed.connect(self.maps.restyle)
+        self.follower.chosen.connect(self._on_label)
+        self._soon.timeout.connect(self.explain)
+        self._explainer.progressed.connect(self._on_progress)
+        self._explainer.gave_way.connect(self._on_gave_way)
+        self._explainer.done.connect(self._on_done)
+        self._viewer.dims.events.point.connect(self._on_slider)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+
+    def close_down(self) -> None:
+        """Stop the work and stop listening: the dock is going away."""
+        self._soon.stop()
+        self._explainer.abandon()
+        self._viewer.dims.events.point.disconnect(self._on_slider)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self.choices.disconnect_viewer()
+        self.follower.disconnect_viewer()
+        self.maps.restore()
+
+    @property
+    def _is_following(self) -> bool:
+        """Whether a map of the chosen image follows what is chosen."""
+        return self._followed is not None and self._followed == self.images.layer
+
+    def _begin(self, whole: bool, path: Path | None = None) -> None:
+        layer, at = self.images.layer, self.images.at
+        if not whole and self.images.is_beside:
+            self.status.say_end(
+                End.FAILED,
+                f"No slice of '{layer.name}' is on the screen: move the slider to one.",
+            )
+            return
+        target = Target(layer, at, whole)
+        try:
+            task = self.choices.task(target)
+        except RetinaSegError as error:
+            self.status.say_end(End.FAILED, str(error))
+            return
+        self.work.show_work(True)
+        if path is not None:
+            everything = replace(task.question, values=())
+            values = {**vars(task), "question": everything, "as_drawn": False}
+            self._explainer.save(SaveTask(**values, path=path))
+        else:
+            self._followed = None if whole else layer
+            self._asked_at = at
+            self._explainer.explain(task, target)
+        self.refresh()
+
+    # What happens
+
+    def _on_image(self) -> None:
+        self.status.say("")  # what was said of another image would be taken for this one's
+
+    def _on_choice(self) -> None:
+        """Update the map that follows."""
+        if self._is_following and not self.choices.is_whole:
+            self._soon.start()
+        self.refresh()
+
+    def _on_click(self, position: tuple[float, ...]) -> None:
+        if self.images.layer is not None:
+            self.targets.place(self.images.layer, position)
+            self.explain()
+
+    def _on_slider(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self._show_class()
+        if self._is_following and not self.choices.is_whole and self.images.at != self._asked_at:
+            self._soon.start()
+
+    def _on_label(self, mask: Labels) -> None:
+        """Explain the class that was chosen in a mask."""
+        model = self.models.model
+        if model is None or not (self._is_following or self.isVisible()):
+            return
+        try:
+            value = class_in(model, mask)
+        except ModelError as error:
+            self.status.say_end(End.FAILED, str(error))
+            return
+        if self._is_following and self.classes.is_all and self.maps.live is not None:
+            self.maps.turn_to(value)
+            return
+        self._followed = self.images.layer
+        self.classes.choose_value(value)
+
+    def _on_removed(self, event: Event) -> None:
+        if event.value is self.maps.live:
+            self.maps.keep()
+            self._followed = None
+        self.maps.tidy()
+        self.refresh()
+
+    def _on_progress(self, step: Progress, time_left: str) -> None:
+        self.work.show_step(step, time_left)
+        if self.work.cancel_button.isEnabled():
+            self.status.say(f"{step.message}.")
+
+    def _on_gave_way(self) -> None:
+        self.work.show_work(False)
+        self.status.say("")
+        self.explain()
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self.work.show_work(False)
+        self.maps.tidy()
+        self.status.say_end(outcome.end, outcome.sentence)
+        self.refresh()
+        self.finished.emit(outcome)
+
+    def _show_class(self) -> None:
+        name = self.maps.class_shown
+        self.shown.setText(f"Class shown: {name}" if name else "")
+        self.shown.setVisible(bool(name))
+
+    def _ask_where(self) -> None:
+        suggested = f"{self.images.layer.name}_explained.png"
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save panels", suggested, _FIGURES)
+        if chosen:
+            path = Path(chosen)
+            self.save(path if path.suffix else path.with_suffix(".png"))

@@ -1,0 +1,150 @@
+"""One explanation at a time: from a task in a thread to its map in the viewer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask, save, work
+from napari_retina_seg._napari.job import End, Job, Outcome, Steps
+from napari_retina_seg._napari.maps import Evidence, Maps
+from napari_retina_seg._napari.results import Target
+from napari_retina_seg.core.explanation import Explanation
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.engine.explain import Explained
+
+log = logging.getLogger(__name__)
+
+_REDRAW = 0.2  # s; between two drawings of a volume that grows
+
+
+class Explainer(QObject):
+    """Runs one job at a time; a job about one plane gives way to a newer question.
+
+    Signals
+    -------
+    progressed : (Progress, str)
+        A step, and the time left in words.
+    done : (Outcome)
+        A job ended, and its layer (if any) is in the viewer.
+    gave_way : ()
+        The job that was stopped for a newer question is over.
+    """
+
+    progressed = Signal(object, str)
+    done = Signal(object)
+    gave_way = Signal()
+
+    def __init__(self, maps: Maps, parent: QObject) -> None:
+        super().__init__(parent)
+        self._maps = maps
+        self._job: Job | None = None
+        self._target: Target | None = None
+        self._evidence: Evidence | None = None
+        self._growing: Image | None = None  # the layer of a volume under way
+        self._drawn = 0.0
+        self._yields = False
+        self._again = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is at work."""
+        return self._job is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is at work that gives way to nothing."""
+        return self.is_running and not self._yields
+
+    def explain(self, task: ExplainTask, target: Target) -> None:
+        """Start explaining; `target` says where the maps will lie."""
+        self._target = target
+        self._yields = not (task.image.is_volume and target.whole)
+        self._start(work, task)
+
+    def save(self, task: SaveTask) -> None:
+        """Start explaining, into files."""
+        self._target, self._yields = None, False
+        self._start(save, task)
+
+    def give_way(self) -> None:
+        """Stop the job for a newer question; `gave_way` follows."""
+        self._again = True
+        self._job.cancel()
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next step; `done` follows."""
+        self._again = False
+        self._job.cancel()
+
+    def abandon(self) -> None:
+        """Stop the job, say no more and leave nothing half-made."""
+        if self._job is not None:
+            self._job.abandon()
+            self._maps.remove(self._growing)
+
+    def _start(self, steps: Callable[[Any, CancelToken], Steps], task: ExplainTask) -> None:
+        self._evidence = self._growing = None
+        self._again = False
+        self._job = Job(steps, task, self)
+        self._job.progressed.connect(self._on_step)
+        self._job.done.connect(self._on_done)
+        self._job.start()
+
+    def _on_step(self, step: Progress, time_left: str) -> None:
+        if isinstance(step, Explained):
+            self._take(step.explanation)
+        self.progressed.emit(step, time_left)
+
+    def _take(self, explanation: Explanation) -> None:
+        if self._evidence is None:
+            self._evidence = Evidence(explanation, self._target)
+        self._evidence.put(explanation, self._maps.look.shared)
+        if not self._evidence.is_volume:
+            return
+        if self._growing is not None and time.monotonic() - self._drawn > _REDRAW:
+            self._growing.refresh()
+            self._drawn = time.monotonic()
+        elif self._growing is None and not self._evidence.is_empty:
+            self._growing = self._maps.add(self._evidence)
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self._job.deleteLater()
+        self._job = None
+        if self._again:
+            self.gave_way.emit()
+            return
+        if outcome.end is not End.ENDED:
+            self._maps.remove(self._growing)
+        elif self._evidence is not None:
+            outcome = self._shown(outcome)
+        self.done.emit(outcome)
+
+    def _shown(self, outcome: Outcome) -> Outcome:
+        """Put the map into the viewer, or say why there is none."""
+        evidence = self._evidence
+        if not self._maps.has(evidence.target.layer):
+            self._maps.remove(self._growing)
+            return Outcome(
+                End.CANCELLED, f"Cancelled: '{evidence.target.layer.name}' was removed meanwhile."
+            )
+        words = [f"{evidence.what}. {evidence.first.caption}", evidence.remark, outcome.sentence]
+        try:
+            if evidence.is_empty:
+                self._maps.drop()
+                words[0] = "There is no map to show."
+            elif evidence.is_volume:
+                self._maps.drop()
+                self._growing.refresh()
+            else:
+                self._maps.show(evidence)
+        except Exception as error:
+            log.exception("adding the map '%s' failed", evidence.name)
+            return Outcome(End.FAILED, f"The map could not be shown: {error}. Close other layers.")
+        return replace(outcome, sentence=" ".join(filter(None, words)))

@@ -1,0 +1,124 @@
+"""Which layer of a network to look at."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from superqt.utils import create_worker
+
+from napari_retina_seg._napari.explain_job import Places, list_places
+from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg.engine.places import Place
+from napari_retina_seg.models.registry import ModelFolder
+
+_FINEST = "The finest decoder stands next to the mask: its map only repeats what is drawn."
+
+
+class LayerPicker(QWidget):
+    """Which layer of the network; the list comes from a thread, since it takes TensorFlow.
+
+    Signals
+    -------
+    changed : ()
+        A person chose another one.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._model: ModelFolder | None = None
+        self._known: dict[str, Places] = {}
+        self._places: tuple[Place, ...] = ()
+        self.why = ""  # there is nothing to choose from
+        self._box = narrow(QComboBox())
+        self._note = text()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        form = QFormLayout()
+        add_row(form, "Layer", self._box)
+        layout.addLayout(form)
+        layout.addWidget(self._note)
+        self._box.activated.connect(self._on_chosen)
+        self.offer(None)
+
+    @property
+    def place(self) -> Place | None:
+        """The layer chosen."""
+        index = self._box.currentIndex()
+        return self._places[index] if 0 <= index < len(self._places) else None
+
+    @property
+    def names(self) -> list[str]:
+        """What is on offer."""
+        return [place.name for place in self._places]
+
+    @property
+    def note(self) -> str:
+        """What is to be known of the layer chosen."""
+        return "" if self._note.isHidden() else self._note.text()
+
+    def offer(self, model: ModelFolder | None) -> None:
+        """Offer the layers of a model, as soon as they are known."""
+        if model is not None and model == self._model:
+            return
+        self._model, self._places = model, ()
+        self._box.clear()
+        if model is None:
+            self._show("Choose a model first.")
+        elif model.spec.weights_sha256 in self._known:
+            self._fill(self._known[model.spec.weights_sha256])
+        else:
+            self._show(f"The layers of {model.name} are being looked up.")
+            create_worker(
+                list_places,
+                model,
+                _start_thread=True,
+                _ignore_errors=True,
+                _connect={"returned": self._on_found},
+            )
+
+    def choose(self, name: str) -> None:
+        """Choose a layer by its place, as a person would."""
+        self._box.setCurrentIndex(self.names.index(name))
+        self._on_chosen()
+
+    def forget(self) -> None:
+        """Wait for no list: the dock is going away."""
+        self._model = None
+
+    def _on_found(self, found: Places) -> None:
+        if not found.why:
+            self._known[found.model.spec.weights_sha256] = found
+        if found.model == self._model:
+            self._fill(found)
+
+    def _fill(self, found: Places) -> None:
+        self._places = found.places
+        if found.recommended is None:
+            self._show(found.why)
+            return
+        self._box.addItems([place.words for place in found.places])
+        self._box.setCurrentIndex(found.places.index(found.recommended))
+        self._show("", found.recommended.name)
+
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._show_note()
+        self.changed.emit()
+
+    def _show(self, why: str, recommended: str = "") -> None:
+        self.why = why
+        self._box.setEnabled(not why)
+        self._box.setToolTip(
+            why
+            or "Where in the network to look, and how much of its input one cell covers. Fine"
+            " layers see edges, coarse ones whole structures; recommended here:"
+            f" {recommended}."
+        )
+        self._show_note()
+
+    def _show_note(self) -> None:
+        place = self.place
+        finest = place is not None and place == self._places[-1]
+        self._note.setText(_FINEST if finest and place.name.startswith("decoder") else "")
+        self._note.setVisible(bool(self._note.text()))

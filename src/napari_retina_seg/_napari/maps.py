@@ -1,0 +1,285 @@
+"""From explanations to an Image layer of evidence on the grid of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from napari.utils.colormaps import Colormap, ensure_colormap
+
+from napari_retina_seg._napari.layers import KEY, finest
+from napari_retina_seg._napari.results import MaskInfo, Target
+from napari_retina_seg.core.explanation import Explanation
+from napari_retina_seg.core.target import Point, Region
+
+COLORS = ("turbo", "inferno", "cividis")
+_OPACITY = 0.65
+_CLEAR_BELOW = 0.5  # of the scale; from there on, less evidence lets more of the image through
+
+
+@dataclass(frozen=True)
+class Look:
+    """How evidence is drawn.
+
+    Attributes
+    ----------
+    colors : str
+        Name of the colour map.
+    shared : bool
+        Whether all classes have one scale, so that they can be compared, or each its own.
+    """
+
+    colors: str = COLORS[0]
+    shared: bool = False
+
+    @property
+    def colormap(self) -> Colormap:
+        """The colour map, clear where there is no evidence."""
+        colors = np.array(ensure_colormap(self.colors).colors)
+        colors[:, 3] = np.minimum(np.linspace(0, 1 / _CLEAR_BELOW, len(colors)), 1)
+        return Colormap(colors, name=f"{self.colors}, clear at 0")
+
+
+class Evidence:
+    """Maps of an image or a volume, slice by slice, drawn 0 … 1.
+
+    Attributes
+    ----------
+    first : Explanation
+        The one that came first; it knows the classes, and how they were explained.
+    target : Target
+        The image layer, and which part of it.
+    planes : array
+        ``(classes, slices, rows, columns)`` float32; one slice, if it is not a whole volume.
+    """
+
+    def __init__(self, first: Explanation, target: Target) -> None:
+        self.first = first
+        self.target = target
+        slices = finest(target.layer).shape[target.layer.ndim - 3] if self.is_volume else 1
+        self.planes = np.zeros((len(first.values), slices, *first.labels.shape), np.float32)
+        self._tops = np.zeros(len(first.values), np.float32)
+        self._divisors = np.ones(len(first.values), np.float32)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is about all slices."""
+        return self.target.layer.ndim > 2 and self.target.whole
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether it is about several classes, so that a slider picks one."""
+        return len(self.first.values) > 1
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing speaks for any class."""
+        return not self._tops.any()
+
+    @property
+    def remark(self) -> str:
+        """Sentences on the classes that nothing speaks for; or nothing."""
+        if not self.is_volume:
+            return self.first.remark
+        silent = [name for name, top in zip(self.first.names, self._tops, strict=True) if not top]
+        if not silent:
+            return ""
+        return f"Nothing speaks for {', '.join(silent)} in any slice: try another layer or method."
+
+    @property
+    def what(self) -> str:
+        """Which classes it is about."""
+        return "all classes" if self.is_stack else self.first.names[0]
+
+    @property
+    def name(self) -> str:
+        """How its layer is called."""
+        first = self.first
+        where = ""
+        if isinstance(first.target, Region):
+            where = " in a region"
+        elif isinstance(first.target, Point):
+            where = f" at {first.target.row}, {first.target.column}"
+        return f"{self.target.name(first.model)} · {first.method.value} {self.what}{where}"
+
+    def put(self, explanation: Explanation, shared: bool) -> None:
+        """Take the maps of a slice."""
+        at = explanation.index if self.is_volume else 0
+        self._tops = np.maximum(self._tops, explanation.maps.max(axis=(1, 2)))
+        self.scale(shared)
+        self.planes[:, at] = explanation.maps / self._divisors[:, np.newaxis, np.newaxis]
+
+    def scale(self, shared: bool) -> None:
+        """Scale what has come so far, by each class's largest value or by the largest of all."""
+        tops = np.full_like(self._tops, self._tops.max()) if shared else self._tops
+        wanted = np.where(tops > 0, tops, 1).astype(np.float32)
+        for value in np.flatnonzero(wanted != self._divisors):
+            self.planes[value] *= self._divisors[value] / wanted[value]
+        self._divisors = wanted
+
+    def data(self) -> np.ndarray:
+        """Return the maps with the axes of the image layer, and one for the class in front."""
+        planes = self.planes if self.is_volume else self.planes[:, 0]
+        return self.target.lay(planes if self.is_stack else planes[0], self.is_stack)
+
+    def grid(self) -> dict[str, Any]:
+        """Return where the maps lie."""
+        return self.target.grid(self.is_stack, alone=True)
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceInfo:
+    """What a layer of evidence shows, ``metadata["retina_seg"]``; it is no image to segment.
+
+    Attributes
+    ----------
+    image : str
+        Name of the image layer it was made from.
+    evidence : Evidence
+        The maps.
+    """
+
+    image: str
+    evidence: Evidence
+
+
+def evidence_of(layer: object) -> Evidence | None:
+    """Return the evidence that a layer shows, if it is one of ours."""
+    known = getattr(layer, "metadata", {}).get(KEY)
+    return known.evidence if isinstance(known, EvidenceInfo) else None
+
+
+class Maps:
+    """The evidence in a viewer: one live layer that follows, and those that are kept."""
+
+    def __init__(self, viewer: ViewerModel, look: Look) -> None:
+        self._viewer = viewer
+        self.look = look
+        self._outlined: list[Labels] = []
+        self.live: Image | None = None
+
+    @property
+    def shown(self) -> Evidence | None:
+        """What the live layer shows."""
+        return evidence_of(self.live)
+
+    @property
+    def stack(self) -> Image | None:
+        """The uppermost layer of several classes that is visible."""
+        for layer in reversed(self._viewer.layers):
+            evidence = evidence_of(layer)
+            if evidence is not None and evidence.is_stack and layer.visible:
+                return layer
+        return None
+
+    @property
+    def class_shown(self) -> str:
+        """Name of the class of that layer at which the slider stands, or nothing."""
+        if self.stack is None:
+            return ""
+        first = evidence_of(self.stack).first
+        axis = self._viewer.dims.ndim - self.stack.ndim
+        at = int(np.clip(np.rint(self._viewer.dims.point[axis]), 0, len(first.values) - 1))
+        label = first.scheme.classes[first.values[at]]
+        same = label.name == label.abbreviation
+        return label.name if same else f"{label.abbreviation} · {label.name}"
+
+    def turn_to(self, value: int) -> None:
+        """Move the slider of the live layer to a class."""
+        if self.live is None or not self.shown.is_stack:
+            return
+        axis = self._viewer.dims.ndim - self.live.ndim
+        self._viewer.dims.set_point(axis, self.shown.first.values.index(value))
+
+    def show(self, evidence: Evidence) -> Image:
+        """Show evidence in the live layer, or in a new one if that is about another image."""
+        if self.live is not None and self.live not in self._viewer.layers:
+            self.live = None
+        if self.live is not None and self.shown.target.layer != evidence.target.layer:
+            self.live = None  # one layer for each image: this one stays with its own
+        if self.live is not None and self.live.data.shape == evidence.data().shape:
+            self._replace(self.live, evidence)
+        else:
+            self.drop()
+            self.live = self.add(evidence)
+            self.turn_to(evidence.first.values[min(1, len(evidence.first.values) - 1)])
+        return self.live
+
+    def add(self, evidence: Evidence) -> Image:
+        """Add a layer on top, and leave the selection to the person who works."""
+        layers = self._viewer.layers
+        layer = Image(
+            evidence.data(),
+            rgb=False,
+            name=evidence.name,
+            colormap=self.look.colormap,
+            contrast_limits=(0, 1),
+            opacity=_OPACITY,
+            blending="translucent_no_depth",
+            metadata={KEY: EvidenceInfo(evidence.target.layer.name, evidence)},
+            **evidence.grid(),
+        )
+        active = layers.selection.active
+        layers.append(layer)
+        layers.selection.active = active
+        self._outline(evidence.target.layer)
+        return layer
+
+    def drop(self) -> None:
+        """Take the live layer out."""
+        layer, self.live = self.live, None
+        self.remove(layer)
+
+    def has(self, layer: Image) -> bool:
+        """Whether a layer is in the viewer."""
+        return layer in self._viewer.layers
+
+    def tidy(self) -> None:
+        """Fill the masks again once there is no map over them."""
+        if not any(evidence_of(layer) is not None for layer in self._viewer.layers):
+            self.restore()
+
+    def restore(self) -> None:
+        """Fill the masks again that were outlined."""
+        for mask in self._outlined:
+            mask.contour = 0 if mask.contour == 1 else mask.contour  # or a person has set it
+        self._outlined = []
+
+    def remove(self, layer: Image | None) -> None:
+        """Take a layer out, if it is still there."""
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    def keep(self) -> None:
+        """Let the live layer be; the next map is a new one."""
+        self.live = None
+
+    def restyle(self, look: Look) -> None:
+        """Draw all evidence in other colours, or on another scale."""
+        self.look = look
+        for layer in self._viewer.layers:
+            evidence = evidence_of(layer)
+            if evidence is not None:
+                layer.colormap = look.colormap
+                evidence.scale(look.shared)
+                layer.refresh()
+
+    def _outline(self, image: Image) -> None:
+        """Outline the masks of an image: evidence lies where they are filled, and would drown."""
+        for mask in self._viewer.layers:
+            known = mask.metadata.get(KEY)
+            ours = isinstance(known, MaskInfo) and known.image == image.name
+            if ours and mask not in self._outlined and not mask.contour:
+                mask.contour = 1
+                self._outlined.append(mask)
+
+    def _replace(self, layer: Image, evidence: Evidence) -> None:
+        layer.metadata[KEY] = EvidenceInfo(evidence.target.layer.name, evidence)
+        layer.data = evidence.data()
+        layer.contrast_limits = (0, 1)
+        layer.translate = evidence.grid()["translate"]  # of another slice
+        layer.name = evidence.name
+        self._outline(evidence.target.layer)

@@ -1,0 +1,189 @@
+"""Which pixels are asked about: a class, a region of a layer, or a point that is clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels, Layer, Shapes
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.layers import data_point, finest
+from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.regions import is_region, region
+from napari_retina_seg._napari.results import Target as Place
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.target import Point, Target, WholeClass
+
+if TYPE_CHECKING:
+    import napari
+
+CLASS, REGION, POINT = "Whole class as drawn", "Region in a layer", "Point: why here?"
+_CLICK = "Click on the image; while a brush is in the hand, it paints instead."
+_HAND = ("pan_zoom", "transform", "none")
+_STILL = 3  # px on the screen; a mouse that moves further moves the image
+
+
+class TargetPicker(QWidget):
+    """Follows the viewer's layers, and its mouse while a point is asked for.
+
+    Signals
+    -------
+    changed : ()
+        Something else is asked about.
+    clicked : (tuple of float)
+        Where in the world, while a point is asked for.
+    """
+
+    changed = Signal()
+    clicked = Signal(object)
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._layers: list[Layer] = []
+        self._point: tuple[Layer, Point] | None = None
+        self._kind = narrow(QComboBox())
+        self._kind.addItems([CLASS, REGION, POINT])
+        self._kind.setToolTip(
+            "Which pixels to ask about: all that the model gives the class, those of a region, or"
+            " the one that you click."
+        )
+        self._box = narrow(QComboBox())
+        self._box.setToolTip(
+            "The Labels or Shapes layer with the region. Of a model's mask the selected class"
+            " counts, of other labels all that is painted, of shapes their inside."
+        )
+        self._note = text()
+        self._form = QFormLayout()
+        add_row(self._form, "Target", self._kind)
+        add_row(self._form, "Region", self._box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(self._form)
+        layout.addWidget(self._note)
+        self._kind.activated.connect(self._on_kind)
+        self._box.activated.connect(lambda _: self.changed.emit())
+        self._connect(True)
+        self._refresh()
+        self._show()
+
+    @property
+    def kind(self) -> str:
+        """One of CLASS, REGION, POINT."""
+        return self._kind.currentText()
+
+    @property
+    def layer(self) -> Labels | Shapes | None:
+        """The layer with the region."""
+        index = self._box.currentIndex()
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    @property
+    def note(self) -> str:
+        """What is to be known of the target chosen."""
+        return "" if self._note.isHidden() else self._note.text()
+
+    def choose(self, kind: str, layer: Layer | None = None) -> None:
+        """Choose, as a person would."""
+        self._kind.setCurrentText(kind)
+        if layer is not None:
+            self._box.setCurrentIndex(self._layers.index(layer))
+        self._on_kind()
+
+    def place(self, layer: Layer, position: tuple[float, ...]) -> None:
+        """Take the pixel of an image at a point of the world."""
+        row, column = data_point(layer, position, self._viewer.layers.extent.units)[-2:]
+        self._point = layer, Point(int(row), int(column))
+        self._show()
+
+    def why_not(self, image: Layer) -> str:
+        """Say why nothing can be asked about an image, or nothing."""
+        if self.kind == REGION and self.layer is None:
+            return "There is no region: add a Labels or Shapes layer and mark one."
+        if self.kind == POINT and (self._point is None or self._point[0] != image):
+            return "Click on the image to ask about a point."
+        return ""
+
+    def target(self, place: Place) -> Target:
+        """Return what is asked about.
+
+        Raises
+        ------
+        ImageError
+            If the point lies outside the image, or the region is empty.
+        """
+        if self.kind == REGION:
+            found = region(self.layer, place)
+            if not found.mask.any():
+                raise ImageError(
+                    f"There is nothing of {found.name} on '{place.layer.name}'"
+                    f"{'' if place.index is None else f', slice {place.index}'}: paint or draw"
+                    " there first."
+                )
+            return found
+        if self.kind == CLASS:
+            return WholeClass()
+        point = self._point[1]
+        rows, columns = finest(place.layer).shape[place.layer.ndim - 2 : place.layer.ndim]
+        if not (0 <= point.row < rows and 0 <= point.column < columns):
+            raise ImageError(
+                f"The point at row {point.row}, column {point.column} lies outside"
+                f" '{place.layer.name}' of {rows} × {columns} px: click on the image."
+            )
+        return point
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._connect(False)
+
+    def _connect(self, on: bool) -> None:
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            (event.connect if on else event.disconnect)(self._refresh)
+        callbacks = self._viewer.mouse_drag_callbacks
+        if on:
+            callbacks.append(self._on_mouse)
+        elif self._on_mouse in callbacks:
+            callbacks.remove(self._on_mouse)
+
+    def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        before = self.layer
+        self._layers = [layer for layer in self._viewer.layers if is_region(layer)]
+        self._box.clear()
+        self._box.addItems([layer.name for layer in self._layers])
+        if before in self._layers:
+            self._box.setCurrentIndex(self._layers.index(before))
+        else:
+            self._box.setCurrentIndex(len(self._layers) - 1)
+        self._box.setEnabled(bool(self._layers))
+
+    def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._show()
+        self.changed.emit()
+
+    def _show(self) -> None:
+        self._form.setRowVisible(1, self.kind == REGION)
+        words = _CLICK
+        if self._point is not None:
+            words = f"Row {self._point[1].row}, column {self._point[1].column}. {_CLICK}"
+        self._note.setText(words)
+        self._note.setVisible(self.kind == POINT)
+
+    def _on_mouse(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+        """Tell a click from a drag, which moves the image."""
+        if self.kind != POINT or event.button != 1 or not self._is_free(viewer):
+            return
+        start, position = event.pos, tuple(event.position)
+        yield
+        while event.type == "mouse_move":
+            if max(abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1])) > _STILL:
+                return
+            yield
+        self.clicked.emit(position)
+
+    def _is_free(self, viewer: Any) -> bool:
+        """Whether a click does nothing else: no brush, no shape in the making."""
+        active = viewer.layers.selection.active
+        return active is None or str(getattr(active, "mode", "none")) in _HAND
