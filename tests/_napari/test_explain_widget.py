@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -53,8 +55,6 @@ def maps(viewer):
 
 def click(viewer, qtbot, world):
     """Press and release the left button over a point of the world, as vispy hands it over."""
-    from types import SimpleNamespace
-
     event = SimpleNamespace(type="mouse_press", button=1, pos=(9, 9), position=world, modifiers=())
     for callback in viewer.mouse_drag_callbacks:
         steps = callback(viewer, event)
@@ -471,3 +471,17 @@ def test_the_map_of_leading_axes_lies_on_the_volume_shown(viewer, explain, ends,
     assert layer.data.shape == (1, 1, *volume.shape[1:])
     assert np.allclose(layer.data_to_world((0, 0, 2, 3)), image.data_to_world((1, 2, 2, 3)))
     assert layer.metadata[KEY].image == image.name
+
+
+def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
+    viewer = make_napari_viewer()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    viewer.add_image(np.stack([bscan] * 300), name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    dock.classes.choose("EZ")
+    dock.button.click()
+    qtbot.waitUntil(lambda: bool(maps(viewer)), timeout=60_000)
+    viewer.close()
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(50)

@@ -4,8 +4,9 @@ from napari._app_model import get_app_model
 from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QKeySequence
 
+from napari_retina_seg._napari.explain_widget import ExplainWidget
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.keys import SEGMENT, bind
+from napari_retina_seg._napari.keys import EXPLAIN, SEGMENT, bind
 from napari_retina_seg._napari.segment_widget import SegmentWidget
 
 
@@ -15,14 +16,14 @@ def press(make_napari_viewer, qtbot):
     bind()
     viewer = make_napari_viewer()
 
-    def keys():
-        (combination,) = [QKeySequence(SEGMENT.keys)[0]]
+    def keys(shortcut=SEGMENT, kind=SegmentWidget):
+        (combination,) = [QKeySequence(shortcut.keys)[0]]
         qtbot.keyClick(
             viewer.window._qt_viewer.canvas.native,
             combination.key(),
             combination.keyboardModifiers(),
         )
-        docks = [w for w in viewer.window.dock_widgets.values() if isinstance(w, SegmentWidget)]
+        docks = [w for w in viewer.window.dock_widgets.values() if isinstance(w, kind)]
         assert len(docks) == 1
         return docks[0]
 
@@ -39,6 +40,15 @@ def test_the_shortcut_opens_the_dock_and_segments(press, qtbot, bscan):
     with qtbot.waitSignal(widget.finished, timeout=60_000):
         pass
     assert viewer.layers[-1].name == "scan · tiny-oct"
+
+
+def test_the_shortcut_opens_the_other_dock_and_explains(press, qtbot, bscan):
+    viewer, keys = press
+    viewer.add_image(bscan, name="scan")
+    widget = keys(EXPLAIN, ExplainWidget)
+    with qtbot.waitSignal(widget.finished, timeout=60_000):
+        pass
+    assert viewer.layers[-1].name == "scan · tiny-oct · Grad-CAM all classes"
 
 
 def test_the_shortcut_refuses_a_label_layer(press):

@@ -134,7 +134,8 @@ class Explainer(QObject):
             return Outcome(
                 End.CANCELLED, f"Cancelled: '{evidence.target.layer.name}' was removed meanwhile."
             )
-        words = [f"{evidence.what}. {evidence.first.caption}", evidence.remark, outcome.sentence]
+        what = evidence.what[0].upper() + evidence.what[1:]
+        words = [f"{what}. {evidence.first.caption}", evidence.remark, outcome.sentence]
         try:
             if evidence.is_empty:
                 self._maps.drop()
