@@ -8,7 +8,17 @@ import typer
 from typer.core import TyperGroup
 
 from napari_retina_seg import __version__
-from napari_retina_seg.cli import dataset, demo, doctor, evaluate, explain, models, segment, train
+from napari_retina_seg.cli import (
+    dataset,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    models,
+    project,
+    segment,
+    train,
+)
 from napari_retina_seg.cli.console import UsageError, say
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import Cancelled
@@ -59,6 +69,7 @@ app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(project.app, name="project")
 app.command("train")(train.train_command)
 app.command("evaluate")(evaluate.evaluate_command)
 

@@ -30,3 +30,7 @@ class TrainingError(RetinaSegError):
 
 class DataError(RetinaSegError):
     """Training or test data that does not pair up."""
+
+
+class ProjectError(RetinaSegError):
+    """An annotation project that can't be opened or kept, or work that does not fit it."""

@@ -1,0 +1,265 @@
+"""``project``: an annotation project without a screen."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
+from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
+from napari_retina_seg.cli.inputs import expand
+
+if TYPE_CHECKING:
+    from napari_retina_seg.project.files import Finding
+    from napari_retina_seg.project.project import Project
+    from napari_retina_seg.project.values import ProjectImage, Status, Version
+
+_MOST_OF_A_KIND = 20
+
+app = typer.Typer(no_args_is_help=True, help="Keep images, masks and who made them in a project.")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # an account without a name
+        return ""
+
+
+Folder = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
+Author = Annotated[
+    str,
+    typer.Option(metavar="NAME", default_factory=_login, help="Your name; by default your login."),
+]
+Image = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="Name of an image, its number (#12), or its file.")
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
+Comment = Annotated[str, typer.Option(metavar="TEXT", help="Kept with the version.")]
+
+
+@app.callback()
+def project_command() -> None:
+    """Keep images, every version of their masks, and who made them, in a project."""
+
+
+@app.command("create")
+def create_command(
+    folder: Folder,
+    scheme: Annotated[str, typer.Option(metavar="NAME", help="Classes that the masks hold.")],
+    author: Author,
+) -> None:
+    """Make a project."""
+    from napari_retina_seg.core.labels import SCHEMES
+
+    if scheme not in SCHEMES:
+        raise UsageError(f"There is no scheme '{scheme}': choose one of {', '.join(SCHEMES)}.")
+    from napari_retina_seg.project.project import Project
+
+    with Project.create(folder, scheme=SCHEMES[scheme], author=author):
+        typer.echo(f"Created a project of '{scheme}' in '{folder}'.")
+
+
+@app.command("add")
+def add_command(
+    folder: Folder,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES", help="Images, folders of images, or patterns.")
+    ],
+    author: Author,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Keep copies; by default files stay where they are.")
+    ] = False,
+    group_pattern: GroupPattern = None,
+) -> None:
+    """Add images; those that are there already, by their content, are noticed."""
+    patient_of = _patient_of(group_pattern)
+    inputs = expand(files)
+    with _open(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        job = project.add_images(inputs.paths, copy=copy, patient_of=patient_of, token=token)
+        added = bar.walk(job, "Adding")
+    for problem in (*inputs.problems, *added.problems):
+        say(problem)
+    for path, image in added.duplicates:
+        say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
+    known = f", {len(added.duplicates)} were there already" if added.duplicates else ""
+    failed = len(inputs.problems) + len(added.problems)
+    failures = f", {failed} failed" if failed else ""
+    typer.echo(f"{len(added.images)} added{known}{failures}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def status_command(folder: Folder, author: Author, as_json: Json = False) -> None:
+    """Show how far the work is, who works on what, and unsaved work that can be recovered."""
+    with _open(folder, author) as project:
+        status = project.status()
+        if as_json:
+            typer.echo(_to_json({"scheme": project.scheme.name, **asdict(status)}))
+        else:
+            _print_status(project, status)
+
+
+@app.command("history")
+def history_command(folder: Folder, image: Image, author: Author, as_json: Json = False) -> None:
+    """Show the versions of an image."""
+    with _open(folder, author) as project:
+        found = project.find_image(image)
+        versions = project.history(found.id)
+        if as_json:
+            typer.echo(_to_json([asdict(version) for version in versions]))
+        else:
+            _print_history(found, versions)
+
+
+@app.command("accept")
+def accept_command(
+    folder: Folder,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGES", help="As in 'history'.")],
+    author: Author,
+    comment: Comment = "",
+) -> None:
+    """Accept the newest predictions of images: they count as your word from then on."""
+    with _open(folder, author) as project:
+        found = [project.find_image(image) for image in images]
+        for image in found:
+            version = project.accept(image.id, comment=comment)
+            typer.echo(f"Accepted {version.model}'s mask of '{image.name}' by {version.author}.")
+
+
+@app.command("attach")
+def attach_command(
+    folder: Folder,
+    image: Image,
+    mask: Annotated[
+        Path,
+        typer.Argument(metavar="MASK", exists=True, dir_okay=False, help="Classes, as an image."),
+    ],
+    author: Annotated[str, typer.Option(metavar="NAME", help="Who drew it.")],
+    second_read: Annotated[
+        bool, typer.Option("--second-read", help="The author read the image as the second one.")
+    ] = False,
+    remap: Remap = None,
+    comment: Comment = "",
+) -> None:
+    """File a mask that a person made elsewhere; it must fit the image's grid and the scheme."""
+    values = read_options(None, None, remap).remap
+    from napari_retina_seg.project.attach import read_labels
+    from napari_retina_seg.project.drawing import Drawing
+
+    with _open(folder, author) as project:
+        found = project.find_image(image)
+        drawing = Drawing(read_labels(mask, project.scheme, values))
+        version = project.attach(
+            found.id, drawing, author=author, second_read=second_read, comment=comment
+        )
+    typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
+
+
+@app.command("check")
+def check_command(folder: Folder, author: Author) -> None:
+    """Verify the hash of every file; nothing is changed.
+
+    Ends with 0 if all is whole, with 1 if something is missing, cut or altered.
+    """
+    with _open(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        findings = bar.walk(project.check(token), "Checking")
+    serious = [finding for finding in findings if finding.serious]
+    if not serious:
+        typer.echo("Every file of the project is whole.")
+    _print_findings([*serious, *(finding for finding in findings if not finding.serious)])
+    if serious:
+        raise typer.Exit(1)
+
+
+def _open(folder: Path, author: str) -> Project:
+    from napari_retina_seg.project.project import Project
+
+    return Project(folder, author=author)
+
+
+def _patient_of(pattern: str | None) -> Callable[[str], str | None] | None:
+    if pattern is None:
+        return None
+    compiled = re.compile(read_options(pattern, None, None).group_pattern or "")
+
+    def find(name: str) -> str | None:
+        found = compiled.search(name)
+        return found and (found[1] if compiled.groups else found[0])
+
+    return find
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+
+
+def _print_status(project: Project, status: Status) -> None:
+    typer.echo(
+        f"{status.images} images of '{project.scheme.name}' in {status.versions} versions"
+        + (", to be looked at only" if project.read_only else "")
+    )
+    for state, number in status.states.items():
+        if number:
+            typer.echo(f"  {state}: {number}")
+    if status.conflicts:
+        typer.echo(f"  in conflict, to be settled by reopening one version: {status.conflicts}")
+    for lease in status.leases:
+        name = project.image(lease.image_id).name
+        typer.echo(f"'{name}' is being worked on by {lease.holder}.")
+    for slot in status.autosaves:
+        name = project.image(slot.image_id).name
+        typer.echo(
+            f"Unsaved work of {slot.author} on '{name}' from"
+            f" {slot.saved_at.astimezone():%Y-%m-%d %H:%M}: the window offers to recover it."
+        )
+
+
+def _print_history(image: ProjectImage, versions: Sequence[Version]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    typer.echo(f"'{image.name}' (#{image.id}) is {image.state}.")
+    names = ("", "made", "by", "state", "from", "time", "changed px", "Dice", "comment")
+    table = Table(*names, box=None, pad_edge=False)
+    for version in versions:
+        change = version.change
+        cells = (
+            str(version.number) + ("!" if version.conflict else ""),
+            f"{version.created_at.astimezone():%Y-%m-%d %H:%M}",
+            version.author or version.model or "",
+            version.state if version.author else version.kind,
+            "" if version.parent is None else str(version.parent),
+            f"{version.seconds:.0f} s",
+            "" if change is None else str(sum(change.pixels) // 2),
+            "" if change is None else _mean_dice(change.dice[1:]),
+            " ".join(filter(None, (version.reason, version.comment))),
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+
+
+def _mean_dice(dice: Sequence[float | None]) -> str:
+    known = [value for value in dice if value is not None]
+    return f"{sum(known) / len(known):.3f}" if known else ""
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    told: Counter[str] = Counter()
+    for finding in findings:
+        told[finding.trouble] += 1
+        if told[finding.trouble] <= _MOST_OF_A_KIND:
+            typer.echo(f"{finding.trouble}: {finding.sentence}")
+    for trouble, number in told.items():
+        if number > _MOST_OF_A_KIND:
+            typer.echo(f"{trouble}: {number - _MOST_OF_A_KIND} more.")

@@ -1,0 +1,66 @@
+"""Masks that were made elsewhere: read, and made to mean what the project's scheme says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.io import read_image
+from napari_retina_seg.io.masks import read_classes, read_mask
+
+
+def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> npt.NDArray[np.uint8]:
+    """Read the mask of an image or volume from any file that `read_image` reads.
+
+    Parameters
+    ----------
+    path : Path
+        The mask: class values, grey or with a palette.
+    scheme : LabelScheme
+        The classes that it must hold.
+    remap : mapping
+        Values and the classes that they stand for, e.g. ``{255: 1}``.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` or ``(slices, rows, columns)`` uint8.
+
+    Raises
+    ------
+    ProjectError
+        If it was saved with another scheme, or has values that are no classes of this one.
+    ReadError
+        If it can't be read, or has colours.
+    """
+    known = read_mask(path)
+    if known is not None and known[1] != scheme:
+        raise ProjectError(
+            f"The mask '{path}' was saved with the scheme '{known[1].name}', the project's is"
+            f" '{scheme.name}': attach it to a project of its own scheme."
+        )
+    values = _read_values(path) if known is None else known[0]
+    labels = values.copy()
+    for value, label in remap.items():
+        labels[values == value] = label
+    strange = sorted({float(value) for value in np.unique(labels)} - set(range(len(scheme))))
+    if strange:
+        listed = ", ".join(f"{value:g}" for value in strange[:5])
+        raise ProjectError(
+            f"The mask '{path}' has the values {listed}: the classes of '{scheme.name}' are 0 to"
+            f" {len(scheme) - 1}. Say what each value stands for, as in 255:1."
+        )
+    return labels.astype(np.uint8)
+
+
+def _read_values(path: Path) -> npt.NDArray[Any]:
+    image = read_image(path)
+    if image.is_volume and not image.color:
+        return np.asarray(image.pixels)
+    return read_classes(path)

@@ -1,0 +1,144 @@
+"""Unsaved work, kept aside so that a crash costs a minute at most."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.contents import decode_drawing, encode_drawing
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.files import write_file
+from napari_retina_seg.project.store import Store, image_row, image_value, now, same_person
+from napari_retina_seg.project.tables import AutosaveRow
+from napari_retina_seg.project.values import Autosave
+
+
+def autosave(
+    store: Store, image_id: int, drawing: Drawing, parent: int | None, seconds: float
+) -> Autosave:
+    """Keep unsaved work in the slot of this image, person and program."""
+    store.database.check_writable()
+    with store.database.reading() as session:
+        image = image_value(store, image_row(session, image_id), blinded=False)
+    drawing.check(image, store.scheme)
+    content = encode_drawing(drawing)
+    sha256 = hashlib.sha256(content).hexdigest()
+    # No other slot shares the file, so that it can go when the next one is there.
+    name = f"{image_id}-{store.program[:12]}-{sha256[:16]}.npz"
+    write_file(store.autosaves / name, content)
+    with store.database.writing() as session:
+        row = _own_slot(store, session, image_id)
+        last = row.file if row is not None and row.file != name else None
+        if row is None:
+            row = AutosaveRow(image_id=image_id, author=store.author, program=store.program)
+            session.add(row)
+        row.parent, row.seconds, row.saved_at = parent, seconds, now()
+        row.file, row.sha256 = name, sha256
+        session.flush()
+        slot = _value(row)
+    remove(store, [last] if last else [])
+    return slot
+
+
+def recoverable(store: Store, image_id: int | None) -> tuple[Autosave, ...]:
+    """Return this person's unsaved work, newest first, of one image or of all."""
+    with store.database.reading() as session:
+        return tuple(
+            slot
+            for slot in list_slots(session)
+            if same_person(slot.author, store.author) and image_id in (None, slot.image_id)
+        )
+
+
+def recover(store: Store, slot: Autosave) -> Drawing:
+    """Read unsaved work, and go on with it: the next save clears its slot.
+
+    Raises
+    ------
+    ProjectError
+        If it is there no more, or damaged.
+    """
+    with store.database.reading() as session:
+        row = _slot(session, slot)
+        file, sha256 = row.file, row.sha256
+    path = store.autosaves / file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ProjectError(f"The unsaved work '{path}' can't be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ProjectError(f"The unsaved work '{path}' was cut short or altered: it is not shown.")
+    drawing = decode_drawing(content, path)
+    if not store.database.read_only:
+        _adopt(store, slot)
+    return drawing
+
+
+def discard(store: Store, slot: Autosave) -> None:
+    """Throw unsaved work away, because its author said so."""
+    with store.database.writing() as session:
+        row = _slot(session, slot)
+        file = row.file
+        session.delete(row)
+    remove(store, [file])
+
+
+def list_slots(session: Session) -> tuple[Autosave, ...]:
+    """Return everybody's unsaved work, newest first."""
+    rows = session.scalars(select(AutosaveRow).order_by(AutosaveRow.saved_at.desc()))
+    return tuple(map(_value, rows))
+
+
+def clear(store: Store, session: Session, image_id: int, author: str) -> list[str]:
+    """Empty this program's slot, whose work has been saved; return the files to remove after."""
+    row = _own_slot(store, session, image_id)
+    if row is None or not same_person(author, store.author):
+        return []
+    session.delete(row)
+    return [row.file]
+
+
+def remove(store: Store, files: Sequence[str]) -> None:
+    """Remove files that no slot names any more."""
+    for name in files:
+        with contextlib.suppress(OSError):  # one that stays is found by `check`
+            (store.autosaves / name).unlink()
+
+
+def _adopt(store: Store, slot: Autosave) -> None:
+    """Make a slot this program's own, unless it has one of this image already."""
+    with store.database.writing() as session:
+        if _own_slot(store, session, slot.image_id) is None:
+            row = _slot(session, slot)
+            row.author, row.program = store.author, store.program
+
+
+def _own_slot(store: Store, session: Session, image_id: int) -> AutosaveRow | None:
+    query = select(AutosaveRow).filter_by(
+        image_id=image_id, author=store.author, program=store.program
+    )
+    return session.scalars(query).one_or_none()
+
+
+def _slot(session: Session, slot: Autosave) -> AutosaveRow:
+    row = session.get(AutosaveRow, slot.id)
+    if row is None:
+        raise ProjectError("This unsaved work is there no more: it was saved or thrown away.")
+    return row
+
+
+def _value(row: AutosaveRow) -> Autosave:
+    return Autosave(
+        id=row.id,
+        image_id=row.image_id,
+        author=row.author,
+        program=row.program,
+        parent=row.parent,
+        seconds=row.seconds,
+        saved_at=row.saved_at,
+    )

@@ -1,0 +1,103 @@
+"""Arrays to bytes and back, in formats that other programs read; the same array, the same bytes."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.labels import LabelClass, LabelScheme
+from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.project.drawing import Drawing
+
+Labels = npt.NDArray[np.uint8]
+
+QUESTIONABLE = LabelScheme(
+    name="questionable",
+    classes=(
+        LabelClass(0, "Sure", "Sure", "#000000"),
+        LabelClass(1, "Questionable", "Questionable", "#ffffff"),
+    ),
+)
+_NEVER = (1980, 1, 1, 0, 0, 0)  # the first date that ZIP knows: a real one would change the hash
+
+
+def encode_mask(labels: Labels, scheme: LabelScheme) -> tuple[bytes, str]:
+    """Return a PNG with the scheme's colours, or a multi-page TIFF of a volume, and its suffix."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(scheme)] = scheme.palette
+    file = BytesIO()
+    if labels.ndim == 3:
+        import tifffile
+
+        colormap = palette.T.astype(np.uint16) * 257
+        tifffile.imwrite(
+            file,
+            labels,
+            photometric="palette",
+            colormap=colormap,
+            compression="zlib",
+            metadata={"axes": "ZYX"},
+        )
+        return file.getvalue(), ".tif"
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    picture.putpalette(palette.tobytes())
+    picture.save(file, format="PNG", compress_level=3)  # half the time of 6 for a few bytes more
+    return file.getvalue(), ".png"
+
+
+def decode_mask(content: bytes, path: Path) -> Labels:
+    """Return the class values of a mask that `encode_mask` wrote."""
+    with decoding(path, "mask"):
+        if path.suffix == ".tif":
+            import tifffile
+
+            return np.asarray(tifffile.imread(BytesIO(content)), np.uint8)
+        from PIL import Image
+
+        with Image.open(BytesIO(content)) as picture:
+            return np.array(picture, np.uint8)
+
+
+def encode_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Return a compressed ``.npz``."""
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            member = BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", _NEVER)
+            archive.writestr(entry, member.getbuffer(), zipfile.ZIP_DEFLATED, compresslevel=1)
+    return file.getvalue()
+
+
+def decode_arrays(content: bytes, path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays that `encode_arrays` wrote."""
+    with decoding(path, "NumPy archive"), np.load(BytesIO(content), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def encode_drawing(drawing: Drawing) -> bytes:
+    """Return work in progress as one ``.npz``."""
+    parts = {
+        "labels": drawing.labels,
+        "boundaries": drawing.boundaries,
+        "questionable": drawing.questionable,
+    }
+    return encode_arrays({name: part for name, part in parts.items() if part is not None})
+
+
+def decode_drawing(content: bytes, path: Path) -> Drawing:
+    """Return the work that `encode_drawing` wrote."""
+    parts = decode_arrays(content, path)
+    if "labels" not in parts:
+        raise ProjectError(f"'{path}' holds no mask: it was not written by this program.")
+    return Drawing(parts["labels"], parts.get("boundaries"), parts.get("questionable"))

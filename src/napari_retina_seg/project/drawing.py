@@ -1,0 +1,57 @@
+"""`Drawing`: what a person works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.project.values import ProjectImage
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What a person works on, on the image's own grid.
+
+    Attributes
+    ----------
+    labels : array
+        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    boundaries : array or None
+        float32 heights in px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``.
+    questionable : array or None
+        bool, shape of the labels: where the author would not swear to them.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    boundaries: npt.NDArray[np.float32] | None = None
+    questionable: npt.NDArray[np.bool_] | None = None
+
+    def check(self, image: ProjectImage, scheme: LabelScheme) -> None:
+        """Raise `ProjectError` if it does not fit the image's grid and the scheme."""
+        _check(self.labels, np.uint8, image.shape, image, "mask")
+        highest = int(self.labels.max(initial=0))
+        if highest >= len(scheme):
+            raise ProjectError(
+                f"The mask of '{image.name}' has the value {highest}: the classes of"
+                f" '{scheme.name}' are 0 to {len(scheme) - 1}."
+            )
+        if self.questionable is not None:
+            _check(self.questionable, np.bool_, image.shape, image, "questionable region")
+        if self.boundaries is not None:
+            shape = (*image.shape[:-2], len(scheme.surfaces), image.shape[-1])
+            _check(self.boundaries, np.float32, shape, image, "boundaries")
+
+
+def _check(
+    array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...], image: ProjectImage, what: str
+) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ProjectError(
+            f"The {what} of '{image.name}' must be {np.dtype(dtype)} of shape {shape}: received"
+            f" {array.dtype} {array.shape}."
+        )

@@ -1,0 +1,93 @@
+"""Looking at what was saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import select
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.contents import decode_arrays, decode_mask
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.readers import check_visible, newest_human, visible
+from napari_retina_seg.project.states import MASK_COUNTS, Reading, State
+from napari_retina_seg.project.store import Store, image_row, version_row, version_value
+from napari_retina_seg.project.tables import VersionRow
+from napari_retina_seg.project.values import Version
+
+
+def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
+    """Return the versions of an image that this person may see, oldest first."""
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        may_see = visible(session, image, store.author)
+        query = select(VersionRow).filter_by(image_id=image_id).order_by(VersionRow.number)
+        return tuple(version_value(row) for row in session.scalars(query) if may_see(row))
+
+
+def read_drawing(store: Store, image_id: int, number: int) -> Drawing:
+    """Read the mask of a version, its boundaries and what is questionable in it.
+
+    Raises
+    ------
+    ProjectError
+        If it has no mask, a file is missing, cut or altered, or it must not be seen.
+    """
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        row = version_row(session, image, number)
+        check_visible(session, image, row, store.author)
+        if row.mask is None:
+            raise ProjectError(
+                f"Version {number} of '{image.name}' has no mask: it is {row.state}."
+            )
+        shape = tuple(image.shape)
+        labels = decode_mask(*store.read_file(session, row.mask)).reshape(shape)
+        boundaries = questionable = None
+        if row.boundaries is not None:
+            boundaries = decode_arrays(*store.read_file(session, row.boundaries))["boundaries"]
+        if row.questionable is not None:
+            region = decode_mask(*store.read_file(session, row.questionable))
+            questionable = np.asarray(region.reshape(shape) > 0)
+        return Drawing(labels, boundaries, questionable)
+
+
+def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[Any] | None:
+    """Read the probabilities of a prediction, ``([slices,] classes, rows, columns)`` float16.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing, cut or altered.
+    """
+    with store.database.reading() as session:
+        row = version_row(session, image_row(session, image_id), number)
+        if row.probabilities is None:
+            return None
+        return decode_arrays(*store.read_file(session, row.probabilities))["probabilities"]
+
+
+def find_truth(store: Store, image_id: int) -> Version | None:
+    """Return the version that counts as truth, if people are done with the image.
+
+    The adjudicator's word counts before the first reader's; a prediction never does. Of two
+    versions in conflict the one that was saved first counts until the image is reopened.
+
+    Raises
+    ------
+    ProjectError
+        If this person must not see it.
+    """
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        if State(image.state) not in MASK_COUNTS:
+            return None
+        adjudicated = State(image.state) is State.ADJUDICATED
+        reading = Reading.ADJUDICATION if adjudicated else Reading.FIRST
+        row = newest_human(session, image, reading)
+        if row is None:
+            return None
+        check_visible(session, image, row, store.author)
+        return version_value(row)

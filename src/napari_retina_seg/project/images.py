@@ -1,0 +1,192 @@
+"""Adding images: read once, to be sure that they can be, and known by their hash from then on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.core.errors import ProjectError, RetinaSegError
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.io import read_image
+from napari_retina_seg.project.files import StoredFile, hash_file
+from napari_retina_seg.project.readers import blinded_images
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.store import SPACING, Store, image_row, image_value, keep_file, now
+from napari_retina_seg.project.tables import ImageRow
+from napari_retina_seg.project.values import Added, ProjectImage
+
+PatientOf = Callable[[str], str | None]
+
+
+def add_images(
+    store: Store,
+    paths: Sequence[Path],
+    *,
+    copy: bool,
+    patient_of: PatientOf | None,
+    token: CancelToken,
+) -> Generator[Progress, None, Added]:
+    """Add image files; see `Project.add_images`."""
+    store.database.check_writable()
+    images: list[ProjectImage] = []
+    duplicates: list[tuple[Path, ProjectImage]] = []
+    problems: list[str] = []
+    for done, path in enumerate(paths):
+        token.raise_if_cancelled()
+        yield Progress(done, len(paths), path.name)
+        try:
+            image, is_new = _add_image(store, path.resolve(), copy, patient_of)
+        except ProjectError:  # the project itself can't go on
+            raise
+        except RetinaSegError as error:
+            problems.append(str(error))
+            continue
+        if is_new:
+            images.append(image)
+        else:
+            duplicates.append((path, image))
+    return Added(tuple(images), tuple(duplicates), tuple(problems))
+
+
+def _add_image(
+    store: Store, path: Path, copy: bool, patient_of: PatientOf | None
+) -> tuple[ProjectImage, bool]:
+    image = read_image(path)  # first: what is no image is told as such
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    stored = None
+    with store.database.reading() as session:
+        known = _find(session, sha256) is not None
+    if copy and not known:
+        stored = store.files.put(content, path.suffix.lower())
+    with store.database.writing() as session:
+        row = _find(session, sha256)
+        is_new = row is None
+        if row is None:
+            patient = None if patient_of is None else patient_of(path.stem)
+            row = _new_row(store, session, image, path, sha256, stored, patient)
+            session.add(row)
+        elif row.copy_sha256 is None and not _is_whole(store.path_of(row), sha256):
+            row.path = _reference(store, path)  # it was moved here
+        session.flush()
+        blind = blinded_images(session, [row], store.author)
+        return image_value(store, row, blinded=bool(blind)), is_new
+
+
+def _find(session: Session, sha256: str) -> ImageRow | None:
+    return session.scalars(select(ImageRow).filter_by(sha256=sha256)).one_or_none()
+
+
+def _new_row(
+    store: Store,
+    session: Session,
+    image: RetinaImage,
+    path: Path,
+    sha256: str,
+    stored: StoredFile | None,
+    patient: str | None,
+) -> ImageRow:
+    kept = path if stored is None else store.files.path(sha256, stored.suffix)
+    return ImageRow(
+        sha256=sha256,
+        name=path.stem,
+        path=_reference(store, kept),
+        copy_sha256=keep_file(session, stored),
+        modality=image.modality.value,
+        laterality=image.laterality.value,
+        spacing=SPACING.dump_python(image.spacing, mode="json"),
+        patient=patient,
+        shape=[image.n_slices, *image.grid] if image.is_volume else list(image.grid),
+        added_by=store.author,
+        added_at=now(),
+        state=State.UNREVIEWED.value,
+        round=0,
+        conflict=False,
+        author=None,
+        uncertainty=-1,
+    )
+
+
+def _reference(store: Store, path: Path) -> str:
+    """Return a path that stays right when the project is moved with what is inside it."""
+    folder = store.folder.resolve()
+    path = path.resolve()
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _is_whole(path: Path, sha256: str) -> bool:
+    try:
+        return hash_file(path) == sha256
+    except OSError:
+        return False
+
+
+def get_image(store: Store, image_id: int) -> ProjectImage:
+    """Return an image as this person may see it."""
+    with store.database.reading() as session:
+        row = image_row(session, image_id)
+        blind = blinded_images(session, [row], store.author)
+        return image_value(store, row, blinded=bool(blind))
+
+
+def find_image(store: Store, text: str) -> ProjectImage:
+    """Find an image by what a person types; see `Project.find_image`."""
+    with store.database.reading() as session:
+        if text.startswith("#") and text[1:].isdigit():
+            image_id = image_row(session, int(text[1:])).id
+        else:
+            image_id = _find_by_name(session, text)
+    return get_image(store, image_id)
+
+
+def _find_by_name(session: Session, text: str) -> int:
+    path = Path(text)
+    rows = session.scalars(select(ImageRow).filter_by(name=text).limit(6)).all()
+    rows = rows or session.scalars(select(ImageRow).filter_by(name=path.stem).limit(6)).all()
+    if len(rows) != 1 and path.is_file():
+        sha256 = hash_file(path)
+        rows = session.scalars(select(ImageRow).filter_by(sha256=sha256)).all()
+    if not rows:
+        raise ProjectError(
+            f"The project has no image '{text}': add it, or see the project's queue."
+        )
+    if len(rows) > 1:
+        numbers = ", ".join(f"#{row.id}" for row in rows[:5])
+        raise ProjectError(
+            f"Several images are called '{text}': say which by its number, {numbers}."
+        )
+    return rows[0].id
+
+
+def read_pixels(store: Store, image_id: int) -> RetinaImage:
+    """Read an image, if it is still the one that was added; see `Project.read_image`."""
+    image = get_image(store, image_id)
+    found = damage_of(image)
+    if found is not None:
+        raise ProjectError(found)
+    known = read_image(image.path)
+    return replace(known, name=image.name)
+
+
+def damage_of(image: ProjectImage) -> str | None:
+    """Return a sentence if an image's file is not the one that was added."""
+    try:
+        if hash_file(image.path) == image.sha256:
+            return None
+    except FileNotFoundError:
+        return (
+            f"The image '{image.name}' is no longer at '{image.path}': bring it back, or add it"
+            " from where it is now."
+        )
+    except OSError as error:
+        return f"The image '{image.path}' can't be read: {error.strerror}."
+    return (
+        f"The image '{image.path}' was changed since it was added, so no mask of it is shown or"
+        " saved over it: put the file back, or add the changed one as an image of its own."
+    )

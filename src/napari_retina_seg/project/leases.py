@@ -1,0 +1,41 @@
+"""Checking images out, so that two people or programs notice each other before they paint."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.queue import lease_value
+from napari_retina_seg.project.store import Store, image_row, now, same_person
+from napari_retina_seg.project.tables import LeaseRow
+from napari_retina_seg.project.values import Lease
+
+DURATION = timedelta(minutes=10)  # a program that works renews it every minute, by autosaving
+
+
+def check_out(store: Store, image_id: int, duration: timedelta) -> Lease:
+    """Take or renew a lease; see `Project.check_out`."""
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        row = session.get(LeaseRow, image_id)
+        if row is None:
+            row = LeaseRow(image_id=image_id)
+            session.add(row)
+        elif row.program != store.program and row.expires > now():
+            same = same_person(row.holder, store.author)
+            who = "you, in another window" if same else row.holder
+            raise ProjectError(
+                f"'{image.name}' is being worked on by {who}, until"
+                f" {row.expires.astimezone():%H:%M} at least: take the next one."
+            )
+        row.holder, row.program, row.expires = store.author, store.program, now() + duration
+        session.flush()
+        return lease_value(row)
+
+
+def check_in(store: Store, image_id: int) -> None:
+    """Give a lease back, if it is held by this program."""
+    with store.database.writing() as session:
+        row = session.get(LeaseRow, image_id)
+        if row is not None and row.program == store.program:
+            session.delete(row)

@@ -1,0 +1,77 @@
+"""Making and opening the folder of a project."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.project.database import (
+    DATABASE,
+    Database,
+    create_database,
+    explain_creation,
+)
+from napari_retina_seg.project.files import FileStore, sync_folder
+from napari_retina_seg.project.store import SCHEME, Store, now
+from napari_retina_seg.project.tables import ProjectRow, SchemeRow
+from napari_retina_seg.project.values import ProjectInfo
+
+FILES, AUTOSAVES = "files", "autosave"
+
+
+def open_store(folder: Path, author: str) -> Store:
+    """Open a project; see `Project`."""
+    author = check_name(author)
+    database = Database(folder)
+    try:
+        with database.reading() as session:
+            row = session.scalars(select(ProjectRow)).one()
+            scheme = SCHEME.validate_python(row.scheme.definition)
+    except BaseException:
+        database.close()
+        raise
+    return Store(
+        folder=folder,
+        database=database,
+        files=FileStore(folder / FILES),
+        autosaves=folder / AUTOSAVES,
+        author=author,
+        program=uuid.uuid4().hex,
+        info=ProjectInfo(scheme, row.created_at, row.created_by, row.key),
+        scheme_id=row.scheme_id,
+    )
+
+
+def create_folder(folder: Path, scheme: LabelScheme, author: str) -> None:
+    """Make a project; see `Project.create`."""
+    author = check_name(author)
+    if (folder / DATABASE).exists():
+        raise ProjectError(f"There is a project in '{folder}' already: open it.")
+
+    def fill(session: Session) -> None:
+        definition = SchemeRow(definition=SCHEME.dump_python(scheme, mode="json"))
+        key = secrets.token_hex(32)
+        session.add(ProjectRow(scheme=definition, created_at=now(), created_by=author, key=key))
+
+    try:
+        for part in (folder, folder / FILES, folder / AUTOSAVES):
+            part.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder)
+        create_database(folder, fill)
+    except (OSError, DBAPIError) as error:
+        raise ProjectError(explain_creation(error, folder)) from error
+
+
+def check_name(name: str) -> str:
+    """Return a person's name without needless spaces; raises `ProjectError` if nothing is left."""
+    cleaned = " ".join(name.split())
+    if not cleaned:
+        raise ProjectError("Say who you are: every version is kept with its author's name.")
+    return cleaned

@@ -1,0 +1,255 @@
+"""`Project`: the one door to an annotation project."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.project import autosaves, images, leases, versions
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.images import PatientOf
+from napari_retina_seg.project.opening import check_name, create_folder
+from napari_retina_seg.project.readers import assign_second_reader
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.steps import Deed
+from napari_retina_seg.project.values import (
+    Added,
+    Autosave,
+    Lease,
+    Version,
+)
+from napari_retina_seg.project.view import ProjectView
+
+
+class Project(ProjectView):
+    """An open annotation project: the one door to all that can be done to it.
+
+    What a method saved is on the disk when it returns. Nothing that was saved is ever changed.
+    """
+
+    @classmethod
+    def create(cls, folder: Path, *, scheme: LabelScheme, author: str) -> Self:
+        """Make a project and open it.
+
+        Parameters
+        ----------
+        folder : Path
+            Where; it is made if it is not there, and may hold other files.
+        scheme : LabelScheme
+            The classes of all masks.
+        author : str
+            Who makes it.
+
+        Raises
+        ------
+        ProjectError
+            If there is a project already, or the folder can't be written.
+        """
+        create_folder(folder, scheme, author)
+        return cls(folder, author=author)
+
+    def add_images(
+        self,
+        paths: Sequence[Path],
+        *,
+        copy: bool = False,
+        patient_of: PatientOf | None = None,
+        token: CancelToken | None = None,
+    ) -> Generator[Progress, None, Added]:
+        """Add image files; long work. A file that is there already, by its hash, is noticed.
+
+        Adding a file again from where it was moved to tells the project its new place.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            Files that `read_image` reads.
+        copy : bool
+            Keep copies in the project; otherwise the files are referred to where they are.
+        patient_of : callable, optional
+            Finds the patient or eye by an image's name, or None.
+        token : CancelToken, optional
+            To stop it; what was added stays.
+
+        Raises
+        ------
+        ProjectError
+            If the project can't be written. Files that are no images are told in the result.
+        """
+        return images.add_images(
+            self._store, paths, copy=copy, patient_of=patient_of, token=token or CancelToken()
+        )
+
+    def add_prediction(self, image_id: int, segmentation: Segmentation) -> Version:
+        """Keep what a model drew. It is nobody's word until a person accepts or corrects it.
+
+        Raises
+        ------
+        ProjectError
+            If it does not fit the image or the scheme, or can't be written.
+        """
+        return versions.add_prediction(self._store, image_id, segmentation)
+
+    def save_version(
+        self,
+        image_id: int,
+        drawing: Drawing,
+        action: Action,
+        *,
+        parent: int | None = None,
+        seconds: float = 0,
+        comment: str = "",
+    ) -> Version:
+        """Keep a person's drawing as a new version, and clear what was autosaved of it.
+
+        When this returns, the version is on the disk. If somebody else has continued the same
+        parent meanwhile, both versions are kept, this one with `Version.conflict`.
+
+        Parameters
+        ----------
+        image_id : int
+            Whose mask.
+        drawing : Drawing
+            The mask, its boundaries and what is questionable in it.
+        action : Action
+            A draft, or what it makes of the image: correct, second read, adjudicate.
+        parent : int, optional
+            Number of the version that the drawing was begun with.
+        seconds : float
+            Spent on it.
+        comment : str
+            In the author's words.
+
+        Raises
+        ------
+        ProjectError
+            If it does not fit the image, the image's state forbids it, or it can't be written.
+        """
+        if action in (Action.ACCEPT, Action.REFUSE, Action.REOPEN):
+            raise ProjectError(f"To {action} an image takes no drawing: use the call for that.")
+        deed = Deed(action, self.author, parent, seconds, comment)
+        return versions.save_drawing(self._store, image_id, drawing, deed)
+
+    def attach(
+        self,
+        image_id: int,
+        drawing: Drawing,
+        *,
+        author: str,
+        second_read: bool = False,
+        comment: str = "",
+    ) -> Version:
+        """File what a person drew elsewhere, as the first reading of the image or as the second.
+
+        Raises
+        ------
+        ProjectError
+            If it does not fit the image, the image's state forbids it, or it can't be written.
+        """
+        action = Action.SECOND_READ if second_read else Action.CORRECT
+        deed = Deed(action, check_name(author), comment=comment, elsewhere=True)
+        return versions.save_drawing(self._store, image_id, drawing, deed)
+
+    def accept(
+        self,
+        image_id: int,
+        prediction: int | None = None,
+        *,
+        seconds: float = 0,
+        comment: str = "",
+    ) -> Version:
+        """Make a prediction, by default the newest, this person's word.
+
+        Raises
+        ------
+        ProjectError
+            If there is none, or the image's state forbids it.
+        """
+        deed = Deed(Action.ACCEPT, self.author, prediction, seconds, comment)
+        return versions.accept(self._store, image_id, deed)
+
+    def mark_ungradable(self, image_id: int, reason: str, *, seconds: float = 0) -> Version:
+        """Say that an image can't be graded, and why.
+
+        Raises
+        ------
+        ProjectError
+            If there is no reason, or the image's state forbids it.
+        """
+        deed = Deed(Action.REFUSE, self.author, None, seconds, reason=reason)
+        return versions.refuse(self._store, image_id, deed)
+
+    def reopen(self, image_id: int, version: int | None = None, *, comment: str = "") -> Version:
+        """Go on from a version, by default the newest final one, in a new one; ends a conflict.
+
+        Raises
+        ------
+        ProjectError
+            If the image's state forbids it, or this person must not see the version.
+        """
+        deed = Deed(Action.REOPEN, self.author, version, comment=comment)
+        return versions.reopen(self._store, image_id, deed)
+
+    def assign_second_reader(self, image_id: int, reader: str) -> None:
+        """Choose who reads an image a second time; the first reading is hidden from that person.
+
+        Raises
+        ------
+        ProjectError
+            If there is another second reader, the person is the first, or it is too late.
+        """
+        reader = check_name(reader)
+        with self._store.database.writing() as session:
+            assign_second_reader(session, image_id, reader)
+
+    def check_out(self, image_id: int, duration: timedelta = leases.DURATION) -> Lease:
+        """Take an image to work on it, or renew that; nobody else is given it until it expires.
+
+        Raises
+        ------
+        ProjectError
+            If somebody else has it.
+        """
+        return leases.check_out(self._store, image_id, duration)
+
+    def check_in(self, image_id: int) -> None:
+        """Give an image back."""
+        leases.check_in(self._store, image_id)
+
+    def autosave(
+        self, image_id: int, drawing: Drawing, *, parent: int | None = None, seconds: float = 0
+    ) -> Autosave:
+        """Keep unsaved work aside; the next autosave or save of this image takes its place.
+
+        Raises
+        ------
+        ProjectError
+            If it does not fit the image, or can't be written: the last autosave stays then.
+        """
+        return autosaves.autosave(self._store, image_id, drawing, parent, seconds)
+
+    def recover(self, slot: Autosave) -> Drawing:
+        """Read unsaved work and go on with it: the next save clears it.
+
+        Raises
+        ------
+        ProjectError
+            If it is there no more, or damaged.
+        """
+        return autosaves.recover(self._store, slot)
+
+    def discard(self, slot: Autosave) -> None:
+        """Throw unsaved work away.
+
+        Raises
+        ------
+        ProjectError
+            If it is there no more.
+        """
+        autosaves.discard(self._store, slot)

@@ -1,0 +1,122 @@
+"""The queue: which images there are, in what order, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.project import autosaves
+from napari_retina_seg.project.readers import blinded_images
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.store import Store, image_value, now
+from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
+from napari_retina_seg.project.values import Filters, Lease, Order, ProjectImage, Status
+
+_Query = Select[Any]
+
+
+def list_images(
+    store: Store, filters: Filters, order: Order, after: int | None, before: int | None, limit: int
+) -> tuple[ProjectImage, ...]:
+    """Return a page of the queue; see `Project.queue`."""
+    start = after if after is not None else before
+    backwards = before is not None
+    with store.database.reading() as session:
+        anchor = None if start is None else session.get(ImageRow, start)
+        rows: list[ImageRow] = []
+        # A query for each state finds its rows in an index; one for all would sort them.
+        states: list[State | None] = [*filters.states] or [None]
+        for state in states:
+            query = _filtered(filters, state)
+            rows += _page(session, query, order, anchor, backwards, limit)
+        rows.sort(key=_key(order), reverse=backwards)
+        rows = rows[:limit]
+        blind = blinded_images(session, rows, store.author)
+        images = [image_value(store, row, blinded=row.id in blind) for row in rows]
+    return tuple(reversed(images) if backwards else images)
+
+
+def _filtered(filters: Filters, state: State | None) -> _Query:
+    query = select(ImageRow)
+    if state is not None:
+        query = query.where(ImageRow.state == state.value)
+    if filters.author is not None:
+        query = query.where(ImageRow.author == filters.author)
+    if filters.patient is not None:
+        query = query.where(ImageRow.patient == filters.patient)
+    if filters.text:
+        query = query.where(ImageRow.name.icontains(filters.text, autoescape=True))
+    if filters.conflict:
+        query = query.where(ImageRow.conflict.is_(True))
+    return query
+
+
+def _page(
+    session: Session,
+    query: _Query,
+    order: Order,
+    anchor: ImageRow | None,
+    backwards: bool,
+    limit: int,
+) -> list[ImageRow]:
+    """Go on from the anchor by its place in the order: no row before it is looked at."""
+    by_id = ImageRow.id.desc() if backwards else ImageRow.id.asc()
+    if order is Order.ADDED:
+        if anchor is not None:
+            query = query.where(_beyond(ImageRow.id, anchor.id, backwards))
+        return list(session.scalars(query.order_by(by_id).limit(limit)))
+    worst = ImageRow.uncertainty
+    by_worst = worst.asc() if backwards else worst.desc()
+    rows: list[ImageRow] = []
+    if anchor is not None:
+        ties = query.where(worst == anchor.uncertainty)
+        ties = ties.where(_beyond(ImageRow.id, anchor.id, backwards)).order_by(by_id)
+        rows += session.scalars(ties.limit(limit))
+        query = query.where(_beyond(worst, anchor.uncertainty, not backwards))
+    if len(rows) < limit:
+        rows += session.scalars(query.order_by(by_worst, by_id).limit(limit - len(rows)))
+    return rows
+
+
+def _beyond(column: Any, value: float, down: bool) -> Any:
+    return column < value if down else column > value
+
+
+def _key(order: Order) -> Callable[[ImageRow], tuple[float, int]]:
+    if order is Order.ADDED:
+        return lambda row: (0, row.id)
+    return lambda row: (-row.uncertainty, row.id)
+
+
+def find_status(store: Store) -> Status:
+    """Count what there is; see `Project.status`."""
+    with store.database.reading() as session:
+        counts = session.execute(select(ImageRow.state, func.count()).group_by(ImageRow.state))
+        states = dict.fromkeys(State, 0)
+        states.update({State(state): number for state, number in counts})
+        conflicts = select(func.count()).select_from(ImageRow).where(ImageRow.conflict.is_(True))
+        leases = select(LeaseRow).where(LeaseRow.expires > now()).order_by(LeaseRow.image_id)
+        return Status(
+            images=sum(states.values()),
+            states=states,
+            conflicts=session.scalars(conflicts).one(),
+            versions=session.scalars(select(func.count()).select_from(VersionRow)).one(),
+            leases=tuple(map(lease_value, session.scalars(leases))),
+            autosaves=autosaves.list_slots(session),
+        )
+
+
+def lease_value(row: LeaseRow) -> Lease:
+    """Return a row as a value."""
+    return Lease(row.image_id, row.holder, row.program, row.expires)
+
+
+def all_images(store: Store) -> Iterator[ProjectImage]:
+    """Go through all images, a page at a time."""
+    page = list_images(store, Filters(), Order.ADDED, None, None, 500)
+    while page:
+        yield from page
+        page = list_images(store, Filters(), Order.ADDED, page[-1].id, None, 500)

@@ -1,0 +1,113 @@
+"""Who may do what, and see what: the second reader is blinded to the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.states import Action, Reading, State
+from napari_retina_seg.project.store import image_row, same_person
+from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
+from napari_retina_seg.project.values import Kind
+
+# Until the second read is final.
+_BLIND = frozenset({State.UNREVIEWED, State.IN_PROGRESS, State.CORRECTED, State.ACCEPTED})
+SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_READ})
+
+
+def assign_second_reader(session: Session, image_id: int, reader: str) -> None:
+    """Choose who reads an image a second time; from then on that person is blinded.
+
+    Raises
+    ------
+    ProjectError
+        If it has another second reader, the person is the first one, or it is too late.
+    """
+    image = image_row(session, image_id)
+    check_second_reader(session, image, reader)
+    if session.get(SecondReaderRow, (image.id, image.round)) is None:
+        session.add(SecondReaderRow(image_id=image.id, round=image.round, reader=reader))
+
+
+def check_second_reader(session: Session, image: ImageRow, reader: str) -> None:
+    """Raise `ProjectError` if a person can't read an image a second time."""
+    if not _is_blind(image):
+        raise ProjectError(
+            f"'{image.name}' is {image.state}: reopen it before somebody reads it once more."
+        )
+    first = newest_human(session, image, Reading.FIRST)
+    if first is not None and same_person(first.author, reader):
+        raise ProjectError(
+            f"{reader} is the first reader of '{image.name}': a second one must be somebody else."
+        )
+    known = session.get(SecondReaderRow, (image.id, image.round))
+    if known is not None and not same_person(known.reader, reader):
+        raise ProjectError(f"'{image.name}' has a second reader already: {known.reader}.")
+
+
+def check_turn(session: Session, image: ImageRow, action: Action, person: str) -> None:
+    """Raise `ProjectError` if this person must not do this, whatever the image's state."""
+    second = session.get(SecondReaderRow, (image.id, image.round))
+    if action in SECOND_ACTIONS:
+        check_second_reader(session, image, person)
+    elif second is not None and same_person(second.reader, person) and _is_blind(image):
+        raise ProjectError(
+            f"{person} is the second reader of '{image.name}', so somebody else must {action} it."
+        )
+
+
+def newest_human(session: Session, image: ImageRow, reading: Reading) -> VersionRow | None:
+    """Return the version that a reading has come to in this round, without those in conflict."""
+    query = (
+        select(VersionRow)
+        .filter_by(
+            image_id=image.id,
+            kind=Kind.HUMAN.value,
+            round=image.round,
+            reading=reading.value,
+            conflict=False,
+        )
+        .order_by(VersionRow.number.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def blinded_images(session: Session, images: Iterable[ImageRow], person: str) -> set[int]:
+    """Return which images a person must not see the first reading of."""
+    blind = {image.id: image.round for image in images if _is_blind(image)}
+    query = select(SecondReaderRow).where(SecondReaderRow.image_id.in_(blind))
+    return {
+        row.image_id
+        for row in session.scalars(query)
+        if row.round == blind[row.image_id] and same_person(row.reader, person)
+    }
+
+
+def visible(session: Session, image: ImageRow, person: str) -> Callable[[VersionRow], bool]:
+    """Return which versions of an image a person may see."""
+    blinded = image.id in blinded_images(session, [image], person)
+
+    def may_see(version: VersionRow) -> bool:
+        if version.kind == Kind.PREDICTION or same_person(version.author, person):
+            return True
+        under_way = version.round == image.round and _is_blind(image)
+        return not blinded and not (version.reading == Reading.SECOND and under_way)
+
+    return may_see
+
+
+def check_visible(session: Session, image: ImageRow, version: VersionRow, person: str) -> None:
+    """Raise `ProjectError` if a person must not see a version."""
+    if not visible(session, image, person)(version):
+        raise ProjectError(
+            f"Version {version.number} of '{image.name}' is not shown before the second read of it"
+            " is final: the two readers must not know of each other."
+        )
+
+
+def _is_blind(image: ImageRow) -> bool:
+    return State(image.state) in _BLIND

@@ -1,0 +1,114 @@
+"""What may happen to an image of a project, and what it becomes by it: one table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from napari_retina_seg.core.errors import ProjectError
+
+
+class State(StrEnum):
+    """How far the work on an image is."""
+
+    UNREVIEWED = "unreviewed"
+    IN_PROGRESS = "in progress"
+    CORRECTED = "corrected"
+    ACCEPTED = "accepted"
+    SECOND_READ = "second read"
+    ADJUDICATED = "adjudicated"
+    UNGRADABLE = "ungradable"
+
+
+class Reading(StrEnum):
+    """Whose turn it is: the first reader's, the blinded second's, the adjudicator's."""
+
+    FIRST = "first"
+    SECOND = "second"
+    ADJUDICATION = "adjudication"
+
+
+class Action(StrEnum):
+    """What a person does to an image; each makes a version. The values are said to users."""
+
+    DRAFT = "keep as work in progress"
+    CORRECT = "correct"
+    ACCEPT = "accept"
+    REFUSE = "call ungradable"
+    SECOND_DRAFT = "keep as work in progress of the second reader"
+    SECOND_READ = "read a second time"
+    ADJUDICATION_DRAFT = "keep as work in progress of the adjudicator"
+    ADJUDICATE = "adjudicate"
+    REOPEN = "reopen"
+
+
+FINAL = frozenset(State) - {State.UNREVIEWED, State.IN_PROGRESS}
+MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.SECOND_READ, State.ADJUDICATED})
+
+TRANSITIONS: dict[tuple[State, Action], State] = {
+    (State.UNREVIEWED, Action.DRAFT): State.IN_PROGRESS,
+    (State.UNREVIEWED, Action.CORRECT): State.CORRECTED,
+    (State.UNREVIEWED, Action.ACCEPT): State.ACCEPTED,
+    (State.UNREVIEWED, Action.REFUSE): State.UNGRADABLE,
+    (State.IN_PROGRESS, Action.DRAFT): State.IN_PROGRESS,
+    (State.IN_PROGRESS, Action.CORRECT): State.CORRECTED,
+    (State.IN_PROGRESS, Action.ACCEPT): State.ACCEPTED,
+    (State.IN_PROGRESS, Action.REFUSE): State.UNGRADABLE,
+    (State.IN_PROGRESS, Action.REOPEN): State.IN_PROGRESS,  # back to an earlier version
+    # A second reader's draft is no news to anybody else.
+    (State.CORRECTED, Action.SECOND_DRAFT): State.CORRECTED,
+    (State.CORRECTED, Action.SECOND_READ): State.SECOND_READ,
+    (State.CORRECTED, Action.REOPEN): State.IN_PROGRESS,
+    (State.ACCEPTED, Action.SECOND_DRAFT): State.ACCEPTED,
+    (State.ACCEPTED, Action.SECOND_READ): State.SECOND_READ,
+    (State.ACCEPTED, Action.REOPEN): State.IN_PROGRESS,
+    (State.SECOND_READ, Action.ADJUDICATION_DRAFT): State.SECOND_READ,
+    (State.SECOND_READ, Action.ADJUDICATE): State.ADJUDICATED,
+    (State.SECOND_READ, Action.REOPEN): State.IN_PROGRESS,
+    (State.ADJUDICATED, Action.REOPEN): State.IN_PROGRESS,
+    (State.UNGRADABLE, Action.REOPEN): State.IN_PROGRESS,
+}
+
+DRAFTS = frozenset({Action.DRAFT, Action.SECOND_DRAFT, Action.ADJUDICATION_DRAFT})
+
+READINGS: dict[Action, Reading] = {
+    Action.DRAFT: Reading.FIRST,
+    Action.CORRECT: Reading.FIRST,
+    Action.ACCEPT: Reading.FIRST,
+    Action.REFUSE: Reading.FIRST,
+    Action.REOPEN: Reading.FIRST,
+    Action.SECOND_DRAFT: Reading.SECOND,
+    Action.SECOND_READ: Reading.SECOND,
+    Action.ADJUDICATION_DRAFT: Reading.ADJUDICATION,
+    Action.ADJUDICATE: Reading.ADJUDICATION,
+}
+
+
+def next_state(state: State, action: Action, name: str) -> State:
+    """Return what an image becomes.
+
+    Parameters
+    ----------
+    state : State
+        What the image is.
+    action : Action
+        What is done to it.
+    name : str
+        What to call the image if this can't be done.
+
+    Raises
+    ------
+    ProjectError
+        If this can't be done to it; the sentence says what can.
+    """
+    try:
+        return TRANSITIONS[state, action]
+    except KeyError:
+        possible = [other for (before, other) in TRANSITIONS if before is state]
+        raise ProjectError(
+            f"'{name}' is {state}, so you can't {action} it: you can {' or '.join(possible)} it."
+        ) from None
+
+
+def state_of_version(action: Action, state: State) -> State:
+    """Return the state of the version that an action makes; a draft's says that it is one."""
+    return State.IN_PROGRESS if action in DRAFTS else state

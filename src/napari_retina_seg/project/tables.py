@@ -1,0 +1,209 @@
+"""The records of a project as SQLite holds them; nothing else sees these classes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    DDL,
+    JSON,
+    ForeignKey,
+    Index,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+    event,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment as ISO 8601 text in UTC, which sorts as time does and any program can read."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write it."""
+        del dialect
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read it."""
+        del dialect
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Base(DeclarativeBase):
+    """What all tables have in common."""
+
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, list[int]: JSON}  # noqa: RUF012
+
+
+class SchemaVersionRow(Base):
+    """Version of the tables: a single row. Later programs rely on finding it here."""
+
+    __tablename__ = "schema_version"
+
+    version: Mapped[int] = mapped_column(primary_key=True)
+
+
+class SchemeRow(Base):
+    """A label scheme, written out so that it can be understood without this program."""
+
+    __tablename__ = "scheme"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, Any]]
+
+
+class ProjectRow(Base):
+    """The project itself: a single row."""
+
+    __tablename__ = "project"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scheme_id: Mapped[int] = mapped_column(ForeignKey("scheme.id"))
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    key: Mapped[str]
+
+    scheme: Mapped[SchemeRow] = relationship()
+
+
+class FileRow(Base):
+    """A file of the project, named by the hash of its content."""
+
+    __tablename__ = "file"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    suffix: Mapped[str]
+    size: Mapped[int]
+
+
+class ImageRow(Base):
+    """An image; state, round, conflict, author and uncertainty follow from its versions."""
+
+    __tablename__ = "image"
+    __table_args__ = (
+        # The queue asks for the next image after one, by these orders.
+        Index("image_by_state", "state", "id"),
+        Index("image_by_author", "author", "id"),
+        Index("image_by_patient", "patient", "id"),
+        Index("image_by_name", "name"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    path: Mapped[str]  # relative to the project if inside it, with forward slashes
+    copy_sha256: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
+    modality: Mapped[str]
+    laterality: Mapped[str]
+    spacing: Mapped[dict[str, Any]]
+    patient: Mapped[str | None]
+    shape: Mapped[list[int]]
+    added_by: Mapped[str]
+    added_at: Mapped[datetime]
+    state: Mapped[str]
+    round: Mapped[int]
+    conflict: Mapped[bool]
+    author: Mapped[str | None]
+    uncertainty: Mapped[float]  # -1 while there is no prediction: sorts last
+
+
+Index("image_worst_first", ImageRow.uncertainty.desc(), ImageRow.id)
+Index("image_state_worst_first", ImageRow.state, ImageRow.uncertainty.desc(), ImageRow.id)
+
+
+class VersionRow(Base):
+    """A version of an image's mask; rows are added and never changed."""
+
+    __tablename__ = "version"
+    __table_args__ = (UniqueConstraint("image_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    number: Mapped[int]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))  # it goes back to
+    kind: Mapped[str]
+    reading: Mapped[str]
+    round: Mapped[int]
+    state: Mapped[str]
+    conflict: Mapped[bool]
+    scheme_id: Mapped[int] = mapped_column(ForeignKey("scheme.id"))
+    author: Mapped[str | None]
+    model: Mapped[str | None]
+    weights_sha256: Mapped[str | None]
+    program: Mapped[str]
+    seconds: Mapped[float]
+    change: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    comment: Mapped[str]
+    reason: Mapped[str]
+    uncertainty: Mapped[float | None]
+    mask: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
+    boundaries: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
+    probabilities: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
+    questionable: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
+    created_at: Mapped[datetime]
+
+    parent: Mapped[VersionRow | None] = relationship(
+        remote_side="VersionRow.id", foreign_keys=parent_id
+    )
+    prediction: Mapped[VersionRow | None] = relationship(
+        remote_side="VersionRow.id", foreign_keys=prediction_id
+    )
+    scheme: Mapped[SchemeRow] = relationship()
+
+
+# Not even a mistake in this program, or another one, changes what was saved.
+for _deed in ("UPDATE", "DELETE"):
+    event.listen(
+        VersionRow.__table__,
+        "after_create",
+        DDL(  # type: ignore[no-untyped-call]
+            f"CREATE TRIGGER version_no_{_deed.lower()} BEFORE {_deed} ON version"
+            " BEGIN SELECT RAISE(ABORT, 'versions are never changed'); END"
+        ),
+    )
+
+
+class SecondReaderRow(Base):
+    """Who reads an image a second time, in one round of work on it."""
+
+    __tablename__ = "second_reader"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    reader: Mapped[str]
+
+
+class LeaseRow(Base):
+    """An image that somebody has checked out."""
+
+    __tablename__ = "lease"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    holder: Mapped[str]
+    program: Mapped[str]
+    expires: Mapped[datetime]
+
+
+class AutosaveRow(Base):
+    """Unsaved work: one slot for each image, author and running program."""
+
+    __tablename__ = "autosave"
+    __table_args__ = (UniqueConstraint("image_id", "author", "program"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    author: Mapped[str] = mapped_column(index=True)
+    program: Mapped[str]
+    parent: Mapped[int | None]
+    seconds: Mapped[float]
+    file: Mapped[str]
+    sha256: Mapped[str]
+    saved_at: Mapped[datetime]

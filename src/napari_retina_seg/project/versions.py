@@ -1,0 +1,301 @@
+"""Saving versions: files first, then the row, and beside what somebody else saved meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg import __version__
+from napari_retina_seg.core.errors import ProjectError, RetinaSegError
+from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.project import autosaves
+from napari_retina_seg.project.changes import find_change
+from napari_retina_seg.project.contents import (
+    QUESTIONABLE,
+    decode_mask,
+    encode_arrays,
+    encode_mask,
+)
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.files import StoredFile
+from napari_retina_seg.project.readers import (
+    SECOND_ACTIONS,
+    assign_second_reader,
+    check_turn,
+    check_visible,
+    newest_human,
+)
+from napari_retina_seg.project.states import (
+    READINGS,
+    Action,
+    Reading,
+    State,
+    state_of_version,
+)
+from napari_retina_seg.project.steps import Deed, find_step
+from napari_retina_seg.project.store import (
+    CHANGE,
+    Store,
+    image_row,
+    image_value,
+    keep_file,
+    now,
+    stored_file,
+    version_row,
+    version_value,
+)
+from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
+from napari_retina_seg.project.values import Change, Kind, Version
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files of a version, which are on the disk."""
+
+    mask: StoredFile | None = None
+    boundaries: StoredFile | None = None
+    probabilities: StoredFile | None = None
+    questionable: StoredFile | None = None
+
+
+def save_drawing(store: Store, image_id: int, drawing: Drawing, deed: Deed) -> Version:
+    """Keep a drawing as a new version.
+
+    If another version continues the same parent already, both are kept, and the image is in
+    conflict.
+
+    Raises
+    ------
+    ProjectError
+        If the drawing does not fit the image, the deed its state, or nothing can be written.
+    """
+    store.database.check_writable()
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        drawing.check(image_value(store, image, blinded=False), store.scheme)
+        parent = _find_parent(session, image, deed)
+        find_step(session, image, deed, parent)  # before anything is written in vain
+        change = _compare(store, session, drawing, parent)
+    files = _write_drawing(store, drawing)
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        parent = _find_parent(session, image, deed)
+        version = _add(store, session, image, deed, parent, files, change)
+        finished = autosaves.clear(store, session, image_id, deed.author)
+    autosaves.remove(store, finished)
+    return version
+
+
+def accept(store: Store, image_id: int, deed: Deed) -> Version:
+    """Make a prediction, the parent of the deed or else the newest, a person's own word.
+
+    Raises
+    ------
+    ProjectError
+        If there is none, or the image's state does not allow it.
+    """
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        prediction = _find_prediction(session, image, deed.parent)
+        row = version_row(session, image, prediction.number)
+        labels = decode_mask(*store.read_file(session, row.mask or ""))
+        change = find_change(labels, labels, len(store.scheme), row.number)
+        files = replace(_files_of(session, row), probabilities=None)
+        return _add(store, session, image, deed, row, files, change)
+
+
+def refuse(store: Store, image_id: int, deed: Deed) -> Version:
+    """Call an image ungradable, for a reason.
+
+    Raises
+    ------
+    ProjectError
+        If there is no reason, or the image's state does not allow it.
+    """
+    if not deed.reason.strip():
+        raise ProjectError("Say why the image is ungradable: a reason is kept with it.")
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        parent = newest_human(session, image, Reading.FIRST)
+        return _add(store, session, image, deed, parent, _Files(), None)
+
+
+def reopen(store: Store, image_id: int, deed: Deed) -> Version:
+    """Go on from a version, the parent of the deed or else the newest: a round of its own begins.
+
+    It also ends a conflict: the version that was chosen is the one that goes on.
+
+    Raises
+    ------
+    ProjectError
+        If the image's state does not allow it, or the version must not be seen by this person.
+    """
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        if deed.parent is None:
+            parent = _newest_of_round(session, image)
+        else:
+            parent = version_row(session, image, deed.parent)
+        check_turn(session, image, deed.action, deed.author)
+        files = _Files()
+        if parent is not None:
+            check_visible(session, image, parent, deed.author)
+            files = replace(_files_of(session, parent), probabilities=None)
+        image.round += 1
+        return _add(store, session, image, deed, parent, files, None)
+
+
+def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> Version:
+    """Keep what a model drew. It is nobody's word until a person accepts or corrects it.
+
+    Raises
+    ------
+    ProjectError
+        If it does not fit the image or the project's scheme, or nothing can be written.
+    """
+    store.database.check_writable()
+    if segmentation.scheme != store.scheme:
+        raise ProjectError(
+            f"The model '{segmentation.provenance.model}' draws '{segmentation.scheme.name}', the"
+            f" masks of this project are '{store.scheme.name}': choose a model that draws them."
+        )
+    drawing = Drawing(segmentation.labels, segmentation.boundaries)
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        drawing.check(image_value(store, image, blinded=False), store.scheme)
+    files = _write_drawing(store, drawing)
+    uncertainty = None
+    if segmentation.probabilities is not None:
+        uncertainty = float(np.mean(segmentation.uncertainty()))
+        content = encode_arrays({"probabilities": segmentation.probabilities})
+        files = replace(files, probabilities=store.files.put(content, ".npz"))
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        row = _new_row(store, session, image, files)
+        row.kind, row.state, row.reading = Kind.PREDICTION, State.UNREVIEWED, Reading.FIRST
+        row.model = segmentation.provenance.model
+        row.weights_sha256 = segmentation.provenance.weights_sha256
+        row.seconds = segmentation.provenance.seconds
+        row.comment, row.uncertainty = segmentation.remark, uncertainty
+        image.uncertainty = -1 if uncertainty is None else uncertainty
+        session.add(row)
+        session.flush()
+        return version_value(row)
+
+
+def _add(
+    store: Store,
+    session: Session,
+    image: ImageRow,
+    deed: Deed,
+    parent: VersionRow | None,
+    files: _Files,
+    change: Change | None,
+) -> Version:
+    """Add the row of a person's version, and bring the image's up to date."""
+    step = find_step(session, image, deed, parent)
+    row = _new_row(store, session, image, files)
+    row.kind, row.reading, row.conflict = Kind.HUMAN, READINGS[deed.action], step.conflict
+    row.state = state_of_version(deed.action, step.state)
+    row.parent = parent
+    if parent is not None:
+        row.prediction_id = parent.id if parent.kind == Kind.PREDICTION else parent.prediction_id
+        row.model, row.weights_sha256 = parent.model, parent.weights_sha256
+    row.author, row.seconds = deed.author, deed.seconds
+    row.comment, row.reason = deed.comment, deed.reason
+    row.change = None if change is None else CHANGE.dump_python(change, mode="json")
+    session.add(row)
+    if deed.action in SECOND_ACTIONS:
+        assign_second_reader(session, image.id, deed.author)
+    if step.conflict:
+        image.conflict = True
+    else:
+        image.state = step.state
+        if deed.action is Action.REOPEN:
+            image.conflict = False
+        if deed.action is not Action.SECOND_DRAFT:  # nobody is to know of it
+            image.author = deed.author
+    session.flush()
+    return version_value(row)
+
+
+def _find_parent(session: Session, image: ImageRow, deed: Deed) -> VersionRow | None:
+    if deed.parent is None:
+        return None
+    parent = version_row(session, image, deed.parent)
+    check_visible(session, image, parent, deed.author)
+    return parent
+
+
+def _find_prediction(session: Session, image: ImageRow, number: int | None) -> VersionRow:
+    query = select(VersionRow).filter_by(image_id=image.id, kind=Kind.PREDICTION.value)
+    if number is not None:
+        query = query.filter_by(number=number)
+    found = session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()
+    if found is None:
+        which = "prediction" if number is None else f"prediction with the number {number}"
+        raise ProjectError(f"'{image.name}' has no {which} that could be accepted: run a model.")
+    return found
+
+
+def _newest_of_round(session: Session, image: ImageRow) -> VersionRow | None:
+    """Return what the image has come to: the adjudicator's word before the readers'."""
+    adjudicated = newest_human(session, image, Reading.ADJUDICATION)
+    return adjudicated or newest_human(session, image, Reading.FIRST)
+
+
+def _new_row(store: Store, session: Session, image: ImageRow, files: _Files) -> VersionRow:
+    number = select(func.coalesce(func.max(VersionRow.number), 0)).filter_by(image_id=image.id)
+    return VersionRow(
+        image_id=image.id,
+        number=session.scalars(number).one() + 1,
+        round=image.round,
+        conflict=False,
+        scheme_id=store.scheme_id,
+        program=__version__,
+        seconds=0,
+        comment="",
+        reason="",
+        mask=keep_file(session, files.mask),
+        boundaries=keep_file(session, files.boundaries),
+        probabilities=keep_file(session, files.probabilities),
+        questionable=keep_file(session, files.questionable),
+        created_at=now(),
+    )
+
+
+def _write_drawing(store: Store, drawing: Drawing) -> _Files:
+    mask = store.files.put(*encode_mask(drawing.labels, store.scheme))
+    boundaries = questionable = None
+    if drawing.boundaries is not None:
+        content = encode_arrays({"boundaries": drawing.boundaries})
+        boundaries = store.files.put(content, ".npz")
+    if drawing.questionable is not None and drawing.questionable.any():
+        region = drawing.questionable.astype(np.uint8)
+        questionable = store.files.put(*encode_mask(region, QUESTIONABLE))
+    return _Files(mask, boundaries, None, questionable)
+
+
+def _files_of(session: Session, row: VersionRow) -> _Files:
+    def find(sha256: str | None) -> StoredFile | None:
+        return None if sha256 is None else stored_file(session.get_one(FileRow, sha256))
+
+    return _Files(*map(find, (row.mask, row.boundaries, row.probabilities, row.questionable)))
+
+
+def _compare(
+    store: Store, session: Session, drawing: Drawing, parent: VersionRow | None
+) -> Change | None:
+    """Say what was changed of the prediction that a drawing goes back to, or of its parent."""
+    before = parent and (parent.prediction or parent)
+    if before is None or before.mask is None:
+        return None
+    try:
+        content, path = store.read_file(session, before.mask)
+        labels = decode_mask(content, path).reshape(drawing.labels.shape)
+    except RetinaSegError:  # a lost prediction is for `check` to tell: today's work is saved
+        return None
+    return find_change(labels, drawing.labels, len(store.scheme), before.number)

@@ -1,0 +1,114 @@
+"""Two readers who do not know of each other, and one who decides."""
+
+import pytest
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.values import Kind
+
+
+@pytest.fixture
+def read_once(ann, image, make):
+    """Have Ann accept a prediction, version 2, and Bob chosen to read it a second time."""
+    ann.add_prediction(image.id, make.prediction())
+    ann.accept(image.id)
+    ann.assign_second_reader(image.id, "Bob")
+    return image
+
+
+def test_the_second_reader_sees_the_prediction_and_nothing_of_the_first(bob, read_once):
+    assert [version.kind for version in bob.history(read_once.id)] == [Kind.PREDICTION]
+    for look in (bob.drawing, bob.reopen):
+        with pytest.raises(ProjectError, match="second"):
+            look(read_once.id, 2)
+    with pytest.raises(ProjectError, match="must not know of each other"):
+        bob.truth(read_once.id)
+    with pytest.raises(ProjectError, match="must not know of each other"):
+        bob.save_version(read_once.id, bob.drawing(read_once.id, 1), Action.SECOND_READ, parent=2)
+
+
+def test_that_the_first_accepted_is_not_told_either(ann, bob, read_once):
+    assert (bob.image(read_once.id).author, bob.image(read_once.id).state) == (None, "corrected")
+    assert bob.queue() == (bob.image(read_once.id),)
+    assert ann.image(read_once.id).state is State.ACCEPTED
+
+
+def test_the_first_reader_does_not_see_the_second_s_draft(ann, bob, read_once, make):
+    draft = bob.save_version(read_once.id, make.drawing(7), Action.SECOND_DRAFT, parent=1)
+    assert ann.image(read_once.id).state is State.ACCEPTED
+    assert ann.image(read_once.id).author == "Ann"
+    assert draft not in ann.history(read_once.id)
+    assert draft in bob.history(read_once.id)
+    with pytest.raises(ProjectError, match="must not know"):
+        ann.drawing(read_once.id, draft.number)
+
+
+def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts(
+    ann, bob, open_as, read_once, make
+):
+    draft = bob.save_version(read_once.id, make.drawing(7), Action.SECOND_DRAFT, parent=1)
+    second = bob.save_version(
+        read_once.id, make.drawing(8), Action.SECOND_READ, parent=draft.number
+    )
+    carl = open_as("Carl")
+    assert carl.history(read_once.id) == ann.history(read_once.id) == bob.history(read_once.id)
+    assert ann.truth(read_once.id).author == "Ann"
+    final = carl.save_version(
+        read_once.id, make.drawing(9), Action.ADJUDICATE, parent=second.number
+    )
+    assert not final.conflict
+    assert ann.truth(read_once.id) == final
+
+
+def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once, make):
+    bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
+    one = open_as("Carl").save_version(read_once.id, make.drawing(1), Action.ADJUDICATE, parent=2)
+    other = open_as("Dora").save_version(read_once.id, make.drawing(2), Action.ADJUDICATE, parent=2)
+    assert (one.conflict, other.conflict) == (False, True)
+    assert ann.truth(read_once.id) == one
+
+
+def test_nobody_reads_twice(ann, image, make):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    with pytest.raises(ProjectError, match="somebody else"):
+        ann.save_version(image.id, make.drawing(1), Action.SECOND_READ)
+    with pytest.raises(ProjectError, match="ANN is the first reader"):
+        ann.assign_second_reader(image.id, " ANN ")
+
+
+def test_who_is_to_read_second_does_not_read_first(ann, bob, image, make):
+    ann.assign_second_reader(image.id, "Bob")
+    with pytest.raises(ProjectError, match="somebody else must correct it"):
+        bob.save_version(image.id, make.drawing(), Action.CORRECT)
+
+
+def test_there_is_one_second_reader(ann, bob, open_as, read_once, make):
+    with pytest.raises(ProjectError, match="already: Bob"):
+        open_as("Carl").save_version(read_once.id, make.drawing(), Action.SECOND_READ)
+    ann.assign_second_reader(read_once.id, "bob")  # who it is already
+
+
+def test_it_can_be_too_late_for_a_second_reader(ann, image):
+    ann.mark_ungradable(image.id, "blurred")
+    with pytest.raises(ProjectError, match="reopen it before"):
+        ann.assign_second_reader(image.id, "Bob")
+
+
+def test_who_comes_unasked_becomes_the_second_reader_and_is_blind_from_then_on(
+    ann, bob, image, make
+):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    assert len(bob.history(image.id)) == 1
+    bob.save_version(image.id, make.drawing(1), Action.SECOND_DRAFT)
+    assert [version.author for version in bob.history(image.id)] == ["Bob"]
+
+
+def test_reopening_ends_the_blindness_with_the_round(ann, bob, read_once):
+    ann.reopen(read_once.id)
+    assert len(bob.history(read_once.id)) == 3
+
+
+def test_a_second_read_is_not_begun_with_the_first(ann, bob, image, make):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    with pytest.raises(ProjectError, match="begins with the prediction or with nothing"):
+        bob.save_version(image.id, make.drawing(1), Action.SECOND_READ, parent=1)

@@ -1,0 +1,87 @@
+"""Every state, and all that may be done to an image in it."""
+
+from itertools import product
+
+import pytest
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.states import FINAL, TRANSITIONS, Action, State, next_state
+
+# How a new image is brought into a state: who does what. Carl adjudicates.
+WAYS = {
+    State.UNREVIEWED: [],
+    State.IN_PROGRESS: [("Ann", Action.DRAFT)],
+    State.CORRECTED: [("Ann", Action.CORRECT)],
+    State.ACCEPTED: [("Ann", Action.ACCEPT)],
+    State.SECOND_READ: [("Ann", Action.CORRECT), ("Bob", Action.SECOND_READ)],
+    State.ADJUDICATED: [
+        ("Ann", Action.CORRECT),
+        ("Bob", Action.SECOND_READ),
+        ("Carl", Action.ADJUDICATE),
+    ],
+    State.UNGRADABLE: [("Ann", Action.REFUSE)],
+}
+SECOND = (Action.SECOND_DRAFT, Action.SECOND_READ)
+
+
+def act(project, image, action, make, parent):
+    if action is Action.ACCEPT:
+        return project.accept(image.id)
+    if action is Action.REFUSE:
+        return project.mark_ungradable(image.id, "too dark")
+    if action is Action.REOPEN:
+        return project.reopen(image.id)
+    return project.save_version(image.id, make.drawing(5), action, parent=parent)
+
+
+def newest(project, image):
+    human = [version for version in project.history(image.id) if version.author]
+    return human[-1].number if human else None
+
+
+@pytest.mark.parametrize(("state", "action"), list(product(State, Action)))
+def test_every_action_in_every_state(state, action, open_as, ann, image, make):
+    ann.add_prediction(image.id, make.prediction())
+    for author, step in WAYS[state]:
+        act(open_as(author), image, step, make, None)
+    assert ann.image(image.id).state is state
+    before = ann.history(image.id)
+    # A draft is no second reader's: whose turn it is shows in who reads.
+    actor = open_as("Bob" if action in SECOND else "Ann")
+    parent = None if action in SECOND else newest(actor, image)
+    if (state, action) in TRANSITIONS:
+        version = act(actor, image, action, make, parent)
+        assert ann.image(image.id).state is TRANSITIONS[state, action]
+        assert version.is_final == (version.state in FINAL)
+        assert version.number == len(before) + 1
+        assert not version.conflict
+    else:
+        with pytest.raises(ProjectError) as told:
+            act(actor, image, action, make, parent)
+        assert "'scan'" in str(told.value)
+        assert ann.image(image.id).state is state
+    assert ann.history(image.id)[: len(before)] == before
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_refusal_names_what_can_be_done(state):
+    possible = {action for before, action in TRANSITIONS if before is state}
+    for action in set(Action) - possible:
+        with pytest.raises(
+            ProjectError, match=f"^'x' is {state}, so you can't {action} it"
+        ) as told:
+            next_state(state, action, "x")
+        assert all(f" {other} " in f"{told.value} " for other in possible)
+
+
+def test_no_final_state_can_be_left_but_by_another_reader_or_by_reopening():
+    onward = {Action.REOPEN, Action.SECOND_DRAFT, Action.SECOND_READ} | {
+        Action.ADJUDICATION_DRAFT,
+        Action.ADJUDICATE,
+    }
+    assert {action for state, action in TRANSITIONS if state in FINAL} == onward
+
+
+def test_every_state_can_be_reached_and_left():
+    assert set(TRANSITIONS.values()) == set(State) - {State.UNREVIEWED}
+    assert {before for before, _ in TRANSITIONS} == set(State)
