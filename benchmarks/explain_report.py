@@ -70,12 +70,18 @@ def favoured(results: Mapping[str, Any]) -> str:
     best = sorted(merits, key=merits.__getitem__, reverse=True)[:3]
     if best[0] != OFFERED:
         raise SystemExit(f"The figures favour '{best[0]}', but '{OFFERED}' is offered first.")
+    beaten = [
+        f"`{name}`"
+        for name, model in results.items()
+        if score(model["maps"][OFFERED]) < score(model["maps"]["edges"])
+    ]
+    exceptions = f" It does worse than the image's edges for {', '.join(beaten)}." if beaten else ""
     ranking = ", ".join(f"*{name}* ({merits[name]:.2f})" for name in best)
     return (
         f"Offered first is **{OFFERED}**: among the layers that every model has, without the finest"
         f" decoder and without maps whose likeness to an untrained network's is {UNLIKE} or more,"
         " it has the largest sum of difference and mass near, as a mean over the models. The best"
-        f" three: {ranking}."
+        f" three: {ranking}.{exceptions}"
     )
 
 
@@ -125,11 +131,13 @@ def draw_curves(results: Mapping[str, Any]) -> Any:
         for key, color in shown.items():
             figures = model["maps"][key]
             axis.plot(percent, figures["insertion"], color=color, label=f"{key}: shown first")
-            axis.plot(percent, figures["deletion"], "--", color=color, label="removed first")
+            axis.plot(
+                percent, figures["deletion"], "--", color=color, label=f"{key}: removed first"
+            )
         axis.set(title=name, ylim=(0, 1), xscale="log", xticks=percent)
         axis.set_xticklabels([f"{value:.0f} %" for value in percent])
         axis.minorticks_off()
-        axis.legend(fontsize=6)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="lower right", ncols=2)
     figure.supylabel("Dice of the class to the whole image's")
     figure.supxlabel("pixels by the map's order")
     return figure

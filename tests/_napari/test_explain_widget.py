@@ -208,7 +208,17 @@ def test_a_click_asks_why_there(viewer, explain, ends, scan, qtbot):
     assert shown.values == (shown.labels[50, 60],)
     assert "Row 50, column 60" in explain.targets.note
     ends(explain, lambda: explain.classes.choose("INL"))
-    assert maps(viewer)[0].name == "scan · tiny-oct · Grad-CAM INL at 50, 60"
+    assert maps(viewer)[0].name == "scan · tiny-oct · HiResCAM INL at 50, 60"
+
+
+def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
+    explain.targets.choose(POINT)
+    assert explain.methods.method is Method.HIRES_CAM
+    explain.targets.choose(CLASS)
+    assert explain.methods.method is Method.GRAD_CAM
+    explain.methods.choose(Method.LAYER_CAM)
+    explain.targets.choose(POINT)
+    assert explain.methods.method is Method.LAYER_CAM
 
 
 def test_a_click_outside_the_image_is_a_sentence(viewer, explain, scan, qtbot):

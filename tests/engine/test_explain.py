@@ -299,3 +299,9 @@ def test_altered_weights_are_noticed(tiny_oct, tmp_path: Path) -> None:
     broken.weights.write_bytes(broken.weights.read_bytes()[:-9])
     with pytest.raises(ModelError):
         explain_image(BSCAN, broken)
+
+
+def test_a_place_is_asked_about_by_the_method_that_stays_there() -> None:
+    assert explain_image(BSCAN, "oct-layers", Question((1,))).method is Method.GRAD_CAM
+    asked = Question((1,), target=Point(128, 160))
+    assert explain_image(BSCAN, "oct-layers", asked).method is Method.HIRES_CAM

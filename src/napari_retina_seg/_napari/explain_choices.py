@@ -16,10 +16,10 @@ from napari_retina_seg._napari.layers import is_volume, retina_image
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.target_picker import POINT, TargetPicker
+from napari_retina_seg._napari.target_picker import CLASS, POINT, TargetPicker
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.explain import LastPass
+from napari_retina_seg.engine.explain import LastPass, recommended_method
 
 if TYPE_CHECKING:
     import napari
@@ -129,4 +129,5 @@ class Choices(QWidget):
         model = self.models.model
         scheme = None if model is None else model.spec.scheme
         self.classes.offer(scheme, there=self.targets.kind == POINT)
+        self.methods.recommend(recommended_method(whole_class=self.targets.kind == CLASS))
         self.changed.emit()

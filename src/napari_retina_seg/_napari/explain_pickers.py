@@ -11,7 +11,7 @@ from napari_retina_seg._napari.parts import add_row, narrow
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.engine.explain import RECOMMENDED_METHOD
+from napari_retina_seg.engine.explain import recommended_method
 
 ALL = "All classes"
 THERE = "The class drawn there"
@@ -119,7 +119,8 @@ class MethodPicker(QWidget):
         super().__init__()
         self._box = narrow(QComboBox())
         self._box.addItems([method.value for method in Method])
-        self._box.setCurrentText(RECOMMENDED_METHOD.value)
+        self._recommended = recommended_method(whole_class=True)
+        self._box.setCurrentText(self._recommended.value)
         rows = "".join(f"<li>{method.value}: {words}</li>" for method, words in _METHODS.items())
         self._box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
         add_row(QFormLayout(self), "Method", self._box)
@@ -129,6 +130,12 @@ class MethodPicker(QWidget):
     def method(self) -> Method:
         """The method chosen."""
         return Method(self._box.currentText())
+
+    def recommend(self, method: Method) -> None:
+        """Choose what suits the target, unless a person has chosen something else."""
+        if self.method is self._recommended:
+            self._box.setCurrentText(method.value)
+        self._recommended = method
 
     def choose(self, method: Method) -> None:
         """Choose, as a person would."""

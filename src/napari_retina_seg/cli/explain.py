@@ -156,14 +156,15 @@ def explain_command(
 ) -> None:
     """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
     inputs = expand(files)
+    target = _find_target(region, point)
     request = Request(
         folder=out,
         model=choose_model(model) if model else None,
         kind=modality,
         classes=tuple(classes or ()),
         layer=layer,
-        method=_find_method(method),
-        target=_find_target(region, point),
+        method=_find_method(method, target),
+        target=target,
         index=index,
         form=form.value,
         maps="npy" if maps is MapFormat.NPY else "tiff",
@@ -174,11 +175,14 @@ def explain_command(
         raise typer.Exit(1)
 
 
-def _find_method(name: MethodName | None) -> Method:
+def _find_method(name: MethodName | None, target: Target) -> Method:
     from napari_retina_seg.core.cam import Method
-    from napari_retina_seg.engine.explain import RECOMMENDED_METHOD
+    from napari_retina_seg.core.target import WholeClass
+    from napari_retina_seg.engine.explain import recommended_method
 
-    return RECOMMENDED_METHOD if name is None else Method[name.name]
+    if name is not None:
+        return Method[name.name]
+    return recommended_method(whole_class=isinstance(target, WholeClass))
 
 
 def _find_target(region: Path | None, point: str | None) -> Target:

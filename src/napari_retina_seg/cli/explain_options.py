@@ -54,7 +54,8 @@ LayerName = Annotated[
 MethodOption = Annotated[
     MethodName | None,
     typer.Option(
-        case_sensitive=False, help="How a map is computed; by default the recommended way."
+        case_sensitive=False,
+        help="How a map is computed; by default Grad-CAM for a class, HiResCAM for a place.",
     ),
 ]
 Slice = Annotated[int | None, typer.Option("--slice", min=0, help="Only this slice of a volume.")]

@@ -32,9 +32,9 @@ from napari_retina_seg.models.spec import ModelSpec, ThresholdPostprocessing
 
 Array = npt.NDArray[np.float32]
 
-# What the table of docs/explain.md favours.
+# What the table of docs/explain.md favours for a whole class.
 RECOMMENDED_METHOD = Method.GRAD_CAM
-RECOMMENDED_PLACE = "decoder 1"
+RECOMMENDED_PLACE = "decoder 2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,15 @@ def find_place(places: Sequence[Place], model: str, layer: str = "") -> Place:
         f"'{model}' has no layer '{layer}' to look at: its layers are"
         f" {', '.join(place.name for place in places)}."
     )
+
+
+def recommended_method(*, whole_class: bool) -> Method:
+    """Return the method that suits a target: a whole class, or a place.
+
+    Grad-CAM averages a channel's gradient over the whole image: asked about a place, it lights up
+    wherever the image looks alike. HiResCAM leaves the gradient where it is.
+    """
+    return RECOMMENDED_METHOD if whole_class else Method.HIRES_CAM
 
 
 def explain(
@@ -250,8 +259,9 @@ class _Asker:
         with ENGINE_LOCK:
             opened = _opened(model.path, model.spec.model_dump_json())
             self._halves = _halves(opened, self._place.layer)
-        self._method = question.method or RECOMMENDED_METHOD
         self._target = question.target
+        whole = isinstance(self._target, WholeClass)
+        self._method = question.method or recommended_method(whole_class=whole)
         self._last = last
         self._token = token
 
@@ -356,7 +366,7 @@ def _halves(opened: _Opened, layer: str) -> Halves:
 
 def _recommended(places: Sequence[Place]) -> Place:
     named = (place for place in places if place.name == RECOMMENDED_PLACE)
-    return next(named, places[-1])
+    return next(named, places[-2:][0])  # the last one only repeats the mask
 
 
 def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:
