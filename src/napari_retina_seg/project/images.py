@@ -38,8 +38,8 @@ def add_images(
     duplicates: list[tuple[Path, ProjectImage]] = []
     problems: list[str] = []
     for done, path in enumerate(paths):
-        token.raise_if_cancelled()
         yield Progress(done, len(paths), path.name)
+        token.raise_if_cancelled()
         try:
             image, is_new = _add_image(store, path.resolve(), copy, patient_of)
         except ProjectError:  # the project itself can't go on

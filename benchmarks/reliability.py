@@ -1,0 +1,301 @@
+"""Whether a project survives being killed: SIGKILL at random moments of saves, autosaves and adds.
+
+    python benchmarks/reliability.py --kills 500
+
+lets one or two programs at a time write to a project, kills each at a random moment, and then looks
+whether the project opens, everything that had been confirmed is there to the bit, and nothing that
+is half written is taken for whole. It writes ``docs/reliability.json`` and ``docs/reliability.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import platform
+import random
+import sqlite3
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from reliability_report import write_documents
+
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.files import Trouble
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+
+ROOT = Path(__file__).resolve().parents[1]
+SHAPE = (248, 384)
+LONGEST = 0.3  # s that a program lives after its first save, autosave or add
+ROUNDS_OF_A_PROJECT = 25  # so that every file can be looked at after every kill
+BOTH_AT_ONCE = 0.5  # share of the rounds with two programs
+KILLED_EARLY = 0.2  # share of the programs that may be killed while they open the project
+OPERATIONS = ("save", "autosave", "add")
+
+
+def noise(seed: int, highest: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, highest, SHAPE, np.uint8)
+
+
+def fingerprint(pixels: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def work(folder: Path, journal: Path, author: str, seed: int) -> None:
+    """Write to the project until killed, and into the journal what is begun and what is done."""
+    rng = random.Random(seed)  # noqa: S311
+    log = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(*words: object) -> None:
+        os.write(log, (" ".join(map(str, words)) + "\n").encode())
+
+    note("begin", "open")
+    project = Project(folder, author=author)
+    newest: dict[int, int] = {}
+    images = [image.id for image in project.queue()]
+    while True:
+        operation, content = rng.choice(OPERATIONS), rng.randrange(2**32)
+        image = rng.choice(images)
+        if operation == "add":
+            path = journal.with_name(f"{author}-{content}.png")
+            path.write_bytes(cv2.imencode(".png", noise(content, 255))[1].tobytes())
+            note("begin", "add", hashlib.sha256(path.read_bytes()).hexdigest())
+            added = finish(project.add_images([path], copy=rng.random() < 0.5)).images[0]
+            images.append(added.id)
+            note("done", "add", added.sha256)
+            continue
+        labels = noise(content, 8)
+        note("begin", operation, image, fingerprint(labels))
+        if operation == "autosave":
+            project.autosave(image, Drawing(labels), parent=newest.get(image))
+            note("done", "autosave", image, fingerprint(labels))
+        else:
+            parent = newest.get(image)
+            version = project.save_version(image, Drawing(labels), Action.DRAFT, parent=parent)
+            newest[image] = version.number
+            note("done", "save", image, fingerprint(labels), version.number)
+
+
+@dataclass
+class Ledger:
+    """What a program had begun and what was confirmed when it was killed."""
+
+    author: str
+    killed_in: str = "between"
+    saved: dict[tuple[int, int], str] = field(default_factory=dict)
+    added: list[str] = field(default_factory=list)
+    kept: dict[int, set[str | None]] = field(default_factory=dict)  # what autosaves may hold
+
+    def read(self, journal: Path) -> None:
+        """Read what a program noted; a line that was cut off does not count."""
+        text = journal.read_text() if journal.exists() else ""
+        whole, _, _ = text.rpartition("\n")
+        for line in whole.splitlines():
+            words = line.split()
+            if words[0] == "begin":
+                self.killed_in = words[1]
+                self._begin(words[1:])
+            else:
+                self.killed_in = "between"
+                self._confirm(words[1:])
+
+    def _begin(self, words: list[str]) -> None:
+        if words[0] == "autosave":
+            self.kept.setdefault(int(words[1]), {None}).add(words[2])
+        if words[0] == "save":
+            self.kept.setdefault(int(words[1]), {None}).add(None)
+
+    def _confirm(self, words: list[str]) -> None:
+        if words[0] == "autosave":
+            self.kept[int(words[1])] = {words[2]}
+        elif words[0] == "save":
+            self.kept[int(words[1])] = {None}
+            self.saved[int(words[1]), int(words[3])] = words[2]
+        elif words[0] == "add":
+            self.added.append(words[1])
+
+
+@dataclass
+class Outcome:
+    """What was found after all kills."""
+
+    killed_in: Counter[str] = field(default_factory=Counter)
+    confirmed: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+
+def run_round(folder: Path, workshop: Path, rng: random.Random, programs: int) -> list[Ledger]:
+    """Let programs write to the project, and kill each at a moment of its own."""
+    context = multiprocessing.get_context("forkserver")
+    started: list[tuple[float, BaseProcess]] = []
+    ledgers = []
+    for number in range(programs):
+        seed = rng.randrange(2**32)
+        ledger, journal = Ledger(f"reader{number}"), workshop / f"journal-{seed}"
+        process = context.Process(target=work, args=(folder, journal, ledger.author, seed))
+        process.start()
+        wait_for(journal, "open" if rng.random() < KILLED_EARLY else "done", process)
+        started.append((time.monotonic() + rng.uniform(0, LONGEST), process))
+        ledgers.append((ledger, journal))
+    for moment, process in sorted(started, key=lambda pair: pair[0]):
+        time.sleep(max(0, moment - time.monotonic()))
+        if not process.is_alive():
+            raise SystemExit("A program ended by itself instead of being killed: see above.")
+        process.kill()
+        process.join()
+    for ledger, journal in ledgers:
+        ledger.read(journal)
+    return [ledger for ledger, _ in ledgers]
+
+
+def wait_for(journal: Path, word: str, process: BaseProcess) -> None:
+    while process.is_alive() and not (journal.exists() and word in journal.read_text()):
+        time.sleep(0.001)
+
+
+def inspect(folder: Path, history: list[Ledger], newest: list[Ledger], outcome: Outcome) -> None:
+    """Look at the project after a kill; whatever is wrong becomes a sentence."""
+    try:
+        with Project(folder, author="inspector") as project:
+            outcome.failures += list(look_at_versions(project, history))
+            outcome.failures += list(look_at_images(project, history))
+            findings = finish(project.check())
+        for finding in findings:
+            if finding.serious:
+                outcome.failures.append(finding.sentence)
+        for ledger in newest:
+            outcome.failures += list(look_at_autosaves(folder, ledger, outcome))
+    except RetinaSegError as error:
+        outcome.failures.append(str(error))
+
+
+def look_at_versions(project: Project, history: list[Ledger]) -> Iterator[str]:
+    """Compare every confirmed version, and read those that were cut off before they were told."""
+    confirmed = {key: content for ledger in history for key, content in ledger.saved.items()}
+    for image in project.queue(limit=100_000):
+        for version in project.history(image.id):
+            found = fingerprint(project.drawing(image.id, version.number).labels)
+            expected = confirmed.pop((image.id, version.number), found)
+            if found != expected:
+                yield f"Version {version.number} of image {image.id} is not what was saved."
+    for image_id, number in confirmed:
+        yield f"Version {number} of image {image_id} was confirmed and is gone."
+
+
+def look_at_images(project: Project, history: list[Ledger]) -> Iterator[str]:
+    known = {image.sha256 for image in project.queue(limit=100_000)}
+    for ledger in history:
+        for sha256 in set(ledger.added) - known:
+            yield f"The image {sha256} was confirmed and is gone."
+
+
+def look_at_autosaves(folder: Path, ledger: Ledger, outcome: Outcome) -> Iterator[str]:
+    """Recover what a killed program had not saved, and throw it away for the next round."""
+    with Project(folder, author=ledger.author) as project:
+        found = {}
+        for slot in project.recoverable():
+            found[slot.image_id] = fingerprint(project.recover(slot).labels)
+            project.discard(slot)
+    outcome.confirmed["autosave"] += len(found)
+    for image_id, possible in ledger.kept.items():
+        if found.pop(image_id, None) not in possible:
+            yield f"What was autosaved of image {image_id} is not what is recovered."
+    for image_id in found:
+        yield f"What is recovered of image {image_id} was never autosaved."
+
+
+def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: Outcome) -> set[str]:
+    """Count what was confirmed, and what the kills of this round left lying about."""
+    for ledger in ledgers:
+        outcome.killed_in[ledger.killed_in] += 1
+        outcome.confirmed["save"] += len(ledger.saved)
+        outcome.confirmed["add"] += len(ledger.added)
+    with Project(folder, author="inspector") as project:
+        findings = finish(project.check())
+        versions = project.status().versions
+    orphans = {str(finding.path) for finding in findings if finding.trouble is Trouble.ORPHAN}
+    for path in orphans - before:
+        draft = Path(path).name.startswith(".")
+        outcome.left["half files, under another name" if draft else "whole files, no record"] += 1
+    outcome.left["versions"] = versions
+    return orphans
+
+
+def run(kills: int, seed: int) -> dict[str, Any]:
+    rng = random.Random(seed)  # noqa: S311
+    outcome = Outcome()
+    started = time.monotonic()
+    unconfirmed = 0
+    while sum(outcome.killed_in.values()) < kills:
+        with tempfile.TemporaryDirectory() as workshop:
+            unconfirmed += run_project(Path(workshop), rng, kills, outcome)
+    outcome.left.pop("versions")
+    outcome.left["versions whose program was killed before it could tell"] = unconfirmed
+    return {
+        "kills": sum(outcome.killed_in.values()),
+        "seed": seed,
+        "killed in": dict(outcome.killed_in.most_common()),
+        "confirmed and compared": dict(outcome.confirmed),
+        "left behind": dict(outcome.left),
+        "failures": outcome.failures,
+        "seconds": round(time.monotonic() - started),
+        "SQLite": sqlite3.sqlite_version,
+        "system": platform.system(),
+    }
+
+
+def run_project(workshop: Path, rng: random.Random, kills: int, outcome: Outcome) -> int:
+    """Kill programs that write to one project; return how many versions nobody had confirmed."""
+    folder = workshop / "project"
+    first = workshop / "first.png"
+    first.write_bytes(cv2.imencode(".png", noise(0, 255))[1].tobytes())
+    with Project.create(folder, scheme=OCT_LAYERS, author="inspector") as project:
+        finish(project.add_images([first], copy=True))
+    history: list[Ledger] = []
+    orphans: set[str] = set()
+    for _ in range(ROUNDS_OF_A_PROJECT):
+        left = kills - sum(outcome.killed_in.values())
+        if not left:
+            break
+        programs = 2 if left > 1 and rng.random() < BOTH_AT_ONCE else 1
+        ledgers = run_round(folder, workshop, rng, programs)
+        history += ledgers
+        inspect(folder, history, ledgers, outcome)
+        orphans = count(folder, ledgers, orphans, outcome)
+        print(sum(outcome.killed_in.values()), len(outcome.failures), flush=True)
+    return outcome.left["versions"] - sum(len(ledger.saved) for ledger in history)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    arguments = parser.parse_args()
+    # A process that holds all modules and forks itself: kills cost milliseconds, not seconds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["cv2", "napari_retina_seg.project.project", "PIL.PngImagePlugin"]
+    )
+    results = run(arguments.kills, arguments.seed)
+    write_documents(results, arguments.out)
+    if results["failures"]:
+        raise SystemExit("\n".join(results["failures"]))
+
+
+if __name__ == "__main__":
+    main()

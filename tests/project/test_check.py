@@ -1,0 +1,145 @@
+"""`check` finds whatever happened to a file, says it in a sentence, and touches nothing."""
+
+import sqlite3
+
+import pytest
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.files import Trouble
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def alter(path):
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+
+
+def lengthen(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+@pytest.fixture
+def full(ann, image, make):
+    """Fill the project with one of everything that becomes a file."""
+    ann.add_prediction(image.id, make.prediction())
+    heights = make.prediction().probabilities[:, 0].astype("float32")
+    drawn = make.drawing()
+    ann.save_version(image.id, Drawing(drawn.labels, heights, drawn.labels > 3), Action.DRAFT)
+    ann.autosave(image.id, drawn)
+    return ann
+
+
+def listing(folder):
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "sqlite" not in path.name
+    }
+
+
+def test_a_sound_project_has_nothing_to_tell(full):
+    assert finish(full.check()) == ()
+    assert len(listing(full.folder)) == 6
+
+
+@pytest.mark.parametrize(
+    ("damage", "trouble", "said"),
+    [
+        (cut, Trouble.CUT, "was cut short"),
+        (alter, Trouble.ALTERED, "was altered"),
+        (lengthen, Trouble.ALTERED, "was altered"),
+        (lambda path: path.unlink(), Trouble.MISSING, "is missing"),
+    ],
+)
+def test_every_damaged_file_is_found(full, damage, trouble, said):
+    for path in sorted((full.folder / "files").rglob("*.*")):
+        whole = path.read_bytes()
+        damage(path)
+        before = listing(full.folder)
+        (finding,) = finish(full.check())
+        assert (finding.trouble, finding.path, finding.serious) == (trouble, path, True)
+        assert said in finding.sentence
+        assert listing(full.folder) == before
+        path.write_bytes(whole)
+    assert finish(full.check()) == ()
+
+
+def test_a_damaged_mask_is_not_shown_and_saving_it_again_mends_it(full, image, make):
+    version = full.history(image.id)[-1]
+    path = full.folder / "files" / version.mask[:2] / f"{version.mask}.png"
+    cut(path)
+    with pytest.raises(ProjectError, match="was cut short"):
+        full.drawing(image.id, version.number)
+    full.save_version(image.id, make.drawing(), Action.DRAFT, parent=version.number)
+    assert finish(full.check()) == ()
+    assert (full.drawing(image.id, version.number).labels == make.drawing().labels).all()
+
+
+def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):
+    (autosaved,) = (full.folder / "autosave").iterdir()
+    cut(autosaved)
+    write_scan("scan.png", 77)
+    found = {finding.path: finding.trouble for finding in finish(full.check())}
+    assert found == {autosaved: Trouble.ALTERED, image.path: Trouble.ALTERED}
+    image.path.unlink()
+    autosaved.unlink()
+    found = {finding.path: finding.trouble for finding in finish(full.check())}
+    assert found == {autosaved: Trouble.MISSING, image.path: Trouble.MISSING}
+
+
+def test_what_belongs_to_nothing_is_told_and_left_alone(full):
+    strays = [full.folder / "files" / "ab" / ".draft", full.folder / "autosave" / "old.npz"]
+    for stray in strays:
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(b"half")
+    findings = finish(full.check())
+    assert sorted(finding.path for finding in findings) == sorted(strays)
+    assert not any(finding.serious for finding in findings)
+    assert all(stray.exists() for stray in strays)
+
+
+def test_a_record_that_points_nowhere_is_found(full):
+    connection = sqlite3.connect(full.folder / "project.sqlite")
+    connection.execute("DELETE FROM file")
+    connection.commit()
+    connection.close()
+    (finding,) = finish(full.check())
+    assert finding.trouble is Trouble.DATABASE
+    assert "points to a missing row of file" in finding.sentence
+
+
+def test_a_check_can_be_cancelled(full):
+    token = CancelToken()
+    job = full.check(token)
+    next(job)
+    token.cancel()
+    with pytest.raises(Cancelled):
+        finish(job)
+
+
+def first_sentence(folder):
+    try:
+        with Project(folder, author="Ann") as project:
+            return finish(project.check())[0].sentence
+    except ProjectError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("offset", [4096, 8192, 40_960])
+def test_a_damaged_database_is_told_wherever_it_is_damaged(full, offset):
+    full.close()
+    path = full.folder / "project.sqlite"
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    masks = listing(full.folder)
+    assert "put back a backup" in first_sentence(full.folder)
+    assert listing(full.folder) == masks

@@ -1,0 +1,271 @@
+"""Kills, full disks, folders that can't be written or vanish: a sentence each, nothing lost."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.project.database import Database
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+
+PROGRAM = [sys.executable, Path(__file__).with_name("programs.py")]
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability.py"
+
+
+def noise(seed):
+    return Drawing(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
+
+
+def test_nothing_is_lost_or_half_there_after_kills(tmp_path):
+    command = [sys.executable, BENCHMARK, "--kills", "25", "--seed", "7", "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "reliability.json").read_text())
+    assert results["kills"] == 25
+    assert results["failures"] == []
+    assert results["confirmed and compared"]["save"] > 0
+    assert len(results["killed in"]) >= 2
+    assert "Nothing that had been confirmed was lost" in (tmp_path / "reliability.md").read_text()
+
+
+def test_three_programs_that_write_at_once_lose_nothing(ann, image):
+    each = 8
+    started = [
+        subprocess.Popen([*PROGRAM, "save_many", ann.folder, f"reader{n}", str(100 * n), str(each)])
+        for n in range(3)
+    ]
+    assert [program.wait() for program in started] == [0, 0, 0]
+    versions = ann.history(image.id)
+    assert [version.number for version in versions] == list(range(1, 3 * each + 1))
+    assert {int(version.comment) for version in versions} == {
+        100 * number + step for number in range(3) for step in range(each)
+    }
+    for version in versions:
+        drawn = ann.drawing(image.id, version.number)
+        np.testing.assert_array_equal(drawn.labels, noise(int(version.comment)).labels)
+    # One went on from nothing; the others did so beside it.
+    first = [version for version in versions if version.parent is None]
+    assert [version.conflict for version in first] == [False, True, True]
+    assert len({version.author for version in versions if not version.conflict}) == 1
+    assert ann.status().autosaves == ()
+    assert finish(ann.check()) == ()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 1 MiB, which needs root."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("a small disk can't be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def big(seed):
+    return Drawing(np.random.default_rng(seed).integers(0, 8, (400, 400), np.uint8))
+
+
+def fill(project, drawings):
+    for drawn in drawings:
+        known = project.history(1)
+        parent = known[-1].number if known else None
+        project.save_version(1, drawn, Action.DRAFT, parent=parent)
+
+
+def test_a_full_disk_is_told_and_what_was_saved_stays(small_disk, tmp_path):
+    np.save(tmp_path / "scan.npy", np.zeros((400, 400), np.uint8))
+    with Project.create(small_disk / "project", scheme=OCT_LAYERS, author="Ann") as project:
+        finish(project.add_images([tmp_path / "scan.npy"]))
+        with pytest.raises(ProjectError, match="so nothing was saved") as told:
+            fill(project, map(big, range(1000)))
+        assert "\n" not in str(told.value)
+        saved = project.status().versions
+        with pytest.raises(ProjectError, match="nothing was saved"):
+            project.autosave(1, big(5000))
+        assert len(project.history(1)) == saved > 0
+        # Masks without anything in them still fit, until the database can't grow either.
+        with pytest.raises(ProjectError, match="nothing was saved"):
+            fill(project, [Drawing(big(0).labels * 0)] * 2000)
+    with Project(small_disk / "project", author="Ann") as project:
+        for number in range(1, saved + 1):
+            drawn = project.drawing(1, number)
+            np.testing.assert_array_equal(drawn.labels, big(number - 1).labels)
+        assert not [finding for finding in finish(project.check()) if finding.serious]
+
+
+def test_no_project_is_made_on_a_full_disk(small_disk):
+    (small_disk / "filler").write_bytes(b"\0" * (2**20 - 2 * 4096))
+    with pytest.raises(ProjectError, match=r"full|No space"):
+        Project.create(small_disk / "project", scheme=OCT_LAYERS, author="Ann")
+    assert list((small_disk / "project").glob("*sqlite*")) == []
+
+
+@pytest.mark.parametrize("size", [100, 50_000])  # a mask does not fit; the log does not
+def test_a_limit_on_files_is_told_and_what_was_saved_stays(ann, image, size):
+    command = [*PROGRAM, "limit_file_size", ann.folder, str(size)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "nothing was saved" in done.stdout
+    assert done.stdout.count("\n") == 1
+    for version in ann.history(image.id):
+        drawn = ann.drawing(image.id, version.number)
+        np.testing.assert_array_equal(drawn.labels, noise(version.number - 1).labels)
+    assert not [finding for finding in finish(ann.check()) if finding.serious]
+
+
+@pytest.fixture
+def protected(ann, image, make, small_disk):
+    """Put a closed project on a disk that can only be read."""
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.close()
+    shutil.copytree(ann.folder, small_disk / "project")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    return small_disk / "project"
+
+
+def test_a_project_that_can_t_be_written_can_be_looked_at(protected, image, make):
+    with Project(protected, author="Ann") as project:
+        assert project.read_only
+        assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
+        assert project.status().versions == 1
+        assert finish(project.check()) == ()
+        for attempt in (
+            lambda: project.save_version(image.id, make.drawing(), Action.SECOND_READ),
+            lambda: project.autosave(image.id, make.drawing()),
+            lambda: project.check_out(image.id),
+            lambda: project.reopen(image.id),
+            lambda: finish(project.add_images([image.path])),
+        ):
+            with pytest.raises(ProjectError, match="can't be written, only looked at"):
+                attempt()
+
+
+def test_no_project_is_made_where_nothing_can_be_written(protected):
+    with pytest.raises(ProjectError, match=r"No project can be made in .*Read-only"):
+        Project.create(protected.parent / "other", scheme=OCT_LAYERS, author="Ann")
+
+
+def test_a_folder_that_vanishes_is_told_and_no_other_takes_its_place(ann, image, make, tmp_path):
+    ann.save_version(image.id, make.drawing(), Action.DRAFT)
+    ann.folder.rename(tmp_path / "unplugged")
+    for attempt in (
+        lambda: ann.save_version(image.id, make.drawing(1), Action.DRAFT, parent=1),
+        lambda: ann.autosave(image.id, make.drawing(1)),
+        lambda: ann.accept(image.id),
+    ):
+        with pytest.raises(ProjectError, match="has vanished or was replaced"):
+            attempt()
+    with pytest.raises(ProjectError, match="is missing"):
+        ann.drawing(image.id, 1)
+    assert not ann.folder.exists()
+    (tmp_path / "unplugged").rename(ann.folder)
+    ann.save_version(image.id, make.drawing(1), Action.DRAFT, parent=1)
+    assert len(ann.history(image.id)) == 2
+
+
+def test_a_folder_that_vanishes_while_files_are_written(ann, image, make):
+    shutil.rmtree(ann.folder / "files")
+    ann.save_version(image.id, make.drawing(), Action.DRAFT)  # a folder of files can be made anew
+    shutil.rmtree(ann.folder)
+    with pytest.raises(ProjectError, match="vanished"):
+        ann.save_version(image.id, make.drawing(1), Action.DRAFT, parent=1)
+
+
+def test_a_newer_project_is_refused_and_left_alone(folder):
+    connection = sqlite3.connect(folder / "project.sqlite")
+    connection.execute("UPDATE schema_version SET version = 99")
+    connection.commit()
+    connection.close()
+    before = (folder / "project.sqlite").read_bytes()
+    with pytest.raises(ProjectError, match=r"made by a newer version .* version 99.*: update"):
+        Project(folder, author="Ann")
+    assert (folder / "project.sqlite").read_bytes() == before
+
+
+def test_an_older_project_is_brought_up_to_date_once(folder):
+    done = []
+
+    def add_column(connection):
+        done.append(True)
+        connection.execute(text("ALTER TABLE image ADD COLUMN camera VARCHAR"))
+
+    for _ in range(2):
+        Database(folder, migrations=(add_column,)).close()
+    assert done == [True]
+    connection = sqlite3.connect(folder / "project.sqlite")
+    assert "camera" in {row[1] for row in connection.execute("PRAGMA table_info(image)")}
+    connection.close()
+    with pytest.raises(ProjectError, match="made by a newer version"):
+        Project(folder, author="Ann")
+
+
+def test_a_migration_that_fails_changes_nothing(folder):
+    def halfway(connection):
+        connection.execute(text("ALTER TABLE image ADD COLUMN camera VARCHAR"))
+        connection.execute(text("ALTER TABLE unheard_of ADD COLUMN camera VARCHAR"))
+
+    with pytest.raises(Exception, match="no such table"):
+        Database(folder, migrations=(halfway,))
+    connection = sqlite3.connect(folder / "project.sqlite")
+    assert "camera" not in {row[1] for row in connection.execute("PRAGMA table_info(image)")}
+    connection.close()
+    Project(folder, author="Ann").close()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is not the database of a project"),
+        (b"SQLite format 3\0" + b"\0" * 200, "no database any more|damaged"),
+        (b"hello" * 400, "no database any more"),
+    ],
+)
+def test_what_is_no_project_is_told_as_such(folder, content, said):
+    (folder / "project.sqlite").write_bytes(content)
+    with pytest.raises(ProjectError, match=said):
+        Project(folder, author="Ann")
+
+
+def test_a_folder_without_a_project(tmp_path, folder):
+    with pytest.raises(ProjectError, match="no project in"):
+        Project(tmp_path / "nowhere", author="Ann")
+    with pytest.raises(ProjectError, match="already: open it"):
+        Project.create(folder, scheme=OCT_LAYERS, author="Ann")
+    with pytest.raises(ProjectError, match="Say who you are"):
+        Project(folder, author="  ")
+
+
+def test_a_program_that_holds_the_database_for_long_is_told(ann, image, make, monkeypatch):
+    monkeypatch.setattr("napari_retina_seg.project.database.PATIENCE", 0.2)
+    other = sqlite3.connect(ann.folder / "project.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with (
+        Project(ann.folder, author="Bob") as bob,
+        pytest.raises(ProjectError, match=r"keeps .* busy"),
+    ):
+        bob.save_version(image.id, make.drawing(), Action.DRAFT)
+    assert ann.history(image.id) == ()  # looking is never kept waiting
+    other.execute("ROLLBACK")
+    other.close()
+
+
+def test_a_closed_project_is_one_file_of_records(ann, image):
+    ann.close()
+    names = {path.name for path in ann.folder.iterdir()}
+    assert names == {"project.sqlite", "files", "autosave"}
