@@ -137,7 +137,8 @@ def draw_curves(results: Mapping[str, Any]) -> Any:
         axis.set(title=name, ylim=(0, 1), xscale="log", xticks=percent)
         axis.set_xticklabels([f"{value:.0f} %" for value in percent])
         axis.minorticks_off()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="lower right", ncols=2)
+    lines = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*lines, loc="lower right", ncols=2, bbox_to_anchor=(0.98, 0.12))
     figure.supylabel("Dice of the class to the whole image's")
     figure.supxlabel("pixels by the map's order")
     return figure

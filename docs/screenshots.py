@@ -6,6 +6,7 @@ xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import napari
 from napari.settings import get_settings
@@ -28,23 +29,57 @@ def main() -> None:
     picture(photograph, "fundus.png", theme="dark")
     picture(phantom_bscan().image, "bscan.png", theme="dark")
     picture(phantom_volume().image, "volume.png", theme="light")
+    explanation(phantom_bscan().image, "explain.png", theme="dark")
 
 
 def picture(image: RetinaImage, name: str, theme: str) -> None:
+    viewer = window(image, theme)
+    widget = dock(viewer, "Segment")
+    if image.is_volume:
+        widget.images.whole.setChecked(True)
+    wait_for(widget)
+    keep(viewer, name)
+
+
+def explanation(image: RetinaImage, name: str, theme: str) -> None:
+    viewer = window(image, theme)
+    segment = dock(viewer, "Segment")
+    segment.models.choose("oct-layers")
+    wait_for(segment)
+    widget = dock(viewer, "Explain")
+    widget.models.choose("oct-layers")
+    widget.classes.choose("INL")
+    wait_for(widget)
+    keep(viewer, name, zoom=3)
+
+
+def window(image: RetinaImage, theme: str) -> napari.Viewer:
     get_settings().appearance.theme = theme
     viewer = napari.Viewer(show=False)
     viewer.show()
     viewer.window.resize(1366, 740)
     for data, options, kind in image_layers(image):
         viewer._add_layer_from_data(data, options, kind)
-    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
-    if image.is_volume:
-        widget.images.whole.setChecked(True)
+    return viewer
+
+
+def dock(viewer: napari.Viewer, name: str) -> Any:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", name)
+    widget.parent().raise_()
+    return widget
+
+
+def wait_for(widget: Any) -> None:
+    """Press the dock's button, and wait for its end."""
     loop = QEventLoop()
     widget.finished.connect(loop.quit)
     widget.button.click()
     loop.exec()
+
+
+def keep(viewer: napari.Viewer, name: str, zoom: float = 1) -> None:
     viewer.reset_view()
+    viewer.camera.zoom *= zoom
     settle()
     viewer.window._qt_window.grab().save(str(IMAGES / name))
     viewer.close()
