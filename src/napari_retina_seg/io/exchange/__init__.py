@@ -1,0 +1,1 @@
+"""Masks to the formats of other programs and back, with classes, sizes and who made them."""

@@ -1,0 +1,255 @@
+"""Masks as DICOM Segmentation."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.image import Laterality, Spacing
+from napari_retina_seg.core.labels import LabelClass, LabelScheme
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.dicom_attributes import read_laterality, read_spacing
+from napari_retina_seg.io.exchange.card import Card, make_card, parse_card, restore
+from napari_retina_seg.io.exchange.dicom_source import CREATOR, make_source
+from napari_retina_seg.io.exchange.named import find_value
+from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, Maker, MaskRecord
+from napari_retina_seg.io.guard import check_size, decoding
+
+_GROUP, _ELEMENT = 0x0099, 0x01  # of the private block with the card
+_SOP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
+_LABEL = 64  # characters that DICOM grants a segment's label
+_CODED_MEANINGS = {"SCT:68703001": "Choroid"}
+_SIDES = {Laterality.RIGHT: "R", Laterality.LEFT: "L"}
+
+_Raster = npt.NDArray[np.uint8]
+
+
+def write_dicom_seg(path: Path, record: MaskRecord, reference: Dataset | None = None) -> None:
+    """Write a mask as binary segments, one for each class but background, and one for `ignore`.
+
+    Classes without a code of their own have that of the retina, or of blood vessels; the label
+    tells them apart. The file is manual, semi-automatic or automatic as its attribution says. A
+    private block holds the card.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; a file of this name is replaced.
+    record : MaskRecord
+        The mask.
+    reference : Dataset, optional
+        Header of the DICOM image that the mask belongs to. Its UIDs, by which the archive finds
+        it, and the place of its frames are all that is taken from it: nothing of the patient.
+        Without it the mask refers to an image that exists nowhere, with the axes of the scan.
+        Where the spacing is unknown 1 mm stands for it, since the standard demands a number; the
+        card and the content's description say that it is none.
+
+    Raises
+    ------
+    WriteError
+        If the reference is of another size, its frames have no place to be described with, or
+        the file can't be written.
+    """
+    source = make_source(record, reference)
+    try:
+        dataset = _make(record, source)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WriteError(
+            f"'{path}' can't refer to the DICOM image of '{record.name}', whose header is unusual:"
+            " export the mask as NIfTI or TIFF."
+        ) from error
+    file = BytesIO()
+    dataset.save_as(file)
+    write_atomically(path, file.getvalue())
+
+
+def _make(record: MaskRecord, source: Dataset) -> Any:
+    from highdicom.seg import Segmentation
+    from pydicom.uid import generate_uid
+
+    from napari_retina_seg import __version__
+
+    planes, segments = _number_segments(record)
+    unknown = record.spacing.axial.um is None or record.spacing.lateral.um is None
+    dataset = Segmentation(
+        source_images=[source],
+        pixel_array=planes,
+        segmentation_type="BINARY",
+        segment_descriptions=segments,
+        series_instance_uid=generate_uid(),
+        series_number=1,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="napari-retina-seg",
+        manufacturer_model_name="napari-retina-seg",
+        software_versions=__version__[:_LABEL],
+        device_serial_number="0",
+        content_label="RETINA",
+        content_description="Pixel size unknown: 1 mm is none" if unknown else None,
+        omit_empty_frames=False,
+        specific_character_set="ISO_IR 192",
+    )
+    if record.laterality in _SIDES:
+        dataset.Laterality = _SIDES[record.laterality]
+    block = dataset.private_block(_GROUP, CREATOR, create=True)
+    block.add_new(_ELEMENT, "UT", make_card(record).text)
+    return dataset
+
+
+def _number_segments(record: MaskRecord) -> tuple[_Raster, list[Any]]:
+    """Return segment numbers, which may leave none out, and what each of them is."""
+    planes = record.planes
+    segments = [_describe(record, label) for label in record.scheme.classes[1:]]
+    if record.ignore is not None:
+        number = len(record.scheme)
+        questionable = LabelClass(number, IGNORE_NAME, IGNORE_NAME, "#808080")
+        segments.append(_describe(record, questionable))
+        planes = np.where(planes == IGNORE, np.uint8(number), planes)
+    return planes, segments
+
+
+def _describe(record: MaskRecord, label: LabelClass) -> Any:
+    from highdicom import AlgorithmIdentificationSequence
+    from highdicom.color import CIELabColor
+    from highdicom.seg import SegmentDescription
+    from pydicom.sr.codedict import codes
+
+    said = record.attribution
+    by_hand = "SEMIAUTOMATIC" if said.model else "MANUAL"
+    # What nobody is known to have made is not called manual.
+    kind = by_hand if said.maker is Maker.HUMAN else "AUTOMATIC"
+    algorithm = None
+    if kind != "MANUAL":
+        algorithm = AlgorithmIdentificationSequence(
+            name=(said.model or "unknown")[:_LABEL],
+            family=codes.DCM.ArtificialIntelligence,
+            version=(said.program or "unknown")[:_LABEL],
+        )
+    return SegmentDescription(
+        segment_number=label.value,
+        segment_label=label.name[:_LABEL],
+        segmented_property_category=codes.SCT.AnatomicalStructure,
+        segmented_property_type=_code_of(label, record.scheme),
+        algorithm_type=kind,
+        algorithm_identification=algorithm,
+        anatomic_regions=[codes.SCT.Eye],
+        display_color=CIELabColor.from_rgb(*label.rgb),
+    )
+
+
+def _code_of(label: LabelClass, scheme: LabelScheme) -> Any:
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
+    designator, _, value = (label.code or "").partition(":")
+    if value:
+        meaning = _CODED_MEANINGS.get(f"{designator}:{value}", label.name[:_LABEL])
+        return Code(value, designator, meaning)
+    return codes.SCT.Retina if scheme.surfaces else codes.SCT.BloodVessel
+
+
+def read_dicom_seg(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+    """Read a mask from a DICOM Segmentation whose segments do not overlap.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    scheme : LabelScheme, optional
+        The classes, found by the segments' labels, if another program wrote the file.
+
+    Returns
+    -------
+    MaskRecord
+        Its slices in the order of the frames of the image that it refers to.
+
+    Raises
+    ------
+    ReadError
+        If it is no such file, segments overlap, or one is none of the classes.
+    """
+    import pydicom
+
+    if not path.is_file():
+        raise ReadError(f"There is no file '{path}': check its name and folder.")
+    with decoding(path, "DICOM"):
+        dataset = pydicom.dcmread(path)
+        if dataset.get("SOPClassUID") != _SOP_CLASS:
+            raise ReadError(f"'{path}' is no DICOM Segmentation: open it as an image instead.")
+        frames = int(dataset.get("NumberOfFrames", 1))
+        check_size(path, (frames, int(dataset.Rows), int(dataset.Columns)))
+        card = _find_card(path, dataset)
+        classes = _find_classes(path, dataset, card.scheme if card else scheme)
+        planes = _read_planes(path, dataset)
+        table = np.zeros(max(classes) + 1, np.uint8)
+        table[list(classes)] = list(classes.values())
+        record = restore(path, table[planes if len(planes) > 1 else planes[0]], card, scheme)
+        return record if card else _with_header(record, dataset)
+
+
+def _with_header(record: MaskRecord, dataset: Dataset) -> MaskRecord:
+    from dataclasses import replace
+
+    spacing: Spacing = read_spacing(dataset, is_volume=record.is_volume)
+    return replace(record, spacing=spacing, laterality=read_laterality(dataset))
+
+
+def _find_card(path: Path, dataset: Dataset) -> Card | None:
+    try:
+        block = dataset.private_block(_GROUP, CREATOR)
+        text = block[_ELEMENT].value
+    except KeyError:
+        return None
+    return parse_card(path, str(text))
+
+
+def _find_classes(path: Path, dataset: Dataset, scheme: LabelScheme | None) -> dict[int, int]:
+    """Return the class of each segment by its number."""
+    if scheme is None:
+        raise ReadError(f"'{path}' names its segments, but no scheme: name one.")
+    return {
+        int(segment.SegmentNumber): find_value(path, str(segment.SegmentLabel), scheme)
+        for segment in dataset.SegmentSequence
+    }
+
+
+def _read_planes(path: Path, dataset: Dataset) -> npt.NDArray[Any]:
+    """Return segment numbers, ``(slices, rows, columns)``."""
+    from highdicom.seg import Segmentation
+
+    seg = Segmentation.from_dataset(dataset)
+    images = seg.get_source_image_uids()
+    if len(images) > 1:
+        planes = seg.get_pixels_by_source_instance(
+            [instance for *_, instance in images], combine_segments=True
+        )
+        return np.asarray(planes)
+    count = _count_frames(dataset)
+    try:
+        planes = seg.get_pixels_by_source_frame(
+            images[0][-1],
+            list(range(1, count + 1)),
+            combine_segments=True,
+            assert_missing_frames_are_empty=True,
+        )
+    except RuntimeError as error:
+        raise ReadError(
+            f"'{path}' has segments that overlap: a mask has one class for each pixel."
+        ) from error
+    return np.asarray(planes)
+
+
+def _count_frames(dataset: Dataset) -> int:
+    """Return the number of the last frame that the segments refer to."""
+    return max(
+        int(image.get("ReferencedFrameNumber", 1))
+        for group in dataset.PerFrameFunctionalGroupsSequence
+        for derivation in group.get("DerivationImageSequence", ())
+        for image in derivation.SourceImageSequence
+    )

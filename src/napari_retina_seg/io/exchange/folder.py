@@ -1,0 +1,60 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.io.atomic import writing
+
+_INSIDE = "new"
+
+
+@contextlib.contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """Build a folder out of sight, and put it in its place in one step when it is whole.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; missing parents are made. It may exist if there is nothing in it.
+
+    Yields
+    ------
+    Path
+        Where to write its files meanwhile.
+
+    Raises
+    ------
+    WriteError
+        If something is in the folder already, or it can't be written; nothing is left then.
+    """
+    with writing(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise WriteError(f"'{folder}' holds something already: choose a new folder.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Two levels down, where no search for data sets comes upon what a kill left behind.
+        workshop = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:80]}."))
+        try:
+            new = workshop / _INSIDE
+            new.mkdir()
+            yield new
+            new.replace(folder)
+            _flush(folder.parent)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Make a rename last; not every system lets a folder be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

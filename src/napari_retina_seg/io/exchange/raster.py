@@ -1,0 +1,167 @@
+"""Masks as palette PNG and as TIFF: values that other programs read, and the scheme's colours."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.exchange.card import (
+    KEY,
+    Card,
+    make_card,
+    parse_card,
+    read_sidecar,
+    restore,
+    write_sidecar,
+)
+from napari_retina_seg.io.exchange.record import IGNORE, MaskRecord
+from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.masks import read_classes
+
+_IGNORED = (128, 128, 128)
+
+
+def write_png(path: Path, record: MaskRecord) -> None:
+    """Write a mask as a PNG whose indices are the classes; ``<stem>.json`` says the rest.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; a file of this name is replaced.
+    record : MaskRecord
+        A single mask.
+
+    Raises
+    ------
+    WriteError
+        If it is a volume, or can't be written.
+    """
+    if record.is_volume:
+        raise WriteError(f"'{path}' can't hold a volume: export '{record.name}' as TIFF.")
+    write_sidecar(path, make_card(record))
+    write_atomically(path, encode_png(record.raster(), record.scheme))
+
+
+def encode_png(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
+    """Return ``(rows, columns)`` class values as a palette PNG."""
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(raster))
+    picture.putpalette(_palette(raster, scheme).tobytes())
+    file = BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def read_png(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+    """Read a mask of one plane: a PNG with a palette, or grey of 1, 8 or 16 bits.
+
+    Parameters
+    ----------
+    path : Path
+        The file, of which ``<stem>.json`` says the classes.
+    scheme : LabelScheme, optional
+        The classes if there is no such.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, or its values are none of the classes.
+    """
+    return restore(path, read_classes(path), read_sidecar(path), scheme)
+
+
+def write_tiff(path: Path, record: MaskRecord) -> None:
+    """Write a mask as TIFF, with a page for each slice; its description holds the card as JSON.
+
+    The resolution of rows and columns is that of the spacing, where both are known.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; a file of this name is replaced.
+    record : MaskRecord
+        The mask.
+
+    Raises
+    ------
+    WriteError
+        If it can't be written.
+    """
+    import tifffile
+
+    raster = record.raster()
+    file = BytesIO()
+    tifffile.imwrite(
+        file,
+        raster,
+        photometric="palette",
+        colormap=_palette(raster, record.scheme).T.astype(np.uint16) * 257,
+        compression="zlib",
+        metadata={"axes": "ZYX"[-raster.ndim :], KEY: make_card(record).text},
+        **_resolution(record.spacing),
+    )
+    write_atomically(path, file.getvalue())
+
+
+def read_tiff(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+    """Read a mask of one or many pages: with a palette, or grey of 1, 8, 16 or 32 bits.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    scheme : LabelScheme, optional
+        The classes if the file does not say them.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, or its values are none of the classes.
+    """
+    if not path.is_file():
+        raise ReadError(f"There is no file '{path}': check its name and folder.")
+    with decoding(path, "TIFF"):
+        values, card = _read_tiff(path)
+    return restore(path, values, card, scheme)
+
+
+def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], Card | None]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        if len(tiff.series) != 1 or tiff.series[0].keyframe.samplesperpixel != 1:
+            raise ReadError(
+                f"'{path}' is no mask: save it as pages of one size with a class value per pixel."
+            )
+        series = tiff.series[0]
+        check_size(path, series.shape)
+        values = series.asarray()
+        if series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            values = values.max(initial=1) - values if values.dtype != bool else ~values
+        said = tiff.shaped_metadata[0].get(KEY) if tiff.shaped_metadata else None
+    return values, None if said is None else parse_card(path, str(said))
+
+
+def _palette(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:
+    # A full palette keeps 8 bits: of fewer colours, many programs read others than the values.
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(scheme)] = scheme.palette
+    if len(scheme) <= IGNORE and (raster == IGNORE).any():
+        palette[IGNORE] = _IGNORED
+    return palette
+
+
+def _resolution(spacing: Spacing) -> dict[str, Any]:
+    if spacing.axial.um is None or spacing.lateral.um is None:
+        return {}
+    per_cm = (1e4 / spacing.lateral.um, 1e4 / spacing.axial.um)
+    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}

@@ -1,0 +1,240 @@
+"""Folders to train on: pairs of images and masks, and stacks of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+
+from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.exchange.card import Card, make_card, restore
+from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.named import read_json
+from napari_retina_seg.io.exchange.raster import encode_png
+from napari_retina_seg.io.exchange.record import (
+    MaskRecord,
+    require_truth,
+    shared_scheme,
+)
+from napari_retina_seg.io.masks import read_classes
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+
+_CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can hold
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingItem:
+    """A mask with its image, and whose it is.
+
+    Attributes
+    ----------
+    record : MaskRecord
+        That a person made or accepted.
+    pixels : array
+        ``(rows, columns)`` or ``(slices, rows, columns)``, with a last axis of 3 for colours.
+    group : str
+        Patient or eye, by a pseudonym if need be: its images stay on one side.
+    split : str
+        ``train``, ``val`` or ``test``.
+    """
+
+    record: MaskRecord
+    pixels: npt.NDArray[Any]
+    group: str
+    split: SplitName
+
+    def __post_init__(self) -> None:
+        shape = self.record.labels.shape
+        if self.pixels.shape not in (shape, (*shape, 3)):
+            raise WriteError(
+                f"The image of '{self.record.name}' has the shape {self.pixels.shape} and its mask"
+                f" {shape}: export the mask with the image it was drawn on."
+            )
+
+    @property
+    def planes(self) -> npt.NDArray[Any]:
+        """The pixels with a first axis of slices, of one slice if it is no volume."""
+        return self.pixels if self.record.is_volume else self.pixels[np.newaxis]
+
+
+class _Picture(BaseModel):
+    name: str
+    group: str
+    split: SplitName
+    record: int
+    slice: int
+
+
+class _Contents(BaseModel):
+    pictures: list[_Picture]
+    records: list[Card]
+
+
+def assign_splits(
+    groups: Iterable[str], *, seed: int, validation: float = 0.2, test: float = 0.0
+) -> dict[str, SplitName]:
+    """Divide groups into training, validation and test, at random but always the same.
+
+    Parameters
+    ----------
+    groups : iterable of str
+        Patients or eyes.
+    seed : int
+        Of the random choice.
+    validation, test : float
+        Shares of the groups. To validate there is at least one group, if there are two.
+
+    Returns
+    -------
+    dict
+        The side of each group.
+    """
+    names = sorted(set(groups))
+    order = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
+    tested = round(test * len(order))
+    validated = max(round(validation * len(order)), 1) if len(order) - tested > 1 else 0
+    trained = len(order) - tested - validated
+    counts = zip(SPLITS, (trained, validated, tested), strict=True)
+    sides = [side for side, count in counts for _ in range(count)]
+    return dict(zip(order, sides, strict=True))
+
+
+def write_training_folder(folder: Path, items: Sequence[TrainingItem]) -> None:
+    """Write a data set that ``dataset check`` and ``train`` take as it is.
+
+    ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a palette
+    PNG of the same name, `IGNORE` where it is questionable. ``splits.json`` lists the names for
+    training, validation and test; all of a group are on one side. ``groups.csv`` says whose they
+    are, and ``dataset.json`` has the cards. The folder appears when all of it is written.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; it must not exist, or be empty.
+    items : sequence of TrainingItem
+        Masks of one scheme, all of them made or accepted by a person.
+
+    Raises
+    ------
+    WriteError
+        If a mask is no truth, there are several schemes, a group is on two sides, or the folder
+        can't be written; nothing is left behind then.
+    """
+    records = [item.record for item in items]
+    _check_items(items)
+    pictures = []
+    with building(folder) as new:
+        for number, item in enumerate(items):
+            for index, plane in enumerate(item.record.planes):
+                name = _name(item.record, index)
+                write_atomically(
+                    new / "images" / f"{name}.tif",
+                    _encode_tiff(item.planes[index], item.record.spacing),
+                )
+                mask = encode_png(plane, item.record.scheme)
+                write_atomically(new / "masks" / f"{name}.png", mask)
+                picture = _Picture(
+                    name=name, group=item.group, split=item.split, record=number, slice=index
+                )
+                pictures.append(picture)
+        _write_contents(new, pictures, records)
+
+
+def _check_items(items: Sequence[TrainingItem]) -> None:
+    records = [item.record for item in items]
+    require_truth(records)
+    shared_scheme(records)
+    names = Counter(
+        _name(record, index).casefold() for record in records for index in range(len(record.planes))
+    )
+    name, count = names.most_common(1)[0]
+    if count > 1:
+        raise WriteError(f"Two images would be called '{name}': give one another name.")
+    sides: dict[str, SplitName] = {}
+    for item in items:
+        if sides.setdefault(item.group, item.split) != item.split:
+            raise WriteError(
+                f"The images of '{item.group}' are to be used for {sides[item.group]} and for"
+                f" {item.split}: keep all of a patient on one side."
+            )
+
+
+def _name(record: MaskRecord, index: int) -> str:
+    return f"{record.name}_{index:04d}" if record.is_volume else record.name
+
+
+def _encode_tiff(plane: npt.NDArray[Any], spacing: Spacing) -> bytes:
+    import tifffile
+
+    color = plane.ndim == 3
+    options: dict[str, Any] = {"photometric": "rgb" if color else "minisblack"}
+    sizes = (spacing.lateral.um, spacing.axial.um)
+    if plane.dtype.name in _CALIBRATED[: 1 if color else 3] and None not in sizes:
+        options["imagej"] = True
+        options["resolution"] = tuple(1 / um for um in sizes if um)
+        options["metadata"] = {"unit": "um"}
+    else:
+        options["compression"] = "zlib"
+    file = BytesIO()
+    tifffile.imwrite(file, plane, **options)
+    return file.getvalue()
+
+
+def _write_contents(folder: Path, pictures: list[_Picture], records: Sequence[MaskRecord]) -> None:
+    contents = _Contents(pictures=pictures, records=[make_card(record) for record in records])
+    write_atomically(folder / "dataset.json", contents.model_dump_json(indent=1).encode())
+    table = StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([("name", "group"), *((picture.name, picture.group) for picture in pictures)])
+    write_atomically(folder / "groups.csv", table.getvalue().encode())
+    names: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for picture in pictures:
+        names[picture.split].append(picture.name)
+    write_atomically(folder / "splits.json", json.dumps(names, indent=1).encode())
+
+
+def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
+    """Read the masks of a folder that `write_training_folder` wrote, slices put together again.
+
+    Raises
+    ------
+    ReadError
+        If it is no such folder, or a mask is missing, damaged or of another size.
+    """
+    contents = _read_contents(folder / "dataset.json")
+    planes: dict[int, list[Any]] = defaultdict(list)
+    for picture in sorted(contents.pictures, key=lambda picture: (picture.record, picture.slice)):
+        planes[picture.record].append(read_classes(folder / "masks" / f"{picture.name}.png"))
+    records = []
+    for number, card in enumerate(contents.records):
+        own = planes[number]
+        if len({plane.shape for plane in own}) != 1:
+            raise ReadError(f"'{folder}' lacks masks of '{card.name}', or one was resized.")
+        stack = np.stack(own)
+        records.append(
+            restore(folder / "masks", stack[0] if len(card.shape) == 2 else stack, card, None)
+        )
+    return tuple(records)
+
+
+def _read_contents(path: Path) -> _Contents:
+    try:
+        return _Contents.model_validate(read_json(path))
+    except ValidationError as error:
+        at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
+        raise ReadError(
+            f"'{path}' is no list of a training folder's masks: look at '{at}'."
+        ) from error
