@@ -269,3 +269,31 @@ def test_a_closed_project_is_one_file_of_records(ann, image):
     ann.close()
     names = {path.name for path in ann.folder.iterdir()}
     assert names == {"project.sqlite", "files", "autosave"}
+
+
+def test_what_was_not_closed_is_not_read_without_its_log(ann, image, make, small_disk):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    shutil.copytree(ann.folder, small_disk / "project")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(ProjectError, match="was not closed and can't be written: copy the folder"):
+        Project(small_disk / "project", author="Ann")
+    with Project(
+        shutil.copytree(small_disk / "project", ann.folder / "copy"), author="Ann"
+    ) as copy:
+        assert (copy.drawing(image.id, 1).labels == make.drawing().labels).all()
+
+
+def test_any_name_will_do_for_a_folder(tmp_path):
+    folder = tmp_path / "100% späte#AMD?mode=ro &x"
+    Project.create(folder, scheme=OCT_LAYERS, author="Ann").close()
+    with Project(folder, author="Ann") as project:
+        assert not project.read_only
+    assert (folder / "project.sqlite").is_file()
+
+
+def test_the_working_directory_may_change(ann, image, make, monkeypatch, tmp_path):
+    monkeypatch.chdir(ann.folder.parent)
+    with Project(Path(ann.folder.name), author="Ann") as project:
+        monkeypatch.chdir("/")
+        project.save_version(image.id, make.drawing(), Action.CORRECT)
+        assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()

@@ -90,7 +90,7 @@ def add_command(
         say(problem)
     for path, image in added.duplicates:
         say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
-    known = f", {len(added.duplicates)} were there already" if added.duplicates else ""
+    known = f", {len(added.duplicates)} there already" if added.duplicates else ""
     failed = len(inputs.problems) + len(added.problems)
     failures = f", {failed} failed" if failed else ""
     typer.echo(f"{len(added.images)} added{known}{failures}.")

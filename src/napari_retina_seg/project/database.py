@@ -8,7 +8,6 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -234,7 +233,7 @@ def explain_creation(error: Exception, folder: Path) -> str:
 def _connect(path: Path, *, read_only: bool) -> Engine:
     # A file in a folder that can't be written has no place for a log: it is read as it stands.
     mode = "mode=ro&immutable=1" if read_only else "mode=rw"
-    uri = f"file:{quote(str(path.resolve()))}?{mode}"
+    uri = f"{path.resolve().as_uri()}?{mode}"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(

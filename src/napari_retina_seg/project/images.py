@@ -47,6 +47,9 @@ def add_images(
         except RetinaSegError as error:
             problems.append(str(error))
             continue
+        except OSError as error:  # it went away after it had been looked at
+            problems.append(f"'{path}' can't be read: {error.strerror or error}.")
+            continue
         if is_new:
             images.append(image)
         else:

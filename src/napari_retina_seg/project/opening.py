@@ -29,6 +29,7 @@ FILES, AUTOSAVES = "files", "autosave"
 def open_store(folder: Path, author: str) -> Store:
     """Open a project; see `Project`."""
     author = check_name(author)
+    folder = folder.absolute()  # a program may change its working directory
     database = Database(folder)
     try:
         with database.reading() as session:

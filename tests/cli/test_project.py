@@ -1,0 +1,227 @@
+"""``project``: what the window does, without one."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers import write_png
+from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.io.masks import save_mask
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Write three B-scans of two patients."""
+    folder = tmp_path / "scans"
+    for number, name in enumerate(("p1_a", "p1_b", "p2_a")):
+        write_png(folder / f"{name}.png", phantom_bscan(number, 96, 128).image.pixels)
+    return folder
+
+
+@pytest.fixture
+def project(run, tmp_path, scans):
+    """Make a project of the three by Ann."""
+    folder = tmp_path / "project"
+    created = run("project", "create", folder, "--scheme", "oct-layers", "--author", "Ann")
+    assert created.exit_code == 0, created.output
+    assert "Created a project of 'oct-layers'" in created.stdout
+    added = run("project", "add", folder, scans, "--author", "Ann", "--group-pattern", "^[^_]+")
+    assert added.exit_code == 0, added.output
+    assert added.stdout == "3 added.\n"
+    return folder
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """Write the mask of the first scan, as another program would."""
+    write_png(tmp_path / "drawn.png", phantom_bscan(0, 96, 128).labels)
+    return tmp_path / "drawn.png"
+
+
+def predict(folder, *names):
+    provenance = Provenance("", "oct-layers", "cd" * 32, "1.0", "CPU", "float32", 1.0)
+    with Project(folder, author="Ann") as opened:
+        for name in names:
+            labels = phantom_bscan(9, 96, 128).labels
+            opened.add_prediction(
+                opened.find_image(name).id, Segmentation(labels, OCT_LAYERS, provenance)
+            )
+
+
+def status(run, folder):
+    return json.loads(run("project", "status", folder, "--json").stdout)
+
+
+def test_from_an_empty_folder_to_masks_that_count(run, project, mask):
+    predict(project, "p1_a", "p1_b")
+    accepted = run("project", "accept", project, "p1_b", "--author", "Ann", "--comment", "fine")
+    assert accepted.stdout == "Accepted oct-layers's mask of 'p1_b' by Ann.\n"
+    attached = run("project", "attach", project, "p1_a", mask, "--author", "Eve")
+    assert "to 'p1_a' as version 2" in attached.stdout
+    found = status(run, project)
+    assert (found["images"], found["versions"]) == (3, 4)
+    assert {state: number for state, number in found["states"].items() if number} == {
+        "unreviewed": 1,
+        "corrected": 1,
+        "accepted": 1,
+    }
+    history = json.loads(run("project", "history", project, "p1_a", "--json").stdout)
+    assert [version["kind"] for version in history] == ["prediction", "human"]
+    assert history[1]["author"] == "Eve"
+    with Project(project, author="Ann") as opened:
+        image = opened.find_image("p1_a")
+        assert image.patient == "p1"
+        labels = opened.drawing(image.id, opened.truth(image.id).number).labels
+    np.testing.assert_array_equal(labels, phantom_bscan(0, 96, 128).labels)
+
+
+def test_status_and_history_are_told_to_people(run, project, mask):
+    predict(project, "p1_a")
+    with Project(project, author="Bob") as bob:
+        drawn = Drawing(phantom_bscan(0, 96, 128).labels)
+        bob.save_version(1, drawn, Action.CORRECT, parent=1, seconds=75, comment="by the book")
+        bob.check_out(2)
+        bob.autosave(2, drawn)
+    told = run("project", "status", project).stdout
+    assert "3 images of 'oct-layers' in 2 versions" in told
+    assert "corrected: 1" in told
+    assert "'p1_b' is being worked on by Bob." in told
+    assert "Unsaved work of Bob on 'p1_b'" in told
+    told = run("project", "history", project, "p1_a").stdout
+    assert told.startswith("'p1_a' (#1) is corrected.")
+    for word in ("prediction", "oct-layers", "Bob", "75 s", "by the"):
+        assert word in told
+
+
+def test_copies_are_noticed_and_what_is_no_image_fails(run, project, scans, tmp_path):
+    (tmp_path / "notes.png").write_text("x")
+    again = run("project", "add", project, scans / "p1_a.png", tmp_path / "notes.png")
+    assert again.exit_code == 1
+    assert "is there already: it is 'p1_a' (#1)." in again.stderr
+    assert "notes.png" in again.stderr
+    assert again.stdout == "0 added, 1 there already, 1 failed.\n"
+
+
+def test_copies_make_a_project_that_needs_nothing_else(run, tmp_path, scans):
+    folder = tmp_path / "project"
+    run("project", "create", folder, "--scheme", "oct-layers", "--author", "Ann")
+    run("project", "add", folder, scans, "--copy")
+    for path in scans.iterdir():
+        path.unlink()
+    assert run("project", "check", folder).stdout == "Every file of the project is whole.\n"
+
+
+def test_two_readers(run, project, mask):
+    assert run("project", "attach", project, "p1_a", mask, "--author", "Ann").exit_code == 0
+    refused = run("project", "attach", project, "p1_a", mask, "--author", "Bob")
+    assert refused.exit_code == 1
+    assert "is corrected, so you can't correct it" in refused.stderr
+    options = ("--author", "Bob", "--second-read")
+    assert run("project", "attach", project, "p1_a", mask, *options).exit_code == 0
+    assert status(run, project)["states"]["second read"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (phantom_bscan(0, 96, 160).labels, r"must be uint8 of shape (96, 128): received"),
+        (255 * (phantom_bscan(0, 96, 128).labels > 0), "has the values 255: the classes of"),
+        (np.full((96, 128, 3), [0, 90, 200]), "holds colours"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(run, project, tmp_path, values, said):
+    write_png(tmp_path / "mask.png", values.astype(np.uint8))
+    result = run("project", "attach", project, "p1_a", tmp_path / "mask.png", "--author", "Eve")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert status(run, project)["versions"] == 0
+
+
+def test_values_of_other_programs_are_given_a_meaning(run, project, tmp_path):
+    write_png(tmp_path / "mask.png", 255 * (phantom_bscan(0, 96, 128).labels == 3))
+    options = ("--author", "Eve", "--remap", "255:3")
+    result = run("project", "attach", project, "p1_a", tmp_path / "mask.png", *options)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_mask_of_another_scheme_is_refused_and_one_of_its_own_taken(run, project, tmp_path):
+    from napari_retina_seg.core.labels import DUKE_LAYERS
+
+    labels = phantom_bscan(0, 96, 128).labels
+    save_mask(tmp_path / "duke.png", labels, DUKE_LAYERS)
+    result = run("project", "attach", project, "p1_a", tmp_path / "duke.png", "--author", "Eve")
+    assert "was saved with the scheme 'duke-layers'" in result.stderr
+    save_mask(tmp_path / "ours.png", labels, OCT_LAYERS)
+    result = run("project", "attach", project, "p1_a", tmp_path / "ours.png", "--author", "Eve")
+    assert result.exit_code == 0
+
+
+def test_the_mask_of_a_volume(run, project, tmp_path):
+    phantom = phantom_volume(0, 3, 96, 128)
+    np.save(tmp_path / "volume.npy", phantom.image.pixels)
+    np.save(tmp_path / "mask.npy", phantom.labels)
+    assert run("project", "add", project, tmp_path / "volume.npy").exit_code == 0
+    mask = tmp_path / "mask.npy"
+    result = run("project", "attach", project, "volume", mask, "--author", "Eve")
+    assert result.exit_code == 0, result.output
+    with Project(project, author="Ann") as opened:
+        labels = opened.drawing(opened.find_image("volume").id, 1).labels
+    np.testing.assert_array_equal(labels, phantom.labels)
+
+
+def test_check_tells_what_was_done_to_files(run, project, scans, mask):
+    run("project", "attach", project, "p1_a", mask, "--author", "Eve")
+    (kept,) = (project / "files").rglob("*.png")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    (scans / "p2_a.png").unlink()
+    cv2.imwrite(str(scans / "p1_b.png"), np.zeros((96, 128), np.uint8))
+    (project / "files" / "stray.png").write_bytes(b"x")
+    result = run("project", "check", project)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["cut", "altered", "missing", "orphan"]
+    assert "does no harm" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["create", "{project}", "--scheme", "oct-layers"], "already: open it", 1),
+        (["create", "{new}", "--scheme", "nonsense"], "choose one of oct-layers", 2),
+        (["status", "{new}"], "There is no project in", 1),
+        (["history", "{project}", "nobody"], "has no image 'nobody'", 1),
+        (["accept", "{project}", "p1_a"], "has no prediction", 1),
+        (["accept", "{project}", "p1_a", "--author", " "], "Say who you are", 1),
+        (["add", "{project}", "x", "--group-pattern", "("], "no regular expression", 2),
+    ],
+)
+def test_what_can_t_be_done_is_a_sentence(run, project, tmp_path, arguments, said, code):
+    filled = [each.format(project=project, new=tmp_path / "new") for each in arguments]
+    result = run("project", *filled)
+    assert result.exit_code == code
+    assert said in result.stderr
+
+
+def test_help_brings_in_no_database():
+    program = (
+        "import sys; from napari_retina_seg.cli import main\n"
+        "sys.argv = ['napari-retina-seg', 'project', *sys.argv[1:], '--help']\n"
+        "try: main()\n"
+        "finally: sys.exit(', '.join({'sqlalchemy', 'tensorflow', 'qtpy', 'numpy'} &"
+        " set(sys.modules)) or 0)"
+    )
+    for command in ("create", "check"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Usage" in done.stdout
