@@ -139,6 +139,12 @@ def test_a_typo_in_the_file_names_the_nearest_key(tmp_path) -> None:
         Recipe.read(tmp_path / "typo.toml")
 
 
+def test_a_run_may_be_called_as_its_recipe(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "oct-layers").mkdir()
+    assert Recipe.read(Path("oct-layers")).name == "oct-layers"
+
+
 def test_a_file_that_is_no_recipe(tmp_path) -> None:
     (tmp_path / "broken.toml").write_text("name = ")
     with pytest.raises(DataError, match="can't be read"):

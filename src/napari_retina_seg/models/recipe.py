@@ -282,7 +282,7 @@ class Recipe(Values):
 def find_recipe(source: Path) -> Path:
     """Return the file of a recipe, which may be named as those of the program are."""
     shipped = SHIPPED / f"{source}.toml"
-    return shipped if not source.exists() and shipped.is_file() else source
+    return shipped if not source.is_file() and shipped.is_file() else source
 
 
 def shipped_recipes() -> tuple[str, ...]:
