@@ -1,0 +1,211 @@
+"""Who the patient is: noticed in files, and kept out of those that leave."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.io.exchange.record import MaskRecord
+from napari_retina_seg.io.guard import decoding
+
+_KEY = re.compile(r"[0-9a-fA-F]{64}")
+_DIGITS = 16  # of a pseudonym: two of a million patients share one with a chance of 1 in 3·10^7
+
+# Of DICOM PS3.15's basic profile, what names a person or leads to one. Values that are names of
+# persons (VR PN) are noticed whatever they are called.
+_KEYWORDS = frozenset(
+    {
+        "AccessionNumber",
+        "InsurancePlanIdentification",
+        "MedicalRecordLocator",
+        "MilitaryRank",
+        "OtherPatientIDs",
+        "PatientAddress",
+        "PatientBirthDate",
+        "PatientBirthTime",
+        "PatientComments",
+        "PatientID",
+        "PatientTelecomInformation",
+        "PatientTelephoneNumbers",
+        "StudyID",
+    }
+)
+_HEIDELBERG = b"HSF-OCT-"
+# Places in the header of Heidelberg's .vol files; that of a birth date is a double.
+_VOL_FIELDS = {"patient's ID": slice(140, 161), "patient's birth date": slice(164, 172)}
+_VENDORS = {b"CMDb": "Heidelberg E2E", b"FOCT": "Topcon"}
+_HEAD = 172
+
+_FREE_TEXT = re.compile(
+    r"patient|birth|geburt|naissance|nacimiento|\b(?:dob|mrn)\b", re.IGNORECASE
+)
+_DATE = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d\d[-_. ]?(?:0[1-9]|1[0-2])[-_. ]?(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[1-9]|[12]\d|3[01])[-_. ](?:0[1-9]|1[0-2])[-_. ](?:19|20)\d\d)(?!\d)"
+)
+# DICOM's form of a name, and "Doe, Jane".
+_PERSON = re.compile(r"[^\W\d_]{2,}(?:\^|, ?)[^\W\d_]{2,}")
+_SHORTEST = 3  # characters of a name or ID that are looked for in a file's name
+
+
+def pseudonymise(text: str, key: str) -> str:
+    """Replace a patient's ID or name by a word that only those who have the key can connect.
+
+    The first 16 hexadecimal digits of HMAC-SHA-256 (RFC 2104) after a ``p``: the same for the same
+    text and key. Spaces at the ends and the way accents are encoded make no difference.
+
+    Parameters
+    ----------
+    text : str
+        What is to be replaced.
+    key : str
+        64 hexadecimal digits, kept secret.
+
+    Raises
+    ------
+    WriteError
+        If the key is no such, or there is no text.
+    """
+    if not _KEY.fullmatch(key):
+        raise WriteError("A key for pseudonyms is 64 hexadecimal digits: take the project's own.")
+    plain = unicodedata.normalize("NFC", text).strip()
+    if not plain:
+        raise WriteError("There is no name to be replaced by a pseudonym: give the patient's ID.")
+    return "p" + hmac.new(bytes.fromhex(key), plain.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def strip_identity(record: MaskRecord, key: str) -> MaskRecord:
+    """Return a record that is called by a pseudonym.
+
+    Nothing else of a record can tell who the patient is: it holds nothing of an image's header.
+
+    Parameters
+    ----------
+    record : MaskRecord
+        The record.
+    key : str
+        64 hexadecimal digits, kept secret.
+
+    Raises
+    ------
+    WriteError
+        If the key is no such.
+    """
+    return replace(record, name=pseudonymise(record.name, key))
+
+
+def find_identity(path: Path) -> tuple[str, ...]:
+    """Name what in a file, its name included, may tell who the patient is; never the values.
+
+    Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
+    with private elements and writing that is said to be burned into the pixels; patients in
+    headers of Heidelberg and Topcon; texts in TIFF, PNG, JPEG and GIF that speak of a patient; and
+    dates or names in the file's name. Nobody's handwriting on the pixels is read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of str
+        E.g. ``DICOM Patient's Name``, each once; nothing if nothing was noticed.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise ReadError(f"The file '{path}' can't be opened: {error.strerror or error}.") from error
+    found = [*_in_name(path), *_in_content(path, head)]
+    return tuple(dict.fromkeys(found))
+
+
+def _in_name(path: Path) -> Iterator[str]:
+    if _DATE.search(path.stem):
+        yield "file name (a date)"
+    if _PERSON.search(path.stem):
+        yield "file name (a person's name)"
+
+
+def _in_content(path: Path, head: bytes) -> Iterator[str]:
+    if head.startswith(_HEIDELBERG):
+        for name, place in _VOL_FIELDS.items():
+            if head[place].strip(b"\0 "):
+                yield f"Heidelberg header: {name}"
+        return
+    for start, vendor in _VENDORS.items():
+        if head.startswith(start):
+            yield f"{vendor} header: patient"
+            return
+    bare = path.suffix.lower() in (".dcm", ".dicom", ".dic", ".ima", "")
+    if head[128:132] == b"DICM" or bare:
+        with decoding(path, "DICOM"):
+            yield from _in_dicom(path)
+    else:
+        yield from _in_picture(path)
+
+
+def _in_dicom(path: Path) -> Iterator[str]:
+    import pydicom
+
+    dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+    for element in dataset.iterall():
+        if element.is_private:
+            yield "DICOM private elements"
+        elif _tells(element):
+            yield f"DICOM {element.name}"
+    if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
+        yield "DICOM Burned In Annotation"
+    said = [*str(dataset.get("PatientName", "")).split("^"), str(dataset.get("PatientID", ""))]
+    stem = path.stem.casefold()
+    if any(len(word) >= _SHORTEST and word.casefold() in stem for word in said):
+        yield "file name (the patient's name or ID)"
+
+
+def _tells(element: Any) -> bool:
+    if element.VR != "PN" and element.keyword not in _KEYWORDS:
+        return False
+    return bool(str(element.value if element.value is not None else "").strip("^ []"))
+
+
+def _in_picture(path: Path) -> Iterator[str]:
+    from PIL import Image, UnidentifiedImageError
+
+    with decoding(path, "image"):
+        try:
+            picture = Image.open(path)
+        except (UnidentifiedImageError, Image.DecompressionBombError):
+            return
+        with picture:
+            for name, text in _texts(picture):
+                if name == "Artist" or _FREE_TEXT.search(f"{name} {text}"):
+                    yield f"{picture.format} {name}"
+
+
+def _texts(picture: Any) -> Iterator[tuple[str, str]]:
+    """Yield the texts beside the pixels, by their names."""
+    from PIL import ExifTags
+
+    for name, value in picture.info.items():
+        if isinstance(value, str | bytes) and name not in ("exif", "icc_profile"):
+            yield str(name), _as_text(value)
+    for tag, value in picture.getexif().items():
+        if isinstance(value, str | bytes):
+            yield ExifTags.TAGS.get(tag, f"tag {tag}"), _as_text(value)
+
+
+def _as_text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode(errors="replace")
