@@ -154,7 +154,9 @@ def _code_of(label: LabelClass, scheme: LabelScheme) -> Any:
     return codes.SCT.Retina if scheme.surfaces else codes.SCT.BloodVessel
 
 
-def read_dicom_seg(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+def read_dicom_seg(
+    path: Path, scheme: LabelScheme | None = None, slices: int | None = None
+) -> MaskRecord:
     """Read a mask from a DICOM Segmentation whose segments do not overlap.
 
     Parameters
@@ -163,6 +165,9 @@ def read_dicom_seg(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
         The file.
     scheme : LabelScheme, optional
         The classes, found by the segments' labels, if another program wrote the file.
+    slices : int, optional
+        How many the image has: other programs leave empty ones out, so that of the file alone the
+        last that is known is the last that holds a segment.
 
     Returns
     -------
@@ -172,7 +177,8 @@ def read_dicom_seg(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
     Raises
     ------
     ReadError
-        If it is no such file, segments overlap, or one is none of the classes.
+        If it is no such file, belongs to several images, segments overlap, or one is none of the
+        classes.
     """
     import pydicom
 
@@ -186,7 +192,7 @@ def read_dicom_seg(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
         check_size(path, (frames, int(dataset.Rows), int(dataset.Columns)))
         card = _find_card(path, dataset)
         classes = _find_classes(path, dataset, card.scheme if card else scheme)
-        planes = _read_planes(path, dataset)
+        planes = _read_planes(path, dataset, slices)
         table = np.zeros(max(classes) + 1, np.uint8)
         table[list(classes)] = list(classes.values())
         record = restore(path, table[planes if len(planes) > 1 else planes[0]], card, scheme)
@@ -219,18 +225,17 @@ def _find_classes(path: Path, dataset: Dataset, scheme: LabelScheme | None) -> d
     }
 
 
-def _read_planes(path: Path, dataset: Dataset) -> npt.NDArray[Any]:
+def _read_planes(path: Path, dataset: Dataset, slices: int | None) -> npt.NDArray[Any]:
     """Return segment numbers, ``(slices, rows, columns)``."""
     from highdicom.seg import Segmentation
 
     seg = Segmentation.from_dataset(dataset)
     images = seg.get_source_image_uids()
-    if len(images) > 1:
-        planes = seg.get_pixels_by_source_instance(
-            [instance for *_, instance in images], combine_segments=True
+    if len(images) != 1:
+        raise ReadError(
+            f"'{path}' belongs to {len(images)} images: export a mask for each, or one of a volume."
         )
-        return np.asarray(planes)
-    count = _count_frames(dataset)
+    count = max(slices or 1, _count_frames(dataset))
     try:
         planes = seg.get_pixels_by_source_frame(
             images[0][-1],

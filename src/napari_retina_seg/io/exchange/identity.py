@@ -43,9 +43,7 @@ _VOL_FIELDS = {"patient's ID": slice(140, 161), "patient's birth date": slice(16
 _VENDORS = {b"CMDb": "Heidelberg E2E", b"FOCT": "Topcon"}
 _HEAD = 172
 
-_FREE_TEXT = re.compile(
-    r"patient|birth|geburt|naissance|nacimiento|\b(?:dob|mrn)\b", re.IGNORECASE
-)
+_FREE_TEXT = re.compile(r"patient|birth|geburt|naissance|nacimiento|\b(?:dob|mrn)\b", re.IGNORECASE)
 _DATE = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-_. ]?(?:0[1-9]|1[0-2])[-_. ]?(?:0[1-9]|[12]\d|3[01])"
     r"|(?:0[1-9]|[12]\d|3[01])[-_. ](?:0[1-9]|1[0-2])[-_. ](?:19|20)\d\d)(?!\d)"

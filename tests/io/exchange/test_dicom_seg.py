@@ -1,0 +1,217 @@
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.sr.codedict import codes
+from pydicom.uid import generate_uid
+
+from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.image import Laterality, Spacing
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, OCTID_LAYERS
+from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg, write_dicom_seg
+from napari_retina_seg.io.exchange.record import Attribution, Maker
+
+OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
+OP = "1.2.840.10008.5.1.4.1.1.77.1.5.1"
+
+
+def item(**attributes):
+    dataset = Dataset()
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def sequence(**attributes):
+    return Sequence([item(**attributes)])
+
+
+@pytest.fixture
+def volume(make_dicom):
+    """Return a DICOM volume whose B-scans lie askew in the patient, the last frame first."""
+    dataset = make_dicom(np.zeros((3, 9, 11), np.uint8), OPT)
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3.4", "1.2.3.5"
+    dataset.FrameOfReferenceUID = "1.2.3.6"
+    dataset.SharedFunctionalGroupsSequence = sequence(
+        PixelMeasuresSequence=sequence(
+            PixelSpacing=[0.00387, 0.0118], SliceThickness=0.1205, SpacingBetweenSlices=0.1205
+        ),
+        PlaneOrientationSequence=sequence(ImageOrientationPatient=[0, 1, 0, 0, 0, -1]),
+    )
+    dataset.PerFrameFunctionalGroupsSequence = Sequence(
+        item(PlanePositionSequence=sequence(ImagePositionPatient=[5 - 0.1205 * k, 2, 3]))
+        for k in range(3)
+    )
+    return dataset
+
+
+def read_standard(path):
+    """Read a file by what the standard says of it alone."""
+    dataset = pydicom.dcmread(path)
+    dataset.remove_private_tags()
+    return hd.seg.Segmentation.from_dataset(dataset)
+
+
+def test_it_refers_to_its_image_and_lies_where_that_does(tmp_path, volume, make_record):
+    record = make_record()
+    path = tmp_path / "a.dcm"
+    write_dicom_seg(path, record, volume)
+    seg = read_standard(path)
+    assert seg.StudyInstanceUID == "1.2.3.4"
+    assert seg.FrameOfReferenceUID == "1.2.3.6"
+    assert seg.get_source_image_uids() == [("1.2.3.4", "1.2.3.5", volume.SOPInstanceUID)]
+    planes = seg.get_pixels_by_source_frame(volume.SOPInstanceUID, [1, 2, 3], combine_segments=True)
+    np.testing.assert_array_equal(planes, record.labels)
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    measures = shared.PixelMeasuresSequence[0]
+    assert list(measures.PixelSpacing) == [0.00387, 0.0118]
+    assert measures.SpacingBetweenSlices == 0.1205
+    assert list(shared.PlaneOrientationSequence[0].ImageOrientationPatient) == [0, 1, 0, 0, 0, -1]
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        frame = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        given = volume.PerFrameFunctionalGroupsSequence[frame - 1].PlanePositionSequence[0]
+        position = group.PlanePositionSequence[0].ImagePositionPatient
+        np.testing.assert_allclose(position, given.ImagePositionPatient)
+    np.testing.assert_allclose(seg.get_volume_geometry().spacing, (0.1205, 0.00387, 0.0118))
+    np.testing.assert_array_equal(read_dicom_seg(path).labels, record.labels)
+
+
+def test_without_an_image_the_axes_are_those_of_the_scan(tmp_path, make_record):
+    record = make_record()
+    write_dicom_seg(tmp_path / "a.dcm", record)
+    found = read_standard(tmp_path / "a.dcm").get_volume(combine_segments=True)
+    np.testing.assert_allclose(found.spacing, (0.1205, 0.00387, 0.0118))
+    assert found.spatial_shape == record.labels.shape
+    # Slices come in the order of the standard's right-handed axes.
+    np.testing.assert_array_equal(found.array[::-1], record.labels)
+    np.testing.assert_allclose(found.affine[:3, 2], [0.0118, 0, 0])
+    np.testing.assert_allclose(found.affine[:3, 1], [0, 0.00387, 0])
+
+
+def test_a_photograph_without_geometry(tmp_path, make_dicom, make_record):
+    reference = make_dicom(np.zeros((9, 11, 3), np.uint8), OP)
+    reference.StudyInstanceUID, reference.SeriesInstanceUID = "1.2.3.4", "1.2.3.5"
+    labels = np.eye(9, 11, dtype=np.uint8)
+    record = make_record(labels, scheme=FUNDUS_VESSELS, spacing=Spacing())
+    write_dicom_seg(tmp_path / "a.dcm", record, reference)
+    seg = read_standard(tmp_path / "a.dcm")
+    assert seg.get_source_image_uids()[0][2] == reference.SOPInstanceUID
+    assert seg.ContentDescription == "Pixel size unknown: 1 mm is none"
+    assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "59820001"
+    found = read_dicom_seg(tmp_path / "a.dcm")
+    assert found.spacing == Spacing()
+    np.testing.assert_array_equal(found.labels, labels)
+
+
+def test_segments_have_names_codes_and_colours(tmp_path, make_record):
+    labels = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    ignore = np.zeros((3, 3), bool)
+    ignore[0, 0] = True
+    write_dicom_seg(tmp_path / "a.dcm", make_record(labels, scheme=OCTID_LAYERS, ignore=ignore))
+    seg = read_standard(tmp_path / "a.dcm")
+    assert seg.Laterality == "L"
+    names = [segment.SegmentLabel for segment in seg.SegmentSequence]
+    assert names == [*OCTID_LAYERS.names[1:], "ignore"]
+    kinds = [segment.SegmentedPropertyTypeCodeSequence[0] for segment in seg.SegmentSequence]
+    assert [kind.CodeValue for kind in kinds] == ["5665001"] * 7 + ["68703001", "5665001"]
+    assert kinds[7].CodeMeaning == "Choroid"
+    color = hd.color.CIELabColor.from_dicom_value(
+        seg.SegmentSequence[0].RecommendedDisplayCIELabValue
+    )
+    np.testing.assert_allclose(color.to_rgb(), OCTID_LAYERS.classes[1].rgb, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("attribution", "kind"),
+    [
+        (Attribution(Maker.HUMAN, "a"), "MANUAL"),
+        (Attribution(Maker.HUMAN, "a", model="unet"), "SEMIAUTOMATIC"),
+        (Attribution(Maker.PREDICTION, model="unet"), "AUTOMATIC"),
+        (Attribution(), "AUTOMATIC"),
+    ],
+)
+def test_it_says_whether_a_person_made_it(tmp_path, make_record, attribution, kind):
+    write_dicom_seg(tmp_path / "a.dcm", make_record(attribution=attribution))
+    segment = read_standard(tmp_path / "a.dcm").SegmentSequence[0]
+    assert segment.SegmentAlgorithmType == kind
+    assert read_dicom_seg(tmp_path / "a.dcm").attribution == attribution
+
+
+def write_foreign(path, source, planes, labels, *, overlapping=False):
+    """Write segments as another program does: empty frames left out, classes in any order."""
+    segments = [
+        hd.seg.SegmentDescription(
+            number,
+            label,
+            codes.SCT.AnatomicalStructure,
+            codes.SCT.Retina,
+            "MANUAL",
+        )
+        for number, label in enumerate(labels, 1)
+    ]
+    for keyword in ("PatientSex", "AccessionNumber", "StudyID", "StudyTime"):
+        setattr(source, keyword, "")
+    source.Modality = "OPT"
+    pixels = np.stack([planes == k for k in range(1, len(labels) + 1)], axis=-1).astype(np.uint8)
+    if overlapping:
+        pixels[:] = 1
+    seg = hd.seg.Segmentation(
+        [source],
+        pixels,
+        "BINARY",
+        segments,
+        generate_uid(),
+        1,
+        generate_uid(),
+        1,
+        "m",
+        "m",
+        "1",
+        "2",
+    )
+    seg.Laterality = "R"
+    seg.save_as(path)
+
+
+def test_segments_of_other_programs(tmp_path, volume):
+    planes = np.zeros((3, 9, 11), np.uint8)
+    planes[0, 2:5], planes[2, 4:6] = 1, 2
+    write_foreign(tmp_path / "a.dcm", volume, planes, ["INL", "Retinal pigment epithelium"])
+    found = read_dicom_seg(tmp_path / "a.dcm", OCT_LAYERS)
+    np.testing.assert_array_equal(found.labels, np.array([0, 3, 7], np.uint8)[planes])
+    sizes = (found.spacing.slice.um, found.spacing.axial.um, found.spacing.lateral.um)
+    assert sizes == pytest.approx((120.5, 3.87, 11.8))
+    assert found.laterality is Laterality.RIGHT
+    assert found.attribution.maker is Maker.UNKNOWN
+    padded = read_dicom_seg(tmp_path / "a.dcm", OCT_LAYERS, slices=5)
+    np.testing.assert_array_equal(padded.labels, np.pad(found.labels, ((0, 2), (0, 0), (0, 0))))
+    with pytest.raises(ReadError, match="no scheme: name one"):
+        read_dicom_seg(tmp_path / "a.dcm")
+    with pytest.raises(ReadError, match="no class 'INL' in 'fundus-vessels'"):
+        read_dicom_seg(tmp_path / "a.dcm", FUNDUS_VESSELS)
+
+
+def test_overlapping_segments_are_refused(tmp_path, volume):
+    planes = np.zeros((3, 9, 11), np.uint8)
+    write_foreign(tmp_path / "a.dcm", volume, planes, ["INL", "RPE"], overlapping=True)
+    with pytest.raises(ReadError, match="segments that overlap"):
+        read_dicom_seg(tmp_path / "a.dcm", OCT_LAYERS)
+
+
+def test_references_that_do_not_fit(tmp_path, volume, make_record):
+    volume.Rows = 10
+    with pytest.raises(WriteError, match=r"has 3 × 9 × 11 px, and the DICOM image 3 × 10 × 11"):
+        write_dicom_seg(tmp_path / "a.dcm", make_record(), volume)
+    volume.Rows = 9
+    del volume.StudyInstanceUID
+    with pytest.raises(WriteError, match="has no StudyInstanceUID"):
+        write_dicom_seg(tmp_path / "a.dcm", make_record(), volume)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_dicom_is_no_mask(tmp_path, volume):
+    volume.save_as(tmp_path / "a.dcm")
+    with pytest.raises(ReadError, match="no DICOM Segmentation"):
+        read_dicom_seg(tmp_path / "a.dcm")
