@@ -1,6 +1,5 @@
 """Programs that tests run beside each other: ``python programs.py NAME FOLDER ...``."""
 
-import resource
 import sys
 from pathlib import Path
 
@@ -29,6 +28,8 @@ def save_many(folder: str, author: str, first: str, total: str) -> None:
 
 def limit_file_size(folder: str, size: str) -> None:
     """Save drafts of image 1 until a file would become larger than the system lets it."""
+    import resource  # which not every system has
+
     with Project(Path(folder), author="Ann") as project:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
         try:

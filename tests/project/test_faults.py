@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ def noise(seed):
     return Drawing(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
 
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
+
+
+@posix
 def test_nothing_is_lost_or_half_there_after_kills(tmp_path):
     command = [sys.executable, BENCHMARK, "--kills", "25", "--seed", "7", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -116,6 +121,7 @@ def test_no_project_is_made_on_a_full_disk(small_disk):
     assert list((small_disk / "project").glob("*sqlite*")) == []
 
 
+@posix
 @pytest.mark.parametrize("size", [100, 50_000])  # a mask does not fit; the log does not
 def test_a_limit_on_files_is_told_and_what_was_saved_stays(ann, image, size):
     command = [*PROGRAM, "limit_file_size", ann.folder, str(size)]
@@ -297,3 +303,17 @@ def test_the_working_directory_may_change(ann, image, make, monkeypatch, tmp_pat
         monkeypatch.chdir("/")
         project.save_version(image.id, make.drawing(), Action.CORRECT)
         assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
+
+
+def test_a_project_is_saved_to_from_any_thread(ann, image):
+    def save(seed):
+        ann.autosave(image.id, noise(seed))
+        return ann.save_version(image.id, noise(seed), Action.DRAFT)
+
+    with ThreadPoolExecutor(4) as pool:
+        versions = list(pool.map(save, range(12)))
+    assert {version.number for version in versions} == set(range(1, 13))
+    for seed, version in enumerate(versions):
+        drawn = ann.drawing(image.id, version.number)
+        np.testing.assert_array_equal(drawn.labels, noise(seed).labels)
+    assert finish(ann.check()) == ()

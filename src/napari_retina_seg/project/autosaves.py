@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import uuid
 from collections.abc import Sequence
 
 from sqlalchemy import select
@@ -28,12 +29,12 @@ def autosave(
     drawing.check(image, store.scheme)
     content = encode_drawing(drawing)
     sha256 = hashlib.sha256(content).hexdigest()
-    # No other slot shares the file, so that it can go when the next one is there.
-    name = f"{image_id}-{store.program[:12]}-{sha256[:16]}.npz"
+    # Nothing else ever has this name, so that the file can go when the next one is there.
+    name = f"{image_id}-{uuid.uuid4().hex}.npz"
     write_file(store.autosaves / name, content)
     with store.database.writing() as session:
         row = _own_slot(store, session, image_id)
-        last = row.file if row is not None and row.file != name else None
+        last = None if row is None else row.file
         if row is None:
             row = AutosaveRow(image_id=image_id, author=store.author, program=store.program)
             session.add(row)
