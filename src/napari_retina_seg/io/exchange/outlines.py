@@ -59,7 +59,11 @@ def fill(polygons: Iterable[Points], shape: tuple[int, int]) -> npt.NDArray[np.b
     """
     region = np.zeros(shape, bool)
     for points in polygons:
-        region |= _fill_one(points, shape)
+        # Only where the polygon is: a mask may have thousands of specks.
+        low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(np.intp)
+        high = np.clip(np.ceil(points.max(axis=0)), 0, shape[::-1]).astype(np.intp)
+        box = region[low[1] : high[1], low[0] : high[0]]
+        box |= _fill_one(points - low, (box.shape[0], box.shape[1]))
     return region
 
 

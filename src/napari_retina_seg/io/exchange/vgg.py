@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import KEY, Card, make_card, parse_card, restore
 from napari_retina_seg.io.exchange.named import find_value, read_json
-from napari_retina_seg.io.exchange.outlines import fill, trace
+from napari_retina_seg.io.exchange.outlines import Points, fill, trace
 from napari_retina_seg.io.exchange.record import IGNORE_NAME, MaskRecord, shared_scheme
-from napari_retina_seg.io.polygons import Annotation
+from napari_retina_seg.io.polygons import Annotation, Polygon
 from napari_retina_seg.io.polygons import read_vgg as read_polygons
 
 _OUTSIDE = 1.0  # px by which a point may miss its image: tools round differently
@@ -154,19 +156,33 @@ def _draw(
     if scheme is None:
         raise ReadError(f"'{path}' names classes, but not those of which scheme: name it.")
     raster = np.zeros(shape, np.uint8)
-    for polygon in annotation.polygons:
-        if (polygon.points < -_OUTSIDE).any() or (
-            polygon.points > np.add(shape, _OUTSIDE)[::-1]
-        ).any():
-            raise ReadError(
-                f"A polygon of '{annotation.filename}' in '{path}' leaves its image of {shape[0]} ×"
-                f" {shape[1]} px: it was drawn over another size."
-            )
-        values = {find_value(path, text, scheme) for text in polygon.texts}
-        if len(values) != 1:
-            raise ReadError(
-                f"A polygon of '{annotation.filename}' in '{path}' has no class or several: give"
-                " it one."
-            )
-        raster[fill([polygon.points], shape)] = values.pop()
+    drawn = (
+        _find_polygon(path, annotation, polygon, shape, scheme) for polygon in annotation.polygons
+    )
+    # Polygons of one class in a row are filled in one go: there may be thousands of specks.
+    for value, row in groupby(drawn, key=itemgetter(0)):
+        raster[fill((points for _, points in row), shape)] = value
     return raster
+
+
+def _find_polygon(
+    path: Path,
+    annotation: Annotation,
+    polygon: Polygon,
+    shape: tuple[int, int],
+    scheme: LabelScheme,
+) -> tuple[int, Points]:
+    """Return the class and the points of a polygon."""
+    points = polygon.points
+    if (points < -_OUTSIDE).any() or (points > np.add(shape, _OUTSIDE)[::-1]).any():
+        raise ReadError(
+            f"A polygon of '{annotation.filename}' in '{path}' leaves its image of {shape[0]} ×"
+            f" {shape[1]} px: it was drawn over another size."
+        )
+    values = {find_value(path, text, scheme) for text in polygon.texts}
+    if len(values) != 1:
+        raise ReadError(
+            f"A polygon of '{annotation.filename}' in '{path}' has no class or several: give it"
+            " one."
+        )
+    return values.pop(), points
