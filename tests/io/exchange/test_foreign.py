@@ -88,6 +88,19 @@ def test_wider_values_are_read_if_they_are_classes(tmp_path, suffix, write, read
         read(path, OCT_LAYERS)
 
 
+def test_black_and_white_is_not_taken_for_ignored(tmp_path):
+    vessels = (CLASSES > 3).astype(np.uint8)
+    Image.fromarray(vessels * np.uint8(255)).save(tmp_path / "a.png")
+    with pytest.raises(ReadError, match=r"no values but 0 and 255, which means what is to be ign"):
+        read_png(tmp_path / "a.png", FUNDUS_VESSELS)
+    tifffile.imwrite(tmp_path / "white.tif", vessels == 0, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "deep.tif", 255 - vessels, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "black.tif", vessels == 1, photometric="minisblack")
+    for name in ("white.tif", "deep.tif", "black.tif"):
+        found = read_tiff(tmp_path / name, FUNDUS_VESSELS)
+        np.testing.assert_array_equal(found.labels, vessels, err_msg=name)
+
+
 @pytest.mark.parametrize(("value", "listed"), [(256, "256"), (65535, "65535"), (8, "8")])
 def test_sixteen_bits_do_not_wrap_around(tmp_path, value, listed):
     values = CLASSES.astype(np.uint16)

@@ -150,7 +150,12 @@ def read_sidecar(path: Path) -> Card | None:
 
 
 def restore(
-    path: Path, values: npt.NDArray[Any], card: Card | None, scheme: LabelScheme | None
+    path: Path,
+    values: npt.NDArray[Any],
+    card: Card | None,
+    scheme: LabelScheme | None,
+    *,
+    named: bool = False,
 ) -> MaskRecord:
     """Make a record of the values in a file and of what is said of them.
 
@@ -164,6 +169,8 @@ def restore(
         What the file says of itself. If its values have changed since, the author is unknown.
     scheme : LabelScheme or None
         The classes that are wanted; they may be left out if the card names them.
+    named : bool
+        Whether the file names its classes, so that there is no doubt what `IGNORE` stands for.
 
     Raises
     ------
@@ -176,6 +183,11 @@ def restore(
         values = values.reshape(card.shape)
     raster = _to_raster(path, values, classes)
     ignore = raster == IGNORE if len(classes) <= IGNORE else np.zeros(raster.shape, bool)
+    if card is None and not named and ignore.any() and not raster[~ignore].any():
+        raise ReadError(
+            f"'{path}' has no values but 0 and {IGNORE}, which means what is to be ignored: save"
+            " the mask with the values of its classes, 0, 1, 2, …."
+        )
     try:
         return MaskRecord(
             np.where(ignore, np.uint8(0), raster),

@@ -288,5 +288,5 @@ def _assemble(
     for plane in planes:
         if not cards or plane.image.record is None:
             image = Path(plane.image.file_name)
-            records.append(restore(image, plane.raster, None, scheme))
+            records.append(restore(image, plane.raster, None, scheme, named=True))
     return tuple(records)

@@ -195,7 +195,8 @@ def read_dicom_seg(
         planes = _read_planes(path, dataset, slices)
         table = np.zeros(max(classes) + 1, np.uint8)
         table[list(classes)] = list(classes.values())
-        record = restore(path, table[planes if len(planes) > 1 else planes[0]], card, scheme)
+        values = table[planes if len(planes) > 1 else planes[0]]
+        record = restore(path, values, card, scheme, named=True)
         return record if card else _with_header(record, dataset)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.io.exchange.dicom_source import CREATOR
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import decoding
 
@@ -103,7 +104,8 @@ def find_identity(path: Path) -> tuple[str, ...]:
     """Name what in a file, its name included, may tell who the patient is; never the values.
 
     Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
-    with private elements and writing that is said to be burned into the pixels; patients in
+    with private elements (but this program's own) and writing that is said to be burned into the
+    pixels; patients in
     headers of Heidelberg and Topcon; texts in TIFF, PNG, JPEG and GIF that speak of a patient; and
     dates or names in the file's name. Nobody's handwriting on the pixels is read.
 
@@ -162,7 +164,8 @@ def _in_dicom(path: Path) -> Iterator[str]:
     dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True)
     for element in dataset.iterall():
         if element.is_private:
-            yield "DICOM private elements"
+            if CREATOR not in (element.private_creator, element.value):
+                yield "DICOM private elements"
         elif _tells(element):
             yield f"DICOM {element.name}"
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":

@@ -146,7 +146,8 @@ def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], Card | None]:
         check_size(path, series.shape)
         values = series.asarray()
         if series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            values = values.max(initial=1) - values if values.dtype != bool else ~values
+            bits = series.keyframe.bitspersample
+            values = ~values if values.dtype == bool else 2**bits - 1 - values.astype(np.int64)
         said = tiff.shaped_metadata[0].get(KEY) if tiff.shaped_metadata else None
     return values, None if said is None else parse_card(path, str(said))
 

@@ -118,7 +118,7 @@ def read_vgg(
         shape = _shape(path, annotation, card, shapes or {})
         raster = _draw(path, annotation, shape, card.scheme if card else scheme)
         if card is None:
-            records.append(restore(Path(annotation.filename), raster, None, scheme))
+            records.append(restore(Path(annotation.filename), raster, None, scheme, named=True))
         else:
             volumes[card.text].append((index, raster))
     for text, planes in volumes.items():
