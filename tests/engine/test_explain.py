@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.preprocess import Prepared, ResizePreprocessing
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.core.target import Point, Region, WholeClass
+from napari_retina_seg.engine import activations
 from napari_retina_seg.engine.activations import Activations, forward
 from napari_retina_seg.engine.architectures import build
 from napari_retina_seg.engine.explain import (
@@ -34,8 +36,13 @@ from napari_retina_seg.engine.places import cut
 from napari_retina_seg.engine.predict import load_network, segment_image
 from napari_retina_seg.engine.sanity import randomise_from_top
 from napari_retina_seg.models.config import UNetConfig
-from napari_retina_seg.models.packaging import halve_weights, write_model
-from napari_retina_seg.models.registry import ModelFolder, find_model, list_models
+from napari_retina_seg.models.packaging import halve_weights, write_model, write_spec
+from napari_retina_seg.models.registry import (
+    ModelFolder,
+    find_model,
+    list_models,
+    open_model,
+)
 from napari_retina_seg.models.spec import ThresholdPostprocessing
 
 BSCAN = phantom_bscan(rows=256, columns=320).image
@@ -141,6 +148,8 @@ def test_maps_of_shipped_models_depend_on_what_was_learnt(name) -> None:
         ]
         correlations.append(abs(rank_correlation(*maps)))
         likenesses.append(likeness(*maps))
+        assert maps[0].any()
+    assert any(np.asarray(correlations) > 0)  # a network that forgot still has maps
     assert np.mean(correlations) < 0.5
     assert np.mean(likenesses) < 0.7
 
@@ -202,6 +211,60 @@ def test_a_kept_pass_answers_as_a_new_one(tiny_oct) -> None:
                 )
                 fresh = explain_image(image, tiny_oct, question)
                 np.testing.assert_array_equal(step.explanation.maps, fresh.maps)
+
+
+def test_another_class_method_or_target_costs_no_forward_pass(tiny_oct, monkeypatch) -> None:
+    passes = []
+    run = activations._run
+    monkeypatch.setattr(activations, "_run", lambda *what: passes.append(1) or run(*what))
+    last = LastPass()
+    for question in (
+        Question((1,), "bottleneck"),
+        Question((2, 3), "bottleneck", Method.LAYER_CAM),
+        Question((2,), "bottleneck", target=Point(3, 4)),
+    ):
+        assert list(explain(BSCAN, tiny_oct, question, last=last))
+    assert len(passes) == 1
+    assert list(explain(BSCAN, tiny_oct, Question((1,), "encoder 0"), last=last))
+    assert len(passes) == 2
+
+
+def test_a_model_with_the_same_weights_gets_no_answer_of_another(tiny_oct, tmp_path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_oct.path, folder)
+    spec = tiny_oct.spec.model_copy(
+        update={"preprocessing": ResizePreprocessing(rows=64, columns=64)}
+    )
+    write_spec(ModelFolder(folder, spec))
+    last, question = LastPass(), Question((0,), "encoder 0")
+    for model in (tiny_oct, open_model(folder)):
+        (step,) = (
+            step
+            for step in explain(BSCAN, model, question, last=last)
+            if isinstance(step, Explained)
+        )
+        fresh = explain_image(BSCAN, model, question)
+        np.testing.assert_array_equal(step.explanation.maps, fresh.maps)
+
+
+def test_only_slices_with_a_region_go_through_the_network(tiny_oct, monkeypatch) -> None:
+    passes = []
+    run = activations._run
+    monkeypatch.setattr(activations, "_run", lambda *what: passes.append(1) or run(*what))
+    volume = RetinaImage(np.stack([BSCAN.pixels] * 4))
+    mask = np.zeros(volume.pixels.shape, bool)
+    mask[2, 100:120, 50:60] = True
+    steps = list(explain(volume, tiny_oct, Question((1,), target=Region(mask))))
+    found = [step.explanation.index for step in steps if isinstance(step, Explained)]
+    assert found == [2]
+    assert len(passes) == 1
+
+
+def test_what_the_mask_shows_is_what_is_asked_about() -> None:
+    noise = RetinaImage(np.random.default_rng(0).random((96, 96)).astype(np.float32))
+    explanation = explain_image(noise, "oct-layers", Question(layer="decoder 1"))
+    shown = set(np.unique(explanation.labels).tolist())
+    assert set(explanation.untargeted) == set(explanation.values) - shown
 
 
 def test_a_volume_comes_slice_by_slice_without_the_empty_ones(tiny_oct) -> None:

@@ -122,7 +122,7 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
         If the target is empty, or lies outside the image or its field of view.
     """
     top, left, bottom, right = geometry.box
-    rows, columns = _pixels(target, geometry.grid, index)
+    rows, columns = locate(target, geometry.grid, index)
     seen = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
     if geometry.field is not None and geometry.field.found:
         seen &= geometry.field.mask()[rows, columns]
@@ -133,12 +133,21 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
         )
     scale = np.array(geometry.working) / geometry.box_grid
     places = (np.stack([rows - top, columns - left])[:, seen].T + 0.5) * scale
-    weights = np.zeros(geometry.working, np.float32)
-    np.add.at(weights, tuple(places.astype(int).T), 1)
-    return weights
+    flat = np.ravel_multi_index(tuple(places.astype(int).T), geometry.working)
+    counts = np.bincount(flat, minlength=geometry.working[0] * geometry.working[1])
+    return counts.reshape(geometry.working).astype(np.float32)
 
 
-def _pixels(target: Region | Point, grid: tuple[int, int], index: int) -> tuple[Indices, Indices]:
+def locate(
+    target: Region | Point, grid: tuple[int, int], index: int = 0
+) -> tuple[Indices, Indices]:
+    """Return rows and columns of the pixels asked about on one slice.
+
+    Raises
+    ------
+    ImageError
+        If there are none, or they lie outside the grid.
+    """
     _check_grid(target, grid)
     if isinstance(target, Point):
         return np.array([target.row]), np.array([target.column])

@@ -22,13 +22,13 @@ from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.preprocess import Geometry
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
-from napari_retina_seg.core.target import WholeClass, weigh
+from napari_retina_seg.core.target import Region, WholeClass, check_target, locate, weigh
 from napari_retina_seg.engine.activations import Activations, forward
 from napari_retina_seg.engine.decode import decode
 from napari_retina_seg.engine.places import Halves, Place, cut, find_places
 from napari_retina_seg.engine.predict import ENGINE_LOCK, check_fit, load_network
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
-from napari_retina_seg.models.spec import ModelSpec, ThresholdPostprocessing
+from napari_retina_seg.models.spec import ModelSpec
 
 Array = npt.NDArray[np.float32]
 
@@ -57,7 +57,6 @@ class _Pass:
     activations: Activations
     geometry: Geometry
     labels: npt.NDArray[np.uint8]
-    drawn: npt.NDArray[np.uint8]
 
 
 class LastPass:
@@ -163,6 +162,7 @@ def explain(
     """
     token, last = token or CancelToken(), last or LastPass()
     check_fit(image, model)
+    check_target(question.target, image.grid, image.n_slices)
     indices = range(image.n_slices) if index is None else [index]
     yield Progress(0, len(indices), f"Loading {model.name}")
     asker = _Asker(model, question, last, token)
@@ -274,6 +274,8 @@ class _Asker:
 
     def ask(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
         """Explain one plane."""
+        if not isinstance(self._target, WholeClass):
+            locate(self._target, image.grid, index)  # before the network runs in vain
         one = yield from self._passed(image, index)
         if one.activations.cells.shape[:2] == (1, 1):
             raise ImageError(
@@ -286,10 +288,14 @@ class _Asker:
                 name = self._spec.scheme.classes[value].abbreviation
                 yield Progress(done, len(self._values), f"{image.name}: {name}")
             self._token.raise_if_cancelled()
-            weights = self._weights(one, value, index)
-            if not weights.any():
+            target = self._target
+            if isinstance(target, WholeClass):
+                target = Region(one.labels == value)
+            if isinstance(target, Region) and not target.mask.any():
                 untargeted.append(value)
-            maps.append(self._map(one, value, weights))
+                maps.append(np.zeros(image.grid, np.float32))
+            else:
+                maps.append(self._map(one, value, weigh(target, one.geometry, index)))
         return Explanation(
             maps=np.stack(maps),
             values=self._values,
@@ -307,7 +313,7 @@ class _Asker:
     def _passed(self, image: RetinaImage, index: int) -> Generator[Progress, None, _Pass]:
         plane = image.plane(index)
         spacing = image.spacing
-        key = (self._spec.weights_sha256, self._place.layer, _fingerprint(plane), repr(spacing))
+        key = (self._spec.model_dump_json(), self._place.layer, _fingerprint(plane), repr(spacing))
         known = self._last.get(key)
         if known is not None:
             return known
@@ -322,24 +328,10 @@ class _Asker:
         self._last.keep(key, one)
         return one
 
-    def _weights(self, one: _Pass, value: int, index: int) -> Array:
-        """Return how much each pixel of the network's input counts."""
-        geometry = one.geometry
-        if not isinstance(self._target, WholeClass):
-            return weigh(self._target, geometry, index)
-        drawn = one.drawn == value
-        if geometry.field is not None and geometry.field.found:
-            drawn &= geometry.field.scaled(geometry.box, geometry.working).mask()
-        return np.asarray(drawn, np.float32)
-
     def _map(self, one: _Pass, value: int, weights: Array) -> Array:
-        if not weights.any():
-            return np.zeros(one.geometry.grid, np.float32)
-        gradient = one.activations.gradient(value, weights)
+        # Per pixel asked about: large classes shall not drown small ones.
+        gradient = one.activations.gradient(value, weights / weights.sum())
         cells = combine(one.activations.cells, gradient, self._method)
-        cells = np.asarray(
-            cells / weights.sum(), np.float32
-        )  # per pixel asked about: large classes shall not drown small ones
         on_input = one.activations.spread(np.maximum(cells, 0))
         return one.geometry.restore(on_input, outside=0)
 
@@ -381,21 +373,16 @@ def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:
 
 
 def _decoded(activations: Activations, geometry: Geometry, spec: ModelSpec) -> _Pass:
-    """Draw the mask that goes with the logits, and the network's own choice of each pixel."""
+    """Draw the mask that goes with the logits."""
     scores = activations.logits
     if spec.architecture.outputs == 1:
         probabilities = 1 / (1 + np.exp(-scores[..., 1:]))
     else:
         powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
         probabilities = powers / powers.sum(axis=-1, keepdims=True)
-    after = spec.postprocessing
-    if isinstance(after, ThresholdPostprocessing):
-        drawn = (probabilities[..., -1] > after.threshold).astype(np.uint8)
-    else:
-        drawn = scores.argmax(axis=-1).astype(np.uint8)
     output = np.asarray(probabilities, np.float32)
     labels = decode(output, geometry, spec, probabilities=False).labels
-    return _Pass(activations, geometry, labels, drawn)
+    return _Pass(activations, geometry, labels)
 
 
 def _fingerprint(plane: npt.NDArray[Any]) -> str:
