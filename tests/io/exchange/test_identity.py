@@ -115,6 +115,14 @@ def test_headers_of_devices(tmp_path):
         "Heidelberg header: patient's ID",
         "Heidelberg header: patient's birth date",
     )
+    (tmp_path / "a.xml").write_text(
+        "<?xml version='1.0'?><HEDX><Patient><LastName>Doe</LastName><FirstNames> </FirstNames>"
+        "<Birthdate>\n<Date><Year>1970</Year></Date></Birthdate><PatientID></PatientID></Patient>"
+    )
+    assert find_identity(tmp_path / "a.xml") == (
+        "Heidelberg XML: LastName",
+        "Heidelberg XML: Birthdate",
+    )
     (tmp_path / "a.e2e").write_bytes(b"CMDb" + bytes(100))
     assert find_identity(tmp_path / "a.e2e") == ("Heidelberg E2E header: patient",)
     with pytest.raises(ReadError, match="can't be opened"):

@@ -43,6 +43,9 @@ _HEIDELBERG = b"HSF-OCT-"
 _VOL_FIELDS = {"patient's ID": slice(140, 161), "patient's birth date": slice(164, 172)}
 _VENDORS = {b"CMDb": "Heidelberg E2E", b"FOCT": "Topcon"}
 _HEAD = 172
+_XML_STARTS = (b"<?xml", b"\xef\xbb\xbf<?xml", b"<HEDX")
+# A field of Heidelberg's XML that has something in it.
+_XML_FIELD = re.compile(rb"<(LastName|FirstNames|PatientID|Birthdate)>\s*(?!</)\S")
 
 _FREE_TEXT = re.compile(r"patient|birth|geburt|naissance|nacimiento|\b(?:dob|mrn)\b", re.IGNORECASE)
 _DATE = re.compile(
@@ -150,6 +153,10 @@ def _in_content(path: Path, head: bytes) -> Iterator[str]:
         if head.startswith(start):
             yield f"{vendor} header: patient"
             return
+    if head.startswith(_XML_STARTS):
+        for field in _XML_FIELD.finditer(path.read_bytes()):
+            yield f"Heidelberg XML: {field[1].decode()}"
+        return
     bare = path.suffix.lower() in (".dcm", ".dicom", ".dic", ".ima", "")
     if head[128:132] == b"DICM" or bare:
         with decoding(path, "DICOM"):
