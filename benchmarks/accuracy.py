@@ -31,7 +31,13 @@ from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.evaluate import evaluate, evaluate_reference
 from napari_retina_seg.models.packaging import write_spec
 from napari_retina_seg.models.recipe import Recipe
-from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models, open_model
+from napari_retina_seg.models.registry import (
+    BUNDLED,
+    RECOMMENDED,
+    ModelFolder,
+    list_models,
+    open_model,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/accuracy.json"
@@ -232,7 +238,7 @@ def training_table(results: dict[str, Any]) -> str:
     rows = []
     for name, result in results.items():
         record = result.get("training")
-        if record is None:
+        if record is None or name in RECOMMENDED:
             continue
         rows.append(
             [

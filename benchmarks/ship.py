@@ -24,8 +24,9 @@ def main() -> None:
     for path in parser.parse_args().runs:
         run = RunFolder(path)
         model = open_model(run.model)
-        shutil.copyfile(run.recipe, KEPT / f"{model.name}.toml")
-        shutil.copyfile(run.log, KEPT / f"{model.name}.csv")
+        name = path.resolve().name  # a model may come of several runs, one after the other
+        shutil.copyfile(run.recipe, KEPT / f"{name}.toml")
+        shutil.copyfile(run.log, KEPT / f"{name}.csv")
         size = model.weights.stat().st_size
         if size <= LARGEST:
             shutil.copytree(run.model, BUNDLED / model.name, dirs_exist_ok=True)
