@@ -336,7 +336,7 @@ def test_maps_of_classes_can_be_compared_or_not() -> None:
         (
             Question((1,), target=Region(np.zeros((256, 320), bool), "'Labels'")),
             ImageError,
-            "'Labels' is empty here",
+            "'Labels' is empty: paint or draw",
         ),
         (Question((1,), target=Region(np.ones((9, 9), bool))), ImageError, "A region has 9 × 9 px"),
     ],

@@ -107,8 +107,25 @@ def test_the_figure_says_what_it_shows(tmp_path, monkeypatch):
     assert "RNFL: Retinal nerve fibre layer" in said
     assert one.caption in said
     assert one.remark in said
-    assert "10⁻³ logits/px" in said
+    assert "× 10⁻³" in said
+    assert "logits per pixel asked about, a scale for each class" in said
     assert said.count("no evidence") == 2
+
+
+def test_one_scale_and_other_colours_are_another_picture(tmp_path):
+    one = explanation()
+    one.maps[0] *= 0.1
+    pictures = [
+        panels_of(drawn(one, tmp_path, **options))
+        for options in ({}, {"shared": True}, {"colors": "cividis"})
+    ]
+    image, mask, first, second = range(4)
+    for other in pictures[1:]:
+        assert np.array_equal(pictures[0][mask], other[mask])
+        assert not np.array_equal(pictures[0][first], other[first])
+    # The class with the largest evidence looks the same on a scale of its own.
+    assert np.array_equal(pictures[0][second], pictures[1][second])
+    assert pictures[1][first].std() < pictures[0][first].std()
 
 
 def test_a_long_title_is_cut_to_its_place(tmp_path):

@@ -37,7 +37,13 @@ _OPACITY = 0.8
 
 
 def save_panels(
-    explanation: Explanation, plane: npt.NDArray[Any], path: Path, *, title: str = "Image"
+    explanation: Explanation,
+    plane: npt.NDArray[Any],
+    path: Path,
+    *,
+    title: str = "Image",
+    colors: str = "inferno",
+    shared: bool = False,
 ) -> None:
     """Draw image, mask and a heat map for each class into one figure.
 
@@ -51,6 +57,10 @@ def save_panels(
         Where to, ``.png``, ``.svg`` or ``.pdf``; a file of this name is replaced.
     title : str
         What to write above the image.
+    colors : str
+        Name of a colour map of matplotlib.
+    shared : bool
+        One scale for all classes, so that they can be compared; else each class has its own.
 
     Raises
     ------
@@ -62,7 +72,7 @@ def save_panels(
     form = path.suffix.lower().removeprefix(".")
     if form not in FIGURE_FORMATS:
         raise WriteError(f"'{path}' can't hold a figure: save it as .png, .svg or .pdf.")
-    figure = _draw(explanation, plane, title)
+    figure = _draw(explanation, plane, title, _heat(colors), shared)
     write_atomically(path, figure_file(figure, form, _DPI))
 
 
@@ -238,25 +248,28 @@ def _bytes(plane: Array) -> bytes:
     return np.ascontiguousarray(plane, "<f4").tobytes()
 
 
-def _draw(explanation: Explanation, plane: npt.NDArray[Any], title: str) -> Figure:
+def _draw(
+    explanation: Explanation, plane: npt.NDArray[Any], title: str, cmap: Any, shared: bool
+) -> Figure:
     rows, columns = explanation.labels.shape
     overlay = draw_overlay(plane, explanation.labels, explanation.scheme)
     scale = min(1.0, _PICTURE / max(rows, columns))
     size = max(1, round(rows * scale)), max(1, round(columns * scale))
     picture = resize(display(plane), size)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    caption = f"{explanation.caption} {_SCALES} {explanation.remark}"
+    scales = "one scale for all classes" if shared else "a scale for each class"
+    caption = f"{explanation.caption} {_BARS}, {scales}. {explanation.remark}"
     panels = Panels(2 + len(explanation.values), (rows, columns), caption)
     _mark(panels.add(picture, title), explanation)
     _mark(panels.add(resize(overlay, size), "Mask drawn by the model"), explanation)
-    cmap = _heat()
+    largest = float(explanation.maps.max())
     for value, heat in zip(explanation.values, explanation.maps, strict=True):
         label = explanation.scheme.classes[value]
         same = label.name == label.abbreviation
         name = label.name if same else f"{label.abbreviation}: {label.name}"
         axes = panels.add(grey, name, label.color)
-        top = float(heat.max())
-        if top > 0:
+        if heat.any():
+            top = largest if shared else float(heat.max())
             panels.show(axes, resize(heat, size), cmap=cmap, vmin=0, vmax=top)
             panels.add_bar(top, cmap)
         else:
@@ -265,18 +278,18 @@ def _draw(explanation: Explanation, plane: npt.NDArray[Any], title: str) -> Figu
     return panels.figure
 
 
-_SCALES = "Colour bars: logits per pixel asked about, a scale for each class."
+_BARS = "Colour bars: evidence in logits per pixel asked about"
 
 
-def _heat() -> Any:
+def _heat(colors: str) -> Any:
     """Return a colour map whose low end lets the image through."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     ramp = np.linspace(0, 1, 256)
-    colors = colormaps["inferno"](ramp)
-    colors[:, 3] = _OPACITY * np.minimum(ramp / _FADE, 1)
-    return ListedColormap(colors)
+    table = colormaps[colors](ramp)
+    table[:, 3] = _OPACITY * np.minimum(ramp / _FADE, 1)
+    return ListedColormap(table)
 
 
 def _say_empty(axes: Any) -> None:

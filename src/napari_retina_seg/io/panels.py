@@ -99,9 +99,10 @@ class Panels:
         axes.yaxis.tick_right()
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.tick_params(labelsize=6.5, length=2, pad=1.5)
-        unit = f"10{str(power).translate(_RAISED)} logits/px" if power else "logits/px"
-        over = bottom + self._grid.height + 0.05
-        self._write(left + self._grid.width + _BAR - 0.06, over, unit, fontsize=6.5, ha="right")
+        if power:
+            over = bottom + self._grid.height + 0.05
+            unit = f"× 10{str(power).translate(_RAISED)}"
+            self._write(left + self._grid.width + 0.05, over, unit, fontsize=6.5)
 
     def _place(self, number: int) -> tuple[float, float]:
         row, column = divmod(number, self._grid.columns)
