@@ -88,7 +88,7 @@ def favoured(results: Mapping[str, Any]) -> str:
 def map_tables(results: Mapping[str, Any]) -> list[str]:
     header = ["layer, method", "insertion", "deletion", "difference", "mass inside", "mass near"]
     return [
-        f"### {name}\n\nClasses asked about: {', '.join(model['classes'])}.\n\n"
+        f"### {name}\n\nClasses asked about: {', '.join(dict.fromkeys(model['classes']))}.\n\n"
         + markdown_table(
             [*header, "like an untrained network's"],
             [[each, *cells([model["maps"][each]])] for each in sorted(model["maps"], key=order)],

@@ -115,17 +115,17 @@ def test_the_figure_says_what_it_shows(tmp_path, monkeypatch):
 def test_one_scale_and_other_colours_are_another_picture(tmp_path):
     one = explanation()
     one.maps[0] *= 0.1
+    strongest = 2 + int(one.maps.max(axis=(1, 2)).argmax())
     pictures = [
         panels_of(drawn(one, tmp_path, **options))
         for options in ({}, {"shared": True}, {"colors": "cividis"})
     ]
-    image, mask, first, second = range(4)
+    mask, weak = 1, 2
     for other in pictures[1:]:
         assert np.array_equal(pictures[0][mask], other[mask])
-        assert not np.array_equal(pictures[0][first], other[first])
+        assert not np.array_equal(pictures[0][weak], other[weak])
     # The class with the largest evidence looks the same on a scale of its own.
-    assert np.array_equal(pictures[0][second], pictures[1][second])
-    assert pictures[1][first].std() < pictures[0][first].std()
+    assert np.array_equal(pictures[0][strongest], pictures[1][strongest])
 
 
 def test_a_long_title_is_cut_to_its_place(tmp_path):
