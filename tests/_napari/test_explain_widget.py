@@ -1,22 +1,29 @@
+import gc
+import weakref
+from dataclasses import replace
 from types import SimpleNamespace
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
+from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
+from helpers import tiny_model
 from napari_retina_seg._napari.explain_pickers import ALL, THERE
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg._napari.maps import Look, evidence_of
+from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.target_picker import CLASS, POINT, REGION
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.target import Point
 from napari_retina_seg.engine.explain import explain_image
-from napari_retina_seg.models.registry import WEIGHTS_FILE
+from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
 
 
 @pytest.fixture
@@ -136,10 +143,11 @@ def test_a_map_that_is_removed_does_not_come_back(viewer, explain, ends, scan, q
 def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     assert explain.layers.names[-1] == "decoder 0"
-    assert explain.layers.place.name == "decoder 0"  # the tiny net has no other
+    assert explain.layers.place.name == "bottleneck"  # the tiny net has no decoder 2
+    assert explain.layers.note == ""
+    explain.layers.choose("decoder 0")
     assert "repeats what is drawn" in explain.layers.note
     explain.layers.choose("bottleneck")
-    assert explain.layers.note == ""
     assert "px)" in explain.layers._box.currentText()
 
 
@@ -365,13 +373,20 @@ def test_cancelling_a_volume_leaves_nothing(viewer, explain, ends, bscan, qtbot)
     assert explain.button.isEnabled()
 
 
-def test_no_evidence_is_a_sentence_and_no_layer(viewer, explain, ends, scan):
+def choose_what_leaves_rpe_without_evidence(explain, qtbot):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    explain.layers.choose("decoder 0")
+    explain.methods.choose(Method.HIRES_CAM)
+
+
+def test_no_evidence_is_a_sentence_and_no_layer(viewer, explain, ends, scan, qtbot):
+    choose_what_leaves_rpe_without_evidence(explain, qtbot)
     explain.classes.choose("INL")
     ends(explain, explain.button.click)
     assert maps(viewer)
-    ends(explain, lambda: explain.classes.choose("RNFL"))
+    ends(explain, lambda: explain.classes.choose("RPE"))
     assert not maps(viewer)
-    for words in ("no map to show", "The model draws no pixel of RNFL here"):
+    for words in ("no map to show", "Nothing in decoder 0 speaks for RPE"):
         assert words in explain.status.text()
     ends(explain, lambda: explain.classes.choose("OPL"))
     assert maps(viewer)
@@ -495,3 +510,310 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     viewer.close()
     assert QThreadPool.globalInstance().waitForDone(60_000)
     qtbot.wait(50)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_map_stays_with_its_image_whatever_comes_of_another(
+    viewer, explain, ends, scan, bscan, qtbot, whole
+):
+    choose_what_leaves_rpe_without_evidence(explain, qtbot)
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    (first,) = maps(viewer)
+    viewer.add_image(np.stack([bscan] * 3), name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(whole)
+    explain.classes.choose("INL" if whole else "RPE")
+    ends(explain, explain.button.click)
+    assert first in viewer.layers
+    assert len(maps(viewer)) == 1 + whole
+
+
+@pytest.fixture
+def answers(qtbot):
+    """Return a function that answers the dialogs to come: a file's name, then a button."""
+
+    def answer(name, button=None):
+        asked = []
+
+        def click():
+            box = QApplication.activeModalWidget()
+            if not isinstance(box, QMessageBox):
+                QTimer.singleShot(20, click)
+                return
+            asked.append(box.text())
+            box.button(button).click()
+
+        def choose():
+            dialog = QApplication.activeModalWidget()
+            assert isinstance(dialog, QFileDialog)
+            dialog.findChild(QLineEdit).setText(str(name))
+            if button is not None:
+                QTimer.singleShot(20, click)
+            dialog.accept()
+
+        QTimer.singleShot(50, choose)
+        return asked
+
+    return answer
+
+
+def test_a_figure_without_a_suffix_becomes_a_png(explain, ends, scan, tmp_path, answers):
+    answers(tmp_path / "why")
+    assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert (tmp_path / "why.png").exists()
+
+
+@pytest.mark.parametrize("there", ["why.png", "why_INL_grad-cam.npy"])
+def test_nothing_is_replaced_unasked(explain, ends, scan, tmp_path, answers, there):
+    (tmp_path / there).write_text("old")
+    asked = answers(tmp_path / "why", QMessageBox.StandardButton.No)
+    QTimer.singleShot(500, lambda: QApplication.activeModalWidget() and _reject())
+    explain.save_button.click()
+    assert there in asked[0]
+    assert not explain.is_running
+    assert (tmp_path / there).read_text() == "old"
+
+
+def _reject():
+    QApplication.activeModalWidget().reject()
+
+
+def test_maps_are_replaced_if_a_person_says_so(explain, ends, scan, tmp_path, answers):
+    (tmp_path / "why_INL_grad-cam.npy").write_text("old")
+    answers(tmp_path / "why", QMessageBox.StandardButton.Yes)
+    assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert np.load(tmp_path / "why_INL_grad-cam.npy").shape == (96, 128)
+
+
+def test_what_is_chosen_during_a_save_is_explained_after_it(
+    viewer, explain, ends, scan, tmp_path, qtbot
+):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    explain.save(tmp_path / "why.png")
+    explain.classes.choose("OPL")
+    qtbot.wait(60)
+    assert explain.is_running
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM OPL"]
+    assert (tmp_path / "why.png").exists()
+
+
+def test_a_live_map_gives_way_to_a_save_and_goes_on_after_it(
+    viewer, explain, scan, tmp_path, qtbot
+):
+    explain.classes.choose("INL")
+    explain.explain()
+    assert explain.save_button.isEnabled()
+    explain.save(tmp_path / "why.png")
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert (tmp_path / "why.png").exists()
+    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM INL"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume, whole):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(whole)
+    explain.classes.choose("EZ")
+    refusals = []
+
+    def refuse(event):
+        refusals.append(event)
+        raise ValueError("The texture is too large.")
+
+    viewer.layers.events.inserted.connect(refuse)
+    outcome = ends(explain, explain.button.click)
+    assert outcome.end is End.FAILED
+    assert "The texture is too large. Close other layers." in outcome.sentence
+    assert len(refusals) == 1
+    assert [layer.name for layer in viewer.layers] == ["cube"]
+
+
+def test_a_whole_volume_is_never_explained_unasked(viewer, explain, ends, volume, qtbot):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    explain.classes.choose("INL")
+    explain.images.whole.setChecked(True)
+    qtbot.wait(200)
+    assert not explain.is_running
+    assert len(maps(viewer)) == 1
+    assert maps(viewer)[0].data.shape == (1, *volume.shape[1:])
+
+
+def test_a_click_asks_about_the_slice_under_it_in_any_order(viewer, explain, ends, volume, qtbot):
+    image = viewer.add_image(volume, name="cube", scale=(240, 4, 12))
+    explain.images.set_modality(Modality.OCT)
+    explain.targets.choose(POINT)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 4 * 50)
+    ends(explain, lambda: click(viewer, qtbot, image.data_to_world((4, 50, 60))))
+    shown = evidence_of(maps(viewer)[0]).first
+    assert shown.target == Point(50, 60)
+    assert shown.index == 4
+    ends(explain, lambda: explain.classes.choose("INL"))
+    assert evidence_of(maps(viewer)[0]).first.index == 4
+
+
+def test_a_point_is_asked_for_in_2d(viewer, explain, volume, qtbot):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.targets.choose(POINT)
+    viewer.dims.ndisplay = 3
+    click(viewer, qtbot, (2, 50, 60))
+    assert not explain.is_running
+    assert "in 2D" in explain.status.text()
+
+
+def test_a_region_that_is_removed_is_not_replaced_by_another(viewer, explain, scan):
+    viewer.add_labels(np.ones((96, 128), np.uint8), name="other")
+    spot = viewer.add_labels(np.ones((96, 128), np.uint8), name="spot")
+    explain.targets.choose(REGION, spot)
+    assert explain.button.isEnabled()
+    viewer.layers.remove(spot)
+    viewer.layers["other"].name = "renamed"
+    assert explain.targets.layer is None
+    assert "was removed: choose another one" in explain.button.toolTip()
+    explain.targets.choose(REGION, viewer.layers["renamed"])
+    assert explain.button.isEnabled()
+
+
+def test_a_region_that_can_not_be_read_is_a_sentence(viewer, explain, scan, tmp_path):
+    np.save(tmp_path / "spot.npy", np.ones((96, 128), np.uint8))
+    lazy = da.from_delayed(dask.delayed(np.load)(tmp_path / "spot.npy"), (96, 128), np.uint8)
+    spot = viewer.add_labels(lazy, name="spot")
+    (tmp_path / "spot.npy").unlink()
+    explain.targets.choose(REGION, spot)
+    explain.button.click()
+    assert explain.status.end is End.FAILED
+    assert "The region in 'spot' can't be read: " in explain.status.text()
+
+
+def test_a_class_chosen_while_all_classes_are_on_their_way(
+    viewer, explain, dock, run, ends, masks, scan, qtbot
+):
+    run(dock)
+    viewer.layers.selection.active = masks()[0]
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    explain.classes.choose(ALL)
+    masks()[0].selected_label = 4
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert explain.classes.is_all
+    assert explain.shown.text().startswith("Class shown: OPL")
+
+
+def test_a_result_leaves_the_choice_of_image(viewer, explain, scan, bscan, qtbot):
+    other = viewer.add_image(bscan[::-1], name="other")
+    explain.images.set_modality(Modality.OCT)
+    labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
+    explain.images.choose(scan)
+    explain.explain()
+    explain.images.choose(other)
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert maps(viewer)
+    assert explain.images.layer == other
+    assert viewer.layers.selection.active == labels
+
+
+def test_a_map_follows_its_image_when_that_is_moved(viewer, explain, ends, scan):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    scan.scale, scan.rotate, scan.units = (5, 7), 30, ("um", "um")
+    ends(explain, lambda: explain.classes.choose("OPL"))
+    (layer,) = maps(viewer)
+    assert np.allclose(layer.data_to_world((10, 20)), scan.data_to_world((10, 20)))
+    assert layer.units == scan.units
+
+
+@pytest.fixture
+def other_model(tmp_path, home):
+    """Return the name of a second model for OCT."""
+    folder = tiny_model(tmp_path / "other", Modality.OCT).path
+    spec = folder / "spec.json"
+    spec.write_text(spec.read_text().replace("tiny-oct", "other-oct"))
+    return add_model(folder).name
+
+
+def test_a_mask_brings_the_model_that_drew_it(other_model, viewer, explain, dock, run, masks, scan):
+    dock.images.choose(scan)
+    dock.models.choose(other_model)
+    run(dock)
+    (mask,) = masks()
+    viewer.layers.selection.active = scan
+    explain.models.choose("tiny-oct")
+    viewer.layers.selection.active = mask
+    assert explain.models.model.name == other_model
+    assert Settings().model(Modality.OCT) == "tiny-oct"  # that was a person's choice
+
+
+def test_a_mask_of_a_model_that_is_gone_says_so(viewer, explain, dock, run, masks, scan):
+    run(dock)
+    (mask,) = masks()
+    known = mask.metadata[KEY]
+    mask.metadata[KEY] = replace(known, provenance=replace(known.provenance, model="gone"))
+    viewer.layers.selection.active = scan
+    viewer.layers.selection.active = mask
+    assert "was drawn by 'gone', which is not on offer" in explain.shown.text()
+    viewer.layers.selection.active = scan
+    assert explain.shown.isHidden()
+
+
+def test_a_growing_map_that_is_removed_ends_the_work(viewer, explain, ends, bscan, qtbot):
+    viewer.add_image(np.stack([bscan] * 300), name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+
+    def start_and_remove():
+        explain.button.click()
+        qtbot.waitUntil(lambda: bool(maps(viewer)), timeout=120_000)
+        viewer.layers.remove(maps(viewer)[0])
+
+    assert ends(explain, start_and_remove).end is End.CANCELLED
+    assert [layer.name for layer in viewer.layers] == ["cube"]
+
+
+def test_a_mask_that_comes_under_a_map_is_outlined(viewer, explain, dock, run, ends, masks, scan):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    dock.images.choose(scan)
+    run(dock)
+    assert masks()[0].contour == 1
+
+
+def test_what_a_person_chose_comes_back_after_a_point(explain, scan):
+    explain.classes.choose("INL")
+    explain.targets.choose(POINT)
+    explain.methods.choose(Method.HIRES_CAM)  # which is what is recommended there
+    explain.targets.choose(CLASS)
+    assert explain.methods.method is Method.HIRES_CAM
+    assert explain.classes.values == (3,)
+
+
+def test_what_was_computed_of_an_image_goes_with_it(viewer, explain, ends, scan):
+    ends(explain, explain.button.click)
+    kept = weakref.ref(explain.choices._last)
+    viewer.layers.remove(scan)
+    gc.collect()
+    assert kept() is None
+
+
+def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders, qtbot):
+    qtbot.waitUntil(lambda: not QThreadPool.globalInstance().activeThreadCount(), timeout=60_000)
+    explain.layers._known.clear()
+    weights = model_folders[0] / WEIGHTS_FILE
+    content = weights.read_bytes()
+    weights.write_bytes(content[:1000])
+    try:
+        explain.layers.offer(None)
+        explain.layers.offer(explain.models.model)
+        qtbot.waitUntil(lambda: "altered" in explain.layers.why, timeout=60_000)
+    finally:
+        weights.write_bytes(content)
+    explain.models.choose("tiny-oct")
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)

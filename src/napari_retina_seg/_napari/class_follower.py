@@ -21,16 +21,19 @@ class ClassFollower(QObject):
 
     Signals
     -------
+    selected : ()
+        It, another one or none was selected.
     chosen : (Labels)
         Another class was chosen in it.
     """
 
+    selected = Signal()
     chosen = Signal(object)
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self._layer: Labels | None = None
+        self.mask: Labels | None = None
         viewer.layers.selection.events.active.connect(self._on_active)
         self._on_active()
 
@@ -45,14 +48,29 @@ class ClassFollower(QObject):
         self._follow(active if ours else None)
 
     def _follow(self, layer: Labels | None) -> None:
-        if self._layer is not None:
-            self._layer.events.selected_label.disconnect(self._on_label)
-        self._layer = layer
+        if self.mask is not None:
+            self.mask.events.selected_label.disconnect(self._on_label)
+        self.mask = layer
         if layer is not None:
             layer.events.selected_label.connect(self._on_label)
+        self.selected.emit()
 
     def _on_label(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        self.chosen.emit(self._layer)
+        self.chosen.emit(self.mask)
+
+
+def drawn_by(mask: Labels | None) -> str:
+    """Return the name of the model that drew a mask; empty if nobody knows."""
+    made = None if mask is None else mask.metadata[KEY].provenance
+    return "" if made is None else made.model
+
+
+def foreign(mask: Labels | None, models: list[str]) -> str:
+    """Say whose a mask is, if none of the models drew it; or nothing."""
+    name = drawn_by(mask)
+    if not name or name in models:
+        return ""
+    return f"'{mask.name}' was drawn by '{name}', which is not on offer: another model is asked."
 
 
 def class_in(model: ModelFolder, mask: Labels) -> int:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.explain_job import ExplainTask
+from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask
 from napari_retina_seg._napari.explain_pickers import ClassPicker, LookPicker, MethodPicker
 from napari_retina_seg._napari.image_picker import ImagePicker
 from napari_retina_seg._napari.layer_picker import LayerPicker
-from napari_retina_seg._napari.layers import is_volume, retina_image
+from napari_retina_seg._napari.layers import (
+    Position,
+    is_beside,
+    is_image,
+    is_volume,
+    position,
+    retina_image,
+)
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
@@ -44,6 +53,7 @@ class Choices(QWidget):
         settings = Settings()
         self._about: tuple[Image | None, Modality] | None = None
         self._last = LastPass()
+        self._viewer = viewer
         self.images = ImagePicker(viewer)
         self.models = ModelPicker(settings)
         self.classes = ClassPicker()
@@ -71,6 +81,18 @@ class Choices(QWidget):
         layer = self.images.layer
         volume = layer is not None and is_volume(layer) and self.images.whole.isChecked()
         return volume and self.targets.kind != POINT
+
+    @property
+    def at(self) -> Position:
+        """Where in the chosen image is asked."""
+        layer, units = self.images.layer, self._viewer.layers.extent.units
+        return Position() if layer is None else position(layer, self.targets.world, units)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether nothing of the chosen image lies where is asked."""
+        layer, units = self.images.layer, self._viewer.layers.extent.units
+        return layer is not None and is_beside(layer, self.targets.world, units)
 
     def why_not(self) -> str:
         """Say why nothing can be explained, or nothing."""
@@ -106,11 +128,24 @@ class Choices(QWidget):
             as_drawn=self.classes.is_there,
         )
 
+    def saving(self, target: Target, path: Path) -> SaveTask:
+        """Return the task of saving all classes; raises as `task` does."""
+        task = self.task(target)
+        everything = replace(task.question, values=())
+        values = {**vars(task), "question": everything, "as_drawn": False}
+        return SaveTask(**values, path=path)
+
+    def forget(self, layer: object) -> None:
+        """Let go of what was computed of an image that was taken out; it may be gigabytes."""
+        if is_image(layer):
+            self._last = LastPass()
+
     def disconnect_viewer(self) -> None:
         """Stop listening: the dock is going away."""
         self.images.disconnect_viewer()
         self.targets.disconnect_viewer()
         self.layers.forget()
+        self._last = LastPass()
 
     def _on_image(self) -> None:
         about = self.images.layer, self.images.modality

@@ -43,6 +43,7 @@ class ClassPicker(QWidget):
         super().__init__()
         self._scheme: LabelScheme | None = None
         self._there = False
+        self._earlier = ""  # chosen before a point was asked about
         self._box = narrow(QComboBox())
         self._box.setToolTip(
             "Which class to explain. All classes make one layer with a slider. Choosing a class in"
@@ -78,6 +79,10 @@ class ClassPicker(QWidget):
             return
         before = self._box.currentText()
         starts = there and not self._there
+        if starts:
+            self._earlier = before
+        elif before == THERE:
+            before = self._earlier
         self._scheme, self._there = scheme, there
         self._box.clear()
         if scheme is not None:
@@ -117,14 +122,14 @@ class MethodPicker(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._by_hand = False
         self._box = narrow(QComboBox())
         self._box.addItems([method.value for method in Method])
-        self._recommended = recommended_method(whole_class=True)
-        self._box.setCurrentText(self._recommended.value)
+        self._box.setCurrentText(recommended_method(whole_class=True).value)
         rows = "".join(f"<li>{method.value}: {words}</li>" for method, words in _METHODS.items())
         self._box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
         add_row(QFormLayout(self), "Method", self._box)
-        self._box.activated.connect(lambda _: self.changed.emit())
+        self._box.activated.connect(self._on_chosen)
 
     @property
     def method(self) -> Method:
@@ -133,13 +138,16 @@ class MethodPicker(QWidget):
 
     def recommend(self, method: Method) -> None:
         """Choose what suits the target, unless a person has chosen something else."""
-        if self.method is self._recommended:
+        if not self._by_hand:
             self._box.setCurrentText(method.value)
-        self._recommended = method
 
     def choose(self, method: Method) -> None:
         """Choose, as a person would."""
         self._box.setCurrentText(method.value)
+        self._on_chosen()
+
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._by_hand = True
         self.changed.emit()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import napari
@@ -10,12 +10,11 @@ from napari.layers import Image, Labels
 from napari.utils.events import Event
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.class_follower import ClassFollower, class_in
+from napari_retina_seg._napari.class_follower import ClassFollower, class_in, drawn_by, foreign
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.explain_choices import Choices
-from napari_retina_seg._napari.explain_job import SaveTask
 from napari_retina_seg._napari.explainer import Explainer
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.keys import EXPLAIN, bind
@@ -23,6 +22,7 @@ from napari_retina_seg._napari.layers import Position
 from napari_retina_seg._napari.maps import Maps
 from napari_retina_seg._napari.parts import WorkRow, large, text
 from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
@@ -32,8 +32,11 @@ _SAVES = (
     "Explain all classes on the slice shown, and save a figure of image, mask and maps;"
     " each map is saved beside it as an array."
 )
-_KEEPS = "The map shown stays as it is; the next one becomes a new layer."
-_FIGURES = "Figures (*.png *.svg *.pdf)"
+_KEEPS = (
+    "The map shown stays, and the next one becomes a new layer. Colours and scale are those of all"
+    " maps, kept ones too."
+)
+_FLAT = "A point is asked for in 2D: switch the viewer back from 3D, then click on the image."
 _ABOUT = (
     "A map shows where the model found evidence, not whether the mask is right. For research and"
     " annotation only. Retina Seg is not a medical device."
@@ -56,6 +59,7 @@ class ExplainWidget(Dock):
         self._viewer = viewer = napari_viewer
         self._followed: Image | None = None  # the image whose map follows what is chosen
         self._asked_at = Position()
+        self._missed = False  # something was chosen while a job was busy
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.choices = choices = Choices(viewer)
         self.images, self.models, self.layers = choices.images, choices.models, choices.layers
@@ -73,7 +77,7 @@ class ExplainWidget(Dock):
         self._lay_out()
         self._connect()
         bind()
-        self.refresh()
+        self._on_mask()
 
     # What a person does
 
@@ -82,15 +86,16 @@ class ExplainWidget(Dock):
         self._soon.stop()
         if self._explainer.is_busy or self.choices.why_not():
             self.refresh()
-        elif self._explainer.is_running:
-            self._explainer.give_way()
         else:
-            self._begin(self.choices.is_whole)
+            self._explainer.in_turn(partial(self._begin, self.choices.is_whole))
 
     def save(self, path: Path) -> None:
         """Explain all classes on the slice shown, and write the panels and the maps."""
-        if not self._explainer.is_running and not self.choices.why_not():
-            self._begin(whole=False, path=path)
+        if self._explainer.is_busy or self.choices.why_not():
+            self.refresh()
+            return
+        self._missed = self._missed or self._explainer.is_running  # it goes on after the save
+        self._explainer.in_turn(partial(self._begin, whole=False, path=path))
 
     def keep(self) -> None:
         """Let the map be: the next one is a new layer; the Keep button."""
@@ -99,6 +104,7 @@ class ExplainWidget(Dock):
 
     def cancel(self) -> None:
         """Ask the running job to stop; the Cancel button."""
+        self._missed = False
         if self._explainer.is_running:
             self.work.cancel_button.setEnabled(False)
             self.status.say("Cancelling: the current step is being finished.")
@@ -155,12 +161,14 @@ class ExplainWidget(Dock):
         self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
         self.targets.clicked.connect(self._on_click)
         self.looks.changed.connect(self.maps.restyle)
+        self.follower.selected.connect(self._on_mask)
         self.follower.chosen.connect(self._on_label)
-        self._soon.timeout.connect(self.explain)
+        self._soon.timeout.connect(self._follow)
         self._explainer.progressed.connect(self._on_progress)
         self._explainer.gave_way.connect(self._on_gave_way)
         self._explainer.done.connect(self._on_done)
         self._viewer.dims.events.point.connect(self._on_slider)
+        self._viewer.layers.events.inserted.connect(self._on_inserted)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
     def close_down(self) -> None:
@@ -168,6 +176,7 @@ class ExplainWidget(Dock):
         self._soon.stop()
         self._explainer.abandon()
         self._viewer.dims.events.point.disconnect(self._on_slider)
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self.choices.disconnect_viewer()
         self.follower.disconnect_viewer()
@@ -178,9 +187,21 @@ class ExplainWidget(Dock):
         """Whether a map of the chosen image follows what is chosen."""
         return self._followed is not None and self._followed == self.images.layer
 
+    def _follow(self) -> None:
+        """Explain what is chosen now; a whole volume is never explained unasked."""
+        if self._explainer.is_busy:
+            self._missed = True
+        elif not self._is_following or self.choices.is_whole or self.choices.why_not():
+            self.refresh()
+        elif not self._explainer.is_yielding:  # else what comes next reads the choices anyway
+            self._explainer.in_turn(partial(self._begin, whole=False))
+
     def _begin(self, whole: bool, path: Path | None = None) -> None:
-        layer, at = self.images.layer, self.images.at
-        if not whole and self.images.is_beside:
+        layer, at = self.images.layer, self.choices.at
+        if self.choices.why_not() or (whole and not self.choices.is_whole):
+            self.refresh()  # it was chosen otherwise while another job gave way
+            return
+        if not whole and self.choices.is_beside:
             self.status.say_end(
                 End.FAILED,
                 f"No slice of '{layer.name}' is on the screen: move the slider to one.",
@@ -188,15 +209,13 @@ class ExplainWidget(Dock):
             return
         target = Target(layer, at, whole)
         try:
-            task = self.choices.task(target)
+            task = self.choices.task(target) if path is None else self.choices.saving(target, path)
         except RetinaSegError as error:
             self.status.say_end(End.FAILED, str(error))
             return
         self.work.show_work(True)
         if path is not None:
-            everything = replace(task.question, values=())
-            values = {**vars(task), "question": everything, "as_drawn": False}
-            self._explainer.save(SaveTask(**values, path=path))
+            self._explainer.save(task)
         else:
             self._followed = None if whole else layer
             self._asked_at = at
@@ -215,32 +234,49 @@ class ExplainWidget(Dock):
         self.refresh()
 
     def _on_click(self, position: tuple[float, ...]) -> None:
-        if self.images.layer is not None:
+        if self._viewer.dims.ndisplay == 3:
+            self.status.say_end(End.FAILED, _FLAT)
+        elif self.images.layer is not None:
             self.targets.place(self.images.layer, position)
             self.explain()
 
     def _on_slider(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         self._show_class()
-        if self._is_following and not self.choices.is_whole and self.images.at != self._asked_at:
+        if self._is_following and not self.choices.is_whole and self.choices.at != self._asked_at:
             self._soon.start()
+
+    def _on_mask(self) -> None:
+        """Ask the model that drew the selected mask."""
+        self.images.follow()  # its image first: that decides which models are on offer
+        self.models.turn_to(drawn_by(self.follower.mask))
+        self.refresh()
 
     def _on_label(self, mask: Labels) -> None:
         """Explain the class that was chosen in a mask."""
+        if not (self._is_following or self.isVisible()):
+            return
+        self.models.turn_to(drawn_by(mask))
         model = self.models.model
-        if model is None or not (self._is_following or self.isVisible()):
+        if model is None:
             return
         try:
             value = class_in(model, mask)
         except ModelError as error:
             self.status.say_end(End.FAILED, str(error))
             return
-        if self._is_following and self.classes.is_all and self.maps.live is not None:
+        comes = self.is_running or self.maps.live is not None
+        if self._is_following and self.classes.is_all and comes:
             self.maps.turn_to(value)
             return
         self._followed = self.images.layer
         self.classes.choose_value(value)
 
+    def _on_inserted(self, event: Event) -> None:  # noqa: ARG002 - napari hands it over
+        self.maps.outline()
+
     def _on_removed(self, event: Event) -> None:
+        self._explainer.forgo(event.value)
+        self.choices.forget(event.value)
         if event.value is self.maps.live:
             self.maps.keep()
             self._followed = None
@@ -255,23 +291,26 @@ class ExplainWidget(Dock):
     def _on_gave_way(self) -> None:
         self.work.show_work(False)
         self.status.say("")
-        self.explain()
 
     def _on_done(self, outcome: Outcome) -> None:
         self.work.show_work(False)
         self.maps.tidy()
+        self.maps.wanted = None
+        if self._missed:
+            self._missed = False
+            self._soon.start()
         self.status.say_end(outcome.end, outcome.sentence)
         self.refresh()
         self.finished.emit(outcome)
 
     def _show_class(self) -> None:
-        name = self.maps.class_shown
-        self.shown.setText(f"Class shown: {name}" if name else "")
-        self.shown.setVisible(bool(name))
+        name, other = self.maps.class_shown, foreign(self.follower.mask, self.models.names)
+        lines = [f"Class shown: {name}" if name else "", other]
+        self.shown.setText("\n".join(filter(None, lines)))
+        self.shown.setVisible(any(lines))
 
     def _ask_where(self) -> None:
-        suggested = f"{self.images.layer.name}_explained.png"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save panels", suggested, _FIGURES)
-        if chosen:
-            path = Path(chosen)
-            self.save(path if path.suffix else path.with_suffix(".png"))
+        name, scheme = f"{self.images.layer.name}_explained", self.models.model.spec.scheme
+        path = ask_where(self, name, scheme, self.methods.method)
+        if path is not None:
+            self.save(path)

@@ -34,7 +34,7 @@ class Explainer(QObject):
     done : (Outcome)
         A job ended, and its layer (if any) is in the viewer.
     gave_way : ()
-        The job that was stopped for a newer question is over.
+        The job that was stopped for something newer is over.
     """
 
     progressed = Signal(object, str)
@@ -50,7 +50,8 @@ class Explainer(QObject):
         self._growing: Image | None = None  # the layer of a volume under way
         self._drawn = 0.0
         self._yields = False
-        self._again = False
+        self._next: Callable[[], None] | None = None  # once the job has given way
+        self._trouble: Outcome | None = None  # why the maps that come can't be shown
 
     @property
     def is_running(self) -> bool:
@@ -73,15 +74,28 @@ class Explainer(QObject):
         self._target, self._yields = None, False
         self._start(save, task)
 
-    def give_way(self) -> None:
-        """Stop the job for a newer question; `gave_way` follows."""
-        self._again = True
-        self._job.cancel()
+    @property
+    def is_yielding(self) -> bool:
+        """Whether the job is being stopped for something newer."""
+        return self._next is not None
+
+    def in_turn(self, then: Callable[[], None]) -> None:
+        """Do something at once, or stop the job for it; `gave_way` comes before it."""
+        if self._job is None:
+            then()
+        else:
+            self._next = then
+            self._job.cancel()
 
     def cancel(self) -> None:
         """Ask the job to stop at its next step; `done` follows."""
-        self._again = False
+        self._next = None
         self._job.cancel()
+
+    def forgo(self, layer: object) -> None:
+        """Stop the job if it was its layer, still growing, that was taken out."""
+        if self.is_running and self._growing is not None and layer is self._growing:
+            self.cancel()
 
     def abandon(self) -> None:
         """Stop the job, say no more and leave nothing half-made."""
@@ -90,16 +104,20 @@ class Explainer(QObject):
             self._maps.remove(self._growing)
 
     def _start(self, steps: Callable[[Any, CancelToken], Steps], task: ExplainTask) -> None:
-        self._evidence = self._growing = None
-        self._again = False
+        self._evidence = self._growing = self._trouble = None
         self._job = Job(steps, task, self)
         self._job.progressed.connect(self._on_step)
         self._job.done.connect(self._on_done)
         self._job.start()
 
     def _on_step(self, step: Progress, time_left: str) -> None:
-        if isinstance(step, Explained):
-            self._take(step.explanation)
+        if isinstance(step, Explained) and self._trouble is None:
+            try:
+                self._take(step.explanation)
+            except Exception as error:
+                log.exception("showing what has come so far failed")
+                self._trouble = _not_shown(error)
+                self.cancel()
         self.progressed.emit(step, time_left)
 
     def _take(self, explanation: Explanation) -> None:
@@ -117,9 +135,12 @@ class Explainer(QObject):
     def _on_done(self, outcome: Outcome) -> None:
         self._job.deleteLater()
         self._job = None
-        if self._again:
+        if self._next is not None:
+            then, self._next = self._next, None
             self.gave_way.emit()
+            then()
             return
+        outcome = self._trouble or outcome
         if outcome.end is not End.ENDED:
             self._maps.remove(self._growing)
         elif self._evidence is not None:
@@ -129,23 +150,28 @@ class Explainer(QObject):
     def _shown(self, outcome: Outcome) -> Outcome:
         """Put the map into the viewer, or say why there is none."""
         evidence = self._evidence
-        if not self._maps.has(evidence.target.layer):
-            self._maps.remove(self._growing)
-            return Outcome(
-                End.CANCELLED, f"Cancelled: '{evidence.target.layer.name}' was removed meanwhile."
-            )
+        for layer in (evidence.target.layer, self._growing):
+            if layer is not None and not self._maps.has(layer):
+                self._maps.remove(self._growing)
+                return Outcome(End.CANCELLED, f"Cancelled: '{layer.name}' was removed meanwhile.")
         what = evidence.what[0].upper() + evidence.what[1:]
         words = [f"{what}. {evidence.first.caption}", evidence.remark, outcome.sentence]
         try:
             if evidence.is_empty:
-                self._maps.drop()
+                self._maps.drop(evidence.target.layer)
                 words[0] = "There is no map to show."
             elif evidence.is_volume:
-                self._maps.drop()
+                self._maps.drop(evidence.target.layer)
                 self._growing.refresh()
             else:
                 self._maps.show(evidence)
         except Exception as error:
-            log.exception("adding the map '%s' failed", evidence.name)
-            return Outcome(End.FAILED, f"The map could not be shown: {error}. Close other layers.")
+            log.exception("showing the map '%s' failed", evidence.name)
+            self._maps.remove(self._growing)
+            return _not_shown(error)
         return replace(outcome, sentence=" ".join(filter(None, words)))
+
+
+def _not_shown(error: Exception) -> Outcome:
+    why = str(error).rstrip(".") or type(error).__name__
+    return Outcome(End.FAILED, f"The map could not be shown: {why}. Close other layers.")

@@ -111,13 +111,14 @@ class ImagePicker(QWidget):
 
     def refresh(self) -> None:
         """Read the viewer's list of layers again."""
-        before = self.layer
+        before, known = self.layer, self._layers
         self._layers = [layer for layer in self._viewer.layers if is_image(layer)]
         self._box.blockSignals(True)
         self._box.clear()
         self._box.addItems([layer.name for layer in self._layers])
         active = self._viewer.layers.selection.active
-        for wanted in (active, before, self._layers[-1] if self._layers else None):
+        new = active if active not in known else None  # what was active before changes nothing
+        for wanted in (new, before, active, self._layers[-1] if self._layers else None):
             if wanted in self._layers:
                 self._box.setCurrentIndex(self._layers.index(wanted))
                 break
@@ -148,12 +149,13 @@ class ImagePicker(QWidget):
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             (event.connect if on else event.disconnect)(self._on_list)
         active = self._viewer.layers.selection.events.active
-        (active.connect if on else active.disconnect)(self._on_active)
+        (active.connect if on else active.disconnect)(self.follow)
 
     def _on_list(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         self.refresh()
 
-    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def follow(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        """Choose the selected layer, or the image of the selected mask."""
         active = self._viewer.layers.selection.active
         if active is None:
             return

@@ -28,6 +28,7 @@ class LayerPicker(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._model: ModelFolder | None = None
+        self._failed = False  # the look-up of this model's layers
         self._known: dict[str, Places] = {}
         self._places: tuple[Place, ...] = ()
         self.why = ""  # there is nothing to choose from
@@ -60,9 +61,9 @@ class LayerPicker(QWidget):
 
     def offer(self, model: ModelFolder | None) -> None:
         """Offer the layers of a model, as soon as they are known."""
-        if model is not None and model == self._model:
+        if model is not None and model == self._model and not self._failed:
             return
-        self._model, self._places = model, ()
+        self._model, self._places, self._failed = model, (), False
         self._box.clear()
         if model is None:
             self._show("Choose a model first.")
@@ -95,7 +96,8 @@ class LayerPicker(QWidget):
 
     def _fill(self, found: Places) -> None:
         self._places = found.places
-        if found.recommended is None:
+        self._failed = found.recommended is None
+        if self._failed:
             self._show(found.why)
             return
         self._box.addItems([place.words for place in found.places])

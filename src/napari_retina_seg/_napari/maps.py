@@ -61,6 +61,7 @@ class Evidence:
         self.target = target
         slices = finest(target.layer).shape[target.layer.ndim - 3] if self.is_volume else 1
         self.planes = np.zeros((len(first.values), slices, *first.labels.shape), np.float32)
+        self._filled = np.zeros(slices, bool)
         self._tops = np.zeros(len(first.values), np.float32)
         self._divisors = np.ones(len(first.values), np.float32)
 
@@ -111,13 +112,15 @@ class Evidence:
         self._tops = np.maximum(self._tops, explanation.maps.max(axis=(1, 2)))
         self.scale(shared)
         self.planes[:, at] = explanation.maps / self._divisors[:, np.newaxis, np.newaxis]
+        self._filled[at] = True
 
     def scale(self, shared: bool) -> None:
         """Scale what has come so far, by each class's largest value or by the largest of all."""
         tops = np.full_like(self._tops, self._tops.max()) if shared else self._tops
         wanted = np.where(tops > 0, tops, 1).astype(np.float32)
         for value in np.flatnonzero(wanted != self._divisors):
-            self.planes[value] *= self._divisors[value] / wanted[value]
+            for at in np.flatnonzero(self._filled):  # the others are 0, and may be many
+                self.planes[value, at] *= self._divisors[value] / wanted[value]
         self._divisors = wanted
 
     def data(self) -> np.ndarray:
@@ -160,6 +163,7 @@ class Maps:
         self.look = look
         self._outlined: list[Labels] = []
         self.live: Image | None = None
+        self.wanted: int | None = None  # the class to turn to as soon as it is shown
 
     @property
     def shown(self) -> Evidence | None:
@@ -188,9 +192,11 @@ class Maps:
         return label.name if same else f"{label.abbreviation} · {label.name}"
 
     def turn_to(self, value: int) -> None:
-        """Move the slider of the live layer to a class."""
-        if self.live is None or not self.shown.is_stack:
+        """Move the slider of the live layer to a class, once there is one that has it."""
+        self.wanted = value
+        if self.live is None or not self.shown.is_stack or value not in self.shown.first.values:
             return
+        self.wanted = None
         axis = self._viewer.dims.ndim - self.live.ndim
         self._viewer.dims.set_point(axis, self.shown.first.values.index(value))
 
@@ -198,14 +204,16 @@ class Maps:
         """Show evidence in the live layer, or in a new one if that is about another image."""
         if self.live is not None and self.live not in self._viewer.layers:
             self.live = None
-        if self.live is not None and self.shown.target.layer != evidence.target.layer:
-            self.live = None  # one layer for each image: this one stays with its own
-        if self.live is not None and self.live.data.shape == evidence.data().shape:
+        wanted, values = self.wanted, evidence.first.values
+        if self._fits(evidence):
             self._replace(self.live, evidence)
         else:
-            self.drop()
+            self.drop(evidence.target.layer)
             self.live = self.add(evidence)
-            self.turn_to(evidence.first.values[min(1, len(evidence.first.values) - 1)])
+            wanted = wanted if wanted in values else values[min(1, len(values) - 1)]
+        if wanted is not None:
+            self.turn_to(wanted)
+        self.wanted = None
         return self.live
 
     def add(self, evidence: Evidence) -> Image:
@@ -223,15 +231,22 @@ class Maps:
             **evidence.grid(),
         )
         active = layers.selection.active
-        layers.append(layer)
-        layers.selection.active = active
-        self._outline(evidence.target.layer)
+        try:
+            # Whoever hears of the selection would take up the image of this map.
+            with layers.selection.events.active.blocker():
+                layers.append(layer)
+                layers.selection.active = active
+            self._outline(evidence.target.layer)
+        except Exception:
+            self.remove(layer)  # it may be there, half made
+            raise
         return layer
 
-    def drop(self) -> None:
-        """Take the live layer out."""
+    def drop(self, image: Image) -> None:
+        """Take the live layer of an image out; one of another image stays with its own."""
         layer, self.live = self.live, None
-        self.remove(layer)
+        if layer is not None and evidence_of(layer).target.layer == image:
+            self.remove(layer)
 
     def has(self, layer: Image) -> bool:
         """Whether a layer is in the viewer."""
@@ -267,6 +282,21 @@ class Maps:
                 evidence.scale(look.shared)
                 layer.refresh()
 
+    def outline(self) -> None:
+        """Outline the masks of all images that have a map."""
+        for layer in self._viewer.layers:
+            evidence = evidence_of(layer)
+            if evidence is not None:
+                self._outline(evidence.target.layer)
+
+    def _fits(self, evidence: Evidence) -> bool:
+        """Whether the live layer can take evidence up: same image, same shape."""
+        if self.live not in self._viewer.layers:
+            return False
+        if self.shown.target.layer != evidence.target.layer:
+            return False
+        return self.live.data.shape == evidence.data().shape
+
     def _outline(self, image: Image) -> None:
         """Outline the masks of an image: evidence lies where they are filled, and would drown."""
         for mask in self._viewer.layers:
@@ -280,6 +310,7 @@ class Maps:
         layer.metadata[KEY] = EvidenceInfo(evidence.target.layer.name, evidence)
         layer.data = evidence.data()
         layer.contrast_limits = (0, 1)
-        layer.translate = evidence.grid()["translate"]  # of another slice
+        for name, value in evidence.grid().items():  # of another slice, or of an image moved
+            setattr(layer, name, value)
         layer.name = evidence.name
         self._outline(evidence.target.layer)

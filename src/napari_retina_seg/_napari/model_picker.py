@@ -87,6 +87,13 @@ class ModelPicker(QWidget):
             self._box.setCurrentIndex(self.names.index(name))
             self._on_chosen()
 
+    def turn_to(self, name: str) -> None:
+        """Choose a model for now: the next session starts with the one that a person chose."""
+        if name in self.names and self.model.name != name:
+            self._box.setCurrentIndex(self.names.index(name))
+            self._show_card()
+            self.changed.emit()
+
     def add(self, folder: Path) -> None:
         """Add a model folder, or say in one sentence why not."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from napari_retina_seg._napari.layers import data_point, finest
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import Target as Place
-from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.target import Point, Target, WholeClass
+from napari_retina_seg.core.errors import ImageError, RetinaSegError
+from napari_retina_seg.core.target import Point, Region, Target, WholeClass
 
 if TYPE_CHECKING:
     import napari
+
+log = logging.getLogger(__name__)
 
 CLASS, REGION, POINT = "Whole class as drawn", "Region in a layer", "Point: why here?"
 _CLICK = "Click on the image; while a brush is in the hand, it paints instead."
@@ -44,6 +47,8 @@ class TargetPicker(QWidget):
         self._viewer = viewer
         self._layers: list[Layer] = []
         self._point: tuple[Layer, Point] | None = None
+        self._clicked: tuple[float, ...] = ()  # of the world
+        self._lost = False  # the layer with the region was removed
         self._kind = narrow(QComboBox())
         self._kind.addItems([CLASS, REGION, POINT])
         self._kind.setToolTip(
@@ -64,7 +69,7 @@ class TargetPicker(QWidget):
         layout.addLayout(self._form)
         layout.addWidget(self._note)
         self._kind.activated.connect(self._on_kind)
-        self._box.activated.connect(lambda _: self.changed.emit())
+        self._box.activated.connect(self._on_layer)
         self._connect(True)
         self._refresh()
         self._show()
@@ -90,16 +95,32 @@ class TargetPicker(QWidget):
         self._kind.setCurrentText(kind)
         if layer is not None:
             self._box.setCurrentIndex(self._layers.index(layer))
+            self._lost = False
         self._on_kind()
 
     def place(self, layer: Layer, position: tuple[float, ...]) -> None:
         """Take the pixel of an image at a point of the world."""
         row, column = data_point(layer, position, self._viewer.layers.extent.units)[-2:]
         self._point = layer, Point(int(row), int(column))
+        self._clicked = position
         self._show()
+
+    @property
+    def world(self) -> tuple[float, ...]:
+        """Where in the world is asked: at the sliders, and where was clicked on the screen."""
+        dims = self._viewer.dims
+        world = list(dims.point)
+        if self.kind == POINT:
+            # The slices may be an axis on the screen. A map may have added an axis in front.
+            for axis in dims.displayed:
+                if dims.ndim - axis <= len(self._clicked):
+                    world[axis] = self._clicked[axis - dims.ndim]
+        return tuple(world)
 
     def why_not(self, image: Layer) -> str:
         """Say why nothing can be asked about an image, or nothing."""
+        if self.kind == REGION and self._lost:
+            return "The layer with the region was removed: choose another one."
         if self.kind == REGION and self.layer is None:
             return "There is no region: add a Labels or Shapes layer and mark one."
         if self.kind == POINT and (self._point is None or self._point[0] != image):
@@ -112,10 +133,10 @@ class TargetPicker(QWidget):
         Raises
         ------
         ImageError
-            If the point lies outside the image, or the region is empty.
+            If the point lies outside the image, or the region is empty or can't be read.
         """
         if self.kind == REGION:
-            found = region(self.layer, place)
+            found = self._region(place)
             if not found.mask.any():
                 raise ImageError(
                     f"There is nothing of {found.name} on '{place.layer.name}'"
@@ -151,13 +172,31 @@ class TargetPicker(QWidget):
     def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         before = self.layer
         self._layers = [layer for layer in self._viewer.layers if is_region(layer)]
+        removed = before is not None and before not in self._layers
+        self._lost = bool(self._layers) and self.kind == REGION and (removed or self._lost)
         self._box.clear()
         self._box.addItems([layer.name for layer in self._layers])
-        if before in self._layers:
-            self._box.setCurrentIndex(self._layers.index(before))
-        else:
-            self._box.setCurrentIndex(len(self._layers) - 1)
+        row = self._layers.index(before) if before in self._layers else len(self._layers) - 1
+        self._box.setCurrentIndex(-1 if self._lost else row)
         self._box.setEnabled(bool(self._layers))
+        if removed and self.kind == REGION:
+            self.changed.emit()
+
+    def _region(self, place: Place) -> Region:
+        try:
+            return region(self.layer, place)
+        except RetinaSegError:
+            raise
+        except Exception as error:
+            log.exception("reading the region in '%s' failed", self.layer.name)
+            raise ImageError(
+                f"The region in '{self.layer.name}' can't be read: {error}. Paint it into a new"
+                " Labels layer."
+            ) from error
+
+    def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._lost = False
+        self.changed.emit()
 
     def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
         self._show()

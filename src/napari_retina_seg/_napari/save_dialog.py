@@ -1,0 +1,54 @@
+"""Where to save the panels and the maps of the Explain dock; nothing is replaced unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from napari_retina_seg.core.cam import Method
+from napari_retina_seg.core.labels import LabelScheme
+
+_FIGURES = "Figures (*.png *.svg *.pdf)"
+
+
+def ask_where(parent: QWidget, name: str, scheme: LabelScheme, method: Method) -> Path | None:
+    """Ask for the file of the figure, and whether maps beside it may be replaced.
+
+    Returns
+    -------
+    Path or None
+        None if a person has thought better of it.
+    """
+    dialog = QFileDialog(parent, "Save panels")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilter(_FIGURES)
+    dialog.setDefaultSuffix("png")  # the dialog adds it before it looks whether the file exists
+    dialog.selectFile(name)
+    accepted = dialog.exec()
+    chosen = dialog.selectedFiles()
+    dialog.deleteLater()
+    if not accepted or not chosen:
+        return None
+    path = Path(chosen[0])
+    there = _maps_there(path, scheme, method)
+    return path if not there or _may_replace(parent, there) else None
+
+
+def _maps_there(path: Path, scheme: LabelScheme, method: Method) -> list[str]:
+    """List the maps beside a figure that would be replaced."""
+    from napari_retina_seg.io.explanations import map_name
+
+    names = [
+        map_name(path.stem, scheme, label.value, method.slug, "npy") for label in scheme.classes
+    ]
+    return [name for name in names if (path.parent / name).exists()]
+
+
+def _may_replace(parent: QWidget, names: list[str]) -> bool:
+    chosen = QMessageBox.question(
+        parent,
+        "Replace maps?",
+        f"Maps of these names are there already: {', '.join(names)}. Replace them?",
+    )
+    return chosen == QMessageBox.StandardButton.Yes
