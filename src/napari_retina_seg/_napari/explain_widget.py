@@ -9,18 +9,18 @@ import napari
 from napari.layers import Image, Labels
 from napari.utils.events import Event
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import ClassFollower, class_in, drawn_by, foreign
 from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.explain_buttons import Buttons
 from napari_retina_seg._napari.explain_choices import Choices
 from napari_retina_seg._napari.explainer import Explainer
 from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.keys import EXPLAIN, bind
+from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.layers import Position
 from napari_retina_seg._napari.maps import Maps
-from napari_retina_seg._napari.parts import WorkRow, large, text
+from napari_retina_seg._napari.parts import WorkRow, text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.status import StatusLine
@@ -28,14 +28,6 @@ from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
 
 _SOON = 50  # ms; a slider that is dragged asks once
-_SAVES = (
-    "Explain all classes on the slice shown, and save a figure of image, mask and maps;"
-    " each map is saved beside it as an array."
-)
-_KEEPS = (
-    "The map shown stays, and the next one becomes a new layer. Colours and scale are those of all"
-    " maps, kept ones too."
-)
 _FLAT = "A point is asked for in 2D: switch the viewer back from 3D, then click on the image."
 _ABOUT = (
     "A map shows where the model found evidence, not whether the mask is right. For research and"
@@ -70,10 +62,13 @@ class ExplainWidget(Dock):
         self.follower = ClassFollower(viewer)
         self.status = StatusLine()
         self.shown = text()
-        self.button = large(QPushButton("Explain"))
+        self._buttons = buttons = Buttons()
+        self.button, self.keep_button, self.save_button = (
+            buttons.explain,
+            buttons.keep,
+            buttons.save,
+        )
         self.work = WorkRow("the explanation", keeps_place=True)
-        self.keep_button = QPushButton("Keep this map")
-        self.save_button = QPushButton("Save panels…")
         self._lay_out()
         self._connect()
         bind()
@@ -118,16 +113,7 @@ class ExplainWidget(Dock):
     def refresh(self) -> None:
         """Grey out what can't be done with a reason, and say what is shown."""
         reason = self.choices.why_not()
-        busy = "Wait for the end, or cancel." if self._explainer.is_busy else ""
-        keys = QKeySequence(EXPLAIN.keys).toString(QKeySequence.SequenceFormat.NativeText)
-        kept = "" if self.maps.shown is not None else "There is no map that follows."
-        for button, why, does in (
-            (self.button, busy or reason, f"{EXPLAIN.description} ({keys})."),
-            (self.save_button, busy or reason, _SAVES),
-            (self.keep_button, kept, _KEEPS),
-        ):
-            button.setEnabled(not why)
-            button.setToolTip(why or does)
+        self._buttons.refresh(reason, self._explainer.is_busy, self.maps.shown is not None)
         if not self._explainer.is_running and (reason or self.status.end is None):
             self.status.say(reason)
         self.looks.allow_shared(self.classes.is_all or self.maps.stack is not None)
@@ -136,15 +122,11 @@ class ExplainWidget(Dock):
     # How it is put together
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.keep_button)
-        buttons.addWidget(self.save_button)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
-        for widget in (self.button, self.work, self.status, self.shown):
+        for widget in (self.button, self.work, self.status, self.shown, self._buttons):
             layout.addWidget(widget)
-        layout.addLayout(buttons)
         for widget in (self.choices, self.models.card, text(_ABOUT)):
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -198,7 +180,8 @@ class ExplainWidget(Dock):
 
     def _begin(self, whole: bool, path: Path | None = None) -> None:
         layer, at = self.images.layer, self.choices.at
-        if self.choices.why_not() or (whole and not self.choices.is_whole):
+        changed = path is None and whole != self.choices.is_whole
+        if changed or self.choices.why_not():
             self.refresh()  # it was chosen otherwise while another job gave way
             return
         if not whole and self.choices.is_beside:
@@ -310,7 +293,7 @@ class ExplainWidget(Dock):
         self.shown.setVisible(any(lines))
 
     def _ask_where(self) -> None:
-        name, scheme = f"{self.images.layer.name}_explained", self.models.model.spec.scheme
+        name, scheme = f"{self.images.layer.name}_explained.png", self.models.model.spec.scheme
         path = ask_where(self, name, scheme, self.methods.method)
         if path is not None:
             self.save(path)

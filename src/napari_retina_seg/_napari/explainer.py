@@ -117,7 +117,7 @@ class Explainer(QObject):
             except Exception as error:
                 log.exception("showing what has come so far failed")
                 self._trouble = _not_shown(error)
-                self.cancel()
+                self._job.cancel()
         self.progressed.emit(step, time_left)
 
     def _take(self, explanation: Explanation) -> None:
