@@ -229,20 +229,55 @@ def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
     assert explain.methods.method is Method.LAYER_CAM
 
 
-def test_a_click_outside_the_image_is_a_sentence(viewer, explain, scan, qtbot):
+def test_a_click_beside_the_image_keeps_the_point_before(viewer, explain, ends, scan, qtbot):
+    explain.targets.choose(POINT)
+    ends(explain, lambda: click(viewer, qtbot, scan.data_to_world((50, 60))))
+    click(viewer, qtbot, scan.data_to_world((-4, 60)))
+    assert explain.status.end is None
+    assert "row -4, column 60 lies outside 'scan' of 96 × 128 px" in explain.status.text()
+    ends(explain, lambda: explain.classes.choose("INL"))
+    assert evidence_of(maps(viewer)[0]).first.target == Point(50, 60)
+
+
+def test_a_first_click_beside_the_image_is_a_sentence(viewer, explain, scan, qtbot):
     explain.targets.choose(POINT)
     click(viewer, qtbot, scan.data_to_world((-4, 60)))
-    assert explain.status.end is End.FAILED
-    assert "row -4, column 60 lies outside 'scan' of 96 × 128 px" in explain.status.text()
+    assert "lies outside 'scan'" in explain.status.text()
+    assert not explain.button.isEnabled()
     assert not maps(viewer)
 
 
-def test_a_brush_in_the_hand_asks_nothing(viewer, explain, scan, qtbot):
+@pytest.mark.parametrize("mode", ["paint", "fill", "polygon", "pick", "erase"])
+def test_asking_for_a_point_puts_the_brush_down(viewer, explain, ends, scan, qtbot, mode):
     labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
-    labels.mode = "paint"
+    labels.mode = mode
     explain.targets.choose(POINT)
+    assert labels.mode == "pan_zoom"
+    ends(explain, lambda: click(viewer, qtbot, scan.data_to_world((50, 60))))
+    assert maps(viewer)
+
+
+def test_a_click_with_a_brush_taken_again_is_announced(viewer, explain, scan, qtbot):
+    labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
+    explain.targets.choose(POINT)
+    labels.mode = "paint"
     click(viewer, qtbot, (50, 60))
     assert not explain.is_running
+    assert "A click asks nothing while a tool is in the hand" in explain.status.text()
+
+
+def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends, volume, qtbot):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    assert explain.status.end is End.ENDED
+    explain.classes.choose("INL")
+    assert explain.status.end is None
+    assert explain.status.text() == "Press Explain to see it."
+    explain.targets.choose(POINT)
+    assert explain.status.text() == "Click on the image to ask about a point."
 
 
 def test_a_click_asks_nothing_once_another_target_is_chosen(viewer, explain, scan, qtbot):
@@ -270,7 +305,7 @@ def test_an_empty_region_is_a_sentence(viewer, explain, scan):
     explain.targets.choose(REGION, region)
     explain.button.click()
     assert not explain.is_running
-    assert explain.status.end is End.FAILED
+    assert explain.status.end is None
     assert "paint or draw there first" in explain.status.text()
 
 
@@ -388,6 +423,7 @@ def test_no_evidence_is_a_sentence_and_no_layer(viewer, explain, ends, scan, qtb
     assert not maps(viewer)
     for words in ("no map to show", "Nothing in decoder 0 speaks for RPE"):
         assert words in explain.status.text()
+    assert explain.status.end is None
     ends(explain, lambda: explain.classes.choose("OPL"))
     assert maps(viewer)
 

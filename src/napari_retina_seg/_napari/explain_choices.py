@@ -23,9 +23,10 @@ from napari_retina_seg._napari.layers import (
     retina_image,
 )
 from napari_retina_seg._napari.model_picker import ModelPicker
+from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.target_picker import CLASS, POINT, TargetPicker
+from napari_retina_seg._napari.target_picker import CLASS, POINT, NothingAskedError, TargetPicker
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import LastPass, recommended_method
@@ -33,19 +34,21 @@ from napari_retina_seg.engine.explain import LastPass, recommended_method
 if TYPE_CHECKING:
     import napari
 
+_ABOUT = (
+    "A map shows where the model found evidence, not whether the mask is right. For research and"
+    " annotation only. Retina Seg is not a medical device."
+)
+
 
 class Choices(QWidget):
     """The rows from the image to the look, each offering what fits those above it.
 
     Signals
     -------
-    image_changed : ()
-        Another image, or another kind.
     changed : ()
-        A person chose anything else, but for the look.
+        Anything but the look was chosen otherwise.
     """
 
-    image_changed = Signal()
     changed = Signal()
 
     def __init__(self, viewer: napari.Viewer) -> None:
@@ -65,8 +68,8 @@ class Choices(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         for picker in (self.images, self.models, self.classes, self.layers, self.methods):
             rows.addWidget(picker)
-        rows.addWidget(self.targets)
-        rows.addWidget(self.looks)
+        for widget in (self.targets, self.looks, self.models.card, text(_ABOUT)):
+            rows.addWidget(widget)
         self.images.changed.connect(self._on_image)
         self.images.this_slice.toggled.connect(self.changed)
         self.models.changed.connect(self._on_model)
@@ -89,7 +92,7 @@ class Choices(QWidget):
         return Position() if layer is None else position(layer, self.targets.world, units)
 
     @property
-    def is_beside(self) -> bool:
+    def _is_beside(self) -> bool:
         """Whether nothing of the chosen image lies where is asked."""
         layer, units = self.images.layer, self._viewer.layers.extent.units
         return layer is not None and is_beside(layer, self.targets.world, units)
@@ -109,9 +112,15 @@ class Choices(QWidget):
 
         Raises
         ------
+        NothingAskedError
+            If the target is empty, or no slice is on the screen.
         RetinaSegError
-            If the layer holds no image, or the target is empty or outside.
+            If the layer holds no image, or the target is outside.
         """
+        if not target.whole and self._is_beside:
+            raise NothingAskedError(
+                f"No slice of '{target.layer.name}' is on the screen: move the slider to one."
+            )
         place = self.layers.place
         question = Question(
             values=self.classes.values,
@@ -133,7 +142,8 @@ class Choices(QWidget):
         task = self.task(target)
         everything = replace(task.question, values=())
         values = {**vars(task), "question": everything, "as_drawn": False}
-        return SaveTask(**values, path=path)
+        look = self.looks.look
+        return SaveTask(**values, path=path, colors=look.colors, shared=look.shared)
 
     def forget(self, layer: object) -> None:
         """Let go of what was computed of an image that was taken out; it may be gigabytes."""
@@ -153,7 +163,6 @@ class Choices(QWidget):
             return
         self._about = about
         self.models.offer(self.images.modality)
-        self.image_changed.emit()
         self._on_model()
 
     def _on_model(self) -> None:

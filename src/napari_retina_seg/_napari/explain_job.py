@@ -51,9 +51,21 @@ class ExplainTask:
 
 @dataclass(frozen=True)
 class SaveTask(ExplainTask):
-    """What to explain of one plane and save; the maps are written beside the figure."""
+    """What to explain of one plane and save; the maps are written beside the figure.
+
+    Attributes
+    ----------
+    path : Path
+        Of the figure.
+    colors : str
+        Name of the colour map.
+    shared : bool
+        Whether all classes have one scale.
+    """
 
     path: Path = Path()
+    colors: str = "turbo"
+    shared: bool = False
 
 
 def work(task: ExplainTask, token: CancelToken) -> Steps:
@@ -121,6 +133,13 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
     (explanation,) = found
     yield Progress(0, 1, f"Writing {task.path.name}")
     token.raise_if_cancelled()
-    save_panels(explanation, task.image.plane(explanation.index), task.path, title=task.image.name)
+    save_panels(
+        explanation,
+        task.image.plane(explanation.index),
+        task.path,
+        title=task.image.name,
+        colors=task.colors,
+        shared=task.shared,
+    )
     maps = save_maps(explanation, task.path.parent, task.path.stem)
     return Outcome(End.ENDED, f"'{task.path.name}' and {len(maps)} maps in {task.path.parent}.")

@@ -24,15 +24,12 @@ from napari_retina_seg._napari.parts import WorkRow, text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg.core.errors import ModelError, RetinaSegError
+from napari_retina_seg._napari.target_picker import NothingAskedError
+from napari_retina_seg.core.errors import ImageError, ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
 
 _SOON = 50  # ms; a slider that is dragged asks once
-_FLAT = "A point is asked for in 2D: switch the viewer back from 3D, then click on the image."
-_ABOUT = (
-    "A map shows where the model found evidence, not whether the mask is right. For research and"
-    " annotation only. Retina Seg is not a medical device."
-)
+_PRESS = "Press Explain to see it."
 
 
 class ExplainWidget(Dock):
@@ -52,6 +49,7 @@ class ExplainWidget(Dock):
         self._followed: Image | None = None  # the image whose map follows what is chosen
         self._asked_at = Position()
         self._missed = False  # something was chosen while a job was busy
+        self._advice = ""  # what to do next, until it is done
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.choices = choices = Choices(viewer)
         self.images, self.models, self.layers = choices.images, choices.models, choices.layers
@@ -63,11 +61,8 @@ class ExplainWidget(Dock):
         self.status = StatusLine()
         self.shown = text()
         self._buttons = buttons = Buttons()
-        self.button, self.keep_button, self.save_button = (
-            buttons.explain,
-            buttons.keep,
-            buttons.save,
-        )
+        self.button, self.keep_button = buttons.explain, buttons.keep
+        self.save_button = buttons.save
         self.work = WorkRow("the explanation", keeps_place=True)
         self._lay_out()
         self._connect()
@@ -115,7 +110,7 @@ class ExplainWidget(Dock):
         reason = self.choices.why_not()
         self._buttons.refresh(reason, self._explainer.is_busy, self.maps.shown is not None)
         if not self._explainer.is_running and (reason or self.status.end is None):
-            self.status.say(reason)
+            self.status.say(self._advice or reason)
         self.looks.allow_shared(self.classes.is_all or self.maps.stack is not None)
         self._show_class()
 
@@ -127,8 +122,7 @@ class ExplainWidget(Dock):
         layout.setContentsMargins(6, 4, 6, 4)
         for widget in (self.button, self.work, self.status, self.shown, self._buttons):
             layout.addWidget(widget)
-        for widget in (self.choices, self.models.card, text(_ABOUT)):
-            layout.addWidget(widget)
+        layout.addWidget(self.choices)
         layout.addStretch(1)
         self.scroll(inner)
 
@@ -138,10 +132,10 @@ class ExplainWidget(Dock):
         self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self._ask_where)
         self.images.changed.connect(self.refresh)
-        self.choices.image_changed.connect(self._on_image)
         self.choices.changed.connect(self._on_choice)
         self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
         self.targets.clicked.connect(self._on_click)
+        self.targets.unheard.connect(self._advise)
         self.looks.changed.connect(self.maps.restyle)
         self.follower.selected.connect(self._on_mask)
         self.follower.chosen.connect(self._on_label)
@@ -150,7 +144,7 @@ class ExplainWidget(Dock):
         self._explainer.gave_way.connect(self._on_gave_way)
         self._explainer.done.connect(self._on_done)
         self._viewer.dims.events.point.connect(self._on_slider)
-        self._viewer.layers.events.inserted.connect(self._on_inserted)
+        self._viewer.layers.events.inserted.connect(self.maps.outline)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
     def close_down(self) -> None:
@@ -158,7 +152,7 @@ class ExplainWidget(Dock):
         self._soon.stop()
         self._explainer.abandon()
         self._viewer.dims.events.point.disconnect(self._on_slider)
-        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self._viewer.layers.events.inserted.disconnect(self.maps.outline)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self.choices.disconnect_viewer()
         self.follower.disconnect_viewer()
@@ -184,18 +178,16 @@ class ExplainWidget(Dock):
         if changed or self.choices.why_not():
             self.refresh()  # it was chosen otherwise while another job gave way
             return
-        if not whole and self.choices.is_beside:
-            self.status.say_end(
-                End.FAILED,
-                f"No slice of '{layer.name}' is on the screen: move the slider to one.",
-            )
-            return
         target = Target(layer, at, whole)
         try:
             task = self.choices.task(target) if path is None else self.choices.saving(target, path)
+        except NothingAskedError as error:
+            self._advise(str(error))
+            return
         except RetinaSegError as error:
             self.status.say_end(End.FAILED, str(error))
             return
+        self._advice = ""
         self.work.show_work(True)
         if path is not None:
             self._explainer.save(task)
@@ -207,21 +199,30 @@ class ExplainWidget(Dock):
 
     # What happens
 
-    def _on_image(self) -> None:
-        self.status.say("")  # what was said of another image would be taken for this one's
-
     def _on_choice(self) -> None:
         """Update the map that follows."""
         if self._is_following and not self.choices.is_whole:
+            self._advise("")
             self._soon.start()
+        else:
+            self._advise("" if self.choices.why_not() else _PRESS)
+
+    def _advise(self, words: str) -> None:
+        """Say what to do next; how the last job ended is no longer what counts."""
+        self._advice = words
+        if not self._explainer.is_running:
+            self.status.say(words)
         self.refresh()
 
     def _on_click(self, position: tuple[float, ...]) -> None:
-        if self._viewer.dims.ndisplay == 3:
-            self.status.say_end(End.FAILED, _FLAT)
-        elif self.images.layer is not None:
+        if self.images.layer is None:
+            return
+        try:
             self.targets.place(self.images.layer, position)
-            self.explain()
+        except ImageError as error:
+            self._advise(str(error))
+            return
+        self.explain()
 
     def _on_slider(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         self._show_class()
@@ -254,9 +255,6 @@ class ExplainWidget(Dock):
         self._followed = self.images.layer
         self.classes.choose_value(value)
 
-    def _on_inserted(self, event: Event) -> None:  # noqa: ARG002 - napari hands it over
-        self.maps.outline()
-
     def _on_removed(self, event: Event) -> None:
         self._explainer.forgo(event.value)
         self.choices.forget(event.value)
@@ -282,7 +280,10 @@ class ExplainWidget(Dock):
         if self._missed:
             self._missed = False
             self._soon.start()
-        self.status.say_end(outcome.end, outcome.sentence)
+        if outcome.end is End.ENDED and self._explainer.is_empty_handed:
+            self._advise(outcome.sentence)
+        else:
+            self.status.say_end(outcome.end, outcome.sentence)
         self.refresh()
         self.finished.emit(outcome)
 

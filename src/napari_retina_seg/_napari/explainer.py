@@ -75,6 +75,11 @@ class Explainer(QObject):
         self._start(save, task)
 
     @property
+    def is_empty_handed(self) -> bool:
+        """Whether the last job found no evidence to show."""
+        return self._evidence is not None and self._evidence.is_empty
+
+    @property
     def is_yielding(self) -> bool:
         """Whether the job is being stopped for something newer."""
         return self._next is not None

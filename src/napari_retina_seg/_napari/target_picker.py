@@ -10,7 +10,7 @@ from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.layers import data_point, finest
+from napari_retina_seg._napari.layers import data_point, finest, is_beside
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import Target as Place
@@ -24,8 +24,17 @@ log = logging.getLogger(__name__)
 
 CLASS, REGION, POINT = "Whole class as drawn", "Region in a layer", "Point: why here?"
 _CLICK = "Click on the image; while a brush is in the hand, it paints instead."
+_FLAT = "A point is asked for in 2D: switch the viewer back from 3D, then click on the image."
+_TAKEN = (
+    "A click asks nothing while a tool is in the hand: press the pan/zoom button of the layer"
+    " controls, then click."
+)
 _HAND = ("pan_zoom", "transform", "none")
 _STILL = 3  # px on the screen; a mouse that moves further moves the image
+
+
+class NothingAskedError(ImageError):
+    """Nothing is asked about yet; its words tell a person what to do, and nothing has failed."""
 
 
 class TargetPicker(QWidget):
@@ -37,10 +46,13 @@ class TargetPicker(QWidget):
         Something else is asked about.
     clicked : (tuple of float)
         Where in the world, while a point is asked for.
+    unheard : (str)
+        Why a click asked nothing.
     """
 
     changed = Signal()
     clicked = Signal(object)
+    unheard = Signal(str)
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
@@ -99,9 +111,22 @@ class TargetPicker(QWidget):
         self._on_kind()
 
     def place(self, layer: Layer, position: tuple[float, ...]) -> None:
-        """Take the pixel of an image at a point of the world."""
-        row, column = data_point(layer, position, self._viewer.layers.extent.units)[-2:]
-        self._point = layer, Point(int(row), int(column))
+        """Take the pixel of an image at a point of the world.
+
+        Raises
+        ------
+        ImageError
+            If it lies outside the image, or can't be told in 3D; the earlier one stays.
+        """
+        if self._viewer.dims.ndisplay == 3:
+            raise ImageError(_FLAT)
+        units = self._viewer.layers.extent.units
+        if is_beside(layer, position, units):
+            raise ImageError(f"No slice of '{layer.name}' lies there: click on one.")
+        row, column = data_point(layer, position, units)[-2:]
+        point = Point(int(row), int(column))
+        _check_inside(point, layer)
+        self._point = layer, point
         self._clicked = position
         self._show()
 
@@ -138,7 +163,7 @@ class TargetPicker(QWidget):
         if self.kind == REGION:
             found = self._region(place)
             if not found.mask.any():
-                raise ImageError(
+                raise NothingAskedError(
                     f"There is nothing of {found.name} on '{place.layer.name}'"
                     f"{'' if place.index is None else f', slice {place.index}'}: paint or draw"
                     " there first."
@@ -147,12 +172,7 @@ class TargetPicker(QWidget):
         if self.kind == CLASS:
             return WholeClass()
         point = self._point[1]
-        rows, columns = finest(place.layer).shape[place.layer.ndim - 2 : place.layer.ndim]
-        if not (0 <= point.row < rows and 0 <= point.column < columns):
-            raise ImageError(
-                f"The point at row {point.row}, column {point.column} lies outside"
-                f" '{place.layer.name}' of {rows} × {columns} px: click on the image."
-            )
+        _check_inside(point, place.layer)  # again: its pixels may have been replaced
         return point
 
     def disconnect_viewer(self) -> None:
@@ -199,6 +219,8 @@ class TargetPicker(QWidget):
         self.changed.emit()
 
     def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        if self.kind == POINT and not self._is_free():
+            self._viewer.layers.selection.active.mode = "pan_zoom"  # or the click would paint
         self._show()
         self.changed.emit()
 
@@ -210,9 +232,16 @@ class TargetPicker(QWidget):
         self._note.setText(words)
         self._note.setVisible(self.kind == POINT)
 
-    def _on_mouse(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+    def _on_mouse(
+        self,
+        viewer: Any,  # noqa: ARG002 - napari hands it over
+        event: Any,
+    ) -> Generator[None, None, None]:
         """Tell a click from a drag, which moves the image."""
-        if self.kind != POINT or event.button != 1 or not self._is_free(viewer):
+        if self.kind != POINT or event.button != 1:
+            return
+        if not self._is_free():
+            self.unheard.emit(_TAKEN)
             return
         start, position = event.pos, tuple(event.position)
         yield
@@ -222,7 +251,16 @@ class TargetPicker(QWidget):
             yield
         self.clicked.emit(position)
 
-    def _is_free(self, viewer: Any) -> bool:
+    def _is_free(self) -> bool:
         """Whether a click does nothing else: no brush, no shape in the making."""
-        active = viewer.layers.selection.active
+        active = self._viewer.layers.selection.active
         return active is None or str(getattr(active, "mode", "none")) in _HAND
+
+
+def _check_inside(point: Point, image: Layer) -> None:
+    rows, columns = finest(image).shape[image.ndim - 2 : image.ndim]
+    if not (0 <= point.row < rows and 0 <= point.column < columns):
+        raise ImageError(
+            f"The point at row {point.row}, column {point.column} lies outside '{image.name}' of"
+            f" {rows} × {columns} px: click on the image."
+        )
