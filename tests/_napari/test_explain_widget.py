@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtCore import Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
 from helpers import tiny_model
@@ -74,7 +74,7 @@ def test_all_classes_become_a_stack_on_the_images_own_grid(viewer, explain, ends
     outcome = ends(explain, explain.button.click)
     assert outcome.end is End.ENDED, outcome.sentence
     (layer,) = maps(viewer)
-    assert layer.name == "scan · tiny-oct · Grad-CAM all classes"
+    assert layer.name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
     assert layer.data.shape == (8, *bscan.shape)
     assert np.allclose(layer.data_to_world((3, 10, 20)), (3, *scan.data_to_world((10, 20))))
     expected = explain_image(retina_image(scan), "tiny-oct").normalised(shared=False)
@@ -94,11 +94,11 @@ def test_another_class_is_shown_in_the_same_layer(viewer, explain, ends, scan):
     explain.classes.choose("INL")
     ends(explain, explain.button.click)
     (before,) = maps(viewer)
-    assert before.name == "scan · tiny-oct · Grad-CAM INL"
+    assert before.name == "scan · tiny-oct · Grad-CAM INL, bottleneck"
     ends(explain, lambda: explain.classes.choose("OPL"))
     (after,) = maps(viewer)
     assert after is before
-    assert after.name == "scan · tiny-oct · Grad-CAM OPL"
+    assert after.name == "scan · tiny-oct · Grad-CAM OPL, bottleneck"
     expected = explain_image(retina_image(scan), "tiny-oct", Question(values=(4,)))
     assert np.allclose(after.data, expected.normalised(shared=False)[0], atol=1e-5)
 
@@ -111,9 +111,9 @@ def test_another_method_updates_the_map(viewer, explain, ends, scan, method):
     question = Question(values=(6,), method=method)
     expected = explain_image(retina_image(scan), "tiny-oct", question).normalised(shared=False)
     layers = maps(viewer)
-    assert [layer.name for layer in layers] == [f"scan · tiny-oct · {method.value} EZ"] * bool(
-        expected.any()
-    )
+    assert [layer.name for layer in layers] == [
+        f"scan · tiny-oct · {method.value} EZ, bottleneck"
+    ] * bool(expected.any())
     for layer in layers:
         assert np.allclose(layer.data, expected[0], atol=1e-5)
 
@@ -127,7 +127,9 @@ def test_a_map_that_is_kept_stays_as_it_is(viewer, explain, ends, scan):
     ends(explain, lambda: explain.classes.choose("OPL"))
     first, second = maps(viewer)
     assert np.array_equal(first.data, kept)
-    assert second.name.endswith("OPL")
+    assert (first.visible, second.visible) == (False, True)
+    assert "The earlier map is hidden." in explain.status.text()
+    assert second.name.endswith("OPL, bottleneck")
 
 
 def test_a_map_that_is_removed_does_not_come_back(viewer, explain, ends, scan, qtbot):
@@ -167,7 +169,7 @@ def test_the_class_chosen_in_a_mask_is_explained(viewer, explain, dock, run, end
     assert viewer.layers.selection.active == mask  # whoever corrects goes on correcting
     assert mask.contour == 1
     ends(explain, lambda: setattr(mask, "selected_label", 6))
-    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM EZ"]
+    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
     viewer.layers.remove(maps(viewer)[0])
     assert mask.contour == 0
 
@@ -202,7 +204,7 @@ def test_the_latest_choice_wins(viewer, explain, ends, scan, qtbot):
         explain.explain()
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
     assert [outcome.end for outcome in ended] == [End.ENDED]
-    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM EZ"]
+    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
 
 
 def test_a_click_asks_why_there(viewer, explain, ends, scan, qtbot):
@@ -216,7 +218,7 @@ def test_a_click_asks_why_there(viewer, explain, ends, scan, qtbot):
     assert shown.values == (shown.labels[50, 60],)
     assert "Row 50, column 60" in explain.targets.note
     ends(explain, lambda: explain.classes.choose("INL"))
-    assert maps(viewer)[0].name == "scan · tiny-oct · HiResCAM INL at 50, 60"
+    assert maps(viewer)[0].name == "scan · tiny-oct · HiResCAM INL at 50, 60, bottleneck"
 
 
 def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
@@ -352,10 +354,10 @@ def test_a_slice_follows_the_slider(viewer, explain, ends, volume):
     viewer.dims.set_point(0, 240)
     ends(explain, explain.button.click)
     (layer,) = maps(viewer)
-    assert layer.name == "cube · tiny-oct · slice 1 · Grad-CAM INL"
+    assert layer.name == "cube · tiny-oct · slice 1 · Grad-CAM INL, bottleneck"
     ends(explain, lambda: viewer.dims.set_point(0, 3 * 240))
     (layer,) = maps(viewer)
-    assert layer.name == "cube · tiny-oct · slice 3 · Grad-CAM INL"
+    assert layer.name == "cube · tiny-oct · slice 3 · Grad-CAM INL, bottleneck"
     assert np.allclose(layer.data_to_world((0, 5, 6)), image.data_to_world((3, 5, 6)))
 
 
@@ -368,7 +370,7 @@ def test_a_whole_volume(viewer, explain, ends, volume, lazy):
     explain.classes.choose("EZ")
     assert ends(explain, explain.button.click).end is End.ENDED
     (layer,) = maps(viewer)
-    assert layer.name == "cube · tiny-oct · Grad-CAM EZ"
+    assert layer.name == "cube · tiny-oct · Grad-CAM EZ, bottleneck"
     assert layer.data.shape == volume.shape
     assert np.allclose(layer.data_to_world((2, 5, 6)), image.data_to_world((2, 5, 6)))
     raw = np.stack(
@@ -632,7 +634,7 @@ def test_what_is_chosen_during_a_save_is_explained_after_it(
     qtbot.wait(60)
     assert explain.is_running
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
-    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM OPL"]
+    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM OPL, bottleneck"]
     assert (tmp_path / "why.png").exists()
 
 
@@ -645,7 +647,7 @@ def test_a_live_map_gives_way_to_a_save_and_goes_on_after_it(
     explain.save(tmp_path / "why.png")
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
     assert (tmp_path / "why.png").exists()
-    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM INL"]
+    assert [layer.name for layer in maps(viewer)] == ["scan · tiny-oct · Grad-CAM INL, bottleneck"]
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -853,3 +855,83 @@ def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders
         weights.write_bytes(content)
     explain.models.choose("tiny-oct")
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_map_of_a_whole_volume_is_alone(viewer, explain, ends, volume, kept):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    explain.images.this_slice.setChecked(True)
+    outcome = ends(explain, explain.button.click)
+    assert [layer.visible for layer in maps(viewer)] == [False, True]
+    assert outcome.sentence.endswith("The earlier map is hidden.")
+    if kept:
+        explain.keep_button.click()
+    explain.images.whole.setChecked(True)
+    ends(explain, explain.button.click)
+    assert [layer.visible for layer in maps(viewer)] == [False] * (1 + kept) + [True]
+
+
+def test_a_map_of_another_image_stays_visible(viewer, explain, ends, scan, bscan):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    viewer.add_image(bscan[::-1], name="other")
+    explain.images.set_modality(Modality.OCT)
+    outcome = ends(explain, explain.button.click)
+    assert [layer.visible for layer in maps(viewer)] == [True, True]
+    assert "hidden" not in outcome.sentence
+
+
+def test_the_zoom_stays_when_the_number_of_axes_changes(viewer, explain, ends, scan):
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 30, 40), 7
+    before = viewer.scene.camera.center
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    for classes in (ALL, "OPL", ALL):
+        ends(explain, lambda name=classes: explain.classes.choose(name))
+        assert viewer.scene.camera.center == before
+        assert viewer.scene.camera.zoom == 7
+
+
+def test_panels_have_the_colours_and_the_scale_of_the_dock(explain, ends, scan, tmp_path):
+    looks = [Look("turbo"), Look("cividis"), Look("cividis", shared=True)]
+    for number, look in enumerate(looks):
+        explain.looks.choose(look)
+        assert (
+            ends(explain, lambda at=number: explain.save(tmp_path / f"{at}.png")).end is End.ENDED
+        )
+    assert len({(tmp_path / f"{number}.png").read_bytes() for number in range(3)}) == 3
+
+
+def test_a_region_is_asked_about_once_a_person_has_chosen_it(
+    viewer, explain, dock, run, ends, masks, scan, qtbot
+):
+    dock.images.choose(scan)
+    run(dock)
+    ends(explain, explain.button.click)
+    explain.targets.choose(REGION)
+    qtbot.wait(100)
+    assert not explain.is_running
+    assert explain.targets.layer is None
+    assert explain.status.text() == "Choose the layer with the region."
+    ends(explain, lambda: explain.targets.choose(REGION, masks()[0]))
+
+
+def test_the_only_layer_of_a_person_is_the_region(viewer, explain, scan):
+    spot = viewer.add_labels(np.ones((96, 128), np.uint8), name="spot")
+    assert explain.targets.layer == spot
+    viewer.add_labels(np.ones((96, 128), np.uint8), name="other")
+    assert explain.targets.layer is None
+
+
+def test_long_names_of_regions_are_told_apart(viewer, explain, scan):
+    names = [f"a long name of a long recording · tiny-oct · slice {number}" for number in (1, 2)]
+    for name in names:
+        viewer.add_labels(np.ones((96, 128), np.uint8), name=name)
+    box = explain.targets._box
+    assert [box.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(2)] == names
+    assert [box.itemText(row)[-8:] for row in range(2)] == [" slice 1", " slice 2"]
+    assert len(box.itemText(0)) < len(names[0])

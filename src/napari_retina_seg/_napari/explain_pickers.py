@@ -14,7 +14,7 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.engine.explain import recommended_method
 
 ALL = "All classes"
-THERE = "The class drawn there"
+THERE = "The class the model drew there"
 _METHODS = {
     Method.GRAD_CAM: "weighs each activation by its mean influence on the class",
     Method.GRAD_CAM_PLUS_PLUS: "as Grad-CAM, but every place that contributes counts alike",

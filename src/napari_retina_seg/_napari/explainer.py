@@ -170,6 +170,8 @@ class Explainer(QObject):
                 self._growing.refresh()
             else:
                 self._maps.show(evidence)
+            if not evidence.is_empty and self._maps.hide_others(evidence):
+                words.append("The earlier map is hidden.")
         except Exception as error:
             log.exception("showing the map '%s' failed", evidence.name)
             self._maps.remove(self._growing)

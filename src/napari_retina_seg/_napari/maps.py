@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +106,8 @@ class Evidence:
             where = " in a region"
         elif isinstance(first.target, Point):
             where = f" at {first.target.row}, {first.target.column}"
-        return f"{self.target.name(first.model)} · {first.method.value} {self.what}{where}"
+        place = first.place.partition(" (")[0]
+        return f"{self.target.name(first.model)} · {first.method.value} {self.what}{where}, {place}"
 
     def put(self, explanation: Explanation, shared: bool) -> None:
         """Take the maps of a slice."""
@@ -191,6 +194,20 @@ class Maps:
         same = label.name == label.abbreviation
         return label.name if same else f"{label.abbreviation} · {label.name}"
 
+    def hide_others(self, shown: Evidence) -> int:
+        """Hide the other maps of an image, which would mix with what is shown; return how many."""
+        others = [
+            layer
+            for layer in self._viewer.layers
+            if (evidence := evidence_of(layer)) is not None
+            and evidence is not shown
+            and evidence.target.layer == shown.target.layer
+            and layer.visible
+        ]
+        for layer in others:
+            layer.visible = False
+        return len(others)
+
     def turn_to(self, value: int) -> None:
         """Move the slider of the live layer to a class, once there is one that has it."""
         self.wanted = value
@@ -233,7 +250,7 @@ class Maps:
         active = layers.selection.active
         try:
             # Whoever hears of the selection would take up the image of this map.
-            with layers.selection.events.active.blocker():
+            with layers.selection.events.active.blocker(), self._same_view():
                 layers.append(layer)
                 layers.selection.active = active
             self._outline(evidence.target.layer)
@@ -266,7 +283,8 @@ class Maps:
     def remove(self, layer: Image | None) -> None:
         """Take a layer out, if it is still there."""
         if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+            with self._same_view():
+                self._viewer.layers.remove(layer)
 
     def keep(self) -> None:
         """Let the live layer be; the next map is a new one."""
@@ -288,6 +306,14 @@ class Maps:
             evidence = evidence_of(layer)
             if evidence is not None:
                 self._outline(evidence.target.layer)
+
+    @contextmanager
+    def _same_view(self) -> Iterator[None]:
+        """Keep what a person has zoomed to: napari shows all when the number of axes changes."""
+        camera = self._viewer.scene.camera
+        center, zoom, angles = camera.center, camera.zoom, camera.angles
+        yield
+        camera.center, camera.zoom, camera.angles = center, zoom, angles
 
     def _fits(self, evidence: Evidence) -> bool:
         """Whether the live layer can take evidence up: same image, same shape."""

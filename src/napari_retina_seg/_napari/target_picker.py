@@ -7,12 +7,13 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels, Layer, Shapes
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.layers import data_point, finest, is_beside
+from napari_retina_seg._napari.layers import KEY, data_point, finest, is_beside
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
+from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.results import Target as Place
 from napari_retina_seg.core.errors import ImageError, RetinaSegError
 from napari_retina_seg.core.target import Point, Region, Target, WholeClass
@@ -30,6 +31,7 @@ _TAKEN = (
     " controls, then click."
 )
 _HAND = ("pan_zoom", "transform", "none")
+_LONGEST = 30  # letters of a name in the box
 _STILL = 3  # px on the screen; a mouse that moves further moves the image
 
 
@@ -61,6 +63,7 @@ class TargetPicker(QWidget):
         self._point: tuple[Layer, Point] | None = None
         self._clicked: tuple[float, ...] = ()  # of the world
         self._lost = False  # the layer with the region was removed
+        self._is_chosen = False  # by a person
         self._kind = narrow(QComboBox())
         self._kind.addItems([CLASS, REGION, POINT])
         self._kind.setToolTip(
@@ -72,6 +75,7 @@ class TargetPicker(QWidget):
             "The Labels or Shapes layer with the region. Of a model's mask the selected class"
             " counts, of other labels all that is painted, of shapes their inside."
         )
+        self._box.setPlaceholderText("Choose a layer")
         self._note = text()
         self._form = QFormLayout()
         add_row(self._form, "Target", self._kind)
@@ -107,7 +111,7 @@ class TargetPicker(QWidget):
         self._kind.setCurrentText(kind)
         if layer is not None:
             self._box.setCurrentIndex(self._layers.index(layer))
-            self._lost = False
+            self._lost, self._is_chosen = False, True
         self._on_kind()
 
     def place(self, layer: Layer, position: tuple[float, ...]) -> None:
@@ -146,6 +150,8 @@ class TargetPicker(QWidget):
         """Say why nothing can be asked about an image, or nothing."""
         if self.kind == REGION and self._lost:
             return "The layer with the region was removed: choose another one."
+        if self.kind == REGION and self.layer is None and self._layers:
+            return "Choose the layer with the region."
         if self.kind == REGION and self.layer is None:
             return "There is no region: add a Labels or Shapes layer and mark one."
         if self.kind == POINT and (self._point is None or self._point[0] != image):
@@ -195,12 +201,21 @@ class TargetPicker(QWidget):
         removed = before is not None and before not in self._layers
         self._lost = bool(self._layers) and self.kind == REGION and (removed or self._lost)
         self._box.clear()
-        self._box.addItems([layer.name for layer in self._layers])
-        row = self._layers.index(before) if before in self._layers else len(self._layers) - 1
-        self._box.setCurrentIndex(-1 if self._lost else row)
+        for row, layer in enumerate(self._layers):
+            self._box.addItem(_short(layer.name))
+            self._box.setItemData(row, layer.name, Qt.ItemDataRole.ToolTipRole)
+        self._box.setCurrentIndex(self._row(before))
         self._box.setEnabled(bool(self._layers))
         if removed and self.kind == REGION:
             self.changed.emit()
+
+    def _row(self, before: Layer | None) -> int:
+        """Return the row of what a person chose, or of the only layer that can be meant."""
+        own = [layer for layer in self._layers if not isinstance(layer.metadata.get(KEY), MaskInfo)]
+        if before in self._layers and (self._is_chosen or self.kind == REGION):
+            return self._layers.index(before)
+        self._is_chosen = False
+        return self._layers.index(own[0]) if len(own) == 1 and not self._lost else -1
 
     def _region(self, place: Place) -> Region:
         try:
@@ -215,7 +230,7 @@ class TargetPicker(QWidget):
             ) from error
 
     def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
-        self._lost = False
+        self._lost, self._is_chosen = False, True
         self.changed.emit()
 
     def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
@@ -255,6 +270,11 @@ class TargetPicker(QWidget):
         """Whether a click does nothing else: no brush, no shape in the making."""
         active = self._viewer.layers.selection.active
         return active is None or str(getattr(active, "mode", "none")) in _HAND
+
+
+def _short(name: str) -> str:
+    """Leave the middle out: names of masks begin alike, and so do those of their slices."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 :]}"
 
 
 def _check_inside(point: Point, image: Layer) -> None:
