@@ -120,9 +120,9 @@ class ExplainWidget(Dock):
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
-        for widget in (self.button, self.work, self.status, self.shown, self._buttons):
+        answer = self.button, self.work, self.status, self.shown
+        for widget in (*answer, self._buttons, self.choices):
             layout.addWidget(widget)
-        layout.addWidget(self.choices)
         layout.addStretch(1)
         self.scroll(inner)
 
@@ -240,11 +240,10 @@ class ExplainWidget(Dock):
         if not (self._is_following or self.isVisible()):
             return
         self.models.turn_to(drawn_by(mask))
-        model = self.models.model
-        if model is None:
+        if self.models.model is None:
             return
         try:
-            value = class_in(model, mask)
+            value = class_in(self.models.model, mask)
         except ModelError as error:
             self.status.say_end(End.FAILED, str(error))
             return
