@@ -42,8 +42,12 @@ def save_mask(path: Path, labels: Labels, scheme: LabelScheme) -> None:
         raise WriteError(
             f"'{path}' can't hold this mask: save a single mask as .png or .tif, a volume as .tif."
         )
-    encode = _palette_png if suffix == ".png" else _palette_tiff
-    write_atomically(path, encode(labels, scheme))
+    write_atomically(path, encode_mask(labels, scheme, suffix))
+
+
+def encode_mask(labels: Labels, scheme: LabelScheme, suffix: str) -> bytes:
+    """Return the file that `save_mask` writes: a PNG for ``.png``, else a TIFF."""
+    return _palette_png(labels, scheme) if suffix == ".png" else _palette_tiff(labels, scheme)
 
 
 def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
@@ -185,7 +189,7 @@ def _palette_png(labels: Labels, scheme: LabelScheme) -> bytes:
     picture = Image.fromarray(np.ascontiguousarray(labels))
     picture.putpalette(_padded(scheme).tobytes())
     file = BytesIO()
-    picture.save(file, format="PNG")
+    picture.save(file, format="PNG", compress_level=3)  # half the time of 6 for a few bytes more
     return file.getvalue()
 
 

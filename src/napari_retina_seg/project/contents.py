@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
+from napari_retina_seg.io import masks
 from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.project.drawing import Drawing
 
@@ -30,28 +31,8 @@ _NEVER = (1980, 1, 1, 0, 0, 0)  # the first date that ZIP knows: a real one woul
 
 def encode_mask(labels: Labels, scheme: LabelScheme) -> tuple[bytes, str]:
     """Return a PNG with the scheme's colours, or a multi-page TIFF of a volume, and its suffix."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(scheme)] = scheme.palette
-    file = BytesIO()
-    if labels.ndim == 3:
-        import tifffile
-
-        colormap = palette.T.astype(np.uint16) * 257
-        tifffile.imwrite(
-            file,
-            labels,
-            photometric="palette",
-            colormap=colormap,
-            compression="zlib",
-            metadata={"axes": "ZYX"},
-        )
-        return file.getvalue(), ".tif"
-    from PIL import Image
-
-    picture = Image.fromarray(np.ascontiguousarray(labels))
-    picture.putpalette(palette.tobytes())
-    picture.save(file, format="PNG", compress_level=3)  # half the time of 6 for a few bytes more
-    return file.getvalue(), ".png"
+    suffix = ".tif" if labels.ndim == 3 else ".png"
+    return masks.encode_mask(labels, scheme, suffix), suffix
 
 
 def decode_mask(content: bytes, path: Path) -> Labels:
