@@ -31,6 +31,7 @@ from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.engine.frozen import freeze_halves
 from napari_retina_seg.engine.places import Place, cut, find_places
 from napari_retina_seg.engine.predict import load_network, load_predictor
 from napari_retina_seg.engine.sanity import randomise_from_top
@@ -137,7 +138,9 @@ def maps_of(model: ModelFolder, case: Case) -> dict[str, Array]:
 
 def run(network: Any, model: ModelFolder, case: Case, place: Place) -> Activations:
     multiple = model.spec.architecture.multiple
-    return finish(forward(cut(network, place.layer), case.pixels, multiple, CancelToken()))
+    return finish(
+        forward(freeze_halves(cut(network, place.layer)), case.pixels, multiple, CancelToken())
+    )
 
 
 def drawn(model: ModelFolder, pixels: Array) -> npt.NDArray[np.uint8]:

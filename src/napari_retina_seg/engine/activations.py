@@ -12,28 +12,30 @@ import numpy.typing as npt
 from napari_retina_seg.core.pixels import resize
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple
-from napari_retina_seg.engine.places import Halves
-from napari_retina_seg.engine.predict import ENGINE_LOCK, import_tensorflow, passes
+from napari_retina_seg.engine.frozen import FrozenHalves
+from napari_retina_seg.engine.predict import ENGINE_LOCK, passes
 
 Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """What one pass left: a tape from the activations to the logits."""
+    """What one pass left, and the way back."""
 
     tile: Tile
-    tape: Any
-    activations: Any
-    logits: Any
+    halves: FrozenHalves
+    crossing: tuple[Any, ...]  # tensors behind the cut, the layer's activations first
+    logits: Array
+
+    @property
+    def activations(self) -> Array:
+        """``(cell rows, cell columns, channels)``."""
+        return np.asarray(self.crossing[0][0])
 
     def gradient(self, weights: Array) -> Array:
         """Return ``(cell rows, cell columns, channels)`` of the logits' weighted sum."""
-        tf = import_tensorflow()
         with ENGINE_LOCK:
-            gradient = self.tape.gradient(
-                self.logits, self.activations, output_gradients=tf.constant(weights[np.newaxis])
-            )
+            gradient = self.halves.backward(self.crossing, weights[np.newaxis])
         return np.asarray(gradient[0], np.float32)
 
 
@@ -96,13 +98,13 @@ class Activations:
 
 
 def forward(
-    halves: Halves, tensor: Array, multiple: tuple[int, int], token: CancelToken
+    halves: FrozenHalves, tensor: Array, multiple: tuple[int, int], token: CancelToken
 ) -> Generator[Progress, None, Activations]:
     """Run a cut network over an input of any size, in tiles if it is large.
 
     Parameters
     ----------
-    halves : Halves
+    halves : FrozenHalves
         The network.
     tensor : array
         ``(rows, columns, channels)``.
@@ -119,7 +121,7 @@ def forward(
     Returns
     -------
     Activations
-        With a tape that is kept as long as they are.
+        With what the way back needs, which is kept as long as they are.
     """
     padded = pad_to_multiple(tensor, multiple)
     grid = padded.shape[0], padded.shape[1]
@@ -130,33 +132,20 @@ def forward(
             yield Progress(done, len(tiles), f"Tile {done + 1} of {len(tiles)}")
         token.raise_if_cancelled()
         pieces.append(_run(halves, padded[tile.rows, tile.columns], tile))
-    logits = _blend(pieces, [np.asarray(piece.logits[0]) for piece in pieces], grid, (1, 1))
+    logits = _blend(pieces, [piece.logits for piece in pieces], grid, (1, 1))
     if logits.shape[-1] == 1:
         logits = np.concatenate([-logits, logits], axis=-1)
-    first = pieces[0]
-    stride = (
-        first.tile.weight.shape[0] // first.activations.shape[1],
-        first.tile.weight.shape[1] // first.activations.shape[2],
-    )
-    cells = _blend(pieces, [np.asarray(piece.activations[0]) for piece in pieces], grid, stride)
+    pixels, first = pieces[0].tile.weight.shape, pieces[0].activations.shape
+    stride = pixels[0] // first[0], pixels[1] // first[1]
+    cells = _blend(pieces, [piece.activations for piece in pieces], grid, stride)
     rows, columns = tensor.shape[:2]
     return Activations(cells, logits[:rows, :columns], grid, tuple(pieces))
 
 
-def _run(halves: Halves, pixels: Array, tile: Tile) -> _Piece:
-    tf = import_tensorflow()
-    import keras
-
+def _run(halves: FrozenHalves, pixels: Array, tile: Tile) -> _Piece:
     with ENGINE_LOCK:
-        # Of a single output Keras makes a bare tensor.
-        crossing = keras.tree.flatten(
-            halves.first([tf.constant(pixels[np.newaxis])], training=False)
-        )
-        tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
-        with tape:
-            tape.watch(crossing[0])
-            logits = halves.second(crossing, training=False)
-    return _Piece(tile, tape, crossing[0], logits)
+        crossing, logits = halves.forward(pixels[np.newaxis])
+    return _Piece(tile, halves, crossing, np.asarray(logits[0]))
 
 
 def _blend(

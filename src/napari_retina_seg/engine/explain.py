@@ -25,7 +25,8 @@ from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.target import Region, WholeClass, check_target, locate, weigh
 from napari_retina_seg.engine.activations import Activations, forward
 from napari_retina_seg.engine.decode import decode
-from napari_retina_seg.engine.places import Halves, Place, cut, find_places
+from napari_retina_seg.engine.frozen import FrozenHalves, freeze_halves
+from napari_retina_seg.engine.places import Place, cut, find_places
 from napari_retina_seg.engine.predict import ENGINE_LOCK, check_fit, load_network
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
 from napari_retina_seg.models.spec import ModelSpec
@@ -352,8 +353,8 @@ def _opened(path: Path, spec_json: str) -> _Opened:
 
 
 @lru_cache(maxsize=4)
-def _halves(opened: _Opened, layer: str) -> Halves:
-    return cut(opened.network, layer)
+def _halves(opened: _Opened, layer: str) -> FrozenHalves:
+    return freeze_halves(cut(opened.network, layer))
 
 
 def _recommended(places: Sequence[Place]) -> Place:

@@ -22,6 +22,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
 from napari_retina_seg.engine.decode import PlaneResult, decode
+from napari_retina_seg.engine.frozen import freeze_network
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
 from napari_retina_seg.models.spec import ModelSpec
 
@@ -220,7 +221,7 @@ def load_predictor(model: ModelFolder) -> Predictor:
 @lru_cache(maxsize=4)
 def _load(path: Path, spec_json: str) -> Predictor:
     model = ModelFolder(path, ModelSpec.model_validate_json(spec_json))
-    return Predictor(model, _freeze(load_network(model)))
+    return Predictor(model, freeze_network(load_network(model)))
 
 
 def load_network(model: ModelFolder) -> Any:
@@ -259,20 +260,6 @@ def load_network(model: ModelFolder) -> Any:
     finally:
         keras.config.set_dtype_policy(policy)
     return network
-
-
-def _freeze(network: Any) -> Any:
-    """Turn a network's variables into constants, which lets TensorFlow fold and fuse layers."""
-    tf = import_tensorflow()
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    channels = network.inputs[0].shape[-1]
-    signature = tf.TensorSpec((1, None, None, channels), tf.float32)
-    graph = tf.function(lambda image: network(image, training=False), input_signature=[signature])
-    frozen = convert_variables_to_constants_v2(graph.get_concrete_function())
-    return lambda image: frozen(tf.constant(image))[0].numpy()
 
 
 def describe_device() -> Device:
