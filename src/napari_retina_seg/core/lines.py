@@ -1,0 +1,65 @@
+"""Boundary lines that a person moves, and the mask that is drawn between them.
+
+Heights are as in `surfaces`: float32 rows of shape ``(boundaries, columns)``, ordered down each
+column. A column that is NaN has no layers; neither line nor mask is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.surfaces import Heights, from_labels, to_labels
+
+
+def draw(heights: Heights, rows: int) -> npt.NDArray[np.uint8]:
+    """Draw the mask between ordered boundaries, nothing where there are none.
+
+    Parameters
+    ----------
+    heights : array
+        ``(boundaries, columns)`` in px; NaN where a column has no layers.
+    rows : int
+        Rows of the mask.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` uint8; layer ``k`` lies between boundaries ``k`` and ``k + 1``.
+    """
+    seen = ~np.isnan(heights).any(axis=0)
+    labels = np.zeros((rows, heights.shape[1]), np.uint8)
+    labels[:, seen] = to_labels(heights[:, seen], rows)
+    return labels
+
+
+def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
+    """Make lines say what a mask shows, keeping what they know better than pixels do.
+
+    Columns whose mask the lines redraw exactly keep their heights, which lie between pixels; all
+    others are read anew from the mask.
+
+    Parameters
+    ----------
+    heights : array
+        ``(…, boundaries, columns)`` in px: the last known lines, perhaps older than the mask. All
+        NaN if none are known.
+    labels : array
+        ``(…, rows, columns)`` class values; the leading axes are those of the heights.
+
+    Returns
+    -------
+    array
+        float32 of the heights' shape. Where layers are out of order or have gaps, which lines
+        can't say, each keeps its thickness.
+    """
+    if heights.ndim > 2:
+        planes = [reconcile(*plane) for plane in zip(heights, labels, strict=True)]
+        return np.stack(planes) if planes else heights.astype(np.float32)
+    result = heights.astype(np.float32)
+    differs = (draw(result, len(labels)) != labels).any(axis=0)
+    if differs.any():
+        result[:, differs] = from_labels(labels[:, differs], len(heights))
+    return result

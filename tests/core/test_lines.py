@@ -1,0 +1,54 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_retina_seg.core.lines import draw, reconcile
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+
+ROWS = 40
+
+
+@st.composite
+def ordered_heights(draw: st.DrawFn, boundaries: int = 4, columns: int = 12) -> np.ndarray:
+    """Ordered lines with columns that have none."""
+    values = hnp.arrays(np.float32, (boundaries, columns), elements=st.floats(0, ROWS, width=32))
+    heights = np.sort(draw(values), axis=0)
+    heights[:, draw(hnp.arrays(bool, columns, elements=st.booleans()))] = np.nan
+    return heights
+
+
+@given(ordered_heights())
+def test_lines_that_draw_their_mask_are_kept_to_the_bit(heights: np.ndarray) -> None:
+    np.testing.assert_array_equal(reconcile(heights, draw(heights, ROWS)), heights)
+
+
+@given(ordered_heights(), ordered_heights())
+def test_lines_are_read_anew_only_where_the_mask_changed(
+    heights: np.ndarray, others: np.ndarray
+) -> None:
+    labels = draw(others, ROWS)
+    labels[:, ::2] = draw(heights, ROWS)[:, ::2]
+    result = reconcile(heights, labels)
+    np.testing.assert_array_equal(draw(result, ROWS), labels)
+    np.testing.assert_array_equal(result[:, ::2], heights[:, ::2])
+
+
+def test_lines_nobody_knows_are_read_from_the_mask_of_each_slice() -> None:
+    phantom = phantom_volume(slices=3, rows=96, columns=64)
+    lines = reconcile(np.full_like(phantom.heights, np.nan), phantom.labels)
+    for height, labels in zip(lines, phantom.labels, strict=True):
+        np.testing.assert_array_equal(draw(height, 96), labels)
+    np.testing.assert_array_equal(reconcile(phantom.heights, phantom.labels), phantom.heights)
+
+
+def test_layers_out_of_order_keep_their_thickness() -> None:
+    phantom = phantom_bscan(rows=96, columns=64)
+    labels = phantom.labels.copy()
+    labels[0, 5] = 3  # a speck in the vitreous
+    lines = reconcile(phantom.heights, labels)
+    thickness = np.diff(lines[:, 5])
+    np.testing.assert_array_equal(
+        thickness, [(labels[:, 5] == k).sum() for k in range(1, len(lines))]
+    )
+    np.testing.assert_array_equal(np.delete(lines, 5, 1), np.delete(phantom.heights, 5, 1))
