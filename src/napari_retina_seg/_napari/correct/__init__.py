@@ -1,0 +1,1 @@
+"""The Correct dock, and what it changes masks with."""
