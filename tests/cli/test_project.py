@@ -225,3 +225,16 @@ def test_help_brings_in_no_database():
         )
         assert done.returncode == 0, done.stderr
         assert "Usage" in done.stdout
+
+
+def test_a_model_goes_over_what_nobody_has_worked_on(run, project, mask, oct_model):
+    run("project", "attach", project, "p1_a", mask, "--author", "Eve")
+    arguments = ("project", "predict", project, "--model", oct_model.path, "--author", "Ann")
+    first = run(*arguments)
+    assert first.exit_code == 0, first.output
+    assert "2 predicted, 0 had it already, 0 failed." in first.stdout
+    assert "1 predicted, 2 had it already" in run(*arguments, "--all").stdout
+    (project.parent / "scans" / "p2_a.png").unlink()
+    assert run("project", "predict", project, "--model", "no-such").exit_code != 0
+    history = json.loads(run("project", "history", project, "p2_a", "--json").stdout)
+    assert [version["model"] for version in history] == ["tiny-oct"]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
+from napari_retina_seg.cli.batch import choose_model
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
 
@@ -95,6 +96,46 @@ def add_command(
     failures = f", {failed} failed" if failed else ""
     typer.echo(f"{len(added.images)} added{known}{failures}.")
     if failed:
+        raise typer.Exit(1)
+
+
+@app.command("predict")
+def predict_command(
+    folder: Folder,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", "-m", help="Name of a model (see 'models') or path of a model folder."
+        ),
+    ],
+    author: Author,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also images that a person has worked on.")
+    ] = False,
+) -> None:
+    """Run a model over the images that nobody has worked on yet, and keep what it draws.
+
+    Images that have its prediction already are left out.
+    """
+    chosen = choose_model(model)
+    from napari_retina_seg.project.predicting import predict_images
+    from napari_retina_seg.project.states import State
+    from napari_retina_seg.project.values import Filters
+
+    wanted = Filters() if every else Filters(states=frozenset({State.UNREVIEWED}))
+    with _open(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        image_ids = [image.id for image in project.images(wanted)]
+        bar.begin("Starting TensorFlow")
+        start_engine()
+        job = predict_images(project, chosen, image_ids, reviewed=every, token=token)
+        done = bar.walk(job, "Predicting")
+    for sentence in (*done.remarks, *done.problems):
+        say(sentence)
+    typer.echo(
+        f"{len(done.image_ids)} predicted, {len(done.skipped)} had it already,"
+        f" {len(done.problems)} failed."
+    )
+    if done.problems:
         raise typer.Exit(1)
 
 

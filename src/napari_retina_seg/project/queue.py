@@ -114,9 +114,10 @@ def lease_value(row: LeaseRow) -> Lease:
     return Lease(row.image_id, row.holder, row.program, row.expires)
 
 
-def all_images(store: Store) -> Iterator[ProjectImage]:
-    """Go through all images, a page at a time."""
-    page = list_images(store, Filters(), Order.ADDED, None, None, 500)
+def all_images(store: Store, filters: Filters | None = None) -> Iterator[ProjectImage]:
+    """Go through all images, or those that are wanted, a page at a time."""
+    filters = filters or Filters()
+    page = list_images(store, filters, Order.ADDED, None, None, 500)
     while page:
         yield from page
-        page = list_images(store, Filters(), Order.ADDED, page[-1].id, None, 500)
+        page = list_images(store, filters, Order.ADDED, page[-1].id, None, 500)

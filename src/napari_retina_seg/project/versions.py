@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
+from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.changes import find_change
@@ -157,11 +158,7 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
         If it does not fit the image or the project's scheme, or nothing can be written.
     """
     store.database.check_writable()
-    if segmentation.scheme != store.scheme:
-        raise ProjectError(
-            f"The model '{segmentation.provenance.model}' draws '{segmentation.scheme.name}', the"
-            f" masks of this project are '{store.scheme.name}': choose a model that draws them."
-        )
+    check_model(segmentation.provenance.model, segmentation.scheme, store.scheme)
     drawing = Drawing(segmentation.labels, segmentation.boundaries)
     with store.database.reading() as session:
         image = image_row(session, image_id)
@@ -184,6 +181,15 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
         session.add(row)
         session.flush()
         return version_value(row)
+
+
+def check_model(name: str, drawn: LabelScheme, wanted: LabelScheme) -> None:
+    """Raise `ProjectError` if a model draws other classes than a project's masks hold."""
+    if drawn != wanted:
+        raise ProjectError(
+            f"The model '{name}' draws '{drawn.name}', the masks of this project are"
+            f" '{wanted.name}': choose a model that draws them."
+        )
 
 
 def _add(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -134,6 +134,10 @@ class ProjectView:
             At most so many.
         """
         return queue.list_images(self._store, filters or Filters(), order, after, before, limit)
+
+    def images(self, filters: Filters | None = None) -> Iterator[ProjectImage]:
+        """Go through all images, or those that are wanted, in the order of adding."""
+        return queue.all_images(self._store, filters)
 
     def status(self) -> Status:
         """Count images by state, and list who works on what."""

@@ -1,0 +1,163 @@
+"""Running a model over the images of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.engine.predict import segment
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.values import Kind, ProjectImage
+from napari_retina_seg.project.versions import check_model
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of the images that a model was to be run over.
+
+    Attributes
+    ----------
+    image_ids : tuple of int
+        That have a new prediction.
+    skipped : tuple of int
+        That a person has worked on, or that have this model's prediction already.
+    problems : tuple of str
+        A sentence for each image that could not be read or segmented.
+    remarks : tuple of str
+        A sentence for each prediction that is odd.
+    """
+
+    image_ids: tuple[int, ...]
+    skipped: tuple[int, ...]
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def predict_images(
+    project: Project,
+    model: ModelFolder,
+    image_ids: Sequence[int],
+    *,
+    reviewed: bool = False,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Predicted]:
+    """Run a model over images and keep what it draws, with probabilities; long work.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    model : ModelFolder
+        With which model.
+    image_ids : sequence of int
+        Of which images. Those that have the same model's prediction already are skipped.
+    reviewed : bool
+        Do those too that a person has worked on; what persons made stays as it is.
+    token : CancelToken, optional
+        Stops it before the next image, slice or tile; predictions that were kept stay.
+
+    Yields
+    ------
+    Progress
+        Images that are done, of all, and what is being done.
+
+    Returns
+    -------
+    Predicted
+        One image that can't be segmented does not stop the others.
+
+    Raises
+    ------
+    ProjectError
+        If the model draws other classes, or the project can't be written.
+    ModelError
+        If the model is broken.
+    Cancelled
+        If the token said so.
+    """
+    token = token or CancelToken()
+    check_model(model.name, model.spec.scheme, project.scheme)
+    model.check_weights()
+    run = _Run(project, model, reviewed, token)
+    for done, image_id in enumerate(image_ids):
+        image = project.image(image_id)
+        yield Progress(done, len(image_ids), image.name)
+        try:
+            yield from _within(run.predict(image), done, len(image_ids), image.name)
+        except Cancelled:
+            raise Cancelled(
+                f"Cancelled after {done} of {len(image_ids)} images: what was drawn until then is"
+                " kept."
+            ) from None
+    yield Progress(len(image_ids), len(image_ids), "Done")
+    return Predicted(
+        tuple(run.image_ids), tuple(run.skipped), tuple(run.problems), tuple(run.remarks)
+    )
+
+
+@dataclass
+class _Run:
+    """A model on its way through the images, and what has become of them so far."""
+
+    project: Project
+    model: ModelFolder
+    reviewed: bool
+    token: CancelToken
+    image_ids: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def predict(self, image: ProjectImage) -> Generator[Progress, None, None]:
+        self.token.raise_if_cancelled()
+        if not self._is_due(image):
+            self.skipped.append(image.id)
+            return
+        try:
+            pixels = self.project.read_image(image.id)
+            job = segment(pixels, self.model, probabilities=True, token=self.token)
+            segmentation = yield from job
+        except Cancelled:
+            raise
+        except (RetinaSegError, OSError, MemoryError) as error:
+            self.problems.append(_sentence(image, error))
+            return
+        # Somebody may have begun to work on it meanwhile, and does not wait for a prediction.
+        if not self._is_due(self.project.image(image.id)):
+            self.skipped.append(image.id)
+            return
+        self.project.add_prediction(image.id, segmentation)
+        self.image_ids.append(image.id)
+        if segmentation.remark:
+            self.remarks.append(f"'{image.name}': {segmentation.remark}")
+
+    def _is_due(self, image: ProjectImage) -> bool:
+        if image.state is not State.UNREVIEWED and not self.reviewed:
+            return False
+        return not any(
+            version.kind is Kind.PREDICTION
+            and version.model == self.model.name
+            and version.weights_sha256 == self.model.spec.weights_sha256
+            for version in self.project.history(image.id)
+        )
+
+
+def _within(
+    job: Generator[Progress, None, None], done: int, total: int, name: str
+) -> Generator[Progress, None, None]:
+    """Tell of an image's own steps while the images are what is counted."""
+    for step in job:
+        said = "" if step.message in ("", name) else f": {step.message}"
+        yield Progress(done, total, f"{name}{said}")
+
+
+def _sentence(image: ProjectImage, error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"'{image.name}' needs more memory than there is: close other programs."
+    if isinstance(error, OSError):
+        return f"'{image.name}' can't be read: {error.strerror or error}."
+    return str(error) if f"'{image.name}'" in str(error) else f"'{image.name}': {error}"

@@ -1,0 +1,97 @@
+"""A model over a project: what it draws is kept, what people did stays, bad images are told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import tiny_model, write_png
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.predicting import predict_images
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.values import Kind
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> ModelFolder:
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny-oct", Modality.OCT)
+
+
+@pytest.fixture
+def scans(ann, tmp_path: Path):
+    """Add three B-scans."""
+    paths = [tmp_path / f"scan{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        write_png(path, phantom_bscan(number, 64, 96).image.pixels)
+    return finish(ann.add_images(paths)).images
+
+
+def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
+    ids = [scan.id for scan in scans]
+    job = predict_images(ann, model, ids)
+    steps = []
+    while True:
+        try:
+            steps.append(next(job))
+        except StopIteration as end:
+            done = end.value
+            break
+    assert done.image_ids == tuple(ids)
+    assert (done.skipped, done.problems) == ((), ())
+    assert [steps[0].done, steps[-1].done, steps[-1].total] == [0, 3, 3]
+    for scan in scans:
+        (version,) = ann.history(scan.id)
+        assert (version.kind, version.model) == (Kind.PREDICTION, "tiny-oct")
+        assert ann.image(scan.id).uncertainty == version.uncertainty > 0
+        drawing = ann.drawing(scan.id, version.number)
+        assert drawing.boundaries is not None
+        probabilities = ann.probabilities(scan.id, version.number)
+        assert probabilities.shape == (8, 64, 96)
+        assert ann.truth(scan.id) is None
+    again = finish(predict_images(ann, model, ids))
+    assert (again.image_ids, again.skipped) == ((), tuple(ids))
+
+
+def test_what_a_person_has_begun_is_left_alone_unless_it_is_asked_for(ann, scans, model):
+    mask = Drawing(np.zeros((64, 96), np.uint8))
+    ann.save_version(scans[0].id, mask, Action.CORRECT)
+    ids = [scan.id for scan in scans]
+    assert finish(predict_images(ann, model, ids)).skipped == (scans[0].id,)
+    everything = finish(predict_images(ann, model, ids, reviewed=True))
+    assert everything.image_ids == (scans[0].id,)
+    assert ann.truth(scans[0].id).number == 1
+
+
+def test_bad_images_are_told_and_the_rest_goes_on(ann, scans, model, tmp_path):
+    scans[0].path.unlink()
+    scans[1].path.write_bytes(scans[2].path.read_bytes())
+    write_png(tmp_path / "blank.png", np.zeros((64, 96), np.uint8))
+    blank = finish(ann.add_images([tmp_path / "blank.png"])).images
+    done = finish(predict_images(ann, model, [image.id for image in (*scans, *blank)]))
+    assert done.image_ids == (scans[2].id,)
+    told = dict(zip(("scan0", "scan1", "blank"), done.problems, strict=True))
+    assert "is no longer at" in told["scan0"]
+    assert "was changed since" in told["scan1"]
+    assert all(f"'{name}'" in sentence or name in sentence for name, sentence in told.items())
+
+
+def test_cancelling_keeps_what_is_done(ann, scans, model):
+    token = CancelToken()
+    job = predict_images(ann, model, [scan.id for scan in scans], token=token)
+    while next(job).done == 0:
+        pass
+    token.cancel()
+    with pytest.raises(Cancelled, match="after 1 of 3 images"):
+        finish(job)
+    assert [len(ann.history(scan.id)) for scan in scans] == [1, 0, 0]
+
+
+def test_a_model_of_other_classes_is_refused_before_the_work(ann, scans, tmp_path):
+    other = tiny_model(tmp_path / "tiny-fundus", Modality.FUNDUS)
+    with pytest.raises(ProjectError, match="choose a model that draws them"):
+        finish(predict_images(ann, other, [scan.id for scan in scans]))
