@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_retina_seg.core.errors import RetinaSegError
 
@@ -84,17 +84,21 @@ def lock(layer: Labels, values: Iterable[int]) -> None:
     values : iterable of int
         Class values; 0 keeps background from being painted at all.
     """
-    locked = frozenset(values)
-    if locked:
-        setattr(layer, _PAINTED_BY, _Guard(layer, locked))
-    else:
-        vars(layer).pop(_PAINTED_BY, None)
+    chosen, own = frozenset(values), vars(plain(layer))
+    own.pop(_PAINTED_BY, None)
+    if chosen:
+        own[_PAINTED_BY] = _Guard(plain(layer), chosen)
 
 
 def locked(layer: Labels) -> frozenset[int]:
     """Return the classes of a mask that nothing paints over."""
-    guard = vars(layer).get(_PAINTED_BY)
+    guard = vars(plain(layer)).get(_PAINTED_BY)
     return guard.values if isinstance(guard, _Guard) else frozenset()
+
+
+def plain(layer: Layer) -> Layer:
+    """Return a layer itself, where napari hands plugins a stand-in for it."""
+    return getattr(layer, "__wrapped__", layer)
 
 
 def is_locked(layer: Labels, labels: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:

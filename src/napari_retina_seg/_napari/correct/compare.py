@@ -1,0 +1,77 @@
+"""Where a mask differs from another one, in colours, and gone at a key."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_retina_seg._napari.correct.companions import Kind, companion, mask_of, show_companion
+from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER, difference
+from napari_retina_seg.core.errors import RetinaSegError
+
+# Blue and red, and what is both at once; told apart by colour-blind eyes.
+COLORS = {MISSED: "#1f6fff", EXTRA: "#ff3b30", OTHER: "#c44dff"}
+
+
+def show_difference(
+    viewer: ViewerModel,
+    layer: Labels,
+    other_labels: npt.NDArray[np.integer],
+    name: str,
+    value: int | None = None,
+) -> Labels:
+    """Show where another mask differs from one that is taken for the truth.
+
+    Parameters
+    ----------
+    layer : Labels
+        The mask that is right: what the other one lacks is blue, what it has too much is red.
+    other_labels : array
+        Class values on the same grid; leading axes of length 1 don't matter.
+    name : str
+        What the other mask is, in words.
+    value : int, optional
+        The class that is asked about; by default all, and what is another class is violet.
+
+    Returns
+    -------
+    Labels
+        The layer of the difference; `blink` hides and shows it.
+
+    Raises
+    ------
+    RetinaSegError
+        If the grids differ.
+    """
+    truth = np.asarray(layer.data)
+    own, others = truth.shape[-other_labels.ndim :], other_labels.shape
+    if own != others or truth.size != other_labels.size:
+        raise RetinaSegError(
+            f"'{layer.name}' has the shape {truth.shape} and {name} {others}: compare masks of one"
+            " image."
+        )
+    found = difference(truth, other_labels.reshape(truth.shape), value)
+    shown = show_companion(viewer, layer, Kind.DIFFERENCE, found, COLORS)
+    shown.name = f"{layer.name} · difference to {name}"
+    shown.opacity = 1.0
+    shown.editable = False
+    return shown
+
+
+def blink(viewer: ViewerModel) -> bool:
+    """Hide the difference that is shown, or show it again; the key.
+
+    Returns
+    -------
+    bool
+        Whether there is one.
+    """
+    active = viewer.layers.selection.active
+    mask = mask_of(active) or active
+    shown = companion(viewer, mask, Kind.DIFFERENCE) if isinstance(mask, Labels) else None
+    if shown is None:
+        return False
+    shown.visible = not shown.visible
+    return True
