@@ -13,7 +13,7 @@ from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import MASK_COUNTS, Action, Reading, State
+from napari_retina_seg.project.states import MASK_COUNTS, REFUSALS, Action, Reading, State
 from napari_retina_seg.project.values import Kind
 
 PEOPLE = ("Ann", "Bob", "Carl")
@@ -61,7 +61,7 @@ def act(project, image, action, ago, seed):
         return project.assign_second_reader(image, "Bob")
     if action is Action.ACCEPT:
         return project.accept(image)
-    if action is Action.REFUSE:
+    if action in REFUSALS:
         return project.mark_ungradable(image, "blurred")
     if action is Action.REOPEN:
         return project.reopen(image, parent)
@@ -80,6 +80,9 @@ def everything(projects, image):
 def check_truth(projects, image):
     dora = projects["Dora"]  # who does nothing, and so is no second reader
     state, truth = dora.image(image).state, dora.truth(image)
+    if truth is None and state is State.SECOND_READ:  # the first reader could not grade it
+        assert any(version.state is State.UNGRADABLE for version in dora.history(image))
+        return
     assert (truth is None) == (state not in MASK_COUNTS)
     if truth is not None:
         assert truth.kind is Kind.HUMAN
@@ -94,9 +97,11 @@ def check_blindness(projects, image):
     for person, project in projects.items():
         seen = project.history(image)
         round_now, state = project.image(image).round, project.image(image).state
+        adjudicated = any(one.reading is Reading.ADJUDICATION for one in seen)
+        ungradable = () if adjudicated else (State.UNGRADABLE,)
         for version in seen:
             under_way = version.reading is Reading.SECOND and version.round == round_now
-            if under_way and state in (State.CORRECTED, State.ACCEPTED):
+            if under_way and state in (State.CORRECTED, State.ACCEPTED, *ungradable):
                 assert version.author == person
                 others = {other.author for other in seen} - {person, None}
                 assert not others

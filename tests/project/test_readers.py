@@ -3,8 +3,9 @@
 import pytest
 
 from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import Filters, Kind
 
 
 @pytest.fixture
@@ -88,8 +89,9 @@ def test_there_is_one_second_reader(ann, bob, open_as, read_once, make):
     ann.assign_second_reader(read_once.id, "bob")  # who it is already
 
 
-def test_it_can_be_too_late_for_a_second_reader(ann, image):
-    ann.mark_ungradable(image.id, "blurred")
+def test_it_can_be_too_late_for_a_second_reader(ann, bob, image, make):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    bob.save_version(image.id, make.drawing(1), Action.SECOND_READ)
     with pytest.raises(ProjectError, match="reopen it before"):
         ann.assign_second_reader(image.id, "Bob")
 
@@ -112,3 +114,79 @@ def test_a_second_read_is_not_begun_with_the_first(ann, bob, image, make):
     ann.save_version(image.id, make.drawing(), Action.CORRECT)
     with pytest.raises(ProjectError, match="begins with the prediction or with nothing"):
         bob.save_version(image.id, make.drawing(1), Action.SECOND_READ, parent=1)
+
+
+def test_the_second_reader_can_t_grade_what_the_first_could(ann, bob, open_as, read_once):
+    version = bob.mark_ungradable(read_once.id, "blurred")
+    assert (version.state, version.author) == (State.UNGRADABLE, "Bob")
+    assert ann.image(read_once.id).state is State.SECOND_READ
+    assert version in ann.history(read_once.id)
+    assert ann.truth(read_once.id).author == "Ann"
+    open_as("Carl").mark_ungradable(read_once.id, "Bob is right")
+    assert ann.image(read_once.id).state is State.UNGRADABLE
+    assert ann.truth(read_once.id) is None
+
+
+def test_that_the_first_could_not_grade_it_is_hidden_until_the_second_has_tried(
+    ann, bob, image, make
+):
+    ann.assign_second_reader(image.id, "Bob")
+    ann.mark_ungradable(image.id, "dark")
+    assert (bob.image(image.id).state, bob.history(image.id)) == (State.CORRECTED, ())
+    bob.save_version(image.id, make.drawing(), Action.SECOND_READ)
+    assert bob.image(image.id).state is State.SECOND_READ
+    assert [version.author for version in bob.history(image.id)] == ["Ann", "Bob"]
+    assert bob.truth(image.id) is None
+
+
+def test_what_the_adjudicator_calls_ungradable_is_not_read_again(bob, open_as, read_once, make):
+    bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
+    open_as("Carl").mark_ungradable(read_once.id, "neither is right")
+    assert bob.image(read_once.id).state is State.UNGRADABLE
+    assert len(bob.history(read_once.id)) == 4
+    with pytest.raises(ProjectError, match="is ungradable: reopen it before"):
+        bob.save_version(read_once.id, make.drawing(1), Action.SECOND_READ)
+
+
+@pytest.fixture
+def four(ann, write_scan, make):
+    """Have Ann accept one, refuse one, correct one and leave one; Bob is to read all of them."""
+    paths = [write_scan(f"{number}.png", number) for number in range(1, 5)]
+    images = finish(ann.add_images(paths)).images
+    for image in images:
+        ann.add_prediction(image.id, make.prediction())
+        ann.assign_second_reader(image.id, "bob")
+    ann.accept(images[0].id)
+    ann.mark_ungradable(images[1].id, "dark")
+    ann.save_version(images[2].id, make.drawing(), Action.CORRECT, parent=1)
+    return images
+
+
+def found(project, **wanted):
+    return [image.name for image in project.queue(Filters(**wanted))]
+
+
+def test_no_filter_tells_the_second_reader_what_the_first_one_did(ann, bob, open_as, four):
+    for state in (State.ACCEPTED, State.UNGRADABLE):
+        assert found(bob, states=frozenset({state})) == []
+    assert found(bob, states=frozenset({State.CORRECTED})) == ["1", "2", "3"]
+    assert found(bob, states=frozenset({State.ACCEPTED, State.CORRECTED})) == ["1", "2", "3"]
+    assert found(bob, author="Ann") == []
+    for other in (ann, open_as("Carl")):
+        assert found(other, states=frozenset({State.ACCEPTED})) == ["1"]
+        assert found(other, states=frozenset({State.CORRECTED})) == ["3"]
+        assert found(other, author="Ann") == ["1", "2", "3"]
+
+
+def test_no_count_tells_it_either(ann, bob, four):
+    told = {state: number for state, number in bob.status().states.items() if number}
+    assert told == {State.UNREVIEWED: 1, State.CORRECTED: 3}
+    assert ann.status().states[State.ACCEPTED] == 1
+
+
+def test_the_queue_of_a_second_reader_is_paged_as_it_is_told(bob, four):
+    wanted = Filters(states=frozenset({State.CORRECTED}))
+    first = bob.queue(wanted, limit=1)
+    rest = bob.queue(wanted, after=first[0].id, limit=5)
+    assert [image.name for image in first + rest] == ["1", "2", "3"]
+    assert bob.queue(wanted, before=rest[-1].id, limit=5) == first + rest[:1]

@@ -5,7 +5,14 @@ from itertools import product
 import pytest
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.states import FINAL, TRANSITIONS, Action, State, next_state
+from napari_retina_seg.project.states import (
+    FINAL,
+    REFUSALS,
+    TRANSITIONS,
+    Action,
+    State,
+    next_state,
+)
 
 # How a new image is brought into a state: who does what. Carl adjudicates.
 WAYS = {
@@ -39,7 +46,7 @@ def newest(project, image):
     return human[-1].number if human else None
 
 
-@pytest.mark.parametrize(("state", "action"), list(product(State, Action)))
+@pytest.mark.parametrize(("state", "action"), list(product(State, set(Action) - REFUSALS)))
 def test_every_action_in_every_state(state, action, open_as, ann, image, make):
     ann.add_prediction(image.id, make.prediction())
     for author, step in WAYS[state]:
@@ -63,6 +70,33 @@ def test_every_action_in_every_state(state, action, open_as, ann, image, make):
     assert ann.history(image.id)[: len(before)] == before
 
 
+# Who says so, and what the image is before; then what it is after. Bob is the second reader.
+REFUSED = {
+    ("Ann", State.UNREVIEWED): State.UNGRADABLE,
+    ("Ann", State.IN_PROGRESS): State.UNGRADABLE,
+    ("Ann", State.SECOND_READ): State.UNGRADABLE,
+    ("Bob", State.CORRECTED): State.SECOND_READ,
+    ("Bob", State.ACCEPTED): State.SECOND_READ,
+    ("Bob", State.UNGRADABLE): State.SECOND_READ,
+    ("Bob", State.SECOND_READ): State.UNGRADABLE,
+}
+
+
+@pytest.mark.parametrize(("person", "state"), list(product(("Ann", "Bob"), State)))
+def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, make):
+    ann.add_prediction(image.id, make.prediction())
+    ann.assign_second_reader(image.id, "Bob")
+    for author, step in WAYS[state]:
+        act(open_as(author), image, step, make, None)
+    if (person, state) not in REFUSED:
+        with pytest.raises(ProjectError, match="'scan' is"):
+            open_as(person).mark_ungradable(image.id, "too dark")
+        return
+    version = open_as(person).mark_ungradable(image.id, "too dark")
+    assert (version.state, version.reason) == (State.UNGRADABLE, "too dark")
+    assert ann.image(image.id).state is REFUSED[person, state]
+
+
 @pytest.mark.parametrize("state", State)
 def test_a_refusal_names_what_can_be_done(state):
     possible = {action for before, action in TRANSITIONS if before is state}
@@ -75,9 +109,10 @@ def test_a_refusal_names_what_can_be_done(state):
 
 
 def test_no_final_state_can_be_left_but_by_another_reader_or_by_reopening():
-    onward = {Action.REOPEN, Action.SECOND_DRAFT, Action.SECOND_READ} | {
+    onward = {Action.REOPEN, Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE} | {
         Action.ADJUDICATION_DRAFT,
         Action.ADJUDICATE,
+        Action.ADJUDICATE_REFUSE,
     }
     assert {action for state, action in TRANSITIONS if state in FINAL} == onward
 

@@ -72,7 +72,8 @@ def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[
 def find_truth(store: Store, image_id: int) -> Version | None:
     """Return the version that counts as truth, if people are done with the image.
 
-    The adjudicator's word counts before the first reader's; a prediction never does. Of two
+    The adjudicator's word counts before the first reader's; a prediction never does. What the
+    first reader could not grade has none until somebody adjudicates. Of two
     versions in conflict the one that was saved first counts until the image is reopened.
 
     Raises
@@ -87,7 +88,7 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         adjudicated = State(image.state) is State.ADJUDICATED
         reading = Reading.ADJUDICATION if adjudicated else Reading.FIRST
         row = newest_human(session, image, reading)
-        if row is None:
+        if row is None or row.mask is None:  # the first reader could not grade it
             return None
         check_visible(session, image, row, store.author)
         return version_value(row)

@@ -16,7 +16,7 @@ from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
 from napari_retina_seg.project.readers import assign_second_reader
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.states import REFUSALS, Action
 from napari_retina_seg.project.steps import Deed
 from napari_retina_seg.project.values import (
     Added,
@@ -131,7 +131,7 @@ class Project(ProjectView):
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
-        if action in (Action.ACCEPT, Action.REFUSE, Action.REOPEN):
+        if action in REFUSALS | {Action.ACCEPT, Action.REOPEN}:
             raise ProjectError(f"To {action} an image takes no drawing: use the call for that.")
         deed = Deed(action, self.author, parent, seconds, comment)
         return versions.save_drawing(self._store, image_id, drawing, deed)
@@ -175,7 +175,10 @@ class Project(ProjectView):
         return versions.accept(self._store, image_id, deed)
 
     def mark_ungradable(self, image_id: int, reason: str, *, seconds: float = 0) -> Version:
-        """Say that an image can't be graded, and why.
+        """Say that an image can't be graded, and why, as whoever this person is to the image.
+
+        That is its second reader, if this person was chosen or has begun to read it as such; its
+        adjudicator once it was read twice; its first reader otherwise.
 
         Raises
         ------

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project import autosaves
-from napari_retina_seg.project.readers import blinded_images
-from napari_retina_seg.project.states import State
+from napari_retina_seg.project.readers import blinded_images, blinded_to
+from napari_retina_seg.project.states import TOLD_AS_CORRECTED, State
 from napari_retina_seg.project.store import Store, image_value, now
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
 from napari_retina_seg.project.values import Filters, Lease, Order, ProjectImage, Status
@@ -26,11 +26,11 @@ def list_images(
     backwards = before is not None
     with store.database.reading() as session:
         anchor = None if start is None else session.get(ImageRow, start)
+        blind_to = blinded_to(session, store.author)
         rows: list[ImageRow] = []
         # A query for each state finds its rows in an index; one for all would sort them.
-        states: list[State | None] = [*filters.states] or [None]
-        for state in states:
-            query = _filtered(filters, state)
+        for condition in _told_states(filters.states, blind_to):
+            query = _filtered(filters, blind_to).where(condition)
             rows += _page(session, query, order, anchor, backwards, limit)
         rows.sort(key=_key(order), reverse=backwards)
         rows = rows[:limit]
@@ -39,12 +39,24 @@ def list_images(
     return tuple(reversed(images) if backwards else images)
 
 
-def _filtered(filters: Filters, state: State | None) -> _Query:
+def _told_states(
+    states: frozenset[State], blind_to: ColumnElement[bool]
+) -> Iterator[ColumnElement[bool]]:
+    """Find states as they are told to a person: a filter gives away nothing more."""
+    if not states:
+        yield true()
+    for state in states:
+        has_it = ImageRow.state == state.value
+        yield has_it & ~blind_to if state in TOLD_AS_CORRECTED else has_it
+    if State.CORRECTED in states:
+        for state in TOLD_AS_CORRECTED:
+            yield (ImageRow.state == state.value) & blind_to
+
+
+def _filtered(filters: Filters, blind_to: ColumnElement[bool]) -> _Query:
     query = select(ImageRow)
-    if state is not None:
-        query = query.where(ImageRow.state == state.value)
     if filters.author is not None:
-        query = query.where(ImageRow.author == filters.author)
+        query = query.where(ImageRow.author == filters.author, ~blind_to)
     if filters.patient is not None:
         query = query.where(ImageRow.patient == filters.patient)
     if filters.text:
@@ -94,9 +106,11 @@ def _key(order: Order) -> Callable[[ImageRow], tuple[float, int]]:
 def find_status(store: Store) -> Status:
     """Count what there is; see `Project.status`."""
     with store.database.reading() as session:
-        counts = session.execute(select(ImageRow.state, func.count()).group_by(ImageRow.state))
-        states = dict.fromkeys(State, 0)
-        states.update({State(state): number for state, number in counts})
+        states = _count(session, true())
+        hidden = _count(session, blinded_to(session, store.author))
+        for state in TOLD_AS_CORRECTED:
+            states[state] -= hidden[state]
+            states[State.CORRECTED] += hidden[state]
         conflicts = select(func.count()).select_from(ImageRow).where(ImageRow.conflict.is_(True))
         leases = select(LeaseRow).where(LeaseRow.expires > now()).order_by(LeaseRow.image_id)
         return Status(
@@ -107,6 +121,12 @@ def find_status(store: Store) -> Status:
             leases=tuple(map(lease_value, session.scalars(leases))),
             autosaves=autosaves.list_slots(session),
         )
+
+
+def _count(session: Session, condition: ColumnElement[bool]) -> dict[State, int]:
+    query = select(ImageRow.state, func.count()).where(condition).group_by(ImageRow.state)
+    found = {State(state): number for state, number in session.execute(query)}
+    return {state: found.get(state, 0) for state in State}
 
 
 def lease_value(row: LeaseRow) -> Lease:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
@@ -13,9 +13,11 @@ from napari_retina_seg.project.store import image_row, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
 from napari_retina_seg.project.values import Kind
 
-# Until the second read is final.
-_BLIND = frozenset({State.UNREVIEWED, State.IN_PROGRESS, State.CORRECTED, State.ACCEPTED})
-SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_READ})
+# Until the second read is final; what is ungradable may be so by the adjudicator's word, too.
+_BLIND = frozenset(
+    {State.UNREVIEWED, State.IN_PROGRESS, State.CORRECTED, State.ACCEPTED, State.UNGRADABLE}
+)
+SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE})
 
 
 def assign_second_reader(session: Session, image_id: int, reader: str) -> None:
@@ -34,7 +36,7 @@ def assign_second_reader(session: Session, image_id: int, reader: str) -> None:
 
 def check_second_reader(session: Session, image: ImageRow, reader: str) -> None:
     """Raise `ProjectError` if a person can't read an image a second time."""
-    if not _is_blind(image):
+    if not _is_blind(session, image):
         raise ProjectError(
             f"'{image.name}' is {image.state}: reopen it before somebody reads it once more."
         )
@@ -50,13 +52,20 @@ def check_second_reader(session: Session, image: ImageRow, reader: str) -> None:
 
 def check_turn(session: Session, image: ImageRow, action: Action, person: str) -> None:
     """Raise `ProjectError` if this person must not do this, whatever the image's state."""
-    second = session.get(SecondReaderRow, (image.id, image.round))
     if action in SECOND_ACTIONS:
         check_second_reader(session, image, person)
-    elif second is not None and same_person(second.reader, person) and _is_blind(image):
+    elif _is_second(session, image, person) and _is_blind(session, image):
         raise ProjectError(
             f"{person} is the second reader of '{image.name}', so somebody else must {action} it."
         )
+
+
+def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
+    """Return as whom a person calls an image ungradable: whose turn it is decides."""
+    if image.state == State.SECOND_READ:
+        return Action.ADJUDICATE_REFUSE
+    second = _is_second(session, image, person) and _is_blind(session, image)
+    return Action.SECOND_REFUSE if second else Action.REFUSE
 
 
 def newest_human(session: Session, image: ImageRow, reading: Reading) -> VersionRow | None:
@@ -78,13 +87,28 @@ def newest_human(session: Session, image: ImageRow, reading: Reading) -> Version
 
 def blinded_images(session: Session, images: Iterable[ImageRow], person: str) -> set[int]:
     """Return which images a person must not see the first reading of."""
-    blind = {image.id: image.round for image in images if _is_blind(image)}
-    query = select(SecondReaderRow).where(SecondReaderRow.image_id.in_(blind))
-    return {
-        row.image_id
-        for row in session.scalars(query)
-        if row.round == blind[row.image_id] and same_person(row.reader, person)
-    }
+    numbers = [image.id for image in images]
+    query = select(ImageRow.id).where(ImageRow.id.in_(numbers), blinded_to(session, person))
+    return set(session.scalars(query))
+
+
+def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
+    """Return the condition under which a person must not see an image's first reading."""
+    readers = session.scalars(select(SecondReaderRow.reader).distinct())
+    spellings = [reader for reader in readers if same_person(reader, person)]
+    if not spellings:
+        return false()
+    is_second = exists().where(
+        SecondReaderRow.image_id == ImageRow.id,
+        SecondReaderRow.round == ImageRow.round,
+        SecondReaderRow.reader.in_(spellings),
+    )
+    adjudicated = exists().where(
+        VersionRow.image_id == ImageRow.id,
+        VersionRow.round == ImageRow.round,
+        VersionRow.reading == Reading.ADJUDICATION.value,
+    )
+    return is_second & ImageRow.state.in_([state.value for state in _BLIND]) & ~adjudicated
 
 
 def visible(session: Session, image: ImageRow, person: str) -> Callable[[VersionRow], bool]:
@@ -94,7 +118,7 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
     def may_see(version: VersionRow) -> bool:
         if version.kind == Kind.PREDICTION or same_person(version.author, person):
             return True
-        under_way = version.round == image.round and _is_blind(image)
+        under_way = version.round == image.round and _is_blind(session, image)
         return not blinded and not (version.reading == Reading.SECOND and under_way)
 
     return may_see
@@ -109,5 +133,13 @@ def check_visible(session: Session, image: ImageRow, version: VersionRow, person
         )
 
 
-def _is_blind(image: ImageRow) -> bool:
-    return State(image.state) in _BLIND
+def _is_second(session: Session, image: ImageRow, person: str) -> bool:
+    second = session.get(SecondReaderRow, (image.id, image.round))
+    return second is not None and same_person(second.reader, person)
+
+
+def _is_blind(session: Session, image: ImageRow) -> bool:
+    """Whether the second read of this round, if there is to be one, is still to come."""
+    if State(image.state) not in _BLIND:
+        return False
+    return newest_human(session, image, Reading.ADJUDICATION) is None

@@ -36,13 +36,18 @@ class Action(StrEnum):
     REFUSE = "call ungradable"
     SECOND_DRAFT = "keep as work in progress of the second reader"
     SECOND_READ = "read a second time"
+    SECOND_REFUSE = "call ungradable as the second reader"
     ADJUDICATION_DRAFT = "keep as work in progress of the adjudicator"
     ADJUDICATE = "adjudicate"
+    ADJUDICATE_REFUSE = "call ungradable as the adjudicator"
     REOPEN = "reopen"
 
 
 FINAL = frozenset(State) - {State.UNREVIEWED, State.IN_PROGRESS}
 MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.SECOND_READ, State.ADJUDICATED})
+
+# A second reader is told no more than that the first one is done.
+TOLD_AS_CORRECTED = frozenset({State.ACCEPTED, State.UNGRADABLE})
 
 TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.UNREVIEWED, Action.DRAFT): State.IN_PROGRESS,
@@ -57,18 +62,26 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     # A second reader's draft is no news to anybody else.
     (State.CORRECTED, Action.SECOND_DRAFT): State.CORRECTED,
     (State.CORRECTED, Action.SECOND_READ): State.SECOND_READ,
+    (State.CORRECTED, Action.SECOND_REFUSE): State.SECOND_READ,
     (State.CORRECTED, Action.REOPEN): State.IN_PROGRESS,
     (State.ACCEPTED, Action.SECOND_DRAFT): State.ACCEPTED,
     (State.ACCEPTED, Action.SECOND_READ): State.SECOND_READ,
+    (State.ACCEPTED, Action.SECOND_REFUSE): State.SECOND_READ,
     (State.ACCEPTED, Action.REOPEN): State.IN_PROGRESS,
     (State.SECOND_READ, Action.ADJUDICATION_DRAFT): State.SECOND_READ,
     (State.SECOND_READ, Action.ADJUDICATE): State.ADJUDICATED,
+    (State.SECOND_READ, Action.ADJUDICATE_REFUSE): State.UNGRADABLE,
     (State.SECOND_READ, Action.REOPEN): State.IN_PROGRESS,
     (State.ADJUDICATED, Action.REOPEN): State.IN_PROGRESS,
+    # The first reader's word; that an image can't be graded is read a second time, too.
+    (State.UNGRADABLE, Action.SECOND_DRAFT): State.UNGRADABLE,
+    (State.UNGRADABLE, Action.SECOND_READ): State.SECOND_READ,
+    (State.UNGRADABLE, Action.SECOND_REFUSE): State.SECOND_READ,
     (State.UNGRADABLE, Action.REOPEN): State.IN_PROGRESS,
 }
 
 DRAFTS = frozenset({Action.DRAFT, Action.SECOND_DRAFT, Action.ADJUDICATION_DRAFT})
+REFUSALS = frozenset({Action.REFUSE, Action.SECOND_REFUSE, Action.ADJUDICATE_REFUSE})
 
 READINGS: dict[Action, Reading] = {
     Action.DRAFT: Reading.FIRST,
@@ -78,8 +91,10 @@ READINGS: dict[Action, Reading] = {
     Action.REOPEN: Reading.FIRST,
     Action.SECOND_DRAFT: Reading.SECOND,
     Action.SECOND_READ: Reading.SECOND,
+    Action.SECOND_REFUSE: Reading.SECOND,
     Action.ADJUDICATION_DRAFT: Reading.ADJUDICATION,
     Action.ADJUDICATE: Reading.ADJUDICATION,
+    Action.ADJUDICATE_REFUSE: Reading.ADJUDICATION,
 }
 
 
@@ -110,5 +125,7 @@ def next_state(state: State, action: Action, name: str) -> State:
 
 
 def state_of_version(action: Action, state: State) -> State:
-    """Return the state of the version that an action makes; a draft's says that it is one."""
+    """Return the state of the version that an action makes: what the version says by itself."""
+    if action in REFUSALS:
+        return State.UNGRADABLE
     return State.IN_PROGRESS if action in DRAFTS else state

@@ -8,7 +8,14 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.readers import check_turn, newest_human
-from napari_retina_seg.project.states import READINGS, Action, Reading, State, next_state
+from napari_retina_seg.project.states import (
+    READINGS,
+    REFUSALS,
+    Action,
+    Reading,
+    State,
+    next_state,
+)
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind
 
@@ -44,7 +51,7 @@ class Deed:
     @property
     def is_said_of_now(self) -> bool:
         """Whether it is said of the image as it is when it is saved, so that nobody is crossed."""
-        return self.elsewhere or self.action in (Action.ACCEPT, Action.REFUSE, Action.REOPEN)
+        return self.elsewhere or self.action in REFUSALS | {Action.ACCEPT, Action.REOPEN}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
-from napari_retina_seg.project.states import Reading, State
+from napari_retina_seg.project.states import TOLD_AS_CORRECTED, Reading, State
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.values import Change, Kind, ProjectImage, ProjectInfo, Version
 
@@ -147,7 +147,7 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
         added_by=row.added_by,
         added_at=row.added_at,
         # That it was accepted would say that the prediction was found good.
-        state=State.CORRECTED if blinded and state is State.ACCEPTED else state,
+        state=State.CORRECTED if blinded and state in TOLD_AS_CORRECTED else state,
         round=row.round,
         conflict=row.conflict,
         author=None if blinded else row.author,

@@ -28,6 +28,7 @@ from napari_retina_seg.project.readers import (
     check_turn,
     check_visible,
     newest_human,
+    refusal_of,
 )
 from napari_retina_seg.project.states import (
     READINGS,
@@ -120,7 +121,8 @@ def refuse(store: Store, image_id: int, deed: Deed) -> Version:
         raise ProjectError("Say why the image is ungradable: a reason is kept with it.")
     with store.database.writing() as session:
         image = image_row(session, image_id)
-        parent = newest_human(session, image, Reading.FIRST)
+        deed = replace(deed, action=refusal_of(session, image, deed.author))
+        parent = newest_human(session, image, READINGS[deed.action])
         return _add(store, session, image, deed, parent, _Files(), None)
 
 
