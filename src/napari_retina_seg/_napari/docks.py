@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.parts import scrolling
 
 _WIDTH = 330  # px
@@ -42,6 +43,7 @@ class Dock(QWidget):
         if self._joined or not isinstance(main, QMainWindow) or own is None:
             return
         self._joined = True  # from now on it stands where a person puts it
+        offer_key_table(main)
         for other in main.findChildren(Dock):
             frame = _frame(other)
             if other is self or frame is None or frame.isFloating():

@@ -11,15 +11,24 @@ import napari
 PLUGIN = "napari-retina-seg"
 SEGMENT_WIDGET = "Segment"
 EXPLAIN_WIDGET = "Explain"
+REVIEW_WIDGET = "Review"
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Keys, what they do in words, and the function that gets the viewer."""
+    """Keys, what they do in words, the function that gets the viewer, and whose key it is."""
 
     keys: str
     description: str
     action: Callable[[Any], None]
+    dock: str = ""
+
+    @property
+    def native(self) -> str:
+        """The keys as this system writes them."""
+        from qtpy.QtGui import QKeySequence
+
+        return QKeySequence(self.keys).toString(QKeySequence.SequenceFormat.NativeText)
 
 
 def segment_current(viewer: napari.Viewer) -> None:
@@ -36,9 +45,26 @@ def explain_current(viewer: napari.Viewer) -> None:
     _dock(viewer, ExplainWidget, EXPLAIN_WIDGET).explain()
 
 
-def _dock(viewer: napari.Viewer, kind: type, name: str) -> Any:
+def _in_review(deed: str) -> Callable[[Any], None]:
+    """Return what does something in the Review dock, if it is there: a letter opens no dock."""
+
+    def act(viewer: napari.Viewer) -> None:
+        from napari_retina_seg._napari.review.widget import ReviewWidget
+
+        widget = _find_dock(viewer, ReviewWidget)
+        if widget is not None:
+            getattr(widget, deed)()
+
+    return act
+
+
+def _find_dock(viewer: napari.Viewer, kind: type) -> Any:
     docked = viewer.window.dock_widgets.values()
-    widget = next((each for each in docked if isinstance(each, kind)), None)
+    return next((each for each in docked if isinstance(each, kind)), None)
+
+
+def _dock(viewer: napari.Viewer, kind: type, name: str) -> Any:
+    widget = _find_dock(viewer, kind)
     if widget is None:  # napari's menus and this call would not find each other's dock
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
     widget.parent().show()
@@ -46,9 +72,28 @@ def _dock(viewer: napari.Viewer, kind: type, name: str) -> Any:
     return widget
 
 
-SEGMENT = Shortcut("Ctrl+Shift+M", "Segment the selected image layer", segment_current)
-EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain what the model draws", explain_current)
-SHORTCUTS = (SEGMENT, EXPLAIN)
+SEGMENT = Shortcut(
+    "Ctrl+Shift+M", "Segment the selected image layer", segment_current, SEGMENT_WIDGET
+)
+EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain what the model draws", explain_current, EXPLAIN_WIDGET)
+
+
+def _review(keys: str, description: str, deed: str) -> Shortcut:
+    return Shortcut(keys, description, _in_review(deed), REVIEW_WIDGET)
+
+
+NEXT = _review("N", "Save, and open the next image", "open_next")
+PREVIOUS = _review("Shift+N", "Save, and open the previous image", "open_previous")
+ACCEPT = _review("G", "Accept the prediction: it is good", "accept")
+FINISH = _review("W", "Save as corrected, as second read or as adjudicated", "finish")
+REFUSE = _review("U", "Call the image ungradable, with a reason", "refuse")
+REOPEN = _review("Shift+R", "Reopen the image, in a new version", "reopen")
+SAVE = _review("Shift+S", "Save as work in progress", "save")
+COMMENT = _review("Shift+C", "Write a comment, kept with the next version", "comment")
+ASSIGN = _review("Shift+D", "Choose the second reader", "assign")
+REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, REOPEN, SAVE, COMMENT, ASSIGN)
+
+SHORTCUTS = (SEGMENT, EXPLAIN, *REVIEW_KEYS)
 
 
 def bind(context: object = None) -> None:  # noqa: ARG001 - npe2 hands its context over

@@ -1,0 +1,142 @@
+"""Between the layers that a person paints and the `Drawing` that a project keeps, both ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_retina_seg._napari.correct.edits import change
+from napari_retina_seg._napari.correct.questionable import questionable_of, show_questionable
+from napari_retina_seg._napari.layers import KEY, finest
+from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.lines import reconcile
+from napari_retina_seg.project.drawing import Drawing
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A mask as it is at one moment: copied in the window's thread, drawn up in another.
+
+    Attributes
+    ----------
+    labels : array
+        uint8, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    heights : array or None
+        The last known lines, perhaps older than the mask; None where the scheme has no surfaces.
+    questionable : array or None
+        bool of the labels' shape.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    heights: npt.NDArray[np.float32] | None
+    questionable: npt.NDArray[np.bool_] | None
+
+    def drawing(self) -> Drawing:
+        """Return what it shows, with lines that say what the mask says."""
+        heights = self.heights
+        if heights is not None:
+            heights = reconcile(heights, self.labels)
+        return Drawing(self.labels, heights, self.questionable)
+
+    def shows_same(self, other: Snapshot) -> bool:
+        """Whether nothing was changed from one to the other."""
+        return all(
+            _same(getattr(self, name), getattr(other, name))
+            for name in ("labels", "heights", "questionable")
+        )
+
+
+def take_snapshot(viewer: ViewerModel, layer: Labels) -> Snapshot:
+    """Copy what a mask and what stands beside it show.
+
+    Raises
+    ------
+    ProjectError
+        If the layer is no mask of ours, or holds more than one volume.
+    """
+    info = layer.metadata.get(KEY)
+    if not isinstance(info, MaskInfo):
+        raise ProjectError(f"'{layer.name}' is no mask with known classes: select one that is.")
+    data = np.asarray(finest(layer))
+    shape = data.shape[-3:] if data.ndim > 2 else data.shape
+    if data.size != np.prod(shape):
+        raise ProjectError(
+            f"'{layer.name}' holds several volumes, of shape {data.shape}: a project keeps the mask"
+            " of one image."
+        )
+    questionable = questionable_of(viewer, layer)
+    return Snapshot(
+        labels=data.reshape(shape).astype(np.uint8, copy=True),
+        heights=_heights(info, shape),
+        questionable=None if questionable is None else questionable.reshape(shape),
+    )
+
+
+def drawing_of(viewer: ViewerModel, layer: Labels) -> Drawing:
+    """Return what a person has drawn, on the image's own grid.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the questionable regions stand beside the mask.
+    layer : Labels
+        A mask of ours.
+
+    Returns
+    -------
+    Drawing
+        A copy: labels, lines that say the same where the scheme has surfaces, and what is
+        questionable.
+
+    Raises
+    ------
+    ProjectError
+        If the layer is no mask of ours, or holds more than one volume.
+    """
+    return take_snapshot(viewer, layer).drawing()
+
+
+def show_drawing(viewer: ViewerModel, layer: Labels, drawing: Drawing) -> None:
+    """Make a mask show a drawing; what was there comes back by undoing.
+
+    Raises
+    ------
+    RetinaSegError
+        If the layer can't be painted, or the drawing has another shape.
+    """
+    change(layer, drawing.labels.reshape(layer.data.shape))
+    info = layer.metadata[KEY]
+    layer.metadata[KEY] = replace(info, boundaries=drawing.boundaries)
+    if drawing.questionable is not None or questionable_of(viewer, layer) is not None:
+        questionable = drawing.questionable
+        shape = layer.data.shape
+        show_questionable(
+            viewer, layer, None if questionable is None else questionable.reshape(shape)
+        )
+
+
+def _heights(info: MaskInfo, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+    """Return the last known lines of all slices; NaN where none are known."""
+    surfaces = len(info.scheme.surfaces)
+    if not surfaces:
+        return None
+    heights = np.full((*shape[:-2], surfaces, shape[-1]), np.nan, np.float32)
+    known = info.boundaries
+    if known is None:
+        return heights
+    if info.index is not None and known.ndim < heights.ndim:
+        heights[info.index] = known
+    else:
+        heights[...] = known.reshape(heights.shape)
+    return heights
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
