@@ -1,0 +1,175 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QThreadPool
+
+from helpers import tiny_model
+from napari_retina_seg._napari.explain_pickers import ALL
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.maps import Look, evidence_of
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.target_picker import POINT
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
+
+
+def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    assert explain.layers.names[-1] == "decoder 0"
+    assert explain.layers.place.name == "bottleneck"  # the tiny net has no decoder 2
+    assert explain.layers.note == ""
+    explain.layers.choose("decoder 0")
+    assert "repeats what is drawn" in explain.layers.note
+    explain.layers.choose("bottleneck")
+    assert "px)" in explain.layers._box.currentText()
+
+
+def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    explain.layers.choose("bottleneck")
+    ends(explain, explain.button.click)
+    assert evidence_of(maps()[0]).first.place.startswith("bottleneck")
+
+
+def test_the_class_chosen_in_a_mask_is_explained(
+    viewer, explain, dock, run, ends, masks, scan, maps
+):
+    run(dock)
+    (mask,) = masks()
+    viewer.layers.selection.active = mask
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    assert viewer.layers.selection.active == mask  # whoever corrects goes on correcting
+    assert mask.contour == 1
+    ends(explain, lambda: setattr(mask, "selected_label", 6))
+    assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
+    viewer.layers.remove(maps()[0])
+    assert mask.contour == 0
+
+
+def test_with_all_classes_shown_the_slider_goes_to_the_class(
+    viewer, explain, dock, run, ends, masks, scan
+):
+    run(dock)
+    viewer.layers.selection.active = masks()[0]
+    ends(explain, explain.button.click)
+    masks()[0].selected_label = 4
+    assert explain.shown.text().startswith("Class shown: OPL")
+    assert not explain.is_running
+
+
+def test_a_class_that_the_model_does_not_know(viewer, explain, dock, run, ends, masks, scan):
+    run(dock)
+    viewer.layers.selection.active = masks()[0]
+    ends(explain, explain.button.click)
+    masks()[0].selected_label = 12
+    assert explain.status.end is End.FAILED
+    assert "'tiny-oct' knows no class '12'" in explain.status.text()
+
+
+def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends, volume):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    assert explain.status.end is End.ENDED
+    explain.classes.choose("INL")
+    assert explain.status.end is None
+    assert explain.status.text() == "Press Explain to see it."
+    explain.targets.choose(POINT)
+    assert explain.status.text() == "Click on the image to ask about a point."
+
+
+def test_the_look_is_remembered(viewer, explain):
+    explain.looks.choose(Look("inferno", shared=True))
+    from napari_retina_seg._napari.explain_widget import ExplainWidget
+
+    other = ExplainWidget(viewer)
+    assert other.looks.look == Look("inferno", shared=True)
+    other.close_down()
+    other.deleteLater()
+
+
+def test_one_class_has_one_scale(explain, scan):
+    explain.classes.choose("INL")
+    assert not explain.looks._scale.isEnabled()
+    assert "choose all classes" in explain.looks._scale.toolTip()
+
+
+def test_a_class_chosen_while_all_classes_are_on_their_way(
+    viewer, explain, dock, run, ends, masks, scan, qtbot
+):
+    run(dock)
+    viewer.layers.selection.active = masks()[0]
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    explain.classes.choose(ALL)
+    masks()[0].selected_label = 4
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert explain.classes.is_all
+    assert explain.shown.text().startswith("Class shown: OPL")
+
+
+def test_a_result_leaves_the_choice_of_image(viewer, explain, scan, bscan, qtbot, maps):
+    other = viewer.add_image(bscan[::-1], name="other")
+    explain.images.set_modality(Modality.OCT)
+    labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
+    explain.images.choose(scan)
+    explain.explain()
+    explain.images.choose(other)
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert maps()
+    assert explain.images.layer == other
+    assert viewer.layers.selection.active == labels
+
+
+@pytest.fixture
+def other_model(tmp_path, home):
+    """Return the name of a second model for OCT."""
+    folder = tiny_model(tmp_path / "other", Modality.OCT).path
+    spec = folder / "spec.json"
+    spec.write_text(spec.read_text().replace("tiny-oct", "other-oct"))
+    return add_model(folder).name
+
+
+def test_a_mask_brings_the_model_that_drew_it(other_model, viewer, explain, dock, run, masks, scan):
+    dock.images.choose(scan)
+    dock.models.choose(other_model)
+    run(dock)
+    (mask,) = masks()
+    viewer.layers.selection.active = scan
+    explain.models.choose("tiny-oct")
+    viewer.layers.selection.active = mask
+    assert explain.models.model.name == other_model
+    assert Settings().model(Modality.OCT) == "tiny-oct"  # that was a person's choice
+
+
+def test_a_mask_of_a_model_that_is_gone_says_so(viewer, explain, dock, run, masks, scan):
+    run(dock)
+    (mask,) = masks()
+    known = mask.metadata[KEY]
+    mask.metadata[KEY] = replace(known, provenance=replace(known.provenance, model="gone"))
+    viewer.layers.selection.active = scan
+    viewer.layers.selection.active = mask
+    assert "was drawn by 'gone', which is not on offer" in explain.shown.text()
+    viewer.layers.selection.active = scan
+    assert explain.shown.isHidden()
+
+
+def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders, qtbot):
+    qtbot.waitUntil(lambda: not QThreadPool.globalInstance().activeThreadCount(), timeout=60_000)
+    explain.layers._known.clear()
+    weights = model_folders[0] / WEIGHTS_FILE
+    content = weights.read_bytes()
+    weights.write_bytes(content[:1000])
+    try:
+        explain.layers.offer(None)
+        explain.layers.offer(explain.models.model)
+        qtbot.waitUntil(lambda: "altered" in explain.layers.why, timeout=60_000)
+    finally:
+        weights.write_bytes(content)
+    explain.models.choose("tiny-oct")
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)

@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+
+from napari_retina_seg._napari.explain_pickers import ALL
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import KEY, retina_image
+from napari_retina_seg._napari.maps import Look
+from napari_retina_seg.core.cam import Method
+from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.engine.explain import explain_image
+
+
+def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, bscan, maps):
+    outcome = ends(explain, explain.button.click)
+    assert outcome.end is End.ENDED, outcome.sentence
+    (layer,) = maps()
+    assert layer.name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
+    assert layer.data.shape == (8, *bscan.shape)
+    assert np.allclose(layer.data_to_world((3, 10, 20)), (3, *scan.data_to_world((10, 20))))
+    expected = explain_image(retina_image(scan), "tiny-oct").normalised(shared=False)
+    assert np.allclose(layer.data, expected, atol=1e-5)
+    assert layer.axis_labels[0] == "class"
+
+
+def test_the_slider_names_the_class(viewer, explain, ends, scan):
+    ends(explain, explain.button.click)
+    viewer.dims.set_point(0, 2)
+    assert explain.shown.text() == "Class shown: GCL+IPL · Ganglion cell + inner plexiform layer"
+    viewer.dims.set_point(0, 0)
+    assert explain.shown.text() == "Class shown: BG · Background"
+
+
+def test_another_class_is_shown_in_the_same_layer(explain, ends, scan, maps):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    (before,) = maps()
+    assert before.name == "scan · tiny-oct · Grad-CAM INL, bottleneck"
+    ends(explain, lambda: explain.classes.choose("OPL"))
+    (after,) = maps()
+    assert after is before
+    assert after.name == "scan · tiny-oct · Grad-CAM OPL, bottleneck"
+    expected = explain_image(retina_image(scan), "tiny-oct", Question(values=(4,)))
+    assert np.allclose(after.data, expected.normalised(shared=False)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", Method)
+def test_another_method_updates_the_map(explain, ends, scan, method, maps):
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    ends(explain, lambda: explain.methods.choose(method))
+    question = Question(values=(6,), method=method)
+    expected = explain_image(retina_image(scan), "tiny-oct", question).normalised(shared=False)
+    layers = maps()
+    assert [layer.name for layer in layers] == [
+        f"scan · tiny-oct · {method.value} EZ, bottleneck"
+    ] * bool(expected.any())
+    for layer in layers:
+        assert np.allclose(layer.data, expected[0], atol=1e-5)
+
+
+def test_a_map_that_is_kept_stays_as_it_is(explain, ends, scan, maps):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    kept = maps()[0].data.copy()
+    explain.keep_button.click()
+    assert not explain.keep_button.isEnabled()
+    ends(explain, lambda: explain.classes.choose("OPL"))
+    first, second = maps()
+    assert np.array_equal(first.data, kept)
+    assert (first.visible, second.visible) == (False, True)
+    assert "The earlier map is hidden." in explain.status.text()
+    assert second.name.endswith("OPL, bottleneck")
+
+
+def test_a_map_that_is_removed_does_not_come_back(viewer, explain, ends, scan, qtbot, maps):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    viewer.layers.remove(maps()[0])
+    explain.classes.choose("OPL")
+    qtbot.wait(200)
+    assert not explain.is_running
+    assert not maps()
+
+
+def test_colours_and_scale_change_nothing_but_the_look(explain, ends, scan, maps):
+    ends(explain, explain.button.click)
+    (layer,) = maps()
+    tops = layer.data.max(axis=(1, 2))
+    assert np.allclose(tops[tops > 0], 1)
+    explain.looks.choose(Look("cividis", shared=True))
+    assert not explain.is_running
+    assert layer.colormap.name.startswith("cividis")
+    expected = explain_image(retina_image(scan), "tiny-oct").normalised(shared=True)
+    assert np.allclose(layer.data, expected, atol=1e-5)
+    explain.looks.choose(Look("turbo", shared=False))
+    assert np.allclose(layer.data.max(axis=(1, 2))[tops > 0], 1)
+
+
+def test_a_slice_follows_the_slider(viewer, explain, ends, volume, maps):
+    image = viewer.add_image(volume, name="cube", scale=(240, 4, 12))
+    explain.images.set_modality(Modality.OCT)
+    explain.classes.choose("INL")
+    viewer.dims.set_point(0, 240)
+    ends(explain, explain.button.click)
+    (layer,) = maps()
+    assert layer.name == "cube · tiny-oct · slice 1 · Grad-CAM INL, bottleneck"
+    ends(explain, lambda: viewer.dims.set_point(0, 3 * 240))
+    (layer,) = maps()
+    assert layer.name == "cube · tiny-oct · slice 3 · Grad-CAM INL, bottleneck"
+    assert np.allclose(layer.data_to_world((0, 5, 6)), image.data_to_world((3, 5, 6)))
+
+
+def choose_what_leaves_rpe_without_evidence(explain, qtbot):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    explain.layers.choose("decoder 0")
+    explain.methods.choose(Method.HIRES_CAM)
+
+
+def test_no_evidence_is_a_sentence_and_no_layer(explain, ends, scan, qtbot, maps):
+    choose_what_leaves_rpe_without_evidence(explain, qtbot)
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    assert maps()
+    ends(explain, lambda: explain.classes.choose("RPE"))
+    assert not maps()
+    for words in ("no map to show", "Nothing in decoder 0 speaks for RPE"):
+        assert words in explain.status.text()
+    assert explain.status.end is None
+    ends(explain, lambda: explain.classes.choose("OPL"))
+    assert maps()
+
+
+def test_a_map_is_never_offered_as_an_image(viewer, explain, ends, scan, maps):
+    ends(explain, explain.button.click)
+    viewer.layers.selection.active = maps()[0]
+    assert explain.images.layer == scan
+    assert explain.images._box.count() == 1
+
+
+def test_the_map_of_leading_axes_lies_on_the_volume_shown(viewer, explain, ends, volume, maps):
+    image = viewer.add_image(np.stack([volume, volume[:, ::-1]]), scale=(2, 3, 1, 1))
+    explain.images.set_modality(Modality.OCT)
+    viewer.dims.set_point(0, 2)
+    viewer.dims.set_point(1, 6)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    (layer,) = maps()
+    assert layer.data.shape == (1, 1, *volume.shape[1:])
+    assert np.allclose(layer.data_to_world((0, 0, 2, 3)), image.data_to_world((1, 2, 2, 3)))
+    assert layer.metadata[KEY].image == image.name
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_map_stays_with_its_image_whatever_comes_of_another(
+    viewer, explain, ends, scan, bscan, qtbot, whole, maps
+):
+    choose_what_leaves_rpe_without_evidence(explain, qtbot)
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    (first,) = maps()
+    viewer.add_image(np.stack([bscan] * 3), name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(whole)
+    explain.classes.choose("INL" if whole else "RPE")
+    ends(explain, explain.button.click)
+    assert first in viewer.layers
+    assert len(maps()) == 1 + whole
+
+
+def test_a_map_follows_its_image_when_that_is_moved(explain, ends, scan, maps):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    scan.scale, scan.rotate, scan.units = (5, 7), 30, ("um", "um")
+    ends(explain, lambda: explain.classes.choose("OPL"))
+    (layer,) = maps()
+    assert np.allclose(layer.data_to_world((10, 20)), scan.data_to_world((10, 20)))
+    assert layer.units == scan.units
+
+
+def test_a_mask_that_comes_under_a_map_is_outlined(explain, dock, run, ends, masks, scan):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    dock.images.choose(scan)
+    run(dock)
+    assert masks()[0].contour == 1
+
+
+def test_a_map_of_another_image_stays_visible(viewer, explain, ends, scan, bscan, maps):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    viewer.add_image(bscan[::-1], name="other")
+    explain.images.set_modality(Modality.OCT)
+    outcome = ends(explain, explain.button.click)
+    assert [layer.visible for layer in maps()] == [True, True]
+    assert "hidden" not in outcome.sentence
+
+
+def test_the_zoom_stays_when_the_number_of_axes_changes(viewer, explain, ends, scan):
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 30, 40), 7
+    before = viewer.scene.camera.center
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    for classes in (ALL, "OPL", ALL):
+        ends(explain, lambda name=classes: explain.classes.choose(name))
+        assert viewer.scene.camera.center == before
+        assert viewer.scene.camera.zoom == 7

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.maps import Look
+
+
+def test_panels_and_maps_are_saved(explain, ends, scan, tmp_path, maps):
+    explain.classes.choose("INL")
+    outcome = ends(explain, lambda: explain.save(tmp_path / "why.png"))
+    assert outcome.end is End.ENDED, outcome.sentence
+    assert (tmp_path / "why.png").stat().st_size > 10_000
+    assert len(list(tmp_path.glob("why_*.npy"))) == 8
+    assert not maps()
+
+
+def test_a_file_of_another_kind_is_a_sentence(explain, ends, scan, tmp_path):
+    outcome = ends(explain, lambda: explain.save(tmp_path / "why.docx"))
+    assert outcome.end is End.FAILED
+    assert not list(tmp_path.glob("why*"))
+
+
+@pytest.fixture
+def answers():
+    """Return a function that answers the dialogs to come: a file's name, then a button."""
+
+    def answer(name, button=None):
+        asked = []
+
+        def click():
+            box = QApplication.activeModalWidget()
+            if not isinstance(box, QMessageBox):
+                QTimer.singleShot(20, click)
+                return
+            asked.append(box.text())
+            box.button(button).click()
+
+        def choose():
+            dialog = QApplication.activeModalWidget()
+            assert isinstance(dialog, QFileDialog)
+            dialog.findChild(QLineEdit).setText(str(name))
+            if button is not None:
+                QTimer.singleShot(20, click)
+            dialog.accept()
+
+        QTimer.singleShot(50, choose)
+        return asked
+
+    return answer
+
+
+def test_a_figure_without_a_suffix_becomes_a_png(explain, ends, scan, tmp_path, answers):
+    answers(tmp_path / "why")
+    assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert (tmp_path / "why.png").exists()
+
+
+@pytest.mark.parametrize("there", ["why.png", "why_INL_grad-cam.npy"])
+def test_nothing_is_replaced_unasked(explain, ends, scan, tmp_path, answers, there):
+    (tmp_path / there).write_text("old")
+    asked = answers(tmp_path / "why", QMessageBox.StandardButton.No)
+    QTimer.singleShot(500, lambda: QApplication.activeModalWidget() and _reject())
+    explain.save_button.click()
+    assert there in asked[0]
+    assert not explain.is_running
+    assert (tmp_path / there).read_text() == "old"
+
+
+def _reject():
+    QApplication.activeModalWidget().reject()
+
+
+def test_maps_are_replaced_if_a_person_says_so(explain, ends, scan, tmp_path, answers):
+    (tmp_path / "why_INL_grad-cam.npy").write_text("old")
+    answers(tmp_path / "why", QMessageBox.StandardButton.Yes)
+    assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert np.load(tmp_path / "why_INL_grad-cam.npy").shape == (96, 128)
+
+
+def test_what_is_chosen_during_a_save_is_explained_after_it(
+    explain, ends, scan, tmp_path, qtbot, maps
+):
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    explain.save(tmp_path / "why.png")
+    explain.classes.choose("OPL")
+    qtbot.wait(60)
+    assert explain.is_running
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM OPL, bottleneck"]
+    assert (tmp_path / "why.png").exists()
+
+
+def test_a_live_map_gives_way_to_a_save_and_goes_on_after_it(explain, scan, tmp_path, qtbot, maps):
+    explain.classes.choose("INL")
+    explain.explain()
+    assert explain.save_button.isEnabled()
+    explain.save(tmp_path / "why.png")
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert (tmp_path / "why.png").exists()
+    assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM INL, bottleneck"]
+
+
+def test_panels_have_the_colours_and_the_scale_of_the_dock(explain, ends, scan, tmp_path):
+    looks = [Look("turbo"), Look("cividis"), Look("cividis", shared=True)]
+    for number, look in enumerate(looks):
+        explain.looks.choose(look)
+        assert (
+            ends(explain, lambda at=number: explain.save(tmp_path / f"{at}.png")).end is End.ENDED
+        )
+    assert len({(tmp_path / f"{number}.png").read_bytes() for number in range(3)}) == 3

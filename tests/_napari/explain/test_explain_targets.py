@@ -1,0 +1,199 @@
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_retina_seg._napari.explain_pickers import ALL, THERE
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.maps import evidence_of
+from napari_retina_seg._napari.target_picker import CLASS, POINT, REGION
+from napari_retina_seg.core.cam import Method
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.target import Point
+
+
+def test_a_click_asks_why_there(explain, ends, scan, maps, click):
+    explain.targets.choose(POINT)
+    assert not explain.button.isEnabled()
+    assert "Click on the image" in explain.button.toolTip()
+    assert explain.classes.is_there
+    ends(explain, lambda: click(scan.data_to_world((50, 60))))
+    shown = evidence_of(maps()[0]).first
+    assert shown.target == Point(50, 60)
+    assert shown.values == (shown.labels[50, 60],)
+    assert "Row 50, column 60" in explain.targets.note
+    ends(explain, lambda: explain.classes.choose("INL"))
+    assert maps()[0].name == "scan · tiny-oct · HiResCAM INL at 50, 60, bottleneck"
+
+
+def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
+    explain.targets.choose(POINT)
+    assert explain.methods.method is Method.HIRES_CAM
+    explain.targets.choose(CLASS)
+    assert explain.methods.method is Method.GRAD_CAM
+    explain.methods.choose(Method.LAYER_CAM)
+    explain.targets.choose(POINT)
+    assert explain.methods.method is Method.LAYER_CAM
+
+
+def test_a_click_beside_the_image_keeps_the_point_before(explain, ends, scan, maps, click):
+    explain.targets.choose(POINT)
+    ends(explain, lambda: click(scan.data_to_world((50, 60))))
+    click(scan.data_to_world((-4, 60)))
+    assert explain.status.end is None
+    assert "row -4, column 60 lies outside 'scan' of 96 × 128 px" in explain.status.text()
+    ends(explain, lambda: explain.classes.choose("INL"))
+    assert evidence_of(maps()[0]).first.target == Point(50, 60)
+
+
+def test_a_first_click_beside_the_image_is_a_sentence(explain, scan, maps, click):
+    explain.targets.choose(POINT)
+    click(scan.data_to_world((-4, 60)))
+    assert "lies outside 'scan'" in explain.status.text()
+    assert not explain.button.isEnabled()
+    assert not maps()
+
+
+@pytest.mark.parametrize("mode", ["paint", "fill", "polygon", "pick", "erase"])
+def test_asking_for_a_point_puts_the_brush_down(viewer, explain, ends, scan, mode, maps, click):
+    labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
+    labels.mode = mode
+    explain.targets.choose(POINT)
+    assert labels.mode == "pan_zoom"
+    ends(explain, lambda: click(scan.data_to_world((50, 60))))
+    assert maps()
+
+
+def test_a_click_with_a_brush_taken_again_is_announced(viewer, explain, scan, click):
+    labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
+    explain.targets.choose(POINT)
+    labels.mode = "paint"
+    click((50, 60))
+    assert not explain.is_running
+    assert "A click asks nothing while a tool is in the hand" in explain.status.text()
+
+
+def test_a_click_asks_nothing_once_another_target_is_chosen(explain, scan, click):
+    explain.targets.choose(POINT)
+    explain.targets.choose(CLASS)
+    assert explain.classes.names[:2] == [ALL, "BG · Background"]
+    assert THERE not in explain.classes.names
+    click(scan.data_to_world((50, 60)))
+    assert not explain.is_running
+
+
+def test_a_region_painted_in_a_layer(viewer, explain, ends, scan, maps):
+    pixels = np.zeros((96, 128), np.uint8)
+    pixels[40:50, 30:60] = 7
+    region = viewer.add_labels(pixels, name="spot", scale=scan.scale, translate=scan.translate)
+    explain.targets.choose(REGION, region)
+    ends(explain, explain.button.click)
+    target = evidence_of(maps()[0]).first.target
+    assert np.array_equal(target.mask, pixels > 0)
+    assert target.words == "the region in 'spot'"
+
+
+def test_an_empty_region_is_a_sentence(viewer, explain, scan):
+    region = viewer.add_labels(np.zeros((96, 128), np.uint8), name="spot")
+    explain.targets.choose(REGION, region)
+    explain.button.click()
+    assert not explain.is_running
+    assert explain.status.end is None
+    assert "paint or draw there first" in explain.status.text()
+
+
+def test_no_region_at_all_greys_the_button_out(explain, scan):
+    explain.targets.choose(REGION)
+    assert not explain.button.isEnabled()
+    assert "add a Labels or Shapes layer" in explain.button.toolTip()
+
+
+def test_a_click_asks_about_the_slice_under_it_in_any_order(
+    viewer, explain, ends, volume, maps, click
+):
+    image = viewer.add_image(volume, name="cube", scale=(240, 4, 12))
+    explain.images.set_modality(Modality.OCT)
+    explain.targets.choose(POINT)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 4 * 50)
+    ends(explain, lambda: click(image.data_to_world((4, 50, 60))))
+    shown = evidence_of(maps()[0]).first
+    assert shown.target == Point(50, 60)
+    assert shown.index == 4
+    ends(explain, lambda: explain.classes.choose("INL"))
+    assert evidence_of(maps()[0]).first.index == 4
+
+
+def test_a_point_is_asked_for_in_2d(viewer, explain, volume, click):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.targets.choose(POINT)
+    viewer.dims.ndisplay = 3
+    click((2, 50, 60))
+    assert not explain.is_running
+    assert "in 2D" in explain.status.text()
+
+
+def test_a_region_that_is_removed_is_not_replaced_by_another(viewer, explain, scan):
+    viewer.add_labels(np.ones((96, 128), np.uint8), name="other")
+    spot = viewer.add_labels(np.ones((96, 128), np.uint8), name="spot")
+    explain.targets.choose(REGION, spot)
+    assert explain.button.isEnabled()
+    viewer.layers.remove(spot)
+    viewer.layers["other"].name = "renamed"
+    assert explain.targets.layer is None
+    assert "was removed: choose another one" in explain.button.toolTip()
+    explain.targets.choose(REGION, viewer.layers["renamed"])
+    assert explain.button.isEnabled()
+
+
+def test_a_region_that_can_not_be_read_is_a_sentence(viewer, explain, scan, tmp_path):
+    np.save(tmp_path / "spot.npy", np.ones((96, 128), np.uint8))
+    lazy = da.from_delayed(dask.delayed(np.load)(tmp_path / "spot.npy"), (96, 128), np.uint8)
+    spot = viewer.add_labels(lazy, name="spot")
+    (tmp_path / "spot.npy").unlink()
+    explain.targets.choose(REGION, spot)
+    explain.button.click()
+    assert explain.status.end is End.FAILED
+    assert "The region in 'spot' can't be read: " in explain.status.text()
+
+
+def test_what_a_person_chose_comes_back_after_a_point(explain, scan):
+    explain.classes.choose("INL")
+    explain.targets.choose(POINT)
+    explain.methods.choose(Method.HIRES_CAM)  # which is what is recommended there
+    explain.targets.choose(CLASS)
+    assert explain.methods.method is Method.HIRES_CAM
+    assert explain.classes.values == (3,)
+
+
+def test_a_region_is_asked_about_once_a_person_has_chosen_it(
+    explain, dock, run, ends, masks, scan, qtbot
+):
+    dock.images.choose(scan)
+    run(dock)
+    ends(explain, explain.button.click)
+    explain.targets.choose(REGION)
+    qtbot.wait(100)
+    assert not explain.is_running
+    assert explain.targets.layer is None
+    assert explain.status.text() == "Choose the layer with the region."
+    ends(explain, lambda: explain.targets.choose(REGION, masks()[0]))
+
+
+def test_the_only_layer_of_a_person_is_the_region(viewer, explain, scan):
+    spot = viewer.add_labels(np.ones((96, 128), np.uint8), name="spot")
+    assert explain.targets.layer == spot
+    viewer.add_labels(np.ones((96, 128), np.uint8), name="other")
+    assert explain.targets.layer is None
+
+
+def test_long_names_of_regions_are_told_apart(viewer, explain, scan):
+    names = [f"a long name of a long recording · tiny-oct · slice {number}" for number in (1, 2)]
+    for name in names:
+        viewer.add_labels(np.ones((96, 128), np.uint8), name=name)
+    box = explain.targets._box
+    assert [box.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(2)] == names
+    assert [box.itemText(row)[-8:] for row in range(2)] == [" slice 1", " slice 2"]
+    assert len(box.itemText(0)) < len(names[0])

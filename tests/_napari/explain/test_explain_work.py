@@ -1,0 +1,236 @@
+import gc
+import weakref
+
+import dask.array as da
+import numpy as np
+import pytest
+from qtpy.QtCore import QThreadPool
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import retina_image
+from napari_retina_seg._napari.maps import evidence_of
+from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.engine.explain import explain_image
+from napari_retina_seg.models.registry import WEIGHTS_FILE
+
+
+def test_the_latest_choice_wins(explain, ends, scan, qtbot, maps):
+    explain.classes.choose("INL")
+    ended = []
+    explain.finished.connect(ended.append)
+    explain.explain()
+    for name in ("OPL", "GCL+IPL", "EZ"):
+        explain.classes.choose(name)
+        explain.explain()
+    qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
+    assert [outcome.end for outcome in ended] == [End.ENDED]
+    assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_whole_volume(viewer, explain, ends, volume, lazy, maps):
+    pixels = da.from_array(volume, chunks=(1, 50, 50)) if lazy else volume
+    image = viewer.add_image(pixels, name="cube", scale=(240, 4, 12))
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+    assert ends(explain, explain.button.click).end is End.ENDED
+    (layer,) = maps()
+    assert layer.name == "cube · tiny-oct · Grad-CAM EZ, bottleneck"
+    assert layer.data.shape == volume.shape
+    assert np.allclose(layer.data_to_world((2, 5, 6)), image.data_to_world((2, 5, 6)))
+    raw = np.stack(
+        [
+            explain_image(retina_image(image), "tiny-oct", Question((6,)), index=index).maps[0]
+            for index in range(5)
+        ]
+    )
+    assert np.allclose(layer.data, raw / raw.max(), atol=1e-5)
+
+
+def test_all_classes_of_a_volume(viewer, explain, ends, volume, maps):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    ends(explain, explain.button.click)
+    (layer,) = maps()
+    assert layer.data.shape == (8, *volume.shape)
+    assert layer.data.max() == pytest.approx(1)
+
+
+def test_cancelling_a_volume_leaves_nothing(viewer, explain, ends, bscan, qtbot, maps):
+    viewer.add_image(np.stack([bscan] * 300), name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+
+    def start_and_cancel():
+        explain.button.click()
+        qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
+        assert not explain.button.isEnabled()
+        explain.work.cancel_button.click()
+
+    assert ends(explain, start_and_cancel).end is End.CANCELLED
+    assert explain.status.text().startswith("■ Cancelled")
+    assert [layer.name for layer in viewer.layers] == ["cube"]
+    assert explain.button.isEnabled()
+
+
+def test_nothing_open_greys_everything_out_with_a_reason(explain):
+    for button in (explain.button, explain.save_button):
+        assert not button.isEnabled()
+        assert button.toolTip() == "Open an image, or select an image layer."
+    assert explain.status.text() == "Open an image, or select an image layer."
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((64, 64), np.uint8), np.full((64, 64), np.nan)])
+def test_what_can_not_be_explained_is_a_sentence(viewer, explain, ends, pixels):
+    viewer.add_image(pixels, name="bad")
+    explain.images.set_modality(Modality.OCT)
+    outcome = ends(explain, explain.button.click)
+    assert outcome.end is End.FAILED
+    assert outcome.sentence.endswith(".")
+    assert [layer.name for layer in viewer.layers] == ["bad"]
+
+
+def test_an_image_that_is_too_small_for_the_layer(viewer, explain, ends, bscan, qtbot, maps):
+    viewer.add_image(bscan[40:42, 40:42], name="bad")
+    explain.images.set_modality(Modality.OCT)
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    explain.layers.choose("bottleneck")
+    outcome = ends(explain, explain.button.click)
+    assert outcome.end is End.FAILED
+    assert not maps()
+
+
+def test_an_image_that_is_removed_meanwhile_gets_no_map(viewer, explain, ends, scan):
+    def start_and_remove():
+        explain.button.click()
+        viewer.layers.remove(scan)
+
+    assert ends(explain, start_and_remove).end is End.CANCELLED
+    assert len(viewer.layers) == 0
+
+
+def test_an_altered_model_is_a_sentence(explain, ends, scan, model_folders):
+    weights = model_folders[0] / WEIGHTS_FILE
+    QThreadPool.globalInstance().waitForDone()
+    content = weights.read_bytes()
+    weights.write_bytes(content[:1000])
+    try:
+        assert "altered" in ends(explain, explain.button.click).sentence
+    finally:
+        weights.write_bytes(content)
+
+
+def test_closing_the_dock_stops_the_work_and_the_listening(viewer, qtbot, bscan, maps):
+    before = list(viewer.mouse_drag_callbacks)
+    frame, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    image = viewer.add_image(np.stack([bscan] * 300), name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    dock.classes.choose("EZ")
+    dock.button.click()
+    qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
+    viewer.window.remove_dock_widget(frame)
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(50)
+    assert list(viewer.layers) == [image]
+    assert list(viewer.mouse_drag_callbacks) == before
+    viewer.dims.set_point(0, 4)
+
+
+def test_both_docks_stand_in_one_place(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    first, _ = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    second, _ = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    qtbot.waitUntil(lambda: second.window().tabifiedDockWidgets(first) == [second])
+
+
+def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
+    viewer = make_napari_viewer()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    viewer.add_image(np.stack([bscan] * 300), name="cube")
+    dock.images.set_modality(Modality.OCT)
+    dock.images.whole.setChecked(True)
+    dock.classes.choose("EZ")
+    dock.button.click()
+    qtbot.waitUntil(lambda: evidence_of(viewer.layers[-1]) is not None, timeout=60_000)
+    viewer.close()
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(50)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume, whole):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(whole)
+    explain.classes.choose("EZ")
+    refusals = []
+
+    def refuse(event):
+        refusals.append(event)
+        raise ValueError("The texture is too large.")
+
+    viewer.layers.events.inserted.connect(refuse)
+    outcome = ends(explain, explain.button.click)
+    assert outcome.end is End.FAILED
+    assert "The texture is too large. Close other layers." in outcome.sentence
+    assert len(refusals) == 1
+    assert [layer.name for layer in viewer.layers] == ["cube"]
+
+
+def test_a_whole_volume_is_never_explained_unasked(viewer, explain, ends, volume, qtbot, maps):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    explain.classes.choose("INL")
+    explain.images.whole.setChecked(True)
+    qtbot.wait(200)
+    assert not explain.is_running
+    assert len(maps()) == 1
+    assert maps()[0].data.shape == (1, *volume.shape[1:])
+
+
+def test_a_growing_map_that_is_removed_ends_the_work(viewer, explain, ends, bscan, qtbot, maps):
+    viewer.add_image(np.stack([bscan] * 300), name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+
+    def start_and_remove():
+        explain.button.click()
+        qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
+        viewer.layers.remove(maps()[0])
+
+    assert ends(explain, start_and_remove).end is End.CANCELLED
+    assert [layer.name for layer in viewer.layers] == ["cube"]
+
+
+def test_what_was_computed_of_an_image_goes_with_it(viewer, explain, ends, scan):
+    ends(explain, explain.button.click)
+    kept = weakref.ref(explain.choices._last)
+    viewer.layers.remove(scan)
+    gc.collect()
+    assert kept() is None
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_map_of_a_whole_volume_is_alone(viewer, explain, ends, volume, kept, maps):
+    viewer.add_image(volume, name="cube")
+    explain.images.set_modality(Modality.OCT)
+    explain.images.whole.setChecked(True)
+    explain.classes.choose("EZ")
+    ends(explain, explain.button.click)
+    explain.images.this_slice.setChecked(True)
+    outcome = ends(explain, explain.button.click)
+    assert [layer.visible for layer in maps()] == [False, True]
+    assert outcome.sentence.endswith("The earlier map is hidden.")
+    if kept:
+        explain.keep_button.click()
+    explain.images.whole.setChecked(True)
+    ends(explain, explain.button.click)
+    assert [layer.visible for layer in maps()] == [False] * (1 + kept) + [True]
