@@ -77,12 +77,20 @@ class Sample:
     target : array
         ``(rows, columns)``: classes (uint8), or the share of a pixel that is vessel (float32).
     weight : array
-        ``(rows, columns)`` float32, 0 where nothing is known and so nothing is learnt.
+        ``(rows, columns)`` float32, 0 where nothing is seen and so nothing is learnt.
+    ignored : array or None
+        ``(rows, columns)`` uint8, 1 where there is something to see that nothing is learnt from.
     """
 
     tensor: Array
     target: npt.NDArray[np.uint8] | Array
     weight: Array
+    ignored: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def counted(self) -> Array:
+        """The weight, 0 also where the sample is to be ignored."""
+        return self.weight if self.ignored is None else self.weight * (self.ignored == 0)
 
 
 def random_crop(
@@ -102,6 +110,8 @@ def random_crop(
     weight = _warp(sample.weight, matrix, size, cv2.INTER_NEAREST)
     seen = weight[..., np.newaxis]
     image = change_appearance(image.reshape(*size, -1), how, rng) * seen
+    if sample.ignored is not None:
+        weight *= _warp(sample.ignored, matrix, size, cv2.INTER_NEAREST) == 0
     return image, np.stack([target.astype(np.float32), weight], axis=-1)
 
 

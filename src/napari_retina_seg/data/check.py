@@ -59,7 +59,8 @@ class CheckedImage:
     histogram : Histogram or None
         Of its grey levels, finite ones; the mean of the channels is the grey of a colour.
     areas : mapping or None
-        Pixels by mask value, of those values that there are; None if the mask can't be read.
+        Pixels by mask value, of those values that there are, but for what is to be ignored; None
+        if the mask can't be read.
     findings : tuple of Finding
         What is wrong with it.
     """
@@ -219,7 +220,9 @@ def _summarise(image: LabelledImage, examination: Examination) -> CheckedImage:
     pixels, labels = examination.pixels, examination.labels
     areas = None
     if labels is not None:
-        counts = np.bincount(labels.ravel(), minlength=256)
+        ignored = image.ignored()
+        counted = labels if ignored is None else labels[~ignored]
+        counts = np.bincount(counted.ravel(), minlength=256)
         areas = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     return CheckedImage(
         image=image,

@@ -47,6 +47,9 @@ class LabelledImage:
         Returns boundary heights ``(boundaries, columns)`` in px, in anatomical order.
     read_field : callable or None
         Returns the official field of view, ``(rows, columns)`` bool.
+    read_ignored : callable or None
+        Returns where nothing is known, ``(rows, columns)`` bool: background in the masks, learnt
+        from and scored by nobody.
     read_spacing : callable or None
         Returns the pixel sizes that the file states; None where such files state none.
     scheme : str or None
@@ -68,6 +71,7 @@ class LabelledImage:
     references: Mapping[str, Callable[[], npt.NDArray[Any]]] = field(default_factory=dict)
     read_heights: Callable[[], npt.NDArray[np.float64]] | None = None
     read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
+    read_ignored: Callable[[], npt.NDArray[np.bool_]] | None = None
     read_spacing: Callable[[], Spacing] | None = None
     scheme: str | None = None
     layout: str = ""
@@ -112,6 +116,10 @@ class LabelledImage:
                 " class values lie between 0 and 255."
             )
         return values.astype(np.uint8)
+
+    def ignored(self) -> npt.NDArray[np.bool_] | None:
+        """Return where nothing is known, ``(rows, columns)``; None where nobody said so."""
+        return None if self.read_ignored is None else self.read_ignored()
 
     def heights(self) -> npt.NDArray[np.float64]:
         """Return the boundaries, ``(boundaries, columns)`` in px, in anatomical order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core import surfaces
@@ -38,6 +39,7 @@ def evaluate(
     """Segment every image as a user would, and score the masks on the images' own grids.
 
     Of photographs only the field of view counts: that of the data set, or the disc that is seen.
+    What a data set says is to be ignored does not count, nor do boundaries in its columns.
     Layers are scored by their boundaries, too: the expert's heights if there are any, else those
     of the expert's mask where its layers are stacked; the model's own, or where it draws none,
     those that its probabilities support best.
@@ -194,6 +196,10 @@ def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spaci
         _check_size(image, "field of view", inside, pixels)
     elif image.modality is Modality.FUNDUS:
         inside = detect_fov(pixels[..., :3] if pixels.ndim == 3 else pixels).mask()
+    ignored = image.ignored()
+    if ignored is not None and ignored.any():
+        _check_size(image, "mask", ignored, pixels)
+        inside = ~ignored if inside is None else inside & ~ignored
     axial_um = spacing.axial.um
     return ScoredImage(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
 
@@ -216,7 +222,11 @@ def _truth(
         heights = image.heights()
         if heights.shape == (boundaries, labels.shape[1]):
             return Drawing(labels, heights)
-    return Drawing(labels, stacked_heights(labels, boundaries))
+    heights = stacked_heights(labels, boundaries)
+    ignored = image.ignored()
+    if ignored is not None:
+        heights[:, ignored.any(axis=0)] = np.nan  # a layer may end where it is questionable
+    return Drawing(labels, heights)
 
 
 def _check_size(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -35,10 +36,23 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
     if geometry.field is not None:
         inside = geometry.field.mask()[top:bottom, left:right].astype(np.float32)
         weight = (resize(inside, geometry.working) > 0.99).astype(np.float32)
+    ignored = _prepare_ignored(image, geometry)
     if isinstance(recipe.preprocessing, FundusPreprocessing) and len(recipe.scheme) == 2:
         share = resize(labels.astype(np.float32), geometry.working)
-        return Sample(prepared.tensor, share, weight)
-    return Sample(prepared.tensor, _nearest(labels, geometry), weight)
+        return Sample(prepared.tensor, share, weight, ignored)
+    return Sample(prepared.tensor, _nearest(labels, geometry), weight, ignored)
+
+
+def _prepare_ignored(image: LabelledImage, geometry: Geometry) -> npt.NDArray[np.uint8] | None:
+    """Return 1 for each pixel whose class is in part that of pixels to be ignored."""
+    ignored = image.ignored()
+    if ignored is None or not ignored.any():
+        return None
+    top, left, bottom, right = geometry.box
+    share = resize(ignored[top:bottom, left:right].astype(np.float32), geometry.working)
+    # A crop that is turned mixes the class of a pixel with its neighbours'.
+    touched = (share > 0).astype(np.uint8)
+    return np.asarray(cv2.dilate(touched, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _nearest(labels: Labels, geometry: Geometry) -> Labels:

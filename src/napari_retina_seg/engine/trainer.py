@@ -207,12 +207,12 @@ class Trainer:
             output = np.asarray(self.model.predict_on_batch(padded[np.newaxis]))
             rows, columns = sample.target.shape
             output = output[:, :rows, :columns]
-            target = np.stack([sample.target, sample.weight], axis=-1)[np.newaxis]
+            target = np.stack([sample.target, sample.counted], axis=-1)[np.newaxis]
             losses.append(float(_numpy(self.loss(target.astype(np.float32), output))))
             predicted = output[0, ..., 0] > 0.5 if classes == 2 else output[0].argmax(axis=-1)
             truth = sample.target > 0.5 if classes == 2 else sample.target
-            seen = sample.weight > 0
-            matrix += confusion(truth[seen], predicted[seen], classes)
+            counted = sample.counted > 0
+            matrix += confusion(truth[counted], predicted[counted], classes)
         dice = scores(matrix).dice
         mean = dice[1] if classes == 2 else np.nanmean(dice)
         # NaN where truth and prediction hold none of the class.

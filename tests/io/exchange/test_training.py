@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from napari_retina_seg.cli.app import app
@@ -151,7 +152,9 @@ def test_what_is_questionable_is_255(tmp_path, items):
     record = replace(items[0].record, ignore=ignore)
     write_training_folder(tmp_path / "set", [replace(items[0], record=record)])
     (found,) = read_dataset(tmp_path / "set")
-    np.testing.assert_array_equal(found.labels(), record.raster())
+    stored = np.array(Image.open(tmp_path / "set" / "masks" / "p1-r.png"))
+    np.testing.assert_array_equal(stored, record.raster())
+    np.testing.assert_array_equal(found.ignored(), ignore)
     (again,) = read_training_folder(tmp_path / "set")
     np.testing.assert_array_equal(again.ignore, ignore)
 

@@ -39,7 +39,7 @@ def read_dataset(folder: Path, options: ReadOptions | None = None) -> tuple[Labe
     ----------
     folder : Path
         A data set in one of the known layouts, which is recognised by its files. A ``splits.json``
-        in it says which groups are ``train``, ``val`` and ``test``.
+        in it says which groups, or which images, are ``train``, ``val`` and ``test``.
     options : ReadOptions, optional
         Groups and mask values.
 
@@ -154,8 +154,9 @@ def _apply_splits(images: _Images, path: Path) -> _Images:
         return images
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        split_of = {group: split for split in SPLITS for group in known.get(split, ())}
-        return tuple(replace(image, split=split_of[image.group]) for image in images)
+        split_of = {name: split for split in SPLITS for name in known.get(split, ())}
+        sides = [split_of.get(image.name) or split_of[image.group] for image in images]
+        return tuple(replace(image, split=side) for image, side in zip(images, sides, strict=True))
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DataError(
             f"'{path}' can't be read: it needs lists of groups called train, val and test."

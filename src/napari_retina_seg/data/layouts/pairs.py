@@ -11,6 +11,7 @@ from pathlib import Path
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.data.layouts.cards import describe, read_contents
 from napari_retina_seg.data.layouts.layout import (
     SPLIT_NAMES,
     Layout,
@@ -32,7 +33,8 @@ _SUFFIX = re.compile(
 def _read(folder: Path) -> tuple[LabelledImage, ...]:
     images = list(_read_pair(folder, folder))
     if images:
-        return tuple(images)
+        contents = read_contents(folder)
+        return tuple(images if contents is None else describe(images, contents))
     for part in sorted(folder.iterdir()):
         split = SPLIT_NAMES.get(part.name.lower())
         if split and part.is_dir():

@@ -15,6 +15,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.preprocess import Plane
 from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.data.layouts.cards import read_contents, with_ignored
 from napari_retina_seg.data.layouts.layout import SPLIT_NAMES, Layout, find_visible
 from napari_retina_seg.io.arrays import open_stack
 
@@ -34,9 +35,13 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
             f"'{alone[0]}' is without its counterpart: a stack of images needs one of masks, e.g."
             " 'train_images.npy' and 'train_masks.npy'."
         )
-    return tuple(
+    found = tuple(
         image for key in sorted(images) for image in _read_pair(key, images[key], masks[key])
     )
+    contents = read_contents(folder)
+    if contents is None or not contents.records:
+        return found
+    return tuple(with_ignored(image, contents.records[0].scheme) for image in found)
 
 
 def _find(folder: Path, words: set[str]) -> dict[str, Path]:

@@ -1,0 +1,84 @@
+"""What `dataset.json` says of the masks beside it, where this program exported them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.data.labelled import LabelledImage
+from napari_retina_seg.io.exchange.card import Card
+from napari_retina_seg.io.exchange.named import read_json
+from napari_retina_seg.io.exchange.record import IGNORE
+
+FILE = "dataset.json"
+
+_Read = Callable[[], npt.NDArray[Any]]
+
+
+class Picture(BaseModel):
+    """A file of a training folder: whose it is, and which of the records its card is."""
+
+    name: str
+    group: str
+    record: int
+
+
+class Contents(BaseModel):
+    """What the file holds; a stack has no pictures."""
+
+    pictures: list[Picture] = []
+    records: list[Card]
+
+
+def read_contents(folder: Path) -> Contents | None:
+    """Return what this program says of a folder's masks; None where it did not write them."""
+    try:
+        return Contents.model_validate(read_json(folder / FILE))
+    except (ReadError, ValidationError):  # other programs have a dataset.json of their own
+        return None
+
+
+def describe(images: Iterable[LabelledImage], contents: Contents) -> list[LabelledImage]:
+    """Add groups, classes and what is to be ignored to the images that the file tells of."""
+    pictures = {picture.name: picture for picture in contents.pictures}
+    described = []
+    for image in images:
+        picture = pictures.get(image.name)
+        if picture is not None and 0 <= picture.record < len(contents.records):
+            scheme = contents.records[picture.record].scheme
+            image = with_ignored(image, scheme)  # noqa: PLW2901
+            described.append(replace(image, group=picture.group, group_guessed=False))
+        else:
+            described.append(image)
+    return described
+
+
+def with_ignored(image: LabelledImage, scheme: LabelScheme) -> LabelledImage:
+    """Return an image in whose masks `IGNORE` is no class, but what counts for nothing."""
+    known = scheme.name if SCHEMES.get(scheme.name) == scheme else None
+    if len(scheme) > IGNORE:
+        return replace(image, scheme=known)
+    return replace(
+        image,
+        scheme=known,
+        read_labels=partial(_without_ignored, image.read_labels),
+        read_ignored=partial(_find_ignored, image.read_labels),
+    )
+
+
+def _without_ignored(read: _Read) -> npt.NDArray[Any]:
+    values = read()
+    return np.where(values == IGNORE, values.dtype.type(0), values)
+
+
+def _find_ignored(read: _Read) -> npt.NDArray[np.bool_]:
+    return np.asarray(read() == IGNORE)
