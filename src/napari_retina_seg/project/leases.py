@@ -13,7 +13,9 @@ from napari_retina_seg.project.values import Lease
 DURATION = timedelta(minutes=10)  # a program that works renews it every minute, by autosaving
 
 
-def check_out(store: Store, image_id: int, duration: timedelta) -> Lease:
+def check_out(
+    store: Store, image_id: int, duration: timedelta, *, take_over: bool = False
+) -> Lease:
     """Take or renew a lease; see `Project.check_out`."""
     with store.database.writing() as session:
         image = image_row(session, image_id)
@@ -23,11 +25,8 @@ def check_out(store: Store, image_id: int, duration: timedelta) -> Lease:
             session.add(row)
         elif row.program != store.program and row.expires > now():
             same = same_person(row.holder, store.author)
-            who = "you, in another window" if same else row.holder
-            raise ProjectError(
-                f"'{image.name}' is being worked on by {who}, until"
-                f" {row.expires.astimezone():%H:%M} at least: take the next one."
-            )
+            if not (same and take_over):
+                raise ProjectError(_explain(image.name, row, same))
         row.holder, row.program, row.expires = store.author, store.program, now() + duration
         session.flush()
         return lease_value(row)
@@ -39,3 +38,11 @@ def check_in(store: Store, image_id: int) -> None:
         row = session.get(LeaseRow, image_id)
         if row is not None and row.program == store.program:
             session.delete(row)
+
+
+def _explain(name: str, row: LeaseRow, same: bool) -> str:
+    who = "you, in another window" if same else row.holder
+    return (
+        f"'{name}' is being worked on by {who}, until {row.expires.astimezone():%H:%M} at least:"
+        " take the next one."
+    )

@@ -211,15 +211,26 @@ class Project(ProjectView):
         with self._store.database.writing() as session:
             assign_second_reader(session, image_id, reader)
 
-    def check_out(self, image_id: int, duration: timedelta = leases.DURATION) -> Lease:
+    def check_out(
+        self, image_id: int, duration: timedelta = leases.DURATION, *, take_over: bool = False
+    ) -> Lease:
         """Take an image to work on it, or renew that; nobody else is given it until it expires.
+
+        Parameters
+        ----------
+        image_id : int
+            Which image.
+        duration : timedelta
+            How long.
+        take_over : bool
+            Take it from another window of the same person, such as one that has crashed.
 
         Raises
         ------
         ProjectError
             If somebody else has it.
         """
-        return leases.check_out(self._store, image_id, duration)
+        return leases.check_out(self._store, image_id, duration, take_over=take_over)
 
     def check_in(self, image_id: int) -> None:
         """Give an image back."""

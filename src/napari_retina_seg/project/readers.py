@@ -36,7 +36,7 @@ def assign_second_reader(session: Session, image_id: int, reader: str) -> None:
 
 def check_second_reader(session: Session, image: ImageRow, reader: str) -> None:
     """Raise `ProjectError` if a person can't read an image a second time."""
-    if not _is_blind(session, image):
+    if not is_blind(session, image):
         raise ProjectError(
             f"'{image.name}' is {image.state}: reopen it before somebody reads it once more."
         )
@@ -54,7 +54,7 @@ def check_turn(session: Session, image: ImageRow, action: Action, person: str) -
     """Raise `ProjectError` if this person must not do this, whatever the image's state."""
     if action in SECOND_ACTIONS:
         check_second_reader(session, image, person)
-    elif _is_second(session, image, person) and _is_blind(session, image):
+    elif _is_second(session, image, person) and is_blind(session, image):
         raise ProjectError(
             f"{person} is the second reader of '{image.name}', so somebody else must {action} it."
         )
@@ -64,7 +64,7 @@ def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
     """Return as whom a person calls an image ungradable: whose turn it is decides."""
     if image.state == State.SECOND_READ:
         return Action.ADJUDICATE_REFUSE
-    second = _is_second(session, image, person) and _is_blind(session, image)
+    second = _is_second(session, image, person) and is_blind(session, image)
     return Action.SECOND_REFUSE if second else Action.REFUSE
 
 
@@ -118,7 +118,7 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
     def may_see(version: VersionRow) -> bool:
         if version.kind == Kind.PREDICTION or same_person(version.author, person):
             return True
-        under_way = version.round == image.round and _is_blind(session, image)
+        under_way = version.round == image.round and is_blind(session, image)
         return not blinded and not (version.reading == Reading.SECOND and under_way)
 
     return may_see
@@ -138,7 +138,20 @@ def _is_second(session: Session, image: ImageRow, person: str) -> bool:
     return second is not None and same_person(second.reader, person)
 
 
-def _is_blind(session: Session, image: ImageRow) -> bool:
+def find_second_reader(session: Session, image: ImageRow) -> str | None:
+    """Return who was chosen to read an image a second time, in this round."""
+    second = session.get(SecondReaderRow, (image.id, image.round))
+    return None if second is None else second.reader
+
+
+def find_reading(session: Session, image: ImageRow, person: str) -> Reading:
+    """Return as whom a person looks at an image: its first reader, second reader, adjudicator."""
+    if not is_blind(session, image):
+        return Reading.ADJUDICATION
+    return Reading.SECOND if _is_second(session, image, person) else Reading.FIRST
+
+
+def is_blind(session: Session, image: ImageRow) -> bool:
     """Whether the second read of this round, if there is to be one, is still to come."""
     if State(image.state) not in _BLIND:
         return False

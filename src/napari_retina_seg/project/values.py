@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.project.states import Reading, State
+from napari_retina_seg.project.states import Action, Reading, State
 
 
 class Kind(StrEnum):
@@ -201,6 +201,37 @@ class Version:
     def is_final(self) -> bool:
         """Whether a person was done with it."""
         return self.kind is Kind.HUMAN and self.state is not State.IN_PROGRESS
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a person may do to an image now, and with what.
+
+    Attributes
+    ----------
+    reading : Reading
+        As whom: its first reader, its second one, its adjudicator.
+    actions : frozenset of Action
+        That its state and its readers allow.
+    begins : Version or None
+        That the work goes on from; its parent, when it is saved.
+    shown : Version or None
+        Whose mask the work begins with; another one, if `begins` has none.
+    prediction : Version or None
+        The newest.
+    second_reader : str or None
+        Who was chosen, in this round.
+    may_assign : bool
+        Whether a second reader can be chosen.
+    """
+
+    reading: Reading
+    actions: frozenset[Action]
+    begins: Version | None
+    shown: Version | None
+    prediction: Version | None
+    second_reader: str | None
+    may_assign: bool
 
 
 @dataclass(frozen=True)

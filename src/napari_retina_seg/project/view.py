@@ -16,6 +16,7 @@ from napari_retina_seg.project.check import check_project
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import Finding
 from napari_retina_seg.project.opening import open_store
+from napari_retina_seg.project.turns import find_turn
 from napari_retina_seg.project.values import (
     Autosave,
     Filters,
@@ -23,6 +24,7 @@ from napari_retina_seg.project.values import (
     ProjectImage,
     ProjectInfo,
     Status,
+    Turn,
     Version,
 )
 
@@ -146,6 +148,10 @@ class ProjectView:
     def history(self, image_id: int) -> tuple[Version, ...]:
         """Return the versions of an image that this person may see, oldest first."""
         return history.list_versions(self._store, image_id)
+
+    def turn(self, image_id: int) -> Turn:
+        """Return what this person may do to an image now, and what the work begins with."""
+        return find_turn(self._store, image_id)
 
     def drawing(self, image_id: int, number: int) -> Drawing:
         """Read a version's mask, its boundaries and what is questionable in it.

@@ -1,0 +1,83 @@
+"""Whose turn an image is, what that person may do to it, and what the work begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.project.readers import (
+    SECOND_ACTIONS,
+    find_reading,
+    find_second_reader,
+    is_blind,
+    newest_human,
+)
+from napari_retina_seg.project.states import TRANSITIONS, Action, Reading, State
+from napari_retina_seg.project.store import Store, image_row, version_value
+from napari_retina_seg.project.tables import ImageRow, VersionRow
+from napari_retina_seg.project.values import Kind, Turn
+
+
+def find_turn(store: Store, image_id: int) -> Turn:
+    """Find out what a person may do to an image, and with what; see `Project.turn`."""
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        reading = find_reading(session, image, store.author)
+        prediction = _newest_prediction(session, image)
+        begins = _begin(session, image, reading) or prediction
+        shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
+        second = find_second_reader(session, image)
+        return Turn(
+            reading=reading,
+            actions=frozenset() if store.database.read_only else _actions(image, reading),
+            begins=None if begins is None else version_value(begins),
+            shown=None if shown is None else version_value(shown),
+            prediction=None if prediction is None else version_value(prediction),
+            second_reader=second,
+            may_assign=second is None and is_blind(session, image),
+        )
+
+
+def _actions(image: ImageRow, reading: Reading) -> frozenset[Action]:
+    """Return what an image's state allows this reader; a second one is chosen before."""
+    possible = {action for state, action in TRANSITIONS if state is State(image.state)}
+    if reading is Reading.SECOND:
+        return frozenset(possible & SECOND_ACTIONS)
+    return frozenset(possible - SECOND_ACTIONS)
+
+
+def _begin(session: Session, image: ImageRow, reading: Reading) -> VersionRow | None:
+    own = newest_human(session, image, reading)
+    if own is None and reading is Reading.ADJUDICATION:
+        return newest_human(session, image, Reading.FIRST)
+    return own
+
+
+def _masks(
+    session: Session, image: ImageRow, reading: Reading, begins: VersionRow | None
+) -> Iterator[VersionRow]:
+    """Go through the versions whose mask may be shown; what is ungradable has none itself."""
+    row = begins
+    while row is not None and (reading is not Reading.SECOND or _may_show_second(row)):
+        yield row
+        row = row.parent
+    if reading is Reading.ADJUDICATION:
+        for other in (Reading.FIRST, Reading.SECOND):
+            drawn = newest_human(session, image, other)
+            if drawn is not None:
+                yield drawn
+    prediction = _newest_prediction(session, image)
+    if prediction is not None:
+        yield prediction
+
+
+def _may_show_second(row: VersionRow) -> bool:
+    """Whether a second reader, who is blinded to the first, may be shown a version."""
+    return row.kind == Kind.PREDICTION or row.reading == Reading.SECOND
+
+
+def _newest_prediction(session: Session, image: ImageRow) -> VersionRow | None:
+    query = select(VersionRow).filter_by(image_id=image.id, kind=Kind.PREDICTION.value)
+    return session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()

@@ -1,0 +1,104 @@
+"""Whose turn it is, and what the work begins with."""
+
+from datetime import timedelta
+
+import pytest
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.project.states import Action, Reading
+from napari_retina_seg.project.values import Kind
+
+FIRST = {Action.DRAFT, Action.CORRECT, Action.ACCEPT, Action.REFUSE}
+SECOND = {Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE}
+
+
+def test_work_begins_with_nothing_then_the_prediction_then_what_was_drawn(ann, image, make):
+    turn = ann.turn(image.id)
+    assert (turn.reading, turn.actions) == (Reading.FIRST, FIRST)
+    assert turn.begins is turn.shown is turn.prediction is None
+    prediction = ann.add_prediction(image.id, make.prediction())
+    turn = ann.turn(image.id)
+    assert turn.begins == turn.shown == turn.prediction == prediction
+    draft = ann.save_version(image.id, make.drawing(), Action.DRAFT, parent=1)
+    ann.add_prediction(image.id, make.prediction(5))
+    turn = ann.turn(image.id)
+    assert turn.begins == turn.shown == draft
+    assert turn.prediction.number == 3
+
+
+def test_what_is_final_can_only_be_reopened_by_others_than_the_second_reader(ann, bob, image, make):
+    final = ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    assert ann.turn(image.id).actions == {Action.REOPEN}
+    assert ann.turn(image.id).begins == final
+    assert ann.turn(image.id).may_assign
+    assert bob.turn(image.id).actions == {Action.REOPEN}
+    ann.assign_second_reader(image.id, "Bob")
+    turn = ann.turn(image.id)
+    assert (turn.second_reader, turn.may_assign, turn.actions) == ("Bob", False, {Action.REOPEN})
+
+
+def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_draft(
+    ann, bob, image, make
+):
+    prediction = ann.add_prediction(image.id, make.prediction())
+    ann.assign_second_reader(image.id, "Bob")
+    assert bob.turn(image.id).actions == set()  # the first reader's word comes first
+    ann.save_version(image.id, make.drawing(), Action.CORRECT, parent=1)
+    turn = bob.turn(image.id)
+    assert (turn.reading, turn.actions) == (Reading.SECOND, SECOND)
+    assert turn.begins == turn.shown == prediction
+    draft = bob.save_version(image.id, make.drawing(3), Action.SECOND_DRAFT, parent=1)
+    assert bob.turn(image.id).begins == draft
+    assert ann.turn(image.id).begins.author == "Ann"
+
+
+def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image, make):
+    first = ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.assign_second_reader(image.id, "Bob")
+    bob.save_version(image.id, make.drawing(3), Action.SECOND_READ)
+    carl = open_as("Carl")
+    turn = carl.turn(image.id)
+    assert turn.reading is Reading.ADJUDICATION
+    assert turn.begins == turn.shown == first
+    final = carl.save_version(
+        image.id, make.drawing(4), Action.ADJUDICATE, parent=turn.begins.number
+    )
+    assert not final.conflict
+    assert ann.turn(image.id).begins == final
+
+
+def test_of_an_ungradable_image_the_last_mask_is_shown(ann, image, make):
+    draft = ann.save_version(image.id, make.drawing(), Action.DRAFT)
+    ann.mark_ungradable(image.id, "blurred")
+    assert ann.turn(image.id).begins.mask is None
+    assert ann.turn(image.id).shown == draft
+    reopened = ann.reopen(image.id)
+    turn = ann.turn(image.id)
+    assert (turn.begins, turn.shown) == (reopened, draft)
+    assert turn.actions >= FIRST
+
+
+def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, bob, image, make):
+    ann.add_prediction(image.id, make.prediction())
+    ann.mark_ungradable(image.id, "blurred")
+    ann.assign_second_reader(image.id, "Bob")
+    drawn = bob.save_version(image.id, make.drawing(3), Action.SECOND_READ, parent=1)
+    turn = ann.turn(image.id)
+    assert turn.begins.author == "Ann"
+    assert turn.shown == drawn
+    assert turn.prediction.kind is Kind.PREDICTION
+
+
+def test_a_person_takes_over_from_a_window_that_crashed_but_from_nobody_else(
+    ann, bob, open_as, image
+):
+    ann.check_out(image.id)
+    again = open_as("ann")
+    with pytest.raises(ProjectError, match="you, in another window"):
+        again.check_out(image.id)
+    with pytest.raises(ProjectError, match="being worked on by Ann"):
+        bob.check_out(image.id, take_over=True)
+    lease = again.check_out(image.id, timedelta(minutes=1), take_over=True)
+    assert ann.status().leases == (lease,)
+    with pytest.raises(ProjectError, match="you, in another window"):
+        ann.check_out(image.id)
