@@ -68,6 +68,10 @@ MEASURES: Mapping[str, Measure] = {
         "average precision", "area under the precision-recall curve, by steps"
     ),
     "ece": Measure("calibration error", "expected calibration error, 10 bins of equal width"),
+    "kappa": Measure("Cohen's kappa", "agreement of two readers on pixels, beyond chance"),
+    "kappa_sure": Measure(
+        "Cohen's kappa, sure pixels", "as before, without what either called questionable"
+    ),
     **_of_heights("boundary", "px", "positive is too deep"),
     **_of_heights("boundary", "um", "positive is too deep"),
     **_of_heights("thickness", "px", "positive is too thick"),
