@@ -5,15 +5,15 @@
 asks each model about test images, and measures how its drawing suffers when the pixels are removed
 that a map holds most important (deletion), how soon it comes back when they are shown first
 (insertion), how much of the map lies on the class, and how like the map stays when the network
-forgets all that it has learnt. It writes ``docs/explain.json``, ``docs/explain.md`` and the curves
-in ``docs/images/explain_curves.png``.
+forgets what it has learnt, all at once or from the top down. It writes ``docs/explain.json``,
+``docs/explain.md`` and the curves in ``docs/images/explain_curves.png``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from explain_curves import Case, Mask, class_curves, draw, point_curves
 from explain_report import write_documents
 from scipy.stats import spearmanr
 from skimage.filters import sobel
+from skimage.metrics import structural_similarity
 
 from napari_retina_seg.core.cam import Method, combine
 from napari_retina_seg.core.image import Modality, Spacing
@@ -31,32 +33,38 @@ from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.activations import Activations, forward
-from napari_retina_seg.engine.frozen import freeze_halves
-from napari_retina_seg.engine.places import Place, cut, find_places
-from napari_retina_seg.engine.predict import load_network, load_predictor
+from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
+from napari_retina_seg.engine.frozen import FrozenHalves, freeze_halves
+from napari_retina_seg.engine.places import cut, find_places
+from napari_retina_seg.engine.predict import load_network
 from napari_retina_seg.engine.sanity import randomise_from_top
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models
 
 Array = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/explain.json"
 WINDOW = (496, 384)  # of the network's input, from its middle
-SHARES = (0.02, 0.05, 0.15, 0.4)  # of the pixels, removed or shown
 NEAR = 10  # px around the class
-BLUR = 20  # px, of what stands in for a removed pixel
 SEEDS = (0, 1)
-ASKED = {Modality.OCT: ("oct_layers", (2, 4)), Modality.FUNDUS: ("chase_db1", (1, 1))}
+EVERY = 2  # test image: neighbours are alike, and every map costs eight passes
+PLACED = 2  # of those, on which points are asked about
+POINT_PLACES = (RECOMMENDED_PLACE, "bottleneck")
+ASKED = {Modality.OCT: "oct_layers", Modality.FUNDUS: "chase_db1"}
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
-    """A part of a test image as the network takes it, the expert's mask of it, and a class."""
+class Looked:
+    """A network with a view into each of its layers."""
 
-    pixels: Array
-    truth: npt.NDArray[np.uint8]
-    value: int
+    model: ModelFolder
+    network: Any
+    views: dict[str, FrozenHalves]  # by the layer's place
+
+    def passed(self, place: str, pixels: Array) -> Activations:
+        """Run the network up to a place, and on to the logits."""
+        multiple = self.model.spec.architecture.multiple
+        return finish(forward(self.views[place], pixels, multiple, CancelToken()))
 
 
 def main() -> None:
@@ -78,27 +86,56 @@ def main() -> None:
 def measure(model: ModelFolder, data: Path) -> dict[str, Any]:
     """Measure every layer and method of a model, and the two maps that know nothing of it."""
     cases = list(read_cases(model, data))
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for case in cases:
-        for name, found in maps_of(model, case).items():
-            rows.setdefault(name, []).append(curves(model, case, found) | mass(case, found))
-    likeness = forgotten(model, cases[0])
+    looked = look_into(model, load_network(model))
+    classes: dict[str, list[dict[str, Any]]] = {}
+    points: dict[str, list[dict[str, Any]]] = {}
+    for number, case in enumerate(cases):
+        drawn = draw(model, case.pixels) == case.value
+        if drawn.any():
+            for name, found in (maps_of(looked, case, drawn) | blind_maps(case)).items():
+                measured = class_curves(model, case, drawn, found) | mass(case, found)
+                classes.setdefault(name, []).append(measured)
+        for point in points_of(drawn) if number < PLACED else []:
+            found_at = maps_of(looked, case, point, POINT_PLACES) | blind_maps(case)
+            for name, found in found_at.items():
+                points.setdefault(name, []).append(point_curves(model, case, point, found))
+    likeness = forgotten(looked, cases[0])
     return {
         "weights_sha256": model.spec.weights_sha256,
+        "images": len(cases),
         "classes": [model.spec.scheme.classes[case.value].abbreviation for case in cases],
         "maps": {
-            name: mean(measured) | ({"likeness": likeness[name]} if name in likeness else {})
-            for name, measured in rows.items()
+            name: mean(measured) | liken(likeness["class"], name)
+            for name, measured in classes.items()
         },
+        "points": {
+            name: mean(measured) | liken(likeness["point"], name)
+            for name, measured in points.items()
+        },
+        "cascade": cascade(looked, cases[0]),
     }
 
 
+def liken(likeness: Mapping[str, float], name: str) -> dict[str, float]:
+    return {"likeness": likeness[name]} if name in likeness else {}
+
+
+def look_into(model: ModelFolder, network: Any, only: str = "") -> Looked:
+    places = find_places(network, model.spec.architecture.multiple)
+    views = {
+        place.name: freeze_halves(cut(network, place.layer))
+        for place in places
+        if only in ("", place.name)
+    }
+    return Looked(model, network, views)
+
+
 def read_cases(model: ModelFolder, data: Path) -> Iterator[Case]:
-    folder, values = ASKED[model.spec.modality]
+    """Read all test images, and ask about one class after another."""
+    folder, classes = ASKED[model.spec.modality], len(model.spec.scheme) - 1
     images = [image for image in read_dataset(data / folder) if image.split == "test"]
-    step = len(images) // len(values)
-    for image, value in zip(images[::step], values, strict=False):
-        yield read_case(model, image, value)
+    for number, image in enumerate(images[::EVERY]):
+        yield read_case(model, image, 1 + number % classes)
 
 
 def read_case(model: ModelFolder, image: LabelledImage, value: int) -> Case:
@@ -118,58 +155,42 @@ def read_case(model: ModelFolder, image: LabelledImage, value: int) -> Case:
     return Case(np.ascontiguousarray(prepared.tensor[window]), truth[window], value)
 
 
-def maps_of(model: ModelFolder, case: Case) -> dict[str, Array]:
-    """Draw the maps of all layers and methods, and two that do not look at the network."""
-    network = load_network(model)
-    asked = (drawn(model, case.pixels) == case.value).astype(np.float32)
+def maps_of(
+    looked: Looked, case: Case, asked: Mask, places: Iterable[str] = ()
+) -> dict[str, Array]:
+    """Draw the maps of layers, by default all, and methods, at the size of the network's input."""
     maps = {}
-    for place in find_places(network, model.spec.architecture.multiple):
-        passed = run(network, model, case, place)
-        gradient = passed.gradient(case.value, asked)
-        for method in Method:
-            cells = combine(passed.cells, gradient, method)
-            maps[f"{place.name}, {method.value}"] = passed.spread(np.maximum(cells, 0))
-    size = case.truth.shape
-    noise = np.random.default_rng(0).random((size[0] // 8, size[1] // 8)).astype(np.float32)
-    maps["random"] = cv2.resize(noise, size[::-1])
-    maps["edges"] = cv2.GaussianBlur(sobel(case.pixels.mean(axis=2)).astype(np.float32), (0, 0), 2)
+    for place in places or looked.views:
+        passed = looked.passed(place, case.pixels)
+        for name, cells in cells_of(passed, case.value, asked).items():
+            maps[f"{place}, {name}"] = passed.spread(cells)
     return maps
 
 
-def run(network: Any, model: ModelFolder, case: Case, place: Place) -> Activations:
-    multiple = model.spec.architecture.multiple
-    return finish(
-        forward(freeze_halves(cut(network, place.layer)), case.pixels, multiple, CancelToken())
-    )
+def cells_of(passed: Activations, value: int, asked: Mask) -> dict[str, Array]:
+    gradient = passed.gradient(value, asked.astype(np.float32))
+    return {
+        method.value: np.maximum(combine(passed.cells, gradient, method), 0) for method in Method
+    }
 
 
-def drawn(model: ModelFolder, pixels: Array) -> npt.NDArray[np.uint8]:
-    """Return the class that the network gives each pixel."""
-    output = load_predictor(model).run(pixels)
-    if output.shape[-1] == 1:
-        return (output[..., 0] > model.spec.postprocessing.threshold).astype(np.uint8)
-    return output.argmax(axis=-1).astype(np.uint8)
+def blind_maps(case: Case) -> dict[str, Array]:
+    """Draw two maps that do not look at the network."""
+    size = case.truth.shape
+    noise = np.random.default_rng(0).random((size[0] // 8, size[1] // 8)).astype(np.float32)
+    edges = sobel(case.pixels.mean(axis=2)).astype(np.float32)
+    return {"random": cv2.resize(noise, size[::-1]), "edges": cv2.GaussianBlur(edges, (0, 0), 2)}
 
 
-def curves(model: ModelFolder, case: Case, found: Array) -> dict[str, list[float]]:
-    """Remove, or show, pixels by the map's order, and watch the class's Dice to the whole."""
-    whole = drawn(model, case.pixels) == case.value
-    blurred = cv2.GaussianBlur(case.pixels, (0, 0), BLUR).reshape(case.pixels.shape)
-    ties = np.random.default_rng(0).random(found.shape) * 1e-6 * max(float(found.max()), 1e-12)
-    rank = np.argsort(np.argsort(-(found + ties).ravel())).reshape(found.shape) / found.size
-    result: dict[str, list[float]] = {"deletion": [], "insertion": []}
-    for share in SHARES:
-        first = (rank < share)[..., np.newaxis]
-        for name, pixels in (
-            ("deletion", np.where(first, blurred, case.pixels)),
-            ("insertion", np.where(first, case.pixels, blurred)),
-        ):
-            result[name].append(dice(whole, drawn(model, pixels) == case.value))
-    return result
-
-
-def dice(one: Mask, other: Mask) -> float:
-    return float(2 * (one & other).sum() / max(1, one.sum() + other.sum()))
+def points_of(drawn: Mask) -> Iterator[Mask]:
+    """Choose two pixels of the class as drawn, a third and two thirds across it."""
+    rows, columns = np.nonzero(drawn)
+    across = np.argsort(columns, kind="stable")
+    for share in (1 / 3, 2 / 3) if rows.size else ():
+        chosen = across[int(share * rows.size)]
+        point = np.zeros(drawn.shape, bool)
+        point[rows[chosen], columns[chosen]] = True
+        yield point
 
 
 def mass(case: Case, found: Array) -> dict[str, float]:
@@ -186,32 +207,64 @@ def mass(case: Case, found: Array) -> dict[str, float]:
     }
 
 
-def forgotten(model: ModelFolder, case: Case) -> dict[str, float]:
+def forgotten(looked: Looked, case: Case) -> dict[str, dict[str, float]]:
     """Return the rank correlation of each map with that of the same network untrained."""
-    network = load_network(model)
-    places = find_places(network, model.spec.architecture.multiple)
-    asked = (drawn(model, case.pixels) == case.value).astype(np.float32)
-    trained = flat_maps(network, model, case, places, asked)
-    found: dict[str, list[float]] = {name: [] for name in trained}
+    drawn = draw(looked.model, case.pixels) == case.value
+    asked = {"class": drawn, "point": next(points_of(drawn))}
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in asked}
     for seed in SEEDS:
-        randomise_from_top(network, model.spec.architecture, network.layers[1].name, seed)
-        for name, values in flat_maps(network, model, case, places, asked).items():
-            both = trained[name].any() and values.any()
-            found[name].append(abs(spearmanr(trained[name], values)[0]) if both else 0.0)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+        fresh = forget(looked.model, looked.network.layers[1].name, seed)
+        for place in looked.views:
+            both = looked.passed(place, case.pixels), fresh.passed(place, case.pixels)
+            for what, pixels in asked.items():
+                own, other = (cells_of(each, case.value, pixels) for each in both)
+                for name in own:
+                    correlation = rank_correlation(own[name], other[name])
+                    found[what].setdefault(f"{place}, {name}", []).append(correlation)
+    return {
+        what: {name: float(np.mean(values)) for name, values in maps.items()}
+        for what, maps in found.items()
+    }
 
 
-def flat_maps(
-    network: Any, model: ModelFolder, case: Case, places: tuple[Place, ...], asked: Array
-) -> dict[str, Array]:
-    maps = {}
-    for place in places:
-        passed = run(network, model, case, place)
-        gradient = passed.gradient(case.value, asked)
-        for method in Method:
-            cells = np.maximum(combine(passed.cells, gradient, method), 0)
-            maps[f"{place.name}, {method.value}"] = cells.ravel()
-    return maps
+def cascade(looked: Looked, case: Case) -> dict[str, dict[str, float]]:
+    """Return how like the map that is offered first stays, layer by layer forgotten from the top.
+
+    Adebayo et al. 2018, figure 2: each step randomises one more stage of the network.
+    """
+    asked = draw(looked.model, case.pixels) == case.value
+    multiple = looked.model.spec.architecture.multiple
+    own = cells_of(looked.passed(RECOMMENDED_PLACE, case.pixels), case.value, asked)
+    trained = own[RECOMMENDED_METHOD.value]
+    steps: dict[str, dict[str, float]] = {}
+    for place in reversed(find_places(looked.network, multiple)):
+        fresh = forget(looked.model, place.layer, SEEDS[0], RECOMMENDED_PLACE)
+        made = cells_of(fresh.passed(RECOMMENDED_PLACE, case.pixels), case.value, asked)
+        map_made = made[RECOMMENDED_METHOD.value]
+        steps[place.name] = {
+            "rank correlation": rank_correlation(trained, map_made),
+            "ssim": likeness_of(trained, map_made),
+        }
+    return steps
+
+
+def forget(model: ModelFolder, layer: str, seed: int, only: str = "") -> Looked:
+    network = load_network(model)
+    randomise_from_top(network, model.spec.architecture, layer, seed)
+    return look_into(model, network, only)
+
+
+def rank_correlation(one: Array, other: Array) -> float:
+    """Compare two maps where at least one is not empty: around a point most cells are."""
+    if not (one.any() and other.any()):
+        return 0.0
+    somewhere = (one > 0) | (other > 0)
+    return abs(float(spearmanr(one[somewhere], other[somewhere])[0]))
+
+
+def likeness_of(one: Array, other: Array) -> float:
+    scaled = [each / max(float(each.max()), 1e-12) for each in (one, other)]
+    return float(structural_similarity(*scaled, data_range=1))
 
 
 def mean(measured: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from explain_curves import SHARES
 from tables import markdown_table
 
-from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
+from napari_retina_seg.core.cam import Method
+from napari_retina_seg.engine.explain import (
+    RECOMMENDED_METHOD,
+    RECOMMENDED_PLACE,
+    recommended_method,
+)
 from napari_retina_seg.io.plots import figure_png
 
-SHARES = (0.02, 0.05, 0.15, 0.4)
 UNLIKE = 0.5  # rank correlation with an untrained network from which on a map is no evidence
+CURVES = ("insertion", "deletion")
 OFFERED = f"{RECOMMENDED_PLACE}, {RECOMMENDED_METHOD.value}"
 
 
@@ -22,6 +28,9 @@ def write_documents(results: Mapping[str, Any], root: Path) -> None:
     parts = {
         "summary": summary(results),
         "favoured": favoured(results),
+        "points": point_table(results),
+        "favoured points": favoured_for_points(results),
+        "cascade": cascade_table(results),
         "models": "\n\n".join(map_tables(results)),
     }
     for name, text in parts.items():
@@ -85,6 +94,58 @@ def favoured(results: Mapping[str, Any]) -> str:
     )
 
 
+def point_table(results: Mapping[str, Any]) -> str:
+    """Return how a class's probability at a point follows a map, as means over all models."""
+    names = sorted({name for model in results.values() for name in model["points"]}, key=order)
+    rows = []
+    for name in names:
+        found = [model["points"][name] for model in results.values() if name in model["points"]]
+        means = [np.mean([np.mean(each[key]) for each in found]) for key in CURVES]
+        values = [f"{value:.2f}" for value in (*means, means[0] - means[1])]
+        rows.append([name, str(len(found)), *values, like_untrained(found)])
+    header = ["layer, method", "models", *CURVES, "difference", "like an untrained network's"]
+    return markdown_table(header, rows)
+
+
+def favoured_for_points(results: Mapping[str, Any]) -> str:
+    """Say which method is offered first for a point, and why."""
+    merits = {}
+    for method in Method:
+        found = [
+            model["points"][f"{RECOMMENDED_PLACE}, {method.value}"] for model in results.values()
+        ]
+        if np.mean([each["likeness"] for each in found]) < UNLIKE:
+            merits[method] = np.mean([score(each) for each in found])
+    offered = recommended_method(whole_class=False)
+    best = max(merits, key=merits.__getitem__)
+    if best is not offered:
+        raise SystemExit(f"The figures favour {best} for points, but {offered} is offered first.")
+    return (
+        f"Offered first for a point or a region is **{offered.value}**: at {RECOMMENDED_PLACE} it"
+        " has the largest difference of the methods whose likeness to an untrained network's map"
+        f" is below {UNLIKE}."
+    )
+
+
+def cascade_table(results: Mapping[str, Any]) -> str:
+    """Return how like the offered map stays, stage by stage forgotten from the top."""
+    steps = dict.fromkeys(step for model in results.values() for step in model["cascade"])
+    ordered = sorted(steps, key=order, reverse=True)
+    rows = [
+        [
+            f"{step} and above",
+            *(
+                f"{model['cascade'][step]['rank correlation']:.2f}"
+                if step in model["cascade"]
+                else ""
+                for model in results.values()
+            ),
+        ]
+        for step in ordered
+    ]
+    return markdown_table(["forgotten", *(f"`{name}`" for name in results)], rows)
+
+
 def map_tables(results: Mapping[str, Any]) -> list[str]:
     header = ["layer, method", "insertion", "deletion", "difference", "mass inside", "mass near"]
     return [
@@ -98,7 +159,6 @@ def map_tables(results: Mapping[str, Any]) -> list[str]:
 
 
 def cells(found: list[Mapping[str, Any]]) -> list[str]:
-    likeness = [each["likeness"] for each in found if "likeness" in each]
     values = [
         np.mean([np.mean(each["insertion"]) for each in found]),
         np.mean([np.mean(each["deletion"]) for each in found]),
@@ -106,7 +166,12 @@ def cells(found: list[Mapping[str, Any]]) -> list[str]:
         np.mean([each["inside"] for each in found]),
         np.mean([each["near"] for each in found]),
     ]
-    return [*(f"{value:.2f}" for value in values), f"{np.mean(likeness):.2f}" if likeness else ""]
+    return [*(f"{value:.2f}" for value in values), like_untrained(found)]
+
+
+def like_untrained(found: list[Mapping[str, Any]]) -> str:
+    likeness = [each["likeness"] for each in found if "likeness" in each]
+    return f"{np.mean(likeness):.2f}" if likeness else ""
 
 
 def order(name: str) -> tuple[int, int, str]:
