@@ -84,7 +84,7 @@ class Legend(QWidget):
         self._list.blockSignals(True)
         self._list.clear()
         if layer is not None:
-            hidden = _hidden(layer)
+            hidden = hidden_classes(layer)
             for label in layer.metadata[KEY].scheme.classes[1:]:
                 self._list.addItem(_row(label, label.value not in hidden))
             layer.events.selected_label.connect(self._on_selected_label)
@@ -129,7 +129,7 @@ class Legend(QWidget):
         self._list.blockSignals(False)
 
 
-def _hidden(layer: Labels) -> set[int]:
+def hidden_classes(layer: Labels) -> set[int]:
     """Return the classes that the layer's colours leave out."""
     colors = getattr(layer.colormap, "color_dict", {})
     return {value for value, color in colors.items() if value and color[3] == 0}

@@ -42,6 +42,14 @@ class Settings:
         """Remember whether something is switched on."""
         self._file.setValue(key, on)
 
+    def number(self, key: str, default: float) -> float:
+        """Return a number that was set last."""
+        return float(self._file.value(key, default))
+
+    def remember_number(self, key: str, value: float) -> None:
+        """Remember a number."""
+        self._file.setValue(key, float(value))
+
     def choice(self, key: str, default: str) -> str:
         """Return the words of what was chosen last."""
         return str(self._file.value(key, default))
