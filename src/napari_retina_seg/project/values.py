@@ -235,6 +235,28 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class ReadTwice:
+    """An image with both of its readings, which are final.
+
+    Attributes
+    ----------
+    image : ProjectImage
+        Which image.
+    first, second : Version
+        The readings, each with a mask, or ungradable without one.
+    """
+
+    image: ProjectImage
+    first: Version
+    second: Version
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Numbers of the two versions."""
+        return self.first.number, self.second.number
+
+
+@dataclass(frozen=True)
 class Lease:
     """An image that somebody has checked out.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.project import autosaves, history, images, queue
+from napari_retina_seg.project import autosaves, history, images, queue, readings
 from napari_retina_seg.project.check import check_project
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import Finding
@@ -23,6 +23,7 @@ from napari_retina_seg.project.values import (
     Order,
     ProjectImage,
     ProjectInfo,
+    ReadTwice,
     Status,
     Turn,
     Version,
@@ -182,6 +183,16 @@ class ProjectView:
             If this person must not see it yet.
         """
         return history.find_truth(self._store, image_id)
+
+    def read_twice(self) -> tuple[ReadTwice, ...]:
+        """Return the images with two final readings, by people who did not know of each other.
+
+        Raises
+        ------
+        ProjectError
+            If this person is a second reader who has images left to read.
+        """
+        return readings.list_read_twice(self._store)
 
     def recoverable(self, image_id: int | None = None) -> tuple[Autosave, ...]:
         """Return this person's unsaved work, newest first, of one image or of all."""

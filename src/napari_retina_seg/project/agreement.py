@@ -1,0 +1,93 @@
+"""How well the two readers of a project agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.two_readers import (
+    Agreement,
+    Gradability,
+    ReadersTally,
+    ReadImage,
+    Reading,
+)
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.values import ReadTwice
+from napari_retina_seg.project.view import ProjectView
+
+
+def find_agreement(
+    project: ProjectView, *, token: CancelToken | None = None
+) -> Generator[Progress, None, Agreement]:
+    """Compare the first and the second readings of a project; long work.
+
+    Of an image that was reopened and read twice again the last two readings count.
+
+    Parameters
+    ----------
+    project : ProjectView
+        The project, as seen by somebody who may see both readings.
+    token : CancelToken, optional
+        To stop it.
+
+    Yields
+    ------
+    Progress
+        Images that are done, of all.
+
+    Raises
+    ------
+    ProjectError
+        If this person is a second reader who has not finished, nothing was read twice, or a file
+        is missing, cut or altered.
+    """
+    token = token or CancelToken()
+    pairs = project.read_twice()
+    if not pairs:
+        raise ProjectError(
+            "No image of this project was read by two people yet: choose a second reader for some,"
+            " who reads them without seeing the first reading."
+        )
+    graded = [pair for pair in pairs if _can_be_graded(pair) == (True, True)]
+    tally = ReadersTally(project.scheme)
+    for done, pair in enumerate(graded):
+        yield Progress(done, len(graded), pair.image.name)
+        token.raise_if_cancelled()
+        first, second = (_read(project, pair, number) for number in pair.numbers)
+        tally.add(_describe(pair), first, second)
+    yield Progress(len(graded), len(graded), "Done")
+    return tally.result(_gradability(pairs))
+
+
+def _can_be_graded(pair: ReadTwice) -> tuple[bool, bool]:
+    return pair.first.state is not State.UNGRADABLE, pair.second.state is not State.UNGRADABLE
+
+
+def _gradability(pairs: tuple[ReadTwice, ...]) -> Gradability:
+    counts = Counter(map(_can_be_graded, pairs))
+    return Gradability(
+        both=counts[True, True],
+        only_first=counts[True, False],
+        only_second=counts[False, True],
+        neither=counts[False, False],
+    )
+
+
+def _describe(pair: ReadTwice) -> ReadImage:
+    image = pair.image
+    return ReadImage(
+        number=image.id,
+        name=image.name,
+        group=image.patient or f"#{image.id}",
+        first=pair.first.author or "",
+        second=pair.second.author or "",
+        axial_um=image.spacing.axial.um,
+    )
+
+
+def _read(project: ProjectView, pair: ReadTwice, number: int) -> Reading:
+    drawing = project.drawing(pair.image.id, number)
+    return Reading(drawing.labels, drawing.boundaries, drawing.questionable)
