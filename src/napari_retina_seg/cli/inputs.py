@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
-import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.cli.console import UsageError
+from napari_retina_seg.io.folders import images_in
 
 RESULT_ENDINGS = (
     "_mask.png",
@@ -17,11 +17,6 @@ RESULT_ENDINGS = (
     "_overlay.png",
     "_boundaries.csv",
     "_probabilities.npz",
-)
-# What follows an image's name in those that `segment` and `explain` write.
-_RESULT = re.compile(
-    r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|probabilities\.npz|explain\.(png|svg|pdf)"
-    r"|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
 )
 
 
@@ -45,7 +40,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
         path = Path(argument)
         found = [path]
         if path.is_dir():
-            found = _images_in(path)
+            found = images_in(path)
             if not found:
                 problems.append(f"There is no image in the folder '{path}': choose another one.")
         elif glob.has_magic(argument) and not path.exists():
@@ -57,21 +52,6 @@ def expand(arguments: Iterable[str]) -> Inputs:
         for match in found:
             paths.setdefault(match.resolve(), match)
     return Inputs(tuple(paths.values()), tuple(problems))
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """List the images of a folder, without results of others that lie beside them."""
-    from napari_retina_seg.io import SUFFIXES
-
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    images = [path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    stems = {path.stem for path in images}
-    return [path for path in images if not _is_result(path.name, stems)]
-
-
-def _is_result(name: str, stems: set[str]) -> bool:
-    cuts = (found.start() for found in re.finditer("_", name))
-    return any(name[:cut] in stems and _RESULT.fullmatch(name[cut:]) for cut in cuts)
 
 
 def outputs_of(
