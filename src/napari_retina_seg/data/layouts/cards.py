@@ -54,12 +54,17 @@ def describe(images: Iterable[LabelledImage], contents: Contents) -> list[Labell
     for image in images:
         picture = pictures.get(image.name)
         if picture is not None and 0 <= picture.record < len(contents.records):
-            scheme = contents.records[picture.record].scheme
-            image = with_ignored(image, scheme)  # noqa: PLW2901
-            described.append(replace(image, group=picture.group, group_guessed=False))
+            described.append(_describe(image, picture, contents.records[picture.record]))
         else:
             described.append(image)
     return described
+
+
+def _describe(image: LabelledImage, picture: Picture, card: Card) -> LabelledImage:
+    # Nobody said whose image it is where the group is called as the image.
+    guessed = picture.group == card.name
+    known = with_ignored(image, card.scheme)
+    return replace(known, group=picture.group, group_guessed=guessed)
 
 
 def with_ignored(image: LabelledImage, scheme: LabelScheme) -> LabelledImage:

@@ -54,6 +54,7 @@ _DATE = re.compile(
 )
 # DICOM's form of a name, and "Doe, Jane".
 _PERSON = re.compile(r"[^\W\d_]{2,}(?:\^|, ?)[^\W\d_]{2,}")
+_FILE_NAME = "file name"
 _SHORTEST = 3  # characters of a name or ID that are looked for in a file's name
 
 
@@ -103,7 +104,7 @@ def strip_identity(record: MaskRecord, key: str) -> MaskRecord:
     return replace(record, name=pseudonymise(record.name, key))
 
 
-def find_identity(path: Path) -> tuple[str, ...]:
+def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
     """Name what in a file, its name included, may tell who the patient is; never the values.
 
     Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
@@ -116,6 +117,8 @@ def find_identity(path: Path) -> tuple[str, ...]:
     ----------
     path : Path
         The file.
+    name : str, optional
+        What it was called, if it is kept under another name.
 
     Returns
     -------
@@ -132,18 +135,39 @@ def find_identity(path: Path) -> tuple[str, ...]:
             head = file.read(_HEAD)
     except OSError as error:
         raise ReadError(f"The file '{path}' can't be opened: {error.strerror or error}.") from error
-    found = [*_in_name(path), *_in_content(path, head)]
-    return tuple(dict.fromkeys(found))
+    name = path.stem if name is None else name
+    return tuple(dict.fromkeys([*_in_name(name), *_in_content(path, head, name)]))
 
 
-def _in_name(path: Path) -> Iterator[str]:
-    if _DATE.search(path.stem):
-        yield "file name (a date)"
-    if _PERSON.search(path.stem):
-        yield "file name (a person's name)"
+def name_tells(path: Path, name: str, patient: str | None) -> bool:
+    """Whether an image's name may tell who the patient is; also if its file can't be asked.
+
+    Parameters
+    ----------
+    path : Path
+        The file, whose header may name the patient.
+    name : str
+        What the image is called.
+    patient : str or None
+        The patient's ID, where somebody said it.
+    """
+    if patient is not None and patient.casefold() in name.casefold():
+        return True
+    try:
+        found = find_identity(path, name)
+    except ReadError:
+        return True
+    return any(what.startswith(_FILE_NAME) for what in found)
 
 
-def _in_content(path: Path, head: bytes) -> Iterator[str]:
+def _in_name(name: str) -> Iterator[str]:
+    if _DATE.search(name):
+        yield f"{_FILE_NAME} (a date)"
+    if _PERSON.search(name):
+        yield f"{_FILE_NAME} (a person's name)"
+
+
+def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
     if head.startswith(_HEIDELBERG):
         for name, place in _VOL_FIELDS.items():
             if head[place].strip(b"\0 "):
@@ -160,12 +184,12 @@ def _in_content(path: Path, head: bytes) -> Iterator[str]:
     bare = path.suffix.lower() in (".dcm", ".dicom", ".dic", ".ima", "")
     if head[128:132] == b"DICM" or bare:
         with decoding(path, "DICOM"):
-            yield from _in_dicom(path)
+            yield from _in_dicom(path, name)
     else:
         yield from _in_picture(path)
 
 
-def _in_dicom(path: Path) -> Iterator[str]:
+def _in_dicom(path: Path, name: str) -> Iterator[str]:
     import pydicom
 
     dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True)
@@ -178,9 +202,8 @@ def _in_dicom(path: Path) -> Iterator[str]:
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
         yield "DICOM Burned In Annotation"
     said = [*str(dataset.get("PatientName", "")).split("^"), str(dataset.get("PatientID", ""))]
-    stem = path.stem.casefold()
-    if any(len(word) >= _SHORTEST and word.casefold() in stem for word in said):
-        yield "file name (the patient's name or ID)"
+    if any(len(word) >= _SHORTEST and word.casefold() in name.casefold() for word in said):
+        yield f"{_FILE_NAME} (the patient's name or ID)"
 
 
 def _tells(element: Any) -> bool:

@@ -51,6 +51,12 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
         If a mask is no truth, shapes differ, something questionable would be lost, or the folder
         can't be written; nothing is left behind then.
     """
+    with building(folder) as new:
+        fill_stacks(new, items, one_hot=one_hot)
+
+
+def fill_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False) -> None:
+    """Write the files of `write_stacks` into a folder that is built out of sight."""
     records = [item.record for item in items]
     require_truth(records)
     scheme = shared_scheme(records)
@@ -64,11 +70,10 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
     masks = np.concatenate([record.planes for record in records])
     if one_hot:
         masks = _encode(masks, scheme)
-    with building(folder) as new:
-        write_atomically(new / "images.npy", _saved(np.concatenate([i.planes for i in items])))
-        write_atomically(new / "masks.npy", _saved(masks))
-        contents = _Contents(records=[make_card(record) for record in records])
-        write_atomically(new / "dataset.json", contents.model_dump_json(indent=1).encode())
+    write_atomically(folder / "images.npy", _saved(np.concatenate([i.planes for i in items])))
+    write_atomically(folder / "masks.npy", _saved(masks))
+    contents = _Contents(records=[make_card(record) for record in records])
+    write_atomically(folder / "dataset.json", contents.model_dump_json(indent=1).encode())
 
 
 def _encode(masks: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -22,11 +22,7 @@ from napari_retina_seg.io.exchange.card import Card, make_card, restore
 from napari_retina_seg.io.exchange.folder import building
 from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.raster import encode_png
-from napari_retina_seg.io.exchange.record import (
-    MaskRecord,
-    require_truth,
-    shared_scheme,
-)
+from napari_retina_seg.io.exchange.record import MaskRecord, require_truth
 from napari_retina_seg.io.masks import read_classes
 
 SplitName = Literal["train", "val", "test"]
@@ -112,7 +108,7 @@ def assign_splits(
     return dict(zip(order, sides, strict=True))
 
 
-def write_training_folder(folder: Path, items: Sequence[TrainingItem]) -> None:
+def write_training_folder(folder: Path, items: Iterable[TrainingItem]) -> None:
     """Write a data set that ``dataset check`` and ``train`` take as it is.
 
     ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a palette
@@ -124,8 +120,8 @@ def write_training_folder(folder: Path, items: Sequence[TrainingItem]) -> None:
     ----------
     folder : Path
         Where to; it must not exist, or be empty.
-    items : sequence of TrainingItem
-        Masks of one scheme, all of them made or accepted by a person.
+    items : iterable of TrainingItem
+        Masks of one scheme, all of them made or accepted by a person; taken one at a time.
 
     Raises
     ------
@@ -133,41 +129,82 @@ def write_training_folder(folder: Path, items: Sequence[TrainingItem]) -> None:
         If a mask is no truth, there are several schemes, a group is on two sides, or the folder
         can't be written; nothing is left behind then.
     """
-    records = [item.record for item in items]
-    _check_items(items)
-    pictures = []
     with building(folder) as new:
-        for number, item in enumerate(items):
-            for index, plane in enumerate(item.record.planes):
-                name = _name(item.record, index)
-                write_atomically(
-                    new / "images" / f"{name}.tif",
-                    _encode_tiff(item.planes[index], item.record.spacing),
-                )
-                mask = encode_png(plane, item.record.scheme)
-                write_atomically(new / "masks" / f"{name}.png", mask)
-                picture = _Picture(
-                    name=name, group=item.group, split=item.split, record=number, slice=index
-                )
-                pictures.append(picture)
-        _write_contents(new, pictures, records)
+        training = TrainingFolder(new)
+        for item in items:
+            training.add(item)
+        training.finish()
 
 
-def _check_items(items: Sequence[TrainingItem]) -> None:
-    records = [item.record for item in items]
-    require_truth(records)
-    shared_scheme(records)
-    names = Counter(
-        _name(record, index).casefold() for record in records for index in range(len(record.planes))
-    )
-    name, count = names.most_common(1)[0]
-    if count > 1:
-        raise WriteError(f"Two images would be called '{name}': give one another name.")
-    sides: dict[str, SplitName] = {}
-    for item in items:
-        if sides.setdefault(item.group, item.split) != item.split:
+class TrainingFolder:
+    """A training folder while it is written, item by item; see `write_training_folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is built, out of sight.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pictures: list[_Picture] = []
+        self._cards: list[Card] = []
+        self._names: set[str] = set()
+        self._sides: dict[str, SplitName] = {}
+
+    def add(self, item: TrainingItem) -> None:
+        """Write an image with its mask.
+
+        Raises
+        ------
+        WriteError
+            If it does not go with those before it, or can't be written.
+        """
+        record, planes = item.record, item.record.planes
+        names = [_name(record, index) for index in range(len(planes))]
+        self._check(item, names)
+        for index, (name, plane) in enumerate(zip(names, planes, strict=True)):
+            pixels = _encode_tiff(item.planes[index], record.spacing)
+            write_atomically(self._folder / "images" / f"{name}.tif", pixels)
+            mask = encode_png(plane, record.scheme)
+            write_atomically(self._folder / "masks" / f"{name}.png", mask)
+            picture = _Picture(
+                name=name,
+                group=item.group,
+                split=item.split,
+                record=len(self._cards),
+                slice=index,
+            )
+            self._pictures.append(picture)
+        self._cards.append(make_card(record))
+
+    def finish(self) -> None:
+        """Write what is known of all.
+
+        Raises
+        ------
+        WriteError
+            If there is no image, or it can't be written.
+        """
+        if not self._cards:
+            raise WriteError("There is no mask to export: choose some.")
+        _write_contents(self._folder, self._pictures, self._cards)
+
+    def _check(self, item: TrainingItem, names: list[str]) -> None:
+        require_truth([item.record])
+        scheme = self._cards[0].scheme if self._cards else item.record.scheme
+        if item.record.scheme != scheme:
             raise WriteError(
-                f"The images of '{item.group}' are to be used for {sides[item.group]} and for"
+                f"The masks have the classes of '{scheme.name}' and of '{item.record.scheme.name}':"
+                " export those of one scheme at a time."
+            )
+        for name in names:
+            if name.casefold() in self._names:
+                raise WriteError(f"Two images would be called '{name}': give one another name.")
+        self._names.update(name.casefold() for name in names)
+        if self._sides.setdefault(item.group, item.split) != item.split:
+            raise WriteError(
+                f"The images of '{item.group}' are to be used for {self._sides[item.group]} and for"
                 f" {item.split}: keep all of a patient on one side."
             )
 
@@ -193,8 +230,8 @@ def _encode_tiff(plane: npt.NDArray[Any], spacing: Spacing) -> bytes:
     return file.getvalue()
 
 
-def _write_contents(folder: Path, pictures: list[_Picture], records: Sequence[MaskRecord]) -> None:
-    contents = _Contents(pictures=pictures, records=[make_card(record) for record in records])
+def _write_contents(folder: Path, pictures: list[_Picture], cards: list[Card]) -> None:
+    contents = _Contents(pictures=pictures, records=cards)
     write_atomically(folder / "dataset.json", contents.model_dump_json(indent=1).encode())
     table = StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
