@@ -15,6 +15,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.target import Point
 from napari_retina_seg.engine.explain import Explained, LastPass, draw, explain, find_place
 from napari_retina_seg.engine.explain import list_places as _list_places
+from napari_retina_seg.engine.explain import warm as _warm
 from napari_retina_seg.engine.places import Place
 from napari_retina_seg.models.registry import ModelFolder
 
@@ -99,6 +100,14 @@ def list_places(model: ModelFolder) -> Places:
     except Exception as error:
         log.exception("looking into '%s' failed", model.name)
         return Places(model, why=f"'{model.name}' can't be looked into: {error}.")
+
+
+def warm(model: ModelFolder, layer: str) -> None:
+    """Get a network ready for a first question; if that fails, the question says why."""
+    try:
+        _warm(model, layer)
+    except Exception:
+        log.exception("getting '%s' ready failed", model.name)
 
 
 def _explain(task: ExplainTask, token: CancelToken) -> Steps:

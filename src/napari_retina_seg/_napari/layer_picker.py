@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
-from napari_retina_seg._napari.explain_job import Places, list_places
+from napari_retina_seg._napari.explain_job import Places, list_places, warm
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg.engine.places import Place
 from napari_retina_seg.models.registry import ModelFolder
@@ -16,6 +16,8 @@ _FINEST = "The finest decoder stands next to the mask: its map only repeats what
 
 class LayerPicker(QWidget):
     """Which layer of the network; the list comes from a thread, since it takes TensorFlow.
+
+    The network is then cut at the layer and warmed, so that a first click is answered at once.
 
     Signals
     -------
@@ -31,6 +33,8 @@ class LayerPicker(QWidget):
         self._failed = False  # the look-up of this model's layers
         self._known: dict[str, Places] = {}
         self._places: tuple[Place, ...] = ()
+        self._warming: tuple[ModelFolder, Place] | None = None
+        self._warmed: tuple[ModelFolder, Place] | None = None
         self.why = ""  # there is nothing to choose from
         self._box = narrow(QComboBox())
         self._note = text()
@@ -48,6 +52,11 @@ class LayerPicker(QWidget):
         """The layer chosen."""
         index = self._box.currentIndex()
         return self._places[index] if 0 <= index < len(self._places) else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the network is cut at the layer chosen, and warm."""
+        return self.place is not None and self._warmed == (self._model, self.place)
 
     @property
     def names(self) -> list[str]:
@@ -86,7 +95,7 @@ class LayerPicker(QWidget):
 
     def forget(self) -> None:
         """Wait for no list: the dock is going away."""
-        self._model = None
+        self._model, self._places = None, ()
 
     def _on_found(self, found: Places) -> None:
         if not found.why:
@@ -103,10 +112,24 @@ class LayerPicker(QWidget):
         self._box.addItems([place.words for place in found.places])
         self._box.setCurrentIndex(found.places.index(found.recommended))
         self._show("", found.recommended.name)
+        self._warm()
 
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
         self._show_note()
+        self._warm()
         self.changed.emit()
+
+    def _warm(self) -> None:
+        """Get the layer chosen ready in the background, one layer at a time."""
+        if self._warming is None and self.place is not None and not self.is_ready:
+            self._warming = self._model, self.place
+            worker = create_worker(warm, self._model, self.place.layer, _start_thread=False)
+            worker.finished.connect(self._on_warmed)
+            worker.start()
+
+    def _on_warmed(self) -> None:
+        self._warmed, self._warming = self._warming, None
+        self._warm()  # another one may have been chosen meanwhile
 
     def _show(self, why: str, recommended: str = "") -> None:
         self.why = why

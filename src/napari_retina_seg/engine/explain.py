@@ -97,7 +97,8 @@ def find_place(places: Sequence[Place], model: str, layer: str = "") -> Place:
         If there is none; the sentence names those that there are.
     """
     if not layer:
-        return _recommended(places)
+        named = (place for place in places if place.name == RECOMMENDED_PLACE)
+        return next(named, places[-2:][0])  # the last one only repeats the mask
     for place in places:
         if layer.casefold() in (place.name, place.layer.casefold()):
             return place
@@ -105,6 +106,15 @@ def find_place(places: Sequence[Place], model: str, layer: str = "") -> Place:
         f"'{model}' has no layer '{layer}' to look at: its layers are"
         f" {', '.join(place.name for place in places)}."
     )
+
+
+def warm(model: ModelFolder, layer: str = "") -> None:
+    """Get a network ready in both directions, cut as `find_place` says, for a first question."""
+    _, halves = _cut(model, layer)
+    rows, columns = model.spec.architecture.multiple
+    tiny = np.zeros((1, 2 * rows, 2 * columns, model.spec.architecture.channels), np.float32)
+    with ENGINE_LOCK:
+        halves.backward(*halves.forward(tiny))
 
 
 def recommended_method(*, whole_class: bool) -> Method:
@@ -255,11 +265,7 @@ class _Asker:
         self._spec = model.spec
         self._values = question.values or tuple(range(len(model.spec.scheme)))
         _check_classes(model.spec, self._values)
-        places = list_places(model)
-        self._place = find_place(places, model.name, question.layer)
-        with ENGINE_LOCK:
-            opened = _opened(model.path, model.spec.model_dump_json())
-            self._halves = _halves(opened, self._place.layer)
+        self._place, self._halves = _cut(model, question.layer)
         self._target = question.target
         whole = isinstance(self._target, WholeClass)
         self._method = question.method or recommended_method(whole_class=whole)
@@ -357,9 +363,11 @@ def _halves(opened: _Opened, layer: str) -> FrozenHalves:
     return freeze_halves(cut(opened.network, layer))
 
 
-def _recommended(places: Sequence[Place]) -> Place:
-    named = (place for place in places if place.name == RECOMMENDED_PLACE)
-    return next(named, places[-2:][0])  # the last one only repeats the mask
+def _cut(model: ModelFolder, layer: str) -> tuple[Place, FrozenHalves]:
+    place = find_place(list_places(model), model.name, layer)
+    with ENGINE_LOCK:
+        opened = _opened(model.path, model.spec.model_dump_json())
+        return place, _halves(opened, place.layer)
 
 
 def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:

@@ -12,6 +12,7 @@ from napari_retina_seg._napari.maps import Look, evidence_of
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.target_picker import POINT
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.engine.explain import _halves
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
 
 
@@ -24,6 +25,17 @@ def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
     assert "repeats what is drawn" in explain.layers.note
     explain.layers.choose("bottleneck")
     assert "px)" in explain.layers._box.currentText()
+
+
+def test_a_network_is_ready_before_the_first_question(explain, ends, scan, qtbot):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
+    _halves.cache_clear()
+    explain.layers.choose("decoder 0")
+    qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
+    assert _halves.cache_info().misses == 1
+    ends(explain, explain.button.click)
+    assert _halves.cache_info().misses == 1
 
 
 def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
