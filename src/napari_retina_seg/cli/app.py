@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from napari_retina_seg import __version__
 from napari_retina_seg.cli import (
+    agreement,
     dataset,
     demo,
     doctor,
@@ -69,6 +70,7 @@ app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)
 app.add_typer(dataset.app, name="dataset")
+project.app.command("agreement")(agreement.agreement_command)
 app.add_typer(project.app, name="project")
 app.command("train")(train.train_command)
 app.command("evaluate")(evaluate.evaluate_command)

@@ -1,0 +1,77 @@
+"""``project agreement``: how well two readers agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, interruptible
+from napari_retina_seg.cli.inputs import check_reports
+from napari_retina_seg.cli.project import Author, Folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from napari_retina_seg.io.agreement_report import Table
+
+
+def agreement_command(
+    folder: Folder,
+    author: Author,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Write a page, a table and JSON there."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier report.")
+    ] = False,
+) -> None:
+    """Compare first and second readings: Dice, kappa, boundaries, ICC and limits of agreement.
+
+    A second reader can ask when no image is left to read.
+    """
+    from napari_retina_seg.io.agreement_report import (
+        FILES,
+        boundary_table,
+        class_table,
+        image_table,
+        summary_table,
+        write_agreement,
+    )
+    from napari_retina_seg.project.agreement import find_agreement
+    from napari_retina_seg.project.view import ProjectView
+
+    if out is not None:
+        check_reports(out, FILES, overwrite=overwrite)
+    with (
+        ProjectView(folder, author=author) as project,
+        Bar(1) as bar,
+        interruptible() as token,
+    ):
+        found = bar.walk(find_agreement(project, token=token), "Comparing")
+    from rich.console import Console
+
+    console = Console()
+    for make in (summary_table, class_table, boundary_table, image_table):
+        _print(console, make(found))
+    if out is not None:
+        for path in write_agreement(found, out):
+            typer.echo(str(path.resolve()))
+
+
+def _print(console: Console, table: Table) -> None:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    if not table.rows:
+        return
+    shown = RichTable(box=None, pad_edge=False, show_header=any(table.header))
+    for number, name in enumerate(table.header):
+        figures = bool(number and table.header[0])
+        shown.add_column(Text(name), justify="right" if figures else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*map(Text, row))
+    console.print(shown)
+    console.print()
