@@ -139,6 +139,13 @@ def data_point(
     layer: Image, point: Sequence[float], units: Sequence[Any] | None
 ) -> npt.NDArray[np.int_]:
     """Return the nearest pixel of a layer, or beside it, to a point of the viewer's world."""
+    return np.rint(data_place(layer, point, units)).astype(int)
+
+
+def data_place(
+    layer: Layer, point: Sequence[float], units: Sequence[Any] | None
+) -> npt.NDArray[np.float64]:
+    """Return where in a layer a point of the viewer's world lies; pixels' middles are whole."""
     world = np.zeros(layer.ndim)
     shown = np.asarray(point, float)[-layer.ndim :]
     world[layer.ndim - len(shown) :] = shown
@@ -149,7 +156,7 @@ def data_point(
                 world, tuple(units)[-layer.ndim :], layer.units, strict=False
             )
         ]
-    return np.rint(np.nan_to_num(layer.world_to_data(world))).astype(int)
+    return np.nan_to_num(np.asarray(layer.world_to_data(world), float))
 
 
 def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> bool:
