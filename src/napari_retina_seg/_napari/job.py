@@ -91,26 +91,44 @@ def work(task: Task, token: CancelToken) -> Steps:
 
 
 def told(steps: Steps, task: Work) -> Steps:
-    """Walk through work, and turn every way in which it can fail into an outcome."""
+    """Start the engine and walk through work; every way in which that can fail is an outcome."""
+    failed = f"'{task.model.name}' failed on '{task.image.name}'"
+    return (yield from caught(_with_engine(steps, task), failed))
+
+
+def caught(steps: Steps, failed: str) -> Steps:
+    """Walk through work, and turn every way in which it can fail into an outcome.
+
+    Parameters
+    ----------
+    steps : generator
+        The work.
+    failed : str
+        What to say before the name of an error that nobody foresaw.
+    """
     # A RuntimeError that left a generator worker would end it without a word.
     try:
-        load_engine()
         return (yield from steps)
     except Cancelled as error:
         return Outcome(End.CANCELLED, str(error))
     except RetinaSegError as error:
         return Outcome(End.FAILED, str(error))
     except MemoryError:
+        return Outcome(End.FAILED, "There is not enough memory: close other layers or programs.")
+    except Exception as error:
+        log.exception(failed)
+        return Outcome(End.FAILED, f"{failed}: {type(error).__name__}: {error}.")
+
+
+def _with_engine(steps: Steps, task: Work) -> Steps:
+    try:
+        load_engine()
+        return (yield from steps)
+    except MemoryError:
         return Outcome(
             End.FAILED,
             f"There is not enough memory for '{task.image.name}': close other layers, or choose"
             " one slice.",
-        )
-    except Exception as error:
-        log.exception("'%s' failed on '%s'", task.model.name, task.image.name)
-        return Outcome(
-            End.FAILED,
-            f"'{task.model.name}' failed on '{task.image.name}': {type(error).__name__}: {error}.",
         )
 
 
@@ -147,10 +165,12 @@ class Job(QObject):
     ----------
     steps : callable
         Given the task and a token, a generator of `Progress` that returns an `Outcome`.
-    task : Work
+    task : Any
         Values only, no layers.
     parent : QObject
         Who waits for it.
+    title : str, optional
+        What napari's activity dock calls it; by default the image and the model of the task.
 
     Signals
     -------
@@ -164,7 +184,11 @@ class Job(QObject):
     done = Signal(object)
 
     def __init__(
-        self, steps: Callable[[Any, CancelToken], Steps], task: Work, parent: QObject
+        self,
+        steps: Callable[[Any, CancelToken], Steps],
+        task: Any,
+        parent: QObject,
+        title: str = "",
     ) -> None:
         super().__init__(parent)
         self._token = CancelToken()
@@ -172,7 +196,7 @@ class Job(QObject):
         self._steps: deque[Progress] = deque()
         self._ending: Outcome | None = None
         self._started = time.monotonic()
-        self._title = f"{task.image.name} · {task.model.name}"
+        self._title = title or f"{task.image.name} · {task.model.name}"
         self._bar: _ActivityBar | None = None
         self._worker = create_worker(steps, task, self._token, _start_thread=False)
         self._worker.yielded.connect(self._on_step)
