@@ -12,6 +12,7 @@ PLUGIN = "napari-retina-seg"
 SEGMENT_WIDGET = "Segment"
 EXPLAIN_WIDGET = "Explain"
 REVIEW_WIDGET = "Review"
+CORRECT_WIDGET = "Correct"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,29 @@ def explain_current(viewer: napari.Viewer) -> None:
     from napari_retina_seg._napari.explain_widget import ExplainWidget
 
     _dock(viewer, ExplainWidget, EXPLAIN_WIDGET).explain()
+
+
+def correct_current(viewer: napari.Viewer) -> None:
+    """Take the brush for the selected mask, opening the Correct dock if it is not there."""
+    from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
+
+    _dock(viewer, CorrectWidget, CORRECT_WIDGET).paint()
+
+
+def blink_difference(viewer: napari.Viewer) -> None:
+    """Show or hide where the selected mask differs from what it is compared with."""
+    from napari_retina_seg._napari.correct.compare import blink
+
+    blink(viewer)
+
+
+def _choose_class(value: int) -> Callable[[Any], None]:
+    def act(viewer: napari.Viewer) -> None:
+        from napari_retina_seg._napari.correct.class_list import choose_class
+
+        choose_class(viewer, value)
+
+    return act
 
 
 def _in_review(deed: str) -> Callable[[Any], None]:
@@ -93,7 +117,15 @@ COMMENT = _review("Shift+C", "Write a comment, kept with the next version", "com
 ASSIGN = _review("Shift+D", "Choose the second reader", "assign")
 REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, REOPEN, SAVE, COMMENT, ASSIGN)
 
-SHORTCUTS = (SEGMENT, EXPLAIN, *REVIEW_KEYS)
+CORRECT = Shortcut("Ctrl+Shift+D", "Paint the selected mask", correct_current, CORRECT_WIDGET)
+BLINK = Shortcut("K", "Blink the difference to the prediction", blink_difference, CORRECT_WIDGET)
+# napari's own number keys are its tools.
+CLASS_KEYS = tuple(
+    Shortcut(f"Ctrl+{value}", f"Choose class {value}", _choose_class(value), CORRECT_WIDGET)
+    for value in range(10)
+)
+
+SHORTCUTS = (SEGMENT, EXPLAIN, *REVIEW_KEYS, CORRECT, BLINK, *CLASS_KEYS)
 
 
 def bind(context: object = None) -> None:  # noqa: ARG001 - npe2 hands its context over

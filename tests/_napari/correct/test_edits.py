@@ -28,6 +28,13 @@ def test_a_change_is_one_step(mask):
     assert np.array_equal(mask.data, wanted)
 
 
+def test_whoever_listens_sees_the_change(mask):
+    seen = []
+    mask.events.paint.connect(lambda event: seen.append(mask.data.sum()))
+    change(mask, np.ones(mask.data.shape, np.uint8))
+    assert seen == [40 * 50]
+
+
 def test_what_changes_nothing_is_no_step(mask):
     assert change(mask, mask.data.copy()) == Change(0, 0)
     assert not mask._undo_history

@@ -15,7 +15,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_retina_seg._napari.correct.edits import change, plain
 from napari_retina_seg._napari.layers import KEY
 
-_GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 
 
 class Kind(Enum):
@@ -24,6 +24,7 @@ class Kind(Enum):
     QUESTIONABLE = "questionable"
     DIFFERENCE = "difference"
     PREVIEW = "preview"
+    LASSO = "lasso"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def show_companion(
         colormap=DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors}),
         metadata={KEY: CompanionInfo(kind, _image(mask), weakref.ref(plain(mask)))},
         affine=mask.affine.affine_matrix,
-        **{name: getattr(mask, name) for name in _GRID},
+        **{name: getattr(mask, name) for name in GRID},
     )
     active = viewer.layers.selection.active
     viewer.layers.insert(viewer.layers.index(mask) + 1, layer)

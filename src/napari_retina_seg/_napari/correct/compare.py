@@ -8,8 +8,12 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_retina_seg._napari.correct.companions import Kind, companion, mask_of, show_companion
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER, difference
 from napari_retina_seg.core.errors import RetinaSegError
+
+PREDICTION = "the prediction"
 
 # Blue and red, and what is both at once; told apart by colour-blind eyes.
 COLORS = {MISSED: "#1f6fff", EXTRA: "#ff3b30", OTHER: "#c44dff"}
@@ -60,8 +64,28 @@ def show_difference(
     return shown
 
 
+def predicted(layer: Labels) -> npt.NDArray[np.integer] | None:
+    """Return what the model drew where a mask is now, or None if no model did.
+
+    Returns
+    -------
+    array or None
+        Class values of the mask's shape; slices that were not segmented are as they are now.
+    """
+    info = layer.metadata.get(KEY)
+    if not isinstance(info, MaskInfo) or info.prediction is None:
+        return None
+    if info.index is None:
+        return info.prediction.reshape(layer.data.shape)
+    drawn = np.array(layer.data)
+    drawn[..., info.index, :, :] = info.prediction
+    return drawn
+
+
 def blink(viewer: ViewerModel) -> bool:
     """Hide the difference that is shown, or show it again; the key.
+
+    Where none is shown yet, the difference to the prediction is.
 
     Returns
     -------
@@ -70,8 +94,14 @@ def blink(viewer: ViewerModel) -> bool:
     """
     active = viewer.layers.selection.active
     mask = mask_of(active) or active
-    shown = companion(viewer, mask, Kind.DIFFERENCE) if isinstance(mask, Labels) else None
-    if shown is None:
+    if not isinstance(mask, Labels):
         return False
-    shown.visible = not shown.visible
+    shown = companion(viewer, mask, Kind.DIFFERENCE)
+    if shown is not None:
+        shown.visible = not shown.visible
+        return True
+    drawn = predicted(mask)
+    if drawn is None:
+        return False
+    show_difference(viewer, mask, drawn, PREDICTION)
     return True

@@ -70,7 +70,8 @@ def change(layer: Labels, labels: npt.NDArray[np.generic], where: Where = ()) ->
     free = differs & ~is_locked(layer, before)
     wanted, pixels = np.count_nonzero(differs), np.count_nonzero(free)
     if pixels:
-        layer.data_setitem(_indices(layer, free, where), labels[free])
+        with layer.block_history():  # napari tells of the step when it is done, not before
+            layer.data_setitem(_indices(layer, free, where), labels[free])
     return Change(int(pixels), int(wanted - pixels))
 
 

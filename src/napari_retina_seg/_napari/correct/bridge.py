@@ -1,0 +1,125 @@
+"""Two clicks join two ends of a vessel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.canvas_clicks import CanvasClicks
+from napari_retina_seg._napari.correct.edits import change
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.correct.probability import Probability
+from napari_retina_seg._napari.correct.words import changed
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import finest
+from napari_retina_seg._napari.parts import text
+from napari_retina_seg.core.vessels import Point, bridge, darkness
+
+if TYPE_CHECKING:
+    import napari
+
+_OFF = "Bridge a gap"
+_FIRST = "Click on one end of the gap."
+_SECOND = "Now click on the other end."
+
+
+class BridgeTool(QWidget):
+    """Asks for two clicks and draws the vessel between them, as one step to undo.
+
+    Signals
+    -------
+    said : (End, str)
+        What came of it.
+    """
+
+    said = Signal(object, str)
+
+    def __init__(
+        self, viewer: napari.Viewer, follower: MaskFollower, probability: Probability
+    ) -> None:
+        super().__init__()
+        self._follower, self._probability = follower, probability
+        self._first: Point | None = None
+        self._clicks = CanvasClicks(viewer)
+        self._evidence: tuple[object, np.ndarray] | None = None  # an image's darkness
+        self.button = QPushButton(_OFF)
+        self.button.setCheckable(True)
+        self.button.setToolTip(
+            "Join two ends of a vessel: click on both. The line follows the model's probability"
+            " where it is known, else what is dark; it is as wide as its ends."
+        )
+        self._note = text()
+        self._note.setVisible(False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.button)
+        layout.addWidget(self._note)
+        self.button.clicked.connect(self._on_button)
+        self._clicks.clicked.connect(self._on_click)
+        self._clicks.stopped.connect(self._stop)
+
+    def refresh(self) -> None:
+        """Grey out where nothing can be bridged; begin anew on another mask or plane."""
+        follower = self._follower
+        can = follower.mask is not None and not follower.why and follower.value is not None
+        self.button.setEnabled(can)
+        self._stop()
+
+    def close_down(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._clicks.stop()
+
+    def _on_button(self, on: bool) -> None:
+        if not on:
+            self._stop()
+            return
+        self._clicks.listen(self._follower.mask)
+        self._ask(None)
+
+    def _stop(self) -> None:
+        self._clicks.stop()
+        self._first = None
+        self.button.setChecked(False)
+        self.button.setText(_OFF)
+        self._note.setVisible(False)
+
+    def _ask(self, first: Point | None) -> None:
+        self._first = first
+        self.button.setText("Stop bridging")
+        self._note.setText(_FIRST if first is None else _SECOND)
+        self._note.setVisible(True)
+
+    def _on_click(self, point: Point) -> None:
+        if self._first is None:
+            self._ask(point)
+            return
+        first = self._first
+        self._ask(None)  # ready for the next gap
+        self._join(first, point)
+
+    def _join(self, first: Point, last: Point) -> None:
+        follower, value = self._follower, self._follower.value
+        evidence = self._find_evidence(value)
+        if evidence is None:
+            self.said.emit(End.FAILED, "Open the image of this mask: a bridge follows it.")
+            return
+        plane = follower.plane
+        wanted = plane.copy()
+        wanted[bridge(evidence, plane == value, first, last)] = value
+        done = change(follower.mask, wanted, follower.where)
+        self.said.emit(End.ENDED, changed("The gap was bridged", done))
+
+    def _find_evidence(self, value: int) -> np.ndarray | None:
+        found = self._probability.find(value)
+        if found is not None:
+            return np.asarray(found)
+        image = self._follower.image
+        if image is None:
+            return None
+        of = (image, self._follower.where)
+        if self._evidence is None or self._evidence[0] != of:
+            self._evidence = (of, darkness(np.asarray(finest(image)[self._follower.where])))
+        return self._evidence[1]

@@ -1,0 +1,79 @@
+"""Clicks on the canvas that are meant for a tool of the dock, and not for napari's."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.layers import data_point
+
+if TYPE_CHECKING:
+    import napari
+
+_STILL = 4  # canvas px that a click may move; more is a drag, which moves the image
+
+
+class CanvasClicks(QObject):
+    """Hears clicks on a mask while it is on; a tool of napari's that is taken turns it off.
+
+    Signals
+    -------
+    clicked : (tuple of int)
+        Row and column of the mask.
+    stopped : ()
+        A person took another tool.
+    """
+
+    clicked = Signal(object)
+    stopped = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._mask: Labels | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether clicks are heard."""
+        return self._mask is not None
+
+    def listen(self, mask: Labels) -> None:
+        """Begin to hear clicks; the mouse moves the image otherwise."""
+        self.stop()
+        mask.mode = "pan_zoom"
+        self._mask = mask
+        mask.cursor = "cross"
+        mask.mouse_drag_callbacks.append(self._on_mouse)
+        mask.events.mode.connect(self._on_mode)
+
+    def stop(self) -> None:
+        """Hear no more."""
+        mask, self._mask = self._mask, None
+        if mask is None:
+            return
+        mask.events.mode.disconnect(self._on_mode)
+        mask.mouse_drag_callbacks.remove(self._on_mouse)
+        if str(mask.mode) == "pan_zoom":
+            mask.cursor = "standard"
+
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self.stop()
+        self.stopped.emit()
+
+    def _on_mouse(self, layer: Labels, event: Any) -> Generator[None, None, None]:
+        if event.button != 1:
+            return
+        start, position = event.pos, tuple(event.position)
+        yield
+        while event.type == "mouse_move":
+            if max(abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1])) > _STILL:
+                return
+            yield
+        point = data_point(layer, position, self._viewer.layers.extent.units)
+        row, column = (int(each) for each in point[-2:])
+        rows, columns = layer.data.shape[-2:]
+        if 0 <= row < rows and 0 <= column < columns:
+            self.clicked.emit((row, column))

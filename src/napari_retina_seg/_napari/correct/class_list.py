@@ -1,0 +1,159 @@
+"""The classes of a mask: choose one by name or key, hide and lock them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QSizePolicy,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari.correct.companions import mask_of
+from napari_retina_seg._napari.correct.edits import lock, locked
+from napari_retina_seg._napari.keys import CLASS_KEYS
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.legend import hidden_classes
+from napari_retina_seg._napari.results import MaskInfo, colormap
+from napari_retina_seg.core.labels import LabelClass
+
+if TYPE_CHECKING:
+    import napari
+
+_NAME, _KEY, _SHOWN, _LOCKED = range(4)
+_HEADINGS = ("Class", "Key", "Show", "Lock")
+_TICKED = Qt.CheckState.Checked
+_ROWS = 10  # more scroll
+
+
+class ClassList(QWidget):
+    """Lists the classes of one mask.
+
+    Signals
+    -------
+    locks_changed : ()
+        A person locked or unlocked a class.
+    """
+
+    locks_changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mask: Labels | None = None
+        self._rows = QTreeWidget()
+        self._rows.setColumnCount(len(_HEADINGS))
+        self._rows.setHeaderLabels(_HEADINGS)
+        self._rows.setRootIsDecorated(False)
+        self._rows.setUniformRowHeights(True)
+        self._rows.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._rows.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay the canvas's
+        self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._rows.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        header = self._rows.header()
+        header.setStretchLastSection(False)
+        header.setSectionsMovable(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._rows)
+        self._rows.itemChanged.connect(self._on_ticked)
+        self._rows.itemClicked.connect(self._on_clicked)
+
+    @property
+    def names(self) -> list[str]:
+        """What is listed."""
+        return [each.text(_NAME) for each in self._items()]
+
+    def show_mask(self, mask: Labels | None) -> None:
+        """List the classes of a mask."""
+        self._mask = mask
+        self._rows.blockSignals(True)
+        self._rows.clear()
+        if mask is not None:
+            hidden, fixed = hidden_classes(mask), locked(mask)
+            for label in mask.metadata[KEY].scheme.classes:
+                self._rows.addTopLevelItem(
+                    _row(label, label.value not in hidden, label.value in fixed)
+                )
+        self._rows.blockSignals(False)
+        self._set_height()
+        self.show_chosen()
+
+    def show_chosen(self) -> None:
+        """Mark the class that is chosen."""
+        item = None if self._mask is None else self._item(int(self._mask.selected_label))
+        self._rows.setCurrentItem(item)
+
+    def set_shown(self, value: int, on: bool) -> None:
+        """Show or hide a class, as a person would."""
+        self._item(value).setCheckState(_SHOWN, _TICKED if on else Qt.CheckState.Unchecked)
+
+    def set_locked(self, value: int, on: bool) -> None:
+        """Lock or unlock a class, as a person would."""
+        self._item(value).setCheckState(_LOCKED, _TICKED if on else Qt.CheckState.Unchecked)
+
+    def _items(self) -> list[QTreeWidgetItem]:
+        return [self._rows.topLevelItem(row) for row in range(self._rows.topLevelItemCount())]
+
+    def _item(self, value: int) -> QTreeWidgetItem | None:
+        return self._rows.topLevelItem(value)
+
+    def _ticked(self, column: int) -> frozenset[int]:
+        states = [each.checkState(column) for each in self._items()]
+        return frozenset(value for value, state in enumerate(states) if state == _TICKED)
+
+    def _on_ticked(self, item: QTreeWidgetItem, column: int) -> None:  # noqa: ARG002 - Qt's
+        if column == _LOCKED:
+            lock(self._mask, self._ticked(_LOCKED))
+            self.locks_changed.emit()
+        if column == _SHOWN:
+            scheme = self._mask.metadata[KEY].scheme
+            shown = self._ticked(_SHOWN)
+            hidden = frozenset(range(1, len(scheme))) - shown
+            self._mask.colormap = colormap(scheme, hidden)
+
+    def _on_clicked(self, item: QTreeWidgetItem, column: int) -> None:
+        """Choose a class by its name; a click on a tick is none."""
+        if column in (_NAME, _KEY):
+            self._mask.selected_label = self._rows.indexOfTopLevelItem(item)
+        self.show_chosen()
+
+    def _set_height(self) -> None:
+        rows = self._items()[:_ROWS]
+        each = self._rows.sizeHintForRow(0) if rows else 0
+        self._rows.setFixedHeight(self._rows.header().sizeHint().height() + each * len(rows) + 4)
+
+
+def choose_class(viewer: napari.Viewer, value: int) -> None:
+    """Choose a class of the selected mask, if it has so many; the number keys."""
+    active = viewer.layers.selection.active
+    mask = mask_of(active) or active
+    known = None if mask is None else mask.metadata.get(KEY)
+    if isinstance(known, MaskInfo) and value < len(known.scheme):
+        mask.selected_label = value
+
+
+def _row(label: LabelClass, shown: bool, fixed: bool) -> QTreeWidgetItem:
+    swatch = QPixmap(14, 14)
+    swatch.fill(QColor(label.color))
+    icon = QIcon(swatch)
+    icon.addPixmap(swatch, QIcon.Mode.Selected)  # else Qt tints the colour of the chosen row
+    keys = CLASS_KEYS[label.value].native if label.value < len(CLASS_KEYS) else ""
+    item = QTreeWidgetItem([label.abbreviation if label.value else label.name, keys])
+    item.setIcon(_NAME, icon)
+    item.setToolTip(_NAME, f"{label.name}: mask value {label.value}. Click to choose it.")
+    if label.value:
+        item.setCheckState(_SHOWN, _TICKED if shown else Qt.CheckState.Unchecked)
+        item.setToolTip(_SHOWN, f"Show {label.name}.")
+    item.setCheckState(_LOCKED, _TICKED if fixed else Qt.CheckState.Unchecked)
+    item.setToolTip(_LOCKED, f"Lock {label.name}: nothing paints over it.")
+    return item

@@ -1,0 +1,161 @@
+"""What a mask is compared with, and in which class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.companions import (
+    CompanionInfo,
+    Kind,
+    companion,
+    remove_companion,
+)
+from napari_retina_seg._napari.correct.compare import (
+    COLORS,
+    PREDICTION,
+    blink,
+    predicted,
+    show_difference,
+)
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.keys import BLINK
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER
+from napari_retina_seg.core.errors import RetinaSegError
+
+if TYPE_CHECKING:
+    import napari
+
+_LEGEND = (
+    f"<span style='color:{COLORS[MISSED]}'>■</span> missing there (false negative)<br>"
+    f"<span style='color:{COLORS[EXTRA]}'>■</span> too much there (false positive)<br>"
+    f"<span style='color:{COLORS[OTHER]}'>■</span> another class there"
+)
+_PAUSE = 400  # ms after a stroke, so that comparing never slows painting
+
+
+class CompareSection(QWidget):
+    """Shows the difference of the prediction, or of another mask, to the mask.
+
+    Signals
+    -------
+    said : (End, str)
+        Why two masks can't be compared.
+    """
+
+    said = Signal(object, str)
+
+    def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
+        super().__init__()
+        self._viewer, self._follower = viewer, follower
+        self._others: list[Labels | None] = []  # None is the prediction
+        self._box = narrow(QComboBox())
+        self._box.setToolTip("What the mask is compared with; the mask is taken for the truth.")
+        self._class = narrow(QComboBox())
+        self._class.setToolTip("In which class.")
+        self.button = QPushButton("Show the difference")
+        self.button.setCheckable(True)
+        self.button.setToolTip("Show where the two differ, or put the difference away.")
+        self.blink_button = QPushButton(f"Blink ({BLINK.native})")
+        self.blink_button.setToolTip(
+            f"Hide the difference and show it again; the key is {BLINK.native}."
+        )
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._redraw)
+        self._lay_out()
+        self.button.clicked.connect(self._on_button)
+        self.blink_button.clicked.connect(lambda: blink(self._viewer))
+        self._box.activated.connect(self._redraw)
+        self._class.activated.connect(self._redraw)
+        follower.painted.connect(lambda: self._timer.start(_PAUSE))
+
+    def refresh(self) -> None:
+        """Offer what there is to compare with, after another mask or another layer."""
+        follower = self._follower
+        before = self._chosen() if self._others else None
+        self._others = [] if follower.mask is None else self._find_others()
+        self._box.clear()
+        self._box.addItems([PREDICTION if other is None else other.name for other in self._others])
+        if before in self._others:
+            self._box.setCurrentIndex(self._others.index(before))
+        shown = self._shown() is not None
+        for widget in (self._box, self._class, self.button):
+            widget.setEnabled(bool(self._others))
+        self.button.setChecked(shown)
+        self.blink_button.setEnabled(shown)
+
+    def offer_classes(self) -> None:
+        """Offer the classes of another mask."""
+        self._class.clear()
+        if self._follower.mask is not None:
+            names = [label.abbreviation for label in self._follower.scheme.classes[1:]]
+            self._class.addItems(["All classes", *names])
+
+    def choose(self, row: int, value: int = 0) -> None:
+        """Choose what to compare with and in which class (0 for all), as a person would."""
+        self._box.setCurrentIndex(row)
+        self._class.setCurrentIndex(value)
+        self._redraw()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        add_row(form, "With", self._box)
+        add_row(form, "Class", self._class)
+        row = QHBoxLayout()
+        row.addWidget(self.button)
+        row.addWidget(self.blink_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addLayout(row)
+        layout.addWidget(text(_LEGEND, html=True))
+
+    def _find_others(self) -> list[Labels | None]:
+        mask = self._follower.mask
+        first: list[Labels | None] = [] if predicted(mask) is None else [None]
+        return first + [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels)
+            and layer != mask
+            and not isinstance(layer.metadata.get(KEY), CompanionInfo)
+            and layer.data.shape == mask.data.shape
+        ]
+
+    def _chosen(self) -> Labels | None:
+        return self._others[self._box.currentIndex()]
+
+    def _shown(self) -> Labels | None:
+        mask = self._follower.mask
+        return None if mask is None else companion(self._viewer, mask, Kind.DIFFERENCE)
+
+    def _on_button(self, on: bool) -> None:
+        mask = self._follower.mask
+        if on:
+            self._show()
+        else:
+            remove_companion(self._viewer, mask, Kind.DIFFERENCE)
+        self.refresh()
+
+    def _redraw(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        shown = self._shown()
+        if shown is not None and shown.visible and self._others:
+            self._show()
+
+    def _show(self) -> None:
+        mask, other = self._follower.mask, self._chosen()
+        labels = predicted(mask) if other is None else np.asarray(other.data)
+        name = PREDICTION if other is None else f"'{other.name}'"
+        value = self._class.currentIndex()
+        try:
+            show_difference(self._viewer, mask, labels, name, value if value > 0 else None)
+        except RetinaSegError as error:
+            self.said.emit(End.FAILED, str(error))

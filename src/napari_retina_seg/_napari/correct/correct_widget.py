@@ -1,0 +1,160 @@
+"""The Correct dock: a mask, its classes, and what retinal work needs beside napari's tools."""
+
+from __future__ import annotations
+
+import napari
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.class_list import ClassList
+from napari_retina_seg._napari.correct.compare_section import CompareSection
+from napari_retina_seg._napari.correct.edits import Change
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.correct.new_mask import NewMask
+from napari_retina_seg._napari.correct.preview import Preview
+from napari_retina_seg._napari.correct.questionable_section import QuestionableSection
+from napari_retina_seg._napari.correct.region_section import RegionSection
+from napari_retina_seg._napari.correct.tool_buttons import ToolButtons
+from napari_retina_seg._napari.correct.vessel_section import VesselSection
+from napari_retina_seg._napari.correct.words import changed
+from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.keys import CORRECT, bind
+from napari_retina_seg._napari.parts import Fold, large, text
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.status import StatusLine
+
+
+class CorrectWidget(Dock):
+    """Correct the selected mask."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer = napari_viewer
+        self._settings = Settings()
+        self.follower = MaskFollower(viewer)
+        self.button = large(QPushButton("Paint"))
+        self.status = StatusLine()
+        self.about = text()
+        self.new_mask = NewMask(viewer)
+        self.tools = ToolButtons(viewer, self._settings)
+        self.classes = ClassList()
+        self.preview = Preview(viewer, self.follower)
+        self.vessels = VesselSection(viewer, self.follower, self.preview, self._settings)
+        self.regions = RegionSection(viewer, self.follower, self.preview, self._settings)
+        self.questionable = QuestionableSection(viewer, self.follower)
+        self.compare = CompareSection(viewer, self.follower)
+        self._folds: dict[str, Fold] = {}
+        self._lay_out()
+        self._connect(True)
+        bind()
+        self._on_mask()
+
+    # What a person does
+
+    def paint(self) -> None:
+        """Take the brush, with the class that is chosen; the button and its key."""
+        if self.follower.mask is None or self.follower.why:
+            self.status.say_end(End.FAILED, self.follower.why)
+            return
+        self.classes.set_shown(self.follower.value or 1, True)  # nobody paints what can't be seen
+        self.tools.take("paint")
+
+    # How it is put together
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
+        for widget in (
+            *(self.button, self.status, self.about, self.new_mask, self.tools, self.classes),
+            self._fold("vessels", "Vessels", self.vessels),
+            self._fold("regions", "Regions of the chosen class", self.regions),
+            self._fold("questionable", "Questionable", self.questionable),
+            self._fold("compare", "Compare", self.compare),
+        ):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self.scroll(inner)
+        self.layout().addWidget(self.preview)  # below what scrolls: it is never out of sight
+
+    def _fold(self, name: str, title: str, section: QWidget) -> Fold:
+        opened = name in ("vessels", "regions")
+        fold = Fold(title, self._settings, f"correct/{name}/open", opened)
+        fold.addWidget(section)
+        self._folds[name] = fold
+        return fold
+
+    def _connect(self, on: bool) -> None:
+        layers = self._viewer.layers
+        for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
+            (event.connect if on else event.disconnect)(self._on_layers)
+        active = layers.selection.events.active
+        (active.connect if on else active.disconnect)(self._on_layers)
+        if not on:
+            return
+        self.button.clicked.connect(self.paint)
+        self.follower.changed.connect(self._on_mask)
+        self.follower.chosen.connect(self._on_class)
+        self.follower.moved.connect(self._on_plane)
+        self.classes.locks_changed.connect(self._on_class)
+        self.preview.applied.connect(self._on_applied)
+        for section in (self.vessels, self.regions, self.compare):
+            section.said.connect(self.status.say_end)
+
+    # What happens
+
+    def _on_mask(self) -> None:
+        """Show another mask, or say why there is none."""
+        mask, why = self.follower.mask, self.follower.why
+        can = mask is not None and not why
+        self.status.say(why)
+        self.about.setText("" if mask is None else f"Correcting '{mask.name}'.")
+        self.about.setVisible(mask is not None)
+        self.new_mask.setVisible(mask is None)
+        self.tools.show_mask(mask)
+        self.classes.show_mask(mask)
+        self.compare.offer_classes()
+        for widget in (self.tools, self.classes):
+            widget.setVisible(mask is not None)
+            widget.setEnabled(can)
+        layered = mask is not None and bool(self.follower.scheme.surfaces)
+        for name, fold in self._folds.items():
+            fold.setVisible(mask is not None and not (name == "vessels" and layered))
+            fold.setEnabled(can)
+        self._on_layers()
+        self._on_class()
+
+    def _on_layers(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self.new_mask.refresh()
+        self.questionable.refresh()
+        self.compare.refresh()
+
+    def _on_class(self) -> None:
+        """Show which class is chosen."""
+        mask, why = self.follower.mask, self.follower.why
+        self.classes.show_chosen()
+        self.button.setEnabled(mask is not None and not why)
+        self.button.setToolTip(why or f"Take the brush with this class ({CORRECT.native}).")
+        if mask is None:
+            self.button.setText("Paint")
+        else:
+            known, value = self.follower.scheme.classes, int(mask.selected_label)
+            name = known[value].abbreviation if 0 < value < len(known) else "background"
+            self.button.setText(f"Paint {name}")
+        self._on_plane()
+
+    def _on_plane(self) -> None:
+        self.vessels.refresh()
+        self.regions.refresh()
+
+    def _on_applied(self, what: str, done: Change) -> None:
+        self.status.say_end(End.ENDED, changed(what, done))
+
+    def close_down(self) -> None:
+        """Stop the work and stop listening: the dock is going away."""
+        self._connect(False)
+        self.preview.cancel()
+        self.vessels.close_down()
+        self.regions.close_down()
+        self.tools.show_mask(None)
+        self.follower.disconnect_viewer()

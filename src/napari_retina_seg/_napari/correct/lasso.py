@@ -1,0 +1,97 @@
+"""A line around a region, drawn with napari's own lasso."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels, Shapes
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_retina_seg._napari.correct.companions import GRID, CompanionInfo, Kind
+from napari_retina_seg._napari.correct.edits import plain
+from napari_retina_seg._napari.layers import KEY
+
+if TYPE_CHECKING:
+    import napari
+
+
+class Lasso(QObject):
+    """Asks for one region of a mask; its layer is there while a person draws.
+
+    Signals
+    -------
+    drawn : (array)
+        ``(points, 2)`` row and column in px of the mask.
+    ended : ()
+        It is over, drawn or not.
+    """
+
+    drawn = Signal(object)
+    ended = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._mask: Labels | None = None
+        self._layer: Shapes | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a line is being waited for."""
+        return self._layer is not None
+
+    def start(self, mask: Labels) -> None:
+        """Take the lasso: drag around the region, or click, move around it and click again."""
+        self.stop()
+        layer = Shapes(
+            ndim=mask.ndim,
+            name=f"{mask.name} · lasso",
+            edge_color="#ff2d1a",
+            face_color="#ff2d1a40",
+            edge_width=1,
+            metadata={KEY: CompanionInfo(Kind.LASSO, "", weakref.ref(plain(mask)))},
+            affine=mask.affine.affine_matrix,
+            **{name: getattr(mask, name) for name in GRID},
+        )
+        self._mask, self._layer = mask, layer
+        self._viewer.add_layer(layer)
+        layer.mode = "add_polygon_lasso"
+        layer.events.data.connect(self._on_data)
+        layer.events.mode.connect(self._on_mode)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+
+    def stop(self) -> None:
+        """Put the lasso away; the mask is selected again."""
+        layer, mask, self._layer = self._layer, self._mask, None
+        if layer is None:
+            return
+        layer.events.data.disconnect(self._on_data)
+        layer.events.mode.disconnect(self._on_mode)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        selected = self._viewer.layers.selection.active == layer
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        if selected and mask in self._viewer.layers:
+            self._viewer.layers.selection.active = mask
+        self.ended.emit()
+
+    def _on_data(self, event: object) -> None:
+        # napari is still at work on the shape.
+        if str(event.action) == "added" and len(self._layer.data):
+            QTimer.singleShot(0, self._finish)
+
+    def _finish(self) -> None:
+        if self._layer is None or not len(self._layer.data):
+            return
+        points = np.asarray(self._layer.data[-1])[:, -2:]
+        self.stop()
+        self.drawn.emit(points)
+
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        QTimer.singleShot(0, self.stop)
+
+    def _on_removed(self, event: object) -> None:
+        if event.value == self._layer:
+            self.stop()

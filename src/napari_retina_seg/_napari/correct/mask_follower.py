@@ -1,0 +1,158 @@
+"""Which mask is being corrected, and which plane of it is on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.correct.companions import mask_of
+from napari_retina_seg._napari.correct.edits import Where
+from napari_retina_seg._napari.layers import KEY, finest, is_beside, is_image, position
+from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg.core.labels import LabelScheme
+
+if TYPE_CHECKING:
+    import napari
+
+
+class MaskFollower(QObject):
+    """Follows the selected mask, and stays with it while one of its companions or nothing is.
+
+    Signals
+    -------
+    changed : ()
+        Another mask, or none, or the reason for none.
+    chosen : ()
+        Another class of the mask was chosen.
+    moved : ()
+        Another plane is on the screen.
+    painted : ()
+        Pixels of the mask have another class: painted, changed, undone or redone.
+    """
+
+    changed = Signal()
+    chosen = Signal()
+    moved = Signal()
+    painted = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.mask: Labels | None = None
+        self.why = ""  # nothing can be corrected
+        self._connect(True)
+        self._refresh()
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """What the values of the mask mean."""
+        return self.mask.metadata[KEY].scheme
+
+    @property
+    def value(self) -> int | None:
+        """The class that is chosen; None for background, unless there is but one class."""
+        selected, classes = int(self.mask.selected_label), len(self.scheme)
+        if 0 < selected < classes:
+            return selected
+        return 1 if classes == 2 else None
+
+    @property
+    def where(self) -> Where:
+        """The plane of the mask that is on the screen."""
+        if self.mask.ndim < 3:
+            return ()
+        at = position(self.mask, self._viewer.dims.point, self._viewer.layers.extent.units)
+        return (*at.leading, at.index)
+
+    @property
+    def plane(self) -> np.ndarray:
+        """Class values of that plane, ``(rows, columns)``; the mask's own memory."""
+        return self.mask.data[self.where]
+
+    @property
+    def image(self) -> Image | None:
+        """The image that the mask was made from, or else one of the same size."""
+        made_of = self.mask.metadata[KEY].image
+        images = [layer for layer in self._viewer.layers if is_image(layer)]
+        fitting = [each for each in images if _rows_and_columns(each) == self.plane.shape]
+        named = [each for each in fitting if each.name == made_of]
+        return next(iter(named or fitting), None)
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._connect(False)
+        self._take(None, "")
+
+    def _connect(self, on: bool) -> None:
+        dims = self._viewer.dims.events
+        active = self._viewer.layers.selection.events.active
+        for event, listener in (
+            (active, self._refresh),
+            (dims.ndisplay, self._refresh),
+            (dims.order, self._refresh),
+            (dims.current_step, self._on_moved),
+        ):
+            (event.connect if on else event.disconnect)(listener)
+
+    def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        # Nothing is selected for a moment whenever a layer is added: that is no reason to leave.
+        active = self._viewer.layers.selection.active or self.mask
+        mask = mask_of(active) or active
+        if not isinstance(mask, Labels) or mask not in self._viewer.layers:
+            self._take(None, "Select a mask in the layer list to correct it.")
+        elif not isinstance(mask.metadata.get(KEY), MaskInfo):
+            self._take(None, f"The classes of '{mask.name}' are not known: start a new mask.")
+        else:
+            self._take(mask, self._why_not(mask))
+
+    def _why_not(self, mask: Labels) -> str:
+        """Say why nothing of a mask can be changed here, or nothing."""
+        dims = self._viewer.dims
+        if not mask.editable:
+            return f"'{mask.name}' may not be changed: it is kept as it is."
+        if dims.ndisplay == 3:
+            return "Volumes are corrected slice by slice: switch the 3D view off."
+        if tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+            return "The axes are swapped: bring rows and columns back on the screen."
+        if is_beside(mask, dims.point, self._viewer.layers.extent.units):
+            return f"No slice of '{mask.name}' is on the screen: move the slider to one."
+        return ""
+
+    def _take(self, mask: Labels | None, why: str) -> None:
+        if mask == self.mask and why == self.why:
+            return
+        if mask != self.mask:
+            self._listen(False)
+            self.mask = mask
+            self._listen(True)
+        self.why = why
+        self.changed.emit()
+
+    def _listen(self, on: bool) -> None:
+        if self.mask is None:
+            return
+        events = self.mask.events
+        for event, listener in (
+            (events.selected_label, self._on_chosen),
+            (events.paint, self._on_painted),
+            (events.set_data, self._on_painted),  # undo and redo tell nothing else
+            (events.editable, self._refresh),
+        ):
+            (event.connect if on else event.disconnect)(listener)
+
+    def _on_chosen(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        self.chosen.emit()
+
+    def _on_painted(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        self.painted.emit()
+
+    def _on_moved(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        self._refresh()
+        self.moved.emit()
+
+
+def _rows_and_columns(layer: Image) -> tuple[int, ...]:
+    return tuple(finest(layer).shape[layer.ndim - 2 : layer.ndim])

@@ -1,0 +1,90 @@
+"""An empty mask for an image that no model drew one of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.companions import GRID
+from napari_retina_seg._napari.layers import finest, is_image, modality
+from napari_retina_seg._napari.parts import add_row, narrow
+from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
+
+if TYPE_CHECKING:
+    import napari
+
+
+class NewMask(QWidget):
+    """Offers a new mask for the selected image, with the classes of a scheme.
+
+    Signals
+    -------
+    made : (Labels)
+        It is in the viewer, and selected.
+    """
+
+    made = Signal(object)
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._image: Image | None = None
+        self._box = narrow(QComboBox())
+        self._box.addItems(list(SCHEMES))
+        self._box.setToolTip("The classes that the mask is to have.")
+        self.button = QPushButton("New empty mask")
+        form = QFormLayout()
+        add_row(form, "Classes", self._box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.button)
+        self.button.clicked.connect(self.make)
+
+    def refresh(self) -> None:
+        """Take up the selected image; or the only one, since nothing else can be meant."""
+        active = self._viewer.layers.selection.active
+        images = [layer for layer in self._viewer.layers if is_image(layer)]
+        before, self._image = self._image, None
+        if is_image(active):
+            self._image = active
+        elif len(images) == 1:
+            self._image = images[0]
+        self.button.setEnabled(self._image is not None)
+        self._box.setEnabled(self._image is not None)
+        self.button.setToolTip(
+            "Select an image layer first."
+            if self._image is None
+            else f"Add a mask of '{self._image.name}' in which all is background."
+        )
+        if self._image is not None and self._image != before:
+            self.choose(_usual(modality(self._image)))
+
+    def choose(self, scheme: LabelScheme) -> None:
+        """Choose the classes, as a person would."""
+        self._box.setCurrentIndex(list(SCHEMES).index(scheme.name))
+
+    def make(self) -> None:
+        """Add the mask; the button."""
+        image, scheme = self._image, SCHEMES[self._box.currentText()]
+        shape = tuple(finest(image).shape[: image.ndim])
+        layer = Labels(
+            np.zeros(shape, np.uint8),
+            name=f"{image.name} · {scheme.name}",
+            affine=image.affine.affine_matrix,
+            **{name: getattr(image, name) for name in GRID},
+            **mask_options(MaskInfo(image.name, scheme)),
+        )
+        layer.selected_label = 1
+        self._viewer.add_layer(layer)
+        self.made.emit(layer)
+
+
+def _usual(kind: Modality) -> LabelScheme:
+    return OCT_LAYERS if kind is Modality.OCT else FUNDUS_VESSELS

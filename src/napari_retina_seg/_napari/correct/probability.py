@@ -1,0 +1,154 @@
+"""The model's probability of a class on one plane: from a layer that is there, or worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.correct.edits import Where, plain
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.job import End, Job, Outcome, Task, work
+from napari_retina_seg._napari.layers import KEY, Position, is_volume, modality, retina_image
+from napari_retina_seg._napari.results import MapInfo, MaskInfo
+from napari_retina_seg.core.errors import ModelError, RetinaSegError
+from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+
+if TYPE_CHECKING:
+    import napari
+
+Plane = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """All classes' probabilities of one plane, as a job found them."""
+
+    mask: Labels
+    where: Where
+    planes: npt.NDArray[np.floating]  # (classes, rows, columns)
+
+
+class Probability(QObject):
+    """Finds the probability of a class; a job works it out where no layer shows it.
+
+    Signals
+    -------
+    progressed : (Progress, str)
+        Of the job.
+    done : (Outcome)
+        The job ended; `find` knows the plane now if it did not fail.
+    """
+
+    progressed = Signal(object, str)
+    done = Signal(object)
+
+    def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
+        super().__init__()
+        self._viewer, self._follower = viewer, follower
+        self._known: _Known | None = None
+        self._asked: tuple[Labels, Where] | None = None
+        self._job: Job | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is at work."""
+        return self._job is not None
+
+    def find(self, value: int) -> Plane | None:
+        """Return the probability of a class on the plane shown, if it is known.
+
+        Returns
+        -------
+        array or None
+            ``(rows, columns)``, 0 to 1.
+        """
+        follower, known = self._follower, self._known
+        mine = known is not None and known.mask is plain(follower.mask)
+        if mine and known.where == follower.where:
+            return known.planes[value]
+        for layer in self._viewer.layers:
+            found = _of_layer(layer, follower, value)
+            if found is not None:
+                return found
+        return None
+
+    def why_not(self) -> str:
+        """Say why no model can be asked, or nothing."""
+        if self._follower.image is None:
+            return "The image of this mask is not open: a model has nothing to look at."
+        try:
+            self._model()
+        except RetinaSegError as error:
+            return str(error)
+        return ""
+
+    def ask(self) -> None:
+        """Let the model work on the plane shown; `done` follows."""
+        follower, image = self._follower, self._follower.image
+        where = follower.where
+        at = Position(where[:-1], where[-1]) if where else Position()
+        index = at.index if is_volume(image) else None
+        self._asked = (plain(follower.mask), where)
+        task = Task(retina_image(image, at), self._model(), index, probabilities=True)
+        self._job = Job(work, task, self)
+        self._job.progressed.connect(self.progressed)
+        self._job.done.connect(self._on_done)
+        self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the job to stop."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def close_down(self) -> None:
+        """Stop the job and say no more."""
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+        self._known = None
+
+    def _model(self) -> ModelFolder:
+        """Return the model that drew the mask, or else one for such images and classes."""
+        info: MaskInfo = self._follower.mask.metadata[KEY]
+        drawn_by = "" if info.provenance is None else info.provenance.model
+        try:
+            model = find_model(drawn_by)
+        except RetinaSegError:
+            model = default_model(modality(self._follower.image))
+        if model.spec.scheme.names != info.scheme.names:
+            raise ModelError(
+                f"'{model.name}' knows other classes than '{info.scheme.name}': add the model that"
+                " drew this mask."
+            )
+        return model
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self._job.deleteLater()
+        self._job = None
+        if outcome.end is End.ENDED:
+            (mask, where), found = self._asked, outcome.segmentation.probabilities
+            self._known = _Known(mask, where, found.reshape(found.shape[-3:]))
+        self.done.emit(outcome)
+
+
+def _of_layer(layer: Image, follower: MaskFollower, value: int) -> Plane | None:
+    """Return the plane of a layer, if it shows the probabilities of this mask's model."""
+    known, info = layer.metadata.get(KEY), follower.mask.metadata[KEY]
+    if not isinstance(known, MapInfo) or known.kind != "probabilities" or not info.provenance:
+        return None
+    if known.image != info.image or known.provenance.model != info.provenance.model:
+        return None
+    values = layer.data[value] if len(info.scheme) > 2 else layer.data
+    slices = values.shape[-3] if values.ndim > 2 else 1
+    where = follower.where
+    if len(where) and slices > 1:
+        values = values[..., where[-1], :, :]
+    elif len(where) and info.index != where[-1] and follower.mask.data.shape[-3] > 1:
+        return None  # it is of another slice
+    plane = np.asarray(values).reshape(values.shape[-2:])
+    return plane if plane.shape == follower.plane.shape else None

@@ -1,0 +1,83 @@
+"""Mark what nobody would swear to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.companions import Kind, companion
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.correct.questionable import show_questionable
+from napari_retina_seg._napari.parts import text
+
+if TYPE_CHECKING:
+    import napari
+
+_ABOUT = "Questionable regions are left out of training and scores."
+_MARKING = "Mark a region: click around it and double-click, or brush over it."
+
+
+class QuestionableSection(QWidget):
+    """Selects the layer of the marks with a tool in hand, and goes back to the mask."""
+
+    def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
+        super().__init__()
+        self._viewer, self._follower = viewer, follower
+        self._note = text(_ABOUT)
+        self.polygon_button = QPushButton("Outline")
+        self.polygon_button.setToolTip("Mark by clicking around a region; double-click to end.")
+        self.brush_button = QPushButton("Brush")
+        self.brush_button.setToolTip("Mark with the brush.")
+        self.erase_button = QPushButton("Unmark")
+        self.erase_button.setToolTip("Take marks away with the eraser.")
+        self.back_button = QPushButton("Back to the mask")
+        self.back_button.setToolTip("Select the mask again, to correct its classes.")
+        row = QHBoxLayout()
+        for button, mode in (
+            (self.polygon_button, "polygon"),
+            (self.brush_button, "paint"),
+            (self.erase_button, "erase"),
+        ):
+            button.clicked.connect(lambda _, mode=mode: self.mark(mode))
+            row.addWidget(button)
+        self.back_button.clicked.connect(self.go_back)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._note)
+        layout.addLayout(row)
+        layout.addWidget(self.back_button)
+
+    def mark(self, mode: str) -> None:
+        """Begin to mark with one of napari's tools."""
+        mask = self._follower.mask
+        marks = self._marks() or show_questionable(self._viewer, mask, None)
+        marks.visible = True
+        marks.brush_size = mask.brush_size
+        self._viewer.layers.selection.active = marks
+        marks.mode = mode
+        self.refresh()
+
+    def go_back(self) -> None:
+        """Select the mask again."""
+        self._viewer.layers.selection.active = self._follower.mask
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say how much is marked, after another mask or layer."""
+        follower = self._follower
+        can = follower.mask is not None and not follower.why
+        for button in (self.polygon_button, self.brush_button, self.erase_button):
+            button.setEnabled(can)
+        marks = self._marks()
+        marking = marks is not None and self._viewer.layers.selection.active == marks
+        self.back_button.setVisible(marking)
+        count = 0 if marks is None else int(np.count_nonzero(marks.data))
+        marked = f" {count:,} px are marked." if count and not marking else ""
+        self._note.setText(_MARKING if marking else _ABOUT + marked)
+
+    def _marks(self) -> Labels | None:
+        mask = self._follower.mask
+        return None if mask is None else companion(self._viewer, mask, Kind.QUESTIONABLE)

@@ -1,0 +1,188 @@
+"""What can be done to a class by region: specks, pinholes, a lasso, a pixel more or less."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.edits import change, locked
+from napari_retina_seg._napari.correct.lasso import Lasso
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.correct.preview import Plan, Preview
+from napari_retina_seg._napari.correct.words import changed
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.parts import text
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.regions_edit import grow, inside, pinholes, shrink, specks
+
+if TYPE_CHECKING:
+    import napari
+
+_SPECKS, _PINHOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
+_LASSO_OFF, _LASSO_ON = "Delete inside a lasso", "Put the lasso away"
+_LASSO_HINT = "Drag around what is to go. Only the chosen class is deleted."
+
+
+class RegionSection(QWidget):
+    """Acts on the chosen class, on the plane that is shown.
+
+    Signals
+    -------
+    said : (End, str)
+        How something ended, in a sentence.
+    """
+
+    said = Signal(object, str)
+
+    def __init__(
+        self, viewer: napari.Viewer, follower: MaskFollower, preview: Preview, settings: Settings
+    ) -> None:
+        super().__init__()
+        self._follower, self._preview = follower, preview
+        self.lasso = Lasso(viewer)
+        self.speck_size = _size(settings, _SPECKS, 30, 100_000)
+        self.pinhole_size = _size(settings, _PINHOLES, 20, 100_000)
+        self.by = _size(settings, _BY, 1, 50)
+        self.specks_button = QPushButton("Remove specks")
+        self.pinholes_button = QPushButton("Fill pinholes")
+        self.grow_button = QPushButton("Grow")
+        self.shrink_button = QPushButton("Shrink")
+        self.lasso_button = QPushButton(_LASSO_OFF)
+        self.lasso_button.setCheckable(True)
+        self._note = text()
+        self._lay_out()
+        self._connect()
+
+    def refresh(self) -> None:
+        """Say what is acted on, after another mask, class or plane."""
+        why = self._why_not()
+        for widget in (
+            *(self.specks_button, self.speck_size, self.pinholes_button, self.pinhole_size),
+            *(self.grow_button, self.shrink_button, self.by, self.lasso_button),
+        ):
+            widget.setEnabled(not why)
+        self._note.setText(why or f"Acts on {self._name()} where it is shown.")
+
+    def close_down(self) -> None:
+        """Put the lasso away: the dock is going away."""
+        self.lasso.stop()
+
+    def _lay_out(self) -> None:
+        self.specks_button.setToolTip("Show, and then remove, parts smaller than this many pixels.")
+        self.pinholes_button.setToolTip("Show, and then fill, holes smaller than this many pixels.")
+        self.grow_button.setToolTip("Widen the chosen class by this many pixels.")
+        self.shrink_button.setToolTip(
+            "Narrow the chosen class by this many pixels; its neighbours take its place."
+        )
+        self.lasso_button.setToolTip("Draw a line: the chosen class is deleted inside it.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._note)
+        for widgets in (
+            (self.specks_button, self.speck_size),
+            (self.pinholes_button, self.pinhole_size),
+            (self.grow_button, self.shrink_button, self.by),
+        ):
+            row = QHBoxLayout()
+            for widget in widgets:
+                row.addWidget(widget, 1)
+            layout.addLayout(row)
+        layout.addWidget(self.lasso_button)
+
+    def _connect(self) -> None:
+        self.specks_button.clicked.connect(self._preview_specks)
+        self.speck_size.valueChanged.connect(self._preview_specks)
+        self.pinholes_button.clicked.connect(self._preview_pinholes)
+        self.pinhole_size.valueChanged.connect(self._preview_pinholes)
+        self.grow_button.clicked.connect(lambda: self._widen("grew", grow))
+        self.shrink_button.clicked.connect(lambda: self._widen("shrank", shrink))
+        self.lasso_button.clicked.connect(self._on_lasso)
+        self.lasso.drawn.connect(self._on_drawn)
+        self.lasso.ended.connect(self._show_lasso)
+
+    def _why_not(self) -> str:
+        """Say why nothing can be done, or nothing."""
+        follower = self._follower
+        if follower.mask is None or follower.why:
+            return follower.why
+        if follower.value is None:
+            return "Background is chosen: choose a class."
+        if follower.value in locked(follower.mask):
+            return f"{self._name()} is locked: unlock it, or choose another class."
+        return ""
+
+    def _name(self) -> str:
+        return self._follower.scheme.classes[self._follower.value].abbreviation
+
+    def _preview_specks(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        limit = self.speck_size.value()
+        self._show(
+            f"Specks below {limit} px were removed",
+            lambda labels, value: np.where(specks(labels == value, limit), 0, labels),
+        )
+
+    def _preview_pinholes(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        limit = self.pinhole_size.value()
+        self._show(
+            f"Pinholes below {limit} px were filled",
+            lambda labels, value: np.where(pinholes(labels == value, limit), value, labels),
+        )
+
+    def _show(self, what: str, make) -> None:
+        if self._why_not():
+            return
+        value = self._follower.value
+
+        def plan(labels: np.ndarray) -> np.ndarray:
+            return make(labels, value).astype(labels.dtype)
+
+        self._preview.show_plan(what, plan)
+
+    def _widen(self, what: str, make) -> None:
+        value, by, fixed = self._follower.value, self.by.value(), locked(self._follower.mask)
+        self._do(f"{self._name()} {what} by {by} px", lambda labels: make(labels, value, by, fixed))
+
+    def _do(self, what: str, plan: Plan) -> None:
+        follower = self._follower
+        self._preview.cancel()
+        done = change(follower.mask, plan(follower.plane), follower.where)
+        self.said.emit(End.ENDED, changed(what, done))
+
+    def _on_lasso(self, on: bool) -> None:
+        self._preview.cancel()
+        if on:
+            self.lasso.start(self._follower.mask)
+            self._show_lasso()
+            self._note.setText(_LASSO_HINT)
+        else:
+            self.lasso.stop()
+
+    def _show_lasso(self) -> None:
+        self.lasso_button.setChecked(self.lasso.is_on)
+        self.lasso_button.setText(_LASSO_ON if self.lasso.is_on else _LASSO_OFF)
+        self.refresh()
+
+    def _on_drawn(self, points: np.ndarray) -> None:
+        if self._why_not():
+            self.refresh()
+            return
+        value = self._follower.value
+
+        def plan(labels: np.ndarray) -> np.ndarray:
+            return np.where(inside(points, labels.shape) & (labels == value), 0, labels).astype(
+                labels.dtype
+            )
+
+        self._do(f"{self._name()} inside the lasso was deleted", plan)
+
+
+def _size(settings: Settings, key: str, default: int, largest: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(1, largest)
+    box.setSuffix(" px")
+    box.setValue(int(settings.number(key, default)))
+    box.valueChanged.connect(lambda value: settings.remember_number(key, value))
+    return box

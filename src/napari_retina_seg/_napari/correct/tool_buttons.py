@@ -1,0 +1,89 @@
+"""napari's own tools for masks, a click away, and the brush's size kept for the next session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+
+from napari_retina_seg._napari.settings import Settings
+
+if TYPE_CHECKING:
+    import napari
+
+_TOOLS = (
+    ("paint", "Brush", "Paint the chosen class (napari: 2 or P)."),
+    ("erase", "Erase", "Paint background (napari: 1 or E)."),
+    ("pan_zoom", "Move", "Move the image (napari: 6 or Z; hold Space in any tool)."),
+    ("polygon", "Polygon", "Click around a region and double-click to fill it (napari: 3)."),
+    ("fill", "Fill", "Give a connected region the chosen class (napari: 4 or F)."),
+    ("pick", "Pick", "Choose the class that is clicked on (napari: 5 or L)."),
+)
+_COLUMNS = 4
+_BRUSH = "correct/brush"
+
+
+class ToolButtons(QWidget):
+    """Follows and sets the mode of one mask; undo and redo are its own, too."""
+
+    def __init__(self, viewer: napari.Viewer, settings: Settings) -> None:
+        super().__init__()
+        self._viewer, self._settings = viewer, settings
+        self._mask: Labels | None = None
+        self.buttons: dict[str, QPushButton] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(3)
+        for number, (mode, words, tip) in enumerate(_TOOLS):
+            button = _button(words, tip)
+            button.setCheckable(True)
+            button.clicked.connect(lambda _, mode=mode: self.take(mode))
+            self.buttons[mode] = button
+            grid.addWidget(button, number // 3, number % 3)
+        self.undo = _button("Undo", "Undo the last change of this mask (Ctrl+Z).")
+        self.redo = _button("Redo", "Do it again (Ctrl+Shift+Z).")
+        self.undo.clicked.connect(self._on_undo)
+        self.redo.clicked.connect(self._on_redo)
+        grid.addWidget(self.undo, 0, _COLUMNS - 1)
+        grid.addWidget(self.redo, 1, _COLUMNS - 1)
+
+    def show_mask(self, mask: Labels | None) -> None:
+        """Follow another mask."""
+        if self._mask is not None:
+            self._mask.events.mode.disconnect(self._on_mode)
+            self._mask.events.brush_size.disconnect(self._on_brush)
+        self._mask = mask
+        if mask is not None:
+            mask.brush_size = self._settings.number(_BRUSH, mask.brush_size)
+            mask.events.mode.connect(self._on_mode)
+            mask.events.brush_size.connect(self._on_brush)
+        self._on_mode()
+
+    def take(self, mode: str) -> None:
+        """Take one of napari's tools; one of the mask's companions may have been selected."""
+        self._viewer.layers.selection.active = self._mask
+        self._mask.mode = mode
+        self._on_mode()
+
+    def _on_undo(self) -> None:
+        self._mask.undo()
+
+    def _on_redo(self) -> None:
+        self._mask.redo()
+
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        current = "" if self._mask is None else str(self._mask.mode)
+        for mode, button in self.buttons.items():
+            button.setChecked(mode == current)
+
+    def _on_brush(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self._settings.remember_number(_BRUSH, self._mask.brush_size)
+
+
+def _button(words: str, tip: str) -> QPushButton:
+    button = QPushButton(words)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay the canvas's
+    return button
