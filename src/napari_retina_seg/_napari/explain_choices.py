@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.class_follower import class_in
 from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask
 from napari_retina_seg._napari.explain_pickers import ClassPicker, LookPicker, MethodPicker
 from napari_retina_seg._napari.image_picker import ImagePicker
@@ -27,6 +29,7 @@ from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.target_picker import CLASS, POINT, NothingAskedError, TargetPicker
+from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import LastPass, recommended_method
@@ -145,6 +148,13 @@ class Choices(QWidget):
         look = self.looks.look
         return SaveTask(**values, path=path, colors=look.colors, shared=look.shared)
 
+    def suggest_class_of(self, mask: Labels) -> None:
+        """Choose the class that is selected in a mask, if the model knows it."""
+        if self.models.model is None or not mask.selected_label:
+            return
+        with suppress(ModelError):
+            self.classes.suggest(class_in(self.models.model, mask))
+
     def forget(self, layer: object) -> None:
         """Let go of what was computed of an image that was taken out; it may be gigabytes."""
         if is_image(layer):
@@ -162,6 +172,7 @@ class Choices(QWidget):
         if about == self._about:
             return
         self._about = about
+        self.targets.turn_to(self.images.layer)
         self.models.offer(self.images.modality)
         self._on_model()
 

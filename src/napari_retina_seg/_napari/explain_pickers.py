@@ -44,13 +44,14 @@ class ClassPicker(QWidget):
         self._scheme: LabelScheme | None = None
         self._there = False
         self._earlier = ""  # chosen before a point was asked about
+        self._by_hand = False
         self._box = narrow(QComboBox())
         self._box.setToolTip(
             "Which class to explain. All classes make one layer with a slider. Choosing a class in"
             " a mask of a model chooses it here too."
         )
         add_row(QFormLayout(self), "Class", self._box)
-        self._box.activated.connect(lambda _: self.changed.emit())
+        self._box.activated.connect(self._on_chosen)
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -74,14 +75,17 @@ class ClassPicker(QWidget):
         return [self._box.itemText(row) for row in range(self._box.count())]
 
     def offer(self, scheme: LabelScheme | None, there: bool) -> None:
-        """Offer the classes of a scheme, and the one drawn there if a point is asked about."""
+        """Offer the classes of a scheme, and the one drawn there if a point is asked about.
+
+        What was chosen stays if it can; else it is the first class: all of them take longer.
+        """
         if scheme == self._scheme and there == self._there:
             return
         before = self._box.currentText()
         starts = there and not self._there
         if starts:
             self._earlier = before
-        elif before == THERE:
+        elif before == THERE and not there:
             before = self._earlier
         self._scheme, self._there = scheme, there
         self._box.clear()
@@ -94,18 +98,31 @@ class ClassPicker(QWidget):
                 words = label.name if same else f"{label.abbreviation} · {label.name}"
                 self._box.addItem(words, label.value)
         self._box.setEnabled(scheme is not None)
-        self._box.setCurrentText(THERE if starts else before)
+        wanted = THERE if starts else before
+        if wanted in self.names:
+            self._box.setCurrentText(wanted)
+        else:
+            self._box.setCurrentIndex(self._box.findData(1))
 
     def choose(self, words: str) -> None:
         """Choose by what is written or by an abbreviation, as a person would."""
         for row, name in enumerate(self.names):
             if words in (name, name.partition(" · ")[0]):
                 self._box.setCurrentIndex(row)
-                self.changed.emit()
+                self._on_chosen()
 
     def choose_value(self, value: int) -> None:
-        """Choose a class by its mask value."""
+        """Choose a class by its mask value, as a person would."""
         self._box.setCurrentIndex(self._box.findData(value))
+        self._on_chosen()
+
+    def suggest(self, value: int) -> None:
+        """Choose a class by its mask value, unless a person has chosen something else."""
+        if not self._by_hand and not self.is_there:
+            self._box.setCurrentIndex(self._box.findData(value))
+
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._by_hand = True
         self.changed.emit()
 
 

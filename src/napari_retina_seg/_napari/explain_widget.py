@@ -233,6 +233,8 @@ class ExplainWidget(Dock):
         """Ask the model that drew the selected mask."""
         self.images.follow()  # its image first: that decides which models are on offer
         self.models.turn_to(drawn_by(self.follower.mask))
+        if self.follower.mask is not None and not self._is_following:
+            self.choices.suggest_class_of(self.follower.mask)
         self.refresh()
 
     def _on_label(self, mask: Labels) -> None:

@@ -10,6 +10,7 @@ from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.explain_mark import Mark
 from napari_retina_seg._napari.layers import KEY, data_point, finest, is_beside
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
@@ -62,6 +63,8 @@ class TargetPicker(QWidget):
         self._layers: list[Layer] = []
         self._point: tuple[Layer, Point] | None = None
         self._clicked: tuple[float, ...] = ()  # of the world
+        self._mark = Mark(viewer)
+        self._image: Layer | None = None  # which is asked about
         self._lost = False  # the layer with the region was removed
         self._is_chosen = False  # by a person
         self._kind = narrow(QComboBox())
@@ -132,6 +135,11 @@ class TargetPicker(QWidget):
         _check_inside(point, layer)
         self._point = layer, point
         self._clicked = position
+        self.turn_to(layer)
+
+    def turn_to(self, image: Layer | None) -> None:
+        """Show what is asked about an image: a point of another one is not."""
+        self._image = image
         self._show()
 
     @property
@@ -154,7 +162,7 @@ class TargetPicker(QWidget):
             return "Choose the layer with the region."
         if self.kind == REGION and self.layer is None:
             return "There is no region: add a Labels or Shapes layer and mark one."
-        if self.kind == POINT and (self._point is None or self._point[0] != image):
+        if self.kind == POINT and self._asked(image) is None:
             return "Click on the image to ask about a point."
         return ""
 
@@ -184,6 +192,7 @@ class TargetPicker(QWidget):
     def disconnect_viewer(self) -> None:
         """Stop listening: the dock is going away."""
         self._connect(False)
+        self._mark.hide()
 
     def _connect(self, on: bool) -> None:
         events = self._viewer.layers.events
@@ -241,11 +250,28 @@ class TargetPicker(QWidget):
 
     def _show(self) -> None:
         self._form.setRowVisible(1, self.kind == REGION)
-        words = _CLICK
-        if self._point is not None:
-            words = f"Row {self._point[1].row}, column {self._point[1].column}. {_CLICK}"
-        self._note.setText(words)
+        point = self._asked(self._image)
+        self._note.setText(_CLICK if point is None else f"{self._place_words(point)}. {_CLICK}")
         self._note.setVisible(self.kind == POINT)
+        if self.kind == POINT and point is not None:
+            self._mark.show(self._clicked)
+        else:
+            self._mark.hide()
+
+    def _asked(self, image: Layer | None) -> Point | None:
+        """Return the point of an image, if it was clicked."""
+        return self._point[1] if self._point is not None and self._point[0] == image else None
+
+    def _place_words(self, point: Point) -> str:
+        """Say where a point is: its pixel and, where that is known, what the status bar shows."""
+        words = f"Row {point.row}, column {point.column}"
+        if not all(unit.is_compatible_with("um") for unit in self._image.units[-2:]):
+            return words
+        shown = self._image.get_status(
+            self._clicked, dims_displayed=list(self._viewer.dims.displayed), world=True
+        )
+        place = ", ".join(shown["coords"].strip("[]").split(", ")[-2:])
+        return f"{words}: [{place}] {self._image.units[-1]:~P}"
 
     def _on_mouse(
         self,

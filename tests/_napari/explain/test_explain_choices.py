@@ -61,11 +61,27 @@ def test_the_class_chosen_in_a_mask_is_explained(
     assert mask.contour == 0
 
 
+def test_one_class_is_chosen_at_first_that_of_the_mask_selected(
+    viewer, explain, dock, run, masks, scan
+):
+    assert explain.classes.values == (1,)
+    run(dock)
+    viewer.layers.selection.active = scan
+    masks()[0].selected_label = 5
+    viewer.layers.selection.active = masks()[0]
+    assert explain.classes.values == (5,)
+    explain.classes.choose("INL")  # by hand: from now on nothing is suggested
+    viewer.layers.selection.active = scan
+    viewer.layers.selection.active = masks()[0]
+    assert explain.classes.values == (3,)
+
+
 def test_with_all_classes_shown_the_slider_goes_to_the_class(
     viewer, explain, dock, run, ends, masks, scan
 ):
     run(dock)
     viewer.layers.selection.active = masks()[0]
+    explain.classes.choose(ALL)
     ends(explain, explain.button.click)
     masks()[0].selected_label = 4
     assert explain.shown.text().startswith("Class shown: OPL")

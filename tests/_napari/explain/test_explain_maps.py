@@ -12,6 +12,7 @@ from napari_retina_seg.engine.explain import explain_image
 
 
 def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, bscan, maps):
+    explain.classes.choose(ALL)
     outcome = ends(explain, explain.button.click)
     assert outcome.end is End.ENDED, outcome.sentence
     (layer,) = maps()
@@ -24,6 +25,7 @@ def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, 
 
 
 def test_the_slider_names_the_class(viewer, explain, ends, scan):
+    explain.classes.choose(ALL)
     ends(explain, explain.button.click)
     viewer.dims.set_point(0, 2)
     assert explain.shown.text() == "Class shown: GCL+IPL · Ganglion cell + inner plexiform layer"
@@ -84,6 +86,7 @@ def test_a_map_that_is_removed_does_not_come_back(viewer, explain, ends, scan, q
 
 
 def test_colours_and_scale_change_nothing_but_the_look(explain, ends, scan, maps):
+    explain.classes.choose(ALL)
     ends(explain, explain.button.click)
     (layer,) = maps()
     tops = layer.data.max(axis=(1, 2))
@@ -132,6 +135,7 @@ def test_no_evidence_is_a_sentence_and_no_layer(explain, ends, scan, qtbot, maps
 
 
 def test_a_map_is_never_offered_as_an_image(viewer, explain, ends, scan, maps):
+    explain.classes.choose(ALL)
     ends(explain, explain.button.click)
     viewer.layers.selection.active = maps()[0]
     assert explain.images.layer == scan

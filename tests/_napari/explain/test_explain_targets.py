@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_retina_seg._napari.explain_mark import PointMark
 from napari_retina_seg._napari.explain_pickers import ALL, THERE
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.maps import evidence_of
@@ -25,6 +26,46 @@ def test_a_click_asks_why_there(explain, ends, scan, maps, click):
     assert "Row 50, column 60" in explain.targets.note
     ends(explain, lambda: explain.classes.choose("INL"))
     assert maps()[0].name == "scan · tiny-oct · HiResCAM INL at 50, 60, bottleneck"
+
+
+def marks(viewer):
+    return [tuple(each.position) for each in viewer.scene.overlays.values() if is_mark(each)]
+
+
+def is_mark(overlay):
+    return isinstance(getattr(overlay, "__wrapped__", overlay), PointMark) and overlay.visible
+
+
+def test_a_ring_stays_where_was_clicked_and_the_dock_says_the_place(
+    viewer, explain, ends, scan, click
+):
+    scan.units = ("um", "um")
+    explain.targets.choose(POINT)
+    world = tuple(scan.data_to_world((50, 60)))
+    ends(explain, lambda: click(world))
+    assert marks(viewer) == [world]
+    assert scan.get_status(world, world=True)["coords"] == "[105.00, 187.00]"
+    assert "Row 50, column 60: [105.00, 187.00] µm." in explain.targets.note
+    ends(explain, lambda: explain.classes.choose(ALL))  # one more axis in front
+    assert marks(viewer) == [world]
+    viewer.dims.ndisplay = 3
+    assert not marks(viewer)
+    viewer.dims.ndisplay = 2
+    assert len(marks(viewer)) == 1
+    explain.targets.choose(CLASS)
+    assert not marks(viewer)
+
+
+def test_the_ring_goes_with_its_image_and_with_the_dock(viewer, scan, bscan, click, explain, ends):
+    explain.targets.choose(POINT)
+    ends(explain, lambda: click(tuple(scan.data_to_world((50, 60)))))
+    other = viewer.add_image(bscan[::-1], name="other")
+    explain.images.choose(other)
+    assert not marks(viewer)
+    explain.images.choose(scan)
+    assert len(marks(viewer)) == 1
+    viewer.window.remove_dock_widget(explain)
+    assert not marks(viewer)
 
 
 def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
+from napari_retina_seg._napari.explain_pickers import ALL
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import retina_image
 from napari_retina_seg._napari.maps import evidence_of
@@ -53,6 +54,7 @@ def test_all_classes_of_a_volume(viewer, explain, ends, volume, maps):
     viewer.add_image(volume, name="cube")
     explain.images.set_modality(Modality.OCT)
     explain.images.whole.setChecked(True)
+    explain.classes.choose(ALL)
     ends(explain, explain.button.click)
     (layer,) = maps()
     assert layer.data.shape == (8, *volume.shape)
@@ -211,6 +213,7 @@ def test_a_growing_map_that_is_removed_ends_the_work(viewer, explain, ends, bsca
 
 
 def test_what_was_computed_of_an_image_goes_with_it(viewer, explain, ends, scan):
+    explain.classes.choose(ALL)
     ends(explain, explain.button.click)
     kept = weakref.ref(explain.choices._last)
     viewer.layers.remove(scan)
