@@ -36,21 +36,21 @@ def segment_current(viewer: napari.Viewer) -> None:
     """Segment the selected layer, opening the dock if it is not there."""
     from napari_retina_seg._napari.segment_widget import SegmentWidget
 
-    _dock(viewer, SegmentWidget, SEGMENT_WIDGET).segment_selected()
+    show_dock(viewer, SegmentWidget, SEGMENT_WIDGET).segment_selected()
 
 
 def explain_current(viewer: napari.Viewer) -> None:
     """Explain what is chosen in the Explain dock, opening it if it is not there."""
     from napari_retina_seg._napari.explain_widget import ExplainWidget
 
-    _dock(viewer, ExplainWidget, EXPLAIN_WIDGET).explain()
+    show_dock(viewer, ExplainWidget, EXPLAIN_WIDGET).explain()
 
 
 def correct_current(viewer: napari.Viewer) -> None:
     """Take the brush for the selected mask, opening the Correct dock if it is not there."""
     from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
 
-    _dock(viewer, CorrectWidget, CORRECT_WIDGET).paint()
+    show_dock(viewer, CorrectWidget, CORRECT_WIDGET).paint()
 
 
 def blink_difference(viewer: napari.Viewer) -> None:
@@ -87,7 +87,8 @@ def _find_dock(viewer: napari.Viewer, kind: type) -> Any:
     return next((each for each in docked if isinstance(each, kind)), None)
 
 
-def _dock(viewer: napari.Viewer, kind: type, name: str) -> Any:
+def show_dock(viewer: napari.Viewer, kind: type, name: str) -> Any:
+    """Return a dock of the plugin, which is brought to the front and opened if it must be."""
     widget = _find_dock(viewer, kind)
     if widget is None:  # napari's menus and this call would not find each other's dock
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
