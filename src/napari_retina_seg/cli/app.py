@@ -14,6 +14,7 @@ from napari_retina_seg.cli import (
     demo,
     doctor,
     evaluate,
+    exchange,
     explain,
     models,
     project,
@@ -71,6 +72,8 @@ app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)
 app.add_typer(dataset.app, name="dataset")
 project.app.command("agreement")(agreement.agreement_command)
+project.app.command("export")(exchange.export_command)
+project.app.command("import")(exchange.import_command)
 app.add_typer(project.app, name="project")
 app.command("train")(train.train_command)
 app.command("evaluate")(evaluate.evaluate_command)

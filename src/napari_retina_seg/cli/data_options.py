@@ -33,7 +33,10 @@ Groups = Annotated[
 Remap = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="VALUE:CLASS", help="What a mask value stands for, e.g. 255:1; may be repeated."
+        "--remap",
+        "--map",
+        metavar="VALUE:CLASS",
+        help="What a mask value stands for, e.g. 255:1; may be repeated.",
     ),
 ]
 
@@ -56,7 +59,7 @@ def read_options(
 
 
 def _pair(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,3}):(\d{1,3})", text)
+    found = re.fullmatch(r"(\d{1,3})[:=](\d{1,3})", text)
     if not found or max(map(int, found.groups())) > 255:
         raise UsageError(
             f"'--remap {text}' is no pair of numbers up to 255: write VALUE:CLASS, e.g. 255:1."

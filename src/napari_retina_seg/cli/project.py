@@ -28,7 +28,8 @@ _MOST_OF_A_KIND = 20
 app = typer.Typer(no_args_is_help=True, help="Keep images, masks and who made them in a project.")
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the name of the account."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # an account without a name
@@ -38,11 +39,12 @@ def _login() -> str:
 Folder = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
 Author = Annotated[
     str,
-    typer.Option(metavar="NAME", default_factory=_login, help="Your name; by default your login."),
+    typer.Option(metavar="NAME", default_factory=login, help="Your name; by default your login."),
 ]
 Image = Annotated[
     str, typer.Argument(metavar="IMAGE", help="Name of an image, its number (#12), or its file.")
 ]
+Images = Annotated[list[str], typer.Argument(metavar="IMAGES", help="As in 'history'.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="Kept with the version.")]
 
@@ -84,7 +86,7 @@ def add_command(
     """Add images; those that are there already, by their content, are noticed."""
     patient_of = _patient_of(group_pattern)
     inputs = expand(files)
-    with _open(folder, author) as project, Bar(1) as bar, interruptible() as token:
+    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         job = project.add_images(inputs.paths, copy=copy, patient_of=patient_of, token=token)
         added = bar.walk(job, "Adding")
     for problem in (*inputs.problems, *added.problems):
@@ -123,7 +125,7 @@ def predict_command(
     from napari_retina_seg.project.values import Filters
 
     wanted = Filters() if every else Filters(states=frozenset({State.UNREVIEWED}))
-    with _open(folder, author) as project, Bar(1) as bar, interruptible() as token:
+    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         image_ids = [image.id for image in project.images(wanted)]
         bar.begin("Starting TensorFlow")
         start_engine()
@@ -142,7 +144,7 @@ def predict_command(
 @app.command("status")
 def status_command(folder: Folder, author: Author, as_json: Json = False) -> None:
     """Show how far the work is, who works on what, and unsaved work that can be recovered."""
-    with _open(folder, author) as project:
+    with open_project(folder, author) as project:
         status = project.status()
         if as_json:
             typer.echo(_to_json({"scheme": project.scheme.name, **asdict(status)}))
@@ -153,7 +155,7 @@ def status_command(folder: Folder, author: Author, as_json: Json = False) -> Non
 @app.command("history")
 def history_command(folder: Folder, image: Image, author: Author, as_json: Json = False) -> None:
     """Show the versions of an image."""
-    with _open(folder, author) as project:
+    with open_project(folder, author) as project:
         found = project.find_image(image)
         versions = project.history(found.id)
         if as_json:
@@ -165,12 +167,12 @@ def history_command(folder: Folder, image: Image, author: Author, as_json: Json 
 @app.command("accept")
 def accept_command(
     folder: Folder,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGES", help="As in 'history'.")],
+    images: Images,
     author: Author,
     comment: Comment = "",
 ) -> None:
     """Accept the newest predictions of images: they count as your word from then on."""
-    with _open(folder, author) as project:
+    with open_project(folder, author) as project:
         found = [project.find_image(image) for image in images]
         for image in found:
             version = project.accept(image.id, comment=comment)
@@ -197,7 +199,7 @@ def attach_command(
     from napari_retina_seg.project.attach import read_labels
     from napari_retina_seg.project.drawing import Drawing
 
-    with _open(folder, author) as project:
+    with open_project(folder, author) as project:
         found = project.find_image(image)
         drawing = Drawing(read_labels(mask, project.scheme, values))
         version = project.attach(
@@ -206,13 +208,62 @@ def attach_command(
     typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
 
 
+@app.command("ungradable")
+def ungradable_command(
+    folder: Folder,
+    images: Images,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the image.")],
+    author: Author,
+) -> None:
+    """Say that images can't be graded, and why."""
+    with open_project(folder, author) as project:
+        for image in [project.find_image(image) for image in images]:
+            project.mark_ungradable(image.id, reason)
+            typer.echo(f"'{image.name}' is ungradable: {reason}")
+
+
+@app.command("reopen")
+def reopen_command(
+    folder: Folder,
+    image: Image,
+    author: Author,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Go on from this one; by default the newest final."),
+    ] = None,
+    comment: Comment = "",
+) -> None:
+    """Go on with an image that is done, or settle a conflict by choosing a version."""
+    with open_project(folder, author) as project:
+        found = project.find_image(image)
+        new = project.reopen(found.id, version, comment=comment)
+        begun = "nothing" if new.parent is None else f"version {new.parent}"
+        typer.echo(f"'{found.name}' is in progress again, from {begun}.")
+
+
+@app.command("assign")
+def assign_command(
+    folder: Folder,
+    images: Images,
+    reader: Annotated[
+        str, typer.Option(metavar="NAME", help="Who is not shown the first reading.")
+    ],
+    author: Author,
+) -> None:
+    """Choose who reads images a second time."""
+    with open_project(folder, author) as project:
+        for image in [project.find_image(image) for image in images]:
+            project.assign_second_reader(image.id, reader)
+            typer.echo(f"{reader} reads '{image.name}' a second time.")
+
+
 @app.command("check")
 def check_command(folder: Folder, author: Author) -> None:
     """Verify the hash of every file; nothing is changed.
 
     Ends with 0 if all is whole, with 1 if something is missing, cut or altered.
     """
-    with _open(folder, author) as project, Bar(1) as bar, interruptible() as token:
+    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         findings = bar.walk(project.check(token), "Checking")
     serious = [finding for finding in findings if finding.serious]
     if not serious:
@@ -222,7 +273,8 @@ def check_command(folder: Folder, author: Author) -> None:
         raise typer.Exit(1)
 
 
-def _open(folder: Path, author: str) -> Project:
+def open_project(folder: Path, author: str) -> Project:
+    """Open a project to change it."""
     from napari_retina_seg.project.project import Project
 
     return Project(folder, author=author)

@@ -107,10 +107,10 @@ def _match(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, str]:
     """Return the mask's stem for each image's stem that has one."""
     by_key: dict[str, list[str]] = {}
     for stem in masks:
-        by_key.setdefault(_key(stem), []).append(stem)
+        by_key.setdefault(plain_stem(stem), []).append(stem)
     matched: dict[str, str] = {}
     for stem, path in images.items():
-        candidates = [stem] if stem in masks else by_key.get(_key(stem), [])
+        candidates = [stem] if stem in masks else by_key.get(plain_stem(stem), [])
         if len(candidates) > 1:
             listed = " and ".join(f"'{masks[mask].name}'" for mask in candidates)
             raise DataError(f"The image '{path}' has several masks, {listed}: keep one of them.")
@@ -126,7 +126,8 @@ def _match(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, str]:
     return matched
 
 
-def _key(stem: str) -> str:
+def plain_stem(stem: str) -> str:
+    """Return what an image and its mask are both called, less endings as ``_mask``."""
     return _SUFFIX.sub("", stem).casefold()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,6 +156,7 @@ def restore(
     card: Card | None,
     scheme: LabelScheme | None,
     *,
+    remap: Mapping[int, int] | None = None,
     named: bool = False,
 ) -> MaskRecord:
     """Make a record of the values in a file and of what is said of them.
@@ -169,6 +171,8 @@ def restore(
         What the file says of itself. If its values have changed since, the author is unknown.
     scheme : LabelScheme or None
         The classes that are wanted; they may be left out if the card names them.
+    remap : mapping, optional
+        Values and the classes that they stand for, e.g. ``{255: 1}``, where there is no card.
     named : bool
         Whether the file names its classes, so that there is no doubt what `IGNORE` stands for.
 
@@ -181,12 +185,16 @@ def restore(
     classes = choose_scheme(path, card, scheme)
     if card is not None and values.size == np.prod(card.shape):
         values = values.reshape(card.shape)
+    mapped = remap if card is None and remap else {}
+    values = _replace_values(values, mapped)
     raster = _to_raster(path, values, classes)
     ignore = raster == IGNORE if len(classes) <= IGNORE else np.zeros(raster.shape, bool)
-    if card is None and not named and ignore.any() and not raster[~ignore].any():
+    doubtful = card is None and not named and IGNORE not in mapped.values()
+    if doubtful and ignore.any() and not raster[~ignore].any():
         raise ReadError(
-            f"'{path}' has no values but 0 and {IGNORE}, which means what is to be ignored: save"
-            " the mask with the values of its classes, 0, 1, 2, …."
+            f"'{path}' has no values but 0 and {IGNORE}, which means what is to be ignored: say"
+            f" that it stands for a class, as in {IGNORE}:1, or save the mask with the values of"
+            " its classes, 0, 1, 2, …."
         )
     try:
         return MaskRecord(
@@ -229,6 +237,15 @@ def choose_scheme(path: Path, card: Card | None, scheme: LabelScheme | None) -> 
             f" '{scheme.name}': choose another file."
         )
     return card.scheme
+
+
+def _replace_values(values: npt.NDArray[Any], remap: Mapping[int, int]) -> npt.NDArray[Any]:
+    if not remap:
+        return values
+    replaced = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    for value, label in remap.items():
+        replaced[values == value] = label
+    return replaced
 
 
 def _to_raster(path: Path, values: npt.NDArray[Any], scheme: LabelScheme) -> npt.NDArray[np.uint8]:

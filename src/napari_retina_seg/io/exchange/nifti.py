@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def write_nifti(path: Path, record: MaskRecord) -> None:
     write_atomically(path, gzip.compress(content, mtime=0) if compressed else content)
 
 
-def read_nifti(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+def read_nifti(
+    path: Path, scheme: LabelScheme | None = None, remap: Mapping[int, int] | None = None
+) -> MaskRecord:
     """Read a mask of two or three axes, in the order in which `write_nifti` puts them.
 
     Parameters
@@ -67,6 +70,8 @@ def read_nifti(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
         ``.nii`` or ``.nii.gz``.
     scheme : LabelScheme, optional
         The classes if the file does not say them, e.g. after another program saved it.
+    remap : mapping, optional
+        What values stand for in the file of another program, e.g. ``{255: 1}``.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def read_nifti(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
     if not path.is_file():
         raise ReadError(f"There is no file '{path}': check its name and folder.")
     with decoding(path, "NIfTI"):
-        record, card, spacing = _read(path, scheme)
+        record, card, spacing = _read(path, scheme, remap)
     if card is not None:
         return record
     from dataclasses import replace
@@ -89,7 +94,9 @@ def read_nifti(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
     return replace(record, spacing=spacing)
 
 
-def _read(path: Path, scheme: LabelScheme | None) -> tuple[MaskRecord, Card | None, Spacing]:
+def _read(
+    path: Path, scheme: LabelScheme | None, remap: Mapping[int, int] | None
+) -> tuple[MaskRecord, Card | None, Spacing]:
     import nibabel
 
     image = nibabel.Nifti1Image.from_filename(path)
@@ -99,7 +106,8 @@ def _read(path: Path, scheme: LabelScheme | None) -> tuple[MaskRecord, Card | No
     check_size(path, shape)
     values = np.asanyarray(image.dataobj).reshape(shape).transpose(2, 1, 0)
     card = _find_card(path, image.header.extensions)
-    record = restore(path, values[0] if len(values) == 1 else values, card, scheme)
+    plane = values[0] if len(values) == 1 else values
+    record = restore(path, plane, card, scheme, remap=remap)
     return record, card, _spacing(image.header, is_volume=record.is_volume)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def encode_png(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
     return file.getvalue()
 
 
-def read_png(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+def read_png(
+    path: Path, scheme: LabelScheme | None = None, remap: Mapping[int, int] | None = None
+) -> MaskRecord:
     """Read a mask of one plane: a PNG with a palette, or grey of 1, 8 or 16 bits.
 
     Parameters
@@ -70,13 +73,15 @@ def read_png(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
         The file, of which ``<stem>.json`` says the classes.
     scheme : LabelScheme, optional
         The classes if there is no such.
+    remap : mapping, optional
+        What values stand for in the file of another program, e.g. ``{255: 1}``.
 
     Raises
     ------
     ReadError
         If it can't be read, or its values are none of the classes.
     """
-    return restore(path, read_classes(path), read_sidecar(path), scheme)
+    return restore(path, read_classes(path), read_sidecar(path), scheme, remap=remap)
 
 
 def write_tiff(path: Path, record: MaskRecord) -> None:
@@ -112,7 +117,9 @@ def write_tiff(path: Path, record: MaskRecord) -> None:
     write_atomically(path, file.getvalue())
 
 
-def read_tiff(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
+def read_tiff(
+    path: Path, scheme: LabelScheme | None = None, remap: Mapping[int, int] | None = None
+) -> MaskRecord:
     """Read a mask of one or many pages: with a palette, or grey of 1, 8, 16 or 32 bits.
 
     Parameters
@@ -121,6 +128,8 @@ def read_tiff(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
         The file.
     scheme : LabelScheme, optional
         The classes if the file does not say them.
+    remap : mapping, optional
+        What values stand for in the file of another program, e.g. ``{255: 1}``.
 
     Raises
     ------
@@ -131,7 +140,7 @@ def read_tiff(path: Path, scheme: LabelScheme | None = None) -> MaskRecord:
         raise ReadError(f"There is no file '{path}': check its name and folder.")
     with decoding(path, "TIFF"):
         values, card = _read_tiff(path)
-    return restore(path, values, card, scheme)
+    return restore(path, values, card, scheme, remap=remap)
 
 
 def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], Card | None]:

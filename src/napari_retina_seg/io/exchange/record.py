@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -186,7 +187,19 @@ class MaskRecord:
         return f"{self.name}{number}{self.image_suffix}"
 
 
-def require_truth(records: Iterable[MaskRecord]) -> None:
+class Attributed(Protocol):
+    """Something that a person or a model made of an image."""
+
+    @property
+    def name(self) -> str:
+        """Of the image."""
+
+    @property
+    def attribution(self) -> Attribution:
+        """Who made it."""
+
+
+def require_truth(records: Iterable[Attributed]) -> None:
     """Refuse masks that no person has made or accepted.
 
     Raises

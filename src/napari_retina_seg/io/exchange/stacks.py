@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,9 @@ def _saved(stack: npt.NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def read_stacks(folder: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord, ...]:
+def read_stacks(
+    folder: Path, scheme: LabelScheme | None = None, remap: Mapping[int, int] | None = None
+) -> tuple[MaskRecord, ...]:
     """Read the masks of ``masks.npy``, of class values or one-hot.
 
     Parameters
@@ -100,6 +102,8 @@ def read_stacks(folder: Path, scheme: LabelScheme | None = None) -> tuple[MaskRe
         With ``masks.npy``, and ``dataset.json`` if this program wrote it.
     scheme : LabelScheme, optional
         The classes if there is no such.
+    remap : mapping, optional
+        What values stand for in the file of another program, e.g. ``{255: 1}``.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def read_stacks(folder: Path, scheme: LabelScheme | None = None) -> tuple[MaskRe
     if cards is None:
         names = (folder / f"{index:04d}.npy" for index in range(len(masks)))
         pairs = zip(names, masks, strict=True)
-        return tuple(restore(name, mask, None, scheme) for name, mask in pairs)
+        return tuple(restore(name, mask, None, scheme, remap=remap) for name, mask in pairs)
     counts = [card.shape[0] if len(card.shape) == 3 else 1 for card in cards]
     if sum(counts) != len(masks):
         raise ReadError(

@@ -26,6 +26,7 @@ from napari_retina_seg.io.exchange.record import MaskRecord, require_truth
 from napari_retina_seg.io.masks import read_classes
 
 SplitName = Literal["train", "val", "test"]
+CONTENTS = "dataset.json"
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 _CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can hold
@@ -232,7 +233,7 @@ def _encode_tiff(plane: npt.NDArray[Any], spacing: Spacing) -> bytes:
 
 def _write_contents(folder: Path, pictures: list[_Picture], cards: list[Card]) -> None:
     contents = _Contents(pictures=pictures, records=cards)
-    write_atomically(folder / "dataset.json", contents.model_dump_json(indent=1).encode())
+    write_atomically(folder / CONTENTS, contents.model_dump_json(indent=1).encode())
     table = StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([("name", "group"), *((picture.name, picture.group) for picture in pictures)])
@@ -251,7 +252,7 @@ def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
     ReadError
         If it is no such folder, or a mask is missing, damaged or of another size.
     """
-    contents = _read_contents(folder / "dataset.json")
+    contents = _read_contents(folder / CONTENTS)
     planes: dict[int, list[Any]] = defaultdict(list)
     for picture in sorted(contents.pictures, key=lambda picture: (picture.record, picture.slice)):
         planes[picture.record].append(read_classes(folder / "masks" / f"{picture.name}.png"))

@@ -1,0 +1,134 @@
+"""``project export`` and ``project import``: masks to other programs and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_retina_seg.cli.console import Bar, interruptible, say
+from napari_retina_seg.cli.data_options import Remap, read_options
+from napari_retina_seg.cli.project import Author, Folder, login, open_project
+from napari_retina_seg.project.formats import Format, Identities
+from napari_retina_seg.project.states import MASK_COUNTS, State
+
+_MOST = 20  # sentences of a kind
+
+
+_Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+
+def export_command(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the masks.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="For which program.")],
+    author: Author,
+    state: Annotated[
+        list[State] | None,
+        typer.Option(metavar="STATE", help="Only images that are e.g. accepted; may be repeated."),
+    ] = None,
+    drawn_by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only masks by this person.")
+    ] = None,
+    since: _Day = None,
+    until: _Day = None,
+    predictions: Annotated[
+        bool,
+        typer.Option(
+            "--predictions",
+            help="Also what a model drew and nobody has reviewed, in a folder by itself.",
+        ),
+    ] = False,
+    identities: Annotated[
+        Identities,
+        typer.Option(
+            help="'hide' gives patients, and images whose names may tell who the patient is,"
+            " pseudonyms; 'pseudonyms' does so with all; 'keep' leaves names as they are."
+        ),
+    ] = Identities.HIDE,
+) -> None:
+    """Write masks that count as truth for other programs, with classes, sizes and who made them.
+
+    The folder appears when all of it is written.
+    """
+    from napari_retina_seg.project.exporting import export
+    from napari_retina_seg.project.selection import Selection
+
+    selection = Selection(
+        states=frozenset(state or MASK_COUNTS),
+        drawn_by=drawn_by,
+        since=since and since.date(),
+        until=until and until.date(),
+        predictions=predictions,
+    )
+    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        job = export(project, out, format, selection=selection, identities=identities, token=token)
+        done = bar.walk(job, "Exporting")
+    say_some(done.problems)
+    if done.pseudonyms and identities is Identities.HIDE:
+        say(
+            f"{done.pseudonyms} images have pseudonyms there, since their names may tell who the"
+            " patient is; '--identities keep' leaves names as they are."
+        )
+    unreviewed = f" and {done.predictions} predictions" if done.predictions else ""
+    failed = f", {len(done.problems)} failed" if done.problems else ""
+    typer.echo(f"{done.masks} masks{unreviewed} exported to '{out}'{failed}.")
+    if done.problems:
+        raise typer.Exit(1)
+
+
+def import_command(
+    folder: Folder,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE", exists=True, help="A file with masks, or a folder of such files."
+        ),
+    ],
+    author: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who drew the masks whose files do not say it."),
+    ] = None,
+    second_read: Annotated[
+        bool, typer.Option("--second-read", help="They are second readings.")
+    ] = False,
+    remap: Remap = None,
+) -> None:
+    """File masks that people drew elsewhere, in any format that is exported.
+
+    Images are found by their hash where the file says it, else by their names.
+    """
+    values = read_options(None, None, remap).remap
+    from napari_retina_seg.project.importing import import_masks
+
+    with (
+        open_project(folder, author or login()) as project,
+        Bar(1) as bar,
+        interruptible() as token,
+    ):
+        job = import_masks(
+            project, source, author=author, second_read=second_read, remap=values, token=token
+        )
+        done = bar.walk(job, "Importing")
+    say_some(done.noticed)
+    say_some(done.problems)
+    by = Counter(version.author for version in done.versions)
+    names = ", ".join(f"{number} by {name}" for name, number in by.items())
+    typer.echo(
+        f"{len(done.versions)} imported{f' ({names})' if names else ''}, {done.known} there"
+        f" already, {len(done.problems)} failed."
+    )
+    if done.problems:
+        raise typer.Exit(1)
+
+
+def say_some(sentences: Sequence[str]) -> None:
+    """Say the first of many sentences."""
+    for sentence in sentences[:_MOST]:
+        say(sentence)
+    if len(sentences) > _MOST:
+        say(f"… and {len(sentences) - _MOST} more.")

@@ -1,0 +1,143 @@
+"""Files and folders with masks, each told by what it holds and read by its own reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.io.exchange.boundaries import (
+    BoundaryRecord,
+    read_boundary_csv,
+    read_boundary_json,
+)
+from napari_retina_seg.io.exchange.coco import read_coco
+from napari_retina_seg.io.exchange.named import read_json
+from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
+from napari_retina_seg.io.exchange.nifti import read_nifti
+from napari_retina_seg.io.exchange.raster import read_png, read_tiff
+from napari_retina_seg.io.exchange.record import MaskRecord
+from napari_retina_seg.io.exchange.stacks import read_stacks
+from napari_retina_seg.io.exchange.training import CONTENTS, read_training_folder
+from napari_retina_seg.io.exchange.vgg import read_vgg
+
+Record = MaskRecord | BoundaryRecord
+
+_STACK = "masks.npy"
+_MASKS = ("masks", "labels")
+_DICOM = (".dcm", ".dicom", ".dic")
+_TIFF = (".tif", ".tiff")
+_KINDS = "napari-retina-seg"  # how JSON that is no mask by itself, but about some, begins
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the masks are to fit.
+
+    Attributes
+    ----------
+    scheme : LabelScheme
+        Their classes.
+    shapes : mapping
+        ``(rows, columns)`` or ``(slices, rows, columns)`` of the images by their names.
+    remap : mapping
+        What values stand for in files of other programs, e.g. ``{255: 1}``.
+    """
+
+    scheme: LabelScheme
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    remap: Mapping[int, int] = field(default_factory=dict)
+
+
+def find_sources(path: Path) -> tuple[Path, ...]:
+    """List what is to be read of a file, or of a folder that somebody handed over.
+
+    Parameters
+    ----------
+    path : Path
+        A file, a training folder, a folder with stacks, or one with masks, which may lie in a
+        folder ``masks`` or ``labels`` in it. Predictions of an export are left out.
+
+    Raises
+    ------
+    ReadError
+        If there is nothing in it.
+    """
+    if path.is_file() or _is_whole(path):
+        return (path,)
+    if not path.is_dir():
+        raise ReadError(f"There is no '{path}': check its name and folder.")
+    inside = {folder.name.lower(): folder for folder in path.iterdir() if folder.is_dir()}
+    folder = next((inside[name] for name in _MASKS if name in inside), path)
+    if _is_whole(folder):
+        return (folder,)
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name[0] != ".")
+    found = tuple(file for file in files if _may_hold_masks(file))
+    if not found:
+        raise ReadError(f"There is no mask in '{path}': choose the folder that holds them.")
+    return found
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a folder is read as one."""
+    return (path / _STACK).is_file() or ((path / CONTENTS).is_file() and (path / "masks").is_dir())
+
+
+def _may_hold_masks(file: Path) -> bool:
+    name = file.name.lower()
+    if name.endswith(".json"):
+        return not _is_about_others(file)
+    return name.endswith((*SUFFIXES, *NIFTI, ".csv"))
+
+
+def _is_about_others(file: Path) -> bool:
+    try:
+        content = read_json(file)
+    except ReadError:
+        return False  # it is told when it is read
+    said = content.get("kind") if isinstance(content, dict) else None
+    return str(said).startswith(_KINDS) and "boundaries" not in content
+
+
+def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
+    """Read the masks of one of `find_sources`.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, or does not hold the classes that are expected.
+    """
+    scheme, remap = expected.scheme, expected.remap
+    name = path.name.lower()
+    if path.is_dir():
+        if (path / _STACK).is_file():
+            return read_stacks(path, scheme, remap)
+        return read_training_folder(path)
+    if name.endswith(".json"):
+        return _read_json(path, expected)
+    if name.endswith(".csv"):
+        return (read_boundary_csv(path, scheme),)
+    if name.endswith(NIFTI):
+        return (read_nifti(path, scheme, remap),)
+    if name.endswith(_DICOM):
+        from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg
+
+        shape = expected.shapes.get(path.stem, ())
+        return (read_dicom_seg(path, scheme, shape[0] if len(shape) == 3 else None),)
+    read = read_tiff if name.endswith(_TIFF) else read_png
+    return (read(path, scheme, remap),)
+
+
+def _read_json(path: Path, expected: Expected) -> tuple[Record, ...]:
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ReadError(f"'{path}' is JSON about something else: it holds no masks.")
+    if "boundaries" in content:
+        return (read_boundary_json(path, expected.scheme),)
+    if "annotations" in content and "images" in content:
+        return read_coco(path, expected.scheme)
+    grids = {name: (shape[-2], shape[-1]) for name, shape in expected.shapes.items()}
+    return read_vgg(path, expected.scheme, grids)

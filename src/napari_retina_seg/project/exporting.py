@@ -1,0 +1,325 @@
+"""Masks of a project in the formats of other programs: whole folders, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from napari_retina_seg import __version__
+from napari_retina_seg.core.errors import ProjectError, RetinaSegError, WriteError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.lines import draw
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
+from napari_retina_seg.io.exchange.card import Card, make_card
+from napari_retina_seg.io.exchange.coco import write_coco
+from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.nifti import write_nifti
+from napari_retina_seg.io.exchange.raster import write_png, write_tiff
+from napari_retina_seg.io.exchange.record import (
+    Attribution,
+    Maker,
+    MaskRecord,
+    require_truth,
+)
+from napari_retina_seg.io.exchange.stacks import fill_stacks
+from napari_retina_seg.io.exchange.training import TrainingFolder, TrainingItem, assign_splits
+from napari_retina_seg.io.exchange.vgg import write_vgg
+from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.formats import Format, Identities
+from napari_retina_seg.project.images import damage_of
+from napari_retina_seg.project.selection import Chosen, Selection, choose
+from napari_retina_seg.project.store import now
+from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.project.view import ProjectView
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+INDEX = "export.json"
+PREDICTIONS = "predictions"
+_SPLIT_SEED = 0
+
+
+_Write = Callable[[Path, MaskRecord], None]
+_EACH: dict[Format, tuple[str, _Write]] = {
+    Format.PNG: (".png", write_png),
+    Format.TIFF: (".tif", write_tiff),
+    Format.NIFTI: (".nii.gz", write_nifti),
+    Format.BOUNDARY_CSV: (".csv", write_boundary_csv),
+    Format.BOUNDARY_JSON: (".json", write_boundary_json),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What left a project.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is.
+    masks : int
+        That count as truth.
+    predictions : int
+        That do not; they lie in a folder `predictions` by themselves.
+    pseudonyms : int
+        Images that are called by another name there.
+    problems : tuple of str
+        A sentence for each mask that could not leave.
+    """
+
+    folder: Path
+    masks: int
+    predictions: int
+    pseudonyms: int
+    problems: tuple[str, ...]
+
+
+class _Index(BaseModel):
+    """What an export says of itself."""
+
+    kind: str = "napari-retina-seg export"
+    version: int = 1
+    program: str = f"napari-retina-seg {__version__}"
+    format: Format
+    made_by: str
+    made_at: str
+    identities: Identities
+    scheme: LabelScheme
+    masks: list[Card]
+
+
+def export(
+    project: ProjectView,
+    folder: Path,
+    format: Format,
+    *,
+    selection: Selection | None = None,
+    identities: Identities = Identities.HIDE,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Exported]:
+    """Write masks to a new folder, which appears when all of it is written; long work.
+
+    Parameters
+    ----------
+    project : ProjectView
+        The project.
+    folder : Path
+        Where to; it must not exist, or be empty.
+    format : Format
+        For which program.
+    selection : Selection, optional
+        Which masks; by default all that count as truth.
+    identities : Identities
+        By default names of images that may tell who the patient is, and those of patients, are
+        replaced by pseudonyms, which only the project's own key connects with them.
+    token : CancelToken, optional
+        Stops it before the next image; nothing is left then.
+
+    Yields
+    ------
+    Progress
+        Before each image.
+
+    Returns
+    -------
+    Exported
+        One mask that can't be written in this format does not stop the others.
+
+    Raises
+    ------
+    WriteError
+        If there is nothing to export, or the folder holds something or can't be written.
+    Cancelled
+        If the token said so.
+    """
+    token = token or CancelToken()
+    chosen, refused = yield from choose(project, selection or Selection(), identities, token)
+    if not chosen:
+        because = f" {refused[0]}" if refused else ""
+        raise WriteError(f"There is no mask to export: choose other states or dates.{because}")
+    with building(folder) as new:
+        job = _Job(project, new, format, identities, token)
+        yield from job.run(chosen)
+        token.raise_if_cancelled()
+        if not job.cards:
+            raise WriteError(f"None of {len(chosen)} masks was exported. {job.problems[0]}")
+        job.write_index()
+    truths = sum(card.attribution.maker is Maker.HUMAN for card in job.cards)
+    left = {card.name for card in job.cards}
+    return Exported(
+        folder=folder,
+        masks=truths,
+        predictions=len(job.cards) - truths,
+        pseudonyms=sum(one.is_hidden for one in chosen if one.name in left),
+        problems=(*refused, *job.problems),
+    )
+
+
+class _Job:
+    """An export on its way."""
+
+    def __init__(
+        self,
+        project: ProjectView,
+        new: Path,
+        format: Format,
+        identities: Identities,
+        token: CancelToken,
+    ) -> None:
+        self._project = project
+        self._new = new
+        self._format = format
+        self._identities = identities
+        self._token = token
+        self.cards: list[Card] = []
+        self.problems: list[str] = []
+
+    def run(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
+        if self._format.has_images:
+            yield from self._write_set(chosen)
+        elif self._format in (Format.COCO, Format.COCO_POLYGONS, Format.VGG):
+            yield from self._write_together(chosen)
+        else:
+            yield from self._walk(chosen, self._write_one)
+
+    def write_index(self) -> None:
+        index = _Index(
+            format=self._format,
+            made_by=self._project.author,
+            made_at=now().isoformat(),
+            identities=self._identities,
+            scheme=self._project.scheme,
+            masks=self.cards,
+        )
+        write_atomically(self._new / INDEX, index.model_dump_json(indent=1).encode())
+
+    def _walk(
+        self, chosen: tuple[Chosen, ...], write: Callable[[Chosen, MaskRecord], None]
+    ) -> Generator[Progress, None, None]:
+        for done, one in enumerate(chosen):
+            self._token.raise_if_cancelled()
+            yield Progress(done, len(chosen), one.name)
+            try:
+                drawing = self._project.drawing(one.image.id, one.version.number)
+                record = make_record(one, drawing, self._project.scheme)
+                write(one, record)
+            except RetinaSegError as error:
+                if isinstance(error.__cause__, OSError) and isinstance(error, WriteError):
+                    raise  # the disk is full, or gone: no other mask fares better
+                self.problems.append(str(error))
+                continue
+            self.cards.append(make_card(record))
+
+    def _write_one(self, one: Chosen, record: MaskRecord) -> None:
+        folder = self._new / PREDICTIONS if one.is_prediction else self._new
+        if self._format is Format.DICOM_SEG:
+            self._write_dicom(folder / f"{one.name}.dcm", one, record)
+            return
+        suffix, write = _EACH[self._format]
+        write(folder / f"{one.name}{suffix}", record)
+
+    def _write_dicom(self, path: Path, one: Chosen, record: MaskRecord) -> None:
+        from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
+
+        # By an image's UIDs its archive finds the patient.
+        hidden = self._identities is Identities.PSEUDONYMS
+        write_dicom_seg(path, record, None if hidden else _read_reference(one.image))
+
+    def _write_together(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
+        records: dict[str, list[MaskRecord]] = {"masks": [], PREDICTIONS: []}
+
+        def keep(one: Chosen, record: MaskRecord) -> None:
+            records[PREDICTIONS if one.is_prediction else "masks"].append(record)
+
+        yield from self._walk(chosen, keep)
+        for name, kept in records.items():
+            folder = self._new / PREDICTIONS if name == PREDICTIONS else self._new
+            if kept and self._format is Format.VGG:
+                write_vgg(folder / f"{name}.json", kept)
+            elif kept:
+                polygons = self._format is Format.COCO_POLYGONS
+                write_coco(folder / f"{name}.json", kept, polygons=polygons)
+
+    def _write_set(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
+        """Write images with their masks, of which a network may learn; no predictions."""
+        sides = assign_splits((one.group for one in chosen), seed=_SPLIT_SEED)
+        training = TrainingFolder(self._new)
+        items: list[TrainingItem] = []
+
+        def add(one: Chosen, record: MaskRecord) -> None:
+            require_truth([record])
+            image = self._project.read_image(one.image.id)
+            pixels = np.asarray(image.pixels)
+            pixels = pixels[..., :3] if image.color else pixels
+            item = TrainingItem(record, pixels, one.group, sides[one.group])
+            if self._format is Format.TRAINING:
+                training.add(item)
+            else:
+                items.append(item)
+
+        yield from self._walk(chosen, add)
+        if self._format is Format.TRAINING and self.cards:
+            training.finish()
+        elif items:
+            fill_stacks(self._new, items, one_hot=self._format is Format.NPY_ONE_HOT)
+
+
+def make_record(one: Chosen, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:
+    """Return a mask with all that leaves together with it."""
+    image, version = one.image, one.version
+    said = Attribution(
+        maker=Maker.PREDICTION if one.is_prediction else Maker.HUMAN,
+        author=version.author,
+        state=version.state.value,
+        model=version.model,
+        weights_sha256=version.weights_sha256,
+        program=version.program,
+        made_at=version.created_at,
+    )
+    questionable = drawing.questionable
+    return MaskRecord(
+        labels=drawing.labels,
+        scheme=scheme,
+        name=one.name,
+        spacing=image.spacing,
+        laterality=image.laterality,
+        attribution=said,
+        image_suffix=image.path.suffix.lower(),
+        image_sha256=image.sha256,
+        ignore=questionable if questionable is not None and questionable.any() else None,
+        boundaries=_boundaries(drawing),
+    )
+
+
+def _boundaries(drawing: Drawing) -> npt.NDArray[np.float32] | None:
+    """Return the boundaries if they say the same as the mask; else it is read anew."""
+    heights, labels = drawing.boundaries, drawing.labels
+    if heights is None:
+        return None
+    rows = labels.shape[-2]
+    drawn = np.stack([draw(plane, rows) for plane in heights.reshape(-1, *heights.shape[-2:])])
+    return heights if np.array_equal(drawn.reshape(labels.shape), labels) else None
+
+
+def _read_reference(image: ProjectImage) -> Dataset | None:
+    """Return the header of an image that is DICOM."""
+    damage = damage_of(image)
+    if damage is not None:
+        raise ProjectError(damage)
+    with decoding(image.path, "DICOM"):
+        with image.path.open("rb") as file:
+            if file.read(132)[128:] != b"DICM":
+                return None
+        import pydicom
+
+        return pydicom.dcmread(image.path, stop_before_pixels=True)

@@ -1,0 +1,247 @@
+"""Masks that people made elsewhere, filed as versions of the images they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
+from napari_retina_seg.core.lines import draw
+from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.data.layouts.pairs import plain_stem
+from napari_retina_seg.io.exchange.identity import find_identity, pseudonymise
+from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
+from napari_retina_seg.io.exchange.sources import Expected, Record, find_sources, read_source
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.store import same_person
+from napari_retina_seg.project.values import ProjectImage, Version
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of masks that were to be imported.
+
+    Attributes
+    ----------
+    versions : tuple of Version
+        That are new.
+    known : int
+        Masks that the project has already, by the same person.
+    problems : tuple of str
+        A sentence for each file or mask that was not taken.
+    noticed : tuple of str
+        A sentence for each file that may tell who the patient is; nothing of that was kept.
+    """
+
+    versions: tuple[Version, ...]
+    known: int
+    problems: tuple[str, ...]
+    noticed: tuple[str, ...]
+
+
+def import_masks(
+    project: Project,
+    path: Path,
+    *,
+    author: str | None = None,
+    second_read: bool = False,
+    remap: Mapping[int, int] | None = None,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Imported]:
+    """File the masks of a file or folder, in any format that is exported; long work.
+
+    An image is found by its hash where the mask's file says it, else by its name or pseudonym.
+    What a model drew is no person's word, and is not taken. Doing it again adds what is missing.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    path : Path
+        A file, or a folder; see `io.exchange.sources.find_sources`.
+    author : str, optional
+        Who drew the masks of which the files do not say it.
+    second_read : bool
+        Whether the masks are second readings.
+    remap : mapping, optional
+        What values stand for in files of other programs, e.g. ``{255: 1}``; 255 by itself is what
+        is questionable.
+    token : CancelToken, optional
+        Stops it before the next mask; versions that were saved stay.
+
+    Yields
+    ------
+    Progress
+        Before each file.
+
+    Returns
+    -------
+    Imported
+        One mask that can't be taken does not stop the others.
+
+    Raises
+    ------
+    ReadError
+        If there is no mask.
+    ProjectError
+        If the project can't be written.
+    Cancelled
+        If the token said so.
+    """
+    token = token or CancelToken()
+    if project.read_only:
+        raise ProjectError(
+            f"The project '{project.folder}' can only be looked at: get write permission first."
+        )
+    sources = find_sources(path)
+    images = _Images(project)
+    expected = Expected(project.scheme, images.shapes, remap or {})
+    job = _Job(project, images, author, second_read)
+    for done, source in enumerate(sources):
+        yield Progress(done, len(sources), source.name)
+        for record in job.read(source, expected):
+            if token.cancelled:
+                kept = len(job.versions)
+                raise Cancelled(f"Cancelled: {kept} new versions are kept.")
+            job.take(record)
+            yield Progress(done, len(sources), record.name)
+    yield Progress(len(sources), len(sources), "Done")
+    return Imported(tuple(job.versions), job.known, tuple(job.problems), tuple(job.noticed))
+
+
+class _Images:
+    """The images of a project, to be found by what a mask's file says of its own."""
+
+    def __init__(self, project: Project) -> None:
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._by_hash: dict[str, ProjectImage] = {}
+        self._by_name: dict[str, list[ProjectImage]] = {}
+        for image in project.images():
+            pseudonym = pseudonymise(image.name, project.info.key)
+            self._by_hash[image.sha256] = image
+            for name in (image.name, pseudonym):
+                self.shapes[name] = image.shape
+                self._by_name.setdefault(name.casefold(), []).append(image)
+
+    def find(self, name: str, sha256: str | None) -> ProjectImage:
+        if sha256 in self._by_hash:
+            return self._by_hash[sha256]
+        by_name = self._by_name
+        found = by_name.get(name.casefold()) or by_name.get(plain_stem(name), [])
+        if not found:
+            raise ProjectError(
+                f"The project has no image '{name}': add it, or call the mask as its image."
+            )
+        if len(found) > 1:
+            numbers = ", ".join(f"#{image.id}" for image in found[:5])
+            raise ProjectError(
+                f"Several images are called '{name}' ({numbers}): attach the mask to one of them."
+            )
+        return found[0]
+
+
+class _Job:
+    """An import on its way."""
+
+    def __init__(
+        self, project: Project, images: _Images, author: str | None, second_read: bool
+    ) -> None:
+        self._project = project
+        self._images = images
+        self._author = author
+        self._second_read = second_read
+        self.versions: list[Version] = []
+        self.known = 0
+        self.problems: list[str] = []
+        self.noticed: list[str] = []
+
+    def read(self, source: Path, expected: Expected) -> Iterable[Record]:
+        """Read the masks of a file, and notice whom it tells of."""
+        try:
+            told = find_identity(source) if source.is_file() else ()
+            records = read_source(source, expected)
+        except RetinaSegError as error:
+            self.problems.append(str(error))
+            return ()
+        if told:
+            self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
+        return records
+
+    def take(self, record: Record) -> None:
+        """Save a mask as a version, or tell why not."""
+        try:
+            image = self._images.find(record.name, getattr(record, "image_sha256", None))
+            drawing = _drawing(record, image)
+            who = self._find_author(record, image)
+            if self._is_known(image, drawing, who):
+                self.known += 1
+                return
+            version = self._project.attach(
+                image.id,
+                drawing,
+                author=who,
+                second_read=self._second_read,
+                comment=_comment(record.attribution),
+            )
+        except RetinaSegError as error:
+            if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
+                raise  # the project can't be written: no other mask fares better
+            self.problems.append(str(error))
+            return
+        self.versions.append(version)
+
+    def _find_author(self, record: Record, image: ProjectImage) -> str:
+        said = record.attribution
+        if said.maker is not Maker.UNKNOWN:
+            require_truth([record])
+        who = said.author or self._author
+        if who is None:
+            raise ReadError(f"Nobody says who drew the mask of '{image.name}': name the author.")
+        return who
+
+    def _is_known(self, image: ProjectImage, drawing: Drawing, who: str) -> bool:
+        for version in self._project.history(image.id):
+            if version.is_final and version.mask and same_person(version.author, who):
+                other = self._project.drawing(image.id, version.number)
+                if _is_same(drawing, other):
+                    return True
+        return False
+
+
+def _drawing(record: Record, image: ProjectImage) -> Drawing:
+    if isinstance(record, MaskRecord):
+        labels, ignore = record.labels, record.ignore
+        if labels.size == np.prod(image.shape):  # a volume of one slice
+            labels = labels.reshape(image.shape) if labels.shape[-2:] == image.grid else labels
+            ignore = None if ignore is None else ignore.reshape(labels.shape)
+        return Drawing(labels, record.boundaries, ignore)
+    heights = record.heights
+    planes = heights.reshape(-1, *heights.shape[-2:])
+    labels = np.stack([draw(plane, image.grid[0]) for plane in planes])
+    return Drawing(labels.reshape(*heights.shape[:-2], *labels.shape[-2:]), heights)
+
+
+def _is_same(one: Drawing, other: Drawing) -> bool:
+    pairs = ((one.labels, other.labels), (_region(one), _region(other)))
+    return all(np.array_equal(first, second) for first, second in pairs)
+
+
+def _region(drawing: Drawing) -> npt.NDArray[np.bool_]:
+    marked = drawing.questionable
+    return np.zeros(drawing.labels.shape, bool) if marked is None else marked
+
+
+def _comment(said: Attribution) -> str:
+    parts = ["Imported"]
+    if said.is_truth:
+        parts.append(
+            said.state if said.made_at is None else f"{said.state} {said.made_at:%Y-%m-%d}"
+        )
+    if said.model:
+        parts.append(f"begun with a prediction of {said.model}")
+    return ", ".join(parts)

@@ -1,0 +1,193 @@
+"""Which masks leave a project, and under which names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
+from napari_retina_seg.project.formats import Identities
+from napari_retina_seg.project.states import MASK_COUNTS, State
+from napari_retina_seg.project.store import same_person
+from napari_retina_seg.project.values import Kind, ProjectImage, Version
+from napari_retina_seg.project.view import ProjectView
+
+_OPEN = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
+_RESERVED = frozenset({"export", "masks", "predictions"})  # what else lies in an exported folder
+_NO_FILE_NAME = re.compile(r"[/\\\0]")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which masks are wanted; all that count as truth unless something is said.
+
+    Attributes
+    ----------
+    states : frozenset of State
+        Of the images.
+    drawn_by : str or None
+        Only masks by this person.
+    since, until : date or None
+        Only masks saved on this day or later, and on this day or earlier, by the local clock.
+    predictions : bool
+        Newest predictions too, of images that nobody is done with; they are marked as such.
+
+    Raises
+    ------
+    ProjectError
+        If images of a state have no mask that counts.
+    """
+
+    states: frozenset[State] = MASK_COUNTS
+    drawn_by: str | None = None
+    since: date | None = None
+    until: date | None = None
+    predictions: bool = False
+
+    def __post_init__(self) -> None:
+        strange = sorted(self.states - MASK_COUNTS)
+        if strange:
+            raise ProjectError(
+                f"No mask of an image that is {strange[0]} counts as truth: choose"
+                f" {', '.join(state for state in State if state in MASK_COUNTS)}."
+            )
+
+    def takes(self, version: Version) -> bool:
+        """Whether a person's version is wanted, its image's state left aside."""
+        day = version.created_at.astimezone().date()
+        return (
+            (self.drawn_by is None or same_person(version.author, self.drawn_by))
+            and (self.since is None or day >= self.since)
+            and (self.until is None or day <= self.until)
+        )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A mask that leaves.
+
+    Attributes
+    ----------
+    image : ProjectImage
+        Whose.
+    version : Version
+        Which.
+    name : str
+        What the image is called there.
+    group : str
+        What its patient is called there.
+    is_hidden : bool
+        Whether the name is a pseudonym.
+    """
+
+    image: ProjectImage
+    version: Version
+    name: str
+    group: str
+    is_hidden: bool
+
+    @property
+    def is_prediction(self) -> bool:
+        """Whether no person stands for it."""
+        return self.version.kind is Kind.PREDICTION
+
+
+def choose(
+    project: ProjectView, selection: Selection, identities: Identities, token: CancelToken
+) -> Generator[Progress, None, tuple[tuple[Chosen, ...], tuple[str, ...]]]:
+    """Choose masks and name them; long work.
+
+    Returns
+    -------
+    tuple
+        The masks, and a sentence for each image that has one which may not leave.
+    """
+    found: list[tuple[ProjectImage, Version]] = []
+    problems: list[str] = []
+    total = project.status().images
+    for done, image in enumerate(project.images()):
+        token.raise_if_cancelled()
+        yield Progress(done, total, "Choosing")
+        try:
+            version = _find_version(project, image, selection)
+        except ProjectError as error:
+            problems.append(str(error))
+            continue
+        if version is not None:
+            found.append((image, version))
+    images = [image for image, _ in found]
+    hidden = yield from _find_telling(images, identities, token)
+    key = project.info.key
+    names = _tell_apart(
+        images,
+        [
+            pseudonymise(image.name, key) if image.id in hidden else safe_name(image.name)
+            for image in images
+        ],
+    )
+    chosen = tuple(
+        Chosen(image, version, name, _group(image, name, identities, key), image.id in hidden)
+        for (image, version), name in zip(found, names, strict=True)
+    )
+    return chosen, tuple(problems)
+
+
+def _find_version(
+    project: ProjectView, image: ProjectImage, selection: Selection
+) -> Version | None:
+    if image.state in selection.states:
+        truth = project.truth(image.id)
+        if truth is not None and truth.mask is not None and selection.takes(truth):
+            return truth
+    if selection.predictions and image.state in _OPEN:
+        versions = project.history(image.id)
+        drawn = [version for version in versions if version.kind is Kind.PREDICTION]
+        return drawn[-1] if drawn else None
+    return None
+
+
+def _find_telling(
+    images: Sequence[ProjectImage], identities: Identities, token: CancelToken
+) -> Generator[Progress, None, set[int]]:
+    """Return the images whose names are to be replaced."""
+    if identities is Identities.KEEP:
+        return set()
+    telling = set()
+    for done, image in enumerate(images):
+        token.raise_if_cancelled()
+        yield Progress(done, len(images), "Looking for patients' names")
+        if identities is Identities.PSEUDONYMS or name_tells(image.path, image.name, image.patient):
+            telling.add(image.id)
+    return telling
+
+
+def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:
+    counts = Counter(name.casefold() for name in names)
+    used = set(_RESERVED)
+    apart = []
+    for image, name in zip(images, names, strict=True):
+        unique = f"{name}-{image.id}" if counts[name.casefold()] > 1 else name
+        while unique.casefold() in used:
+            unique = f"{unique}-{image.id}"
+        used.add(unique.casefold())
+        apart.append(unique)
+    return apart
+
+
+def safe_name(name: str) -> str:
+    """Return a name that can be a file's."""
+    plain = "".join(sign if sign.isprintable() else "_" for sign in _NO_FILE_NAME.sub("_", name))
+    return plain if plain.strip(". ") else f"image{plain}"
+
+
+def _group(image: ProjectImage, name: str, identities: Identities, key: str) -> str:
+    if image.patient is None:
+        return name
+    # That it tells the patient needs no looking for.
+    keep = identities is Identities.KEEP
+    return image.patient if keep else pseudonymise(image.patient, key)
