@@ -12,6 +12,15 @@ ADVANCED_OPEN = "advanced/open"
 CARD_OPEN = "card/open"
 COLORS = "explain/colors"
 SCALE = "explain/scale"
+AUTHOR = "review/author"
+PROJECTS = "review/projects"
+COPIES = "review/copies"
+GOES_ON = "review/goes_on"
+QUEUE_ORDER = "review/order"
+SHOWS_UNCERTAINTY = "review/uncertainty"
+HISTORY_OPEN = "review/history_open"
+PREDICT_OPEN = "review/predict_open"
+PROJECT_MODEL = "review/model"
 
 
 class Settings:

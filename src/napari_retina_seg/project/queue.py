@@ -103,6 +103,13 @@ def _key(order: Order) -> Callable[[ImageRow], tuple[float, int]]:
     return lambda row: (-row.uncertainty, row.id)
 
 
+def list_authors(store: Store) -> tuple[str, ...]:
+    """Return who made the newest human versions; see `Project.authors`."""
+    with store.database.reading() as session:
+        query = select(ImageRow.author).where(~blinded_to(session, store.author)).distinct()
+        return tuple(sorted(author for author in session.scalars(query) if author))
+
+
 def find_status(store: Store) -> Status:
     """Count what there is; see `Project.status`."""
     with store.database.reading() as session:

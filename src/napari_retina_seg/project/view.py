@@ -142,6 +142,10 @@ class ProjectView:
         """Go through all images, or those that are wanted, in the order of adding."""
         return queue.all_images(self._store, filters)
 
+    def authors(self) -> tuple[str, ...]:
+        """Return who made the newest human versions, of images that this person may know of."""
+        return queue.list_authors(self._store)
+
     def status(self) -> Status:
         """Count images by state, and list who works on what."""
         return queue.find_status(self._store)

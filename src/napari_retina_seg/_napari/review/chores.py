@@ -1,0 +1,141 @@
+"""Long work on a project, with progress and Cancel: adding images, running a model over them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from napari_retina_seg._napari.job import End, Outcome, Steps
+from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.io.folders import images_below
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.values import Added, Filters
+
+T = TypeVar("T")
+
+_TOLD = 3  # of a kind; the others are counted
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the activity dock calls a job."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Adding:
+    """Files and folders to be added."""
+
+    project: Project
+    paths: tuple[Path, ...]
+    copy: bool
+
+    @property
+    def image(self) -> Named:
+        """What is worked on."""
+        return Named("Adding images")
+
+    @property
+    def model(self) -> Named:
+        """Where to."""
+        return Named(self.project.folder.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Predicting:
+    """A model to be run over all that nobody has worked on."""
+
+    project: Project
+    model: ModelFolder
+
+    @property
+    def image(self) -> Named:
+        """What is worked on."""
+        return Named("unreviewed images")
+
+
+def add(task: Adding, token: CancelToken) -> Steps:
+    """Add images; every way in which that can fail becomes an outcome."""
+    return (yield from _told(_add(task, token)))
+
+
+def predict(task: Predicting, token: CancelToken) -> Steps:
+    """Predict; every way in which that can fail becomes an outcome."""
+    return (yield from _told(_predict(task, token)))
+
+
+def _add(task: Adding, token: CancelToken) -> Steps:
+    files = images_below(task.paths)
+    if not files:
+        names = ", ".join(f"'{path.name}'" for path in task.paths)
+        return Outcome(End.FAILED, f"There is no image in {names}: choose another folder.")
+    added = yield from task.project.add_images(files, copy=task.copy, token=token)
+    end = End.FAILED if added.problems and not added.images else End.ENDED
+    return Outcome(end, _say_added(added))
+
+
+def _say_added(added: Added) -> str:
+    parts = [f"{len(added.images)} added."]
+    if added.duplicates:
+        told = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
+        parts.append(f"{len(told)} there already: {_few(told, ', ')}.")
+    if added.problems:
+        parts.append(f"{len(added.problems)} failed: {_few(added.problems, ' ')}")
+    return " ".join(parts)
+
+
+def _predict(task: Predicting, token: CancelToken) -> Steps:
+    load_engine()
+    from napari_retina_seg.project.predicting import predict_images
+
+    due = tuple(_unreviewed(task.project))
+    if not due:
+        return Outcome(End.ENDED, "There is no unreviewed image.")
+    done = yield from predict_images(task.project, task.model, due, token=token)
+    parts = [f"{task.model.name} drew {len(done.image_ids)} of {len(due)} images."]
+    if done.skipped:
+        parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
+    parts += done.remarks[:_TOLD]
+    if done.problems:
+        parts.append(f"{len(done.problems)} failed: {_few(done.problems, ' ')}")
+    end = End.FAILED if done.problems and not done.image_ids else End.ENDED
+    return Outcome(end, " ".join(parts))
+
+
+def _unreviewed(project: Project) -> Generator[int, None, None]:
+    filters, last = Filters(states=frozenset({State.UNREVIEWED})), None
+    while page := project.queue(filters, after=last, limit=500):
+        yield from (image.id for image in page)
+        last = page[-1].id
+
+
+def _told(steps: Generator[Progress, None, Outcome]) -> Steps:
+    """Turn every way in which work can fail into an outcome."""
+    # A RuntimeError that left a generator worker would end it without a word.
+    try:
+        return (yield from steps)
+    except Cancelled as error:
+        return Outcome(End.CANCELLED, str(error))
+    except RetinaSegError as error:
+        return Outcome(End.FAILED, str(error))
+    except Exception as error:
+        log.exception("a chore failed")
+        return Outcome(End.FAILED, f"{type(error).__name__}: {error}.")
+
+
+def _few(told: Sequence[str], between: str) -> str:
+    more = len(told) - _TOLD
+    return between.join(told[:_TOLD]) + (f"{between}and {more} more" if more > 0 else "")
+
+
+Chore = Callable[[Adding | Predicting, CancelToken], Steps]

@@ -1,0 +1,230 @@
+"""The image that is worked on: its layers in the viewer, and what of them is not saved yet."""
+
+from __future__ import annotations
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from napari.utils.events import Event
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.correct.companions import Kind, companion, mask_of
+from napari_retina_seg._napari.correct.compare import show_difference
+from napari_retina_seg._napari.correct.questionable import show_questionable
+from napari_retina_seg._napari.drawings import Snapshot, take_snapshot
+from napari_retina_seg._napari.layers import KEY, Position, image_layers
+from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
+from napari_retina_seg._napari.review.pages import Opened, Work
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.project.values import Autosave, ProjectImage, Version
+
+# What a person has set up in one mask and wants in the next.
+_TOOLS = ("selected_label", "brush_size", "opacity", "contour", "preserve_labels", "mode")
+
+
+class Desk(QObject):
+    """Lays an image and its mask into the viewer, and clears them away.
+
+    Signals
+    -------
+    lost : ()
+        Somebody took the mask out of the viewer.
+    """
+
+    lost = Signal()
+
+    def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.opened: Opened | None = None
+        self.mask: Labels | None = None
+        self._image: Image | None = None
+        self._beside: list[Layer] = []
+        self._parent: int | None = None
+        self._before: Snapshot | None = None
+        self._slots: list[Autosave] = []
+        self._tools: dict[str, object] = {}
+        self._is_clearing = False
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def image(self) -> ProjectImage | None:
+        """The image on the desk."""
+        return None if self.opened is None else self.opened.image
+
+    @property
+    def is_paintable(self) -> bool:
+        """Whether there is a mask that may be painted and saved."""
+        return self.opened is not None and not self.opened.why_locked
+
+    def lay(self, opened: Opened, scheme: LabelScheme) -> None:
+        """Put an image in the place of the one that was there."""
+        again = self.image is not None and self.image.id == opened.image.id
+        self.clear()
+        self.opened = opened
+        # Kept as they are: what the viewer hands out stands for them only.
+        self._image = Layer.create(*image_layers(opened.pixels)[0])
+        self.viewer.add_layer(self._image)
+        self.mask = self._make_mask(opened, scheme)
+        self.viewer.add_layer(self.mask)
+        show = opened.drawing.questionable
+        if show is not None and show.any():
+            marks = show_questionable(self.viewer, self.mask, show)
+            marks.editable = self.is_paintable
+        if opened.other is not None:
+            name = "the second reader's"
+            show_difference(self.viewer, self.mask, opened.other.labels, name)
+        self.viewer.layers.selection.active = self.mask
+        if not again:
+            self.viewer.reset_view()
+        self._begin()
+
+    def show_uncertainty(self, values: np.ndarray, visible: bool) -> None:
+        """Add the uncertainty of the prediction below the mask."""
+        opened = self.opened
+        made = Segmentation(
+            opened.drawing.labels,
+            self.mask.metadata[KEY].scheme,
+            _provenance(opened.image, opened.turn.prediction),
+        )
+        layer = uncertainty_layer(values, made, self._target())
+        layer.name = f"{opened.image.name} · uncertainty"
+        layer.visible = visible
+        self._insert(layer, self.mask)
+
+    def let_see_uncertainty(self, on: bool) -> None:
+        """Show or hide it."""
+        for layer in self._beside:
+            if isinstance(layer, Image):
+                layer.visible = on
+
+    def show_version(self, number: int, labels: np.ndarray) -> Labels:
+        """Add another version below the mask, hidden: what is compared is its difference."""
+        info = self.mask.metadata[KEY]
+        options = mask_options(MaskInfo(info.image, info.scheme))
+        name = f"{self.opened.image.name} · version {number}"
+        layer = Labels(labels, name=name, **options, **self._target().grid())
+        layer.editable = layer.visible = False
+        self._insert(layer, self.mask)
+        return layer
+
+    def work(self, seconds: float, comment: str) -> Work:
+        """Copy what there is, for a thread to save."""
+        return Work(
+            image=self.opened.image,
+            reading=self.opened.turn.reading,
+            parent=self._parent,
+            now=take_snapshot(self.viewer, self.mask),
+            before=self._before,
+            seconds=seconds,
+            comment=comment,
+            slots=self._slots,
+        )
+
+    def was_saved(self, work: Work, version: Version) -> None:
+        """Go on from a version that was saved while the image stays."""
+        self._parent, self._before = version.number, work.now
+
+    def hold(self, on: bool) -> None:
+        """Let nothing be painted while the image is being left."""
+        if self.mask is None or not self.is_paintable:
+            return
+        if on:
+            self._tools = {name: getattr(self.mask, name) for name in _TOOLS}
+        for layer in (self.mask, companion(self.viewer, self.mask, Kind.QUESTIONABLE)):
+            if layer is not None:
+                layer.editable = not on
+        if not on:
+            self.mask.mode = self._tools["mode"]  # napari lets go of the brush
+
+    def is_of_prediction(self, work: Work) -> bool:
+        """Whether a mask is what the newest prediction drew, to the pixel."""
+        predicted = self.opened.predicted
+        if predicted is None or work.now.questionable is not None:
+            return False
+        return np.array_equal(work.now.labels, predicted.labels)
+
+    def clear(self) -> None:
+        """Take the layers away; those that other docks made of the image are hidden."""
+        self._is_clearing = True
+        name = None if self.image is None else self.image.name
+        own = [each for each in (self._image, self.mask, *self._beside) if each is not None]
+        for layer in list(self.viewer.layers):
+            known = layer.metadata.get(KEY)
+            if layer in own or mask_of(layer) in own:
+                self.viewer.layers.remove(layer)
+            elif name is not None and getattr(known, "image", None) == name:
+                layer.visible = False
+        self.opened = self.mask = self._image = None
+        self._beside, self._slots = [], []
+        self._is_clearing = False
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _insert(self, layer: Layer, above: Layer) -> None:
+        """Add a layer below another one; what is selected stays selected."""
+        active = self.viewer.layers.selection.active
+        self.viewer.layers.insert(self.viewer.layers.index(above), layer)
+        self.viewer.layers.selection.active = active
+        self._beside.append(layer)
+
+    def _target(self) -> Target:
+        return Target(self._image, Position(), True)
+
+    def _make_mask(self, opened: Opened, scheme: LabelScheme) -> Labels:
+        predicted = None if opened.predicted is None else opened.predicted.labels
+        if predicted is not None:
+            predicted.flags.writeable = False
+        info = MaskInfo(
+            image=self._image.name,
+            scheme=scheme,
+            provenance=_provenance(opened.image, opened.turn.prediction),
+            prediction=predicted,
+            boundaries=opened.drawing.boundaries,
+        )
+        layer = Labels(
+            opened.drawing.labels.copy(),
+            name=f"{opened.image.name} · mask",
+            **mask_options(info),
+            **self._target().grid(),
+        )
+        layer.selected_label = 1
+        for name, value in self._tools.items():
+            if name != "selected_label" or value < len(scheme):
+                setattr(layer, name, value)
+        layer.editable = self.is_paintable
+        return layer
+
+    def _begin(self) -> None:
+        """Remember how the image was when it was opened."""
+        opened = self.opened
+        self._slots = []
+        if opened.recovered is not None:
+            self._parent, self._before = opened.recovered.parent, None
+            self._slots.append(opened.recovered)
+            return
+        begins = opened.turn.begins
+        self._parent = None if begins is None else begins.number
+        self._before = take_snapshot(self.viewer, self.mask)
+
+    def _on_removed(self, event: Event) -> None:
+        if event.value is self.mask and not self._is_clearing:
+            self.lost.emit()
+
+
+def _provenance(image: ProjectImage, prediction: Version | None) -> Provenance | None:
+    """Return what is known of how a prediction came about."""
+    if prediction is None:
+        return None
+    return Provenance(
+        source=str(image.path),
+        model=prediction.model or "",
+        weights_sha256=prediction.weights_sha256 or "",
+        version=prediction.program,
+        device="",
+        precision="",
+        seconds=prediction.seconds,
+    )

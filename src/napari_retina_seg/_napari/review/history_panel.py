@@ -1,0 +1,156 @@
+"""The versions of an image: what was changed, by whom; to compare and to restore."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari.review.pages import Opened
+from napari_retina_seg._napari.review.watch import as_clock
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.values import Version
+
+_COLUMNS = ("#", "By", "State", "When", "Time", "px", "Dice")
+_HINTS = (
+    "Number; ! is in conflict.",
+    "Who or what drew it.",
+    "What it says of the mask.",
+    "When it was saved.",
+    "That was spent on it.",
+    "Pixels that were changed of the prediction, or of the version before.",
+    "Mean over the classes, to the prediction, or to the version before.",
+)
+_HEIGHT = 130  # px
+_ROW = 22  # px
+
+
+class HistoryPanel(QWidget):
+    """A table of versions.
+
+    Signals
+    -------
+    compared : (Version, Version or None)
+        Two versions, or one with what is on the screen.
+    restored : (Version)
+        The one that is to go on.
+    """
+
+    compared = Signal(object, object)
+    restored = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._versions: list[Version] = []
+        self._opened: Opened | None = None
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.compare = QPushButton("Compare")
+        self.restore = QPushButton("Restore")
+        self._lay_out()
+        self.table.itemSelectionChanged.connect(self._refresh)
+        self.compare.clicked.connect(self._on_compare)
+        self.restore.clicked.connect(lambda: self.restored.emit(self._chosen()[0]))
+        self.show_history(None)
+
+    def show_history(self, opened: Opened | None) -> None:
+        """List the versions of an image, the newest on top."""
+        self._opened = opened
+        self._versions = [] if opened is None else list(reversed(opened.versions))
+        self._list()
+
+    def add(self, version: Version) -> None:
+        """List a version that was saved just now."""
+        if self._opened is None or version.image_id != self._opened.image.id:
+            return
+        if version.number not in [known.number for known in self._versions]:
+            self._versions.insert(0, version)
+            self._list()
+
+    def _list(self) -> None:
+        self.table.setRowCount(len(self._versions))
+        for row, version in enumerate(self._versions):
+            for column, words in enumerate(_cells(version)):
+                item = QTableWidgetItem(words)
+                item.setToolTip(_hint(version))
+                self.table.setItem(row, column, item)
+        self.table.resizeColumnsToContents()
+        self.table.clearSelection()
+        self._refresh()
+
+    def _lay_out(self) -> None:
+        for column, (name, hint) in enumerate(zip(_COLUMNS, _HINTS, strict=True)):
+            header = QTableWidgetItem(name)
+            header.setToolTip(hint)
+            self.table.setHorizontalHeaderItem(column, header)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(_ROW)
+        self.table.horizontalHeader().setMinimumSectionSize(16)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.table.setShowGrid(False)
+        self.table.setMinimumHeight(_HEIGHT)
+        row = QHBoxLayout()
+        row.addWidget(self.compare)
+        row.addWidget(self.restore)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        layout.addLayout(row)
+
+    def _chosen(self) -> list[Version]:
+        rows = sorted({index.row() for index in self.table.selectedIndexes()})
+        return [self._versions[row] for row in rows]
+
+    def _refresh(self) -> None:
+        chosen = self._chosen()
+        masked = all(version.mask is not None for version in chosen)
+        why_not = ""
+        if len(chosen) not in (1, 2):
+            why_not = "Select one version, or two with Ctrl."
+        elif not masked:
+            why_not = "An ungradable image has no mask."
+        self.compare.setEnabled(not why_not)
+        self.compare.setToolTip(
+            why_not or "Show the difference of two versions, or of one to what is on the screen."
+        )
+        why_not = "" if len(chosen) == 1 else "Select one version."
+        if self._opened is not None and Action.REOPEN not in self._opened.turn.actions:
+            why_not = f"'{self._opened.image.name}' is {self._opened.image.state}."
+        self.restore.setEnabled(not why_not)
+        self.restore.setToolTip(
+            why_not or "Go on from this version, in a new one; no version is lost."
+        )
+
+    def _on_compare(self) -> None:
+        chosen = self._chosen()
+        self.compared.emit(chosen[0], chosen[1] if len(chosen) == 2 else None)
+
+
+def _cells(version: Version) -> tuple[str, ...]:
+    change = version.change
+    dice = [] if change is None else [value for value in change.dice[1:] if value is not None]
+    return (
+        f"{version.number}{'!' if version.conflict else ''}",
+        version.author or version.model or "",
+        str(version.state) if version.author else "prediction",
+        f"{version.created_at.astimezone():%d %b %H:%M}",
+        as_clock(version.seconds),
+        "" if change is None else str(sum(change.pixels) // 2),
+        f"{sum(dice) / len(dice):.3f}" if dice else "",
+    )
+
+
+def _hint(version: Version) -> str:
+    begun = "" if version.parent is None else f", from version {version.parent}"
+    lines = [f"Version {version.number}{begun}", version.reason, version.comment]
+    return "\n".join(line for line in lines if line)

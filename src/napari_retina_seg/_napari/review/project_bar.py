@@ -1,0 +1,227 @@
+"""Which project, by whom, and what is added to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.project.project import Project
+
+_RECENT = 8
+_WHO = "Your name, kept with every version that you save:"
+
+
+class ProjectBar(QWidget):
+    """Buttons that open or create a project and add images to it.
+
+    Signals
+    -------
+    created : (Path, LabelScheme, str)
+        A new project is wanted: folder, classes, author.
+    opened : (Path, str)
+        A project is wanted: folder, author.
+    added : (tuple of Path)
+        Files and folders are to be added.
+    """
+
+    created = Signal(object, object, str)
+    opened = Signal(object, str)
+    added = Signal(object)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._folder: Path | None = None
+        self.project_button = QPushButton("Project")
+        self.project_button.setToolTip("Open or create an annotation project.")
+        self.add_button = QPushButton("Add images")
+        self.title = QLabel()
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.copies = QAction("Copy images into the project", self, checkable=True)
+        self.copies.setChecked(settings.switch(remembered.COPIES))
+        self.copies.toggled.connect(lambda on: settings.remember_switch(remembered.COPIES, on))
+        self._menu = QMenu(self)
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self.project_button.setMenu(self._menu)
+        self._lay_out()
+        self.show_project(None)
+
+    @property
+    def author(self) -> str:
+        """Who works here, as remembered; empty before anybody said so."""
+        return self._settings.choice(remembered.AUTHOR, "")
+
+    @property
+    def recent(self) -> list[Path]:
+        """Projects that were open, the last one first."""
+        known = self._settings.choice(remembered.PROJECTS, "")
+        return [Path(line) for line in known.splitlines() if line]
+
+    def show_project(self, project: Project | None) -> None:
+        """Say which project is open, and remember it."""
+        self._folder = None if project is None else project.folder
+        self.add_button.setEnabled(project is not None and not project.read_only)
+        if project is None:
+            self.title.setText("No project is open.")
+            self.add_button.setToolTip("Open or create a project first.")
+            return
+        self.title.setText(f"{project.folder.name} · {project.author}")
+        self.title.setToolTip(f"{project.folder}: masks of '{project.scheme.name}'.")
+        self.add_button.setToolTip(
+            "Add files or folders; or drop them on this dock."
+            if not project.read_only
+            else "The project can't be written."
+        )
+        self._settings.remember_choice(remembered.AUTHOR, project.author)
+        others = [path for path in self.recent if path != project.folder]
+        lines = [str(path) for path in (project.folder, *others)[:_RECENT]]
+        self._settings.remember_choice(remembered.PROJECTS, "\n".join(lines))
+
+    def open_last(self) -> None:
+        """Open the project that was open last, if it is still there."""
+        if self.recent and self.author and self.recent[0].is_dir():
+            self.opened.emit(self.recent[0], self.author)
+
+    def ask_for_folder(self) -> None:
+        """Ask which project to open."""
+        folder = QFileDialog.getExistingDirectory(self, "Open a project: choose its folder")
+        if folder:
+            self._open(Path(folder))
+
+    def ask_for_new(self) -> None:
+        """Ask what project to make."""
+        dialog = NewProject(self, self.author)
+        if dialog.exec():
+            self.created.emit(dialog.folder, dialog.scheme, dialog.author)
+        dialog.deleteLater()
+
+    def ask_for_files(self) -> None:
+        """Ask which files to add."""
+        kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        files, _ = QFileDialog.getOpenFileNames(self, "Add images", "", f"Images ({kinds})")
+        if files:
+            self.added.emit(tuple(Path(file) for file in files))
+
+    def ask_for_images_below(self) -> None:
+        """Ask which folder to add."""
+        folder = QFileDialog.getExistingDirectory(self, "Add all images of a folder")
+        if folder:
+            self.added.emit((Path(folder),))
+
+    def ask_who(self) -> None:
+        """Ask who works here from now on."""
+        name, accepted = QInputDialog.getText(self, "Who are you?", _WHO, text=self.author)
+        if accepted and name.strip() and self._folder is not None:
+            self.opened.emit(self._folder, name)
+
+    def _open(self, folder: Path) -> None:
+        author = self.author
+        if not author:
+            author, accepted = QInputDialog.getText(self, "Who are you?", _WHO)
+            if not accepted or not author.strip():
+                return
+        self.opened.emit(folder, author)
+
+    def _lay_out(self) -> None:
+        menu = QMenu(self)
+        menu.addAction("Files…", self.ask_for_files)
+        menu.addAction("Folder…", self.ask_for_images_below)
+        menu.addSeparator()
+        menu.addAction(self.copies)
+        self.add_button.setMenu(menu)
+        row = QHBoxLayout()
+        row.addWidget(self.project_button)
+        row.addWidget(self.add_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self.title)
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        self._menu.addAction("Open…", self.ask_for_folder)
+        self._menu.addAction("New…", self.ask_for_new)
+        if self._folder is not None:
+            self._menu.addAction("Work as somebody else…", self.ask_who)
+        self._menu.addSeparator()
+        for folder in self.recent:
+            if folder != self._folder:
+                self._menu.addAction(str(folder), lambda folder=folder: self._open(folder))
+
+
+class NewProject(QDialog):
+    """Where, which classes, and by whom."""
+
+    def __init__(self, parent: QWidget, author: str) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("New project")
+        self.folder_edit, self.author_edit = QLineEdit(), QLineEdit(author)
+        self.folder_edit.setMinimumWidth(260)
+        self.folder_edit.setPlaceholderText("A new or empty folder")
+        self.schemes = QComboBox()
+        for name, scheme in SCHEMES.items():
+            self.schemes.addItem(f"{name}: {len(scheme) - 1} classes", name)
+        browse = QPushButton("Browse…")
+        browse.clicked.connect(self._browse)
+        where = QHBoxLayout()
+        where.addWidget(self.folder_edit)
+        where.addWidget(browse)
+        form = QFormLayout(self)
+        form.addRow("Folder", where)
+        form.addRow("Classes", self.schemes)
+        form.addRow("Your name", self.author_edit)
+        self.buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        form.addRow(self.buttons)
+        for edit in (self.folder_edit, self.author_edit):
+            edit.textChanged.connect(self._check)
+        self._check()
+
+    @property
+    def folder(self) -> Path:
+        """Where."""
+        return Path(self.folder_edit.text().strip()).expanduser()
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """Which classes."""
+        return SCHEMES[self.schemes.currentData()]
+
+    @property
+    def author(self) -> str:
+        """By whom."""
+        return self.author_edit.text()
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder of the new project")
+        if folder:
+            self.folder_edit.setText(folder)
+
+    def _check(self) -> None:
+        complete = bool(self.folder_edit.text().strip() and self.author_edit.text().strip())
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(complete)

@@ -1,0 +1,160 @@
+"""The queue of a project as a table that fetches its rows when they come into sight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from napari_retina_seg._napari.review.thumbnails import Thumbnails
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.values import Filters, Order, ProjectImage
+
+PAGE = 100
+COLUMNS = ("Image", "State", "Unc.", "Author")
+IMAGE, STATE, UNCERTAINTY, AUTHOR = range(len(COLUMNS))
+_HINTS = (
+    "Double-click opens an image.",
+    "How far the work is.",
+    "The model's mean uncertainty, 0 to 1.",
+    "Who made the newest version.",
+)
+
+
+class QueueModel(QAbstractTableModel):
+    """Rows are images; a page costs the same wherever it begins."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.thumbnails = Thumbnails(self)
+        self.thumbnails.ready.connect(self._on_picture)
+        self._project: Project | None = None
+        self._filters, self._order = Filters(), Order.ADDED
+        self._images: list[ProjectImage] = []
+        self._rows: dict[int, int] = {}
+        self._is_whole = True
+        self.open_id: int | None = None
+
+    def show(self, project: Project | None, filters: Filters, order: Order) -> None:
+        """List a project's images from the first on."""
+        if project is not self._project:
+            self.thumbnails.clear()
+        self._project, self._filters, self._order = project, filters, order
+        self.reload(keep=PAGE)
+
+    def reload(self, keep: int = 0) -> None:
+        """List again as many rows as there are, or as many as are said."""
+        self.beginResetModel()
+        wanted = keep or max(PAGE, len(self._images))
+        self._images, self._rows = [], {}
+        self._is_whole = self._project is None
+        self._take(wanted)
+        self.endResetModel()
+
+    def refresh(self, image_id: int) -> None:
+        """Show what has become of an image, if it is listed."""
+        row = self._rows.get(image_id)
+        if row is not None and self._project is not None:
+            self._images[row] = self._project.image(image_id)
+            self._tell(row)
+
+    def mark(self, image_id: int | None) -> None:
+        """Show which image is open."""
+        before, self.open_id = self.open_id, image_id
+        for each in (before, image_id):
+            if each in self._rows:
+                self._tell(self._rows[each])
+
+    def image(self, index: QModelIndex) -> ProjectImage | None:
+        """Return the image of a row."""
+        return self._images[index.row()] if index.isValid() else None
+
+    def row_of(self, image_id: int | None) -> int | None:
+        """Return where an image is listed, if it is."""
+        return self._rows.get(image_id)
+
+    # What Qt asks
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's
+        """Return how many rows are fetched."""
+        return 0 if parent.isValid() else len(self._images)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's
+        """Return how many columns there are."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def canFetchMore(self, parent: QModelIndex) -> bool:  # noqa: N802 - Qt's
+        """Whether there may be more."""
+        return not parent.isValid() and not self._is_whole
+
+    def fetchMore(self, parent: QModelIndex) -> None:  # noqa: ARG002, N802 - Qt's
+        """Fetch a page."""
+        page = self._page(PAGE)
+        if page:
+            first = len(self._images)
+            self.beginInsertRows(QModelIndex(), first, first + len(page) - 1)
+            self._append(page)
+            self.endInsertRows()
+
+    def headerData(  # noqa: N802 - Qt's
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Return a column's name and hint."""
+        if orientation is Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return COLUMNS[section]
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return _HINTS[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows."""
+        image = self.image(index)
+        if image is None:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _cell(image, index.column(), image.id == self.open_id)
+        if role == Qt.ItemDataRole.DecorationRole and index.column() == IMAGE:
+            return self.thumbnails.picture(image)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _hint(image)
+        return None
+
+    def _take(self, wanted: int) -> None:
+        while not self._is_whole and len(self._images) < wanted:
+            self._append(self._page(wanted - len(self._images)))
+
+    def _page(self, limit: int) -> tuple[ProjectImage, ...]:
+        last = self._images[-1].id if self._images else None
+        page = self._project.queue(self._filters, self._order, after=last, limit=limit)
+        self._is_whole = len(page) < limit
+        return page
+
+    def _append(self, page: tuple[ProjectImage, ...]) -> None:
+        for image in page:
+            self._rows[image.id] = len(self._images)
+            self._images.append(image)
+
+    def _tell(self, row: int) -> None:
+        self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
+
+    def _on_picture(self, image_id: int) -> None:
+        row = self._rows.get(image_id)
+        if row is not None:
+            self.dataChanged.emit(self.index(row, IMAGE), self.index(row, IMAGE))
+
+
+def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
+    if column == IMAGE:
+        return f"▶ {image.name}" if is_open else image.name
+    if column == STATE:
+        return f"⚠ {image.state}" if image.conflict else str(image.state)
+    if column == UNCERTAINTY:
+        return "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
+    return image.author or ""
+
+
+def _hint(image: ProjectImage) -> str:
+    size = " × ".join(str(number) for number in image.shape)
+    conflict = ", in conflict: restore one version" if image.conflict else ""
+    return f"#{image.id} {image.name}: {image.state}{conflict}; {size} px\n{image.path}"

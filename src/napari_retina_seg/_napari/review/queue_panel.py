@@ -1,0 +1,163 @@
+"""Which images there are: filters, search, order and the table."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QGridLayout,
+    QHeaderView,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.parts import narrow
+from napari_retina_seg._napari.review.queue_model import (
+    AUTHOR,
+    IMAGE,
+    STATE,
+    UNCERTAINTY,
+    QueueModel,
+)
+from napari_retina_seg._napari.review.thumbnails import SIZE
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.values import Filters, Order
+
+_TYPING = 250  # ms; a word that is typed searches once
+_HEIGHT = 210  # px
+_WIDTHS = {STATE: 82, UNCERTAINTY: 44, AUTHOR: 54}
+
+# What is chosen by state, in words, and whether it is about conflicts.
+_CHOICES: dict[str, Filters] = {
+    "All images": Filters(),
+    "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
+    **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
+    "In conflict": Filters(conflict=True),
+}
+_ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
+
+
+class QueuePanel(QWidget):
+    """Shows the queue and lets a person choose from it.
+
+    Signals
+    -------
+    chosen : (int)
+        An image was double-clicked.
+    changed : ()
+        Filters or order were changed.
+    """
+
+    chosen = Signal(int)
+    changed = Signal()
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self.model = QueueModel(self)
+        self.states = narrow(QComboBox())
+        self.authors = narrow(QComboBox())
+        self.orders = narrow(QComboBox())
+        self.search = QLineEdit()
+        self.table = QTableView()
+        self._soon = QTimer(self, singleShot=True, interval=_TYPING)
+        self._fill()
+        self._lay_out()
+        self._connect()
+
+    @property
+    def filters(self) -> Filters:
+        """What is chosen."""
+        by_state = _CHOICES[self.states.currentText()]
+        author = self.authors.currentData()
+        text = self.search.text().strip()
+        return Filters(by_state.states, author, text=text, conflict=by_state.conflict)
+
+    @property
+    def order(self) -> Order:
+        """In which order."""
+        return _ORDERS[self.orders.currentText()]
+
+    def show_project(self, project: Project | None, authors: tuple[str, ...]) -> None:
+        """List a project's images."""
+        self.offer_authors(authors)
+        self.model.show(project, self.filters, self.order)
+        self.setEnabled(project is not None)
+
+    def offer_authors(self, authors: tuple[str, ...]) -> None:
+        """Offer the people who have made versions."""
+        chosen = self.authors.currentData()
+        self.authors.blockSignals(True)
+        self.authors.clear()
+        self.authors.addItem("Everybody", None)
+        for author in authors:
+            self.authors.addItem(author, author)
+        self.authors.setCurrentIndex(max(0, self.authors.findData(chosen)))
+        self.authors.blockSignals(False)
+
+    def show_open(self, image_id: int | None) -> None:
+        """Mark the image that is open, and bring it into sight."""
+        self.model.mark(image_id)
+        row = self.model.row_of(image_id)
+        if row is not None:
+            self.table.selectRow(row)
+            self.table.scrollTo(self.model.index(row, 0))
+
+    def _fill(self) -> None:
+        self.states.addItems(list(_CHOICES))
+        self.orders.addItems(list(_ORDERS))
+        last = self._settings.choice(remembered.QUEUE_ORDER, "As added")
+        self.orders.setCurrentIndex(max(0, self.orders.findText(last)))
+        self.offer_authors(())
+        self.search.setPlaceholderText("Search names")
+        self.search.setClearButtonEnabled(True)
+        self.states.setToolTip("Only images of this state.")
+        self.authors.setToolTip("Only images whose newest version is this person's.")
+        self.orders.setToolTip("Worst first: what the model is least certain of.")
+
+    def _lay_out(self) -> None:
+        filters = QGridLayout()
+        filters.setContentsMargins(0, 0, 0, 0)
+        for number, widget in enumerate((self.states, self.orders, self.authors, self.search)):
+            filters.addWidget(widget, *divmod(number, 2))
+        self.table.setModel(self.model)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setIconSize(QSize(SIZE, SIZE))
+        self.table.verticalHeader().setDefaultSectionSize(SIZE + 4)
+        self.table.verticalHeader().hide()
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setMinimumHeight(_HEIGHT)
+        header = self.table.horizontalHeader()
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
+        for column, width in _WIDTHS.items():
+            self.table.setColumnWidth(column, width)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(filters)
+        layout.addWidget(self.table)
+
+    def _connect(self) -> None:
+        self.table.activated.connect(self._on_chosen)
+        for box in (self.states, self.authors, self.orders):
+            box.activated.connect(self._on_changed)
+        self.search.textChanged.connect(self._soon.start)
+        self._soon.timeout.connect(self._on_changed)
+
+    def _on_chosen(self, index: QModelIndex) -> None:
+        image = self.model.image(index)
+        if image is not None:
+            self.chosen.emit(image.id)
+
+    def _on_changed(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._settings.remember_choice(remembered.QUEUE_ORDER, self.orders.currentText())
+        self.changed.emit()

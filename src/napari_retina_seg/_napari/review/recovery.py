@@ -1,0 +1,79 @@
+"""An offer to go on with work that was not saved."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
+
+from napari_retina_seg._napari.parts import text
+from napari_retina_seg._napari.review.watch import as_clock
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.values import Autosave
+
+
+class RecoveryOffer(QFrame):
+    """Stands in the dock as long as there is unsaved work, one piece after the other.
+
+    Signals
+    -------
+    recovered, discarded : (Autosave)
+        What a person wants.
+    """
+
+    recovered = Signal(object)
+    discarded = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._project: Project | None = None
+        self._slots: list[Autosave] = []
+        self._words = text()
+        self.recover_button = QPushButton("Recover")
+        self.discard_button = QPushButton("Throw away")
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        row = QHBoxLayout()
+        row.addWidget(self.recover_button)
+        row.addWidget(self.discard_button)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._words)
+        layout.addLayout(row)
+        self.recover_button.clicked.connect(lambda: self._take(self.recovered))
+        self.discard_button.clicked.connect(self._on_discard)
+        self.offer(None, ())
+
+    @property
+    def words(self) -> str:
+        """What is offered."""
+        return self._words.text()
+
+    def offer(self, project: Project | None, slots: tuple[Autosave, ...]) -> None:
+        """Offer unsaved work, the newest first."""
+        self._project, self._slots = project, list(slots)
+        self._show()
+
+    def forget(self, image_id: int) -> None:
+        """Offer no more what was saved."""
+        self._slots = [slot for slot in self._slots if slot.image_id != image_id]
+        self._show()
+
+    def _show(self) -> None:
+        self.setVisible(bool(self._slots))
+        if not self._slots:
+            return
+        slot = self._slots[0]
+        name = self._project.image(slot.image_id).name
+        more = f" {len(self._slots) - 1} more follow." if len(self._slots) > 1 else ""
+        self._words.setText(
+            f"Unsaved work of yours on '{name}', of"
+            f" {slot.saved_at.astimezone():%d %b %H:%M} ({as_clock(slot.seconds)} min).{more}"
+        )
+
+    def _on_discard(self) -> None:
+        chosen = QMessageBox.question(self, "Throw away?", f"{self.words} Throw it away for good?")
+        if chosen == QMessageBox.StandardButton.Yes:
+            self._take(self.discarded)
+
+    def _take(self, signal: Signal) -> None:
+        slot = self._slots.pop(0)
+        self._show()
+        signal.emit(slot)

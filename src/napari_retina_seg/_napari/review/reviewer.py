@@ -1,0 +1,240 @@
+"""What a person does with a project: open it, decide on its images, and leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import napari
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.review.pager import Pager
+from napari_retina_seg._napari.review.pages import (
+    FINAL_OF,
+    Page,
+    Work,
+    forget,
+    give_back,
+    keep_aside,
+    open_image,
+    save_as,
+    save_draft,
+)
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.values import Autosave, Version
+
+
+class Reviewer(Pager):
+    """A person at work in a project.
+
+    Attributes
+    ----------
+    goes_on : bool
+        Whether a decision opens the next image.
+
+    Signals
+    -------
+    project_changed : ()
+        Another project.
+    """
+
+    project_changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
+        super().__init__(viewer, parent)
+        self.goes_on = True
+
+    # Projects
+
+    def create(self, folder: Path, scheme: LabelScheme, author: str) -> None:
+        """Make a project and open it."""
+        self._exchange(partial(Project.create, folder, scheme=scheme, author=author))
+
+    def open(self, folder: Path, author: str) -> None:
+        """Open a project in the place of the one that is open."""
+        self._exchange(partial(Project, folder, author=author))
+
+    def park(self) -> None:
+        """Keep aside what is not saved, and wait for the disk; work can go on."""
+        project = self.project
+        if project is None:
+            return
+        work, saving = self._work(), self._saving
+
+        def errand() -> None:
+            if work is None:
+                return
+            if saving is not None and saving.versions:  # it was saved while this waited
+                keep_aside(project, work.after(saving))
+            else:
+                keep_aside(project, work)
+            give_back(project, work.image.id)
+
+        self.clerk.ask(errand, lambda _: None, show_error)
+        self.clerk.wait()
+        project.close()  # whatever follows opens it again
+
+    def close_down(self) -> None:
+        """Park, and let go of the viewer."""
+        self.park()
+        self.watch.stop()
+        self.clerk.finish()
+        self.desk.disconnect_viewer()
+
+    # Decisions
+
+    def save(self) -> None:
+        """Save as work in progress; painting goes on meanwhile."""
+        work, project = self._work(), self.project
+        if self.busy or work is None:
+            return
+        self._wait_for("Saving…", work)
+
+        def end(version: Version | None) -> None:
+            self._note()
+            if version is None:
+                self.said.emit(End.ENDED, f"'{work.image.name}' is as it was saved.")
+            else:
+                self._tell(version, f"'{work.image.name}' is saved as version {version.number}.")
+
+        def failed(why: str) -> None:
+            self._note()
+            self._fail(why)
+
+        self.clerk.ask(lambda: save_draft(project, work), end, failed)
+
+    def accept(self) -> None:
+        """Make the prediction this person's word, if nothing was painted."""
+        work = self._work_for(Action.ACCEPT)
+        if work is None:
+            return
+        if not self.desk.is_of_prediction(work):
+            self._fail(
+                "The mask is not what the model drew: save it as corrected, or undo what was"
+                " painted."
+            )
+            return
+        accept = partial(
+            self.project.accept,
+            work.image.id,
+            self.desk.opened.turn.prediction.number,
+            seconds=work.seconds,
+            comment=work.comment,
+        )
+        self._conclude(work, accept)
+
+    def finish(self) -> None:
+        """Save as corrected, as second read, or as adjudicated: whose turn it is decides."""
+        opened = self.desk.opened
+        if opened is None:
+            return
+        action = FINAL_OF[opened.turn.reading]
+        work = self._work_for(action)
+        if work is not None:
+            self._conclude(work, partial(save_as, self.project, work, action))
+
+    def refuse(self, reason: str) -> None:
+        """Call the image ungradable; what was painted is saved before."""
+        work, project = self._work(), self.project
+        if self.busy or work is None:
+            return
+
+        def decide() -> Version:
+            told = save_draft(project, work) is not None
+            seconds = 0 if told else work.seconds
+            return project.mark_ungradable(work.image.id, reason, seconds=seconds)
+
+        self._conclude(work, decide)
+
+    def reopen(self, version: int | None = None) -> None:
+        """Go on from a version, by default from what the image has come to."""
+        opened = self.desk.opened
+        if opened is None or Action.REOPEN not in opened.turn.actions:
+            return
+        project, image_id, comment = self.project, opened.image.id, self.comment
+        work = self._work()
+        keep = self._keep(work)
+
+        def errand() -> Page:
+            keep()
+            made = project.reopen(image_id, version, comment=comment)
+            return Page(made, open_image(project, image_id), ())
+
+        def then(page: Page) -> None:
+            self.saved.emit(page.version)
+            self._on_page(page)
+
+        self._run("Reopening…", work, errand, then)
+
+    def assign(self, reader: str) -> None:
+        """Choose who reads the image a second time."""
+        image, project, work = self.desk.image, self.project, self._work()
+        if image is None:
+            return
+        keep = self._keep(work)
+
+        def errand() -> Page:
+            version = keep()
+            project.assign_second_reader(image.id, reader)
+            return Page(version, open_image(project, image.id), ())
+
+        def then(page: Page) -> None:
+            self._on_page(page)
+            self.said.emit(End.ENDED, f"{reader} reads '{image.name}' as the second one.")
+
+        self._run("Assigning…", work, errand, then)
+
+    # How it is done
+
+    def _exchange(self, make: Callable[[], Project]) -> None:
+        old, work = self.project, self._work()
+
+        def errand() -> tuple[Project, tuple[Autosave, ...]]:
+            if work is not None:
+                save_draft(old, work)
+            new = make()
+            if work is not None:
+                give_back(old, work.image.id)
+            if old is not None:
+                old.close()
+            return new, new.recoverable()
+
+        self._run("Opening the project…", work, errand, self._on_project)
+
+    def _on_project(self, answer: tuple[Project, tuple[Autosave, ...]]) -> None:
+        self._put_away()
+        self.project, slots = answer
+        self._unsaved_seconds.clear()
+        self.project_changed.emit()
+        self.image_changed.emit()
+        self.said.emit(None, "")
+        self.found.emit(slots)
+
+    def _work_for(self, action: Action) -> Work | None:
+        """Return the work that a decision is about, if it can be made."""
+        opened = self.desk.opened
+        if self.busy or opened is None or action not in opened.turn.actions:
+            return None
+        return self._work()
+
+    def _conclude(self, work: Work, decide: Callable[[], Version]) -> None:
+        """Decide; then open the next image, or see what this one has become."""
+        project, image_id = self.project, work.image.id
+        coming = self._neighbours(True) if self.goes_on else ()
+
+        def keep() -> Version:
+            version = decide()
+            forget(project, work)
+            work.versions[:] = [version]
+            return version
+
+        def candidates() -> Iterable[int]:
+            yield from coming
+            yield image_id
+
+        self._turn("Saving…", work, keep, candidates(), must_be_free=True)

@@ -1,0 +1,110 @@
+"""Small pictures of images, made in a thread when they come into sight."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+
+import numpy as np
+from qtpy.QtCore import QObject, QRunnable, QThreadPool, Signal
+from qtpy.QtGui import QImage, QPixmap
+
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.project.values import ProjectImage
+
+SIZE = 36  # px
+_KEPT = 2000
+_WAITING = 40  # what was asked for longer ago is no longer in sight
+
+log = logging.getLogger(__name__)
+
+
+class Thumbnails(QObject):
+    """Makes pictures, the one asked for last first.
+
+    Signals
+    -------
+    ready : (int)
+        The picture of an image is there.
+    """
+
+    ready = Signal(int)
+    _made = Signal(int, object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._pictures: OrderedDict[int, QPixmap] = OrderedDict()
+        self._wanted: OrderedDict[int, ProjectImage] = OrderedDict()
+        self._is_at_work = False
+        self._made.connect(self._on_made)
+
+    def picture(self, image: ProjectImage) -> QPixmap | None:
+        """Return a picture, or have it made."""
+        known = self._pictures.get(image.id)
+        if known is None:
+            self._wanted[image.id] = image
+            self._wanted.move_to_end(image.id)
+            while len(self._wanted) > _WAITING:
+                self._wanted.popitem(last=False)
+            self._make_next()
+        return known
+
+    def clear(self) -> None:
+        """Forget all: another project."""
+        self._wanted.clear()
+        self._pictures.clear()
+
+    def finish(self) -> None:
+        """Make no more, and wait for the one that is being made."""
+        self._wanted.clear()
+        self._pool.waitForDone()
+
+    def _make_next(self) -> None:
+        if self._is_at_work or not self._wanted:
+            return
+        self._is_at_work = True
+        _, image = self._wanted.popitem()
+        self._pool.start(_Making(image, self._made.emit))
+
+    def _on_made(self, image_id: int, picture: QImage) -> None:
+        self._is_at_work = False
+        self._pictures[image_id] = QPixmap.fromImage(picture)
+        while len(self._pictures) > _KEPT:
+            self._pictures.popitem(last=False)
+        self.ready.emit(image_id)
+        self._make_next()
+
+
+class _Making(QRunnable):
+    def __init__(self, image: ProjectImage, tell: object) -> None:
+        super().__init__()
+        self._image, self._tell = image, tell
+
+    def run(self) -> None:
+        from napari_retina_seg.io import read_image
+
+        try:
+            picture = draw(read_image(self._image.path))
+        except Exception:  # opening it says why
+            log.debug("no thumbnail of '%s'", self._image.path, exc_info=True)
+            picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
+            picture.fill(0x808080)
+        self._tell(self._image.id, picture)
+
+
+def draw(image: RetinaImage) -> QImage:
+    """Draw an image, of a volume its middle slice, into a square."""
+    plane = image.plane(image.n_slices // 2)
+    step = max(1, min(plane.shape[:2]) // (2 * SIZE))
+    small = np.asarray(plane[::step, ::step]).astype(np.float32)
+    small = small[..., :3] if image.color else np.repeat(small[..., np.newaxis], 3, axis=2)
+    low, high = np.nanpercentile(small, (1, 99.5))
+    levels = np.nan_to_num((small - low) / max(high - low, 1e-6))
+    bytes_ = np.ascontiguousarray(np.clip(levels * 255, 0, 255).astype(np.uint8))
+    rows, columns = bytes_.shape[:2]
+    full = QImage(bytes_.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
+    side = min(rows, columns)
+    middle = full.copy((columns - side) // 2, (rows - side) // 2, side, side)
+    return middle.scaled(SIZE, SIZE)
