@@ -70,7 +70,7 @@ MEASURES: Mapping[str, Measure] = {
     "ece": Measure("calibration error", "expected calibration error, 10 bins of equal width"),
     "kappa": Measure("Cohen's kappa", "agreement of two readers on pixels, beyond chance"),
     "kappa_sure": Measure(
-        "Cohen's kappa, sure pixels", "as before, without what either called questionable"
+        "kappa, sure pixels", "as before, without what either called questionable"
     ),
     **_of_heights("boundary", "px", "positive is too deep"),
     **_of_heights("boundary", "um", "positive is too deep"),

@@ -1,0 +1,279 @@
+"""The Agreement dock: how well two readers of a project agree."""
+
+from __future__ import annotations
+
+import getpass
+from functools import partial
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.job import End, Job, Outcome
+from napari_retina_seg._napari.keys import REVIEW_WIDGET, bind, show_dock
+from napari_retina_seg._napari.parts import WorkRow, add_row, large, text
+from napari_retina_seg._napari.readers.case_layers import CaseLayers
+from napari_retina_seg._napari.readers.comparing import (
+    Case,
+    Compared,
+    Question,
+    compare,
+    read_case,
+)
+from napari_retina_seg._napari.readers.findings import Findings
+from napari_retina_seg._napari.readers.hand_over import HandOver
+from napari_retina_seg._napari.review.clerk import Clerk
+from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.io.agreement_report import FILES, write_agreement
+
+
+class AgreementWidget(Dock):
+    """Compare the first and the second readings of a project.
+
+    Signals
+    -------
+    finished : (Outcome)
+        A comparison ended, and what was found is shown.
+    opened : ()
+        The readings of an image are in the viewer.
+    """
+
+    finished = Signal(object)
+    opened = Signal()
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._settings = Settings()
+        self._job: Job | None = None
+        self._asked: Question | None = None
+        self._clerk = Clerk(self)
+        self._layers = CaseLayers(napari_viewer)
+        self._folder = Path()
+        self._is_chosen = False  # here, so that it does not follow the Review dock
+        self.button = large(QPushButton("Compare the readings"))
+        self.work = WorkRow("the comparison")
+        self.status = StatusLine()
+        self.project = text()
+        self.choose_button = QPushButton("Choose…")
+        self.author = QLineEdit()
+        self.findings = Findings()
+        self.report_button = QPushButton("Save report…")
+        self.adjudicate_button = QPushButton("Adjudicate")
+        self._lay_out()
+        self._connect()
+        bind()
+        self._follow()
+
+    # What a person does
+
+    def choose(self, folder: Path) -> None:
+        """Choose a project."""
+        self._folder, self._is_chosen = folder, True
+        self.findings.show_agreement(None)
+        self.status.say("")
+        self.refresh()
+
+    def compare(self) -> None:
+        """Compare all readings of the project; the button."""
+        if self._job is not None or self._why_not():
+            self.refresh()
+            return
+        self._asked = Question(self._folder, self.author.text().strip())
+        self._job = Job(compare, self._asked, self, f"{self._folder.name} · agreement")
+        self._job.progressed.connect(self._on_progress)
+        self._job.done.connect(self._on_done)
+        self.work.show_work(True)
+        self.status.say(f"Comparing the readings of '{self._folder.name}'.")
+        self.refresh()
+        self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the running comparison to stop; the Cancel button."""
+        if self._job is not None:
+            self.work.cancel_button.setEnabled(False)
+            self._job.cancel()
+
+    def open_case(self, number: int) -> None:
+        """Show an image with both readings; a double click in the list."""
+        self._clerk.ask(partial(read_case, self._asked, number), self._on_case, self._fail)
+
+    def save_report(self, folder: Path) -> None:
+        """Write page, table and JSON to a folder."""
+        agreement = self.findings.agreement
+        self._clerk.ask(partial(write_agreement, agreement, folder), self._on_saved, self._fail)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a comparison is at work."""
+        return self._job is not None
+
+    def refresh(self) -> None:
+        """Grey out what can't be done, with a reason."""
+        reason = self._why_not()
+        name = self._folder.name
+        self.project.setText(name or "none yet")
+        self.project.setToolTip(str(self._folder) if name else "")
+        self.button.setEnabled(not reason and self._job is None)
+        self.button.setToolTip(reason or "Compare the first and the second reading of each image.")
+        self.report_button.setVisible(self.findings.agreement is not None)
+        self.adjudicate_button.setVisible(self.findings.agreement is not None)
+        self.adjudicate_button.setEnabled(self.findings.chosen is not None)
+        if self._job is None and (reason or self.status.end is None):
+            self.status.say(reason)
+
+    # How it is put together
+
+    def _lay_out(self) -> None:
+        self.choose_button.setToolTip("Choose the folder of another project.")
+        self.author.setToolTip("Who you are; a second reader can ask when all images are read.")
+        self.report_button.setToolTip("Write a page, a table and JSON to a folder.")
+        self.adjudicate_button.setToolTip(
+            "Open the selected image in the Review dock, to make its final version."
+        )
+        row = QHBoxLayout()
+        row.addWidget(self.project, 1)
+        row.addWidget(self.choose_button)
+        form = QFormLayout()
+        add_row(form, "Project", row)
+        add_row(form, "You are", self.author)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.adjudicate_button)
+        buttons.addWidget(self.report_button)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
+        for widget in (self.button, self.work, self.status):
+            layout.addWidget(widget)
+        layout.addLayout(form)
+        layout.addLayout(buttons)
+        layout.addWidget(self.findings)
+        layout.addStretch(1)
+        self.scroll(inner)
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.compare)
+        self.work.cancel_button.clicked.connect(self.cancel)
+        self.choose_button.clicked.connect(self._ask_project)
+        self.author.textEdited.connect(self._on_author)
+        self.report_button.clicked.connect(self._ask_where)
+        self.adjudicate_button.clicked.connect(self._adjudicate)
+        self.findings.wanted.connect(self.open_case)
+        self.findings.selected.connect(self.refresh)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
+        """Turn to the project that was open last, unless another one was chosen here."""
+        super().showEvent(event)
+        self._follow()
+
+    def _follow(self) -> None:
+        if not self._is_chosen and self._job is None:
+            last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
+            author = self._settings.choice(remembered.AUTHOR, "") or _login()
+            if (Path(last), author) != (self._folder, self.author.text()):
+                self.findings.show_agreement(None)
+            self._folder = Path(last)
+            self.author.setText(author)
+        self.refresh()
+
+    def _on_author(self) -> None:
+        self._is_chosen = True
+        self.refresh()
+
+    def _why_not(self) -> str:
+        if not self._folder.name:
+            return "Choose a project."
+        if not self.author.text().strip():
+            return "Say who you are."
+        return ""
+
+    def _ask_project(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a project", str(self._folder))
+        if folder:
+            self.choose(Path(folder))
+
+    def _ask_where(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Choose a folder for the report")
+        if not chosen:
+            return
+        folder = Path(chosen)
+        there = [name for name in FILES if (folder / name).exists()]
+        if there and not self._may_replace(there):
+            return
+        self.save_report(folder)
+
+    def _may_replace(self, names: list[str]) -> bool:
+        answer = QMessageBox.question(
+            self,
+            "Replace the report?",
+            f"These files are there already: {', '.join(names)}. Replace them?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
+
+    # What happens
+
+    def _on_progress(self, step: Progress, time_left: str) -> None:
+        self.work.show_step(step, time_left)
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self._job.deleteLater()
+        self._job = None
+        self.work.show_work(False)
+        if isinstance(outcome, Compared):
+            self.findings.show_agreement(outcome.agreement)
+        self.status.say_end(outcome.end, outcome.sentence)
+        self.refresh()
+        self.finished.emit(outcome)
+
+    def _on_case(self, case: Case) -> None:
+        self._layers.show(case, self.findings.agreement.scheme)
+        pair = case.pair
+        self.status.say_end(
+            End.ENDED,
+            f"'{pair.image.name}': blue is what only {pair.first.author} (first) drew, red what"
+            f" only {pair.second.author} (second) drew, violet what they took for different"
+            " classes.",
+        )
+        self.opened.emit()
+
+    def _on_saved(self, files: tuple[Path, ...]) -> None:
+        self.status.say_end(End.ENDED, f"The report is '{files[0]}'.")
+
+    def _fail(self, why: str) -> None:
+        self.status.say_end(End.FAILED, why)
+
+    def _adjudicate(self) -> None:
+        """Hand the selected image to the Review dock."""
+        self._layers.clear()
+        review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
+        HandOver(review.reviewer, self._asked, self.findings.chosen).begin()
+
+    def close_down(self) -> None:
+        """Stop the work: the dock is going away."""
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+        self._clerk.finish()
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # an account without a name
+        return ""

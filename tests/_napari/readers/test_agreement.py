@@ -1,0 +1,118 @@
+"""The Agreement dock, driven with the mouse."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def compare(qtbot, dock):
+    with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
+        qtbot.mouseClick(dock.button, LEFT)
+    return end.args[0]
+
+
+def double_click(qtbot, dock, row):
+    table = dock.findings.images
+    place = table.visualItemRect(table.item(row, 0)).center()
+    qtbot.mouseClick(table.viewport(), LEFT, pos=place)
+    with qtbot.waitSignal(dock.opened, timeout=60_000):
+        qtbot.mouseDClick(table.viewport(), LEFT, pos=place)
+
+
+def column(table, number):
+    return [table.item(row, number).text() for row in range(table.rowCount())]
+
+
+def test_tables_plot_and_worst_cases(agreement, qtbot):
+    outcome = compare(qtbot, agreement)
+    assert (outcome.end, agreement.status.end) == (End.ENDED, End.ENDED)
+    assert "3 images that two people read" in agreement.status.text()
+    found = agreement.findings
+    assert "first Ann, second Bob" in found.summary.text()
+    assert column(found.images, 0)[2] == "scan0"
+    assert column(found.images, 1)[2] == "1.000"
+    assert column(found.classes, 0)[:3] == ["RNFL", "GCL+IPL", "INL"]
+    assert column(found.boundaries, 0)[0] == "ILM"
+    before = found.plot.picture.pixmap().toImage()
+    found.plot.classes.setCurrentText("ONL")
+    assert found.plot.picture.pixmap().toImage() != before
+
+
+def test_a_double_click_shows_both_readings_and_where_they_differ(agreement, qtbot, viewer):
+    compare(qtbot, agreement)
+    worst = agreement.findings.agreement.images[0].image
+    double_click(qtbot, agreement, 0)
+    names = [layer.name for layer in viewer.layers]
+    assert names == [
+        worst.name,
+        f"{worst.name} · second reader, Bob",
+        f"{worst.name} · first reader, Ann",
+        f"{worst.name} · first reader, Ann · difference to the second reader",
+    ]
+    _, second, first, difference = viewer.layers
+    np.testing.assert_array_equal(first.data, phantom_bscan(worst.number - 1, 96, 128).labels)
+    np.testing.assert_array_equal(difference.data > 0, first.data != second.data)
+    assert not first.editable
+    assert first.metadata[KEY].scheme.name == "oct-layers"
+    double_click(qtbot, agreement, 2)
+    assert viewer.layers[0].name == "scan0"
+    assert len(viewer.layers) == 4
+
+
+def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, folder):
+    compare(qtbot, agreement)
+    assert not agreement.adjudicate_button.isEnabled()
+    double_click(qtbot, agreement, 0)
+    number = agreement.findings.chosen
+    qtbot.mouseClick(agreement.adjudicate_button, LEFT)
+    docked = viewer.window.dock_widgets.values()
+    (review,) = [each for each in docked if isinstance(each, ReviewWidget)]
+    desk = review.reviewer.desk
+    qtbot.waitUntil(lambda: desk.image is not None and desk.image.id == number, timeout=60_000)
+    with qtbot.waitSignal(review.reviewer.saved, timeout=60_000):
+        review.finish()
+    with Project(folder, author="Carl") as project:
+        assert project.image(number).state is State.ADJUDICATED
+        assert project.truth(number).author == "Carl"
+
+
+def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folder):
+    with Project(folder, author="Ann") as ann:
+        ann.reopen(2)
+        ann.assign_second_reader(2, "Bob")
+    agreement.author.setText("Bob")
+    assert compare(qtbot, agreement).end is End.FAILED
+    assert "Bob still has to read 1 image a second time ('scan1')" in agreement.status.text()
+    assert agreement.findings.isHidden()
+
+
+def test_a_report_is_written(agreement, qtbot, tmp_path):
+    compare(qtbot, agreement)
+    agreement.save_report(tmp_path / "report")
+    qtbot.waitUntil(lambda: "The report is" in agreement.status.text(), timeout=60_000)
+    names = sorted(path.name for path in (tmp_path / "report").iterdir())
+    assert names == ["agreement.csv", "agreement.html", "agreement.json"]
+
+
+@pytest.mark.parametrize(
+    ("folder_name", "said"), [("", "Choose a project"), ("none", "no project")]
+)
+def test_without_a_project_there_is_a_reason(agreement, qtbot, tmp_path, folder_name, said):
+    agreement.choose(tmp_path / folder_name if folder_name else tmp_path.__class__())
+    if agreement.button.isEnabled():
+        compare(qtbot, agreement)
+    assert said in agreement.status.text()
+
+
+def test_the_dock_fits_into_340_px(agreement, qtbot):
+    compare(qtbot, agreement)
+    assert agreement.minimumSizeHint().width() <= 340
