@@ -143,7 +143,18 @@ def cascade_table(results: Mapping[str, Any]) -> str:
         ]
         for step in ordered
     ]
-    return markdown_table(["forgotten", *(f"`{name}`" for name in results)], rows)
+    alike = [
+        f"`{name}`"
+        for name, model in results.items()
+        if max(step["rank correlation"] for step in model["cascade"].values()) >= UNLIKE
+    ]
+    table = markdown_table(["forgotten", *(f"`{name}`" for name in results)], rows)
+    if not alike:
+        return table
+    return (
+        f"{table}\n\nIt stays at {UNLIKE} or more in some row for {', '.join(alike)}: their maps are"
+        " to be read with more care."
+    )
 
 
 def map_tables(results: Mapping[str, Any]) -> list[str]:
