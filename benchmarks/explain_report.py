@@ -152,8 +152,8 @@ def cascade_table(results: Mapping[str, Any]) -> str:
     if not alike:
         return table
     return (
-        f"{table}\n\nIt stays at {UNLIKE} or more in some row for {', '.join(alike)}: their maps are"
-        " to be read with more care."
+        f"{table}\n\nIt stays at {UNLIKE} or more in some row for {', '.join(alike)}: their maps"
+        " are to be read with more care."
     )
 
 
