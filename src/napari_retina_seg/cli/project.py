@@ -93,6 +93,13 @@ def add_command(
         say(problem)
     for path, image in added.duplicates:
         say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
+    for image, told in added.noticed[:_MOST_OF_A_KIND]:
+        say(f"'{image.name}' may tell who the patient is: {', '.join(told)}.")
+    if added.noticed:
+        say(
+            f"{len(added.noticed)} files may tell who the patient is: an export leaves that out"
+            " unless it is asked for."
+        )
     known = f", {len(added.duplicates)} there already" if added.duplicates else ""
     failed = len(inputs.problems) + len(added.problems)
     failures = f", {failed} failed" if failed else ""

@@ -14,6 +14,7 @@ from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
+from napari_retina_seg.io.exchange.identity import find_identity
 from napari_retina_seg.project.files import StoredFile, hash_file
 from napari_retina_seg.project.readers import blinded_images
 from napari_retina_seg.project.states import State
@@ -37,11 +38,13 @@ def add_images(
     images: list[ProjectImage] = []
     duplicates: list[tuple[Path, ProjectImage]] = []
     problems: list[str] = []
+    noticed: list[tuple[ProjectImage, tuple[str, ...]]] = []
     for done, path in enumerate(paths):
         yield Progress(done, len(paths), path.name)
         token.raise_if_cancelled()
         try:
             image, is_new = _add_image(store, path.resolve(), copy, patient_of)
+            told = find_identity(path) if is_new else ()
         except ProjectError:  # the project itself can't go on
             raise
         except RetinaSegError as error:
@@ -50,11 +53,13 @@ def add_images(
         except OSError as error:  # it went away after it had been looked at
             problems.append(f"'{path}' can't be read: {error.strerror or error}.")
             continue
+        if told:
+            noticed.append((image, told))
         if is_new:
             images.append(image)
         else:
             duplicates.append((path, image))
-    return Added(tuple(images), tuple(duplicates), tuple(problems))
+    return Added(tuple(images), tuple(duplicates), tuple(problems), tuple(noticed))
 
 
 def _add_image(

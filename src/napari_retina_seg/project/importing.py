@@ -175,7 +175,7 @@ class _Job:
     def take(self, record: Record) -> None:
         """Save a mask as a version, or tell why not."""
         try:
-            image = self._images.find(record.name, getattr(record, "image_sha256", None))
+            image = self._images.find(record.name, record.image_sha256)
             drawing = _drawing(record, image)
             who = self._find_author(record, image)
             if self._is_known(image, drawing, who):

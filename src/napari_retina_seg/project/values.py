@@ -379,8 +379,12 @@ class Added:
         Files whose content was there already, with the image that holds it.
     problems : tuple of str
         A sentence for each file that is no image.
+    noticed : tuple of (ProjectImage, tuple of str)
+        New images whose files may tell who the patient is, and what of them does; the project
+        keeps nothing of that but the image's name.
     """
 
     images: tuple[ProjectImage, ...]
     duplicates: tuple[tuple[Path, ProjectImage], ...]
     problems: tuple[str, ...]
+    noticed: tuple[tuple[ProjectImage, tuple[str, ...]], ...] = ()

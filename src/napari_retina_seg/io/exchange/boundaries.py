@@ -42,7 +42,7 @@ class BoundaryRecord:
     ----------
     heights : array
         float32 in px, ``(surfaces, columns)`` or ``(slices, surfaces, columns)``; NaN is unknown.
-    scheme, name, spacing, laterality, attribution
+    scheme, name, spacing, laterality, attribution, image_sha256
         As of `MaskRecord`.
     rows : int or None
         Of the image, if the file says so.
@@ -55,6 +55,7 @@ class BoundaryRecord:
     laterality: Laterality
     attribution: Attribution
     rows: int | None
+    image_sha256: str | None = None
 
 
 def find_heights(record: MaskRecord) -> Heights:
@@ -274,4 +275,5 @@ def _make(path: Path, heights: Heights, card: Card | None, scheme: LabelScheme) 
         card.laterality,
         card.attribution if unchanged else Attribution(),
         rows,
+        card.image_sha256,
     )
