@@ -8,7 +8,6 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QRadioButton,
@@ -26,7 +25,7 @@ from napari_retina_seg._napari.layers import (
     position,
     remember_modality,
 )
-from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg.core.image import Modality
 
 if TYPE_CHECKING:
@@ -55,9 +54,9 @@ class ImagePicker(QWidget):
         super().__init__()
         self._viewer = viewer
         self._layers: list[Image] = []
-        self._box = narrow(QComboBox())
+        self._box = narrow(Box())
         self._box.setToolTip("The image layer to work on; it follows the layer you select.")
-        self._kind = narrow(QComboBox())
+        self._kind = narrow(Box())
         self._kind.setToolTip(
             "What kind of image it is. It is guessed from the pixels: change it if it is wrong."
         )

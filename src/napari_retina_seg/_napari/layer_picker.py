@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
 from napari_retina_seg._napari.explain_job import Places, list_places, warm
-from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg.engine.places import Place
 from napari_retina_seg.models.registry import ModelFolder
 
@@ -36,7 +36,7 @@ class LayerPicker(QWidget):
         self._warming: tuple[ModelFolder, Place] | None = None
         self._warmed: tuple[ModelFolder, Place] | None = None
         self.why = ""  # there is nothing to choose from
-        self._box = narrow(QComboBox())
+        self._box = narrow(Box())
         self._note = text()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QWidget
 
-from napari_retina_seg._napari.parts import Fold, add_row, narrow, text
+from napari_retina_seg._napari.parts import Box, Fold, add_row, narrow, text
 from napari_retina_seg._napari.settings import CARD_OPEN, Settings
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
@@ -39,7 +39,7 @@ class ModelPicker(QWidget):
         self._settings = settings
         self._modality = Modality.UNKNOWN
         self._models: tuple[ModelFolder, ...] = ()
-        self._box = narrow(QComboBox())
+        self._box = narrow(Box())
         self._box.setToolTip("The models that fit this kind of image.")
         self._card = text(html=True)
         self.card = Fold("About this model", settings, CARD_OPEN, default=True)

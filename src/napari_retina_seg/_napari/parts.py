@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QIcon, QPaintEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -15,6 +15,10 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolTip,
     QWidget,
 )
 from superqt import QCollapsible
@@ -66,6 +70,40 @@ def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:
     label = QLabel(name)
     label.setMinimumWidth(_LABELS)
     form.addRow(label, field)
+
+
+class Box(QComboBox):
+    """A box whose text, where it is too long, lacks its middle; all of it is in the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+
+    @property
+    def shown(self) -> str:
+        """What of the text fits."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
+        )
+        middle = Qt.TextElideMode.ElideMiddle
+        return self.fontMetrics().elidedText(self.currentText(), middle, field.width() - 4)
+
+    def event(self, event: QEvent) -> bool:
+        """Put what is left out above the tooltip."""
+        if event.type() != QEvent.Type.ToolTip or self.shown == self.currentText():
+            return super().event(event)
+        QToolTip.showText(event.globalPos(), f"{self.currentText()}\n\n{self.toolTip()}", self)
+        return True
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's
+        """Draw the box as ever, with the text that fits."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self.shown
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class Fold(QCollapsible):

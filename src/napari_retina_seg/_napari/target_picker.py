@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.explain_mark import Mark
 from napari_retina_seg._napari.layers import KEY, data_point, finest, is_beside
-from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.results import Target as Place
@@ -32,7 +32,6 @@ _TAKEN = (
     " controls, then click."
 )
 _HAND = ("pan_zoom", "transform", "none")
-_LONGEST = 30  # letters of a name in the box
 _STILL = 3  # px on the screen; a mouse that moves further moves the image
 
 
@@ -67,13 +66,13 @@ class TargetPicker(QWidget):
         self._image: Layer | None = None  # which is asked about
         self._lost = False  # the layer with the region was removed
         self._is_chosen = False  # by a person
-        self._kind = narrow(QComboBox())
+        self._kind = narrow(Box())
         self._kind.addItems([CLASS, REGION, POINT])
         self._kind.setToolTip(
             "Which pixels to ask about: all that the model gives the class, those of a region, or"
             " the one that you click."
         )
-        self._box = narrow(QComboBox())
+        self._box = narrow(Box())
         self._box.setToolTip(
             "The Labels or Shapes layer with the region. Of a model's mask the selected class"
             " counts, of other labels all that is painted, of shapes their inside."
@@ -211,7 +210,7 @@ class TargetPicker(QWidget):
         self._lost = bool(self._layers) and self.kind == REGION and (removed or self._lost)
         self._box.clear()
         for row, layer in enumerate(self._layers):
-            self._box.addItem(_short(layer.name))
+            self._box.addItem(layer.name)
             self._box.setItemData(row, layer.name, Qt.ItemDataRole.ToolTipRole)
         self._box.setCurrentIndex(self._row(before))
         self._box.setEnabled(bool(self._layers))
@@ -296,11 +295,6 @@ class TargetPicker(QWidget):
         """Whether a click does nothing else: no brush, no shape in the making."""
         active = self._viewer.layers.selection.active
         return active is None or str(getattr(active, "mode", "none")) in _HAND
-
-
-def _short(name: str) -> str:
-    """Leave the middle out: names of masks begin alike, and so do those of their slices."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 :]}"
 
 
 def _check_inside(point: Point, image: Layer) -> None:
