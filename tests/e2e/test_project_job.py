@@ -127,6 +127,6 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
         assert new.truth(new.find_image(NAMES[0]).id).author == "Carl"
 
     (tmp_path / "own.toml").write_text(RECIPE)
-    do("dataset", "check", training)
+    do("dataset", "check", training, "--out", tmp_path / "check")
     do("train", tmp_path / "own.toml", "--data", training, "--out", tmp_path / "run")
     assert open_model(tmp_path / "run" / "model").name == "own"
