@@ -1,0 +1,248 @@
+"""From the B-scans that a person has corrected to those between them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
+from napari_retina_seg._napari.job import End, Job, Outcome, Steps, caught
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.parts import WorkRow, text
+from napari_retina_seg.core.between import Between, draw_between
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.surfaces import Heights
+
+MARKS = "retina_seg_scans"  # of a mask's metadata
+_LISTED = 8  # scans that are named
+
+
+@dataclass
+class ScanMarks:
+    """What a person said of scans, and what was drawn between them; of one volume.
+
+    Attributes
+    ----------
+    right : set of int
+        Slices that a person called right as they are.
+    drawn : dict
+        Masks that were interpolated, by slice: while a slice still shows its own, nobody has
+        touched it.
+    """
+
+    right: set[int] = field(default_factory=set)
+    drawn: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    name: str
+    labels: np.ndarray
+    heights: Heights
+    human: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn(Outcome):
+    between: Between | None = None
+
+
+def human_scans(mask: Labels) -> np.ndarray:
+    """Return which scans of a volume a person made, ``(slices,)`` bool.
+
+    Those are the scans that differ from what the model drew (from nothing, if none did), unless
+    they still are as they were interpolated, and those that a person called right.
+    """
+    info, marks = mask.metadata[KEY], marks_of(mask)
+    volume = _volume(mask)
+    drawn = info.prediction
+    human = np.zeros(len(volume), bool)
+    for index, labels in enumerate(volume):
+        before = 0
+        if drawn is not None and drawn.ndim == volume.ndim:
+            before = drawn[index]
+        elif drawn is not None and index == info.index:
+            before = drawn
+        own = marks.drawn.get(index)
+        untouched = own is not None and np.array_equal(own, labels)
+        human[index] = index in marks.right or (bool((labels != before).any()) and not untouched)
+    return human
+
+
+def marks_of(mask: Labels) -> ScanMarks:
+    """Return what was said of the scans of a mask."""
+    return mask.metadata.setdefault(MARKS, ScanMarks())
+
+
+def _volume(mask: Labels) -> np.ndarray:
+    return np.asarray(mask.data).reshape(mask.data.shape[-3:])
+
+
+def _steps(task: _Task, token: CancelToken) -> Steps:
+    return (yield from caught(_draw(task, token), f"Interpolating '{task.name}' failed"))
+
+
+def _draw(task: _Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
+    between = yield from draw_between(task.labels, task.heights, task.human, token)
+    return _Drawn(End.ENDED, between=between)
+
+
+class BetweenScans(QWidget):
+    """Which scans are corrected, and one button for those between them.
+
+    Signals
+    -------
+    done : (Outcome)
+        A job ended, and the mask shows what it drew.
+    """
+
+    done = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: MaskLines | None = None
+        self._index = 0
+        self._job: Job | None = None
+        self._task: _Task | None = None
+        self._working: MaskLines | None = None  # whose scans the job draws
+        self._words = text()
+        self.right = QCheckBox("This scan is right as it is")
+        self.right.setToolTip(
+            "It counts as corrected although nothing was changed: it is never interpolated, and"
+            " those beside it are interpolated from it."
+        )
+        self.button = QPushButton("Interpolate between corrected scans")
+        self.work = WorkRow("the interpolation")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self._words, self.right, self.button, self.work):
+            layout.addWidget(widget)
+        self.right.clicked.connect(self._on_right)
+        self.button.clicked.connect(self.interpolate)
+        self.work.cancel_button.clicked.connect(self.cancel)
+
+    @property
+    def words(self) -> str:
+        """What is said of the scans."""
+        return self._words.text()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether scans are being drawn."""
+        return self._job is not None
+
+    def take_up(self, lines: MaskLines | None, index: int) -> None:
+        """Work on a volume, of which a slice is shown; None hides all but a job at work."""
+        self._lines, self._index = lines, index
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say which scans are corrected."""
+        lines = self._lines
+        self.setVisible(lines is not None or self.is_running)
+        if lines is None:
+            return
+        human = human_scans(lines.mask)
+        made = np.flatnonzero(human)
+        named = ", ".join(str(index) for index in made[:_LISTED])
+        more = ", …" if len(made) > _LISTED else ""
+        self._words.setText(
+            f"Corrected: {len(made)} of {len(human)} scans"
+            + (f" ({named}{more})." if named else ".")
+        )
+        right = self._index in marks_of(lines.mask).right
+        self.right.setChecked(right or bool(human[self._index]))
+        self.right.setEnabled(right or not human[self._index])
+        self._offer(made)
+
+    def interpolate(self) -> None:
+        """Draw the scans between the corrected ones; the button."""
+        if self._lines is None or self.is_running:
+            return
+        mask = self._lines.mask
+        volume = _volume(mask)
+        heights = self._lines.known()
+        self._working = self._lines
+        self._task = _Task(
+            mask.name,
+            volume.copy(),
+            heights.reshape(len(volume), *heights.shape[-2:]),
+            human_scans(mask),
+        )
+        self._job = Job(_steps, self._task, self, f"{mask.name} · between scans")
+        self._job.progressed.connect(self.work.show_step)
+        self._job.done.connect(self._on_done)
+        self.work.show_work(True)
+        self.refresh()
+        self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the job to stop; the Cancel button."""
+        if self._job is not None:
+            self.work.cancel_button.setEnabled(False)
+            self._job.cancel()
+
+    def abandon(self) -> None:
+        """Stop and say no more: the dock is going away."""
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+
+    def _offer(self, made: np.ndarray) -> None:
+        why = ""
+        if self.is_running:
+            why = "The scans between are being drawn."
+        elif len(made) < 2 or np.ptp(made) < len(made):
+            why = (
+                "Correct two scans with others between them first, or tick those that are right"
+                " as they are."
+            )
+        self.button.setEnabled(not why)
+        self.button.setToolTip(
+            why
+            or "Draw every scan that lies between two corrected ones, boundary by boundary, as one"
+            " step to undo. Corrected scans are not touched."
+        )
+
+    def _on_right(self, on: bool) -> None:
+        right = marks_of(self._lines.mask).right
+        (right.add if on else right.discard)(self._index)
+        self.refresh()
+
+    def _on_done(self, outcome: Outcome) -> None:
+        lines, task = self._working, self._task
+        self._job = self._working = self._task = None
+        self.work.show_work(False)
+        if isinstance(outcome, _Drawn):
+            outcome = _put(lines, task, outcome.between)
+        self.refresh()
+        self.done.emit(outcome)
+
+
+def _put(lines: MaskLines, task: _Task, between: Between) -> Outcome:
+    """Show what was drawn, but where a person has painted meanwhile."""
+    mask, leading = lines.mask, (0,) * (lines.mask.ndim - 3)
+    volume = _volume(mask)
+    scans = {
+        int(index): (heights, labels)
+        for index, heights, labels in zip(
+            between.slices, between.heights, between.labels, strict=True
+        )
+        if np.array_equal(volume[index], task.labels[index])
+    }
+    try:
+        done = lines.put_scans(leading, scans)
+    except RetinaSegError as error:
+        return Outcome(End.FAILED, str(error))
+    volume = _volume(mask)
+    marks_of(mask).drawn.update({index: volume[index].copy() for index in scans})
+    words = f"{len(scans)} scans were interpolated."
+    if done.kept:
+        words += f" {done.kept} px of locked classes stay."
+    return Outcome(End.ENDED, words)

@@ -1,0 +1,54 @@
+"""The edges of the image on the screen, for lines to snap to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+from napari_retina_seg._napari.layers import finest, is_beside, position
+from napari_retina_seg.core.edges import vertical_gradient
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.surfaces import Heights
+
+
+class ImageEdges:
+    """Remembers the gradient of one plane: many stretches are drawn on the same scan."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, ...] = ()
+        self._gradient: Heights | None = None
+
+    def find(
+        self, image: Image | None, point: Sequence[float], units: Sequence[Any], mask: str
+    ) -> Heights:
+        """Return the vertical gradient of the slice on the screen; see `core.edges`.
+
+        Parameters
+        ----------
+        image : Image or None
+            On the grid of the mask.
+        point : sequence of float
+            Where the viewer's sliders stand, in `units`.
+        mask : str
+            Name of the mask.
+
+        Raises
+        ------
+        ImageError
+            If there is no image, or no slice of it on the screen.
+        """
+        if image is None or is_beside(image, point, units):
+            raise ImageError(
+                f"There is no image under '{mask}' to snap to: open its image, or draw by hand."
+            )
+        at = position(image, point, units)
+        place = (*at.leading, at.index) if image.ndim > 2 else ()
+        key = (id(image.data), place)
+        if key != self._of:
+            plane = np.asarray(finest(image)[place], np.float32)
+            self._gradient = vertical_gradient(plane[..., :3].mean(axis=-1) if image.rgb else plane)
+            self._of = key
+        return self._gradient

@@ -1,0 +1,263 @@
+"""Boundary lines in the Correct dock: seen over the B-scan, pulled, drawn, snapped and smoothed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari.correct.between_scans import BetweenScans
+from napari_retina_seg._napari.correct.edits import plain
+from napari_retina_seg._napari.correct.image_edges import ImageEdges
+from napari_retina_seg._napari.correct.line_gestures import Mode
+from napari_retina_seg._napari.correct.line_hand import LineHand
+from napari_retina_seg._napari.correct.line_mouse import LineMouse
+from napari_retina_seg._napari.correct.line_view import LineView, find_canvas, line_colors
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
+from napari_retina_seg._napari.job import Outcome
+from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.surfaces import Heights
+
+if TYPE_CHECKING:
+    import napari
+
+_REACH = "correct/reach"
+_DEFAULT_REACH = 40  # columns
+_SOON = 30  # ms; strokes come faster than lines need to be read
+_MODES = {
+    Mode.PULL: ("Drag a line: it comes along within the reach, and pushes its neighbours.", "D"),
+    Mode.DRAW: ("Drag where the chosen line should run: it follows the hand.", "A"),
+    Mode.SNAP: (
+        "Click where the chosen line should run, and click again further on: between the clicks it"
+        " follows the edge.",
+        "S",
+    ),
+    Mode.SMOOTH: ("Drag along a line: the stretch that you pass becomes smoother.", "Q"),
+}
+_CURSORS = {Mode.PULL: "pointing", Mode.SMOOTH: "pointing", Mode.DRAW: "cross", Mode.SNAP: "cross"}
+_ANYWHERE = " Esc puts it down; hold Space to move the image."
+
+
+class LinesTool(QWidget):
+    """The lines of the mask that is being corrected; grey, with a reason, where there are none.
+
+    Signals
+    -------
+    taken : ()
+        A tool for lines was taken: whatever else listens to the mouse should be put down.
+    """
+
+    taken = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._settings = Settings()
+        self._mask: Labels | None = None
+        self._lines: MaskLines | None = None
+        self._view: LineView | None = None
+        self._edges = ImageEdges()
+        self._follower = MaskFollower(viewer)
+        self.hand = LineHand(self._gradient)
+        self._mouse = LineMouse(viewer, self.hand)
+        self._soon = QTimer(self, singleShot=True, interval=_SOON)
+        self.shown = QCheckBox("Show lines")
+        self.shown.setChecked(True)
+        self.shown.setToolTip("Show the boundaries over the B-scan (H).")
+        self.line = narrow(QComboBox())
+        self.line.setToolTip("The line to draw anew (Shift+Up, Shift+Down).")
+        self.buttons = {mode: QPushButton(mode.value) for mode in Mode}
+        self.reach = QSpinBox()
+        self.hint, self.status = text(), StatusLine()
+        self.between = BetweenScans()
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    # What a person does
+
+    def take(self, mode: Mode) -> None:
+        """Take a tool, or put it down if it is in the hand."""
+        if self.why_not():
+            self.refresh()
+            return
+        self._set_mode(None if self.hand.mode is mode else mode)
+
+    def put_down(self) -> None:
+        """Put the tool for lines down; the brush and the others are napari's."""
+        self._set_mode(None)
+
+    def step(self, lines: int) -> None:
+        """Choose a line further down, or up."""
+        if not self.why_not():
+            self.hand.choose(self.hand.line + lines)
+
+    def toggle(self) -> None:
+        """Show the lines, or hide them."""
+        self.shown.setChecked(not self.shown.isChecked())
+
+    # What the dock does
+
+    def take_up(self, mask_layer: Labels | None) -> None:
+        """Work on the lines of a mask."""
+        if mask_layer == self._mask:
+            self.refresh()
+            return
+        self.put_down()
+        self._mask = mask_layer
+        has_lines = mask_layer is not None and self._scheme is not None and self._scheme.surfaces
+        self._lines = MaskLines(mask_layer) if has_lines else None
+        self._offer_lines()
+        self.refresh()
+
+    def close_down(self) -> None:
+        """Leave the canvas and the viewer as they were: the dock is going away."""
+        self._soon.stop()
+        self.between.abandon()
+        self.take_up(None)
+        self._follower.disconnect_viewer()
+        if self._view is not None:
+            self._view.remove()
+            self._view = None
+
+    def why_not(self) -> str:
+        """Say why no line can be moved now, or nothing."""
+        if self._mask is None:
+            return "Select a mask to see its lines."
+        if self._lines is None:
+            name = "" if self._scheme is None else f" of '{self._scheme.name}'"
+            return f"The classes{name} are no layers: there are no boundaries to move."
+        if self._follower.mask != self._mask:
+            return "Select the mask to see its lines."
+        return self._follower.why
+
+    def refresh(self) -> None:
+        """Show the lines as the mask is now; grey out what can't be done, with the reason."""
+        why = self.why_not()
+        if why and self.hand.mode is not None:
+            self.put_down()
+        self._show_lines(why)
+        for widget in (self.line, self.reach, *self.buttons.values()):
+            widget.setEnabled(not why)
+        for mode, button in self.buttons.items():
+            words, key = _MODES[mode]
+            button.setToolTip(why or f"{words} Key: {key}.")
+            button.setChecked(self.hand.mode is mode)
+        mode = self.hand.mode
+        self.hint.setText(why or (_MODES[mode][0] + _ANYWHERE if mode else ""))
+        self.hint.setVisible(bool(self.hint.text()))
+        volume = self._lines is not None and self._mask.ndim > 2 and not why
+        index = self._follower.where[-1] if volume else 0
+        self.between.take_up(self._lines if volume else None, index)
+
+    # How it is put together
+
+    @property
+    def _scheme(self) -> LabelScheme | None:
+        info = self._mask.metadata.get("retina_seg")
+        return getattr(info, "scheme", None)
+
+    def _lay_out(self) -> None:
+        self.reach.setRange(0, 1000)
+        self.reach.setSuffix(" columns")
+        self.reach.setValue(int(self._settings.number(_REACH, _DEFAULT_REACH)))
+        self.reach.setToolTip(
+            "How far to either side a line comes along when it is pulled; smoothing is as strong."
+        )
+        form = QFormLayout()
+        add_row(form, "Line", self.line)
+        add_row(form, "Reach", self.reach)
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        for number, button in enumerate(self.buttons.values()):
+            button.setCheckable(True)
+            grid.addWidget(button, number // 2, number % 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.shown)
+        layout.addLayout(grid)
+        layout.addLayout(form)
+        for widget in (self.hint, self.status, self.between):
+            layout.addWidget(widget)
+        self.status.say("")
+
+    def _connect(self) -> None:
+        for mode, button in self.buttons.items():
+            button.clicked.connect(lambda _, mode=mode: self.take(mode))
+        self.line.activated.connect(self.hand.choose)
+        self.reach.valueChanged.connect(self._on_reach)
+        self.shown.toggled.connect(lambda _: self.refresh())
+        self.hand.chosen.connect(lambda: self.line.setCurrentIndex(self.hand.line))
+        self.hand.said.connect(self.status.say)
+        self.hand.left.connect(self.put_down)
+        self.between.done.connect(self._on_interpolated)
+        self._follower.changed.connect(self.refresh)
+        self._follower.moved.connect(self.refresh)
+        self._follower.painted.connect(self._on_painted)
+        self._soon.timeout.connect(self.refresh)
+        self._on_reach(self.reach.value())
+
+    def _offer_lines(self) -> None:
+        self.line.clear()
+        if self._lines is None:
+            return
+        scheme = self._scheme
+        for surface, color in zip(scheme.surfaces, line_colors(scheme), strict=True):
+            swatch = QPixmap(14, 14)
+            swatch.fill(QColor(color))
+            self.line.addItem(QIcon(swatch), surface.name)
+
+    def _set_mode(self, mode: Mode | None) -> None:
+        self._mouse.stop()
+        self.hand.set_mode(mode)
+        self.status.say("")
+        if mode is not None:
+            self.taken.emit()
+            self.shown.setChecked(True)  # nobody moves what can't be seen
+            canvas = find_canvas(self)
+            self._mouse.listen(plain(self._mask), canvas.native, _CURSORS[mode])
+        self.refresh()
+
+    def _show_lines(self, why: str) -> None:
+        canvas = find_canvas(self)
+        if why or canvas is None or not self.shown.isChecked():
+            self.hand.put_down()
+            return
+        if self._view is None:
+            self._view = LineView(canvas)
+        self.hand.take_up(self._lines, self._follower.where, self._view)
+
+    def _gradient(self) -> Heights:
+        viewer = self._viewer
+        image, units = self._follower.image, viewer.layers.extent.units
+        return self._edges.find(image, viewer.dims.point, units, self._mask.name)
+
+    # What happens
+
+    def _on_reach(self, columns: int) -> None:
+        self.hand.reach = columns
+        self._settings.remember_number(_REACH, columns)
+
+    def _on_painted(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _on_interpolated(self, outcome: Outcome) -> None:
+        self.status.say_end(outcome.end, outcome.sentence)
+        self.refresh()

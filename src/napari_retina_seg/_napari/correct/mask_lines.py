@@ -1,0 +1,127 @@
+"""The boundary lines of one mask: read from it, kept in step with it, drawn into it."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import replace
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_retina_seg._napari.correct.edits import Change, Where, change
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg.core.lines import draw, reconcile
+from napari_retina_seg.core.surfaces import Heights
+
+_KEPT = 100  # earlier lines of each plane: as many as napari has steps to undo
+
+
+class MaskLines:
+    """The lines of a mask, plane by plane; ``MaskInfo.boundaries`` is where they are kept.
+
+    The mask has the last word: what is painted, undone or redone in it is read into the lines.
+    Lines lie between pixels, and undoing brings them back to where they were, not to whole pixels.
+    """
+
+    def __init__(self, mask: Labels) -> None:
+        self.mask = mask
+        self._earlier: dict[Where, deque[Heights]] = defaultdict(lambda: deque(maxlen=_KEPT))
+
+    @property
+    def rows(self) -> int:
+        """Rows of each plane."""
+        return int(self.mask.data.shape[-2])
+
+    def known(self) -> Heights:
+        """Return the last known lines of all planes, a copy.
+
+        Returns
+        -------
+        array
+            float32 ``(…, boundaries, columns)`` in px, the leading axes those of the mask; NaN
+            where none are known.
+        """
+        info, shape = self.mask.metadata[KEY], self.mask.data.shape
+        lines = np.full((*shape[:-2], len(info.scheme.surfaces), shape[-1]), np.nan, np.float32)
+        kept = info.boundaries
+        if kept is not None and kept.size == lines.size:
+            lines[...] = kept.reshape(lines.shape)
+        elif kept is not None and info.index is not None and kept.shape == lines.shape[-2:]:
+            lines[..., info.index, :, :] = kept
+        return lines
+
+    def at(self, where: Where) -> Heights:
+        """Return the lines of a plane, ``(boundaries, columns)``, as its mask shows them."""
+        lines, labels = self.known(), np.asarray(self.mask.data[where])
+        before = lines[where]
+        after = reconcile(self._recall(where, before, labels), labels)
+        if not np.array_equal(before, after, equal_nan=True):
+            self._keep(lines, {where: after})
+        return after
+
+    def put(self, where: Where, heights: Heights) -> Change:
+        """Move the lines of a plane, and the mask with them, as one step to undo.
+
+        Columns in which no line moves are left as they are painted.
+
+        Raises
+        ------
+        RetinaSegError
+            If the mask may not be changed.
+        """
+        before = self.at(where)
+        columns = np.flatnonzero(~_same(before, heights).all(axis=0))
+        if not columns.size:
+            return Change(0, 0)
+        labels = np.array(self.mask.data[where])
+        labels[:, columns] = draw(heights[:, columns], self.rows)
+        done = change(self.mask, labels, where)
+        self._keep(self.known(), {where: heights})
+        return done
+
+    def put_scans(self, leading: Where, scans: dict[int, tuple[Heights, np.ndarray]]) -> Change:
+        """Give scans of a volume other lines and masks, all of them as one step to undo.
+
+        Raises
+        ------
+        RetinaSegError
+            If the mask may not be changed.
+        """
+        volume = np.array(self.mask.data[leading])
+        for index, (_, labels) in scans.items():
+            volume[index] = labels
+        done = change(self.mask, volume, leading)
+        self._keep(self.known(), {(*leading, index): lines for index, (lines, _) in scans.items()})
+        return done
+
+    def _keep(self, lines: Heights, changed: dict[Where, Heights]) -> None:
+        for where, heights in changed.items():
+            self._earlier[where].append(lines[where].copy())
+            lines[where] = heights
+        while lines.ndim > 3 and len(lines) == 1:
+            lines = lines[0]  # as of the image: axes of the viewer are no axes of the scan
+        info = self.mask.metadata[KEY]
+        self.mask.metadata[KEY] = replace(info, boundaries=lines)
+
+    def _recall(self, where: Where, heights: Heights, labels: np.ndarray) -> Heights:
+        """Take lines that once drew what the mask shows now: something was undone or redone."""
+        result = heights.copy()
+        wrong = np.flatnonzero(~_draws(result, labels))
+        for earlier in reversed(self._earlier[where]):
+            if not wrong.size:
+                break
+            fits = _draws(earlier[:, wrong], labels[:, wrong])
+            if fits.all() and _draws(earlier, labels).all():
+                return earlier.copy()  # the state as it was, down to what no pixel shows
+            result[:, wrong[fits]] = earlier[:, wrong[fits]]
+            wrong = wrong[~fits]
+        return result
+
+
+def _draws(heights: Heights, labels: np.ndarray) -> np.ndarray:
+    """Return in which columns lines draw what a mask shows."""
+    return (draw(heights, len(labels)) == labels).all(axis=0)
+
+
+def _same(one: Heights, other: Heights) -> np.ndarray:
+    return (one == other) | (np.isnan(one) & np.isnan(other))
