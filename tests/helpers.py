@@ -15,6 +15,38 @@ from napari_retina_seg.models.packaging import halve_weights, write_model
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.models.spec import SurfacePostprocessing, ThresholdPostprocessing
 
+# One step of training on OCT scans of any size.
+TINY_RECIPE = """
+name = "tiny"
+scheme = "oct-layers"
+
+[card]
+title = "Nothing in particular"
+description = "One step of training."
+modality = "oct"
+licence = "BSD-3-Clause"
+
+[architecture]
+kind = "unet"
+classes = 8
+widths = [2, 4]
+
+[preprocessing]
+kind = "oct"
+
+[postprocessing]
+kind = "surfaces"
+
+[loss]
+cross_entropy = 1
+
+[training]
+crop = [64, 64]
+batch = 2
+epochs = 1
+steps_per_epoch = 1
+"""
+
 
 def tiny_model(folder: Path, modality: Modality) -> ModelFolder:
     """Write a small untrained model, the same at each call."""

@@ -1,0 +1,100 @@
+"""``project export`` and ``project import``: to other programs and back, as one types it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import TINY_RECIPE, write_png
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+
+
+@pytest.fixture
+def project(run, tmp_path):
+    """Make a project of four scans of two patients, three of them corrected by Ann."""
+    folder = tmp_path / "project"
+    run("project", "create", folder, "--scheme", "oct-layers", "--author", "Ann")
+    for number, name in enumerate(("p1_a", "p1_b", "p2_a", "p2_b")):
+        write_png(tmp_path / "scans" / f"{name}.png", phantom_bscan(number, 96, 128).image.pixels)
+    scans = tmp_path / "scans"
+    run("project", "add", folder, scans, "--author", "Ann", "--group-pattern", "^[^_]+")
+    with Project(folder, author="Ann") as opened:
+        for number, image in enumerate(list(opened.images())[:3]):
+            labels = phantom_bscan(number, 96, 128).labels
+            questionable = np.zeros(labels.shape, bool)
+            questionable[:, :9] = number == 0
+            drawing = Drawing(labels, None, questionable)
+            opened.save_version(image.id, drawing, Action.CORRECT)
+    return folder
+
+
+def test_a_network_learns_from_what_leaves(run, project, tmp_path):
+    out = tmp_path / "set"
+    left = run("project", "export", project, out, "--format", "training", "--author", "Ann")
+    assert left.exit_code == 0, left.output
+    assert f"3 masks exported to '{out}'." in left.stdout
+    assert "3 images have pseudonyms there" in left.stderr
+    checked = run("dataset", "check", out, "--out", tmp_path / "check")
+    assert checked.exit_code == 0, checked.output
+    assert "Nothing was found that would stop or spoil a training." in checked.stdout
+    assert "patient of its own" not in checked.output
+    facts = json.loads((tmp_path / "check" / "dataset.json").read_text())
+    assert facts["datasets"]["set"]["groups"] == 2
+    counted = sum(sum(image["mask_pixels"].values()) for image in facts["images"])
+    assert counted == 3 * 96 * 128 - 96 * 9
+    (tmp_path / "tiny.toml").write_text(TINY_RECIPE)
+    trained = run("train", tmp_path / "tiny.toml", "--data", out, "--out", tmp_path / "run")
+    assert trained.exit_code == 0, trained.output
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert all(len(split[side]) == 1 for side in ("train", "val"))
+    model = tmp_path / "run" / "model"
+    scored = run("evaluate", model, "--data", out, "--out", tmp_path / "scores", "--split", "all")
+    assert scored.exit_code == 0, scored.output
+
+
+def test_masks_go_to_another_project_and_are_known_there(run, project, tmp_path):
+    run("project", "export", project, tmp_path / "out", "-f", "coco", "--author", "Ann")
+    other = tmp_path / "other"
+    run("project", "create", other, "--scheme", "oct-layers", "--author", "Eve")
+    missing = run("project", "import", other, tmp_path / "out")
+    assert missing.exit_code == 1
+    assert "The project has no image" in missing.stderr
+    run("project", "add", other, tmp_path / "scans", "--author", "Eve")
+    taken = run("project", "import", other, tmp_path / "out")
+    assert taken.stdout == "3 imported (3 by Ann), 0 there already, 0 failed.\n"
+    again = run("project", "import", other, tmp_path / "out")
+    assert again.stdout == "0 imported, 3 there already, 0 failed.\n"
+
+
+def test_what_leaves_is_chosen(run, project, tmp_path):
+    def export(name, *options):
+        return run(
+            "project", "export", project, tmp_path / name, "-f", "png", "--author", "Ann", *options
+        )
+
+    assert "3 masks" in export("a", "--state", "corrected", "--identities", "keep").stdout
+    assert (tmp_path / "a" / "p1_a.png").is_file()
+    assert "no mask to export" in export("b", "--state", "second read").output
+    assert "no mask to export" in export("c", "--drawn-by", "Bob").output
+    assert "no mask to export" in export("d", "--until", "2000-01-01").output
+    assert "counts as truth" in export("e", "--state", "ungradable").output
+    assert "holds something already" in export("a").output
+    assert not any((tmp_path / name).exists() for name in "bcde")
+
+
+def test_images_are_reopened_refused_and_given_to_a_second_reader(run, project):
+    ann = ("--author", "Ann")
+    assert "from version 1" in run("project", "reopen", project, "p1_a", *ann).stdout
+    done = run("project", "ungradable", project, "p2_b", "--reason", "blurred", *ann)
+    assert done.stdout == "'p2_b' is ungradable: blurred\n"
+    given = run("project", "assign", project, "p1_b", "p2_a", "--reader", "Bob", *ann)
+    assert given.stdout.count("Bob reads") == 2
+    states = json.loads(run("project", "status", project, "--json", *ann).stdout)["states"]
+    assert (states["in progress"], states["ungradable"], states["corrected"]) == (1, 1, 2)
+    seen = json.loads(
+        run("project", "history", project, "p1_b", "--json", "--author", "Bob").stdout
+    )
+    assert seen == []
