@@ -82,6 +82,19 @@ def _in_review(deed: str) -> Callable[[Any], None]:
     return act
 
 
+def _in_lines(deed: str, *given: object) -> Callable[[Any], None]:
+    """Return what does something to boundary lines, if the Correct dock is there."""
+
+    def act(viewer: napari.Viewer) -> None:
+        from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
+
+        widget = _find_dock(viewer, CorrectWidget)
+        if widget is not None:
+            getattr(widget.lines, deed)(*given)
+
+    return act
+
+
 def _find_dock(viewer: napari.Viewer, kind: type) -> Any:
     docked = viewer.window.dock_widgets.values()
     return next((each for each in docked if isinstance(each, kind)), None)
@@ -126,7 +139,22 @@ CLASS_KEYS = tuple(
     for value in range(10)
 )
 
-SHORTCUTS = (SEGMENT, EXPLAIN, *REVIEW_KEYS, CORRECT, BLINK, *CLASS_KEYS)
+
+def _line(keys: str, description: str, deed: str, *given: object) -> Shortcut:
+    return Shortcut(keys, description, _in_lines(deed, *given), CORRECT_WIDGET)
+
+
+LINE_KEYS = (
+    _line("D", "Pull boundary lines", "take", "Pull"),
+    _line("A", "Draw a boundary line anew, by hand", "take", "Draw anew"),
+    _line("S", "Snap a boundary line to the edge between two clicks", "take", "Snap"),
+    _line("Q", "Smooth a stretch of a boundary line", "take", "Smooth"),
+    _line("Shift+Up", "Choose the boundary line above", "step", -1),
+    _line("Shift+Down", "Choose the boundary line below", "step", 1),
+    _line("H", "Show or hide the boundary lines", "toggle"),
+)
+
+SHORTCUTS = (SEGMENT, EXPLAIN, *REVIEW_KEYS, CORRECT, BLINK, *CLASS_KEYS, *LINE_KEYS)
 
 
 def bind(context: object = None) -> None:  # noqa: ARG001 - npe2 hands its context over

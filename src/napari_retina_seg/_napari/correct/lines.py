@@ -92,8 +92,9 @@ class LinesTool(QWidget):
 
     # What a person does
 
-    def take(self, mode: Mode) -> None:
-        """Take a tool, or put it down if it is in the hand."""
+    def take(self, mode: Mode | str) -> None:
+        """Take a tool, by the name of its button, or put it down if it is in the hand."""
+        mode = Mode(mode)
         if self.why_not():
             self.refresh()
             return
