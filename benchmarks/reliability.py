@@ -1,10 +1,11 @@
-"""Whether a project survives being killed: SIGKILL at random moments of saves, autosaves and adds.
+"""Whether a project survives being killed: SIGKILL at random moments of all that it writes.
 
     python benchmarks/reliability.py --kills 500
 
-lets one or two programs at a time write to a project, kills each at a random moment, and then looks
-whether the project opens, everything that had been confirmed is there to the bit, and nothing that
-is half written is taken for whole. It writes ``docs/reliability.json`` and ``docs/reliability.md``.
+lets one or two programs at a time save, autosave, add, export and import, kills each at a random
+moment, and then looks whether the project opens, everything that had been confirmed is there to the
+bit, and nothing that is half written is taken for whole. It writes ``docs/reliability.json`` and
+``docs/reliability.md``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import multiprocessing
 import os
 import platform
 import random
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -32,10 +34,15 @@ from reliability_report import write_documents
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.progress import finish
+from napari_retina_seg.io.exchange.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.exporting import export
 from napari_retina_seg.project.files import Trouble
+from napari_retina_seg.project.formats import Format
+from napari_retina_seg.project.importing import import_masks
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.values import Filters
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (248, 384)
@@ -43,11 +50,22 @@ LONGEST = 0.3  # s that a program lives after its first save, autosave or add
 ROUNDS_OF_A_PROJECT = 25  # so that every file can be looked at after every kill
 BOTH_AT_ONCE = 0.5  # share of the rounds with two programs
 KILLED_EARLY = 0.2  # share of the programs that may be killed while they open the project
-OPERATIONS = ("save", "autosave", "add")
+OPERATIONS = ("save", "autosave", "add", "export", "import")
+TRUTHS = 3  # images whose masks count from the beginning: what exports hold
+IMPORTED = 3  # masks of an import
+FORMATS = (Format.PNG, Format.TRAINING, Format.COCO, Format.NIFTI)
 
 
 def noise(seed: int, highest: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, highest, SHAPE, np.uint8)
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> str:
+    """Write a PNG; return its hash."""
+    content = cv2.imencode(".png", pixels)[1].tobytes()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def fingerprint(pixels: np.ndarray) -> str:
@@ -65,14 +83,31 @@ def work(folder: Path, journal: Path, author: str, seed: int) -> None:
     note("begin", "open")
     project = Project(folder, author=author)
     newest: dict[int, int] = {}
-    images = [image.id for image in project.queue()]
+    unfinished = Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS}))
+    images = [image.id for image in project.images(unfinished)]
     while True:
         operation, content = rng.choice(OPERATIONS), rng.randrange(2**32)
         image = rng.choice(images)
+        if operation == "export":
+            out = journal.with_name(f"out-{content}")
+            note("begin", "export", out.name)
+            finish(export(project, out, rng.choice(FORMATS)))
+            note("done", "export", out.name)
+            continue
+        if operation == "import":
+            masks = journal.with_name(f"in-{content}")
+            paths = [masks.with_name(f"{masks.name}-{k}.png") for k in range(IMPORTED)]
+            for k, path in enumerate(paths):
+                write_picture(path, noise(content + k, 255))
+                write_picture(masks / path.name, noise(content - k, 8))
+            note("begin", "import", masks.name)
+            finish(project.add_images(paths))
+            finish(import_masks(project, masks, author=author))
+            note("done", "import", masks.name)
+            continue
         if operation == "add":
             path = journal.with_name(f"{author}-{content}.png")
-            path.write_bytes(cv2.imencode(".png", noise(content, 255))[1].tobytes())
-            note("begin", "add", hashlib.sha256(path.read_bytes()).hexdigest())
+            note("begin", "add", write_picture(path, noise(content, 255)))
             added = finish(project.add_images([path], copy=rng.random() < 0.5)).images[0]
             images.append(added.id)
             note("done", "add", added.sha256)
@@ -97,6 +132,8 @@ class Ledger:
     killed_in: str = "between"
     saved: dict[tuple[int, int], str] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
+    exported: dict[str, bool] = field(default_factory=dict)  # whether it was confirmed
+    imported: dict[str, bool] = field(default_factory=dict)
     kept: dict[int, set[str | None]] = field(default_factory=dict)  # what autosaves may hold
 
     def read(self, journal: Path) -> None:
@@ -113,6 +150,10 @@ class Ledger:
                 self._confirm(words[1:])
 
     def _begin(self, words: list[str]) -> None:
+        if words[0] == "export":
+            self.exported[words[1]] = False
+        if words[0] == "import":
+            self.imported[words[1]] = False
         if words[0] == "autosave":
             self.kept.setdefault(int(words[1]), {None}).add(words[2])
         if words[0] == "save":
@@ -126,6 +167,10 @@ class Ledger:
             self.saved[int(words[1]), int(words[3])] = words[2]
         elif words[0] == "add":
             self.added.append(words[1])
+        elif words[0] == "export":
+            self.exported[words[1]] = True
+        elif words[0] == "import":
+            self.imported[words[1]] = True
 
 
 @dataclass
@@ -173,6 +218,9 @@ def inspect(folder: Path, history: list[Ledger], newest: list[Ledger], outcome: 
         with Project(folder, author="inspector") as project:
             outcome.failures += list(look_at_versions(project, history))
             outcome.failures += list(look_at_images(project, history))
+            for ledger in newest:
+                outcome.failures += list(look_at_exports(project, folder, ledger, outcome))
+                outcome.failures += list(look_at_imports(project, ledger))
             findings = finish(project.check())
         for finding in findings:
             if finding.serious:
@@ -203,6 +251,55 @@ def look_at_images(project: Project, history: list[Ledger]) -> Iterator[str]:
             yield f"The image {sha256} was confirmed and is gone."
 
 
+def look_at_exports(
+    project: Project, folder: Path, ledger: Ledger, outcome: Outcome
+) -> Iterator[str]:
+    """Read every folder that is there as another program would, and clear it away."""
+    truths = {truth(k, 255): truth(k, 8) for k in range(TRUTHS)}
+    for name, confirmed in ledger.exported.items():
+        out = folder.with_name(name)
+        for half in folder.parent.glob(f".{name}.*"):
+            outcome.left["half exports, out of sight"] += 1
+            shutil.rmtree(half)
+        if not out.exists():
+            if confirmed:
+                yield f"The export {name} was confirmed and is gone."
+            continue
+        expected = Expected(project.scheme)
+        records = [record for path in find_sources(out) for record in read_source(path, expected)]
+        found = {record.image_sha256: fingerprint(record.labels) for record in records}
+        if any(found.get(sha256) != mask for sha256, mask in truths.items()):
+            yield f"The export {name} is not what was exported."
+        if not confirmed:
+            outcome.left["whole exports whose program was killed before it could tell"] += 1
+        shutil.rmtree(out)
+
+
+def truth(number: int, highest: int) -> str:
+    """Return the hash of a picture that exports hold, or of its mask."""
+    pixels = noise(number, highest)
+    if highest == 8:
+        return fingerprint(pixels)
+    return hashlib.sha256(cv2.imencode(".png", pixels)[1].tobytes()).hexdigest()
+
+
+def look_at_imports(project: Project, ledger: Ledger) -> Iterator[str]:
+    """Compare every mask that was imported, whether its program could tell of it or not."""
+    for name, confirmed in ledger.imported.items():
+        content = int(name.removeprefix("in-"))
+        found = project.images(Filters(text=f"{name}-"))
+        numbers = {int(image.name.rpartition("-")[2]): image for image in found}
+        for k in range(IMPORTED):
+            version = project.truth(numbers[k].id) if k in numbers else None
+            if version is None:
+                if confirmed:
+                    yield f"Mask {k} of the import {name} was confirmed and is gone."
+                continue
+            labels = project.drawing(version.image_id, version.number).labels
+            if fingerprint(labels) != fingerprint(noise(content - k, 8)):
+                yield f"Mask {k} of the import {name} is not what was imported."
+
+
 def look_at_autosaves(folder: Path, ledger: Ledger, outcome: Outcome) -> Iterator[str]:
     """Recover what a killed program had not saved, and throw it away for the next round."""
     with Project(folder, author=ledger.author) as project:
@@ -224,6 +321,8 @@ def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: Outcom
         outcome.killed_in[ledger.killed_in] += 1
         outcome.confirmed["save"] += len(ledger.saved)
         outcome.confirmed["add"] += len(ledger.added)
+        outcome.confirmed["export"] += sum(ledger.exported.values())
+        outcome.confirmed["import"] += sum(ledger.imported.values())
     with Project(folder, author="inspector") as project:
         findings = finish(project.check())
         versions = project.status().versions
@@ -261,10 +360,14 @@ def run(kills: int, seed: int) -> dict[str, Any]:
 def run_project(workshop: Path, rng: random.Random, kills: int, outcome: Outcome) -> int:
     """Kill programs that write to one project; return how many versions nobody had confirmed."""
     folder = workshop / "project"
-    first = workshop / "first.png"
-    first.write_bytes(cv2.imencode(".png", noise(0, 255))[1].tobytes())
+    paths = [workshop / f"truth-{k}.png" for k in range(TRUTHS)]
+    for k, path in enumerate(paths):
+        write_picture(path, noise(k, 255))
+    write_picture(workshop / "first.png", noise(TRUTHS, 255))
     with Project.create(folder, scheme=OCT_LAYERS, author="inspector") as project:
-        finish(project.add_images([first], copy=True))
+        for k, image in enumerate(finish(project.add_images(paths)).images):
+            project.save_version(image.id, Drawing(noise(k, 8)), Action.CORRECT)
+        finish(project.add_images([workshop / "first.png"], copy=True))
     history: list[Ledger] = []
     orphans: set[str] = set()
     for _ in range(ROUNDS_OF_A_PROJECT):
@@ -277,7 +380,9 @@ def run_project(workshop: Path, rng: random.Random, kills: int, outcome: Outcome
         inspect(folder, history, ledgers, outcome)
         orphans = count(folder, ledgers, orphans, outcome)
         print(sum(outcome.killed_in.values()), len(outcome.failures), flush=True)
-    return outcome.left["versions"] - sum(len(ledger.saved) for ledger in history)
+    imports = sum(sum(ledger.imported.values()) for ledger in history)
+    told = TRUTHS + IMPORTED * imports + sum(len(ledger.saved) for ledger in history)
+    return outcome.left["versions"] - told
 
 
 def main() -> None:
@@ -289,7 +394,15 @@ def main() -> None:
     # A process that holds all modules and forks itself: kills cost milliseconds, not seconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["cv2", "napari_retina_seg.project.project", "PIL.PngImagePlugin"]
+        [
+            "cv2",
+            "nibabel",
+            "PIL.PngImagePlugin",
+            "pycocotools.mask",
+            "tifffile",
+            "napari_retina_seg.project.exporting",
+            "napari_retina_seg.project.importing",
+        ]
     )
     results = run(arguments.kills, arguments.seed)
     write_documents(results, arguments.out)

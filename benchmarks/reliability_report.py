@@ -13,10 +13,11 @@ _PAGE = """# What a crash costs
 
 `python benchmarks/reliability.py --kills {kills}` wrote this page.
 
-One or two programs at a time saved versions, autosaved and added images as fast as they could, and
-were killed (SIGKILL) at random moments, {kills} times. After each kill the project was opened,
-every confirmed version was compared with what had been painted, pixel by pixel, every file with its
-hash, and unsaved work was recovered.
+One or two programs at a time saved versions, autosaved, added images, exported and imported masks
+as fast as they could, and were killed (SIGKILL) at random moments, {kills} times. After each kill
+the project was opened, every confirmed version was compared with what had been painted, pixel by
+pixel, every file with its hash, unsaved work was recovered, and every exported folder that was
+there was read as another program would read it.
 
 {verdict}
 
@@ -54,6 +55,8 @@ def page(results: Mapping[str, Any]) -> str:
         "save": "versions",
         "add": "images",
         "autosave": "unsaved masks",
+        "export": "exports",
+        "import": "imports",
         "between": "between two of these",
     }
     return _PAGE.format(
