@@ -31,10 +31,13 @@ class BridgeTool(QWidget):
 
     Signals
     -------
+    taken : ()
+        It waits for clicks: whatever else listens to the mouse should be put down.
     said : (End, str)
         What came of it.
     """
 
+    taken = Signal()
     said = Signal(object, str)
 
     def __init__(
@@ -59,14 +62,22 @@ class BridgeTool(QWidget):
         layout.addWidget(self._note)
         self.button.clicked.connect(self._on_button)
         self._clicks.clicked.connect(self._on_click)
-        self._clicks.stopped.connect(self._stop)
+        self._clicks.stopped.connect(self.put_down)
 
     def refresh(self) -> None:
         """Grey out where nothing can be bridged; begin anew on another mask or plane."""
         follower = self._follower
         can = follower.mask is not None and not follower.why and follower.value is not None
         self.button.setEnabled(can)
-        self._stop()
+        self.put_down()
+
+    def put_down(self) -> None:
+        """Wait for no more clicks."""
+        self._clicks.stop()
+        self._first = None
+        self.button.setChecked(False)
+        self.button.setText(_OFF)
+        self._note.setVisible(False)
 
     def close_down(self) -> None:
         """Stop listening: the dock is going away."""
@@ -74,17 +85,11 @@ class BridgeTool(QWidget):
 
     def _on_button(self, on: bool) -> None:
         if not on:
-            self._stop()
+            self.put_down()
             return
+        self.taken.emit()
         self._clicks.listen(self._follower.mask)
         self._ask(None)
-
-    def _stop(self) -> None:
-        self._clicks.stop()
-        self._first = None
-        self.button.setChecked(False)
-        self.button.setText(_OFF)
-        self._note.setVisible(False)
 
     def _ask(self, first: Point | None) -> None:
         self._first = first

@@ -43,6 +43,7 @@ class CanvasClicks(QObject):
     def listen(self, mask: Labels) -> None:
         """Begin to hear clicks; the mouse moves the image otherwise."""
         self.stop()
+        self._viewer.layers.selection.active = mask
         mask.mode = "pan_zoom"
         self._mask = mask
         mask.cursor = "cross"

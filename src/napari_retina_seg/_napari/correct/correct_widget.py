@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_retina_seg._napari.correct.class_list import ClassList
 from napari_retina_seg._napari.correct.compare_section import CompareSection
 from napari_retina_seg._napari.correct.edits import Change
+from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.correct.preview import Preview
@@ -43,6 +44,7 @@ class CorrectWidget(Dock):
         self.regions = RegionSection(viewer, self.follower, self.preview, self._settings)
         self.questionable = QuestionableSection(viewer, self.follower)
         self.compare = CompareSection(viewer, self.follower)
+        self.lines = LinesTool(viewer)
         self._folds: dict[str, Fold] = {}
         self._lay_out()
         self._connect(True)
@@ -67,6 +69,7 @@ class CorrectWidget(Dock):
         layout.setContentsMargins(6, 4, 6, 4)
         for widget in (
             *(self.button, self.status, self.about, self.new_mask, self.tools, self.classes),
+            self._fold("lines", "Boundary lines", self.lines),
             self._fold("vessels", "Vessels", self.vessels),
             self._fold("regions", "Regions of the chosen class", self.regions),
             self._fold("questionable", "Questionable", self.questionable),
@@ -78,7 +81,7 @@ class CorrectWidget(Dock):
         self.layout().addWidget(self.preview)  # below what scrolls: it is never out of sight
 
     def _fold(self, name: str, title: str, section: QWidget) -> Fold:
-        opened = name in ("vessels", "regions")
+        opened = name in ("lines", "vessels", "regions")
         fold = Fold(title, self._settings, f"correct/{name}/open", opened)
         fold.addWidget(section)
         self._folds[name] = fold
@@ -98,6 +101,12 @@ class CorrectWidget(Dock):
         self.follower.moved.connect(self._on_plane)
         self.classes.locks_changed.connect(self._on_class)
         self.preview.applied.connect(self._on_applied)
+        for taken in (self.vessels.bridge.taken, self.regions.lasso.taken):
+            taken.connect(self.lines.put_down)
+        self.lines.taken.connect(self.vessels.bridge.put_down)
+        self.lines.taken.connect(self.regions.lasso.stop)
+        self.vessels.bridge.taken.connect(self.regions.lasso.stop)
+        self.regions.lasso.taken.connect(self.vessels.bridge.put_down)
         for section in (self.vessels, self.regions, self.compare):
             section.said.connect(self.status.say_end)
 
@@ -118,9 +127,11 @@ class CorrectWidget(Dock):
             widget.setVisible(mask is not None)
             widget.setEnabled(can)
         layered = mask is not None and bool(self.follower.scheme.surfaces)
+        unsuited = "vessels" if layered else "lines"
         for name, fold in self._folds.items():
-            fold.setVisible(mask is not None and not (name == "vessels" and layered))
+            fold.setVisible(mask is not None and name != unsuited)
             fold.setEnabled(can)
+        self.lines.take_up(mask if can and layered else None)
         self._on_layers()
         self._on_class()
 
@@ -156,5 +167,6 @@ class CorrectWidget(Dock):
         self.preview.cancel()
         self.vessels.close_down()
         self.regions.close_down()
+        self.lines.close_down()
         self.tools.show_mask(None)
         self.follower.disconnect_viewer()

@@ -22,12 +22,15 @@ class Lasso(QObject):
 
     Signals
     -------
+    taken : ()
+        It waits for the mouse: whatever else listens to it should be put down.
     drawn : (array)
         ``(points, 2)`` row and column in px of the mask.
     ended : ()
         It is over, drawn or not.
     """
 
+    taken = Signal()
     drawn = Signal(object)
     ended = Signal()
 
@@ -45,6 +48,7 @@ class Lasso(QObject):
     def start(self, mask: Labels) -> None:
         """Take the lasso: drag around the region, or click, move around it and click again."""
         self.stop()
+        self.taken.emit()
         layer = Shapes(
             ndim=mask.ndim,
             name=f"{mask.name} · lasso",

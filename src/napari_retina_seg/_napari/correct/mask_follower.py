@@ -84,13 +84,14 @@ class MaskFollower(QObject):
     def disconnect_viewer(self) -> None:
         """Stop listening: the dock is going away."""
         self._connect(False)
-        self._take(None, "")
+        self._listen(False)
 
     def _connect(self, on: bool) -> None:
         dims = self._viewer.dims.events
         active = self._viewer.layers.selection.events.active
         for event, listener in (
             (active, self._refresh),
+            (self._viewer.layers.events.removed, self._refresh),
             (dims.ndisplay, self._refresh),
             (dims.order, self._refresh),
             (dims.current_step, self._on_moved),
