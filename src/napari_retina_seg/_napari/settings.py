@@ -20,6 +20,8 @@ QUEUE_ORDER = "review/order"
 SHOWS_UNCERTAINTY = "review/uncertainty"
 HISTORY_OPEN = "review/history_open"
 PREDICT_OPEN = "review/predict_open"
+EXPORT_FORMAT = "exchange/format"
+EXPORT_NAMES = "exchange/names"
 PROJECT_MODEL = "review/model"
 
 

@@ -1,0 +1,1 @@
+"""The dock that takes masks out of a project and into it."""

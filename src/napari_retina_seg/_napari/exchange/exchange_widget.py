@@ -1,0 +1,166 @@
+"""The dock `Export and import`: masks of a project to other programs and back."""
+
+from __future__ import annotations
+
+import napari
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.exchange.export_form import ExportForm
+from napari_retina_seg._napari.exchange.import_form import ImportForm
+from napari_retina_seg._napari.exchange.project_row import ProjectRow
+from napari_retina_seg._napari.exchange.transfer import enter, leave
+from napari_retina_seg._napari.job import End, Job, Outcome
+from napari_retina_seg._napari.keys import bind
+from napari_retina_seg._napari.parts import WorkRow, large
+from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg.core.progress import Progress
+
+_EXPORT, _IMPORT = "Export", "Import"
+
+
+class ExchangeWidget(Dock):
+    """Take masks out of a project, or into it.
+
+    Signals
+    -------
+    finished : (Outcome)
+        An export or import ended.
+    """
+
+    finished = Signal(object)
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._job: Job | None = None
+        settings = Settings()
+        self.button = large(QPushButton(_EXPORT))
+        self.work = WorkRow("the export or import")
+        self.status = StatusLine()
+        self.project = ProjectRow(settings)
+        self.exporting, self.importing = ExportForm(settings), ImportForm()
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.exporting, _EXPORT)
+        self.tabs.addTab(self.importing, _IMPORT)
+        self._lay_out()
+        self._connect()
+        bind()
+        self.refresh()
+
+    # What a person does
+
+    def begin(self) -> None:
+        """Export or import what is chosen; the button."""
+        where = self.project.where
+        if self._job is not None or self._why_not() or where is None:
+            self.refresh()
+            return
+        steps = leave if self._exports else enter
+        title = f"{where.folder.name} · {'export' if self._exports else 'import'}"
+        self._job = Job(steps, self._form.task(where), self, title)
+        self._job.progressed.connect(self._on_progress)
+        self._job.done.connect(self._on_done)
+        self.work.show_work(True)
+        self.status.say("Looking through the project." if self._exports else "Reading the masks.")
+        self.refresh()
+        self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; the Cancel button."""
+        if self._job is not None:
+            self.work.cancel_button.setEnabled(False)
+            self._job.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is at work."""
+        return self._job is not None
+
+    def refresh(self) -> None:
+        """Name the button, and grey it out with a reason."""
+        reason = self._why_not()
+        self.button.setText(_EXPORT if self._exports else _IMPORT)
+        self.button.setEnabled(not reason and self._job is None)
+        self.button.setToolTip(reason or "Begin; it can be cancelled.")
+        self.tabs.setEnabled(self._job is None)
+        self.project.setEnabled(self._job is None)
+        if self._job is None and (reason or self.status.end is None):
+            self.status.say(reason)
+
+    # How it is put together
+
+    @property
+    def _exports(self) -> bool:
+        return self.tabs.currentWidget() is self.exporting
+
+    @property
+    def _form(self) -> ExportForm | ImportForm:
+        return self.exporting if self._exports else self.importing
+
+    def _why_not(self) -> str:
+        return self.project.why_not or self._form.why_not
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
+        for widget in (self.button, self.work, self.status, self.project, self.tabs):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self.scroll(inner)
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.begin)
+        self.work.cancel_button.clicked.connect(self.cancel)
+        for changed in (
+            self.project.changed,
+            self.exporting.changed,
+            self.importing.changed,
+            self.tabs.currentChanged,
+        ):
+            changed.connect(self._on_change)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
+        """Turn to the project that was open last, unless another one was chosen here."""
+        super().showEvent(event)
+        if self._job is None:
+            self.project.follow()
+
+    # What happens
+
+    def _on_change(self) -> None:
+        if self._job is None:
+            self.status.say("")  # what was said of something else
+        self.refresh()
+
+    def _on_progress(self, step: Progress, time_left: str) -> None:
+        self.work.show_step(step, time_left)
+        if self.work.cancel_button.isEnabled():
+            self.status.say(f"{step.message}.")
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self._job.deleteLater()
+        self._job = None
+        self.work.show_work(False)
+        self.refresh()
+        self.status.say_end(outcome.end, outcome.sentence)
+        if not self._exports and outcome.end is not End.CANCELLED:
+            self._tell_review()
+        self.finished.emit(outcome)
+
+    def _tell_review(self) -> None:
+        """Let the Review dock list what is new in its project."""
+        for dock in self._viewer.window.dock_widgets.values():
+            if isinstance(dock, ReviewWidget):
+                dock.queue.model.reload()
+
+    def close_down(self) -> None:
+        """Stop the work: the dock is going away."""
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None

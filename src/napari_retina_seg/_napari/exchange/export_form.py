@@ -1,0 +1,154 @@
+"""Which masks leave, in which format, and under which names."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLineEdit, QWidget
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.exchange.path_row import PathRow
+from napari_retina_seg._napari.exchange.transfer import Leaving, Where
+from napari_retina_seg._napari.parts import add_row, narrow
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.project.formats import Format, Identities
+from napari_retina_seg.project.selection import Selection
+from napari_retina_seg.project.states import MASK_COUNTS, State
+
+_FORMATS = {
+    Format.TRAINING: "Training folder: images and masks",
+    Format.PNG: "PNG with a palette",
+    Format.TIFF: "TIFF, volumes too",
+    Format.NIFTI: "NIfTI",
+    Format.DICOM_SEG: "DICOM Segmentation",
+    Format.COCO: "COCO, run lengths",
+    Format.COCO_POLYGONS: "COCO, polygons",
+    Format.VGG: "VGG JSON (makesense.ai), polygons",
+    Format.NPY: "NumPy stacks, class values",
+    Format.NPY_ONE_HOT: "NumPy stacks, one-hot",
+    Format.BOUNDARY_CSV: "Boundaries as CSV",
+    Format.BOUNDARY_JSON: "Boundaries as JSON",
+}
+_NAMES = {
+    Identities.HIDE: "Hide those that tell the patient",
+    Identities.PSEUDONYMS: "Pseudonyms for all",
+    Identities.KEEP: "Keep all names",
+}
+
+
+class ExportForm(QWidget):
+    """What a person chooses of an export; format and names are remembered.
+
+    Signals
+    -------
+    changed : ()
+        Something else is chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
+        self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
+        self.out = PathRow("Choose a new or empty folder", "new folder")
+        self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
+        self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
+        self.predictions = QCheckBox("Unreviewed predictions too, apart")
+        self._lay_out()
+        self._connect()
+
+    @property
+    def why_not(self) -> str:
+        """What is missing or wrong."""
+        if self.out.path is None:
+            return "Choose a new folder for the masks."
+        if not any(box.isChecked() for box in self.states.values()):
+            return "Tick at least one state."
+        for edit in (self.since, self.until):
+            if edit.text().strip() and _day(edit) is None:
+                return f"'{edit.text()}' is no day: write it as 2026-01-31."
+        return ""
+
+    def task(self, where: Where) -> Leaving:
+        """Return what is to be exported; there is no reason why not."""
+        selection = Selection(
+            states=frozenset(state for state, box in self.states.items() if box.isChecked()),
+            drawn_by=self.drawn_by.text().strip() or None,
+            since=_day(self.since),
+            until=_day(self.until),
+            predictions=self.predictions.isChecked() and self.predictions.isEnabled(),
+        )
+        return Leaving(
+            where,
+            self.out.path,
+            Format(self.formats.currentData()),
+            selection,
+            Identities(self.names.currentData()),
+        )
+
+    def _lay_out(self) -> None:
+        states = QGridLayout()
+        for place, box in enumerate(self.states.values()):
+            box.setChecked(True)
+            states.addWidget(box, *divmod(place, 2))
+        days = QGridLayout()
+        for place, (edit, hint) in enumerate(((self.since, "first day"), (self.until, "last day"))):
+            edit.setPlaceholderText(hint)
+            edit.setToolTip("A day as 2026-01-31, on which the mask was saved; empty for any.")
+            days.addWidget(edit, 0, place)
+        self.drawn_by.setPlaceholderText("anybody")
+        self.formats.setToolTip("Each mask leaves with its classes, sizes and who made it.")
+        self.names.setToolTip(
+            "Names of images and patients. A pseudonym is made with the project's own key, and"
+            " tells nobody else anything."
+        )
+        self.predictions.setToolTip(
+            "What a model drew and nobody has reviewed goes into a folder 'predictions', marked as"
+            " such; it is never truth."
+        )
+        form = QFormLayout(self)
+        add_row(form, "Format", self.formats)
+        add_row(form, "Folder", self.out)
+        add_row(form, "State", states)
+        add_row(form, "Drawn by", self.drawn_by)
+        add_row(form, "Saved", days)
+        add_row(form, "Names", self.names)
+        form.addRow(self.predictions)
+
+    def _connect(self) -> None:
+        self.formats.currentIndexChanged.connect(self._on_format)
+        self.names.currentIndexChanged.connect(
+            lambda: self._settings.remember_choice(
+                remembered.EXPORT_NAMES, self.names.currentData()
+            )
+        )
+        self.out.changed.connect(self.changed)
+        for box in self.states.values():
+            box.toggled.connect(self.changed)
+        for edit in (self.since, self.until):
+            edit.textChanged.connect(self.changed)
+        self._on_format()
+
+    def _on_format(self) -> None:
+        chosen = Format(self.formats.currentData())
+        self.predictions.setEnabled(not chosen.has_images)
+        self._settings.remember_choice(remembered.EXPORT_FORMAT, chosen.value)
+        self.changed.emit()
+
+
+def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComboBox:
+    box = narrow(QComboBox())
+    for value, name in words.items():
+        box.addItem(name, value.value)
+    box.setCurrentIndex(max(0, box.findData(chosen)))
+    return box
+
+
+def _day(edit: QLineEdit) -> date | None:
+    try:
+        return date.fromisoformat(edit.text().strip())
+    except ValueError:
+        return None

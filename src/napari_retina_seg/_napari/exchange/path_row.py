@@ -1,0 +1,68 @@
+"""A path that is typed, or chosen in a dialog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+
+class PathRow(QWidget):
+    """A line for a path, and a button for each way to choose one.
+
+    Parameters
+    ----------
+    title : str
+        Of the dialogs.
+    hint : str
+        What stands in the line while it is empty.
+    files : bool
+        Whether a file may be chosen, too.
+
+    Signals
+    -------
+    changed : ()
+        Another path.
+    """
+
+    changed = Signal()
+
+    def __init__(self, title: str, hint: str, *, files: bool = False) -> None:
+        super().__init__()
+        self._title = title
+        self.edit = QLineEdit()
+        self.edit.setPlaceholderText(hint)
+        self.edit.textChanged.connect(self._on_text)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.edit, 1)
+        if files:
+            row.addWidget(self._button("File…", self._ask_file))
+        row.addWidget(self._button("Folder…", self._ask_folder))
+
+    @property
+    def path(self) -> Path | None:
+        """What is chosen."""
+        typed = self.edit.text().strip()
+        return Path(typed).expanduser() if typed else None
+
+    def _button(self, words: str, ask: object) -> QPushButton:
+        button = QPushButton(words)
+        button.setToolTip(f"{self._title}.")
+        button.clicked.connect(ask)
+        return button
+
+    def _on_text(self) -> None:
+        self.edit.setToolTip(self.edit.text())
+        self.changed.emit()
+
+    def _ask_folder(self) -> None:
+        self._take(QFileDialog.getExistingDirectory(self, self._title, self.edit.text()))
+
+    def _ask_file(self) -> None:
+        self._take(QFileDialog.getOpenFileName(self, self._title, self.edit.text())[0])
+
+    def _take(self, chosen: str) -> None:
+        if chosen:
+            self.edit.setText(chosen)

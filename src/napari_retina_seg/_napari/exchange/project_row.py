@@ -1,0 +1,94 @@
+"""Which project masks leave or enter, and who does it."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.exchange.transfer import Where
+from napari_retina_seg._napari.parts import add_row, text
+from napari_retina_seg._napari.settings import Settings
+
+
+class ProjectRow(QWidget):
+    """The project that was open last in the Review dock, unless another one is chosen.
+
+    Signals
+    -------
+    changed : ()
+        Another project, or another name.
+    """
+
+    changed = Signal()
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._folder = Path()
+        self._is_chosen = False  # here, so that it does not follow the Review dock
+        self.name = text()
+        self.choose_button = QPushButton("Choose…")
+        self.choose_button.setToolTip("Choose the folder of another project.")
+        self.author = QLineEdit()
+        self.author.setToolTip("Who you are; a second reader is not handed the first reading.")
+        row = QHBoxLayout()
+        row.addWidget(self.name, 1)
+        row.addWidget(self.choose_button)
+        form = QFormLayout(self)
+        add_row(form, "Project", row)
+        add_row(form, "You are", self.author)
+        self.choose_button.clicked.connect(self._ask)
+        self.author.textEdited.connect(self._on_author)
+        self.follow()
+
+    @property
+    def where(self) -> Where | None:
+        """What is chosen; None before all of it is."""
+        author = self.author.text().strip()
+        return Where(self._folder, author) if self._folder.name and author else None
+
+    @property
+    def why_not(self) -> str:
+        """What is missing."""
+        return "" if self.where else ("Say who you are." if self._folder.name else _NONE)
+
+    def choose(self, folder: Path) -> None:
+        """Choose a project."""
+        self._folder, self._is_chosen = folder, True
+        self._show()
+
+    def follow(self) -> None:
+        """Turn to the project that was open last."""
+        if not self._is_chosen:
+            last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
+            self._folder = Path(last)
+            self.author.setText(self._settings.choice(remembered.AUTHOR, "") or _login())
+            self._show()
+
+    def _show(self) -> None:
+        self.name.setText(self._folder.name or "none yet")
+        self.name.setToolTip(str(self._folder) if self._folder.name else "")
+        self.changed.emit()
+
+    def _on_author(self) -> None:
+        self._is_chosen = True
+        self.changed.emit()
+
+    def _ask(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a project", str(self._folder))
+        if folder:
+            self.choose(Path(folder))
+
+
+_NONE = "Choose a project, or open one in the Review dock."
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # an account without a name
+        return ""

@@ -1,0 +1,107 @@
+"""The work of the dock: exporting and importing, and how that ended in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_retina_seg._napari.job import End, Outcome, Steps, caught
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.project.exporting import Exported, export
+from napari_retina_seg.project.formats import Format, Identities
+from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.selection import Selection
+from napari_retina_seg.project.view import ProjectView
+
+_MOST = 5  # sentences that are shown
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which project, and who works on it."""
+
+    folder: Path
+    author: str
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What is to be exported."""
+
+    where: Where
+    out: Path
+    format: Format
+    selection: Selection
+    identities: Identities
+
+
+@dataclass(frozen=True)
+class Entering:
+    """What is to be imported."""
+
+    where: Where
+    source: Path
+    author: str | None
+    second_read: bool
+    remap: Mapping[int, int]
+
+
+def leave(task: Leaving, token: CancelToken) -> Steps:
+    """Export; every way in which that can fail is an outcome."""
+    return (yield from caught(_leave(task, token), "The masks could not be exported"))
+
+
+def enter(task: Entering, token: CancelToken) -> Steps:
+    """Import; every way in which that can fail is an outcome."""
+    return (yield from caught(_enter(task, token), "The masks could not be imported"))
+
+
+def _leave(task: Leaving, token: CancelToken) -> Steps:
+    with ProjectView(task.where.folder, author=task.where.author) as project:
+        done: Exported = yield from export(
+            project,
+            task.out,
+            task.format,
+            selection=task.selection,
+            identities=task.identities,
+            token=token,
+        )
+    parts = [f"{_masks(done.masks)} exported to '{done.folder}'."]
+    if done.predictions:
+        parts.append(f"{done.predictions} predictions lie in 'predictions' there.")
+    if done.pseudonyms:
+        parts.append(f"{done.pseudonyms} images have pseudonyms there.")
+    return _end(parts, "not exported", done.problems)
+
+
+def _enter(task: Entering, token: CancelToken) -> Steps:
+    with Project(task.where.folder, author=task.where.author) as project:
+        job: Generator[Progress, None, Imported] = import_masks(
+            project,
+            task.source,
+            author=task.author,
+            second_read=task.second_read,
+            remap=task.remap,
+            token=token,
+        )
+        done = yield from job
+    parts = [f"{_masks(len(done.versions))} imported, {done.known} there already."]
+    parts += _some("", done.noticed)
+    return _end(parts, "not imported", done.problems)
+
+
+def _masks(number: int) -> str:
+    return f"{number} mask{'s' * (number != 1)}"
+
+
+def _end(parts: Sequence[str], failed: str, problems: Sequence[str]) -> Outcome:
+    """Say what was done; if something was not, that comes as a failure with the first reasons."""
+    told = _some(f"{_masks(len(problems))} {failed}:", problems) if problems else []
+    return Outcome(End.FAILED if problems else End.ENDED, "\n".join([*parts, *told]))
+
+
+def _some(heading: str, sentences: Sequence[str]) -> list[str]:
+    more = [f"… and {len(sentences) - _MOST} more."] if len(sentences) > _MOST else []
+    return [*filter(None, [heading]), *sentences[:_MOST], *more]
