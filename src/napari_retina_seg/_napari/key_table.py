@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 from napari.settings import get_settings
@@ -51,7 +52,8 @@ def offer_key_table(main: QWidget) -> None:
     if main.findChild(QShortcut, _NAME) is None:
         shortcut = QShortcut(QKeySequence(KEY), main)
         shortcut.setObjectName(_NAME)
-        shortcut.activated.connect(lambda: show_key_table(main))
+        window = weakref.ref(main)  # the shortcut is the window's: a cycle would keep both
+        shortcut.activated.connect(lambda: show_key_table(window()))
 
 
 def show_key_table(main: QWidget) -> QDialog:

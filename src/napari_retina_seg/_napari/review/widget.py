@@ -51,7 +51,7 @@ class ReviewWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = settings = Settings()
-        self._watched: QObject | None = None  # the window, whose closing must not lose anything
+        self._is_watching = False  # over the window, whose closing must not lose anything
         self.reviewer = Reviewer(napari_viewer, self)
         self.bar = ProjectBar(settings)
         self.button = large(QPushButton("Next"))
@@ -328,23 +328,21 @@ class ReviewWidget(Dock):
 
     def event(self, event: QEvent) -> bool:
         """Watch over the window as soon as the dock is in it; keep work aside when hidden."""
-        if event.type() == QEvent.Type.Show and self._watched is None:
-            self._watched = self.window()
-            self._watched.installEventFilter(self)
+        if event.type() == QEvent.Type.Show and not self._is_watching:
+            self._is_watching = True
+            self.window().installEventFilter(self)
         if event.type() == QEvent.Type.Hide:
             self.reviewer.keep_aside()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
         """Lose nothing when the window is closed, whether or not it then stays open."""
-        if event.type() == QEvent.Type.Close and watched is self._watched:
+        if event.type() == QEvent.Type.Close and watched is self.window():
             self.reviewer.park()
         return super().eventFilter(watched, event)
 
     def close_down(self) -> None:
         """Keep aside what is not saved, and let go of everything: the dock is going away."""
-        if self._watched is not None:
-            self._watched.removeEventFilter(self)
         self.chores.close_down()
         self.queue.model.thumbnails.finish()
         self.reviewer.close_down()

@@ -1,0 +1,217 @@
+"""Opening and creating projects, adding images, and the queue."""
+
+import shutil
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.tables import ImageRow
+
+
+def drop(dock, paths):
+    """Drag files over a dock and let them go."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    none = Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(50, 50), copy, data, left, none)
+    dock.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    event = QDropEvent(QPointF(50, 50), copy, data, left, none)
+    dock.dropEvent(event)
+    assert event.isAccepted()
+
+
+def names(person):
+    model = person.dock.queue.model
+    return [model.image(model.index(row, 0)).name for row in range(model.rowCount())]
+
+
+def test_a_project_is_created_in_a_dialog_and_opened_again_the_next_time(sit, tmp_path):
+    person = sit()
+    assert not person.dock.button.isEnabled()
+    assert person.dock.button.toolTip() == "Open or create a project first."
+
+    def fill(dialog):
+        ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
+        assert not ok.isEnabled()
+        dialog.folder_edit.setText(str(tmp_path / "study"))
+        dialog.author_edit.setText(" Ann   Example ")
+        dialog.schemes.setCurrentIndex(dialog.schemes.findData("fundus-vessels"))
+        ok.click()
+
+    person.answer(button=fill)
+    person.dock.bar.ask_for_new()
+    person.wait()
+    project = person.reviewer.project
+    assert (project.author, project.scheme.name) == ("Ann Example", "fundus-vessels")
+    assert "study · Ann Example" in person.dock.bar.title.text()
+    person.dock.close_down()
+    again = sit()
+    assert again.reviewer.project.folder == tmp_path / "study"
+    assert again.reviewer.project.author == "Ann Example"
+
+
+def test_the_name_is_asked_for_once(person, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    person.answer("Bob")
+    person.dock.bar.ask_for_folder()
+    person.wait()
+    assert person.reviewer.project.author == "Bob"
+    shutil.copytree(folder, tmp_path / "other")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "other"))
+    person.dock.bar.ask_for_folder()  # nobody answers
+    person.wait()
+    assert person.reviewer.project.folder == tmp_path / "other"
+    assert person.dock.bar.recent == [tmp_path / "other", folder]
+
+
+def test_a_folder_without_a_project_is_told_and_the_open_one_stays(ann, folder, tmp_path):
+    ann.open(tmp_path / "scans", "Ann")
+    assert ann.dock.status.end is End.FAILED
+    assert "There is no project in" in ann.said
+    assert ann.reviewer.project.folder == folder
+
+
+def test_dropped_folders_are_added_and_what_is_there_already_is_told(ann, tmp_path, scans):
+    more = tmp_path / "more"
+    (more / "inner").mkdir(parents=True)
+    shutil.copy(tmp_path / "scans" / "scan0.png", more / "copy.png")
+    np.save(more / "inner" / "new.npy", scans[0][0][::-1])
+    (more / "broken.png").write_bytes(b"no image")
+    drop(ann.dock, [more])
+    ann.wait()
+    assert names(ann) == ["scan0", "scan1", "scan2", "scan3", "new"]
+    assert "1 added." in ann.said
+    assert "1 there already: 'copy.png' is 'scan0'." in ann.said
+    assert "1 failed" in ann.said
+    assert "'broken.png'" in ann.said.replace(str(more) + "/", "")
+    assert "0 of 5 done." in ann.dock.count.text()
+
+
+def test_files_are_copied_in_if_wanted(ann, tmp_path, scans, monkeypatch):
+    np.save(tmp_path / "new.npy", scans[0][0][::-1])
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileNames", lambda *_: ([str(tmp_path / "new.npy")], "")
+    )
+    ann.dock.bar.copies.trigger()
+    ann.dock.bar.ask_for_files()
+    ann.wait()
+    (tmp_path / "new.npy").unlink()
+    ann.open_row(4)
+    assert ann.name == "new"
+    assert ann.mask.data.shape == scans[0][0].shape
+
+
+def test_nothing_is_added_without_a_project(person, tmp_path):
+    drop(person.dock, [tmp_path])
+    assert "Open or create a project first" in person.said
+
+
+def test_the_queue_is_filtered_searched_and_ordered(ann, folder):
+    with Project(folder, author="Bob") as bob:
+        bob.accept(2)
+    queue = ann.dock.queue
+    ann.dock._on_project()  # as if it were opened now
+    queue.states.setCurrentText("Unreviewed")
+    queue.states.activated.emit(0)
+    assert names(ann) == ["scan0", "scan2", "scan3"]
+    queue.orders.setCurrentText("Worst first")
+    queue.orders.activated.emit(0)
+    assert names(ann) == ["scan2", "scan0", "scan3"]
+    ann.bot.keyClicks(queue.search, "SCAN2")
+    ann.bot.waitUntil(lambda: names(ann) == ["scan2"])
+    queue.search.clear()
+    queue.states.setCurrentText("All images")
+    queue.authors.setCurrentText("Bob")
+    queue.authors.activated.emit(0)
+    assert names(ann) == ["scan1"]
+    cells = [queue.model.data(queue.model.index(0, column)) for column in range(4)]
+    assert cells[:2] + cells[3:] == ["scan1", "accepted", "Bob"]
+    assert 0 < float(cells[2]) < 1
+
+
+def test_rows_have_pictures_of_their_images(ann, scans):
+    model = ann.dock.queue.model
+
+    def bright(row):
+        picture = model.data(model.index(row, 0), Qt.ItemDataRole.DecorationRole)
+        return picture is not None and not picture.isNull()
+
+    ann.bot.waitUntil(lambda: all(bright(row) for row in range(4)))
+    image = model.data(model.index(0, 0), Qt.ItemDataRole.DecorationRole).toImage()
+    levels = [image.pixelColor(18, row).value() for row in range(image.height())]
+    assert max(levels) - min(levels) > 100
+
+
+def test_next_goes_through_the_queue_as_it_is_ordered_and_filtered(ann):
+    queue = ann.dock.queue
+    queue.orders.setCurrentText("Worst first")
+    queue.orders.activated.emit(0)
+    seen = []
+    for _ in range(5):
+        ann.click(ann.dock.button)
+        seen.append(ann.name)
+    assert seen == ["scan2", "scan1", "scan0", "scan3", "scan3"]
+    assert "no further image" in ann.said
+    ann.click(ann.dock.previous_button)
+    assert ann.name == "scan0"
+    assert queue.table.selectionModel().selectedRows()[0].row() == 2
+
+
+@pytest.fixture
+def crowded(folder):
+    """Have 10,000 more images in the project, whose files are not there."""
+    with Project(folder, author="Ann") as project:
+        with project._store.database.writing() as session:
+            first = session.get(ImageRow, 1)
+            common = {
+                column.name: getattr(first, column.name)
+                for column in ImageRow.__table__.columns
+                if column.name not in ("id", "sha256", "name", "path")
+            }
+            rows = [
+                {**common, "sha256": f"{n:064}", "name": f"n{n}", "path": "gone"}
+                for n in range(10_000)
+            ]
+            session.execute(ImageRow.__table__.insert(), rows)
+    return folder
+
+
+def test_of_many_images_only_those_in_sight_are_fetched(ann, crowded):
+    ann.dock._on_project()
+    model, table = ann.dock.queue.model, ann.dock.queue.table
+    assert model.rowCount() == 100
+    table.scrollToBottom()
+    ann.bot.waitUntil(lambda: model.rowCount() == 200)
+    ann.click(ann.dock.button)
+    assert ann.name == "scan0"
+    assert model.rowCount() <= 200
+
+
+def test_images_that_can_t_be_opened_are_passed_over_and_told(ann, crowded, tmp_path):
+    (tmp_path / "scans" / "scan0.png").unlink()
+    ann.click(ann.dock.button)
+    assert ann.name == "scan1"
+    assert "Passed over: The image 'scan0' is no longer at" in ann.said
+    for _ in range(2):
+        ann.click(ann.dock.button)
+    assert ann.name == "scan3"
+    ann.click(ann.dock.button)  # thousands follow that are not there
+    assert ann.name == "scan3"
+    assert ann.dock.status.end is End.FAILED
+    assert "'n0' is no longer at" in ann.said
+
+
+def test_a_second_window_sees_what_was_saved(ann, folder):
+    with Project(folder, author="Bob") as bob:
+        bob.save_version(1, bob.drawing(1, 1), Action.CORRECT, parent=1)
+    ann.open_row(0)
+    assert "Bob" in ann.dock.history.table.item(0, 1).text()
+    assert not ann.mask.editable
