@@ -61,20 +61,15 @@ class Desk(QObject):
     def lay(self, opened: Opened, scheme: LabelScheme) -> None:
         """Put an image in the place of the one that was there."""
         again = self.image is not None and self.image.id == opened.image.id
-        self.clear()
-        self.opened = opened
-        # Kept as they are: what the viewer hands out stands for them only.
-        self._image = Layer.create(*image_layers(opened.pixels)[0])
-        self.viewer.add_layer(self._image)
-        self.mask = self._make_mask(opened, scheme)
-        self.viewer.add_layer(self.mask)
-        show = opened.drawing.questionable
-        if show is not None and show.any():
-            marks = show_questionable(self.viewer, self.mask, show)
-            marks.editable = self.is_paintable
-        if opened.other is not None:
-            name = "the second reader's"
-            show_difference(self.viewer, self.mask, opened.other.labels, name)
+        with self.viewer.layers.batched_update():  # napari collects garbage once, not every time
+            self._take_away()
+            self.opened = opened
+            # Kept as they are: what the viewer hands out stands for them only.
+            self._image = Layer.create(*image_layers(opened.pixels)[0])
+            self.viewer.add_layer(self._image)
+            self.mask = self._make_mask(opened, scheme)
+            self.viewer.add_layer(self.mask)
+        self._lay_beside(opened)
         self.viewer.layers.selection.active = self.mask
         if not again:
             self.viewer.reset_view()
@@ -147,6 +142,10 @@ class Desk(QObject):
 
     def clear(self) -> None:
         """Take the layers away; those that other docks made of the image are hidden."""
+        with self.viewer.layers.batched_update():
+            self._take_away()
+
+    def _take_away(self) -> None:
         self._is_clearing = True
         name = None if self.image is None else self.image.name
         own = [each for each in (self._image, self.mask, *self._beside) if each is not None]
@@ -197,6 +196,16 @@ class Desk(QObject):
                 setattr(layer, name, value)
         layer.editable = self.is_paintable
         return layer
+
+    def _lay_beside(self, opened: Opened) -> None:
+        """Show what is questionable, and to the adjudicator where the two readers differ."""
+        questionable = opened.drawing.questionable
+        if questionable is not None and questionable.any():
+            marks = show_questionable(self.viewer, self.mask, questionable)
+            marks.editable = self.is_paintable
+        if opened.other is not None:
+            name = "the second reader's"
+            show_difference(self.viewer, self.mask, opened.other.labels, name)
 
     def _begin(self) -> None:
         """Remember how the image was when it was opened."""

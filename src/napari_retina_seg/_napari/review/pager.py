@@ -222,7 +222,7 @@ class Pager(QObject):
             self.said.emit(None, skipped)
 
     def _lay(self, opened: Opened) -> None:
-        self._put_away()
+        self._stop_watch()
         seconds = self._unsaved_seconds.pop(opened.image.id, 0.0)
         if opened.recovered is not None:
             seconds = opened.recovered.seconds
@@ -256,10 +256,13 @@ class Pager(QObject):
             self.said.emit(End.ENDED, words)
 
     def _put_away(self) -> None:
+        self._stop_watch()
+        self.desk.clear()
+
+    def _stop_watch(self) -> None:
         self.watch.stop()
         if self.desk.image is not None and self.watch.seconds:
             self._unsaved_seconds[self.desk.image.id] = self.watch.seconds
-        self.desk.clear()
 
     def _on_lapse(self) -> None:
         self.keep_aside()
