@@ -5,6 +5,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_retina_seg.core.lines import draw, reconcile
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.core.surfaces import to_labels
 
 ROWS = 40
 
@@ -52,3 +53,11 @@ def test_layers_out_of_order_keep_their_thickness() -> None:
         thickness, [(labels[:, 5] == k).sum() for k in range(1, len(lines))]
     )
     np.testing.assert_array_equal(np.delete(lines, 5, 1), np.delete(phantom.heights, 5, 1))
+
+
+@given(ordered_heights())
+def test_what_is_drawn_is_what_all_masks_are_drawn_by(heights: np.ndarray) -> None:
+    seen = ~np.isnan(heights).any(axis=0)
+    labels = draw(heights, ROWS)
+    np.testing.assert_array_equal(labels[:, seen], to_labels(heights[:, seen], ROWS))
+    assert not labels[:, ~seen].any()

@@ -29,9 +29,18 @@ def draw(heights: Heights, rows: int) -> npt.NDArray[np.uint8]:
     array
         ``(rows, columns)`` uint8; layer ``k`` lies between boundaries ``k`` and ``k + 1``.
     """
-    seen = ~np.isnan(heights).any(axis=0)
+    seen = np.flatnonzero(~np.isnan(heights).any(axis=0))
     labels = np.zeros((rows, heights.shape[1]), np.uint8)
-    labels[:, seen] = to_labels(heights[:, seen], rows)
+    if not seen.size:
+        return labels
+    inside = np.clip(heights[:, seen], 0, rows)
+    # Only the rows of the retina are drawn; from an even one halves are rounded as from 0.
+    top, bottom = int(inside.min()) // 2 * 2, int(np.ceil(inside.max()))
+    drawn = to_labels(inside - np.float32(top), bottom - top)
+    if seen.size == heights.shape[1]:
+        labels[top:bottom] = drawn
+    else:
+        labels[top:bottom, seen] = drawn
     return labels
 
 

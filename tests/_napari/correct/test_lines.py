@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_retina_seg._napari.correct.edits import lock, plain
+from napari_retina_seg._napari.correct.edits import change, lock, plain
 from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.correct.lines import LinesTool
@@ -22,11 +22,6 @@ from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 LEFT, FREE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 UM = {"scale": (3.87, 11.7), "units": ("um", "um"), "translate": (50, -70)}
 INL_OPL, ONL_EZ = 3, 5
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
 
 
 @pytest.fixture
@@ -95,6 +90,14 @@ def drag(work, *places):
     QTest.qWait(60)
 
 
+def show(viewer, qtbot):
+    """Show the window: napari's camera hears no mouse without."""
+    viewer.window.show()
+    qtbot.wait(300)
+    viewer.reset_view()
+    qtbot.wait(50)
+
+
 def click(work, column, height):
     point = spot(work, column, height)
     QTest.mouseMove(canvas_of(work), point)
@@ -129,7 +132,8 @@ def test_undo_and_redo_move_the_lines_back_and_forth(scan, tool, qtbot):
     qtbot.waitUntil(lambda: np.array_equal(lines(scan.mask), moved))
 
 
-def test_the_line_under_the_mouse_is_marked_and_named(scan, tool):
+def test_the_line_under_the_mouse_is_marked_and_named(scan, tool, viewer, qtbot):
+    show(viewer, qtbot)
     tool.take(Mode.PULL)
     QTest.mouseMove(canvas_of(scan), spot(scan, 60, scan.heights[ONL_EZ, 60]))
     QTest.qWait(50)
@@ -140,7 +144,8 @@ def test_the_line_under_the_mouse_is_marked_and_named(scan, tool):
     assert tool._view.named == ""
 
 
-def test_beside_the_lines_and_with_space_a_drag_moves_the_image(scan, tool, viewer):
+def test_beside_the_lines_and_with_space_a_drag_moves_the_image(scan, tool, viewer, qtbot):
+    show(viewer, qtbot)
     tool.take(Mode.PULL)
     before = viewer.scene.camera.center
     drag(scan, (100, 20), (100, 40), (100, 60))
@@ -173,7 +178,7 @@ def test_a_stretch_between_two_clicks_runs_along_the_edge(scan, tool, qtbot):
     truth = scan.heights[ONL_EZ]
     wrong = scan.heights.copy()
     wrong[ONL_EZ, 80:160] -= 9
-    tool._lines.put((), wrong)
+    tool._lines.edit((), lambda _: wrong)
     tool.refresh()
     tool.buttons[Mode.SNAP].click()
     tool.step(ONL_EZ - tool.hand.line)
@@ -193,7 +198,7 @@ def test_a_stretch_between_two_clicks_runs_along_the_edge(scan, tool, qtbot):
 def test_a_stretch_becomes_smoother(scan, tool):
     rough = scan.heights.copy()
     rough[0] -= np.random.default_rng(0).uniform(0, 6, 384).astype(np.float32)
-    tool._lines.put((), rough)
+    tool._lines.edit((), lambda _: rough)
     tool.refresh()
     tool.buttons[Mode.SMOOTH].click()
     drag(scan, (100, rough[0, 100]), (150, rough[0, 150]), (200, rough[0, 200]))
@@ -246,6 +251,7 @@ def test_the_mask_of_one_slice_of_a_volume_keeps_its_lines(viewer, tool, qtbot):
     tool.take_up(mask)
     np.testing.assert_array_equal(tool._lines.at((1,)), phantom.heights[1])
     assert np.isnan(tool._lines.at((2,))).all()
+    np.testing.assert_array_equal(lines(mask), phantom.heights[1])
     assert tool.between.words == "Corrected: 0 of 3 scans."
 
 
@@ -262,6 +268,29 @@ def test_an_empty_slice_is_drawn_line_by_line(viewer, tool, qtbot):
     for line in range(7):
         assert mask.data[24 + 8 * line, 50] == line + 1
     assert not mask.data[:, 90:].any()
+
+
+def test_looking_at_a_mask_changes_nothing_of_it(viewer, tool, qtbot):
+    phantom = phantom_bscan(rows=96, columns=128)
+    mask = viewer.add_labels(phantom.labels, **mask_options(MaskInfo("scan", OCT_LAYERS)))
+    tool.take_up(mask)
+    np.testing.assert_array_equal(draw(tool._lines.at(()), 96), phantom.labels)
+    assert lines(mask) is None
+
+
+def test_lines_that_somebody_else_gives_the_mask_are_taken_over(scan, tool):
+    lower = scan.heights + np.float32(4.25)
+    scan.mask.metadata[KEY] = replace(scan.mask.metadata[KEY], boundaries=lower)
+    change(scan.mask, draw(lower, 256))
+    np.testing.assert_array_equal(tool._lines.at(()), lower)
+
+
+def test_of_a_hidden_mask_lines_can_be_moved(scan, tool):
+    scan.mask.visible = False
+    tool.take(Mode.PULL)
+    drag(scan, (100, scan.heights[3, 100]), (100, scan.heights[3, 100] + 9))
+    np.testing.assert_array_equal(scan.mask.data, draw(lines(scan.mask), 256))
+    assert (scan.mask.data != scan.labels).any()
 
 
 def test_locked_classes_stay(scan, tool):

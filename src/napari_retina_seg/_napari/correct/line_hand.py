@@ -143,9 +143,11 @@ class LineHand(QObject):
         wanted, self._wanted, self._gesture = self._wanted, None, None
         if wanted is None:
             return
-        before = self._lines.at(self._where)
+        rows = self._lines.rows
         try:
-            done = self._lines.put(self._where, move(before, self.line, wanted, self._lines.rows))
+            done = self._lines.edit(
+                self._where, lambda heights: move(heights, self.line, wanted, rows)
+            )
         except RetinaSegError as error:
             self.said.emit(str(error))
         else:

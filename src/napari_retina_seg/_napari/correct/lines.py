@@ -28,6 +28,7 @@ from napari_retina_seg._napari.correct.line_view import LineView, find_canvas, l
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import Outcome
+from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
@@ -120,12 +121,11 @@ class LinesTool(QWidget):
         if mask_layer == self._mask:
             self.refresh()
             return
-        self.put_down()
         self._mask = mask_layer
         has_lines = mask_layer is not None and self._scheme is not None and self._scheme.surfaces
         self._lines = MaskLines(mask_layer) if has_lines else None
         self._offer_lines()
-        self.refresh()
+        self.put_down()
 
     def close_down(self) -> None:
         """Leave the canvas and the viewer as they were: the dock is going away."""
@@ -139,7 +139,7 @@ class LinesTool(QWidget):
 
     def why_not(self) -> str:
         """Say why no line can be moved now, or nothing."""
-        if self._mask is None:
+        if self._mask is None or self._mask not in self._viewer.layers:
             return "Select a mask to see its lines."
         if self._lines is None:
             name = "" if self._scheme is None else f" of '{self._scheme.name}'"
@@ -171,7 +171,7 @@ class LinesTool(QWidget):
 
     @property
     def _scheme(self) -> LabelScheme | None:
-        info = self._mask.metadata.get("retina_seg")
+        info = self._mask.metadata.get(KEY)
         return getattr(info, "scheme", None)
 
     def _lay_out(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,8 @@ class MaskLines:
 
     def __init__(self, mask: Labels) -> None:
         self.mask = mask
+        self._kept: Heights | None = None  # as the mask has them
+        self._now = self._read()
         self._earlier: dict[Where, deque[Heights]] = defaultdict(lambda: deque(maxlen=_KEPT))
 
     @property
@@ -41,28 +44,29 @@ class MaskLines:
             float32 ``(…, boundaries, columns)`` in px, the leading axes those of the mask; NaN
             where none are known.
         """
-        info, shape = self.mask.metadata[KEY], self.mask.data.shape
-        lines = np.full((*shape[:-2], len(info.scheme.surfaces), shape[-1]), np.nan, np.float32)
-        kept = info.boundaries
-        if kept is not None and kept.size == lines.size:
-            lines[...] = kept.reshape(lines.shape)
-        elif kept is not None and info.index is not None and kept.shape == lines.shape[-2:]:
-            lines[..., info.index, :, :] = kept
-        return lines
+        self._look()
+        return self._now.copy()
 
     def at(self, where: Where) -> Heights:
         """Return the lines of a plane, ``(boundaries, columns)``, as its mask shows them."""
-        lines, labels = self.known(), np.asarray(self.mask.data[where])
-        before = lines[where]
-        after = reconcile(self._recall(where, before, labels), labels)
-        if not np.array_equal(before, after, equal_nan=True):
-            self._keep(lines, {where: after})
-        return after
+        self._look()
+        before, labels = self._now[where], np.asarray(self.mask.data[where])
+        if not _draws(before, labels).all():
+            self._set({where: reconcile(self._recall(where, before, labels), labels)})
+            if self._kept is not None:  # else nobody has asked to keep what only was looked at
+                self._keep()
+        return self._now[where].copy()
 
-    def put(self, where: Where, heights: Heights) -> Change:
+    def edit(self, where: Where, way: Callable[[Heights], Heights]) -> Change:
         """Move the lines of a plane, and the mask with them, as one step to undo.
 
-        Columns in which no line moves are left as they are painted.
+        Parameters
+        ----------
+        where : tuple of int
+            The plane.
+        way : callable
+            From the lines as they are to what they are to become. Columns in which no line
+            moves are left as they are painted.
 
         Raises
         ------
@@ -70,13 +74,15 @@ class MaskLines:
             If the mask may not be changed.
         """
         before = self.at(where)
+        heights = way(before)
         columns = np.flatnonzero(~_same(before, heights).all(axis=0))
         if not columns.size:
             return Change(0, 0)
         labels = np.array(self.mask.data[where])
         labels[:, columns] = draw(heights[:, columns], self.rows)
         done = change(self.mask, labels, where)
-        self._keep(self.known(), {where: heights})
+        self._set({where: heights})
+        self._keep()
         return done
 
     def put_scans(self, leading: Where, scans: dict[int, tuple[Heights, np.ndarray]]) -> Change:
@@ -91,17 +97,36 @@ class MaskLines:
         for index, (_, labels) in scans.items():
             volume[index] = labels
         done = change(self.mask, volume, leading)
-        self._keep(self.known(), {(*leading, index): lines for index, (lines, _) in scans.items()})
+        self._set({(*leading, index): lines for index, (lines, _) in scans.items()})
+        self._keep()
         return done
 
-    def _keep(self, lines: Heights, changed: dict[Where, Heights]) -> None:
+    def _look(self) -> None:
+        """Take over lines that somebody else has given the mask."""
+        if self.mask.metadata[KEY].boundaries is not self._kept:
+            self._now = self._read()
+
+    def _read(self) -> Heights:
+        info, shape = self.mask.metadata[KEY], self.mask.data.shape
+        lines = np.full((*shape[:-2], len(info.scheme.surfaces), shape[-1]), np.nan, np.float32)
+        self._kept = kept = info.boundaries
+        if kept is not None and kept.size == lines.size:
+            lines[...] = kept.reshape(lines.shape)
+        elif kept is not None and info.index is not None and kept.shape == lines.shape[-2:]:
+            lines[..., info.index, :, :] = kept
+        return lines
+
+    def _set(self, changed: dict[Where, Heights]) -> None:
         for where, heights in changed.items():
-            self._earlier[where].append(lines[where].copy())
-            lines[where] = heights
+            self._earlier[where].append(self._now[where].copy())
+            self._now[where] = heights
+
+    def _keep(self) -> None:
+        lines = self._now.copy()
         while lines.ndim > 3 and len(lines) == 1:
             lines = lines[0]  # as of the image: axes of the viewer are no axes of the scan
-        info = self.mask.metadata[KEY]
-        self.mask.metadata[KEY] = replace(info, boundaries=lines)
+        self._kept = lines
+        self.mask.metadata[KEY] = replace(self.mask.metadata[KEY], boundaries=lines)
 
     def _recall(self, where: Where, heights: Heights, labels: np.ndarray) -> Heights:
         """Take lines that once drew what the mask shows now: something was undone or redone."""
