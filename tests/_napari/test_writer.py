@@ -5,6 +5,8 @@ from napari.utils.notifications import notification_manager
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.io.exchange.nifti import read_nifti
+from napari_retina_seg.io.exchange.raster import read_png, read_tiff
 
 
 @pytest.fixture
@@ -24,6 +26,32 @@ def test_a_corrected_mask_is_saved_and_taken_up_again(viewer, dock, mask, tmp_pa
     assert np.array_equal(again.data, mask.data)
     assert dock.legend.layer == again
     assert "Outer plexiform layer" in " ".join(again.get_status((15, 15), world=True).values())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"), [("png", read_png), ("tif", read_tiff), ("nii", read_nifti)]
+)
+def test_names_colours_and_sizes_leave_with_it(viewer, mask, tmp_path, suffix, read):
+    mask.scale, mask.units = (3.87, 11.8), ("um", "um")
+    path = tmp_path / f"mask.{suffix}"
+    viewer.layers.save(str(path), selected=True, plugin="napari-retina-seg")
+    record = read(path)
+    assert record.scheme == OCT_LAYERS
+    assert record.spacing.axial.um == pytest.approx(3.87)
+    assert record.spacing.lateral.um == pytest.approx(11.8)
+    assert record.attribution.model == "tiny-oct"
+    assert not record.attribution.is_truth
+    assert np.array_equal(record.labels, mask.data)
+
+
+def test_a_json_about_something_else_is_not_replaced(viewer, mask, tmp_path):
+    (tmp_path / "mask.json").write_text('{"mine": 1}')
+    notification_manager.records.clear()
+    with pytest.warns(UserWarning, match="did not return any written paths"):
+        viewer.layers.save(str(tmp_path / "mask.png"), selected=True, plugin="napari-retina-seg")
+    assert "about something else" in notification_manager.records[0].message
+    assert (tmp_path / "mask.json").read_text() == '{"mine": 1}'
+    notification_manager.records.clear()
 
 
 def test_a_volume_is_saved_as_tiff(viewer, dock, run, masks, volume, tmp_path):

@@ -1,4 +1,4 @@
-"""Save a mask from the window: the same file that the command line writes."""
+"""Save a mask from the window, with the names and colours of its classes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ from napari.utils.notifications import show_error
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError, WriteError
-from napari_retina_seg.io.masks import save_mask
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of
+from napari_retina_seg.io.exchange.nifti import write_nifti
+from napari_retina_seg.io.exchange.raster import write_png, write_tiff
+from napari_retina_seg.io.exchange.record import Attribution, MaskRecord
+
+_WRITERS = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff, ".nii": write_nifti}
+_UM = ("um", "micrometer")
 
 
 def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a mask of ours as palette PNG or TIFF; what can't be is a sentence on the screen.
+    """Write a mask of ours with its classes; what can't be is a sentence on the screen.
+
+    TIFF and NIfTI hold names, colours and pixel sizes themselves; a PNG has the colours, and
+    ``<stem>.json`` beside it says the rest.
 
     Parameters
     ----------
     path : str
-        Ends in ``.png``, ``.tif`` or ``.tiff``.
+        Ends in ``.png``, ``.tif``, ``.tiff`` or ``.nii``.
     data : array
         The Labels layer's values.
     attributes : dict
@@ -40,7 +50,8 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
             )
         values = np.asarray(data)
         leading = tuple(axis for axis in range(values.ndim - 3) if values.shape[axis] == 1)
-        save_mask(Path(path), _in_scheme(values.squeeze(leading), known), known.scheme)
+        labels = _in_scheme(values.squeeze(leading), known)
+        _write(Path(path), _record(Path(path), labels, known, attributes))
     except RetinaSegError as error:
         show_error(str(error))
         return []
@@ -56,3 +67,40 @@ def _in_scheme(values: np.ndarray, known: MaskInfo) -> np.ndarray:
             f" {len(known.scheme) - 1}: paint those pixels with a class of the legend first."
         )
     return values.astype(np.uint8)
+
+
+def _record(
+    path: Path, labels: np.ndarray, known: MaskInfo, attributes: dict[str, Any]
+) -> MaskRecord:
+    made = known.provenance
+    # Who has painted it since nobody has said: it counts as truth when a project's version does.
+    said = Attribution(
+        model=made and made.model,
+        weights_sha256=made and made.weights_sha256,
+        program=made.version if made else "",
+    )
+    return MaskRecord(
+        labels, known.scheme, path.stem, spacing=_spacing(attributes), attribution=said
+    )
+
+
+def _spacing(attributes: dict[str, Any]) -> Spacing:
+    sizes = [
+        float(size) if str(unit) in _UM else None
+        for size, unit in zip(attributes["scale"], attributes["units"], strict=True)
+    ]
+    distance, axial, lateral = ([None] * 3 + sizes)[-3:]
+    return Spacing.from_um(slice=distance, axial=axial, lateral=lateral)
+
+
+def _write(path: Path, record: MaskRecord) -> None:
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise WriteError(f"'{path}' can't hold this mask: save it as .png, .tif or .nii.")
+    beside = sidecar_of(path)
+    if write is write_png and beside.exists() and read_sidecar(path) is None:
+        raise WriteError(
+            f"'{beside}' is there already and is about something else: save the mask under another"
+            " name, or as .tif."
+        )
+    write(path, record)

@@ -1,0 +1,169 @@
+"""The dock `Export and import`, driven with the mouse and the keyboard."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPoint, Qt, QThreadPool
+
+from helpers import write_png
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.exchange.exchange_widget import ExchangeWidget
+from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.formats import Format
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action, State
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def make(folder: Path, scans: Path, author: str, drawn: int) -> Path:
+    """Make a project of three scans, the first of which are corrected."""
+    with Project.create(folder, scheme=OCT_LAYERS, author=author) as project:
+        for number, image in enumerate(finish(project.add_images(sorted(scans.iterdir()))).images):
+            if number < drawn:
+                labels = phantom_bscan(number, 96, 128).labels
+                project.save_version(image.id, Drawing(labels), Action.CORRECT)
+    return folder
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    for number in range(3):
+        pixels = phantom_bscan(number, 96, 128).image.pixels
+        write_png(tmp_path / "scans" / f"scan{number}.png", pixels)
+    return tmp_path / "scans"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, scans: Path, home: Path) -> Path:
+    """Make a project of Ann's, which was open last."""
+    folder = make(tmp_path / "study", scans, "Ann", 2)
+    Settings().remember_choice(remembered.PROJECTS, str(folder))
+    Settings().remember_choice(remembered.AUTHOR, "Ann")
+    return folder
+
+
+@pytest.fixture
+def exchange(viewer: object, qtbot: QtBot, folder: Path) -> Iterator[ExchangeWidget]:
+    """Return the dock, opened as the menu does it."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Export and import")
+    yield widget
+    QThreadPool.globalInstance().waitForDone(60_000)
+    qtbot.wait(20)
+
+
+def write(qtbot: QtBot, edit: object, words: str) -> None:
+    edit.clear()
+    qtbot.keyClicks(edit, words)
+
+
+def press(qtbot: QtBot, dock: ExchangeWidget) -> Outcome:
+    assert dock.button.isEnabled(), dock.button.toolTip()
+    with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
+        qtbot.mouseClick(dock.button, LEFT)
+    return end.args[0]
+
+
+def show_import(qtbot: QtBot, dock: ExchangeWidget) -> None:
+    bar = dock.tabs.tabBar()
+    qtbot.mouseClick(bar, LEFT, pos=bar.tabRect(1).center())
+
+
+def test_masks_leave_the_project_that_was_open_and_enter_another(
+    exchange, qtbot, tmp_path, scans, viewer
+):
+    assert exchange.project.name.text() == "study"
+    assert not exchange.button.isEnabled()
+    assert "Choose a new folder" in exchange.status.text()
+    form = exchange.exporting
+    form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    assert press(qtbot, exchange).end is End.ENDED
+    assert "2 masks exported" in exchange.status.text()
+    assert (tmp_path / "out" / "scan0.tif").is_file()
+    assert press(qtbot, exchange).end is End.FAILED
+    assert "holds something already" in exchange.status.text()
+
+    other = make(tmp_path / "fresh", scans, "Eve", 0)
+    exchange.project.choose(other)
+    show_import(qtbot, exchange)
+    assert exchange.button.text() == "Import"
+    write(qtbot, exchange.importing.source.edit, str(tmp_path / "out"))
+    assert press(qtbot, exchange).end is End.ENDED
+    assert "2 masks imported, 0 there already" in exchange.status.text()
+    with Project(other, author="Eve") as project:
+        assert [project.truth(number).author for number in (1, 2)] == ["Ann", "Ann"]
+    press(qtbot, exchange)
+    assert "0 masks imported, 2 there already" in exchange.status.text()
+
+
+def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
+    form = exchange.exporting
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    write(qtbot, form.since, "tomorrow")
+    assert "'tomorrow' is no day" in exchange.status.text()
+    write(qtbot, form.since, "2999-01-01")
+    assert press(qtbot, exchange).end is End.FAILED
+    assert "no mask to export" in exchange.status.text()
+    form.since.clear()
+    for box in form.states.values():
+        qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+        assert not box.isChecked()
+    assert exchange.button.toolTip() == "Tick at least one state."
+    form.states[State.CORRECTED].setChecked(True)
+    write(qtbot, form.drawn_by, "Bob")
+    assert press(qtbot, exchange).end is End.FAILED
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_folder_holds_no_predictions(exchange):
+    form = exchange.exporting
+    for chosen in Format:
+        form.formats.setCurrentIndex(form.formats.findData(chosen.value))
+        assert form.predictions.isEnabled() is not chosen.has_images
+
+
+def test_format_and_names_are_remembered(exchange, viewer, qtbot):
+    form = exchange.exporting
+    form.formats.setCurrentIndex(3)
+    form.names.setCurrentIndex(2)
+    again = ExchangeWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.exporting.formats.currentIndex() == 3
+    assert again.exporting.names.currentIndex() == 2
+
+
+def test_vessel_masks_of_255_need_their_meaning_and_an_author(exchange, qtbot, tmp_path, scans):
+    drawn = phantom_bscan(2, 96, 128).labels > 0
+    write_png(tmp_path / "masks" / "scan2.png", drawn.astype(np.uint8) * 255)
+    show_import(qtbot, exchange)
+    form = exchange.importing
+    write(qtbot, form.source.edit, str(tmp_path / "masks"))
+    write(qtbot, form.remap, "255-1")
+    assert "'255-1' is no value and class" in exchange.status.text()
+    write(qtbot, form.remap, "255:1")
+    assert press(qtbot, exchange).end is End.FAILED
+    assert "name the author" in exchange.status.text()
+    write(qtbot, form.author, "Eve")
+    assert press(qtbot, exchange).end is End.ENDED
+
+
+def test_the_review_dock_lists_what_was_imported(exchange, qtbot, tmp_path, viewer):
+    _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    assert isinstance(review, ReviewWidget)
+    qtbot.waitUntil(lambda: review.reviewer.project is not None, timeout=60_000)
+    np.save(tmp_path / "scan2.npy", phantom_bscan(2, 96, 128).labels)
+    show_import(qtbot, exchange)
+    write(qtbot, exchange.importing.source.edit, str(tmp_path / "scan2.npy"))
+    write(qtbot, exchange.importing.author, "Eve")
+    with qtbot.waitSignal(review.queue.model.modelReset, timeout=60_000):
+        assert press(qtbot, exchange).end is End.ENDED
