@@ -36,7 +36,7 @@ def test_a_network_learns_from_what_leaves(run, project, tmp_path):
     left = run("project", "export", project, out, "--format", "training", "--author", "Ann")
     assert left.exit_code == 0, left.output
     assert f"3 masks exported to '{out}'." in left.stdout
-    assert "3 images have pseudonyms there" in left.stderr
+    assert "Pseudonyms there: 3" in left.stderr
     checked = run("dataset", "check", out, "--out", tmp_path / "check")
     assert checked.exit_code == 0, checked.output
     assert "Nothing was found that would stop or spoil a training." in checked.stdout
@@ -83,6 +83,13 @@ def test_what_leaves_is_chosen(run, project, tmp_path):
     assert "counts as truth" in export("e", "--state", "ungradable").output
     assert "holds something already" in export("a").output
     assert not any((tmp_path / name).exists() for name in "bcde")
+
+
+def test_adding_tells_what_may_name_a_patient(run, project, tmp_path):
+    write_png(tmp_path / "Doe, Jane.png", phantom_bscan(9, 96, 128).image.pixels)
+    added = run("project", "add", project, tmp_path / "Doe, Jane.png", "--author", "Ann")
+    assert "'Doe, Jane' may tell who the patient is: file name (a person's name)." in added.stderr
+    assert "Noticed in 1 of 1 new files" in added.stderr
 
 
 def test_images_are_reopened_refused_and_given_to_a_second_reader(run, project):

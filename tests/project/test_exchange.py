@@ -242,6 +242,27 @@ def test_a_cancelled_export_leaves_nothing(filled, tmp_path):
     assert not list(tmp_path.glob("*out*"))
 
 
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(filled, tmp_path):
+    resource = pytest.importorskip("resource")  # which not every system has
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match="can't be written"):
+            leave(filled, tmp_path / "out", Format.TRAINING)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_blinded_reader_gets_no_first_readings(filled, bob, scans, tmp_path):
+    filled.assign_second_reader(scans[0].id, "Bob")
+    done = leave(bob, tmp_path / "out")
+    assert done.masks == 2
+    (problem,) = done.problems
+    assert "must not know of each other" in problem
+    assert filled.truth(scans[0].id).mask not in words_in(tmp_path / "out")
+
+
 def test_a_folder_with_something_in_it_stays_as_it_is(filled, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")

@@ -71,8 +71,8 @@ def export_command(
     say_some(done.problems)
     if done.pseudonyms and identities is Identities.HIDE:
         say(
-            f"{done.pseudonyms} images have pseudonyms there, since their names may tell who the"
-            " patient is; '--identities keep' leaves names as they are."
+            f"Pseudonyms there: {done.pseudonyms}, of images whose names may tell who the patient"
+            " is; '--identities keep' leaves names as they are."
         )
     unreviewed = f" and {done.predictions} predictions" if done.predictions else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""

@@ -97,8 +97,8 @@ def add_command(
         say(f"'{image.name}' may tell who the patient is: {', '.join(told)}.")
     if added.noticed:
         say(
-            f"{len(added.noticed)} files may tell who the patient is: an export leaves that out"
-            " unless it is asked for."
+            f"Noticed in {len(added.noticed)} of {len(added.images)} new files; an export leaves it"
+            " out unless it is asked for."
         )
     known = f", {len(added.duplicates)} there already" if added.duplicates else ""
     failed = len(inputs.problems) + len(added.problems)

@@ -70,9 +70,9 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
         )
     parts = [f"{_masks(done.masks)} exported to '{done.folder}'."]
     if done.predictions:
-        parts.append(f"{done.predictions} predictions lie in 'predictions' there.")
+        parts.append(f"Unreviewed predictions, in 'predictions' there: {done.predictions}.")
     if done.pseudonyms:
-        parts.append(f"{done.pseudonyms} images have pseudonyms there.")
+        parts.append(f"Pseudonyms of images there: {done.pseudonyms}.")
     return _end(parts, "not exported", done.problems)
 
 
