@@ -89,6 +89,12 @@ def _say_added(added: Added) -> str:
     if added.duplicates:
         told = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
         parts.append(f"{len(told)} there already: {_few(told, ', ')}.")
+    if added.noticed:
+        told = [f"'{image.name}' ({', '.join(what)})" for image, what in added.noticed]
+        parts.append(
+            f"What may tell who the patient is stays here unless an export is asked for it:"
+            f" {_few(told, ', ')}."
+        )
     if added.problems:
         parts.append(f"{len(added.problems)} failed: {_few(added.problems, ' ')}")
     return " ".join(parts)
