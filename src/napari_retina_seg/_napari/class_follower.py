@@ -34,6 +34,7 @@ class ClassFollower(QObject):
         super().__init__()
         self._viewer = viewer
         self.mask: Labels | None = None
+        self._label = 0  # of the mask
         viewer.layers.selection.events.active.connect(self._on_active)
         self._on_active()
 
@@ -52,11 +53,14 @@ class ClassFollower(QObject):
             self.mask.events.selected_label.disconnect(self._on_label)
         self.mask = layer
         if layer is not None:
+            self._label = layer.selected_label
             layer.events.selected_label.connect(self._on_label)
         self.selected.emit()
 
     def _on_label(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        self.chosen.emit(self.mask)
+        if self.mask.selected_label != self._label:  # napari tells other colours in this way too
+            self._label = self.mask.selected_label
+            self.chosen.emit(self.mask)
 
 
 def drawn_by(mask: Labels | None) -> str:

@@ -12,7 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import class_in
-from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask
+from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask, is_same_image
 from napari_retina_seg._napari.explain_pickers import ClassPicker, LookPicker, MethodPicker
 from napari_retina_seg._napari.image_picker import ImagePicker
 from napari_retina_seg._napari.layer_picker import LayerPicker
@@ -24,13 +24,14 @@ from napari_retina_seg._napari.layers import (
     position,
     retina_image,
 )
+from napari_retina_seg._napari.maps import Evidence
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.target_picker import CLASS, POINT, NothingAskedError, TargetPicker
 from napari_retina_seg.core.errors import ModelError
-from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import LastPass, recommended_method
 
@@ -140,13 +141,43 @@ class Choices(QWidget):
             as_drawn=self.classes.is_there,
         )
 
-    def saving(self, target: Target, path: Path) -> SaveTask:
-        """Return the task of saving all classes; raises as `task` does."""
+    def saving(self, target: Target, path: Path, shown: Evidence | None) -> SaveTask:
+        """Return the task of saving all classes; raises as `task` does.
+
+        What is shown already is not computed again.
+        """
         task = self.task(target)
         everything = replace(task.question, values=())
         values = {**vars(task), "question": everything, "as_drawn": False}
         look = self.looks.look
-        return SaveTask(**values, path=path, colors=look.colors, shared=look.shared)
+        known = self._answer(task, target, shown)
+        return SaveTask(**values, path=path, colors=look.colors, shared=look.shared, known=known)
+
+    def _answer(
+        self, task: ExplainTask, target: Target, shown: Evidence | None
+    ) -> Explanation | None:
+        """Return the maps on the screen, if they answer the same question."""
+        if shown is None or shown.target != target or not is_same_image(shown.image, task.image):
+            return None
+        first, place, asked = shown.first, self.layers.place, task.question
+        same = (
+            place is not None
+            and first.weights_sha256 == task.model.spec.weights_sha256
+            and (first.model, first.place) == (task.model.name, place.words)
+            and (first.method, first.target) == (asked.method, asked.target)
+        )
+        return first if same else None
+
+    def resume(self, evidence: Evidence) -> None:
+        """Choose what a map was made of, as far as it can be had."""
+        first, target = evidence.first, evidence.target
+        self.images.choose(target.layer)
+        self.models.turn_to(first.model)
+        self.targets.resume(target.layer, target.at, first.target)
+        self._on_target()
+        self.classes.turn_to(first.values)
+        self.methods.recommend(first.method)
+        self.layers.turn_to(first.place.partition(" (")[0])
 
     def suggest_class_of(self, mask: Labels) -> None:
         """Choose the class that is selected in a mask, if the model knows it."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from napari_retina_seg._napari.job import End, Outcome, Steps, told
 from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.explanation import Question
+from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.target import Point
@@ -62,11 +65,23 @@ class SaveTask(ExplainTask):
         Name of the colour map.
     shared : bool
         Whether all classes have one scale.
+    known : Explanation or None
+        The answer for some of the classes, or for all.
     """
 
     path: Path = Path()
     colors: str = "turbo"
     shared: bool = False
+    known: Explanation | None = None
+
+
+def is_same_image(one: RetinaImage, other: RetinaImage) -> bool:
+    """Whether two images are the same pixels in the same place, of the same sizes."""
+    if (one.spacing, one.modality) != (other.spacing, other.modality):
+        return False
+    if isinstance(one.pixels, np.ndarray) and isinstance(other.pixels, np.ndarray):
+        return bool(one.pixels.__array_interface__ == other.pixels.__array_interface__)
+    return one.pixels is other.pixels
 
 
 def work(task: ExplainTask, token: CancelToken) -> Steps:
@@ -132,14 +147,15 @@ def _explain(task: ExplainTask, token: CancelToken) -> Steps:
 def _save(task: SaveTask, token: CancelToken) -> Steps:
     from napari_retina_seg.io.explanations import save_maps, save_panels
 
-    found = []
-    for step in explain(
-        task.image, task.model, task.question, index=task.index or 0, last=task.last, token=token
-    ):
+    found = [] if task.known is None else [task.known]
+    known = set() if task.known is None else set(task.known.values)
+    missing = tuple(value for value in range(len(task.model.spec.scheme)) if value not in known)
+    question = replace(task.question, values=missing)
+    for step in _ask(task, question, token) if missing else ():
         if isinstance(step, Explained):
             found.append(step.explanation)
         yield Progress(step.done, step.total, step.message)
-    (explanation,) = found
+    explanation = _joined(found)
     yield Progress(0, 1, f"Writing {task.path.name}")
     token.raise_if_cancelled()
     save_panels(
@@ -152,3 +168,24 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
     )
     maps = save_maps(explanation, task.path.parent, task.path.stem)
     return Outcome(End.ENDED, f"'{task.path.name}' and {len(maps)} maps in {task.path.parent}.")
+
+
+def _ask(
+    task: ExplainTask, question: Question, token: CancelToken
+) -> Generator[Progress, None, tuple[int, ...]]:
+    index = task.index or 0
+    return explain(task.image, task.model, question, index=index, last=task.last, token=token)
+
+
+def _joined(parts: list[Explanation]) -> Explanation:
+    """Put answers about several classes together, in the order of their mask values."""
+    maps = {
+        value: plane for part in parts for value, plane in zip(part.values, part.maps, strict=True)
+    }
+    values = tuple(sorted(maps))
+    return replace(
+        parts[0],
+        maps=np.stack([maps[value] for value in values]),
+        values=values,
+        untargeted=tuple(sorted(value for part in parts for value in part.untargeted)),
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.explain_bar import ColorBar
 from napari_retina_seg._napari.maps import COLORS, Look
 from napari_retina_seg._napari.parts import Box, add_row, narrow
 from napari_retina_seg._napari.settings import Settings
@@ -116,6 +117,11 @@ class ClassPicker(QWidget):
         self._box.setCurrentIndex(self._box.findData(value))
         self._on_chosen()
 
+    def turn_to(self, values: tuple[int, ...]) -> None:
+        """Choose one class by its mask value, or all of them."""
+        row = self._box.findText(ALL) if len(values) > 1 else self._box.findData(values[0])
+        self._box.setCurrentIndex(row)
+
     def suggest(self, value: int) -> None:
         """Choose a class by its mask value, unless a person has chosen something else."""
         if not self._by_hand and not self.is_there:
@@ -171,6 +177,11 @@ class MethodPicker(QWidget):
 class LookPicker(QWidget):
     """How the maps are drawn; remembered.
 
+    Attributes
+    ----------
+    bar : ColorBar
+        Of the map shown.
+
     Signals
     -------
     changed : (Look)
@@ -190,7 +201,12 @@ class LookPicker(QWidget):
         )
         self._scale = narrow(Box())
         self._scale.addItems(_SCALES)
-        form = QFormLayout(self)
+        self.bar = ColorBar()
+        form = QFormLayout()
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.bar)
+        layout.setContentsMargins(0, 0, 0, 0)
         for name, box, key in (
             ("Colours", self._colors, remembered.COLORS),
             ("Scale", self._scale, remembered.SCALE),
@@ -208,6 +224,13 @@ class LookPicker(QWidget):
         """Grey the scale out where there is one class only."""
         self._scale.setEnabled(on)
         self._scale.setToolTip(_COMPARES if on else "One class has one scale: choose all classes.")
+
+    def show_scale(self, top: float, whose: str) -> None:
+        """Show what the strongest colour stands for; without evidence there is none."""
+        if top:
+            self.bar.show_scale(self.look.colormap, top, whose)
+        else:
+            self.bar.hide()
 
     def choose(self, look: Look) -> None:
         """Choose, as a person would."""

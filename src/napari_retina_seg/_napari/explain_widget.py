@@ -9,7 +9,7 @@ import napari
 from napari.layers import Image, Labels
 from napari.utils.events import Event
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSpacerItem, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import ClassFollower, class_in, drawn_by, foreign
 from napari_retina_seg._napari.docks import Dock
@@ -19,7 +19,7 @@ from napari_retina_seg._napari.explainer import Explainer
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.layers import Position
-from napari_retina_seg._napari.maps import Maps
+from napari_retina_seg._napari.maps import Look, Maps
 from napari_retina_seg._napari.parts import WorkRow, text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.save_dialog import ask_where
@@ -29,6 +29,7 @@ from napari_retina_seg.core.errors import ImageError, ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
 
 _SOON = 50  # ms; a slider that is dragged asks once
+_ANSWER = 88  # px; four lines, and the class shown
 _PRESS = "Press Explain to see it."
 
 
@@ -68,6 +69,7 @@ class ExplainWidget(Dock):
         self._connect()
         bind()
         self._on_mask()
+        self._take_up()
 
     # What a person does
 
@@ -120,11 +122,22 @@ class ExplainWidget(Dock):
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
-        answer = self.button, self.work, self.status, self.shown
-        for widget in (*answer, self._buttons, self.choices):
+        for widget in (self.button, self._buttons, self.work):
             layout.addWidget(widget)
+        layout.addLayout(self._answer())
+        layout.addWidget(self.choices)
         layout.addStretch(1)
         self.scroll(inner)
+
+    def _answer(self) -> QHBoxLayout:
+        """Lay out what is said; its place stays, so that nothing below moves with each answer."""
+        answer, words = QHBoxLayout(), QVBoxLayout()
+        answer.addSpacerItem(QSpacerItem(0, _ANSWER))
+        answer.addLayout(words)
+        words.addWidget(self.status)
+        words.addWidget(self.shown)
+        words.addStretch(1)
+        return answer
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.explain)
@@ -136,7 +149,7 @@ class ExplainWidget(Dock):
         self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
         self.targets.clicked.connect(self._on_click)
         self.targets.unheard.connect(self._advise)
-        self.looks.changed.connect(self.maps.restyle)
+        self.looks.changed.connect(self._on_look)
         self.follower.selected.connect(self._on_mask)
         self.follower.chosen.connect(self._on_label)
         self._soon.timeout.connect(self._follow)
@@ -157,6 +170,14 @@ class ExplainWidget(Dock):
         self.choices.disconnect_viewer()
         self.follower.disconnect_viewer()
         self.maps.restore()
+
+    def _take_up(self) -> None:
+        """Follow again with the map that an earlier dock has left."""
+        evidence = self.maps.take_up()
+        if evidence is not None:
+            self.choices.resume(evidence)
+            self._followed, self._asked_at = evidence.target.layer, evidence.target.at
+            self._advise("")
 
     @property
     def _is_following(self) -> bool:
@@ -180,7 +201,10 @@ class ExplainWidget(Dock):
             return
         target = Target(layer, at, whole)
         try:
-            task = self.choices.task(target) if path is None else self.choices.saving(target, path)
+            if path is None:
+                task = self.choices.task(target)
+            else:
+                task = self.choices.saving(target, path, self.maps.shown)
         except NothingAskedError as error:
             self._advise(str(error))
             return
@@ -213,6 +237,10 @@ class ExplainWidget(Dock):
         if not self._explainer.is_running:
             self.status.say(words)
         self.refresh()
+
+    def _on_look(self, look: Look) -> None:
+        self.maps.restyle(look)
+        self._show_class()
 
     def _on_click(self, position: tuple[float, ...]) -> None:
         if self.images.layer is None:
@@ -293,6 +321,10 @@ class ExplainWidget(Dock):
         lines = [f"Class shown: {name}" if name else "", other]
         self.shown.setText("\n".join(filter(None, lines)))
         self.shown.setVisible(any(lines))
+        evidence, row = self.maps.seen or (None, 0)
+        top = (0.0, "") if evidence is None else evidence.top(row, self.looks.look.shared)
+        self.looks.show_scale(*top)
+        self.maps.outline()
 
     def _ask_where(self) -> None:
         name, scheme = f"{self.images.layer.name}_explained.png", self.models.model.spec.scheme

@@ -16,6 +16,7 @@ from napari_retina_seg._napari.job import End, Job, Outcome, Steps
 from napari_retina_seg._napari.maps import Evidence, Maps
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg.core.explanation import Explanation
+from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.engine.explain import Explained
 
@@ -46,6 +47,7 @@ class Explainer(QObject):
         self._maps = maps
         self._job: Job | None = None
         self._target: Target | None = None
+        self._image: RetinaImage | None = None
         self._evidence: Evidence | None = None
         self._growing: Image | None = None  # the layer of a volume under way
         self._drawn = 0.0
@@ -65,7 +67,7 @@ class Explainer(QObject):
 
     def explain(self, task: ExplainTask, target: Target) -> None:
         """Start explaining; `target` says where the maps will lie."""
-        self._target = target
+        self._target, self._image = target, task.image
         self._yields = not (task.image.is_volume and target.whole)
         self._start(work, task)
 
@@ -127,7 +129,7 @@ class Explainer(QObject):
 
     def _take(self, explanation: Explanation) -> None:
         if self._evidence is None:
-            self._evidence = Evidence(explanation, self._target)
+            self._evidence = Evidence(explanation, self._target, self._image)
         self._evidence.put(explanation, self._maps.look.shared)
         if not self._evidence.is_volume:
             return

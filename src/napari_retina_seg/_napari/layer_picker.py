@@ -31,6 +31,7 @@ class LayerPicker(QWidget):
         super().__init__()
         self._model: ModelFolder | None = None
         self._failed = False  # the look-up of this model's layers
+        self._wanted = ""  # as soon as the list has come
         self._known: dict[str, Places] = {}
         self._places: tuple[Place, ...] = ()
         self._warming: tuple[ModelFolder, Place] | None = None
@@ -93,6 +94,14 @@ class LayerPicker(QWidget):
         self._box.setCurrentIndex(self.names.index(name))
         self._on_chosen()
 
+    def turn_to(self, name: str) -> None:
+        """Choose a layer by its place, as soon as it is known and if it is there."""
+        self._wanted = name
+        if name in self.names:
+            self._box.setCurrentIndex(self.names.index(name))
+            self._show_note()
+            self._warm()
+
     def forget(self) -> None:
         """Wait for no list: the dock is going away."""
         self._model, self._places = None, ()
@@ -112,9 +121,11 @@ class LayerPicker(QWidget):
         self._box.addItems([place.words for place in found.places])
         self._box.setCurrentIndex(found.places.index(found.recommended))
         self._show("", found.recommended.name)
+        self.turn_to(self._wanted)
         self._warm()
 
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+        self._wanted = ""
         self._show_note()
         self._warm()
         self.changed.emit()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image
 from napari.utils.colormaps import Colormap, ensure_colormap
 
+from napari_retina_seg._napari.explain_outlines import Outlines
 from napari_retina_seg._napari.layers import KEY, finest
-from napari_retina_seg._napari.results import MaskInfo, Target
+from napari_retina_seg._napari.results import Target
 from napari_retina_seg.core.explanation import Explanation
+from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.target import Point, Region
 
 COLORS = ("turbo", "inferno", "cividis")
@@ -54,13 +56,16 @@ class Evidence:
         The one that came first; it knows the classes, and how they were explained.
     target : Target
         The image layer, and which part of it.
+    image : RetinaImage
+        The pixels that were explained.
     planes : array
         ``(classes, slices, rows, columns)`` float32; one slice, if it is not a whole volume.
     """
 
-    def __init__(self, first: Explanation, target: Target) -> None:
+    def __init__(self, first: Explanation, target: Target, image: RetinaImage) -> None:
         self.first = first
         self.target = target
+        self.image = image
         slices = finest(target.layer).shape[target.layer.ndim - 3] if self.is_volume else 1
         self.planes = np.zeros((len(first.values), slices, *first.labels.shape), np.float32)
         self._filled = np.zeros(slices, bool)
@@ -91,6 +96,12 @@ class Evidence:
         if not silent:
             return ""
         return f"Nothing speaks for {', '.join(silent)} in any slice: try another layer or method."
+
+    def top(self, row: int, shared: bool) -> tuple[float, str]:
+        """Return what the strongest colour of a map stands for, and whose evidence that is."""
+        if shared and self.is_stack:
+            return float(self._tops.max()), "all classes"
+        return float(self._tops[row]), self.first.names[row]
 
     @property
     def what(self) -> str:
@@ -146,10 +157,13 @@ class EvidenceInfo:
         Name of the image layer it was made from.
     evidence : Evidence
         The maps.
+    kept : bool
+        Whether it shall stay as it is.
     """
 
     image: str
     evidence: Evidence
+    kept: bool = False
 
 
 def evidence_of(layer: object) -> Evidence | None:
@@ -164,7 +178,7 @@ class Maps:
     def __init__(self, viewer: ViewerModel, look: Look) -> None:
         self._viewer = viewer
         self.look = look
-        self._outlined: list[Labels] = []
+        self._outlines = Outlines(viewer)
         self.live: Image | None = None
         self.wanted: int | None = None  # the class to turn to as soon as it is shown
 
@@ -183,14 +197,22 @@ class Maps:
         return None
 
     @property
+    def seen(self) -> tuple[Evidence, int] | None:
+        """The uppermost map that is visible, and which of its classes the slider picks."""
+        for layer in reversed(self._viewer.layers):
+            evidence = evidence_of(layer)
+            if evidence is not None and layer.visible:
+                return evidence, self._row(layer, evidence)
+        return None
+
+    @property
     def class_shown(self) -> str:
-        """Name of the class of that layer at which the slider stands, or nothing."""
+        """Name of the class at which the slider of several classes stands, or nothing."""
         if self.stack is None:
             return ""
-        first = evidence_of(self.stack).first
-        axis = self._viewer.dims.ndim - self.stack.ndim
-        at = int(np.clip(np.rint(self._viewer.dims.point[axis]), 0, len(first.values) - 1))
-        label = first.scheme.classes[first.values[at]]
+        evidence = evidence_of(self.stack)
+        first = evidence.first
+        label = first.scheme.classes[first.values[self._row(self.stack, evidence)]]
         same = label.name == label.abbreviation
         return label.name if same else f"{label.abbreviation} · {label.name}"
 
@@ -253,7 +275,7 @@ class Maps:
             with layers.selection.events.active.blocker(), self._same_view():
                 layers.append(layer)
                 layers.selection.active = active
-            self._outline(evidence.target.layer)
+            self.outline()
         except Exception:
             self.remove(layer)  # it may be there, half made
             raise
@@ -276,9 +298,7 @@ class Maps:
 
     def restore(self) -> None:
         """Fill the masks again that were outlined."""
-        for mask in self._outlined:
-            mask.contour = 0 if mask.contour == 1 else mask.contour  # or a person has set it
-        self._outlined = []
+        self._outlines.restore()
 
     def remove(self, layer: Image | None) -> None:
         """Take a layer out, if it is still there."""
@@ -288,7 +308,20 @@ class Maps:
 
     def keep(self) -> None:
         """Let the live layer be; the next map is a new one."""
+        if self.live is not None:
+            self.live.metadata[KEY] = replace(self.live.metadata[KEY], kept=True)
         self.live = None
+
+    def take_up(self) -> Evidence | None:
+        """Let the map live again that an earlier dock has left, if there is one."""
+        for layer in reversed(self._viewer.layers):
+            evidence = evidence_of(layer)
+            if evidence is None or layer.metadata[KEY].kept or evidence.is_volume:
+                continue
+            if layer.visible and self.has(evidence.target.layer):
+                self.live = layer
+                return evidence
+        return None
 
     def restyle(self, look: Look) -> None:
         """Draw all evidence in other colours, or on another scale."""
@@ -301,11 +334,19 @@ class Maps:
                 layer.refresh()
 
     def outline(self) -> None:
-        """Outline the masks of all images that have a map."""
+        """Outline the masks of all images that have a map: filled, they would drown it."""
         for layer in self._viewer.layers:
             evidence = evidence_of(layer)
-            if evidence is not None:
-                self._outline(evidence.target.layer)
+            if evidence is not None and (layer.visible or evidence is self.shown):
+                value = evidence.first.values[self._row(layer, evidence)]
+                self._outlines.show(evidence.target.layer.name, value)
+
+    def _row(self, layer: Image, evidence: Evidence) -> int:
+        """Return the row of the class at which the slider stands."""
+        if not evidence.is_stack:
+            return 0
+        at = self._viewer.dims.point[self._viewer.dims.ndim - layer.ndim]
+        return int(np.clip(np.rint(at), 0, len(evidence.first.values) - 1))
 
     @contextmanager
     def _same_view(self) -> Iterator[None]:
@@ -323,15 +364,6 @@ class Maps:
             return False
         return self.live.data.shape == evidence.data().shape
 
-    def _outline(self, image: Image) -> None:
-        """Outline the masks of an image: evidence lies where they are filled, and would drown."""
-        for mask in self._viewer.layers:
-            known = mask.metadata.get(KEY)
-            ours = isinstance(known, MaskInfo) and known.image == image.name
-            if ours and mask not in self._outlined and not mask.contour:
-                mask.contour = 1
-                self._outlined.append(mask)
-
     def _replace(self, layer: Image, evidence: Evidence) -> None:
         layer.metadata[KEY] = EvidenceInfo(evidence.target.layer.name, evidence)
         layer.data = evidence.data()
@@ -339,4 +371,4 @@ class Maps:
         for name, value in evidence.grid().items():  # of another slice, or of an image moved
             setattr(layer, name, value)
         layer.name = evidence.name
-        self._outline(evidence.target.layer)
+        self.outline()

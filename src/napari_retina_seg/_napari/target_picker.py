@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.explain_mark import Mark
-from napari_retina_seg._napari.layers import KEY, data_point, finest, is_beside
+from napari_retina_seg._napari.layers import KEY, Position, data_point, finest, is_beside
 from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import MaskInfo
@@ -134,6 +134,19 @@ class TargetPicker(QWidget):
         _check_inside(point, layer)
         self._point = layer, point
         self._clicked = position
+        self.turn_to(layer)
+
+    def resume(self, layer: Layer, at: Position, target: Target) -> None:
+        """Choose what was asked about an image before; a region can't be told from its layer."""
+        self._kind.setCurrentText(POINT if isinstance(target, Point) else CLASS)
+        if isinstance(target, Point):
+            place = (*at.leading, at.index, target.row, target.column)[-layer.ndim :]
+            units = zip(layer.units, self._viewer.layers.extent.units[-layer.ndim :], strict=True)
+            self._point = layer, target
+            self._clicked = tuple(
+                (value * own).to(world).magnitude
+                for value, (own, world) in zip(layer.data_to_world(place), units, strict=True)
+            )
         self.turn_to(layer)
 
     def turn_to(self, image: Layer | None) -> None:

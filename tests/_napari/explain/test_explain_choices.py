@@ -54,7 +54,7 @@ def test_the_class_chosen_in_a_mask_is_explained(
     explain.classes.choose("INL")
     ends(explain, explain.button.click)
     assert viewer.layers.selection.active == mask  # whoever corrects goes on correcting
-    assert mask.contour == 1
+    assert mask.contour == 2
     ends(explain, lambda: setattr(mask, "selected_label", 6))
     assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
     viewer.layers.remove(maps()[0])
@@ -201,3 +201,10 @@ def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders
         weights.write_bytes(content)
     explain.models.choose("tiny-oct")
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+
+
+def test_other_colours_of_a_mask_ask_nothing(viewer, explain, dock, run, masks, scan):
+    run(dock)
+    viewer.layers.selection.active = masks()[0]
+    dock.legend.show_class(3, False)
+    assert not explain.is_running

@@ -5,6 +5,7 @@ from napari_retina_seg._napari.explain_pickers import ALL
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg._napari.maps import Look
+from napari_retina_seg._napari.target_picker import POINT
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
@@ -187,7 +188,7 @@ def test_a_mask_that_comes_under_a_map_is_outlined(explain, dock, run, ends, mas
     ends(explain, explain.button.click)
     dock.images.choose(scan)
     run(dock)
-    assert masks()[0].contour == 1
+    assert masks()[0].contour == 2
 
 
 def test_a_map_of_another_image_stays_visible(viewer, explain, ends, scan, bscan, maps):
@@ -209,3 +210,65 @@ def test_the_zoom_stays_when_the_number_of_axes_changes(viewer, explain, ends, s
         ends(explain, lambda name=classes: explain.classes.choose(name))
         assert viewer.scene.camera.center == before
         assert viewer.scene.camera.zoom == 7
+
+
+def test_the_colour_bar_says_what_the_strongest_colour_is(viewer, explain, ends, scan):
+    assert explain.looks.bar.words == ""
+    explain.classes.choose(ALL)
+    ends(explain, explain.button.click)
+    tops = explain_image(retina_image(scan), "tiny-oct").maps.max(axis=(1, 2))
+    viewer.dims.set_point(0, 4)
+    assert explain.looks.bar.words == f"{tops[4]:.3g} logits per pixel · OPL"
+    explain.looks.choose(Look("inferno", shared=True))
+    assert explain.looks.bar.words == f"{tops.max():.3g} logits per pixel · all classes"
+    explain.classes.choose("OPL")
+    ends(explain, explain.button.click)
+    assert explain.looks.bar.words == f"{tops[4]:.3g} logits per pixel · OPL"
+
+
+def test_the_class_asked_about_stands_out_until_the_map_goes(
+    viewer, explain, dock, run, ends, masks, scan, maps
+):
+    run(dock)
+    (mask,) = masks()
+    before = mask.colormap
+    viewer.layers.selection.active = mask
+    ends(explain, explain.button.click)
+    ends(explain, lambda: setattr(mask, "selected_label", 4))
+
+    def opacities():
+        return [round(float(mask.colormap.color_dict[value][3]), 2) for value in range(1, 8)]
+
+    assert opacities() == [0.3, 0.3, 0.3, 1, 0.3, 0.3, 0.3]
+    ends(explain, lambda: setattr(mask, "selected_label", 1))
+    assert opacities() == [1, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3]
+    viewer.layers.remove(maps()[0])
+    assert mask.colormap is before
+    assert mask.contour == 0
+
+
+def test_a_map_is_taken_up_again_by_a_new_dock(viewer, explain, ends, scan, click, maps, qtbot):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    explain.layers.choose("encoder 0")
+    explain.targets.choose(POINT)
+    world = tuple(scan.data_to_world((50, 60)))
+    ends(explain, lambda: click(world))
+    ends(explain, lambda: explain.classes.choose("EZ"))
+    (before,) = maps()
+    viewer.window.remove_dock_widget(explain)
+    _, again = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    assert again.classes.values == (6,)
+    assert again.targets.note.startswith("Row 50, column 60")
+    qtbot.waitUntil(lambda: bool(again.layers.names), timeout=60_000)
+    assert again.layers.place.name == "encoder 0"
+    ends(again, lambda: again.classes.choose("INL"))
+    assert maps() == [before]
+    assert before.name == "scan · tiny-oct · HiResCAM INL at 50, 60, encoder 0"
+
+
+def test_a_map_that_was_kept_is_not_taken_up(viewer, explain, ends, scan):
+    ends(explain, explain.button.click)
+    explain.keep_button.click()
+    viewer.window.remove_dock_widget(explain)
+    _, again = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    assert not again.keep_button.isEnabled()

@@ -3,8 +3,10 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
+from napari_retina_seg._napari.explain_pickers import ALL
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.maps import Look
+from napari_retina_seg.engine.activations import Activations
 
 
 def test_panels_and_maps_are_saved(explain, ends, scan, tmp_path, maps):
@@ -14,6 +16,32 @@ def test_panels_and_maps_are_saved(explain, ends, scan, tmp_path, maps):
     assert (tmp_path / "why.png").stat().st_size > 10_000
     assert len(list(tmp_path.glob("why_*.npy"))) == 8
     assert not maps()
+
+
+def test_maps_on_the_screen_are_saved_and_not_computed_again(
+    explain, ends, scan, tmp_path, monkeypatch
+):
+    asked = []
+    gradient = Activations.gradient
+
+    def count(self, value, weights):
+        asked.append(value)
+        return gradient(self, value, weights)
+
+    monkeypatch.setattr(Activations, "gradient", count)
+    explain.classes.choose("INL")
+    ends(explain, explain.button.click)
+    ends(explain, lambda: explain.save(tmp_path / "one.png"))
+    assert asked.count(3) == 1
+    explain.classes.choose(ALL)
+    ends(explain, explain.button.click)
+    del asked[:]
+    ends(explain, lambda: explain.save(tmp_path / "all.png"))
+    assert not asked
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "all.png").read_bytes()
+    scan.data = scan.data[::-1].copy()
+    ends(explain, lambda: explain.save(tmp_path / "other.png"))
+    assert asked
 
 
 def test_a_file_of_another_kind_is_a_sentence(explain, ends, scan, tmp_path):
