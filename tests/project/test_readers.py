@@ -178,6 +178,14 @@ def test_no_filter_tells_the_second_reader_what_the_first_one_did(ann, bob, open
         assert found(other, author="Ann") == ["1", "2", "3"]
 
 
+def test_a_second_reader_finds_what_is_left_to_read(ann, bob, four, make):
+    assert found(bob, second_read=True) == ["1", "2", "3"]  # the fourth waits for Ann
+    bob.mark_ungradable(four[1].id, "dark")
+    assert found(bob, second_read=True) == ["1", "3"]
+    assert found(bob, second_read=True, text="3") == ["3"]
+    assert found(ann, second_read=True) == []
+
+
 def test_no_count_tells_it_either(ann, bob, four):
     told = {state: number for state, number in bob.status().states.items() if number}
     assert told == {State.UNREVIEWED: 1, State.CORRECTED: 3}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.readers import blinded_images, blinded_to
-from napari_retina_seg.project.states import TOLD_AS_CORRECTED, State
+from napari_retina_seg.project.states import FIRST_DONE, TOLD_AS_CORRECTED, State
 from napari_retina_seg.project.store import Store, image_value, now
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
 from napari_retina_seg.project.values import Filters, Lease, Order, ProjectImage, Status
@@ -61,6 +61,8 @@ def _filtered(filters: Filters, blind_to: ColumnElement[bool]) -> _Query:
         query = query.where(ImageRow.patient == filters.patient)
     if filters.text:
         query = query.where(ImageRow.name.icontains(filters.text, autoescape=True))
+    if filters.second_read:
+        query = query.where(blind_to, ImageRow.state.in_([state.value for state in FIRST_DONE]))
     if filters.conflict:
         query = query.where(ImageRow.conflict.is_(True))
     return query

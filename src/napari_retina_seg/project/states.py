@@ -48,6 +48,7 @@ MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.SECOND_READ, Sta
 
 # A second reader is told no more than that the first one is done.
 TOLD_AS_CORRECTED = frozenset({State.ACCEPTED, State.UNGRADABLE})
+FIRST_DONE = TOLD_AS_CORRECTED | {State.CORRECTED}
 
 TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.UNREVIEWED, Action.DRAFT): State.IN_PROGRESS,

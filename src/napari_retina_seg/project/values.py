@@ -330,6 +330,8 @@ class Filters:
         That the name contains, in upper or lower case.
     conflict : bool
         Only those in conflict.
+    second_read : bool
+        Only those that this person has still to read a second time.
     """
 
     states: frozenset[State] = frozenset()
@@ -337,6 +339,7 @@ class Filters:
     patient: str | None = None
     text: str = ""
     conflict: bool = False
+    second_read: bool = False
 
 
 @dataclass(frozen=True)

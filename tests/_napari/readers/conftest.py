@@ -43,8 +43,9 @@ def folder(tmp_path: Path) -> Path:
 def agreement(viewer: object, qtbot: QtBot, folder: Path) -> Iterator[AgreementWidget]:
     """Return the dock, opened as the menu does it, at the project, as Carl."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Agreement")
-    widget.choose(folder)
-    widget.author.setText("Carl")
+    widget.project.choose(folder)
+    widget.project.author.clear()
+    qtbot.keyClicks(widget.project.author, "Carl")
     yield widget
     QThreadPool.globalInstance().waitForDone(60_000)
     qtbot.wait(20)

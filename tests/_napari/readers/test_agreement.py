@@ -1,5 +1,7 @@
 """The Agreement dock, driven with the mouse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -89,7 +91,8 @@ def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folde
     with Project(folder, author="Ann") as ann:
         ann.reopen(2)
         ann.assign_second_reader(2, "Bob")
-    agreement.author.setText("Bob")
+    agreement.project.author.clear()
+    qtbot.keyClicks(agreement.project.author, "Bob")
     assert compare(qtbot, agreement).end is End.FAILED
     assert "Bob still has to read 1 image a second time ('scan1')" in agreement.status.text()
     assert agreement.findings.isHidden()
@@ -107,7 +110,7 @@ def test_a_report_is_written(agreement, qtbot, tmp_path):
     ("folder_name", "said"), [("", "Choose a project"), ("none", "no project")]
 )
 def test_without_a_project_there_is_a_reason(agreement, qtbot, tmp_path, folder_name, said):
-    agreement.choose(tmp_path / folder_name if folder_name else tmp_path.__class__())
+    agreement.project.choose(tmp_path / folder_name if folder_name else Path())
     if agreement.button.isEnabled():
         compare(qtbot, agreement)
     assert said in agreement.status.text()

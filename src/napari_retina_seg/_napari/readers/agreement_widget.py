@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from functools import partial
 from pathlib import Path
 
@@ -11,25 +10,23 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
-    QLineEdit,
     QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.exchange.project_row import ProjectRow
+from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.job import End, Job, Outcome
 from napari_retina_seg._napari.keys import REVIEW_WIDGET, bind, show_dock
-from napari_retina_seg._napari.parts import WorkRow, add_row, large, text
+from napari_retina_seg._napari.parts import WorkRow, large
 from napari_retina_seg._napari.readers.case_layers import CaseLayers
 from napari_retina_seg._napari.readers.comparing import (
     Case,
     Compared,
-    Question,
     compare,
     read_case,
 )
@@ -60,47 +57,36 @@ class AgreementWidget(Dock):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._settings = Settings()
         self._job: Job | None = None
-        self._asked: Question | None = None
+        self._asked: Where | None = None
         self._clerk = Clerk(self)
         self._layers = CaseLayers(napari_viewer)
-        self._folder = Path()
-        self._is_chosen = False  # here, so that it does not follow the Review dock
         self.button = large(QPushButton("Compare the readings"))
         self.work = WorkRow("the comparison")
         self.status = StatusLine()
-        self.project = text()
-        self.choose_button = QPushButton("Choose…")
-        self.author = QLineEdit()
+        self.project = ProjectRow(Settings())
         self.findings = Findings()
         self.report_button = QPushButton("Save report…")
         self.adjudicate_button = QPushButton("Adjudicate")
         self._lay_out()
         self._connect()
         bind()
-        self._follow()
+        self.refresh()
 
     # What a person does
 
-    def choose(self, folder: Path) -> None:
-        """Choose a project."""
-        self._folder, self._is_chosen = folder, True
-        self.findings.show_agreement(None)
-        self.status.say("")
-        self.refresh()
-
     def compare(self) -> None:
         """Compare all readings of the project; the button."""
-        if self._job is not None or self._why_not():
+        where = self.project.where
+        if self._job is not None or where is None:
             self.refresh()
             return
-        self._asked = Question(self._folder, self.author.text().strip())
-        self._job = Job(compare, self._asked, self, f"{self._folder.name} · agreement")
+        self._asked = where
+        self._job = Job(compare, where, self, f"{where.folder.name} · agreement")
         self._job.progressed.connect(self._on_progress)
         self._job.done.connect(self._on_done)
         self.work.show_work(True)
-        self.status.say(f"Comparing the readings of '{self._folder.name}'.")
+        self.status.say(f"Comparing the readings of '{where.folder.name}'.")
         self.refresh()
         self._job.start()
 
@@ -126,10 +112,8 @@ class AgreementWidget(Dock):
 
     def refresh(self) -> None:
         """Grey out what can't be done, with a reason."""
-        reason = self._why_not()
-        name = self._folder.name
-        self.project.setText(name or "none yet")
-        self.project.setToolTip(str(self._folder) if name else "")
+        reason = self.project.why_not
+        self.project.setEnabled(self._job is None)
         self.button.setEnabled(not reason and self._job is None)
         self.button.setToolTip(reason or "Compare the first and the second reading of each image.")
         self.report_button.setVisible(self.findings.agreement is not None)
@@ -141,27 +125,18 @@ class AgreementWidget(Dock):
     # How it is put together
 
     def _lay_out(self) -> None:
-        self.choose_button.setToolTip("Choose the folder of another project.")
-        self.author.setToolTip("Who you are; a second reader can ask when all images are read.")
         self.report_button.setToolTip("Write a page, a table and JSON to a folder.")
         self.adjudicate_button.setToolTip(
             "Open the selected image in the Review dock, to make its final version."
         )
-        row = QHBoxLayout()
-        row.addWidget(self.project, 1)
-        row.addWidget(self.choose_button)
-        form = QFormLayout()
-        add_row(form, "Project", row)
-        add_row(form, "You are", self.author)
         buttons = QHBoxLayout()
         buttons.addWidget(self.adjudicate_button)
         buttons.addWidget(self.report_button)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
-        for widget in (self.button, self.work, self.status):
+        for widget in (self.button, self.work, self.status, self.project):
             layout.addWidget(widget)
-        layout.addLayout(form)
         layout.addLayout(buttons)
         layout.addWidget(self.findings)
         layout.addStretch(1)
@@ -170,8 +145,7 @@ class AgreementWidget(Dock):
     def _connect(self) -> None:
         self.button.clicked.connect(self.compare)
         self.work.cancel_button.clicked.connect(self.cancel)
-        self.choose_button.clicked.connect(self._ask_project)
-        self.author.textEdited.connect(self._on_author)
+        self.project.changed.connect(self._on_project)
         self.report_button.clicked.connect(self._ask_where)
         self.adjudicate_button.clicked.connect(self._adjudicate)
         self.findings.wanted.connect(self.open_case)
@@ -180,33 +154,8 @@ class AgreementWidget(Dock):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
         """Turn to the project that was open last, unless another one was chosen here."""
         super().showEvent(event)
-        self._follow()
-
-    def _follow(self) -> None:
-        if not self._is_chosen and self._job is None:
-            last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
-            author = self._settings.choice(remembered.AUTHOR, "") or _login()
-            if (Path(last), author) != (self._folder, self.author.text()):
-                self.findings.show_agreement(None)
-            self._folder = Path(last)
-            self.author.setText(author)
-        self.refresh()
-
-    def _on_author(self) -> None:
-        self._is_chosen = True
-        self.refresh()
-
-    def _why_not(self) -> str:
-        if not self._folder.name:
-            return "Choose a project."
-        if not self.author.text().strip():
-            return "Say who you are."
-        return ""
-
-    def _ask_project(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a project", str(self._folder))
-        if folder:
-            self.choose(Path(folder))
+        if self._job is None:
+            self.project.follow()
 
     def _ask_where(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Choose a folder for the report")
@@ -228,6 +177,13 @@ class AgreementWidget(Dock):
 
     # What happens
 
+    def _on_project(self) -> None:
+        if self.project.where != self._asked:
+            self._asked = None
+            self.findings.show_agreement(None)
+            self.status.say("")  # what was said of another one
+        self.refresh()
+
     def _on_progress(self, step: Progress, time_left: str) -> None:
         self.work.show_step(step, time_left)
 
@@ -242,7 +198,7 @@ class AgreementWidget(Dock):
         self.finished.emit(outcome)
 
     def _on_case(self, case: Case) -> None:
-        self._layers.show(case, self.findings.agreement.scheme)
+        self._layers.show(case)
         pair = case.pair
         self.status.say_end(
             End.ENDED,
@@ -270,10 +226,3 @@ class AgreementWidget(Dock):
             self._job.abandon()
             self._job = None
         self._clerk.finish()
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # an account without a name
-        return ""

@@ -21,7 +21,7 @@ class CaseLayers:
         self._viewer = viewer
         self._layers: list[Layer] = []
 
-    def show(self, case: Case, scheme: LabelScheme) -> None:
+    def show(self, case: Case) -> None:
         """Show the image, both readings, and where the second differs from the first."""
         self.clear()
         image = self._viewer.add_layer(Layer.create(*image_layers(case.pixels)[0]))
@@ -31,7 +31,8 @@ class CaseLayers:
             ("first", case.pair.first.author, case.first),
         )
         for place, author, drawing in readings:
-            mask = _mask(image, drawing, f"{image.name} · {place} reader, {author}", scheme)
+            name = f"{image.name} · {place} reader, {author}"
+            mask = _mask(image, drawing, name, case.scheme)
             self._layers.append(self._viewer.add_layer(mask))
         second, first = self._layers[1:]
         second.visible = False

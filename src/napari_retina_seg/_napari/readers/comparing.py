@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken
 from napari_retina_seg.core.two_readers import Agreement
 from napari_retina_seg.project.agreement import find_agreement
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import ReadTwice
 from napari_retina_seg.project.view import ProjectView
-
-
-@dataclass(frozen=True)
-class Question:
-    """Which project, and who asks."""
-
-    folder: Path
-    author: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,25 +29,26 @@ class Case:
     """An image with both of its readings, to be looked at."""
 
     pair: ReadTwice
+    scheme: LabelScheme
     pixels: RetinaImage
     first: Drawing
     second: Drawing
 
 
-def compare(question: Question, token: CancelToken) -> Steps:
+def compare(where: Where, token: CancelToken) -> Steps:
     """Compare the readings of a project; every way in which that can fail is an outcome."""
-    return (yield from caught(_compare(question, token), "The readings could not be compared"))
+    return (yield from caught(_compare(where, token), "The readings could not be compared"))
 
 
-def _compare(question: Question, token: CancelToken) -> Steps:
-    with ProjectView(question.folder, author=question.author) as project:
+def _compare(where: Where, token: CancelToken) -> Steps:
+    with ProjectView(where.folder, author=where.author) as project:
         agreement = yield from find_agreement(project, token=token)
     images = len(agreement.images)
     sentence = f"{images} image{'s' * (images != 1)} that two people read."
     return Compared(End.ENDED, sentence, agreement=agreement)
 
 
-def read_case(question: Question, number: int) -> Case:
+def read_case(where: Where, number: int) -> Case:
     """Read an image of a project and what its two readers drew.
 
     Raises
@@ -62,9 +56,9 @@ def read_case(question: Question, number: int) -> Case:
     ProjectError
         If it was not read twice, must not be seen, or something is missing or damaged.
     """
-    with ProjectView(question.folder, author=question.author) as project:
+    with ProjectView(where.folder, author=where.author) as project:
         pair = next((each for each in project.read_twice() if each.image.id == number), None)
         if pair is None:
             raise ProjectError(f"Image #{number} of this project was not read twice.")
         first, second = (project.drawing(number, version) for version in pair.numbers)
-        return Case(pair, project.read_image(number), first, second)
+        return Case(pair, project.scheme, project.read_image(number), first, second)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_retina_seg._napari.readers.comparing import Question
+from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.review.reviewer import Reviewer
 from napari_retina_seg.project.store import same_person
 
@@ -16,13 +16,13 @@ class HandOver(QObject):
     ----------
     reviewer : Reviewer
         Of the Review dock.
-    where : Question
+    where : Where
         The project, and who works on it.
     number : int
         Of the image.
     """
 
-    def __init__(self, reviewer: Reviewer, where: Question, number: int) -> None:
+    def __init__(self, reviewer: Reviewer, where: Where, number: int) -> None:
         super().__init__(reviewer)
         self._reviewer, self._where, self._number = reviewer, where, number
         self._asked = False

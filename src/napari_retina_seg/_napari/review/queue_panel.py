@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -33,11 +35,12 @@ _TYPING = 250  # ms; a word that is typed searches once
 _HEIGHT = 210  # px
 _WIDTHS = {STATE: 82, UNCERTAINTY: 44, AUTHOR: 54}
 
-# What is chosen by state, in words, and whether it is about conflicts.
+# What is chosen by state, in words, or by what is to be done.
 _CHOICES: dict[str, Filters] = {
     "All images": Filters(),
     "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
+    "My second reads": Filters(second_read=True),
     "In conflict": Filters(conflict=True),
 }
 _ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
@@ -77,7 +80,7 @@ class QueuePanel(QWidget):
         by_state = _CHOICES[self.states.currentText()]
         author = self.authors.currentData()
         text = self.search.text().strip()
-        return Filters(by_state.states, author, text=text, conflict=by_state.conflict)
+        return replace(by_state, author=author, text=text)
 
     @property
     def order(self) -> Order:
