@@ -1,5 +1,6 @@
 """A project of small B-scans, the Review dock as the menu opens it, and what a person does."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from qtpy.QtCore import QPoint, Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWidget
 
 from napari_retina_seg._napari.keys import bind
+from napari_retina_seg._napari.parts import Fold
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
@@ -86,6 +88,13 @@ class Person:
         self.bot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
         self.wait()
 
+    def unfold(self, part: QWidget) -> None:
+        """Open the fold that a part of the dock is in."""
+        while not isinstance(part, Fold):
+            part = part.parent()
+        part.expand(animate=False)
+        self.bot.wait(20)
+
     def paint(self) -> np.ndarray:
         """Draw a stroke of class 3 with the mouse; returns the mask then."""
         self.mask.mode = "paint"
@@ -120,12 +129,19 @@ class Person:
         return self.dock.status.text()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_garbage() -> None:
+    """Let napari, which collects garbage whenever a layer goes, not look through TensorFlow."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def window(make_napari_viewer: Callable[..., object], qtbot: QtBot) -> object:
     """Return a viewer whose window is on the screen."""
     bind()
     viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(900, 640)
+    viewer.window._qt_window.resize(800, 500)
     viewer.window._qt_window.activateWindow()
     return viewer
 

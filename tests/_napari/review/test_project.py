@@ -168,19 +168,18 @@ def test_next_goes_through_the_queue_as_it_is_ordered_and_filtered(ann):
 @pytest.fixture
 def crowded(folder):
     """Have 10,000 more images in the project, whose files are not there."""
-    with Project(folder, author="Ann") as project:
-        with project._store.database.writing() as session:
-            first = session.get(ImageRow, 1)
-            common = {
-                column.name: getattr(first, column.name)
-                for column in ImageRow.__table__.columns
-                if column.name not in ("id", "sha256", "name", "path")
-            }
-            rows = [
-                {**common, "sha256": f"{n:064}", "name": f"n{n}", "path": "gone"}
-                for n in range(10_000)
-            ]
-            session.execute(ImageRow.__table__.insert(), rows)
+    with Project(folder, author="Ann") as project, project._store.database.writing() as session:
+        first = session.get(ImageRow, 1)
+        common = {
+            column.name: getattr(first, column.name)
+            for column in ImageRow.__table__.columns
+            if column.name not in ("id", "sha256", "name", "path")
+        }
+        rows = [
+            {**common, "sha256": f"{n:064}", "name": f"n{n}", "path": "gone"}
+            for n in range(10_000)
+        ]
+        session.execute(ImageRow.__table__.insert(), rows)
     return folder
 
 

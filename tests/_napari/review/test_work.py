@@ -1,0 +1,301 @@
+"""Going through images: painting, deciding, and what is on the disk after it."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
+
+from napari_retina_seg._napari.correct.questionable import show_questionable
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action, State
+
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def at_work(ann):
+    """Return Ann with the first image before her."""
+    ann.press(Qt.Key.Key_N)
+    ann.dock.goes_on.setChecked(False)
+    return ann
+
+
+def test_an_image_opens_with_its_prediction_to_be_painted(at_work, scans):
+    person, info = at_work, at_work.mask.metadata[KEY]
+    assert person.name == "scan0"
+    assert [layer.name for layer in person.viewer.layers][-1] == "scan0 · mask"
+    person.bot.waitUntil(lambda: "scan0 · uncertainty" in person.viewer.layers)
+    assert person.viewer.layers.selection.active is person.mask
+    assert np.array_equal(person.mask.data, scans[0][1])
+    assert not info.prediction.flags.writeable
+    assert info.provenance.model == "oct-layers"
+    assert not person.viewer.layers["scan0 · uncertainty"].visible
+    person.dock.uncertainty.setChecked(True)
+    assert person.viewer.layers["scan0 · uncertainty"].visible
+
+
+def test_an_image_without_a_prediction_opens_empty(at_work):
+    at_work.open_row(3)
+    assert at_work.name == "scan3"
+    assert not at_work.mask.data.any()
+    assert not at_work.dock.deeds.accept.isEnabled()
+    assert "no prediction" in at_work.dock.deeds.accept.toolTip()
+
+
+def test_next_saves_a_stroke_as_work_in_progress(at_work, versions):
+    painted = at_work.paint()
+    at_work.press(Qt.Key.Key_N)
+    assert at_work.name == "scan1"
+    last = versions(1)[-1]
+    assert (last.state, last.author, last.parent) == (State.IN_PROGRESS, "Ann", 1)
+    assert sum(last.change.pixels) > 0
+    at_work.press(Qt.Key.Key_N, SHIFT)
+    assert at_work.name == "scan0"
+    assert np.array_equal(at_work.mask.data, painted)
+    assert len(versions(2)) == 1  # nothing was painted in it
+
+
+def test_tools_stay_as_they_were_in_the_next_image(at_work):
+    at_work.mask.mode = "paint"
+    at_work.mask.selected_label, at_work.mask.brush_size = 5, 23
+    at_work.press(Qt.Key.Key_N)
+    assert (at_work.mask.mode, at_work.mask.selected_label) == ("paint", 5)
+    assert at_work.mask.brush_size == 23
+
+
+def test_next_refuses_to_leave_when_saving_fails_and_nothing_is_lost(at_work, folder, versions):
+    painted = at_work.paint()
+    away = folder.with_name("away")
+    folder.rename(away)
+    at_work.press(Qt.Key.Key_N)
+    assert at_work.name == "scan0"
+    assert at_work.dock.status.end is End.FAILED
+    assert "vanished" in at_work.said
+    assert np.array_equal(at_work.mask.data, painted)
+    assert (at_work.mask.editable, at_work.mask.mode) == (True, "paint")
+    away.rename(folder)
+    at_work.press(Qt.Key.Key_N)
+    assert at_work.name == "scan1"
+    with Project(folder, author="Ann") as project:
+        assert np.array_equal(project.drawing(1, 2).labels, painted)
+
+
+def test_accepting_opens_the_next_image(at_work, states):
+    at_work.dock.goes_on.setChecked(True)
+    at_work.press(Qt.Key.Key_G)
+    assert at_work.name == "scan1"
+    assert states() == ["accepted", "unreviewed", "unreviewed", "unreviewed"]
+    assert "'scan0' is accepted" in at_work.said
+    assert "1 of 4 done" in at_work.dock.count.text()
+    model = at_work.dock.queue.model
+    assert model.data(model.index(0, 1)) == "accepted"
+
+
+def test_what_was_painted_is_not_accepted_but_corrected(at_work, versions):
+    at_work.paint()
+    at_work.press(Qt.Key.Key_G)
+    assert at_work.dock.status.end is End.FAILED
+    assert "not what the model drew" in at_work.said
+    at_work.dock.comment_edit.setText("shadow")
+    at_work.press(Qt.Key.Key_W)
+    last = versions(1)[-1]
+    assert (last.state, last.comment, last.model) == (State.CORRECTED, "shadow", "oct-layers")
+    assert at_work.dock.comment_edit.text() == ""
+    assert at_work.name == "scan0"
+    assert not at_work.mask.editable
+    assert "reopen it to change it" in at_work.dock.info.text()
+
+
+def test_undoing_all_makes_it_acceptable_again(at_work, states):
+    at_work.paint()
+    at_work.canvas.setFocus()
+    at_work.bot.keyClick(at_work.canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    at_work.press(Qt.Key.Key_G)
+    assert states()[0] == "accepted"
+
+
+def test_an_ungradable_image_has_a_reason(at_work, versions):
+    at_work.answer("blurred")
+    at_work.press(Qt.Key.Key_U)
+    assert (versions(1)[-1].state, versions(1)[-1].reason) == (State.UNGRADABLE, "blurred")
+    at_work.press(Qt.Key.Key_U)  # once is enough
+    assert "'scan0' is ungradable" in at_work.said
+
+
+def test_what_was_painted_before_it_was_called_ungradable_comes_back(at_work):
+    painted = at_work.paint()
+    at_work.answer("blurred")
+    at_work.press(Qt.Key.Key_U)
+    at_work.press(Qt.Key.Key_R, SHIFT)
+    assert at_work.mask.editable
+    assert np.array_equal(at_work.mask.data, painted)
+
+
+def test_saving_goes_on_where_one_is(at_work, versions):
+    at_work.paint()
+    before = at_work.mask
+    at_work.press(Qt.Key.Key_S, SHIFT)
+    assert at_work.mask is before
+    assert "saved as version 2" in at_work.said
+    at_work.press(Qt.Key.Key_S, SHIFT)
+    assert "is as it was saved" in at_work.said
+    at_work.mask.data_setitem((np.array([3]), np.array([3])), 6)
+    at_work.press(Qt.Key.Key_N)
+    parents = [(version.parent, version.conflict) for version in versions(1)]
+    assert parents == [(None, False), (1, False), (2, False)]
+
+
+def test_what_is_questionable_is_saved_and_shown_again(at_work, folder):
+    region = np.zeros(at_work.mask.data.shape, bool)
+    region[5:9, 7:30] = True
+    show_questionable(at_work.viewer, at_work.mask, region)
+    at_work.press(Qt.Key.Key_N)
+    with Project(folder, author="Ann") as project:
+        assert np.array_equal(project.drawing(1, 2).questionable, region)
+    assert "scan0 · mask · questionable" not in at_work.viewer.layers
+    at_work.press(Qt.Key.Key_N, SHIFT)
+    shown = at_work.viewer.layers["scan0 · mask · questionable"]
+    assert np.array_equal(shown.data > 0, region)
+    assert at_work.viewer.layers.selection.active is at_work.mask
+
+
+def test_lines_are_saved_as_the_mask_has_them(at_work, folder):
+    at_work.mask.data_setitem((np.arange(20, 40), np.full(20, 50)), 1)
+    at_work.press(Qt.Key.Key_W)
+    with Project(folder, author="Ann") as project:
+        saved = project.drawing(1, 2)
+    assert saved.boundaries.shape == (8, saved.labels.shape[1])
+    assert saved.boundaries[0, 50] == np.flatnonzero(saved.labels[:, 50])[0]
+
+
+def test_images_of_others_are_passed_over_and_can_be_looked_at(at_work, folder):
+    with Project(folder, author="Bob") as bob:
+        bob.check_out(2)
+        at_work.press(Qt.Key.Key_N)
+        assert at_work.name == "scan2"
+        assert "'scan1' is being worked on by Bob" in at_work.said
+        at_work.open_row(1)
+        assert at_work.name == "scan1"
+        assert not at_work.mask.editable
+        assert "being worked on by Bob" in at_work.dock.info.text()
+        with pytest.raises(Exception, match="Bob"):
+            at_work.reviewer.project.check_out(2)
+        bob.check_in(2)
+    at_work.open_row(1)
+    assert at_work.mask.editable
+
+
+def test_a_lease_is_held_and_given_back(at_work, folder):
+    with Project(folder, author="Bob") as bob:
+        assert [lease.image_id for lease in bob.status().leases] == [1]
+        at_work.press(Qt.Key.Key_N)
+        assert [lease.image_id for lease in bob.status().leases] == [2]
+
+
+def test_a_conflict_keeps_both_versions_and_is_told(at_work, folder, versions):
+    with Project(folder, author="Bob") as bob:
+        bob.save_version(1, bob.drawing(1, 1), Action.DRAFT, parent=1)
+    painted = at_work.paint()
+    at_work.press(Qt.Key.Key_N)
+    assert at_work.name == "scan0"
+    assert at_work.dock.status.end is End.FAILED
+    assert "both versions are kept" in at_work.said
+    last = versions(1)[-1]
+    assert (last.author, last.conflict) == ("Ann", True)
+    at_work.press(Qt.Key.Key_N)  # it is saved, so one may go on
+    assert at_work.name == "scan1"
+    assert len(versions(1)) == 3
+    at_work.open_row(0)
+    at_work.unfold(at_work.dock.history)
+    at_work.dock.history.table.selectRow(0)
+    at_work.click(at_work.dock.history.restore)
+    assert np.array_equal(at_work.mask.data, painted)
+    with Project(folder, author="Ann") as project:
+        assert not project.image(1).conflict
+
+
+def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder, versions):
+    at_work.paint()
+    at_work.press(Qt.Key.Key_W)
+    at_work.answer("Bob")
+    at_work.press(Qt.Key.Key_D, SHIFT)
+    assert "2nd reader: Bob" in at_work.dock.info.text()
+    at_work.open(folder, "Bob")
+    at_work.open_row(0)
+    assert at_work.dock.deeds.finish.text() == "Second read"
+    assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
+    by = [at_work.dock.history.table.item(row, 1).text() for row in range(1)]
+    assert by == ["oct-layers"]
+    at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
+    at_work.press(Qt.Key.Key_W)
+    assert versions(1)[-1].state is State.SECOND_READ
+    at_work.open(folder, "Carl")
+    at_work.open_row(0)
+    assert at_work.dock.deeds.finish.text() == "Adjudicate"
+    difference = at_work.viewer.layers["scan0 · mask · difference to the second reader's"]
+    assert difference.data.any()
+    at_work.press(Qt.Key.Key_W)
+    assert (versions(1)[-1].state, versions(1)[-1].author) == (State.ADJUDICATED, "Carl")
+
+
+def test_two_versions_are_compared_and_one_is_restored(at_work, scans, versions):
+    at_work.paint()
+    at_work.press(Qt.Key.Key_W)
+    table = at_work.dock.history.table
+    assert [table.item(row, 0).text() for row in range(2)] == ["2", "1"]
+    assert int(table.item(0, 5).text()) > 0
+    at_work.unfold(at_work.dock.history)
+    table.selectRow(1)
+    at_work.click(at_work.dock.history.compare)
+    name = "scan0 · mask · difference to version 1 by oct-layers"
+    shown = at_work.viewer.layers[name].data > 0
+    assert np.array_equal(shown, at_work.mask.data != scans[0][1])
+    table.selectAll()
+    at_work.click(at_work.dock.history.compare)
+    assert any("version 1 · difference to version 2" in x.name for x in at_work.viewer.layers)
+    table.clearSelection()
+    table.selectRow(1)
+    at_work.click(at_work.dock.history.restore)
+    assert np.array_equal(at_work.mask.data, scans[0][1])
+    assert at_work.mask.editable
+    assert [version.number for version in versions(1)] == [1, 2, 3]
+
+
+def test_a_volume_is_reviewed_slice_by_slice(at_work, tmp_path, folder):
+    volume = np.random.default_rng(0).integers(0, 255, (3, 32, 40), np.uint8)
+    np.save(tmp_path / "cube.npy", volume)
+    at_work.dock.add((tmp_path / "cube.npy",))
+    at_work.wait()
+    at_work.open_row(4)
+    at_work.viewer.dims.set_point(0, 2)
+    at_work.mask.data_setitem((np.array([2]), np.array([7]), np.array([9])), 4)
+    at_work.press(Qt.Key.Key_N, SHIFT)
+    with Project(folder, author="Ann") as project:
+        saved = project.drawing(5, 1)
+    assert saved.labels.shape == (3, 32, 40)
+    assert saved.labels[2, 7, 9] == 4
+    assert saved.boundaries.shape == (3, 8, 40)
+
+
+def test_layers_of_others_are_hidden_not_removed(at_work):
+    mine = at_work.viewer.add_labels(np.ones((4, 4), np.uint8), name="mine")
+    at_work.press(Qt.Key.Key_N)
+    assert mine in at_work.viewer.layers
+    assert {"scan0", "scan0 · mask"}.isdisjoint(layer.name for layer in at_work.viewer.layers)
+
+
+def test_thrown_away_means_asked(at_work, folder):
+    with Project(folder, author="Ann") as other:
+        other.autosave(2, Drawing(np.ones(at_work.mask.data.shape, np.uint8)))
+    at_work.open(folder, "Ann")
+    assert "Unsaved work of yours on 'scan1'" in at_work.dock.recovery.words
+    at_work.answer(button=QMessageBox.StandardButton.No)
+    at_work.click(at_work.dock.recovery.discard_button)
+    assert at_work.reviewer.project.recoverable()
+    at_work.answer(button=QMessageBox.StandardButton.Yes)
+    at_work.click(at_work.dock.recovery.discard_button)
+    assert not at_work.reviewer.project.recoverable()
+    assert not at_work.dock.recovery.isVisible()
