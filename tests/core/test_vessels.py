@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy import ndimage
+from skimage import filters
 from skimage.data import retina
 from skimage.draw import bezier_curve
 
@@ -30,6 +34,15 @@ def test_threshold_and_hysteresis():
     assert threshold(probability, 0.6).tolist() == [[True, True, False, False, False, False]]
     assert threshold(probability, 0.6, 0.4)[0].tolist() == [True] * 3 + [False] * 3
     assert np.array_equal(threshold(probability, 0.6, 0.8), threshold(probability, 0.6))
+
+
+@given(hnp.arrays(np.float16, (9, 11), elements=st.floats(0, 1, width=16)))
+def test_hysteresis_is_that_of_the_library(probability):
+    expected = filters.apply_hysteresis_threshold(probability.astype(float), 0.3, 0.7)
+    found = threshold(probability, 0.7, 0.3)
+    assert not (expected & ~found).any()  # the library leaves out what touches at a corner
+    parts, _ = ndimage.label(found, np.ones((3, 3)))
+    assert set(parts[found]) == set(parts[probability >= np.float16(0.7)])
 
 
 def test_a_bridge_follows_the_probability(vessel):

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from skimage.draw import disk
-from skimage.filters import apply_hysteresis_threshold
 from skimage.graph import route_through_array
 
 from napari_retina_seg.core.errors import ImageError
@@ -33,12 +32,15 @@ def threshold(probability: npt.NDArray[Any], level: float, low: float | None = N
     level : float
         The least probability of a vessel.
     low : float, optional
-        With hysteresis (Canny 1986): what reaches this counts too if it is connected to what
-        reaches `level`.
+        With hysteresis (Canny 1986, IEEE TPAMI 8: 679): what reaches this counts too if it is
+        connected, be it by corners, to what reaches `level`.
     """
     if low is None or low >= level:
         return np.asarray(probability >= level)
-    return np.asarray(apply_hysteresis_threshold(probability, low, level), bool)
+    _, parts = cv2.connectedComponents((probability >= low).astype(np.uint8))
+    reaches = np.zeros(int(parts.max()) + 1, bool)
+    reaches[parts[probability >= level]] = True
+    return np.asarray(reaches[parts])
 
 
 def darkness(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -130,9 +130,9 @@ class VesselSection(QWidget):
     def _plan(self, probability: Plane, value: int):
         level = self.level.value()
         low = self.low.value() if self.hysteresis.isChecked() else None
-        wanted = threshold(probability, level, low)
 
         def plan(labels: np.ndarray) -> np.ndarray:
+            wanted = threshold(probability, level, low)
             result = labels.copy()
             result[(labels == value) & ~wanted] = 0
             result[(labels == 0) & wanted] = value
