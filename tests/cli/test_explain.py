@@ -168,6 +168,7 @@ def test_without_evidence_nothing_is_written(run, tmp_path):
 
 WRONG = {
     "class": (["-c", "nonsense"], "no class 'nonsense'.* RNFL, GCL"),
+    "layer": (["--layer", "decoder 9", "-m", "oct-layers"], "no layer 'decoder 9'.*bottleneck"),
     "method": (["--method", "nonsense"], "grad-cam.*layercam"),
     "format": (["--format", "bmp"], "png"),
     "slice": (["--slice", "-1"], "slice"),
@@ -190,8 +191,7 @@ def test_wrong_options_are_refused_before_anything_is_done(
 
 
 UNFIT = {
-    "layer": (["--layer", "decoder 9"], "no layer 'decoder 9'.*bottleneck, decoder"),
-    "slice": (["--slice", "1"], "no slice 1"),
+    "slice": (["--slice", "1"], "no slice 1: it is a single image"),
     "point": (["--point", "200,0"], "row 200, column 0 lies outside the image of 200 × 192 px"),
     "size": (["--region", "small.png"], r"'small.png' has 4 × 4 px.*200 × 192"),
     "empty": (["--region", "empty.png"], "'empty.png' is empty"),

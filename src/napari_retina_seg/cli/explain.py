@@ -169,7 +169,9 @@ def explain_command(
         form=form.value,
         maps="npy" if maps is MapFormat.NPY else "tiff",
     )
-    check_outputs(inputs.paths, out, overwrite=overwrite, endings=_endings(request))
+    endings = _endings(request)
+    _check_layer(request)
+    check_outputs(inputs.paths, out, overwrite=overwrite, endings=endings)
     work = partial(_explain_file, request)
     if not work_through(ctx, inputs, work, partial(_summarise, out)):
         raise typer.Exit(1)
@@ -206,13 +208,9 @@ def _find_target(region: Path | None, point: str | None) -> Target:
 
 def _endings(request: Request) -> tuple[str, ...]:
     """Return what follows an image's name in those of its results, whatever kind it is."""
-    from napari_retina_seg.core.image import Modality
     from napari_retina_seg.io.explanations import map_name
-    from napari_retina_seg.models.registry import default_model
 
-    kinds = [request.kind] if request.kind else list(Kind)
-    models = [default_model(Modality(kind.value)) for kind in kinds]
-    schemes = [model.spec.scheme for model in ([request.model] if request.model else models)]
+    schemes = [model.spec.scheme for model in _models(request)]
     endings, problems = [f"_explain.{request.form}"], []
     for scheme in schemes:
         try:
@@ -225,6 +223,34 @@ def _endings(request: Request) -> tuple[str, ...]:
     if len(problems) == len(schemes):
         raise UsageError(" ".join(problems))
     return tuple(dict.fromkeys(endings))
+
+
+def _check_layer(request: Request) -> None:
+    """Look whether there is such a layer, before any file is read."""
+    if not request.layer:
+        return
+    start_engine()
+    from napari_retina_seg.engine.explain import find_place, list_places
+
+    models, problems = _models(request), []
+    for model in models:
+        try:
+            find_place(list_places(model), model.name, request.layer)
+        except RetinaSegError as error:
+            problems.append(str(error))
+    if len(problems) == len(models):
+        raise UsageError(" ".join(problems))
+
+
+def _models(request: Request) -> list[ModelFolder]:
+    """Return the models that may be asked: before an image is read, it may be of either kind."""
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.models.registry import default_model
+
+    if request.model:
+        return [request.model]
+    kinds = [request.kind] if request.kind else list(Kind)
+    return [default_model(Modality(kind.value)) for kind in kinds]
 
 
 def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ...]:

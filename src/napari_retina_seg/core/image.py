@@ -151,7 +151,8 @@ class RetinaImage:
     def plane(self, index: int = 0) -> npt.NDArray[Any]:
         """Return one slice as numpy, ``(rows, columns)`` or ``(rows, columns, 3 or 4)``."""
         if not 0 <= index < self.n_slices:
-            raise ImageError(
-                f"'{self.name}' has no slice {index}: its slices are 0 to {self.n_slices - 1}."
-            )
+            there = f"its slices are 0 to {self.n_slices - 1}"
+            if self.n_slices == 1:
+                there = "it is a single image" if not self.is_volume else "it has slice 0 alone"
+            raise ImageError(f"'{self.name}' has no slice {index}: {there}.")
         return np.asarray(self.pixels[index] if self.is_volume else self.pixels)

@@ -50,7 +50,8 @@ def save_panels(
     Parameters
     ----------
     explanation : Explanation
-        What to draw. A class for which nothing speaks gets the words "no evidence".
+        What to draw. A class for which nothing speaks gets the words "no evidence", one that the
+        model does not draw "not drawn here"; the caption says so too.
     plane : array
         The image, ``(rows, columns)`` or ``(rows, columns, 3 or 4)``.
     path : Path
@@ -273,7 +274,7 @@ def _draw(
             panels.show(axes, resize(heat, size), cmap=cmap, vmin=0, vmax=top)
             panels.add_bar(top, cmap)
         else:
-            _say_empty(axes)
+            _say(axes, "not drawn here" if value in explanation.untargeted else "no evidence")
         _mark(axes, explanation)
     return panels.figure
 
@@ -292,10 +293,10 @@ def _heat(colors: str) -> Any:
     return ListedColormap(table)
 
 
-def _say_empty(axes: Any) -> None:
+def _say(axes: Any, words: str) -> None:
     box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.7, "boxstyle": "round"}
     style = {"ha": "center", "va": "center", "color": "white", "fontsize": 9, "bbox": box}
-    axes.text(0.5, 0.5, "no evidence", transform=axes.transAxes, **style)
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, **style)
 
 
 def _mark(axes: Any, explanation: Explanation) -> None:
