@@ -124,6 +124,26 @@ def test_volumes_come_back(ann, tmp_path, format):
         np.testing.assert_array_equal(found.labels, phantom.labels)
 
 
+def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
+    import tifffile
+
+    phantom = phantom_volume(0, 3, *SHAPE)
+    tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
+    (volume,) = finish(ann.add_images([tmp_path / "volume.tif"])).images
+    (single,) = finish(ann.add_images([scan(tmp_path, "single", 5)])).images
+    ann.save_version(volume.id, Drawing(phantom.labels), Action.CORRECT)
+    ann.save_version(single.id, drawing(5), Action.CORRECT)
+    leave(ann, tmp_path / "set", Format.TRAINING)
+    Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
+    with Project(tmp_path / "fresh", author="Eve") as fresh:
+        finish(fresh.add_images(sorted((tmp_path / "set" / "images").iterdir())))
+        taken = enter(fresh, tmp_path / "set")
+        assert (len(taken.versions), taken.problems) == (4, ())
+        middle = fresh.find_image("volume_0001")
+        found = fresh.drawing(middle.id, fresh.truth(middle.id).number)
+        np.testing.assert_array_equal(found.labels, phantom.labels[1])
+
+
 def test_a_png_holds_no_volume_and_the_rest_leaves(filled, tmp_path):
     import tifffile
 

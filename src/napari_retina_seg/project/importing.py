@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +128,9 @@ class _Images:
                 self.shapes[name] = image.shape
                 self._by_name.setdefault(name.casefold(), []).append(image)
 
+    def has(self, name: str, sha256: str | None) -> bool:
+        return sha256 in self._by_hash or name.casefold() in self._by_name
+
     def find(self, name: str, sha256: str | None) -> ProjectImage:
         if sha256 in self._by_hash:
             return self._by_hash[sha256]
@@ -173,7 +176,15 @@ class _Job:
         return records
 
     def take(self, record: Record) -> None:
-        """Save a mask as a version, or tell why not."""
+        """Save a mask as a version, or tell why not; of a volume that was cut up, its slices."""
+        slices = [] if self._images.has(record.name, record.image_sha256) else _slices(record)
+        if slices and all(self._images.has(one.name, None) for one in slices):
+            for one in slices:
+                self._take(one)
+        else:
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
         try:
             image = self._images.find(record.name, record.image_sha256)
             drawing = _drawing(record, image)
@@ -211,6 +222,23 @@ class _Job:
                 if _is_same(drawing, other):
                     return True
         return False
+
+
+def _slices(record: Record) -> list[MaskRecord]:
+    """Cut a volume as a training folder does, which keeps each slice as an image of its own."""
+    if not isinstance(record, MaskRecord) or not record.is_volume:
+        return []
+    return [
+        replace(
+            record,
+            labels=plane,
+            name=Path(record.file_of(index)).stem,
+            image_sha256=None,
+            ignore=None if record.ignore is None else record.ignore[index],
+            boundaries=None if record.boundaries is None else record.boundaries[index],
+        )
+        for index, plane in enumerate(record.labels)
+    ]
 
 
 def _drawing(record: Record, image: ProjectImage) -> Drawing:
