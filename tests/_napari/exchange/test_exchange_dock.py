@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QThreadPool
+from qtpy.QtWidgets import QPushButton
 
 from helpers import write_png
 from napari_retina_seg._napari import settings as remembered
@@ -123,6 +124,18 @@ def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
     write(qtbot, form.drawn_by, "Bob")
     assert press(qtbot, exchange).end is End.FAILED
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_folder_gets_a_new_one_inside(exchange, qtbot, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    asked = "qtpy.QtWidgets.QFileDialog.getExistingDirectory"
+    monkeypatch.setattr(asked, lambda *_: str(tmp_path / "mine"))
+    out = exchange.exporting.out
+    (button,) = out.findChildren(QPushButton)
+    for expected in ("mine", "mine/masks", "mine/masks-2"):
+        qtbot.mouseClick(button, LEFT)
+        assert out.path == tmp_path / expected
+        (out.path / "something").mkdir(parents=True)
 
 
 def test_a_training_folder_holds_no_predictions(exchange):

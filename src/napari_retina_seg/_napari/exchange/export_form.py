@@ -53,7 +53,7 @@ class ExportForm(QWidget):
         self._settings = settings
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
-        self.out = PathRow("Choose a new or empty folder", "new folder")
+        self.out = PathRow("Choose where to, or an empty folder", "new folder", makes=True)
         self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
         self.predictions = QCheckBox("Unreviewed predictions too, apart")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -19,6 +20,8 @@ class PathRow(QWidget):
         What stands in the line while it is empty.
     files : bool
         Whether a file may be chosen, too.
+    makes : bool
+        Whether a new folder is wanted: in one that holds something, a new one is proposed.
 
     Signals
     -------
@@ -28,9 +31,9 @@ class PathRow(QWidget):
 
     changed = Signal()
 
-    def __init__(self, title: str, hint: str, *, files: bool = False) -> None:
+    def __init__(self, title: str, hint: str, *, files: bool = False, makes: bool = False) -> None:
         super().__init__()
-        self._title = title
+        self._title, self._makes = title, makes
         self.edit = QLineEdit()
         self.edit.setPlaceholderText(hint)
         self.edit.textChanged.connect(self._on_text)
@@ -58,7 +61,8 @@ class PathRow(QWidget):
         self.changed.emit()
 
     def _ask_folder(self) -> None:
-        self._take(QFileDialog.getExistingDirectory(self, self._title, self.edit.text()))
+        chosen = QFileDialog.getExistingDirectory(self, self._title, self.edit.text())
+        self._take(str(_free(Path(chosen))) if chosen and self._makes else chosen)
 
     def _ask_file(self) -> None:
         self._take(QFileDialog.getOpenFileName(self, self._title, self.edit.text())[0])
@@ -66,3 +70,10 @@ class PathRow(QWidget):
     def _take(self, chosen: str) -> None:
         if chosen:
             self.edit.setText(chosen)
+
+
+def _free(folder: Path) -> Path:
+    if not any(folder.iterdir()):
+        return folder
+    names = (f"masks-{number}" if number > 1 else "masks" for number in count(1))
+    return next(folder / name for name in names if not (folder / name).exists())

@@ -44,6 +44,8 @@ def building(folder: Path) -> Iterator[Path]:
             new = workshop / _INSIDE
             new.mkdir()
             yield new
+            if folder.exists():  # not every system puts a folder in the place of an empty one
+                folder.rmdir()
             new.replace(folder)
             _flush(folder.parent)
         finally:
