@@ -20,11 +20,12 @@ from napari_retina_seg.io.agreement_report import (
 from napari_retina_seg.io.plots import figure_png
 
 
-def compare(shifts, axial_um=4.0):
+def compare(shifts, axial_um=4.0, second_readers=("Bob",)):
     tally = ReadersTally(OCT_LAYERS)
     for seed, shift in enumerate(shifts):
+        second_reader = second_readers[seed % len(second_readers)]
         phantom = phantom_bscan(seed, 96, 128)
-        image = ReadImage(seed + 1, f"scan<{seed}>", "", "Ann", "Bob", axial_um)
+        image = ReadImage(seed + 1, f"scan<{seed}>", "", "Ann", second_reader, axial_um)
         second = np.roll(phantom.labels, shift, axis=0)
         tally.add(image, Reading(phantom.labels, phantom.heights), Reading(second))
     return tally.result(Gradability(both=len(shifts), only_first=1))
@@ -53,6 +54,18 @@ def test_the_page_the_table_and_the_figures_tell_the_same(agreement, tmp_path):
     ilm = found["boundaries_um"][0]
     assert (ilm["name"], ilm["bias"]) == ("ILM", pytest.approx(4, abs=1.5))
     assert found["classes"][0]["icc_2_1"]["value"] <= 1
+
+
+def test_readers_who_change_are_told(tmp_path):
+    pages = [
+        write_agreement(
+            compare([0, 1], second_readers=readers),
+            tmp_path,
+        )[0].read_text()
+        for readers in (("Bob",), ("Bob", "Dora"))
+    ]
+    assert ["are roles here" in page for page in pages] == [False, True]
+    assert "first Ann, second Bob; first Ann, second Dora" in pages[1]
 
 
 def test_tables_for_people(agreement):

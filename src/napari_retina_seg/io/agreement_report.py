@@ -161,6 +161,11 @@ def agreement_page(agreement: Agreement) -> str:
         "Means over the images, in brackets their 95 % bootstrap intervals over patients. Each"
         " reader worked without seeing what the other one drew."
     )
+    if len({(one.image.first, one.image.second) for one in agreement.images}) > 1:
+        page.paragraph(
+            "Not all images were read by the same two people: 'first' and 'second' are roles here,"
+            " and differences between people of one role count as disagreement."
+        )
     if agreement.sizes:
         page.heading("By class")
         page.table(*class_table(agreement), caption=_caption(agreement))
