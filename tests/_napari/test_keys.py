@@ -48,7 +48,7 @@ def test_the_shortcut_opens_the_other_dock_and_explains(press, qtbot, bscan):
     widget = keys(EXPLAIN, ExplainWidget)
     with qtbot.waitSignal(widget.finished, timeout=60_000):
         pass
-    assert viewer.layers[-1].name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
+    assert viewer.layers[-1].name == "scan · tiny-oct · Grad-CAM RNFL, bottleneck"
 
 
 def test_the_shortcut_refuses_a_label_layer(press):
