@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from skimage.graph import MCP
 
 from napari_retina_seg.core.surfaces import Heights
@@ -23,6 +23,7 @@ _STRONG = 5.0  # how much a full edge attracts
 _BAND = 12  # px above and below the straight way that are searched, and …
 _WIDER = 0.25  # … more for each column of the stretch
 _STEEP = 2  # px that a line may rise or fall from column to column
+_EVEN = 2.0  # columns over which the path is evened: so rough are lines that experts draw
 _AGREE = 0.6  # share of the columns that must agree which side of a line is brighter
 
 
@@ -98,7 +99,8 @@ def snap(
     band = gradient[top:bottom, columns]
     strength = np.maximum(band * sign, 0) if sign else np.abs(band)
     way = _cheapest(strength, chord - top)
-    result[columns] = top + way + _between_pixels(strength, way)
+    line = top + way + _between_pixels(strength, way)
+    result[columns] = gaussian_filter1d(line, _EVEN, mode="nearest")
     return result
 
 

@@ -1,6 +1,5 @@
 """Boundary lines are worked on with the mouse on the canvas, and the mask follows."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_retina_seg._napari.correct.edits import change, lock, plain
+from napari_retina_seg._napari.correct.edits import lock, plain
 from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.correct.lines import LinesTool
@@ -240,21 +239,6 @@ def test_of_a_volume_the_slice_on_the_screen_is_changed(stack, tool, viewer):
     np.testing.assert_array_equal(lines(stack.mask), stack.heights)
 
 
-def test_the_mask_of_one_slice_of_a_volume_keeps_its_lines(viewer, tool, qtbot):
-    phantom = phantom_volume(slices=3, rows=96, columns=64)
-    viewer.add_image(phantom.image.pixels, name="scan")
-    labels = np.zeros_like(phantom.labels)
-    labels[1] = phantom.labels[1]
-    info = MaskInfo("scan", OCT_LAYERS, None, phantom.labels[1], phantom.heights[1], index=1)
-    mask = viewer.add_labels(labels, **mask_options(info))
-    viewer.dims.set_point(0, 1)
-    tool.take_up(mask)
-    np.testing.assert_array_equal(tool._lines.at((1,)), phantom.heights[1])
-    assert np.isnan(tool._lines.at((2,))).all()
-    np.testing.assert_array_equal(lines(mask), phantom.heights[1])
-    assert tool.between.words == "Corrected: 0 of 3 scans."
-
-
 def test_an_empty_slice_is_drawn_line_by_line(viewer, tool, qtbot):
     info = MaskInfo("scan", OCT_LAYERS)
     mask = viewer.add_labels(np.zeros((100, 120), np.uint8), **mask_options(info))
@@ -268,21 +252,6 @@ def test_an_empty_slice_is_drawn_line_by_line(viewer, tool, qtbot):
     for line in range(7):
         assert mask.data[24 + 8 * line, 50] == line + 1
     assert not mask.data[:, 90:].any()
-
-
-def test_looking_at_a_mask_changes_nothing_of_it(viewer, tool, qtbot):
-    phantom = phantom_bscan(rows=96, columns=128)
-    mask = viewer.add_labels(phantom.labels, **mask_options(MaskInfo("scan", OCT_LAYERS)))
-    tool.take_up(mask)
-    np.testing.assert_array_equal(draw(tool._lines.at(()), 96), phantom.labels)
-    assert lines(mask) is None
-
-
-def test_lines_that_somebody_else_gives_the_mask_are_taken_over(scan, tool):
-    lower = scan.heights + np.float32(4.25)
-    scan.mask.metadata[KEY] = replace(scan.mask.metadata[KEY], boundaries=lower)
-    change(scan.mask, draw(lower, 256))
-    np.testing.assert_array_equal(tool._lines.at(()), lower)
 
 
 def test_of_a_hidden_mask_lines_can_be_moved(scan, tool):
@@ -330,6 +299,25 @@ def test_lines_can_be_hidden_and_come_back_with_a_tool(scan, tool):
     assert not tool._view.is_shown
     tool.take(Mode.DRAW)
     assert tool._view.is_shown
+
+
+def test_the_correct_dock_shows_the_lines_and_its_keys_take_the_tools(viewer, qtbot):
+    phantom = phantom_bscan(rows=96, columns=128)
+    options = mask_options(MaskInfo("scan", OCT_LAYERS))
+    viewer.add_labels(phantom.labels.copy(), name="first", **options)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
+    lines_of = dock.lines
+    qtbot.waitUntil(lambda: lines_of._view is not None and lines_of._view.is_shown)
+    viewer.add_labels(phantom.labels.copy(), name="second", **options)
+    assert lines_of._view.is_shown
+    native = find_canvas(dock).native
+    for key, mode in (("D", Mode.PULL), ("A", Mode.DRAW), ("S", Mode.SNAP), ("Q", Mode.SMOOTH)):
+        QTest.keyClick(native, getattr(Qt.Key, f"Key_{key}"))
+        assert lines_of.hand.mode is mode
+    QTest.keyClick(native, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert lines_of.line.currentText() == "RNFL-GCL"
+    QTest.keyClick(native, Qt.Key.Key_H)
+    assert not lines_of._view.is_shown
 
 
 def test_nothing_is_left_behind(scan, tool, viewer):
@@ -400,11 +388,3 @@ def test_a_scan_that_was_painted_after_interpolating_is_never_touched(stack, too
     with qtbot.waitSignal(between.done, timeout=20_000):
         between.interpolate()
     np.testing.assert_array_equal(mask.data[2], painted)
-
-
-def test_the_mask_has_the_last_word_over_older_lines(scan, tool):
-    info = scan.mask.metadata[KEY]
-    scan.mask.metadata[KEY] = replace(info, boundaries=info.boundaries + 30)
-    tool.take_up(None)
-    tool.take_up(scan.mask)
-    np.testing.assert_array_equal(draw(lines(scan.mask), 256), scan.labels)

@@ -44,10 +44,9 @@ class LineView:
     def __init__(self, canvas: Any) -> None:
         self._canvas = canvas
         self._colors = np.zeros((0, 1, 4), np.float32)
-        self._edge, self._lines = Line(width=3.0), Line(width=1.5)
-        self._marked_edge, self._marked = Line(width=6.0), Line(width=3.5)
+        self._lines, self._marked = _Outlined(1.8), _Outlined(4.0)
         self._spot = Markers(pos=np.zeros((1, 2), np.float32))
-        self._nodes = (self._edge, self._lines, self._marked_edge, self._marked, self._spot)
+        self._nodes = (*self._lines.nodes, *self._marked.nodes, self._spot)
         for order, node in enumerate(self._nodes):
             node.order = _ABOVE_LAYERS + order
             node.set_gl_state("translucent", depth_test=False)
@@ -59,7 +58,7 @@ class LineView:
     @property
     def is_shown(self) -> bool:
         """Whether lines are on the canvas."""
-        return bool(self._lines.visible)
+        return bool(self._lines.nodes[1].visible)
 
     @property
     def named(self) -> str:
@@ -78,16 +77,9 @@ class LineView:
 
     def show(self, heights: Heights, marked: int) -> None:
         """Show lines, one of them marked; heights in px, ``(boundaries, columns)``."""
-        everything = _vertices(heights, self._colors)
-        one = _vertices(heights[marked : marked + 1], self._colors[marked : marked + 1])
-        for edge, line, vertices in (
-            (self._edge, self._lines, everything),
-            (self._marked_edge, self._marked, one),
-        ):
-            edge.visible = line.visible = vertices is not None
-            if vertices is not None:
-                edge.set_data(vertices["pos"], _EDGE, connect=vertices["connect"])
-                line.set_data(**vertices)
+        one = slice(marked, marked + 1)
+        self._lines.show(heights, self._colors)
+        self._marked.show(heights[one], self._colors[one])
 
     def show_spot(self, place: tuple[float, float] | None) -> None:
         """Show where a stretch begins, by column and height in px; None takes it away."""
@@ -127,22 +119,32 @@ class LineView:
         self._tag.deleteLater()
 
 
-def _vertices(heights: Heights, colors: np.ndarray) -> dict[str, np.ndarray] | None:
-    """Return positions, colours and what is connected; None if there is nothing to see.
+class _Outlined:
+    """Lines of any colour that are seen on any background: each has a dark edge."""
 
-    The corner of the upper left pixel is the visuals' origin, and that of the heights.
-    """
-    lines, columns = heights.shape
-    seen = ~np.isnan(heights)
-    joined = np.zeros(heights.shape, bool)
-    joined[:, :-1] = seen[:, :-1] & seen[:, 1:]
-    if not joined.any():
-        return None
-    pos = np.empty((lines, columns, 2), np.float32)
-    pos[..., 0] = np.arange(columns) + 0.5
-    pos[..., 1] = np.where(seen, heights, 0)
-    return {
-        "pos": pos.reshape(-1, 2),
-        "color": np.repeat(colors, columns, axis=1).reshape(-1, 4),
-        "connect": joined.reshape(-1),
-    }
+    def __init__(self, width: float) -> None:
+        self.nodes = tuple(Line(width=each, antialias=True) for each in (width + 2, width))
+        self._joined = np.zeros((0, 0), bool)
+        self._colors = np.zeros((0, 1, 4), np.float32)
+
+    def show(self, heights: Heights, colors: np.ndarray) -> None:
+        """Show lines; the corner of the upper left pixel is the visuals' origin, and theirs."""
+        seen = ~np.isnan(heights)
+        joined = np.zeros(heights.shape, bool)
+        joined[:, :-1] = seen[:, :-1] & seen[:, 1:]
+        for node in self.nodes:
+            node.visible = bool(joined.any())
+        if not joined.any():
+            return
+        pos = np.empty((*heights.shape, 2), np.float32)
+        pos[..., 0] = np.arange(heights.shape[1]) + 0.5
+        pos[..., 1] = np.where(seen, heights, 0)
+        for node in self.nodes:
+            node.set_data(pos.reshape(-1, 2))
+        if not np.array_equal(joined, self._joined):  # what stays is not sent again
+            for node in self.nodes:
+                node.set_data(connect=joined.reshape(-1))
+        if joined.shape != self._joined.shape or not np.array_equal(colors, self._colors):
+            self.nodes[0].set_data(color=_EDGE)
+            self.nodes[1].set_data(color=np.repeat(colors, heights.shape[1], axis=1).reshape(-1, 4))
+        self._joined, self._colors = joined, colors

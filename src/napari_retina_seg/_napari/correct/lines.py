@@ -90,6 +90,7 @@ class LinesTool(QWidget):
         self._lay_out()
         self._connect()
         self.refresh()
+        self._soon.start()  # by then there is a window around, and a canvas in it
 
     # What a person does
 
@@ -239,6 +240,9 @@ class LinesTool(QWidget):
         canvas = find_canvas(self)
         if why or canvas is None or not self.shown.isChecked():
             self.hand.put_down()
+            return
+        if plain(self._mask) not in canvas.layer_to_visual:  # it is just being added
+            self._soon.start()
             return
         if self._view is None:
             self._view = LineView(canvas)
