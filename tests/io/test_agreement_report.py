@@ -65,7 +65,7 @@ def test_readers_who_change_are_told(tmp_path):
         for readers in (("Bob",), ("Bob", "Dora"))
     ]
     assert ["are roles here" in page for page in pages] == [False, True]
-    assert "first Ann, second Bob; first Ann, second Dora" in pages[1]
+    assert "first Ann, second Dora; first Ann, second Bob" in pages[1]  # worst first
 
 
 def test_tables_for_people(agreement):
