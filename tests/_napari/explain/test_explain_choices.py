@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
+from qtpy.QtCore import QPoint, QThreadPool
 
 from helpers import tiny_model
 from napari_retina_seg._napari.explain_pickers import ALL
@@ -208,3 +208,15 @@ def test_other_colours_of_a_mask_ask_nothing(viewer, explain, dock, run, masks, 
     viewer.layers.selection.active = masks()[0]
     dock.legend.show_class(3, False)
     assert not explain.is_running
+
+
+def test_nothing_below_moves_when_the_answer_grows(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    _, explain = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+
+    def places(words):
+        explain.status.say_end(End.ENDED, words)
+        qtbot.wait(50)
+        return [w.mapTo(explain, QPoint()).y() for w in (explain.keep_button, explain.choices)]
+
+    assert places("Short.") == places("Evidence by Grad-CAM of a model at a place, for it. " * 2)
