@@ -293,6 +293,25 @@ def test_two_clicks_bridge_a_gap(viewer, dock, vessels, known):
     assert vessels.data[80, 80] == 1
 
 
+def test_one_tool_listens_to_the_mouse(viewer, dock, layers, vessels):
+    bridge, lasso = dock.vessels.bridge, dock.regions.lasso
+    push(bridge.button)
+    push(dock.regions.lasso_button)
+    assert lasso.is_on
+    assert not bridge.button.isChecked()
+    push(bridge.button)
+    assert not lasso.is_on
+    assert viewer.layers.selection.active == vessels
+    viewer.layers.selection.active = layers
+    assert not bridge.button.isChecked()
+    push(dock.regions.lasso_button)
+    press(dock, Qt.Key.Key_1, CTRL)
+    push(dock.tools.buttons["paint"])
+    assert viewer.layers.selection.active == layers
+    assert not lasso.is_on
+    assert str(layers.mode) == "paint"
+
+
 def test_a_region_is_marked_as_questionable(viewer, dock, layers):
     before = layers.data.copy()
     dock._folds["questionable"].expand()

@@ -16,7 +16,7 @@ from napari_retina_seg.core.errors import RetinaSegError
 PREDICTION = "the prediction"
 
 # Blue and red, and what is both at once; told apart by colour-blind eyes.
-COLORS = {MISSED: "#1f6fff", EXTRA: "#ff3b30", OTHER: "#c44dff"}
+COLORS = {MISSED: "#0a3cff", EXTRA: "#ff0044", OTHER: "#c44dff"}
 
 
 def show_difference(

@@ -68,7 +68,7 @@ class CorrectWidget(Dock):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
         for widget in (
-            *(self.button, self.status, self.about, self.new_mask, self.tools, self.classes),
+            *(self.about, self.new_mask, self.tools, self.classes),
             self._fold("lines", "Boundary lines", self.lines),
             self._fold("vessels", "Vessels", self.vessels),
             self._fold("regions", "Regions of the chosen class", self.regions),
@@ -78,7 +78,9 @@ class CorrectWidget(Dock):
             layout.addWidget(widget)
         layout.addStretch(1)
         self.scroll(inner)
-        self.layout().addWidget(self.preview)  # below what scrolls: it is never out of sight
+        # Around what scrolls: these are never out of sight.
+        self.layout().insertWidget(0, _beside(self.button, self.status))
+        self.layout().addWidget(self.preview)
 
     def _fold(self, name: str, title: str, section: QWidget) -> Fold:
         opened = name in ("lines", "vessels", "regions")
@@ -170,3 +172,13 @@ class CorrectWidget(Dock):
         self.lines.close_down()
         self.tools.show_mask(None)
         self.follower.disconnect_viewer()
+
+
+def _beside(*widgets: QWidget) -> QWidget:
+    """Put widgets below each other, in line with those that scroll."""
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(6, 4, 6, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return holder

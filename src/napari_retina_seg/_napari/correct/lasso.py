@@ -64,7 +64,7 @@ class Lasso(QObject):
         layer.mode = "add_polygon_lasso"
         layer.events.data.connect(self._on_data)
         layer.events.mode.connect(self._on_mode)
-        self._viewer.layers.events.removed.connect(self._on_removed)
+        self._viewer.layers.selection.events.active.connect(self._on_active)
 
     def stop(self) -> None:
         """Put the lasso away; the mask is selected again."""
@@ -73,7 +73,7 @@ class Lasso(QObject):
             return
         layer.events.data.disconnect(self._on_data)
         layer.events.mode.disconnect(self._on_mode)
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._viewer.layers.selection.events.active.disconnect(self._on_active)
         selected = self._viewer.layers.selection.active == layer
         if layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
@@ -96,6 +96,11 @@ class Lasso(QObject):
     def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         QTimer.singleShot(0, self.stop)
 
-    def _on_removed(self, event: object) -> None:
-        if event.value == self._layer:
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        """Stop when another layer is selected, or the lasso's own was removed."""
+        if self._viewer.layers.selection.active != self._layer:
+            QTimer.singleShot(0, self._leave)
+
+    def _leave(self) -> None:
+        if self._layer is not None and self._viewer.layers.selection.active != self._layer:
             self.stop()
