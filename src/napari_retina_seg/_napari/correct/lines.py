@@ -204,7 +204,7 @@ class LinesTool(QWidget):
             button.clicked.connect(lambda _, mode=mode: self.take(mode))
         self.line.activated.connect(self.hand.choose)
         self.reach.valueChanged.connect(self._on_reach)
-        self.shown.toggled.connect(lambda _: self.refresh())
+        self.shown.toggled.connect(self._on_shown)
         self.hand.chosen.connect(lambda: self.line.setCurrentIndex(self.hand.line))
         self.hand.said.connect(self.status.say)
         self.hand.left.connect(self.put_down)
@@ -231,7 +231,7 @@ class LinesTool(QWidget):
         self.status.say("")
         if mode is not None:
             self.taken.emit()
-            self.shown.setChecked(True)  # nobody moves what can't be seen
+            self.shown.setChecked(True)
             canvas = find_canvas(self)
             self._mouse.listen(plain(self._mask), canvas.native, _CURSORS[mode])
         self.refresh()
@@ -255,12 +255,18 @@ class LinesTool(QWidget):
 
     # What happens
 
+    def _on_shown(self, on: bool) -> None:
+        if on:
+            self.refresh()
+        else:
+            self.put_down()  # nobody moves what can't be seen
+
     def _on_reach(self, columns: int) -> None:
         self.hand.reach = columns
         self._settings.remember_number(_REACH, columns)
 
     def _on_painted(self) -> None:
-        if not self._soon.isActive():
+        if self._lines is not None and not self._soon.isActive():
             self._soon.start()
 
     def _on_interpolated(self, outcome: Outcome) -> None:
