@@ -14,7 +14,7 @@ from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
-from napari_retina_seg.io.exchange.identity import find_identity
+from napari_retina_seg.io.exchange.identity import notice
 from napari_retina_seg.project.files import StoredFile, hash_file
 from napari_retina_seg.project.readers import blinded_images
 from napari_retina_seg.project.states import State
@@ -44,7 +44,7 @@ def add_images(
         token.raise_if_cancelled()
         try:
             image, is_new = _add_image(store, path.resolve(), copy, patient_of)
-            told = find_identity(path) if is_new else ()
+            told = notice(path) if is_new else ()
         except ProjectError:  # the project itself can't go on
             raise
         except RetinaSegError as error:

@@ -13,7 +13,7 @@ from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegErro
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
 from napari_retina_seg.data.layouts.pairs import plain_stem
-from napari_retina_seg.io.exchange.identity import find_identity, pseudonymise
+from napari_retina_seg.io.exchange.identity import notice, pseudonymise
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
 from napari_retina_seg.io.exchange.sources import Expected, Record, find_sources, read_source
 from napari_retina_seg.project.drawing import Drawing
@@ -166,11 +166,11 @@ class _Job:
     def read(self, source: Path, expected: Expected) -> Iterable[Record]:
         """Read the masks of a file, and notice whom it tells of."""
         try:
-            told = find_identity(source) if source.is_file() else ()
             records = read_source(source, expected)
         except RetinaSegError as error:
             self.problems.append(str(error))
             return ()
+        told = notice(source) if source.is_file() else ()
         if told:
             self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
         return records

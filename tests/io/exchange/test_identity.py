@@ -12,7 +12,12 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.exchange.coco import write_coco
 from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
-from napari_retina_seg.io.exchange.identity import find_identity, pseudonymise, strip_identity
+from napari_retina_seg.io.exchange.identity import (
+    find_identity,
+    notice,
+    pseudonymise,
+    strip_identity,
+)
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_tiff
 
@@ -157,3 +162,7 @@ def test_nothing_of_the_patient_is_in_an_export(tmp_path, dicom, make_record):
         assert not [value for value in values if value in content], path.name
     assert find_identity(tmp_path / "a.tif") == ()
     assert find_identity(tmp_path / "a.dcm") == ()
+
+
+def test_what_can_not_be_read_is_noticed_as_such(tmp_path):
+    assert notice(tmp_path / "gone.png") == ("a header that can't be read",)
