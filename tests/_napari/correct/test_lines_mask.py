@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_retina_seg._napari.correct.between_scans import human_scans
 from napari_retina_seg._napari.correct.edits import Change, change, lock
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
+from napari_retina_seg._napari.drawings import drawing_of
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError
@@ -120,6 +122,17 @@ def test_of_a_volume_one_slice_moves_and_the_lines_of_all_are_kept():
     np.testing.assert_array_equal(layer.data[others], VOLUME.labels[others])
     assert kept(layer)[others].tobytes() == VOLUME.heights[others].tobytes()
     np.testing.assert_array_equal(kept(layer)[2], lines.at((2,)))
+
+
+def test_a_project_keeps_lines_between_pixels():
+    viewer, layer = ViewerModel(), mask(VOLUME, boundaries=VOLUME.heights)
+    viewer.add_layer(layer)
+    lines = MaskLines(layer)
+    lines.edit((2,), lower(5.3))
+    drawing = drawing_of(viewer, layer)
+    np.testing.assert_array_equal(drawing.boundaries, lines.known())
+    moved = VOLUME.heights[2, :, 20:40] + np.float32(5.3)
+    np.testing.assert_array_equal(drawing.boundaries[2, :, 20:40], moved)
 
 
 def test_axes_of_the_viewer_are_none_of_the_lines():
