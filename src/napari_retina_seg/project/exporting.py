@@ -19,7 +19,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.exchange.card import Card, make_card
-from napari_retina_seg.io.exchange.coco import write_coco
+from napari_retina_seg.io.exchange.coco import CocoFile
 from napari_retina_seg.io.exchange.folder import building
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_png, write_tiff
@@ -31,7 +31,7 @@ from napari_retina_seg.io.exchange.record import (
 )
 from napari_retina_seg.io.exchange.stacks import fill_stacks
 from napari_retina_seg.io.exchange.training import TrainingFolder, TrainingItem, assign_splits
-from napari_retina_seg.io.exchange.vgg import write_vgg
+from napari_retina_seg.io.exchange.vgg import VggFile
 from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format, Identities
@@ -236,19 +236,19 @@ class _Job:
         write_dicom_seg(path, record, None if hidden else _read_reference(one.image))
 
     def _write_together(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
-        records: dict[str, list[MaskRecord]] = {"masks": [], PREDICTIONS: []}
+        files: dict[str, CocoFile | VggFile] = {}
 
-        def keep(one: Chosen, record: MaskRecord) -> None:
-            records[PREDICTIONS if one.is_prediction else "masks"].append(record)
-
-        yield from self._walk(chosen, keep)
-        for name, kept in records.items():
-            folder = self._new / PREDICTIONS if name == PREDICTIONS else self._new
-            if kept and self._format is Format.VGG:
-                write_vgg(folder / f"{name}.json", kept)
-            elif kept:
+        def add(one: Chosen, record: MaskRecord) -> None:
+            place = f"{PREDICTIONS}/{PREDICTIONS}" if one.is_prediction else "masks"
+            if place not in files:
                 polygons = self._format is Format.COCO_POLYGONS
-                write_coco(folder / f"{name}.json", kept, polygons=polygons)
+                vgg = self._format is Format.VGG
+                files[place] = VggFile() if vgg else CocoFile(polygons=polygons)
+            files[place].add(record)
+
+        yield from self._walk(chosen, add)
+        for place, file in files.items():
+            file.write(self._new / f"{place}.json")
 
     def _write_set(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         """Write images with their masks, of which a network may learn; no predictions."""

@@ -87,22 +87,55 @@ def write_coco(path: Path, records: Sequence[MaskRecord], *, polygons: bool = Fa
     WriteError
         If there are several schemes, or it can't be written.
     """
-    scheme = shared_scheme(records)
-    document: dict[str, Any] = {
-        "info": {
-            "description": f"Masks with the classes of {scheme.name}",
-            KEY: [make_card(record).model_dump(mode="json") for record in records],
-        },
-        "images": [],
-        "annotations": [],
-        "categories": _categories(scheme),
-    }
-    for number, record in enumerate(records):
+    shared_scheme(records)
+    file = CocoFile(polygons=polygons)
+    for record in records:
+        file.add(record)
+    file.write(path)
+
+
+class CocoFile:
+    """What becomes a COCO file, mask by mask; see `write_coco`.
+
+    Parameters
+    ----------
+    polygons : bool
+        Whether regions are polygons.
+    """
+
+    def __init__(self, *, polygons: bool = False) -> None:
+        self._polygons = polygons
+        self._cards: list[Card] = []
+        self._has_ignored = False
+        self._parts: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+
+    def add(self, record: MaskRecord) -> None:
+        """Describe a mask; all have one scheme, and names of their own."""
+        self._cards.append(make_card(record))
+        self._has_ignored |= record.ignore is not None
+        number = len(self._cards) - 1
         for index, plane in enumerate(record.planes):
-            _add_plane(document, record, number, index, plane, polygons=polygons)
-    if any(record.ignore is not None for record in records):
-        document["categories"].append({"id": IGNORE, "name": IGNORE_NAME})
-    write_atomically(path, json.dumps(document).encode())
+            _add_plane(self._parts, record, number, index, plane, polygons=self._polygons)
+
+    def write(self, path: Path) -> None:
+        """Write the file.
+
+        Raises
+        ------
+        WriteError
+            If it can't be written.
+        """
+        scheme = self._cards[0].scheme
+        ignored = [{"id": IGNORE, "name": IGNORE_NAME}] if self._has_ignored else []
+        document = {
+            "info": {
+                "description": f"Masks with the classes of {scheme.name}",
+                KEY: [card.model_dump(mode="json") for card in self._cards],
+            },
+            **self._parts,
+            "categories": [*_categories(scheme), *ignored],
+        }
+        write_atomically(path, json.dumps(document).encode())
 
 
 def _categories(scheme: LabelScheme) -> list[dict[str, Any]]:
@@ -119,7 +152,7 @@ def _categories(scheme: LabelScheme) -> list[dict[str, Any]]:
 
 
 def _add_plane(
-    document: dict[str, Any],
+    document: dict[str, list[dict[str, Any]]],
     record: MaskRecord,
     number: int,
     index: int,

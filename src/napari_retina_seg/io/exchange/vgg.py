@@ -48,14 +48,26 @@ def write_vgg(path: Path, records: Sequence[MaskRecord]) -> None:
     WriteError
         If there are several schemes, or it can't be written.
     """
-    scheme = shared_scheme(records)
-    entries: dict[str, Any] = {}
+    shared_scheme(records)
+    file = VggFile()
     for record in records:
+        file.add(record)
+    file.write(path)
+
+
+class VggFile:
+    """What becomes a VGG JSON, mask by mask; see `write_vgg`."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Any] = {}
+
+    def add(self, record: MaskRecord) -> None:
+        """Describe a mask; all have one scheme, and names of their own."""
         card = make_card(record).text
         for index, plane in enumerate(record.planes):
             said = {KEY: card, "slice": str(index)}
-            regions = _regions(plane, scheme)
-            entries[record.file_of(index)] = {
+            regions = _regions(plane, record.scheme)
+            self._entries[record.file_of(index)] = {
                 "fileref": "",
                 "size": 0,
                 "filename": record.file_of(index),
@@ -63,7 +75,16 @@ def write_vgg(path: Path, records: Sequence[MaskRecord]) -> None:
                 "file_attributes": said,
                 "regions": {str(number): region for number, region in enumerate(regions)},
             }
-    write_atomically(path, json.dumps(entries).encode())
+
+    def write(self, path: Path) -> None:
+        """Write the file.
+
+        Raises
+        ------
+        WriteError
+            If it can't be written.
+        """
+        write_atomically(path, json.dumps(self._entries).encode())
 
 
 def _regions(plane: _Raster, scheme: LabelScheme) -> list[dict[str, Any]]:
