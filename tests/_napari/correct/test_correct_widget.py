@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from napari.utils.shortcuts import default_shortcuts
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
@@ -9,7 +10,8 @@ from qtpy.QtWidgets import QScrollArea
 from napari_retina_seg._napari.correct.edits import locked
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
+from napari_retina_seg._napari.keys import BLINK, CLASS_KEYS, CORRECT
+from napari_retina_seg._napari.results import MapInfo, MaskInfo, colormap, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.segmentation import Provenance
@@ -175,7 +177,21 @@ def test_a_brush_stroke_keeps_locked_classes(dock, layers):
     assert locked(layers) == frozenset()
 
 
+def test_no_class_is_painted_that_the_scheme_lacks(dock, layers):
+    press(dock, Qt.Key.Key_M)
+    assert layers.selected_label == 7
+    assert "end at 7" in dock.status.text()
+    assert dock.button.text() == "Paint RPE"
+
+
+def test_the_number_keys_are_none_of_naparis():
+    theirs = {str(key) for keys in default_shortcuts.values() for key in keys}
+    assert not theirs & {shortcut.keys for shortcut in (*CLASS_KEYS, BLINK, CORRECT)}
+
+
 def test_classes_are_hidden_and_shown(dock, layers):
+    layers.colormap = colormap(OCT_LAYERS, frozenset({5}))
+    assert dock.classes._item(5).checkState(2) == Qt.CheckState.Unchecked
     dock.classes.set_shown(2, False)
     assert layers.colormap.color_dict[2][3] == 0
     press(dock, Qt.Key.Key_2, CTRL)

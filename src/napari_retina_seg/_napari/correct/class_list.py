@@ -75,7 +75,11 @@ class ClassList(QWidget):
 
     def show_mask(self, mask: Labels | None) -> None:
         """List the classes of a mask."""
+        if self._mask is not None:
+            self._mask.events.colormap.disconnect(self._on_colors)
         self._mask = mask
+        if mask is not None:
+            mask.events.colormap.connect(self._on_colors)
         self._rows.blockSignals(True)
         self._rows.clear()
         if mask is not None:
@@ -120,6 +124,14 @@ class ClassList(QWidget):
             shown = self._ticked(_SHOWN)
             hidden = frozenset(range(1, len(scheme))) - shown
             self._mask.colormap = colormap(scheme, hidden)
+
+    def _on_colors(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        """Show what is hidden, wherever it was hidden."""
+        hidden = hidden_classes(self._mask)
+        self._rows.blockSignals(True)
+        for value, item in enumerate(self._items()[1:], start=1):
+            item.setCheckState(_SHOWN, Qt.CheckState.Unchecked if value in hidden else _TICKED)
+        self._rows.blockSignals(False)
 
     def _on_clicked(self, item: QTreeWidgetItem, column: int) -> None:
         """Choose a class by its name; a click on a tick is none."""

@@ -148,13 +148,20 @@ class CorrectWidget(Dock):
         self.classes.show_chosen()
         self.button.setEnabled(mask is not None and not why)
         self.button.setToolTip(why or f"Take the brush with this class ({CORRECT.native}).")
-        if mask is None:
-            self.button.setText("Paint")
-        else:
-            known, value = self.follower.scheme.classes, int(mask.selected_label)
-            name = known[value].abbreviation if 0 < value < len(known) else "background"
-            self.button.setText(f"Paint {name}")
+        self.button.setText("Paint" if mask is None else f"Paint {self._chosen_name()}")
         self._on_plane()
+
+    def _chosen_name(self) -> str:
+        """Name the class that is chosen; one that the scheme lacks is put back."""
+        mask, scheme = self.follower.mask, self.follower.scheme
+        value, last = int(mask.selected_label), len(scheme) - 1
+        if value > last:
+            mask.selected_label = last
+            self.status.say_end(
+                End.FAILED, f"There is no class {value}: those of '{scheme.name}' end at {last}."
+            )
+            value = last
+        return scheme.classes[value].abbreviation if value else "background"
 
     def _on_plane(self) -> None:
         self.vessels.refresh()
@@ -171,6 +178,7 @@ class CorrectWidget(Dock):
         self.regions.close_down()
         self.lines.close_down()
         self.tools.show_mask(None)
+        self.classes.show_mask(None)
         self.follower.disconnect_viewer()
 
 
