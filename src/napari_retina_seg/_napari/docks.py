@@ -29,6 +29,9 @@ class Dock(QWidget):
         """Stop the work and stop listening: the dock is going away."""
         raise NotImplementedError
 
+    def come_forward(self) -> None:
+        """Look around: the dock was opened, or its tab was chosen."""
+
     def event(self, event: QEvent) -> bool:
         """Join the siblings when shown; stop when napari takes the widget out of its dock."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
@@ -43,6 +46,7 @@ class Dock(QWidget):
         if self._joined or not isinstance(main, QMainWindow) or own is None:
             return
         self._joined = True  # from now on it stands where a person puts it
+        own.visibilityChanged.connect(self._on_visibility)  # a tab at the back is not hidden
         offer_key_table(main)
         for other in main.findChildren(Dock):
             frame = _frame(other)
@@ -51,6 +55,10 @@ class Dock(QWidget):
             if main.dockWidgetArea(frame) == main.dockWidgetArea(own):
                 main.tabifyDockWidget(frame, own)
                 own.raise_()
+
+    def _on_visibility(self, on: bool) -> None:
+        if on:
+            self.come_forward()
 
 
 def _frame(widget: QWidget) -> QDockWidget | None:

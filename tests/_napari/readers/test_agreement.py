@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.review.widget import ReviewWidget
@@ -119,3 +120,15 @@ def test_without_a_project_there_is_a_reason(agreement, qtbot, tmp_path, folder_
 def test_the_dock_fits_into_340_px(agreement, qtbot):
     compare(qtbot, agreement)
     assert agreement.minimumSizeHint().width() <= 340
+
+
+def test_the_dock_turns_to_the_project_of_the_review_dock(viewer, qtbot, folder):
+    _, agreement = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Agreement")
+    _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    review.window().show()
+    review.parent().raise_()
+    review.reviewer.open(folder, "Carl")
+    qtbot.waitUntil(lambda: review.reviewer.project is not None and not review.reviewer.busy)
+    agreement.parent().raise_()
+    qtbot.waitUntil(lambda: agreement.project.where is not None)
+    assert agreement.project.where == Where(folder, "Carl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import napari
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.docks import Dock
@@ -125,9 +124,8 @@ class ExchangeWidget(Dock):
         ):
             changed.connect(self._on_change)
 
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
+    def come_forward(self) -> None:
         """Turn to the project that was open last, unless another one was chosen here."""
-        super().showEvent(event)
         if self._job is None:
             self.project.follow()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import napari
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -151,9 +150,8 @@ class AgreementWidget(Dock):
         self.findings.wanted.connect(self.open_case)
         self.findings.selected.connect(self.refresh)
 
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
+    def come_forward(self) -> None:
         """Turn to the project that was open last, unless another one was chosen here."""
-        super().showEvent(event)
         if self._job is None:
             self.project.follow()
 

@@ -40,7 +40,7 @@ _CHOICES: dict[str, Filters] = {
     "All images": Filters(),
     "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
-    "My second reads": Filters(second_read=True),
+    "My 2nd reads": Filters(second_read=True),
     "In conflict": Filters(conflict=True),
 }
 _ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
