@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.cli.console import UsageError
-from napari_retina_seg.io.folders import images_in
 
 RESULT_ENDINGS = (
     "_mask.png",
@@ -34,6 +33,8 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows leave patterns to the program. A name that is no folder and no pattern is
     taken as it is, whether there is such a file or not.
     """
+    from napari_retina_seg.io.folders import images_in
+
     paths: dict[Path, Path] = {}
     problems = []
     for argument in arguments:
