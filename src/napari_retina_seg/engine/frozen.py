@@ -89,7 +89,7 @@ def _freeze(function: Callable[..., Any], signature: Sequence[Any]) -> Callable[
     graph = tf.function(function, input_signature=signature)
     frozen = convert_variables_to_constants_v2(graph.get_concrete_function())
     # Called by itself it would print its arguments into an error each time, which it then drops.
-    called = tf.function(lambda *tensors: frozen(*tensors), input_signature=signature)
+    called = tf.function(frozen, input_signature=signature)
     return lambda *tensors: called(*map(tf.constant, tensors))
 
 
