@@ -111,6 +111,13 @@ def push(button):
     QTest.qWait(40)
 
 
+def tick_lock(dock, value):
+    rows = dock.classes._rows
+    row = rows.visualItemRect(dock.classes._item(value))
+    place = QPoint(rows.columnViewportPosition(3) + 10, row.center().y())
+    QTest.mouseClick(rows.viewport(), LEFT, FREE, place)
+
+
 def shown(dock, name):
     return not dock._folds[name].isHidden()
 
@@ -163,7 +170,7 @@ def test_classes_by_key_and_naparis_keys_still_are_tools(dock, layers):
 
 def test_a_brush_stroke_keeps_locked_classes(dock, layers):
     before = layers.data.copy()
-    dock.classes.set_locked(3, True)
+    tick_lock(dock, 3)
     assert locked(layers) == {3}
     press(dock, Qt.Key.Key_7, CTRL)
     push(dock.button)
@@ -173,7 +180,7 @@ def test_a_brush_stroke_keeps_locked_classes(dock, layers):
     assert np.array_equal(layers.data == 3, before == 3)
     press(dock, Qt.Key.Key_Z, CTRL)
     assert np.array_equal(layers.data, before)
-    dock.classes.set_locked(3, False)
+    tick_lock(dock, 3)
     assert locked(layers) == frozenset()
 
 

@@ -54,6 +54,8 @@ class ClassList(QWidget):
         self._rows.setRootIsDecorated(False)
         self._rows.setUniformRowHeights(True)
         self._rows.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        # napari's dark theme draws an empty box black on black.
+        self._rows.setStyleSheet("QTreeView::indicator:unchecked { border: 1px solid gray; }")
         self._rows.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay the canvas's
         self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._rows.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
