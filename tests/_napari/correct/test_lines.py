@@ -321,6 +321,26 @@ def test_the_correct_dock_shows_the_lines_and_its_keys_take_the_tools(viewer, qt
     assert lines_of.hand.mode is None, "nobody moves what can't be seen"
 
 
+def test_the_tool_waits_for_the_next_mask(viewer, qtbot):
+    phantom = phantom_bscan(rows=96, columns=128)
+    options = mask_options(MaskInfo("scan", OCT_LAYERS))
+    viewer.add_labels(phantom.labels.copy(), name="first", **options)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
+    qtbot.waitUntil(lambda: dock.lines.hand.has_lines)
+    dock.lines.take(Mode.PULL)
+    viewer.layers.clear()
+    assert dock.lines.hand.mode is None
+    mask = viewer.add_labels(phantom.labels.copy(), name="second", **options)
+    assert dock.lines.hand.mode is Mode.PULL
+    work = SimpleNamespace(mask=mask, tool=dock.lines)
+    drag(work, (60, phantom.heights[0, 60]), (60, phantom.heights[0, 60] - 12))
+    assert mask.data[int(phantom.heights[0, 60]) - 6, 60] == 1
+    mask.mode = "paint"
+    viewer.layers.clear()
+    viewer.add_labels(phantom.labels.copy(), name="third", **options)
+    assert dock.lines.hand.mode is None, "the brush had been taken"
+
+
 def test_nothing_is_left_behind(scan, tool, viewer):
     nodes = len(find_canvas(tool).view.scene.children)
     heard = len(scan.mask.mouse_drag_callbacks), len(scan.mask.mouse_move_callbacks)

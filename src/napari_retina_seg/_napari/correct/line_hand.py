@@ -63,6 +63,11 @@ class LineHand(QObject):
         """What the lines divide."""
         return self._lines.mask.metadata[KEY].scheme
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether there are lines to work on, and they are shown."""
+        return self._lines is not None
+
     def take_up(self, lines: MaskLines, where: Where, view: LineView) -> None:
         """Work on the lines of a plane, and show them."""
         if (lines, where) != (self._lines, self._where):

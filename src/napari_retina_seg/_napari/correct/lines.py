@@ -73,6 +73,7 @@ class LinesTool(QWidget):
         self._mask: Labels | None = None
         self._lines: MaskLines | None = None
         self._view: LineView | None = None
+        self._waiting: Mode | None = None  # the tool, while there is no line to take it to
         self._edges = ImageEdges()
         self._follower = MaskFollower(viewer)
         self.hand = LineHand(self._gradient)
@@ -126,7 +127,8 @@ class LinesTool(QWidget):
         has_lines = mask_layer is not None and self._scheme is not None and self._scheme.surfaces
         self._lines = MaskLines(mask_layer) if has_lines else None
         self._offer_lines()
-        self.put_down()
+        self._interrupt()
+        self.refresh()
 
     def close_down(self) -> None:
         """Leave the canvas and the viewer as they were: the dock is going away."""
@@ -152,8 +154,8 @@ class LinesTool(QWidget):
     def refresh(self) -> None:
         """Show the lines as the mask is now; grey out what can't be done, with the reason."""
         why = self.why_not()
-        if why and self.hand.mode is not None:
-            self.put_down()
+        if why:
+            self._interrupt()
         self._show_lines(why)
         for widget in (self.line, self.reach, *self.buttons.values()):
             widget.setEnabled(not why)
@@ -167,6 +169,8 @@ class LinesTool(QWidget):
         volume = self._lines is not None and self._mask.ndim > 2 and not why
         index = self._follower.where[-1] if volume else 0
         self.between.take_up(self._lines if volume else None, index)
+        if self._waiting is not None and not why and self.hand.has_lines:
+            self._set_mode(self._waiting)
 
     # How it is put together
 
@@ -225,7 +229,15 @@ class LinesTool(QWidget):
             swatch.fill(QColor(color))
             self.line.addItem(QIcon(swatch), surface.name)
 
+    def _interrupt(self) -> None:
+        """Put the tool down until there are lines again: those of the next mask, for one."""
+        if self.hand.mode is not None:
+            self._waiting = self.hand.mode
+            self._mouse.stop()
+            self.hand.set_mode(None)
+
     def _set_mode(self, mode: Mode | None) -> None:
+        self._waiting = None
         self._mouse.stop()
         self.hand.set_mode(mode)
         self.status.say("")
