@@ -1,0 +1,313 @@
+"""Do a whole annotation job in the real window, as people do, and keep the guide's pictures.
+
+xvfb-run -a -s "-screen 0 1366x768x24" python docs/guide_job.py
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from hands import SIZE, Hands, settle, wait_until
+from napari.settings import get_settings
+from PIL import Image
+from qtpy.QtCore import QSettings
+from scipy.ndimage import gaussian_filter
+
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+
+HOME = Path(tempfile.mkdtemp(prefix="guide-"))
+IMAGES = Path(__file__).parent / "images"
+ROWS, COLUMNS = 496, 768
+ILM, RNFL_GCL, ONL_EZ, EZ_RPE, RPE_BM = 0, 1, 5, 6, 7  # boundaries
+STRAND = {0: (240, 360), 2: (400, 500)}  # columns in which something bright lies on the retina
+SHADOW = {1: (330, 450)}  # columns in which the deep layers are dark
+BLURRED = 3
+DONE = {
+    State.CORRECTED: 1,
+    State.ACCEPTED: 6,
+    State.SECOND_READ: 1,
+    State.ADJUDICATED: 1,
+    State.UNGRADABLE: 1,
+}
+
+
+def main() -> None:
+    scans = [write_scan(HOME / "scans" / f"eye{n + 1:02}.png", n) for n in range(10)]
+    study, training, fresh = HOME / "study", HOME / "training", HOME / "second-study"
+    job = Job()
+    job.begin(study, "Ann", scans)
+    job.predict()
+    job.correct_first()
+    job.correct_second()
+    job.correct_third()
+    job.refuse()
+    job.accept_the_rest()
+    job.choose_second_reader()
+    job.read_a_second_time()
+    job.adjudicate()
+    check(study, DONE)
+    job.export(training)
+    job.begin(fresh, "Eve", scans)
+    job.bring_in(training)
+    job.viewer.close()
+    check(fresh, {State.UNREVIEWED: 1, State.CORRECTED: 9})
+    train(training)
+
+
+def write_scan(path: Path, number: int) -> Path:
+    """Write a synthetic B-scan; on some a model errs, and one can't be graded."""
+    phantom = phantom_bscan(number, ROWS, COLUMNS)
+    pixels, heights = phantom.image.pixels.astype(float), phantom.heights
+    noise = np.random.default_rng(number)
+    if number in STRAND:
+        start, end = STRAND[number]
+        rise = 22 * np.sin(np.pi * (np.arange(start, end) - start) / (end - start))
+        for column, height in zip(range(start, end), rise, strict=True):
+            ilm = int(heights[ILM, column])
+            above = slice(int(ilm - height), ilm)
+            bright = 60 + 110 * noise.random(len(pixels[above, column]))
+            pixels[above, column] = np.maximum(pixels[above, column], bright)
+        pixels[:, start:end] = gaussian_filter(pixels[:, start:end], 0.7)
+    if number in SHADOW:
+        start, end = SHADOW[number]
+        across = np.interp(
+            np.arange(COLUMNS), (start - 8, start + 8, end - 8, end + 8), (0, 1, 1, 0)
+        )
+        depth = np.arange(ROWS)[:, np.newaxis] - heights[ONL_EZ]
+        pixels *= 1 - 0.9 * across / (1 + np.exp(-(depth + 2) / 2))
+    if number == BLURRED:
+        pixels = gaussian_filter(pixels / 4, 14) + noise.normal(0, 12, pixels.shape)
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+class Job(Hands):
+    """The job, step by step, in the order of the guide."""
+
+    def __init__(self) -> None:
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(HOME))
+        get_settings(HOME / "napari.yaml").appearance.theme = "dark"  # else as it is at first
+        viewer = napari.Viewer(show=False)
+        viewer.show()
+        viewer.window.resize(*SIZE)
+        super().__init__(viewer)
+        self.review = self.open_dock("Review")
+
+    def begin(self, folder: Path, author: str, scans: list[Path]) -> None:
+        """Make a project and add the images."""
+        self.open_dock("Review")
+        project_button = self.review.bar.project_button
+        self.answer(lambda: self.choose(project_button, "New"), str(folder), author)
+        self.wait_for_author(author)
+        self.drop(self.review, scans)
+        wait_until(lambda: "10 added" in self.review.status.text(), "ten images")
+
+    def predict(self) -> None:
+        """Let a model propose masks."""
+        self.pick(self.review.chores.models, "oct-layers")
+        self.click(self.review.chores.button)
+        wait_until(lambda: "drew 10 of 10" in self.review.status.text(), "ten predictions")
+        self.click(self.review.button)
+        self.wait_for_image("eye01")
+        self.picture("queue")
+
+    def correct_first(self) -> None:
+        """Draw lines anew."""
+        self.look_at(0, 300)
+        self.draw_lines(0, (ILM, RNFL_GCL), midway=lambda: self.picture("lines"))
+        self.finish("eye02")
+
+    def correct_second(self) -> None:
+        """Paint what lies in the shadow."""
+        self.look_at(1, 390)
+        self.paint_layers(1, picture="brush")
+        self.finish("eye03")
+
+    def correct_third(self) -> None:
+        """Draw lines anew, once more."""
+        self.look_at(2, 450)
+        self.draw_lines(2, (ILM, RNFL_GCL))
+        self.finish("eye04")
+
+    def refuse(self) -> None:
+        """Call an image ungradable."""
+        self.open_dock("Review")
+        self.answer(
+            lambda: self.press("U"), "too blurred", before=lambda: self.picture("ungradable")
+        )
+        self.wait_for_image("eye05")
+
+    def accept_the_rest(self) -> None:
+        """Accept what is right."""
+        for number in range(6, 11):
+            self.press("G")
+            self.wait_for_image(f"eye{number:02}")
+        self.press("G")
+        wait_until(lambda: "accepted" in self.review.info.text(), "the last image")
+
+    def choose_second_reader(self) -> None:
+        """Choose who reads two of them again."""
+        for row, name in enumerate(("eye01", "eye02")):
+            self.double_click(self.review.queue.table, row)
+            self.wait_for_image(name)
+            self.answer(lambda: self.press("Shift+D"), "Bob")
+            wait_until(lambda: "Bob reads" in self.review.status.text(), "the second reader")
+            self.wait_for_image(name)
+
+    def read_a_second_time(self) -> None:
+        """Read them as the second reader."""
+        self.work_as("Bob")
+        self.pick(self.review.queue.states, "My 2nd reads")
+        self.click(self.review.button)
+        self.wait_for_image("eye01")
+        self.look_at(0, 300)
+        self.open_dock("Correct")
+        self.draw_lines(0, (ILM, RNFL_GCL), off=-2)
+        self.open_dock("Review")
+        self.picture("second_reader")
+        self.finish("eye02")
+        self.look_at(1, 390)
+        self.paint_layers(1, off=3)
+        self.press("W")
+        wait_until(lambda: "second read" in self.review.info.text(), "the second reading")
+        self.pick(self.review.queue.states, "All images")
+
+    def adjudicate(self) -> None:
+        """Compare the readings, and settle the worst."""
+        self.work_as("Carl")
+        agreement = self.open_dock("Agreement")
+        self.click(agreement.button)
+        wait_until(lambda: agreement.findings.agreement is not None, "the comparison")
+        self.double_click(agreement.findings.images, 0)
+        wait_until(lambda: "blue is" in agreement.status.text(), "both readings")
+        number = agreement.findings.chosen
+        self.look_at(number - 1, 390 if number == 2 else 300)
+        self.picture("agreement")
+        self.click(agreement.adjudicate_button)
+        self.wait_for_image(f"eye{number:02}")
+        self.press("W")
+        wait_until(lambda: "adjudicated" in self.review.status.text(), "the final version")
+
+    def export(self, folder: Path) -> None:
+        """Write a training folder."""
+        exchange = self.open_dock("Export and import")
+        self.pick(exchange.exporting.formats, "Training folder: images and masks")
+        self.type(exchange.exporting.out.edit, str(folder))
+        self.click(exchange.button)
+        wait_until(lambda: "9 masks exported" in exchange.status.text(), "the export")
+        self.picture("export")
+
+    def bring_in(self, folder: Path) -> None:
+        """Bring the masks into another project."""
+        exchange = self.open_dock("Export and import")
+        exchange.tabs.setCurrentWidget(exchange.importing)
+        self.type(exchange.importing.source.edit, str(folder))
+        self.click(exchange.button)
+        wait_until(lambda: "9 masks imported" in exchange.status.text(), "the import")
+        self.open_dock("Review")
+        self.double_click(self.review.queue.table, 0)
+        self.wait_for_image("eye01")
+        self.picture("import")
+
+    # What comes again and again
+
+    def look_at(self, number: int, column: int) -> None:
+        """Zoom in on a place of the retina."""
+        heights = phantom_bscan(number, ROWS, COLUMNS).heights
+        self.see(float(heights[:, column].mean()), column, 3)
+
+    def draw_lines(self, number: int, lines: tuple[int, ...], off: float = 0, **more: Any) -> None:
+        """Draw lines anew where the retina's real ones run."""
+        tool = self.open_dock("Correct").lines
+        heights = phantom_bscan(number, ROWS, COLUMNS).heights
+        start, end = STRAND[number]
+        for line in lines:
+            self.click(next(b for b in tool.buttons.values() if b.text() == "Draw anew"))
+            self.pick(tool.line, tool.line.itemText(line))
+            columns = range(start - 6, end + 6, 4)
+            self.drag([(heights[line, c] + off - 0.5, c) for c in columns], **more)
+            more = {}
+            tool.put_down()
+
+    def paint_layers(self, number: int, off: float = 0, picture: str = "") -> None:
+        """Paint the deep layers with the brush where they really run."""
+        correct = self.open_dock("Correct")
+        heights = phantom_bscan(number, ROWS, COLUMNS).heights
+        start, end = SHADOW[number]
+        layers = ((5, ONL_EZ - 1, ONL_EZ, 0.75), (6, ONL_EZ, EZ_RPE, 0.5), (7, EZ_RPE, RPE_BM, 0.5))
+        for value, upper, lower, share in layers:
+            self.press(f"Ctrl+{value}")
+            self.click(correct.button)
+            thickness = (heights[lower] - heights[upper])[start:end].mean()
+            mask = self.review.reviewer.desk.mask
+            mask.brush_size = max(3, round(float(thickness * (2 - 2 * share))))
+            middle = heights[upper] + share * (heights[lower] - heights[upper]) + off
+            places = [(middle[column], column) for column in range(start, end, 4)]
+            is_last = value == 7 and picture
+            self.drag(places, **({"midway": partial(self.picture, picture)} if is_last else {}))
+
+    def finish(self, following: str) -> None:
+        """Save as done, which opens the next image."""
+        self.press("W")
+        self.wait_for_image(following)
+
+    def wait_for_image(self, name: str) -> None:
+        """Wait until an image is open."""
+        desk, reviewer = self.review.reviewer.desk, self.review.reviewer
+        wait_until(lambda: desk.image is not None and desk.image.name == name, f"'{name}'")
+        wait_until(lambda: not reviewer.busy, "the dock")
+        settle(500)
+
+    def wait_for_author(self, name: str) -> None:
+        """Wait until the project is somebody's."""
+        reviewer = self.review.reviewer
+        wait_until(
+            lambda: (
+                not reviewer.busy
+                and reviewer.project is not None
+                and reviewer.project.author == name
+            ),
+            f"{name}'s project",
+        )
+        settle(500)
+
+    def work_as(self, name: str) -> None:
+        """Let somebody else sit down."""
+        self.open_dock("Review")
+        self.answer(lambda: self.choose(self.review.bar.project_button, "Work as"), name)
+        self.wait_for_author(name)
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the guide."""
+        self.keep(IMAGES / f"guide_{name}.png")
+
+
+def check(folder: Path, expected: dict[State, int]) -> None:
+    """See that all of it is on the disk."""
+    with Project(folder, author="Carl") as project:
+        states = {state: number for state, number in project.status().states.items() if number}
+    if states != expected:
+        raise AssertionError(f"'{folder.name}' holds {states}: expected {expected}.")
+
+
+def train(data: Path) -> None:
+    """Train a small network on the masks for an epoch."""
+    quick = "epochs=1", "steps_per_epoch=2", "batch=2", "widths=[8,16]"
+    changes = [word for change in quick for word in ("--set", change)]
+    program = Path(sys.executable).with_name("napari-retina-seg")
+    command = [program, "train", "oct-layers", "--data", data, "--out", HOME / "run", *changes]
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
