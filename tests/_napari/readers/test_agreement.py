@@ -51,24 +51,27 @@ def test_tables_plot_and_worst_cases(agreement, qtbot):
 
 
 def test_a_double_click_shows_both_readings_and_where_they_differ(agreement, qtbot, viewer):
+    other = viewer.add_image(np.zeros((9, 9)), name="other")
     compare(qtbot, agreement)
     worst = agreement.findings.agreement.images[0].image
     double_click(qtbot, agreement, 0)
     names = [layer.name for layer in viewer.layers]
     assert names == [
+        "other",
         worst.name,
         f"{worst.name} · second reader, Bob",
         f"{worst.name} · first reader, Ann",
         f"{worst.name} · first reader, Ann · difference to the second reader",
     ]
-    _, second, first, difference = viewer.layers
+    _, _, second, first, difference = viewer.layers
+    assert not other.visible
     np.testing.assert_array_equal(first.data, phantom_bscan(worst.number - 1, 96, 128).labels)
     np.testing.assert_array_equal(difference.data > 0, first.data != second.data)
     assert not first.editable
     assert first.metadata[KEY].scheme.name == "oct-layers"
     double_click(qtbot, agreement, 2)
-    assert viewer.layers[0].name == "scan0"
-    assert len(viewer.layers) == 4
+    assert viewer.layers[1].name == "scan0"
+    assert len(viewer.layers) == 5
 
 
 def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, folder):

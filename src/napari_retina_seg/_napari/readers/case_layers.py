@@ -15,15 +15,19 @@ from napari_retina_seg.project.drawing import Drawing
 
 
 class CaseLayers:
-    """The layers of one case; the next one takes their place."""
+    """The layers of one case; the next one takes their place, and all others hide meanwhile."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._layers: list[Layer] = []
+        self._hidden: list[Layer] = []
 
     def show(self, case: Case) -> None:
         """Show the image, both readings, and where the second differs from the first."""
         self.clear()
+        self._hidden = [layer for layer in self._viewer.layers if layer.visible]
+        for layer in self._hidden:
+            layer.visible = False
         image = self._viewer.add_layer(Layer.create(*image_layers(case.pixels)[0]))
         self._layers = [image]
         readings = (
@@ -45,7 +49,9 @@ class CaseLayers:
         for layer in list(self._viewer.layers):
             if layer in self._layers or mask_of(layer) in self._layers:
                 self._viewer.layers.remove(layer)
-        self._layers = []
+        for layer in self._hidden:
+            layer.visible = True
+        self._layers, self._hidden = [], []
 
 
 def _mask(image: Image, drawing: Drawing, name: str, scheme: LabelScheme) -> Labels:
