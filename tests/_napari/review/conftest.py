@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -161,7 +162,8 @@ def sit(window: object, qtbot: QtBot) -> Iterator[Callable[[], Person]]:
 
     yield open_dock
     for dock in docks:
-        dock.close_down()
+        with suppress(RuntimeError):  # it went with its window
+            dock.close_down()
     QThreadPool.globalInstance().waitForDone(60_000)
     qtbot.wait(20)
 

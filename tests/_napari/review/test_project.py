@@ -176,8 +176,7 @@ def crowded(folder):
             if column.name not in ("id", "sha256", "name", "path")
         }
         rows = [
-            {**common, "sha256": f"{n:064}", "name": f"n{n}", "path": "gone"}
-            for n in range(10_000)
+            {**common, "sha256": f"{n:064}", "name": f"n{n}", "path": "gone"} for n in range(10_000)
         ]
         session.execute(ImageRow.__table__.insert(), rows)
     return folder

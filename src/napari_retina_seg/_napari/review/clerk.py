@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from qtpy.QtCore import QObject, QRunnable, QThreadPool, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg.core.errors import RetinaSegError
 
@@ -23,8 +24,9 @@ class Clerk(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        # Not Qt's pool: that one waits for its threads where they can't come to an end, and a
+        # program that ends waits for this one.
+        self._thread = ThreadPoolExecutor(1, "retina-seg-clerk")
         self._listens = True
         self._came.connect(self._on_answer)
 
@@ -35,39 +37,35 @@ class Clerk(QObject):
         failed: Callable[[str], object],
     ) -> None:
         """Run an errand; the answer, or why there is none, comes in the window's thread."""
-        self._pool.start(_Errand(errand, then, failed, self._came.emit))
+        if self._listens:
+            self._thread.submit(self._run, errand, then, failed)
+
+    def wait(self) -> None:
+        """Wait for all errands; their answers come as usual."""
+        if self._listens:
+            self._thread.submit(lambda: None).result()
 
     def finish(self) -> None:
         """Wait for all errands and hear no more answers: the dock is going away."""
         self._listens = False
-        self._pool.waitForDone()
+        self._thread.shutdown()
 
-    def wait(self) -> None:
-        """Wait for all errands; their answers come as usual."""
-        self._pool.waitForDone()
+    def _run(
+        self,
+        errand: Callable[[], T],
+        then: Callable[[T], object],
+        failed: Callable[[str], object],
+    ) -> None:
+        try:
+            answer = partial(then, errand())
+        except RetinaSegError as error:
+            answer = partial(failed, str(error))
+        except Exception as error:
+            log.exception("an errand failed")
+            answer = partial(failed, f"{type(error).__name__}: {error}.")
+        if self._listens:
+            self._came.emit(answer)
 
     def _on_answer(self, answer: Callable[[], object]) -> None:
         if self._listens:
             answer()
-
-
-class _Errand(QRunnable):
-    def __init__(
-        self,
-        errand: Callable[[], Any],
-        then: Callable[[Any], object],
-        failed: Callable[[str], object],
-        tell: Callable[[Callable[[], object]], None],
-    ) -> None:
-        super().__init__()
-        self._errand, self._then, self._failed, self._tell = errand, then, failed, tell
-
-    def run(self) -> None:
-        try:
-            answer = partial(self._then, self._errand())
-        except RetinaSegError as error:
-            answer = partial(self._failed, str(error))
-        except Exception as error:
-            log.exception("an errand failed")
-            answer = partial(self._failed, f"{type(error).__name__}: {error}.")
-        self._tell(answer)

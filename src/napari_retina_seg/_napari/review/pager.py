@@ -134,7 +134,7 @@ class Pager(QObject):
         """Copy what is on the desk, if it can be saved."""
         if self.desk.mask is None or not self.desk.is_paintable:
             return None
-        self.watch.tick()
+        self.watch.count()
         return self.desk.work(self.watch.seconds, self.comment)
 
     def _keep(self, work: Work | None) -> Keep:
@@ -272,16 +272,22 @@ class Pager(QObject):
 
     def _on_lost(self) -> None:
         """Keep what was painted in a mask that somebody took out of the viewer."""
-        name, was_paintable = self.desk.image.name, self.desk.is_paintable
+        project, image, was_paintable = self.project, self.desk.image, self.desk.is_paintable
         self.keep_aside()
         self._put_away()
         self.image_changed.emit()
-        if was_paintable:
-            self._fail(
-                f"The mask of '{name}' was removed from the window: open the image again; what was"
-                " painted and not saved can be recovered."
-            )
-            self.clerk.ask(self.project.recoverable, self.found.emit, self._fail)
+        if not was_paintable:
+            return
+
+        def look() -> tuple[Autosave, ...]:
+            give_back(project, image.id)
+            return project.recoverable()
+
+        self.clerk.ask(look, self.found.emit, self._fail)
+        self._fail(
+            f"The mask of '{image.name}' was removed from the window: open the image again; what"
+            " was painted and not saved can be recovered."
+        )
 
     def _fail(self, why: str) -> None:
         self.said.emit(End.FAILED, why)

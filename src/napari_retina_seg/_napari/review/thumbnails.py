@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from qtpy.QtCore import QObject, QRunnable, QThreadPool, Signal
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage, QPixmap
 
 from napari_retina_seg.core.image import RetinaImage
@@ -33,11 +34,10 @@ class Thumbnails(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._thread = ThreadPoolExecutor(1, "retina-seg-thumbnails")
         self._pictures: OrderedDict[int, QPixmap] = OrderedDict()
         self._wanted: OrderedDict[int, ProjectImage] = OrderedDict()
-        self._is_at_work = False
+        self._is_at_work = self._is_over = False
         self._made.connect(self._on_made)
 
     def picture(self, image: ProjectImage) -> QPixmap | None:
@@ -58,15 +58,27 @@ class Thumbnails(QObject):
 
     def finish(self) -> None:
         """Make no more, and wait for the one that is being made."""
-        self._wanted.clear()
-        self._pool.waitForDone()
+        self._is_over = True
+        self._thread.shutdown()
 
     def _make_next(self) -> None:
-        if self._is_at_work or not self._wanted:
+        if self._is_at_work or self._is_over or not self._wanted:
             return
         self._is_at_work = True
         _, image = self._wanted.popitem()
-        self._pool.start(_Making(image, self._made.emit))
+        self._thread.submit(self._make, image)
+
+    def _make(self, image: ProjectImage) -> None:
+        from napari_retina_seg.io import read_image
+
+        try:
+            picture = draw(read_image(image.path))
+        except Exception:  # opening it says why
+            log.debug("no thumbnail of '%s'", image.path, exc_info=True)
+            picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
+            picture.fill(0x808080)
+        if not self._is_over:
+            self._made.emit(image.id, picture)
 
     def _on_made(self, image_id: int, picture: QImage) -> None:
         self._is_at_work = False
@@ -75,23 +87,6 @@ class Thumbnails(QObject):
             self._pictures.popitem(last=False)
         self.ready.emit(image_id)
         self._make_next()
-
-
-class _Making(QRunnable):
-    def __init__(self, image: ProjectImage, tell: object) -> None:
-        super().__init__()
-        self._image, self._tell = image, tell
-
-    def run(self) -> None:
-        from napari_retina_seg.io import read_image
-
-        try:
-            picture = draw(read_image(self._image.path))
-        except Exception:  # opening it says why
-            log.debug("no thumbnail of '%s'", self._image.path, exc_info=True)
-            picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
-            picture.fill(0x808080)
-        self._tell(self._image.id, picture)
 
 
 def draw(image: RetinaImage) -> QImage:

@@ -75,7 +75,7 @@ class Watch(QObject):
 
     def stop(self) -> None:
         """Count no more: nothing is open."""
-        self.tick()
+        self.count()
         self.is_running = False
         self._timer.stop()
         QCoreApplication.instance().removeEventFilter(self)
@@ -87,15 +87,21 @@ class Watch(QObject):
             self._was_active = True
         return False
 
+    def count(self) -> None:
+        """Count the time since the last time, as far as somebody was at work in it."""
+        if self.is_running:
+            now = time.monotonic()
+            end = min(now, self._last_sign + self.idle_after)
+            self.seconds += max(0.0, end - self._last_tick)
+            self._last_tick = now
+
     def tick(self) -> None:
-        """Count the time since the last tick, if somebody was at work in it."""
+        """Count, and say what it is time for."""
         if not self.is_running:
             return
-        now = time.monotonic()
-        end = min(now, self._last_sign + self.idle_after)
-        self.seconds += max(0.0, end - self._last_tick)
-        self._last_tick = now
+        self.count()
         self.ticked.emit()
+        now = time.monotonic()
         if self._was_active and now - self._last_sign >= self.rest:
             self._was_active = False
             self.rested.emit()

@@ -206,7 +206,7 @@ class ReviewWidget(Dock):
 
     def _raise(self) -> None:
         frame = self.parent()
-        if frame is not None:
+        if frame is not None and self.window().isVisible():
             frame.show()
             frame.raise_()
 

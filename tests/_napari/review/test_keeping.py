@@ -1,0 +1,179 @@
+"""Time, autosaves, recovery, and what closing does."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QCloseEvent
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+
+
+@pytest.fixture
+def at_work(ann):
+    """Return Ann with the first image before her."""
+    ann.press(Qt.Key.Key_N)
+    return ann
+
+
+@pytest.fixture
+def kept(folder):
+    """Return a function that lists unsaved work of Ann, as another program sees it."""
+
+    def look():
+        with Project(folder, author="Ann") as project:
+            return list(project.recoverable())
+
+    return look
+
+
+def test_time_stands_still_while_nobody_is_at_work(at_work):
+    watch = at_work.reviewer.watch
+    watch.idle_after = 0.2
+    at_work.bot.wait(400)
+    watch.tick()
+    counted = watch.seconds
+    at_work.bot.wait(300)
+    watch.tick()
+    assert watch.seconds == pytest.approx(counted, abs=1e-6)
+    assert watch.is_idle
+    for step in range(8):
+        at_work.bot.mouseMove(at_work.canvas, QPoint(100 + step, 100))
+        at_work.bot.wait(50)
+    watch.tick()
+    assert watch.seconds > counted + 0.2
+    assert not watch.is_idle
+
+
+def test_time_is_shown_and_saved_with_the_version_it_was_spent_on(at_work, versions):
+    at_work.reviewer.watch.seconds = 83
+    at_work.reviewer.watch.tick()
+    assert "1:23" in at_work.dock.info.text()
+    at_work.press(Qt.Key.Key_N)  # it was only looked at
+    assert "scan1: unreviewed · 0:0" in at_work.dock.info.text()
+    at_work.press(Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
+    at_work.press(Qt.Key.Key_G)
+    assert versions(1)[-1].seconds == pytest.approx(83, abs=20)
+
+
+def test_hands_off_work_is_kept_aside_without_a_version(at_work, kept, versions):
+    watch = at_work.reviewer.watch
+    watch.rest = 0.1
+    painted = at_work.paint()
+    at_work.bot.waitUntil(lambda: len(kept()) == 1, timeout=20_000)
+    assert len(versions(1)) == 1
+    with Project(at_work.reviewer.project.folder, author="Ann") as project:
+        assert np.array_equal(project.recover(kept()[0]).labels, painted)
+
+
+def test_work_is_kept_aside_every_minute_even_if_hands_are_never_off(at_work, kept):
+    at_work.paint()
+    at_work.reviewer.watch.interval = 0
+    at_work.reviewer.watch.tick()
+    at_work.wait()
+    assert len(kept()) == 1
+
+
+def test_the_lease_is_renewed(at_work, folder):
+    with Project(folder, author="Bob") as bob:
+        (first,) = bob.status().leases
+        at_work.reviewer.watch.interval = 0
+        at_work.reviewer.watch.tick()
+        at_work.wait()
+        (second,) = bob.status().leases
+    assert second.expires > first.expires
+
+
+def test_what_was_undone_is_not_offered_again(at_work, kept):
+    at_work.paint()
+    at_work.reviewer.keep_aside()
+    at_work.wait()
+    assert kept()
+    at_work.mask.undo()
+    at_work.press(Qt.Key.Key_N)
+    assert not kept()
+
+
+def test_that_work_can_t_be_kept_aside_is_told(at_work, folder):
+    at_work.paint()
+    away = folder.with_name("away")
+    folder.rename(away)
+    at_work.reviewer.keep_aside()
+    at_work.wait()
+    away.rename(folder)
+    assert at_work.dock.status.end is End.FAILED
+    assert "can't be kept aside: " in at_work.said
+
+
+def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kept, scans):
+    crashed = Project(folder, author="Ann")  # it holds the lease, and never says a word again
+    crashed.check_out(1)
+    drawing = crashed.drawing(1, 1)
+    drawing.labels[3:9, 3:9] = 5
+    crashed.autosave(1, drawing, parent=1, seconds=100)
+    person.open(folder, "Ann")
+    assert "Unsaved work of yours on 'scan0'" in person.dock.recovery.words
+    person.click(person.dock.recovery.recover_button)
+    assert person.name == "scan0"
+    assert np.array_equal(person.mask.data, drawing.labels)
+    assert person.reviewer.watch.seconds >= 100
+    assert kept()  # not before it is saved
+    person.press(Qt.Key.Key_W)
+    assert not kept()
+    last = versions(1)[-1]
+    assert (last.state, last.parent) == (State.CORRECTED, 1)
+    assert last.seconds >= 100
+    crashed.close()
+
+
+def test_closing_the_window_keeps_work_aside_and_gives_the_image_back(at_work, kept, folder):
+    painted = at_work.paint()
+    clerk = at_work.reviewer.clerk
+    at_work.viewer.close()
+    clerk.finish()
+    (slot,) = kept()
+    with Project(folder, author="Ann") as project:
+        assert project.status().leases == ()
+        assert np.array_equal(project.recover(slot).labels, painted)
+        assert slot.parent == 1
+
+
+def test_work_is_safe_before_the_window_asks_whether_to_close_and_goes_on_if_not(at_work, kept):
+    at_work.paint()
+    assert not at_work.dock.eventFilter(at_work.window, QCloseEvent())
+    assert len(kept()) == 1
+    at_work.press(Qt.Key.Key_W)
+    assert not kept()
+    assert at_work.name == "scan1"
+
+
+def test_closing_the_dock_keeps_work_aside(at_work, kept, sit):
+    at_work.paint()
+    at_work.viewer.window.remove_dock_widget(at_work.dock)
+    assert len(kept()) == 1
+    again = sit()
+    assert "Unsaved work of yours on 'scan0'" in again.dock.recovery.words
+
+
+def test_a_mask_that_is_taken_out_of_the_viewer_is_not_lost(at_work, kept):
+    painted = at_work.paint()
+    at_work.viewer.layers.remove(at_work.mask)
+    at_work.wait()
+    assert at_work.name is None
+    assert "was removed from the window" in at_work.said
+    at_work.click(at_work.dock.recovery.recover_button)
+    assert np.array_equal(at_work.mask.data, painted)
+
+
+def test_painting_goes_on_while_it_is_saved(at_work, folder):
+    """What is painted while a version is being written belongs to the next one."""
+    first = at_work.paint()
+    at_work.reviewer.save()
+    at_work.mask.data_setitem((np.array([1]), np.array([1])), 7)
+    at_work.wait()
+    at_work.press(Qt.Key.Key_N)
+    with Project(folder, author="Ann") as project:
+        assert np.array_equal(project.drawing(1, 2).labels, first)
+        assert project.drawing(1, 3).labels[1, 1] == 7
+        assert not project.image(1).conflict

@@ -1,0 +1,59 @@
+"""Running a model over what nobody has worked on, in the background."""
+
+import shutil
+
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_retina_seg._napari.job import End
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.values import Kind
+
+
+@pytest.fixture
+def at_work(ann):
+    """Return Ann with the last image, of which there is no prediction, before her."""
+    ann.open_row(3)
+    return ann
+
+
+def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
+    with Project(folder, author="Bob") as bob:
+        bob.accept(1)
+    chores = at_work.dock.chores
+    assert chores.models.currentText() == "tiny-oct"
+    at_work.unfold(chores)
+    at_work.bot.mouseClick(chores.button, Qt.MouseButton.LeftButton)
+    assert chores.is_running
+    assert not chores.button.isEnabled()
+    assert chores.bar.cancel_button.isVisible()
+    at_work.bot.waitUntil(lambda: not chores.is_running, timeout=120_000)
+    at_work.wait()
+    assert at_work.dock.status.end is End.ENDED
+    assert "tiny-oct drew 3 of 3 images" in at_work.said
+    models = [[v.model for v in versions(n) if v.kind is Kind.PREDICTION] for n in range(1, 5)]
+    assert models[0] == ["oct-layers"]
+    assert [names[-1] for names in models[1:]] == ["tiny-oct"] * 3
+    # The open image was empty: it shows the prediction now, which can be accepted.
+    assert at_work.name == "scan3"
+    assert at_work.reviewer.desk.opened.turn.prediction.model == "tiny-oct"
+    at_work.press(Qt.Key.Key_G)
+    assert versions(4)[-1].author == "Ann"
+
+
+def test_it_can_be_cancelled(at_work, tmp_path):
+    at_work.dock.chores.predict()
+    at_work.bot.mouseClick(at_work.dock.chores.bar.cancel_button, Qt.MouseButton.LeftButton)
+    at_work.bot.waitUntil(lambda: not at_work.dock.chores.is_running, timeout=120_000)
+    assert at_work.dock.status.end is End.CANCELLED
+    assert at_work.dock.chores.button.isEnabled()
+
+
+def test_models_of_other_classes_are_not_offered(person, tmp_path, folder):
+    from napari_retina_seg.core.labels import DUKE_LAYERS
+
+    Project.create(tmp_path / "duke", scheme=DUKE_LAYERS, author="Ann").close()
+    person.open(tmp_path / "duke", "Ann")
+    assert not person.dock.chores.button.isEnabled()
+    assert "No model draws 'duke-layers'" in person.dock.chores.button.toolTip()
+    shutil.rmtree(tmp_path / "duke")
