@@ -30,7 +30,7 @@ def test_a_change_is_one_step(mask):
 
 def test_whoever_listens_sees_the_change(mask):
     seen = []
-    mask.events.paint.connect(lambda event: seen.append(mask.data.sum()))
+    mask.events.paint.connect(lambda _event: seen.append(mask.data.sum()))
     change(mask, np.ones(mask.data.shape, np.uint8))
     assert seen == [40 * 50]
 
