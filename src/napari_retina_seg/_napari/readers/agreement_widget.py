@@ -198,11 +198,11 @@ class AgreementWidget(Dock):
     def _on_case(self, case: Case) -> None:
         self._layers.show(case)
         pair = case.pair
+        violet = ", violet what they took for different classes" if len(case.scheme) > 2 else ""
         self.status.say_end(
             End.ENDED,
             f"'{pair.image.name}': blue is what only {pair.first.author} (first) drew, red what"
-            f" only {pair.second.author} (second) drew, violet what they took for different"
-            " classes.",
+            f" only {pair.second.author} (second) drew{violet}.",
         )
         self.opened.emit()
 
