@@ -50,7 +50,7 @@ _FIXED = (("Ctrl+Z", "Undo"), ("Ctrl+Shift+Z", "Redo"))
 def offer_key_table(main: QWidget) -> None:
     """Let ``?`` show the table in a window, wherever in it the keys go, but not while one types."""
     if main.findChild(QShortcut, _NAME) is None:
-        shortcut = QShortcut(QKeySequence(KEY), main)
+        shortcut = _shortcut(main)
         shortcut.setObjectName(_NAME)
         window = weakref.ref(main)  # the shortcut is the window's: a cycle would keep both
         shortcut.activated.connect(lambda: show_key_table(window()))
@@ -88,8 +88,15 @@ class KeyTable(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(self.table)
         layout.addWidget(buttons)
-        QShortcut(QKeySequence(KEY), self).activated.connect(self.close)
+        _shortcut(self).activated.connect(self.close)
         self.resize(_WIDTH, _HEIGHT)
+
+
+def _shortcut(parent: QWidget) -> QShortcut:
+    shortcut = QShortcut(parent)
+    # On some keyboards Shift is needed to type it, and is told; on others it is not.
+    shortcut.setKeys([QKeySequence(KEY), QKeySequence(f"Shift+{KEY}")])
+    return shortcut
 
 
 def _ours() -> Iterator[tuple[str, str, str]]:

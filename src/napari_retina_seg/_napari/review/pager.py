@@ -218,8 +218,8 @@ class Pager(QObject):
         skipped = f"Passed over: {' '.join(page.skipped)}" if page.skipped else ""
         if page.version is not None:
             self._tell(page.version, f"'{left.name}' is {page.version.state}. {skipped}".strip())
-        else:
-            self.said.emit(None, skipped)
+        elif skipped or left is None or left.id != page.opened.image.id:
+            self.said.emit(None, skipped)  # what was said of another image
 
     def _lay(self, opened: Opened) -> None:
         self._stop_watch()
