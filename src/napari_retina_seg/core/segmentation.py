@@ -119,6 +119,23 @@ class Segmentation:
             raise ImageError("There is no uncertainty without probabilities: ask for them.")
         return normalised_entropy(self.probabilities)
 
+    def doubt(self) -> float:
+        """Tell how unsure the model was of what it drew, so that the worst can be seen first.
+
+        Returns
+        -------
+        float
+            Mean uncertainty of the pixels that are not background, 0 … 1: most of an image is
+            background, and surely so. 1 if nothing was drawn, which is most doubtful.
+
+        Raises
+        ------
+        ImageError
+            If the probabilities were not asked for.
+        """
+        drawn = self.labels > 0
+        return float(self.uncertainty()[drawn].mean()) if drawn.any() else 1.0
+
 
 def normalised_entropy(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Shannon entropy over the axis -3, divided by that of a uniform distribution.

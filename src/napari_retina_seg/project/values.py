@@ -74,7 +74,7 @@ class ProjectImage:
     author : str or None
         Who made its newest human version; None for a reader who is blinded to it, too.
     uncertainty : float or None
-        Mean of the newest prediction's normalised entropy, 0 … 1.
+        How unsure the model was of its newest prediction, 0 … 1; see `Segmentation.doubt`.
     """
 
     id: int
@@ -165,7 +165,7 @@ class Version:
     comment, reason : str
         In the author's words; the reason why an image is ungradable.
     uncertainty : float or None
-        Of a prediction: mean normalised entropy, 0 … 1.
+        Of a prediction: `Segmentation.doubt`, 0 … 1.
     mask, boundaries, probabilities, questionable : str or None
         Hashes of the files.
     created_at : datetime

@@ -168,7 +168,7 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     files = _write_drawing(store, drawing)
     uncertainty = None
     if segmentation.probabilities is not None:
-        uncertainty = float(np.mean(segmentation.uncertainty()))
+        uncertainty = segmentation.doubt()
         content = encode_arrays({"probabilities": segmentation.probabilities})
         files = replace(files, probabilities=store.files.put(content, ".npz"))
     with store.database.writing() as session:
