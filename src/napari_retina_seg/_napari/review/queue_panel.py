@@ -33,7 +33,7 @@ from napari_retina_seg.project.values import Filters, Order
 
 _TYPING = 250  # ms; a word that is typed searches once
 _HEIGHT = 210  # px
-_WIDTHS = {STATE: 82, UNCERTAINTY: 44, AUTHOR: 54}
+_WIDTHS = {STATE: 76, UNCERTAINTY: 42, AUTHOR: 52}
 
 # What is chosen by state, in words, or by what is to be done.
 _CHOICES: dict[str, Filters] = {
@@ -137,6 +137,7 @@ class QueuePanel(QWidget):
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names begin alike
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setMinimumHeight(_HEIGHT)
         header = self.table.horizontalHeader()

@@ -13,7 +13,7 @@ from qtpy.QtGui import QImage, QPixmap
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.project.values import ProjectImage
 
-SIZE = 36  # px
+SIZE = 30  # px
 _KEPT = 2000
 _WAITING = 40  # what was asked for longer ago is no longer in sight
 

@@ -27,11 +27,12 @@ from napari_retina_seg._napari.review.chores import Adding, add
 from napari_retina_seg._napari.review.comparing import compare
 from napari_retina_seg._napari.review.deed_buttons import DeedButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel
+from napari_retina_seg._napari.review.pages import Opened
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import RecoveryOffer
 from napari_retina_seg._napari.review.reviewer import Reviewer
-from napari_retina_seg._napari.review.watch import as_clock
+from napari_retina_seg._napari.review.watch import Watch, as_clock
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.project.states import FINAL
@@ -277,19 +278,7 @@ class ReviewWidget(Dock):
 
     def _show_info(self) -> None:
         opened = self.reviewer.desk.opened
-        if opened is None:
-            self.info.setText("")
-            return
-        watch = self.reviewer.watch
-        idle = " (stands still)" if watch.is_idle else ""
-        second = opened.turn.second_reader
-        reader = f" · 2nd reader: {second}" if second else ""
-        words = (
-            f"{opened.image.name}: {opened.image.state}{reader} · {as_clock(watch.seconds)}{idle}"
-        )
-        if opened.why_locked:
-            words += f"\n{opened.why_locked}"
-        self.info.setText(words)
+        self.info.setText("" if opened is None else _describe(opened, self.reviewer.watch))
 
     def _show_counts(self) -> None:
         project = self.reviewer.project
@@ -346,3 +335,14 @@ class ReviewWidget(Dock):
         self.chores.close_down()
         self.queue.model.thumbnails.finish()
         self.reviewer.close_down()
+
+
+def _describe(opened: Opened, watch: Watch) -> str:
+    """Say which image is open, how far it is, how long it took, and why it can't be painted."""
+    second = opened.turn.second_reader
+    parts = [f"{opened.image.name}: {opened.image.state}"]
+    if second is not None:
+        parts.append(f"2nd reader: {second}")
+    parts.append(as_clock(watch.seconds) + (" (stands still)" if watch.is_idle else ""))
+    line = " · ".join(parts)
+    return f"{line}\n{opened.why_locked}" if opened.why_locked else line
