@@ -46,7 +46,8 @@ def main() -> None:
         return
     rows = [*inference("oct-layers", phantom_bscan().image), *inference("fundus-vessels", photo())]
     rows += explanations()
-    rows += [in_a_process(name) for name in ALONE]
+    for name in ALONE:
+        rows += in_a_process(name)
     rows += starts()
     facts = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU",
@@ -158,7 +159,7 @@ def bare_pass(model: ModelFolder, image: RetinaImage) -> tuple[float, np.ndarray
     return median(lambda: predictor.run(padded)), tensor
 
 
-def volume() -> dict[str, Any]:
+def volume() -> list[dict[str, Any]]:
     """Compare 49 B-scans with 49 bare forward passes."""
     image = phantom_volume(slices=49, rows=496, columns=512).image
     model = find_model("oct-layers")
@@ -168,10 +169,10 @@ def volume() -> dict[str, Any]:
     start = time.perf_counter()
     predict.segment_image(image, model)
     seconds = time.perf_counter() - start
-    return row("a volume of 49 B-scans", seconds, "49 bare passes", 49 * bare, **memory())
+    return [row("a volume of 49 B-scans", seconds, "49 bare passes", 49 * bare, **memory())]
 
 
-def large_photograph() -> dict[str, Any]:
+def large_photograph() -> list[dict[str, Any]]:
     """Compare a 12-megapixel photograph with the bare forward pass at the network's scale."""
     pixels = (resize(retina(), (3464, 3464), order=1) * 255).astype(np.uint8)
     image = RetinaImage(pixels, color=True, modality=Modality.FUNDUS)
@@ -181,7 +182,7 @@ def large_photograph() -> dict[str, Any]:
     padded = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
     bare = median(lambda: predictor.run(padded))
     whole = median(lambda: predict.segment_image(image, model))
-    return row("a photograph of 12 megapixels", whole, BARE, bare, **memory())
+    return [row("a photograph of 12 megapixels", whole, BARE, bare, **memory())]
 
 
 def memory() -> dict[str, float]:
@@ -191,7 +192,7 @@ def memory() -> dict[str, float]:
     return {"peak_mb": int(kilobytes) / 1e3}
 
 
-def click() -> dict[str, Any]:
+def click() -> list[dict[str, Any]]:
     """Compare a click, until the layer is drawn, with the bare forward pass."""
     from click_to_layer import click_to_layer
 
@@ -202,19 +203,26 @@ def click() -> dict[str, Any]:
     tensor = model.spec.preprocessing.prepare(image.plane(), image.spacing).tensor
     bare = median(lambda: predictor.run(tensor))
     seconds, opening = click_to_layer(image, REPEATS)
-    return row(
-        "one click: B-scan, click to layer on screen",
-        seconds,
-        BARE,
-        bare,
-        dock_seconds=opening,
-    )
+    what = "one click: B-scan, click to layer on screen"
+    return [row(what, seconds, BARE, bare, dock_seconds=opening)]
 
 
-ALONE = {"volume": volume, "large_photograph": large_photograph, "click": click}
+def strokes() -> list[dict[str, Any]]:
+    """Compare a stroke of the brush with that of napari without the plugin."""
+    from painting import painting
+
+    return painting()
 
 
-def in_a_process(name: str) -> dict[str, Any]:
+ALONE = {
+    "volume": volume,
+    "large_photograph": large_photograph,
+    "click": click,
+    "strokes": strokes,
+}
+
+
+def in_a_process(name: str) -> list[dict[str, Any]]:
     """Measure in a fresh process, so that peak memory is this measurement's own."""
     run = subprocess.run(
         [sys.executable, __file__, name], capture_output=True, text=True, check=True
