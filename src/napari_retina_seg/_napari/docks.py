@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import napari
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.canvas import mend_removal
 from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.parts import scrolling
 
@@ -13,6 +15,8 @@ _WIDTH = 330  # px
 
 class Dock(QWidget):
     """A dock that scrolls, stands in one place with its siblings, and leaves nothing behind."""
+
+    _viewer: napari.Viewer
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +52,7 @@ class Dock(QWidget):
         self._joined = True  # from now on it stands where a person puts it
         own.visibilityChanged.connect(self._on_visibility)  # a tab at the back is not hidden
         offer_key_table(main)
+        mend_removal(main, self._viewer)
         for other in main.findChildren(Dock):
             frame = _frame(other)
             if other is self or frame is None or frame.isFloating():
