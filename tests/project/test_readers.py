@@ -2,8 +2,11 @@
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.errors import ProjectError, WriteError
 from napari_retina_seg.core.progress import finish
+from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.formats import Format
+from napari_retina_seg.project.selection import Selection
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Filters, Kind
 
@@ -198,3 +201,22 @@ def test_the_queue_of_a_second_reader_is_paged_as_it_is_told(bob, four):
     rest = bob.queue(wanted, after=first[0].id, limit=5)
     assert [image.name for image in first + rest] == ["1", "2", "3"]
     assert bob.queue(wanted, before=rest[-1].id, limit=5) == first + rest[:1]
+
+
+def test_a_second_reader_is_not_told_which_images_could_be_graded(bob, four):
+    said = set()
+    for image in four[:3]:  # accepted, ungradable, corrected
+        with pytest.raises(ProjectError) as told:
+            bob.truth(image.id)
+        said.add(str(told.value).replace(f"'{image.name}'", "it"))
+    assert len(said) == 1
+
+
+def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
+    with pytest.raises(WriteError, match="no mask to export"):
+        finish(export(bob, tmp_path / "none", Format.TIFF, selection=Selection(drawn_by="Ann")))
+    bob.save_version(four[0].id, make.drawing(3), Action.SECOND_READ, parent=1)
+    done = finish(export(bob, tmp_path / "out", Format.TIFF))
+    assert done.masks == 1
+    assert [problem.count("'2'") for problem in done.problems] == [1, 0]
+    assert [problem.count("'3'") for problem in done.problems] == [0, 1]

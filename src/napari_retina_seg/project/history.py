@@ -11,7 +11,12 @@ from sqlalchemy import select
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.contents import decode_arrays, decode_mask
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.readers import check_visible, newest_human, visible
+from napari_retina_seg.project.readers import (
+    check_not_blinded,
+    check_visible,
+    newest_human,
+    visible,
+)
 from napari_retina_seg.project.states import MASK_COUNTS, Reading, State
 from napari_retina_seg.project.store import Store, image_row, version_row, version_value
 from napari_retina_seg.project.tables import VersionRow
@@ -79,10 +84,12 @@ def find_truth(store: Store, image_id: int) -> Version | None:
     Raises
     ------
     ProjectError
-        If this person must not see it.
+        If this person is blinded to the first reader, whether there is one or not.
     """
     with store.database.reading() as session:
         image = image_row(session, image_id)
+        # First, so that nobody learns from the answer whether there is a mask.
+        check_not_blinded(session, image, store.author)
         if State(image.state) not in MASK_COUNTS:
             return None
         adjudicated = State(image.state) is State.ADJUDICATED
@@ -90,5 +97,4 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         row = newest_human(session, image, reading)
         if row is None or row.mask is None:  # the first reader could not grade it
             return None
-        check_visible(session, image, row, store.author)
         return version_value(row)

@@ -133,6 +133,15 @@ def check_visible(session: Session, image: ImageRow, version: VersionRow, person
         )
 
 
+def check_not_blinded(session: Session, image: ImageRow, person: str) -> None:
+    """Raise `ProjectError` if a person must not know what the first reader made of an image."""
+    if blinded_images(session, [image], person):
+        raise ProjectError(
+            f"What the first reader made of '{image.name}' is not shown before the second read of"
+            " it is final: the two readers must not know of each other."
+        )
+
+
 def _is_second(session: Session, image: ImageRow, person: str) -> bool:
     second = session.get(SecondReaderRow, (image.id, image.round))
     return second is not None and same_person(second.reader, person)

@@ -184,7 +184,7 @@ class ProjectView:
         Raises
         ------
         ProjectError
-            If this person must not see it yet.
+            If this person reads the image a second time and is not done, mask or none.
         """
         return history.find_truth(self._store, image_id)
 
