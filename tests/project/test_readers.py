@@ -220,3 +220,12 @@ def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
     assert done.masks == 1
     assert [problem.count("'2'") for problem in done.problems] == [1, 0]
     assert [problem.count("'3'") for problem in done.problems] == [0, 1]
+
+
+def test_what_a_second_reader_can_t_do_is_said_of_the_state_that_is_told(bob, four, make):
+    said = set()
+    for image in four[:3]:
+        with pytest.raises(ProjectError, match="is corrected, so you can't correct it") as told:
+            bob.attach(image.id, make.drawing(), author="Ann")
+        said.add(str(told.value).replace(f"'{image.name}'", "it"))
+    assert len(said) == 1

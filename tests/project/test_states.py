@@ -1,5 +1,6 @@
 """Every state, and all that may be done to an image in it."""
 
+import re
 from itertools import product
 
 import pytest
@@ -10,8 +11,10 @@ from napari_retina_seg.project.states import (
     REFUSALS,
     TRANSITIONS,
     Action,
+    Reading,
     State,
-    next_state,
+    possible_actions,
+    refusal,
 )
 
 # How a new image is brought into a state: who does what. Carl adjudicates.
@@ -97,15 +100,25 @@ def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, ma
     assert ann.image(image.id).state is REFUSED[person, state]
 
 
-@pytest.mark.parametrize("state", State)
-def test_a_refusal_names_what_can_be_done(state):
-    possible = {action for before, action in TRANSITIONS if before is state}
-    for action in set(Action) - possible:
-        with pytest.raises(
-            ProjectError, match=f"^'x' is {state}, so you can't {action} it"
-        ) as told:
-            next_state(state, action, "x")
-        assert all(f" {other} " in f"{told.value} " for other in possible)
+@pytest.mark.parametrize(("state", "reading"), list(product(State, Reading)))
+def test_a_refusal_names_what_this_reader_can_do(state, reading):
+    possible = possible_actions(state, reading)
+    for action in set(Action) - set(possible):
+        said, offered = refusal(state, action, "x", reading).split(": you can ")
+        assert said == f"'x' is {state}, so you can't {action.of('it')}"
+        wait = ["only wait until its first reader is done"]
+        wanted = [action.of("it") for action in possible] or wait
+        assert re.split(", | or ", offered.rstrip(".")) == wanted
+
+
+def test_what_is_refused_is_said_in_plain_words(ann, image):
+    ann.mark_ungradable(image.id, "too dark")
+    with pytest.raises(ProjectError) as told:
+        ann.mark_ungradable(image.id, "too dark")
+    assert (
+        str(told.value) == "'scan' is ungradable, so you can't call it ungradable: you can reopen"
+        " it."
+    )
 
 
 def test_no_final_state_can_be_left_but_by_another_reader_or_by_reopening():

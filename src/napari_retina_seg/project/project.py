@@ -132,7 +132,9 @@ class Project(ProjectView):
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
         if action in REFUSALS | {Action.ACCEPT, Action.REOPEN}:
-            raise ProjectError(f"To {action} an image takes no drawing: use the call for that.")
+            raise ProjectError(
+                f"To {action.of('an image')} takes no drawing: use the call for that."
+            )
         deed = Deed(action, self.author, parent, seconds, comment)
         return versions.save_drawing(self._store, image_id, drawing, deed)
 

@@ -56,7 +56,8 @@ def check_turn(session: Session, image: ImageRow, action: Action, person: str) -
         check_second_reader(session, image, person)
     elif _is_second(session, image, person) and is_blind(session, image):
         raise ProjectError(
-            f"{person} is the second reader of '{image.name}', so somebody else must {action} it."
+            f"{person} is the second reader of '{image.name}', so somebody else must"
+            f" {action.of('it')}."
         )
 
 

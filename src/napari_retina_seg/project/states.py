@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from napari_retina_seg.core.errors import ProjectError
-
 
 class State(StrEnum):
     """How far the work on an image is."""
@@ -42,11 +40,17 @@ class Action(StrEnum):
     ADJUDICATE_REFUSE = "call ungradable as the adjudicator"
     REOPEN = "reopen"
 
+    def of(self, thing: str) -> str:
+        """Return what is done to a thing, which follows the verb: ``call it ungradable``."""
+        verb, _, rest = self.partition(" ")
+        return f"{verb} {thing} {rest}".rstrip()
+
 
 FINAL = frozenset(State) - {State.UNREVIEWED, State.IN_PROGRESS}
 MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.SECOND_READ, State.ADJUDICATED})
 
-# A second reader is told no more than that the first one is done.
+# A second reader is told no more than that the first one is done: that an image was accepted would
+# say that the prediction was found good.
 TOLD_AS_CORRECTED = frozenset({State.ACCEPTED, State.UNGRADABLE})
 FIRST_DONE = TOLD_AS_CORRECTED | {State.CORRECTED}
 
@@ -99,30 +103,48 @@ READINGS: dict[Action, Reading] = {
 }
 
 
-def next_state(state: State, action: Action, name: str) -> State:
-    """Return what an image becomes.
+def as_told(state: State, *, blinded: bool) -> State:
+    """Return the state that a person is told of, who may be blinded to the first reader."""
+    return State.CORRECTED if blinded and state in TOLD_AS_CORRECTED else state
+
+
+def possible_actions(state: State, reading: Reading) -> tuple[Action, ...]:
+    """Return what an image's state allows a reader, in the order of `Action`.
 
     Parameters
     ----------
     state : State
         What the image is.
-    action : Action
-        What is done to it.
-    name : str
-        What to call the image if this can't be done.
-
-    Raises
-    ------
-    ProjectError
-        If this can't be done to it; the sentence says what can.
+    reading : Reading
+        As whom the person looks at it; a second reader is chosen before.
     """
-    try:
-        return TRANSITIONS[state, action]
-    except KeyError:
-        possible = [other for (before, other) in TRANSITIONS if before is state]
-        raise ProjectError(
-            f"'{name}' is {state}, so you can't {action} it: you can {' or '.join(possible)} it."
-        ) from None
+    second = reading is Reading.SECOND
+    return tuple(
+        action
+        for action in Action
+        if (state, action) in TRANSITIONS and (READINGS[action] is Reading.SECOND) is second
+    )
+
+
+def refusal(state: State, action: Action, name: str, reading: Reading) -> str:
+    """Return a sentence that says why something can't be done, and what can.
+
+    Parameters
+    ----------
+    state : State
+        What the person is told that the image is.
+    action : Action
+        What can't be done to it.
+    name : str
+        What the image is called.
+    reading : Reading
+        As whom the person looks at it.
+    """
+    *others, last = [possible.of("it") for possible in possible_actions(state, reading)] or [
+        "only wait until its first reader is done"
+    ]
+    choices = f"{', '.join(others)} or {last}" if others else last
+    return f"'{name}' is {state}, so you can't {action.of('it')}: you can {choices}."
 
 
 def state_of_version(action: Action, state: State) -> State:

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.readers import check_turn, newest_human
+from napari_retina_seg.project.readers import (
+    blinded_images,
+    check_turn,
+    find_reading,
+    newest_human,
+)
 from napari_retina_seg.project.states import (
     READINGS,
     REFUSALS,
+    TRANSITIONS,
     Action,
     Reading,
     State,
-    next_state,
+    as_told,
+    refusal,
 )
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind
@@ -78,7 +85,9 @@ _BEFORE = {
 }
 
 
-def find_step(session: Session, image: ImageRow, deed: Deed, parent: VersionRow | None) -> Step:
+def find_step(
+    session: Session, image: ImageRow, deed: Deed, parent: VersionRow | None, person: str
+) -> Step:
     """Find out whether a deed continues the newest version, and what the image becomes.
 
     Parameters
@@ -91,6 +100,8 @@ def find_step(session: Session, image: ImageRow, deed: Deed, parent: VersionRow 
         What is done.
     parent : VersionRow or None
         The version that it is done to.
+    person : str
+        Who asks, and is told what can't be done; not always the author of the deed.
 
     Raises
     ------
@@ -107,11 +118,22 @@ def find_step(session: Session, image: ImageRow, deed: Deed, parent: VersionRow 
             f" version {begun.number}: the two readers must not know of each other."
         )
     if deed.is_said_of_now or _knows_newest(session, image, reading, begun):
-        return Step(False, next_state(State(image.state), deed.action, image.name))
+        return Step(False, _next_state(session, image, State(image.state), deed.action, person))
     before = _BEFORE[reading]
     if reading is Reading.FIRST and begun is not None:
         before = State(begun.state)
-    return Step(True, next_state(before, deed.action, image.name))
+    return Step(True, _next_state(session, image, before, deed.action, person))
+
+
+def _next_state(
+    session: Session, image: ImageRow, before: State, action: Action, person: str
+) -> State:
+    after = TRANSITIONS.get((before, action))
+    if after is None:
+        told = as_told(before, blinded=bool(blinded_images(session, [image], person)))
+        reading = find_reading(session, image, person)
+        raise ProjectError(refusal(told, action, image.name, reading))
+    return after
 
 
 def _is_of_round(version: VersionRow, image: ImageRow) -> bool:

@@ -16,7 +16,7 @@ from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
-from napari_retina_seg.project.states import TOLD_AS_CORRECTED, Reading, State
+from napari_retina_seg.project.states import Reading, State, as_told
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.values import Change, Kind, ProjectImage, ProjectInfo, Version
 
@@ -132,7 +132,6 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
     blinded : bool
         Whether it is for somebody who must not know what the first reader did.
     """
-    state = State(row.state)
     return ProjectImage(
         id=row.id,
         name=row.name,
@@ -146,8 +145,7 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
         shape=tuple(row.shape),
         added_by=row.added_by,
         added_at=row.added_at,
-        # That it was accepted would say that the prediction was found good.
-        state=State.CORRECTED if blinded and state in TOLD_AS_CORRECTED else state,
+        state=as_told(State(row.state), blinded=blinded),
         round=row.round,
         conflict=row.conflict,
         author=None if blinded else row.author,

@@ -8,13 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.readers import (
-    SECOND_ACTIONS,
     find_reading,
     find_second_reader,
     is_blind,
     newest_human,
 )
-from napari_retina_seg.project.states import TRANSITIONS, Action, Reading, State
+from napari_retina_seg.project.states import Reading, State, possible_actions
 from napari_retina_seg.project.store import Store, image_row, version_value
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind, Turn
@@ -29,23 +28,16 @@ def find_turn(store: Store, image_id: int) -> Turn:
         begins = _begin(session, image, reading) or prediction
         shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
         second = find_second_reader(session, image)
+        possible = possible_actions(State(image.state), reading)
         return Turn(
             reading=reading,
-            actions=frozenset() if store.database.read_only else _actions(image, reading),
+            actions=frozenset() if store.database.read_only else frozenset(possible),
             begins=None if begins is None else version_value(begins),
             shown=None if shown is None else version_value(shown),
             prediction=None if prediction is None else version_value(prediction),
             second_reader=second,
             may_assign=second is None and is_blind(session, image),
         )
-
-
-def _actions(image: ImageRow, reading: Reading) -> frozenset[Action]:
-    """Return what an image's state allows this reader; a second one is chosen before."""
-    possible = {action for state, action in TRANSITIONS if state is State(image.state)}
-    if reading is Reading.SECOND:
-        return frozenset(possible & SECOND_ACTIONS)
-    return frozenset(possible - SECOND_ACTIONS)
 
 
 def _begin(session: Session, image: ImageRow, reading: Reading) -> VersionRow | None:

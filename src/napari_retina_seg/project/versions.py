@@ -79,7 +79,7 @@ def save_drawing(store: Store, image_id: int, drawing: Drawing, deed: Deed) -> V
         image = image_row(session, image_id)
         drawing.check(image_value(store, image, blinded=False), store.scheme)
         parent = _find_parent(session, image, deed)
-        find_step(session, image, deed, parent)  # before anything is written in vain
+        find_step(session, image, deed, parent, store.author)  # before anything is written in vain
         change = _compare(store, session, drawing, parent)
     files = _write_drawing(store, drawing)
     with store.database.writing() as session:
@@ -204,7 +204,7 @@ def _add(
     change: Change | None,
 ) -> Version:
     """Add the row of a person's version, and bring the image's up to date."""
-    step = find_step(session, image, deed, parent)
+    step = find_step(session, image, deed, parent, store.author)
     row = _new_row(store, session, image, files)
     row.kind, row.reading, row.conflict = Kind.HUMAN, READINGS[deed.action], step.conflict
     row.state = state_of_version(deed.action, step.state)
