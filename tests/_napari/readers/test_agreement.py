@@ -74,6 +74,21 @@ def test_a_double_click_shows_both_readings_and_where_they_differ(agreement, qtb
     assert len(viewer.layers) == 5
 
 
+def test_closing_the_dock_brings_the_other_layers_back(agreement, qtbot, viewer):
+    other = viewer.add_image(np.zeros((9, 9)), name="other")
+    compare(qtbot, agreement)
+    double_click(qtbot, agreement, 0)
+    viewer.window.remove_dock_widget(agreement)
+    assert list(viewer.layers) == [other]
+    assert other.visible
+
+
+def test_the_window_can_be_closed_while_a_case_is_shown(agreement, qtbot, viewer):
+    compare(qtbot, agreement)
+    double_click(qtbot, agreement, 0)
+    viewer.close()
+
+
 def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, folder):
     compare(qtbot, agreement)
     assert not agreement.adjudicate_button.isEnabled()

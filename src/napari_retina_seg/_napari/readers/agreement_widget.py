@@ -219,8 +219,9 @@ class AgreementWidget(Dock):
         HandOver(review.reviewer, self._asked, self.findings.chosen).begin()
 
     def close_down(self) -> None:
-        """Stop the work: the dock is going away."""
+        """Stop the work, and leave the viewer as it was: the dock is going away."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
         self._clerk.finish()
+        self._layers.clear()
