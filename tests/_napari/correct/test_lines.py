@@ -11,7 +11,7 @@ from napari_retina_seg._napari.correct.edits import lock, plain
 from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.correct.lines import LinesTool
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import End, Job
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -410,3 +410,17 @@ def test_a_scan_that_a_person_paints_is_never_touched(stack, tool, viewer, qtbot
         mask.paint((4, 10, 10), 7)  # while the others are being drawn
     assert end.args[0].sentence == "3 scans were interpolated."
     assert mask.data[2, 10, 10] == mask.data[4, 10, 10] == 7
+
+
+def test_scans_of_a_mask_that_was_closed_meanwhile_are_dropped(stack, tool, viewer, qtbot):
+    mask, between = stack.mask, tool.between
+    for index in (0, 6):
+        viewer.dims.set_point(0, index)
+        between.right.click()
+    with qtbot.waitSignal(between.done, timeout=20_000) as end:
+        between.interpolate()
+        viewer.layers.remove("mask")
+    assert (end.args[0].end, tool.status.end) == (End.FAILED, End.FAILED)
+    assert "'mask' was closed meanwhile" in tool.status.text()
+    np.testing.assert_array_equal(mask.data, stack.labels)
+    qtbot.waitUntil(lambda: not between.findChildren(Job))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
@@ -18,6 +19,9 @@ from napari_retina_seg.core.between import Between, draw_between
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.surfaces import Heights
+
+if TYPE_CHECKING:
+    import napari
 
 MARKS = "retina_seg_scans"  # of a mask's metadata
 _LISTED = 8  # scans that are named
@@ -104,8 +108,9 @@ class BetweenScans(QWidget):
 
     done = Signal(object)
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
+        self._viewer = viewer
         self._lines: MaskLines | None = None
         self._index = 0
         self._job: Job | None = None
@@ -217,9 +222,16 @@ class BetweenScans(QWidget):
 
     def _on_done(self, outcome: Outcome) -> None:
         lines, task = self._working, self._task
+        self._job.deleteLater()
         self._job = self._working = self._task = None
         self.work.show_work(False)
-        if isinstance(outcome, _Drawn):
+        if isinstance(outcome, _Drawn) and lines.mask not in self._viewer.layers:
+            outcome = Outcome(
+                End.FAILED,
+                f"'{task.name}' was closed meanwhile, so its interpolated scans were dropped:"
+                " open it and interpolate again.",
+            )
+        elif isinstance(outcome, _Drawn):
             outcome = _put(lines, task, outcome.between)
         self.refresh()
         self.done.emit(outcome)

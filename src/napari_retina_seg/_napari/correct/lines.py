@@ -87,7 +87,7 @@ class LinesTool(QWidget):
         self.buttons = {mode: QPushButton(mode.value) for mode in Mode}
         self.reach = QSpinBox()
         self.hint, self.status = text(), StatusLine()
-        self.between = BetweenScans()
+        self.between = BetweenScans(viewer)
         self._lay_out()
         self._connect()
         self.refresh()
