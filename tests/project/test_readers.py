@@ -64,6 +64,13 @@ def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts
     assert ann.truth(read_once.id) == final
 
 
+def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_once, make):
+    second = bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
+    assert bob.turn(read_once.id).actions == {Action.REOPEN}
+    with pytest.raises(ProjectError, match="somebody else must adjudicate"):
+        bob.save_version(read_once.id, make.drawing(8), Action.ADJUDICATE, parent=second.number)
+
+
 def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once, make):
     bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
     one = open_as("Carl").save_version(read_once.id, make.drawing(1), Action.ADJUDICATE, parent=2)

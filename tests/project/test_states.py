@@ -81,7 +81,6 @@ REFUSED = {
     ("Bob", State.CORRECTED): State.SECOND_READ,
     ("Bob", State.ACCEPTED): State.SECOND_READ,
     ("Bob", State.UNGRADABLE): State.SECOND_READ,
-    ("Bob", State.SECOND_READ): State.UNGRADABLE,
 }
 
 
@@ -92,7 +91,7 @@ def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, ma
     for author, step in WAYS[state]:
         act(open_as(author), image, step, make, None)
     if (person, state) not in REFUSED:
-        with pytest.raises(ProjectError, match="'scan' is"):
+        with pytest.raises(ProjectError, match=r"'scan'(,| is)"):
             open_as(person).mark_ungradable(image.id, "too dark")
         return
     version = open_as(person).mark_ungradable(image.id, "too dark")

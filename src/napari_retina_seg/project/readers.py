@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.states import Action, Reading, State
+from napari_retina_seg.project.states import READINGS, Action, Reading, State
 from napari_retina_seg.project.store import image_row, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
 from napari_retina_seg.project.values import Kind
@@ -54,11 +54,18 @@ def check_turn(session: Session, image: ImageRow, action: Action, person: str) -
     """Raise `ProjectError` if this person must not do this, whatever the image's state."""
     if action in SECOND_ACTIONS:
         check_second_reader(session, image, person)
-    elif _is_second(session, image, person) and is_blind(session, image):
+    elif not may_do(session, image, action, person):
         raise ProjectError(
             f"{person} is the second reader of '{image.name}', so somebody else must"
             f" {action.of('it')}."
         )
+
+
+def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bool:
+    """Whether a second reader keeps to that: nobody settles a difference with oneself."""
+    if action in SECOND_ACTIONS or not _is_second(session, image, person):
+        return True
+    return READINGS[action] is not Reading.ADJUDICATION and not is_blind(session, image)
 
 
 def refusal_of(session: Session, image: ImageRow, person: str) -> Action:

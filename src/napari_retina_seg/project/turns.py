@@ -11,6 +11,7 @@ from napari_retina_seg.project.readers import (
     find_reading,
     find_second_reader,
     is_blind,
+    may_do,
     newest_human,
 )
 from napari_retina_seg.project.states import Reading, State, possible_actions
@@ -28,7 +29,11 @@ def find_turn(store: Store, image_id: int) -> Turn:
         begins = _begin(session, image, reading) or prediction
         shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
         second = find_second_reader(session, image)
-        possible = possible_actions(State(image.state), reading)
+        possible = [
+            action
+            for action in possible_actions(State(image.state), reading)
+            if may_do(session, image, action, store.author)
+        ]
         return Turn(
             reading=reading,
             actions=frozenset() if store.database.read_only else frozenset(possible),
