@@ -216,8 +216,12 @@ def test_broken_folders(tmp_path, items):
     (folder / "dataset.json").write_text(json.dumps(contents))
     with pytest.raises(ReadError, match="lacks masks of 'p1-l'"):
         read_training_folder(folder)
+    contents["records"][0]["scheme"]["classes"] = []
+    (folder / "dataset.json").write_text(json.dumps(contents))
+    with pytest.raises(ReadError, match="is no list of masks"):
+        read_training_folder(folder)
     (folder / "dataset.json").write_text("{}")
-    with pytest.raises(ReadError, match="look at 'pictures'"):
+    with pytest.raises(ReadError, match="look at 'records'"):
         read_training_folder(folder)
 
 

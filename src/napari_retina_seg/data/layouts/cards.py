@@ -10,40 +10,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.io.exchange.card import Card
-from napari_retina_seg.io.exchange.named import read_json
+from napari_retina_seg.io.exchange.contents import Contents, Picture
 from napari_retina_seg.io.exchange.record import IGNORE
 
-FILE = "dataset.json"
-
 _Read = Callable[[], npt.NDArray[Any]]
-
-
-class Picture(BaseModel):
-    """A file of a training folder: whose it is, and which of the records its card is."""
-
-    name: str
-    group: str
-    record: int
-
-
-class Contents(BaseModel):
-    """What the file holds; a stack has no pictures."""
-
-    pictures: list[Picture] = []
-    records: list[Card]
 
 
 def read_contents(folder: Path) -> Contents | None:
     """Return what this program says of a folder's masks; None where it did not write them."""
     try:
-        return Contents.model_validate(read_json(folder / FILE))
-    except (ReadError, ValidationError):  # other programs have a dataset.json of their own
+        return Contents.read(folder)
+    except ReadError:  # other programs have a dataset.json of their own
         return None
 
 

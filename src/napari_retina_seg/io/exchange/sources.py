@@ -15,13 +15,14 @@ from napari_retina_seg.io.exchange.boundaries import (
     read_boundary_json,
 )
 from napari_retina_seg.io.exchange.coco import read_coco
+from napari_retina_seg.io.exchange.contents import CONTENTS
 from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.nifti import read_nifti
 from napari_retina_seg.io.exchange.raster import read_png, read_tiff
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.exchange.stacks import read_stacks
-from napari_retina_seg.io.exchange.training import CONTENTS, read_training_folder
+from napari_retina_seg.io.exchange.training import read_training_folder
 from napari_retina_seg.io.exchange.vgg import read_vgg
 
 Record = MaskRecord | BoundaryRecord

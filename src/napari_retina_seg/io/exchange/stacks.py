@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.arrays import open_stack
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.exchange.card import Card, make_card, restore
+from napari_retina_seg.io.exchange.card import make_card, restore
+from napari_retina_seg.io.exchange.contents import CONTENTS, Contents
 from napari_retina_seg.io.exchange.folder import building
-from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.record import (
     IGNORE,
     MaskRecord,
@@ -25,10 +24,6 @@ from napari_retina_seg.io.exchange.record import (
     shared_scheme,
 )
 from napari_retina_seg.io.exchange.training import TrainingItem
-
-
-class _Contents(BaseModel):
-    records: list[Card]
 
 
 def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False) -> None:
@@ -72,8 +67,7 @@ def fill_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = 
         masks = _encode(masks, scheme)
     write_atomically(folder / "images.npy", _saved(np.concatenate([i.planes for i in items])))
     write_atomically(folder / "masks.npy", _saved(masks))
-    contents = _Contents(records=[make_card(record) for record in records])
-    write_atomically(folder / "dataset.json", contents.model_dump_json(indent=1).encode())
+    Contents(records=[make_card(record) for record in records]).write(folder)
 
 
 def _encode(masks: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:
@@ -120,15 +114,15 @@ def read_stacks(
             " axis of one channel per class if need be."
         )
     masks = _decode(path, masks) if masks.ndim == 4 else masks
-    cards = _read_cards(folder / "dataset.json")
-    if cards is None:
+    if not (folder / CONTENTS).is_file():
         names = (folder / f"{index:04d}.npy" for index in range(len(masks)))
         pairs = zip(names, masks, strict=True)
         return tuple(restore(name, mask, None, scheme, remap=remap) for name, mask in pairs)
+    cards = Contents.read(folder).records
     counts = [card.shape[0] if len(card.shape) == 3 else 1 for card in cards]
     if sum(counts) != len(masks):
         raise ReadError(
-            f"'{path}' holds {len(masks)} masks, and 'dataset.json' beside it tells of"
+            f"'{path}' holds {len(masks)} masks, and '{CONTENTS}' beside it tells of"
             f" {sum(counts)}: export them again, or take that file out and name the scheme."
         )
     parts = np.split(masks, np.cumsum(counts)[:-1])
@@ -147,13 +141,3 @@ def _decode(path: Path, masks: npt.NDArray[Any]) -> npt.NDArray[Any]:
             " background too, one channel of each pixel is set."
         )
     return np.asarray(masks.argmax(axis=-1))
-
-
-def _read_cards(path: Path) -> list[Card] | None:
-    if not path.is_file():
-        return None
-    try:
-        return _Contents.model_validate(read_json(path)).records
-    except ValidationError as error:
-        at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
-        raise ReadError(f"'{path}' is no list of a stack's masks: look at '{at}'.") from error

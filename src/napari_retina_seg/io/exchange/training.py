@@ -9,24 +9,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import Card, make_card, restore
+from napari_retina_seg.io.exchange.contents import Contents, Picture, SplitName
 from napari_retina_seg.io.exchange.folder import building
-from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.raster import encode_png
 from napari_retina_seg.io.exchange.record import MaskRecord, require_truth
 from napari_retina_seg.io.masks import read_classes
 
-SplitName = Literal["train", "val", "test"]
-CONTENTS = "dataset.json"
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 _CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can hold
@@ -65,19 +62,6 @@ class TrainingItem:
     def planes(self) -> npt.NDArray[Any]:
         """The pixels with a first axis of slices, of one slice if it is no volume."""
         return self.pixels if self.record.is_volume else self.pixels[np.newaxis]
-
-
-class _Picture(BaseModel):
-    name: str
-    group: str
-    split: SplitName
-    record: int
-    slice: int
-
-
-class _Contents(BaseModel):
-    pictures: list[_Picture]
-    records: list[Card]
 
 
 def assign_splits(
@@ -148,7 +132,7 @@ class TrainingFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._pictures: list[_Picture] = []
+        self._pictures: list[Picture] = []
         self._cards: list[Card] = []
         self._names: set[str] = set()
         self._sides: dict[str, SplitName] = {}
@@ -169,7 +153,7 @@ class TrainingFolder:
             write_atomically(self._folder / "images" / f"{name}.tif", pixels)
             mask = encode_png(plane, record.scheme)
             write_atomically(self._folder / "masks" / f"{name}.png", mask)
-            picture = _Picture(
+            picture = Picture(
                 name=name,
                 group=item.group,
                 split=item.split,
@@ -231,9 +215,8 @@ def _encode_tiff(plane: npt.NDArray[Any], spacing: Spacing) -> bytes:
     return file.getvalue()
 
 
-def _write_contents(folder: Path, pictures: list[_Picture], cards: list[Card]) -> None:
-    contents = _Contents(pictures=pictures, records=cards)
-    write_atomically(folder / CONTENTS, contents.model_dump_json(indent=1).encode())
+def _write_contents(folder: Path, pictures: list[Picture], cards: list[Card]) -> None:
+    Contents(pictures=pictures, records=cards).write(folder)
     table = StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([("name", "group"), *((picture.name, picture.group) for picture in pictures)])
@@ -252,7 +235,7 @@ def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
     ReadError
         If it is no such folder, or a mask is missing, damaged or of another size.
     """
-    contents = _read_contents(folder / CONTENTS)
+    contents = Contents.read(folder)
     planes: dict[int, list[Any]] = defaultdict(list)
     for picture in sorted(contents.pictures, key=lambda picture: (picture.record, picture.slice)):
         planes[picture.record].append(read_classes(folder / "masks" / f"{picture.name}.png"))
@@ -266,13 +249,3 @@ def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
             restore(folder / "masks", stack[0] if len(card.shape) == 2 else stack, card, None)
         )
     return tuple(records)
-
-
-def _read_contents(path: Path) -> _Contents:
-    try:
-        return _Contents.model_validate(read_json(path))
-    except ValidationError as error:
-        at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
-        raise ReadError(
-            f"'{path}' is no list of a training folder's masks: look at '{at}'."
-        ) from error

@@ -1,0 +1,62 @@
+"""``dataset.json``: what a folder to train on says of the masks in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ValidationError
+
+from napari_retina_seg.core.errors import ReadError, RetinaSegError
+from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.exchange.card import Card
+from napari_retina_seg.io.exchange.named import read_json
+
+CONTENTS = "dataset.json"
+SplitName = Literal["train", "val", "test"]
+
+
+class Picture(BaseModel):
+    """An image, or a slice of one: whose it is, its side, and which of the records is its card."""
+
+    name: str
+    group: str
+    split: SplitName
+    record: int
+    slice: int
+
+
+class Contents(BaseModel):
+    """What the file holds; a stack has no pictures."""
+
+    pictures: list[Picture] = []
+    records: list[Card]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the file of a folder.
+
+        Raises
+        ------
+        ReadError
+            If there is none, it is damaged, or another program's.
+        """
+        path = folder / CONTENTS
+        content = read_json(path)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
+            raise ReadError(f"'{path}' is no list of masks: look at '{at}'.") from error
+        except RetinaSegError as error:  # of classes that can't be
+            raise ReadError(f"'{path}' is no list of masks: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Write the file into a folder.
+
+        Raises
+        ------
+        WriteError
+            If it can't be written.
+        """
+        write_atomically(folder / CONTENTS, self.model_dump_json(indent=1).encode())
