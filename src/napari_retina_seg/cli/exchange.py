@@ -12,7 +12,8 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
-from napari_retina_seg.cli.project import Author, Folder, login, open_project
+from napari_retina_seg.cli.project import Author, Folder, open_project
+from napari_retina_seg.project.account import login
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from collections import Counter
@@ -17,6 +16,7 @@ from napari_retina_seg.cli.batch import choose_model
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
+from napari_retina_seg.project.account import login
 
 if TYPE_CHECKING:
     from napari_retina_seg.project.files import Finding
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 _MOST_OF_A_KIND = 20
 
 app = typer.Typer(no_args_is_help=True, help="Keep images, masks and who made them in a project.")
-
-
-def login() -> str:
-    """Return the name of the account."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # an account without a name
-        return ""
 
 
 Folder = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]

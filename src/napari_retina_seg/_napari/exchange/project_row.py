@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -12,6 +11,7 @@ from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.parts import add_row, text
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.project.account import login
 
 
 class ProjectRow(QWidget):
@@ -66,7 +66,7 @@ class ProjectRow(QWidget):
         if not self._is_chosen:
             last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
             self._folder = Path(last)
-            self.author.setText(self._settings.choice(remembered.AUTHOR, "") or _login())
+            self.author.setText(self._settings.choice(remembered.AUTHOR, "") or login())
             self._show()
 
     def _show(self) -> None:
@@ -85,10 +85,3 @@ class ProjectRow(QWidget):
 
 
 _NONE = "Choose a project, or open one in the Review dock."
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # an account without a name
-        return ""
