@@ -69,6 +69,8 @@ def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_on
     assert bob.turn(read_once.id).actions == {Action.REOPEN}
     with pytest.raises(ProjectError, match="somebody else must adjudicate"):
         bob.save_version(read_once.id, make.drawing(8), Action.ADJUDICATE, parent=second.number)
+    with pytest.raises(ProjectError, match="you can't accept it: you can reopen it"):
+        bob.accept(read_once.id)
 
 
 def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once, make):

@@ -103,7 +103,7 @@ def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, ma
 def test_a_refusal_names_what_this_reader_can_do(state, reading):
     possible = possible_actions(state, reading)
     for action in set(Action) - set(possible):
-        said, offered = refusal(state, action, "x", reading).split(": you can ")
+        said, offered = refusal(state, action, "x", possible).split(": you can ")
         assert said == f"'x' is {state}, so you can't {action.of('it')}"
         wait = ["only wait until its first reader is done"]
         wanted = [action.of("it") for action in possible] or wait

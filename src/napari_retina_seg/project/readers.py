@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.states import READINGS, Action, Reading, State
+from napari_retina_seg.project.states import READINGS, Action, Reading, State, possible_actions
 from napari_retina_seg.project.store import image_row, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
 from napari_retina_seg.project.values import Kind
@@ -66,6 +66,14 @@ def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bo
     if action in SECOND_ACTIONS or not _is_second(session, image, person):
         return True
     return READINGS[action] is not Reading.ADJUDICATION and not is_blind(session, image)
+
+
+def allowed_actions(
+    session: Session, image: ImageRow, state: State, person: str
+) -> tuple[Action, ...]:
+    """Return what a person may do to an image that is in a state."""
+    possible = possible_actions(state, find_reading(session, image, person))
+    return tuple(action for action in possible if may_do(session, image, action, person))
 
 
 def refusal_of(session: Session, image: ImageRow, person: str) -> Action:

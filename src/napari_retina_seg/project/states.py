@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -126,7 +127,7 @@ def possible_actions(state: State, reading: Reading) -> tuple[Action, ...]:
     )
 
 
-def refusal(state: State, action: Action, name: str, reading: Reading) -> str:
+def refusal(state: State, action: Action, name: str, possible: Sequence[Action]) -> str:
     """Return a sentence that says why something can't be done, and what can.
 
     Parameters
@@ -137,10 +138,10 @@ def refusal(state: State, action: Action, name: str, reading: Reading) -> str:
         What can't be done to it.
     name : str
         What the image is called.
-    reading : Reading
-        As whom the person looks at it.
+    possible : sequence of Action
+        What this person can do to it.
     """
-    *others, last = [possible.of("it") for possible in possible_actions(state, reading)] or [
+    *others, last = [other.of("it") for other in possible] or [
         "only wait until its first reader is done"
     ]
     choices = f"{', '.join(others)} or {last}" if others else last

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.readers import (
+    allowed_actions,
     blinded_images,
     check_turn,
-    find_reading,
     newest_human,
 )
 from napari_retina_seg.project.states import (
@@ -131,8 +131,8 @@ def _next_state(
     after = TRANSITIONS.get((before, action))
     if after is None:
         told = as_told(before, blinded=bool(blinded_images(session, [image], person)))
-        reading = find_reading(session, image, person)
-        raise ProjectError(refusal(told, action, image.name, reading))
+        possible = allowed_actions(session, image, told, person)
+        raise ProjectError(refusal(told, action, image.name, possible))
     return after
 
 

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.readers import (
+    allowed_actions,
     find_reading,
     find_second_reader,
     is_blind,
-    may_do,
     newest_human,
 )
-from napari_retina_seg.project.states import Reading, State, possible_actions
+from napari_retina_seg.project.states import Reading, State
 from napari_retina_seg.project.store import Store, image_row, version_value
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind, Turn
@@ -29,11 +29,7 @@ def find_turn(store: Store, image_id: int) -> Turn:
         begins = _begin(session, image, reading) or prediction
         shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
         second = find_second_reader(session, image)
-        possible = [
-            action
-            for action in possible_actions(State(image.state), reading)
-            if may_do(session, image, action, store.author)
-        ]
+        possible = allowed_actions(session, image, State(image.state), store.author)
         return Turn(
             reading=reading,
             actions=frozenset() if store.database.read_only else frozenset(possible),
