@@ -30,13 +30,14 @@ class Thumbnails(QObject):
     """
 
     ready = Signal(int)
-    _made = Signal(int, object)
+    _made = Signal(int, int, object)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._thread = ThreadPoolExecutor(1, "retina-seg-thumbnails")
         self._pictures: OrderedDict[int, QPixmap] = OrderedDict()
         self._wanted: OrderedDict[int, ProjectImage] = OrderedDict()
+        self._generation = 0  # one for each project
         self._is_at_work = self._is_over = False
         self._made.connect(self._on_made)
 
@@ -53,6 +54,7 @@ class Thumbnails(QObject):
 
     def clear(self) -> None:
         """Forget all: another project."""
+        self._generation += 1
         self._wanted.clear()
         self._pictures.clear()
 
@@ -66,9 +68,9 @@ class Thumbnails(QObject):
             return
         self._is_at_work = True
         _, image = self._wanted.popitem()
-        self._thread.submit(self._make, image)
+        self._thread.submit(self._make, self._generation, image)
 
-    def _make(self, image: ProjectImage) -> None:
+    def _make(self, generation: int, image: ProjectImage) -> None:
         from napari_retina_seg.io import read_image
 
         try:
@@ -78,14 +80,15 @@ class Thumbnails(QObject):
             picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
             picture.fill(0x808080)
         if not self._is_over:
-            self._made.emit(image.id, picture)
+            self._made.emit(generation, image.id, picture)
 
-    def _on_made(self, image_id: int, picture: QImage) -> None:
+    def _on_made(self, generation: int, image_id: int, picture: QImage) -> None:
         self._is_at_work = False
-        self._pictures[image_id] = QPixmap.fromImage(picture)
-        while len(self._pictures) > _KEPT:
-            self._pictures.popitem(last=False)
-        self.ready.emit(image_id)
+        if generation == self._generation:
+            self._pictures[image_id] = QPixmap.fromImage(picture)
+            while len(self._pictures) > _KEPT:
+                self._pictures.popitem(last=False)
+            self.ready.emit(image_id)
         self._make_next()
 
 
