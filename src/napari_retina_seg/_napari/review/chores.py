@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from napari_retina_seg._napari.job import End, Outcome, Steps
+from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.native import load_engine
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken
 from napari_retina_seg.io.folders import images_below
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Added, Filters
 
-T = TypeVar("T")
-
 _TOLD = 3  # of a kind; the others are counted
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,12 +59,12 @@ class Predicting:
 
 def add(task: Adding, token: CancelToken) -> Steps:
     """Add images; every way in which that can fail becomes an outcome."""
-    return (yield from _told(_add(task, token)))
+    return (yield from caught(_add(task, token), "Adding images failed"))
 
 
 def predict(task: Predicting, token: CancelToken) -> Steps:
     """Predict; every way in which that can fail becomes an outcome."""
-    return (yield from _told(_predict(task, token)))
+    return (yield from caught(_predict(task, token), f"'{task.model.name}' failed"))
 
 
 def _add(task: Adding, token: CancelToken) -> Steps:
@@ -123,20 +116,6 @@ def _unreviewed(project: Project) -> Generator[int, None, None]:
     while page := project.queue(filters, after=last, limit=500):
         yield from (image.id for image in page)
         last = page[-1].id
-
-
-def _told(steps: Generator[Progress, None, Outcome]) -> Steps:
-    """Turn every way in which work can fail into an outcome."""
-    # A RuntimeError that left a generator worker would end it without a word.
-    try:
-        return (yield from steps)
-    except Cancelled as error:
-        return Outcome(End.CANCELLED, str(error))
-    except RetinaSegError as error:
-        return Outcome(End.FAILED, str(error))
-    except Exception as error:
-        log.exception("a chore failed")
-        return Outcome(End.FAILED, f"{type(error).__name__}: {error}.")
 
 
 def _few(told: Sequence[str], between: str) -> str:
