@@ -21,15 +21,16 @@ def compare(reviewer: Reviewer, newer: Version, older: Version | None) -> None:
     older : Version or None
         What it is compared with; None for what is on the screen.
     """
-    project, image_id, opened = reviewer.project, newer.image_id, reviewer.desk.opened
+    project, image_id, on_desk = reviewer.project, newer.image_id, reviewer.desk.mask
 
     def read() -> list[Drawing]:
         versions = [newer] if older is None else [newer, older]
         return [project.drawing(image_id, version.number) for version in versions]
 
     def show(drawings: list[Drawing]) -> None:
-        if reviewer.desk.opened is not opened:
+        if reviewer.desk.mask is not on_desk:
             return
+        reviewer.desk.end_comparison()
         mask, name = reviewer.desk.mask, _name(newer)
         if older is not None:
             mask = reviewer.desk.show_version(older.number, drawings[1].labels)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import napari
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.events import Event
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_retina_seg._napari.correct.companions import Kind, companion, mask_of
+from napari_retina_seg._napari.correct.companions import (
+    CompanionInfo,
+    Kind,
+    companion,
+    mask_of,
+    remove_companion,
+)
 from napari_retina_seg._napari.correct.compare import show_difference
 from napari_retina_seg._napari.correct.questionable import show_questionable
 from napari_retina_seg._napari.drawings import Snapshot, take_snapshot
@@ -41,6 +49,10 @@ class Desk(QObject):
         self.mask: Labels | None = None
         self._image: Image | None = None
         self._beside: list[Layer] = []
+        self._compared: Labels | None = None
+        self._marks: Labels | None = None  # questionable, removed a moment ago
+        self._forget_marks = QTimer(self, singleShot=True, interval=0)
+        self._forget_marks.timeout.connect(self._on_marks_gone)
         self._parent: int | None = None
         self._before: Snapshot | None = None
         self._slots: list[Autosave] = []
@@ -57,6 +69,11 @@ class Desk(QObject):
     def is_paintable(self) -> bool:
         """Whether there is a mask that may be painted and saved."""
         return self.opened is not None and not self.opened.why_locked
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the mask is no longer in the viewer."""
+        return self.mask is not None and self.mask not in self.viewer.layers
 
     def lay(self, opened: Opened, scheme: LabelScheme) -> None:
         """Put an image in the place of the one that was there."""
@@ -102,7 +119,16 @@ class Desk(QObject):
         layer = Labels(labels, name=name, **options, **self._target().grid())
         layer.editable = layer.visible = False
         self._insert(layer, self.mask)
+        self._compared = layer
         return layer
+
+    def end_comparison(self) -> None:
+        """Take the difference that is shown away, and the version it was shown of."""
+        remove_companion(self.viewer, self.mask, Kind.DIFFERENCE)
+        if self._compared is not None and self._compared in self.viewer.layers:
+            remove_companion(self.viewer, self._compared, Kind.DIFFERENCE)
+            self.viewer.layers.remove(self._compared)
+        self._compared = None
 
     def work(self, seconds: float, comment: str) -> Work:
         """Copy what there is, for a thread to save."""
@@ -110,7 +136,7 @@ class Desk(QObject):
             image=self.opened.image,
             reading=self.opened.turn.reading,
             parent=self._parent,
-            now=take_snapshot(self.viewer, self.mask),
+            now=self._snapshot(),
             before=self._before,
             seconds=seconds,
             comment=comment,
@@ -134,11 +160,21 @@ class Desk(QObject):
             self.mask.mode = self._tools["mode"]  # napari lets go of the brush
 
     def is_of_prediction(self, work: Work) -> bool:
-        """Whether a mask is what the newest prediction drew, to the pixel."""
+        """Whether mask and lines are what the prediction drew."""
         predicted = self.opened.predicted
-        if predicted is None or work.now.questionable is not None:
+        if predicted is None:
             return False
-        return np.array_equal(work.now.labels, predicted.labels)
+        heights = predicted.boundaries
+        if heights is None and work.now.heights is not None:
+            heights = np.full_like(work.now.heights, np.nan)
+        drawn = Snapshot(predicted.labels, heights, None)
+        if work.now.shows_same(drawn):
+            return True
+        if not np.array_equal(work.now.labels, predicted.labels) or work.now.heights is None:
+            return False
+        # Lines that are older than the masks count as the masks have them.
+        lines = [np.asarray(each.drawing().boundaries) for each in (work.now, drawn)]
+        return work.now.questionable is None and np.array_equal(*lines, equal_nan=True)
 
     def clear(self) -> None:
         """Take the layers away; those that other docks made of the image are hidden."""
@@ -156,6 +192,7 @@ class Desk(QObject):
             elif name is not None and getattr(known, "image", None) == name:
                 layer.visible = False
         self.opened = self.mask = self._image = None
+        self._compared = self._marks = None
         self._beside, self._slots = [], []
         self._is_clearing = False
 
@@ -219,9 +256,27 @@ class Desk(QObject):
         self._parent = None if begins is None else begins.number
         self._before = take_snapshot(self.viewer, self.mask)
 
+    def _snapshot(self) -> Snapshot:
+        """Copy what is shown, with the marks that are being removed together with the mask."""
+        now = take_snapshot(self.viewer, self.mask)
+        if self._marks is None:
+            return now
+        marks = np.asarray(self._marks.data).reshape(now.labels.shape) != 0
+        return replace(now, questionable=marks if marks.any() else None)
+
     def _on_removed(self, event: Event) -> None:
-        if event.value is self.mask and not self._is_clearing:
+        if self._is_clearing:
+            return
+        known = event.value.metadata.get(KEY)
+        is_marks = isinstance(known, CompanionInfo) and known.kind is Kind.QUESTIONABLE
+        if is_marks and known.mask() is self.mask:
+            self._marks = event.value  # if the mask goes in the same breath, both are kept
+            self._forget_marks.start()
+        elif event.value is self.mask:
             self.lost.emit()
+
+    def _on_marks_gone(self) -> None:
+        self._marks = None
 
 
 def _provenance(image: ProjectImage, prediction: Version | None) -> Provenance | None:
