@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QCloseEvent
 
+from napari_retina_seg._napari.correct.questionable import show_questionable
 from napari_retina_seg._napari.job import End
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -141,8 +142,10 @@ def test_closing_the_window_keeps_work_aside_and_gives_the_image_back(at_work, k
 
 def test_work_is_safe_before_the_window_asks_whether_to_close_and_goes_on_if_not(at_work, kept):
     at_work.paint()
+    at_work.dock.parent().setFloating(True)
     assert not at_work.dock.eventFilter(at_work.window, QCloseEvent())
     assert len(kept()) == 1
+    at_work.dock.parent().setFloating(False)
     at_work.press(Qt.Key.Key_W)
     assert not kept()
     assert at_work.name == "scan1"
@@ -156,14 +159,39 @@ def test_closing_the_dock_keeps_work_aside(at_work, kept, sit):
     assert "Unsaved work of yours on 'scan0'" in again.dock.recovery.words
 
 
-def test_a_mask_that_is_taken_out_of_the_viewer_is_not_lost(at_work, kept):
-    painted = at_work.paint()
-    at_work.viewer.layers.remove(at_work.mask)
+def remove_selected(viewer):
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+
+
+@pytest.mark.parametrize(
+    "take_away",
+    [
+        lambda viewer: viewer.layers.remove("scan0 · mask"),
+        lambda viewer: viewer.layers.clear(),
+        remove_selected,
+    ],
+    ids=["mask", "all", "selected"],
+)
+def test_a_mask_that_is_taken_out_of_the_viewer_is_not_lost(at_work, take_away):
+    painted, region = at_work.paint(), np.zeros(at_work.mask.data.shape, bool)
+    region[5:9, 7:30] = True
+    show_questionable(at_work.viewer, at_work.mask, region)
+    take_away(at_work.viewer)
     at_work.wait()
     assert at_work.name is None
+    assert not at_work.viewer.layers
     assert "was removed from the window" in at_work.said
-    at_work.click(at_work.dock.recovery.recover_button)
+    button = at_work.dock.recovery.recover_button
+    at_work.dock.open_next()
+    assert not button.isEnabled()
+    at_work.wait()
+    assert at_work.dock.recovery.isVisible()
+    at_work.click(button)
+    assert not at_work.dock.recovery.isVisible()
     assert np.array_equal(at_work.mask.data, painted)
+    shown = at_work.viewer.layers["scan0 · mask · questionable"].data > 0
+    assert np.array_equal(shown, region)
 
 
 def test_painting_goes_on_while_it_is_saved(at_work, folder):

@@ -1,6 +1,8 @@
 """Opening and creating projects, adding images, and the queue."""
 
 import shutil
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 
 from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.review.thumbnails import Thumbnails
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.tables import ImageRow
@@ -79,7 +82,12 @@ def test_a_folder_without_a_project_is_told_and_the_open_one_stays(ann, folder, 
     assert ann.reviewer.project.folder == folder
 
 
-def test_dropped_folders_are_added_and_what_is_there_already_is_told(ann, tmp_path, scans):
+def test_dropped_folders_are_added_and_what_is_there_already_is_told(
+    ann, tmp_path, scans, versions
+):
+    ann.open_row(3)
+    ann.paint()
+    painted_in = ann.mask
     more = tmp_path / "more"
     (more / "inner").mkdir(parents=True)
     shutil.copy(tmp_path / "scans" / "scan0.png", more / "copy.png")
@@ -88,6 +96,8 @@ def test_dropped_folders_are_added_and_what_is_there_already_is_told(ann, tmp_pa
     drop(ann.dock, [more])
     ann.wait()
     assert names(ann) == ["scan0", "scan1", "scan2", "scan3", "new"]
+    assert ann.mask is painted_in
+    assert len(versions(4)) == 0
     assert "1 added." in ann.said
     assert "1 there already: 'copy.png' is 'scan0'." in ann.said
     assert "1 failed" in ann.said
@@ -148,6 +158,39 @@ def test_rows_have_pictures_of_their_images(ann, scans):
     image = model.data(model.index(0, 0), Qt.ItemDataRole.DecorationRole).toImage()
     levels = [image.pixelColor(18, row).value() for row in range(image.height())]
     assert max(levels) - min(levels) > 100
+
+
+def test_pictures_of_another_project_are_not_shown(qtbot, tmp_path):
+    thumbnails, slow = Thumbnails(None), threading.Event()
+    thumbnails._thread.submit(slow.wait)
+    for name, level in (("dark", 0), ("light", 255)):
+        pixels = np.zeros((60, 60), np.uint8)
+        pixels[:30] = 255 - level
+        pixels[30:] = level
+        np.save(tmp_path / f"{name}.npy", pixels)
+    thumbnails.picture(SimpleNamespace(id=1, path=tmp_path / "dark.npy"))
+    thumbnails.clear()
+    slow.set()
+    light = SimpleNamespace(id=1, path=tmp_path / "light.npy")
+    with qtbot.waitSignal(thumbnails.ready):
+        assert thumbnails.picture(light) is None
+    assert thumbnails.picture(light).toImage().pixelColor(15, 5).red() == 0
+    thumbnails.finish()
+
+
+def test_the_queue_is_listed_anew_once_a_second_and_stays_where_it_is(ann, crowded):
+    ann.dock._on_project()
+    queue, resets = ann.dock.queue, []
+    queue.table.selectRow(60)
+    scroll = queue.table.verticalScrollBar()
+    scroll.setValue(scroll.maximum() // 2)
+    place = scroll.value()
+    queue.model.modelReset.connect(lambda: resets.append(1))
+    for _ in range(20):
+        ann.dock.chores.stepped.emit()
+    ann.bot.waitUntil(lambda: len(resets) == 1)
+    assert queue.table.currentIndex().row() == 60
+    assert scroll.value() == place > 0
 
 
 def test_next_goes_through_the_queue_as_it_is_ordered_and_filtered(ann):

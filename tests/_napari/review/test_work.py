@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.correct.questionable import show_questionable
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
@@ -229,6 +230,7 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
     by = [at_work.dock.history.table.item(row, 1).text() for row in range(1)]
     assert by == ["oct-layers"]
+    assert "1 left for you to read a second time" in at_work.dock.count.text()
     at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
     at_work.press(Qt.Key.Key_W)
     assert versions(1)[-1].state is State.SECOND_READ
@@ -255,7 +257,11 @@ def test_two_versions_are_compared_and_one_is_restored(at_work, scans, versions)
     assert np.array_equal(shown, at_work.mask.data != scans[0][1])
     table.selectAll()
     at_work.click(at_work.dock.history.compare)
-    assert any("version 1 · difference to version 2" in x.name for x in at_work.viewer.layers)
+    differences = [x.name for x in at_work.viewer.layers if "difference" in x.name]
+    assert len(differences) == 1
+    assert "version 1 · difference to version 2" in differences[0]
+    at_work.click(at_work.dock.history.compare)
+    assert sum("version 1" in x.name for x in at_work.viewer.layers) == 2
     table.clearSelection()
     table.selectRow(1)
     at_work.click(at_work.dock.history.restore)
@@ -299,3 +305,89 @@ def test_thrown_away_means_asked(at_work, folder):
     at_work.click(at_work.dock.recovery.discard_button)
     assert not at_work.reviewer.project.recoverable()
     assert not at_work.dock.recovery.isVisible()
+
+
+def test_a_comment_stays_with_its_image_and_goes_with_the_version_that_carries_it(
+    at_work, versions
+):
+    edit = at_work.dock.comment_edit
+    at_work.press(Qt.Key.Key_G)
+    edit.setText("drusen")  # of an image that is done: reopening it could carry that
+    for _ in range(2):
+        at_work.press(Qt.Key.Key_N)
+        assert edit.text() == ""
+    assert [len(versions(number)) for number in (1, 2)] == [2, 1]
+    at_work.open_row(0)
+    assert edit.text() == "drusen"
+    at_work.press(Qt.Key.Key_R, SHIFT)
+    assert (versions(1)[-1].comment, edit.text()) == ("drusen", "")
+    edit.setText("first")
+    at_work.dock.save()
+    edit.setText("second")  # while the first is being written
+    at_work.wait()
+    assert (versions(1)[-1].comment, edit.text()) == ("first", "second")
+
+
+def test_a_comment_is_not_asked_for_where_no_version_could_carry_it(at_work, folder):
+    with Project(folder, author="Bob") as bob:
+        bob.assign_second_reader(4, "Ann")
+    at_work.open_row(3)
+    assert not at_work.dock.comment_edit.isEnabled()
+    assert "the first reader is not done yet" in at_work.dock.comment_edit.toolTip()
+
+
+@pytest.mark.parametrize("errand", ["reopen", "assign", "refuse", "open"])
+def test_nothing_is_done_to_a_conflict_that_was_not_told(at_work, folder, versions, errand):
+    at_work.paint()
+    at_work.press(Qt.Key.Key_S, SHIFT)
+    at_work.mask.data_setitem((np.array([3]), np.array([3])), 6)
+    with Project(folder, author="Bob") as bob:
+        bob.save_version(1, bob.drawing(1, 1), Action.DRAFT, parent=2)
+    painted, project = np.array(at_work.mask.data), at_work.reviewer.project
+    do = {
+        "reopen": lambda: at_work.reviewer.reopen(1),
+        "assign": lambda: at_work.reviewer.assign("Carl"),
+        "refuse": lambda: at_work.reviewer.refuse("dark"),
+        "open": lambda: at_work.reviewer.open(folder, "Carl"),
+    }
+    do[errand]()
+    at_work.wait()
+    assert at_work.dock.status.end is End.FAILED
+    assert "both versions are kept" in at_work.said
+    assert [version.conflict for version in versions(1)] == [False, False, False, True]
+    assert at_work.reviewer.project is project
+    assert np.array_equal(at_work.mask.data, painted)
+    assert at_work.dock.history.table.item(0, 0).text() == "4!"
+
+
+def test_an_image_that_stays_open_is_known_as_what_it_has_become(at_work):
+    table, deeds = at_work.dock.history.table, at_work.dock.deeds
+    assert not deeds.reopen.isEnabled()
+    at_work.paint()
+    at_work.click(deeds.save)
+    assert "scan0: in progress" in at_work.dock.info.text()
+    assert deeds.reopen.isEnabled()
+    at_work.dock.queue.changed.emit()
+    assert table.rowCount() == 2
+    at_work.unfold(at_work.dock.history)
+    table.selectRow(1)
+    assert at_work.dock.history.restore.isEnabled()
+
+
+def test_a_line_that_was_moved_is_not_accepted_away(at_work, states):
+    lines = MaskLines(at_work.mask)
+    lines.edit((), lambda heights: heights + np.float32(0.2))
+    at_work.press(Qt.Key.Key_G)
+    assert "not what the model drew" in at_work.said
+    assert states()[0] == "unreviewed"
+
+
+def test_an_image_that_can_t_be_read_is_given_back(at_work, folder):
+    with Project(folder, author="Bob") as bob:
+        digest = bob.history(2)[0].mask
+        (path,) = folder.rglob(f"{digest}*")
+        path.chmod(0o600)
+        path.write_bytes(b"cut")
+        at_work.press(Qt.Key.Key_N)
+        assert at_work.name == "scan2"
+        assert [lease.image_id for lease in bob.status().leases] == [3]

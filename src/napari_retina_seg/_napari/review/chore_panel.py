@@ -27,11 +27,14 @@ class ChorePanel(QWidget):
         How a chore ended.
     stepped : ()
         Another image is done.
+    predicted : ()
+        A model has run, to whatever end.
     """
 
     told = Signal(str)
     done = Signal(object)
     stepped = Signal()
+    predicted = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -91,6 +94,8 @@ class ChorePanel(QWidget):
         self._steps = 0
         self._job.progressed.connect(self._on_step)
         self._job.done.connect(self._on_done)
+        if isinstance(task, Predicting):
+            self._job.done.connect(lambda _: self.predicted.emit())
         self.bar.show_work(True)
         self._refresh()
         self._job.start()

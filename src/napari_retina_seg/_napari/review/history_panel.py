@@ -64,17 +64,6 @@ class HistoryPanel(QWidget):
         """List the versions of an image, the newest on top."""
         self._opened = opened
         self._versions = [] if opened is None else list(reversed(opened.versions))
-        self._list()
-
-    def add(self, version: Version) -> None:
-        """List a version that was saved just now."""
-        if self._opened is None or version.image_id != self._opened.image.id:
-            return
-        if version.number not in [known.number for known in self._versions]:
-            self._versions.insert(0, version)
-            self._list()
-
-    def _list(self) -> None:
         self.table.setRowCount(len(self._versions))
         for row, version in enumerate(self._versions):
             for column, words in enumerate(_cells(version)):

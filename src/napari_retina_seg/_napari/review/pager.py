@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import napari
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.review.clerk import Clerk
@@ -22,6 +22,7 @@ from napari_retina_seg._napari.review.pages import (
     open_image,
     read_uncertainty,
     save_draft,
+    seen_anew,
     turn_page,
 )
 from napari_retina_seg._napari.review.watch import Watch
@@ -41,7 +42,7 @@ class Pager(QObject):
     filters, order : Filters, Order
         Of the queue that is gone through.
     comment : str
-        For the next version.
+        For the next version of the image on the desk.
     shows_uncertainty : bool
         Whether the map is visible.
     busy : str
@@ -57,6 +58,8 @@ class Pager(QObject):
         A version is on the disk.
     found : (tuple of Autosave)
         Unsaved work of this person.
+    taken_up : (Autosave)
+        Unsaved work that is on the desk, or thrown away.
     said : (End or None, str)
         How something ended.
     """
@@ -65,6 +68,7 @@ class Pager(QObject):
     busy_changed = Signal(str)
     saved = Signal(object)
     found = Signal(object)
+    taken_up = Signal(object)
     said = Signal(object, str)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
@@ -75,7 +79,10 @@ class Pager(QObject):
         self.shows_uncertainty = False
         self.clerk, self.desk, self.watch = Clerk(self), Desk(viewer, self), Watch(self)
         self._saving: Work | None = None
-        self._unsaved_seconds: dict[int, float] = {}  # spent on images that were only looked at
+        # Seconds and comments of images that no version carries yet.
+        self._unsaved: dict[int, tuple[float, str]] = {}
+        self._loss = QTimer(self, singleShot=True, interval=0)
+        self._loss.timeout.connect(self._on_loss_over)
         self.desk.lost.connect(self._on_lost)
         self.watch.rested.connect(self.keep_aside)
         self.watch.lapsed.connect(self._on_lapse)
@@ -94,10 +101,12 @@ class Pager(QObject):
             coming = self._neighbours(forward)
             self._turn(words, work, self._keep(work), coming, must_be_free=True)
 
-    def look_again(self) -> None:
-        """Open the image once more, to see what has become of it."""
-        if self.desk.image is not None:
-            self.open_image(self.desk.image.id)
+    def look_for_prediction(self) -> None:
+        """Open an image that nobody has drawn on once more: perhaps a model has."""
+        opened, work = self.desk.opened, self._work()
+        is_begun = work is not None and (work.is_painted or work.comment)
+        if opened is not None and opened.turn.begins is None and not is_begun:
+            self.open_image(opened.image.id)
 
     def recover(self, slot: Autosave) -> None:
         """Go on with unsaved work."""
@@ -111,11 +120,16 @@ class Pager(QObject):
                 give_back(project, leaving)
             return Page(version, opened, ())
 
-        self._run("Recovering…", work, errand, self._on_page)
+        def then(page: Page) -> None:
+            self._on_page(page)
+            self.taken_up.emit(slot)
+
+        self._run("Recovering…", work, errand, then)
 
     def discard(self, slot: Autosave) -> None:
         """Throw unsaved work away."""
-        self.clerk.ask(partial(self.project.discard, slot), lambda _: None, self._fail)
+        discard = partial(self.project.discard, slot)
+        self.clerk.ask(discard, lambda _: self.taken_up.emit(slot), self._fail)
 
     def keep_aside(self) -> None:
         """Autosave what was painted, in the clerk's thread."""
@@ -187,8 +201,7 @@ class Pager(QObject):
 
         def failed(why: str) -> None:
             self.desk.hold(False)
-            self._note()
-            self._fail(why)
+            self._note_failure(why)
 
         self.clerk.ask(errand, end, failed)
 
@@ -206,8 +219,34 @@ class Pager(QObject):
         if self.desk.mask is not None:
             self.desk.was_saved(work, version)
         self.watch.seconds = max(0.0, self.watch.seconds - work.seconds)
-        self.comment = ""
+        self._spend(work.comment)
         self.saved.emit(version)
+
+    def _note_failure(self, why: str) -> None:
+        """Go on after an errand that failed, perhaps after it had saved."""
+        work = self._saving
+        self._note()
+        self._fail(why)
+        if work is not None and work.versions:
+            self._see_anew()
+
+    def _spend(self, comment: str) -> None:
+        """Forget a comment that a version carries, unless another one was typed meanwhile."""
+        if self.comment == comment:
+            self.comment = ""
+
+    def _see_anew(self) -> None:
+        """Fetch what has become of an image that stays on the desk."""
+        opened = self.desk.opened
+        if opened is None:
+            return
+
+        def show(anew: Opened) -> None:
+            if self.desk.opened is opened:
+                self.desk.opened = anew
+                self.image_changed.emit()
+
+        self.clerk.ask(partial(seen_anew, self.project, opened), show, self._fail)
 
     def _on_page(self, page: Page) -> None:
         left = self.desk.image
@@ -217,52 +256,51 @@ class Pager(QObject):
         self._lay(page.opened)
         skipped = f"Passed over: {' '.join(page.skipped)}" if page.skipped else ""
         if page.version is not None:
-            self._tell(page.version, f"'{left.name}' is {page.version.state}. {skipped}".strip())
+            self._tell(f"'{left.name}' is {page.version.state}. {skipped}".strip())
         elif skipped or left is None or left.id != page.opened.image.id:
             self.said.emit(None, skipped)  # what was said of another image
 
     def _lay(self, opened: Opened) -> None:
-        self._stop_watch()
-        seconds = self._unsaved_seconds.pop(opened.image.id, 0.0)
+        self._leave()
+        seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
         if opened.recovered is not None:
             seconds = opened.recovered.seconds
         self.desk.lay(opened, self.project.scheme)
         self.watch.start(seconds)
         self.image_changed.emit()
 
+        mask = self.desk.mask
+
         def show(values: object) -> None:
-            if values is not None and self.desk.opened is opened:
+            if values is not None and self.desk.mask is mask:
                 self.desk.show_uncertainty(values, self.shows_uncertainty)
 
         errand = partial(read_uncertainty, self.project, opened.image.id, opened.turn)
         self.clerk.ask(errand, show, self._fail)
 
     def _stay(self, page: Page) -> None:
-        """Go on with the same image: there is no other, or two versions are in conflict."""
+        """Go on with the same image: there is no other."""
         if page.version is not None:
-            self._tell(page.version, f"'{self.desk.image.name}' is {page.version.state}.")
+            self._tell(f"'{self.desk.image.name}' is {page.version.state}.")
+            self._see_anew()
         elif page.skipped:
             self._fail(" ".join(page.skipped))
         else:
             self.said.emit(None, "There is no further image in this list.")
 
-    def _tell(self, version: Version, words: str) -> None:
-        if version.conflict:
-            self._fail(
-                "Somebody else saved this image meanwhile, and both versions are kept: compare"
-                " them in the history, and restore the one that is to go on."
-            )
-        else:
-            self.said.emit(End.ENDED, words)
+    def _tell(self, words: str) -> None:
+        self.said.emit(End.ENDED, words)
 
     def _put_away(self) -> None:
-        self._stop_watch()
+        self._leave()
         self.desk.clear()
 
-    def _stop_watch(self) -> None:
+    def _leave(self) -> None:
+        """Stop the watch, and lay time and comment aside until the image is opened again."""
         self.watch.stop()
-        if self.desk.image is not None and self.watch.seconds:
-            self._unsaved_seconds[self.desk.image.id] = self.watch.seconds
+        if self.desk.image is not None:
+            self._unsaved[self.desk.image.id] = self.watch.seconds, self.comment
+        self.comment = ""
 
     def _on_lapse(self) -> None:
         self.keep_aside()
@@ -271,9 +309,15 @@ class Pager(QObject):
             self.clerk.ask(renew, lambda _: None, self._fail)
 
     def _on_lost(self) -> None:
-        """Keep what was painted in a mask that somebody took out of the viewer."""
-        project, image, was_paintable = self.project, self.desk.image, self.desk.is_paintable
+        """Keep what was painted in a mask that somebody is taking out of the viewer."""
         self.keep_aside()
+        self._loss.start()  # the viewer may have further layers to remove, and lists them already
+
+    def _on_loss_over(self) -> None:
+        """Put away what is left of an image without its mask."""
+        if not self.desk.is_lost:
+            return
+        project, image, was_paintable = self.project, self.desk.image, self.desk.is_paintable
         self._put_away()
         self.image_changed.emit()
         if not was_paintable:

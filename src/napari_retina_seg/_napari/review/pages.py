@@ -132,7 +132,7 @@ class Page:
     version : Version or None
         Of the image that was left, if one was saved.
     opened : Opened or None
-        The other image; None if there is none, or the old one is in conflict.
+        The other image; None if there is none.
     skipped : tuple of str
         A sentence for each image that could not be opened.
     """
@@ -143,7 +143,7 @@ class Page:
 
 
 def save_draft(project: Project, work: Work) -> Version | None:
-    """Save what is not saved yet, as work in progress; raises `ProjectError` if that fails."""
+    """Save what is not saved yet, as work in progress; raises as `save_as` does."""
     if not work.is_painted and not work.comment:
         forget(project, work)
         return None
@@ -151,7 +151,7 @@ def save_draft(project: Project, work: Work) -> Version | None:
 
 
 def save_as(project: Project, work: Work, action: Action) -> Version:
-    """Save a drawing; raises `ProjectError` if that fails."""
+    """Save a drawing; raises `ProjectError` if that fails, or if the version is in conflict."""
     version = project.save_version(
         work.image.id,
         work.now.drawing(),
@@ -162,6 +162,20 @@ def save_as(project: Project, work: Work, action: Action) -> Version:
     )
     work.versions.append(version)
     work.slots.clear()  # saving has emptied them
+    return agreed(version)
+
+
+def agreed(version: Version) -> Version:
+    """Return a version that was saved; raises `ProjectError` if it is in conflict.
+
+    Whoever saved before going on stays with the image then: nothing may end a conflict, or leave
+    it, before a person has heard of it.
+    """
+    if version.conflict:
+        raise ProjectError(
+            "Somebody else saved this image meanwhile, and both versions are kept: compare them in"
+            " the history, and restore the one that is to go on."
+        )
     return version
 
 
@@ -209,8 +223,6 @@ def turn_page(
         Pass over images that somebody else works on; otherwise they are opened to be looked at.
     """
     version = keep()
-    if version is not None and version.conflict:
-        return Page(version, None, ())
     skipped: list[str] = []
     for image_id in candidates:
         try:
@@ -268,29 +280,36 @@ def open_image(
     turn = project.turn(image_id)
     pixels = project.read_image(image_id)
     why = _why_locked(project, image, turn, recover)
-    if not why:
-        try:
-            project.check_out(image_id, LEASE, take_over=recover is not None)
-        except ProjectError as error:
-            if must_be_free:
-                raise
-            why = str(error)
-    drawing = _read(project, image_id, turn.shown)
-    if drawing is None:
-        drawing = Drawing(np.zeros(image.shape, np.uint8))
-    predicted = _read(project, image_id, turn.prediction)
-    if recover is not None:
-        drawing = project.recover(recover)
-    return Opened(
-        image=image,
-        pixels=pixels,
-        turn=turn,
-        drawing=drawing,
-        predicted=predicted,
-        other=_other_reading(project, image, turn),
-        versions=project.history(image_id),
-        why_locked=why,
-        recovered=recover,
+    with contextlib.ExitStack() as undoing:
+        if not why:
+            try:
+                project.check_out(image_id, LEASE, take_over=recover is not None)
+                undoing.callback(give_back, project, image_id)
+            except ProjectError as error:
+                if must_be_free:
+                    raise
+                why = str(error)
+        opened = Opened(
+            image=image,
+            pixels=pixels,
+            turn=turn,
+            drawing=_begun(project, image, turn, recover),
+            predicted=_read(project, image_id, turn.prediction),
+            other=_other_reading(project, image, turn),
+            versions=project.history(image_id),
+            why_locked=why,
+            recovered=recover,
+        )
+        undoing.pop_all()
+    return opened
+
+
+def seen_anew(project: Project, opened: Opened) -> Opened:
+    """Return what has become of an image that stays open, with the prediction that is shown."""
+    image_id = opened.image.id
+    turn = replace(project.turn(image_id), prediction=opened.turn.prediction)
+    return replace(
+        opened, image=project.image(image_id), turn=turn, versions=project.history(image_id)
     )
 
 
@@ -310,6 +329,14 @@ def _why_locked(project: Project, image: ProjectImage, turn: Turn, recover: Auto
     if turn.reading is Reading.SECOND:
         return f"You read '{image.name}' as the second one: the first reader is not done yet."
     return f"'{image.name}' is {image.state}: reopen it to change it."
+
+
+def _begun(project: Project, image: ProjectImage, turn: Turn, recover: Autosave | None) -> Drawing:
+    """Return what is painted on: unsaved work, a version, or nothing yet."""
+    if recover is not None:
+        return project.recover(recover)
+    drawing = _read(project, image.id, turn.shown)
+    return Drawing(np.zeros(image.shape, np.uint8)) if drawing is None else drawing
 
 
 def _read(project: Project, image_id: int, version: Version | None) -> Drawing | None:

@@ -31,6 +31,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Filters, Order
 
+_ANEW = 1000  # ms; while images change one after the other they are listed no more often
 _TYPING = 250  # ms; a word that is typed searches once
 _HEIGHT = 210  # px
 _WIDTHS = {STATE: 76, UNCERTAINTY: 42, AUTHOR: 52}
@@ -55,10 +56,13 @@ class QueuePanel(QWidget):
         An image was double-clicked.
     changed : ()
         Filters or order were changed.
+    listed : ()
+        The table was listed again.
     """
 
     chosen = Signal(int)
     changed = Signal()
+    listed = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -70,6 +74,7 @@ class QueuePanel(QWidget):
         self.search = QLineEdit()
         self.table = QTableView()
         self._soon = QTimer(self, singleShot=True, interval=_TYPING)
+        self._anew = QTimer(self, singleShot=True, interval=_ANEW)
         self._fill()
         self._lay_out()
         self._connect()
@@ -92,6 +97,24 @@ class QueuePanel(QWidget):
         self.offer_authors(authors)
         self.model.show(project, self.filters, self.order)
         self.setEnabled(project is not None)
+
+    def list_soon(self) -> None:
+        """List again what there is, within a second."""
+        if not self._anew.isActive():
+            self._anew.start()
+
+    def list_anew(self) -> None:
+        """List again what there is; what is selected and in sight stays so."""
+        self._anew.stop()
+        table, scroll = self.table, self.table.verticalScrollBar()
+        selected, place = self.model.image(table.currentIndex()), scroll.value()
+        self.model.reload()
+        row = None if selected is None else self.model.row_of(selected.id)
+        if row is not None:
+            table.selectRow(row)
+        table.doItemsLayout()  # the bar has no range before
+        scroll.setValue(place)
+        self.listed.emit()
 
     def offer_authors(self, authors: tuple[str, ...]) -> None:
         """Offer the people who have made versions."""
@@ -156,6 +179,7 @@ class QueuePanel(QWidget):
             box.activated.connect(self._on_changed)
         self.search.textChanged.connect(self._soon.start)
         self._soon.timeout.connect(self._on_changed)
+        self._anew.timeout.connect(self.list_anew)
 
     def _on_chosen(self, index: QModelIndex) -> None:
         image = self.model.image(index)

@@ -37,7 +37,7 @@ class RecoveryOffer(QFrame):
         layout = QVBoxLayout(self)
         layout.addWidget(self._words)
         layout.addLayout(row)
-        self.recover_button.clicked.connect(lambda: self._take(self.recovered))
+        self.recover_button.clicked.connect(lambda: self.recovered.emit(self._slots[0]))
         self.discard_button.clicked.connect(self._on_discard)
         self.offer(None, ())
 
@@ -49,6 +49,17 @@ class RecoveryOffer(QFrame):
     def offer(self, project: Project | None, slots: tuple[Autosave, ...]) -> None:
         """Offer unsaved work, the newest first."""
         self._project, self._slots = project, list(slots)
+        self._show()
+
+    def wait_for(self, words: str) -> None:
+        """Let nothing be pressed while something else is waited for."""
+        for button in (self.recover_button, self.discard_button):
+            button.setEnabled(not words)
+            button.setToolTip(words)
+
+    def take_off(self, slot: Autosave) -> None:
+        """Offer no more what was recovered or thrown away."""
+        self._slots = [other for other in self._slots if other.id != slot.id]
         self._show()
 
     def forget(self, image_id: int) -> None:
@@ -69,11 +80,7 @@ class RecoveryOffer(QFrame):
         )
 
     def _on_discard(self) -> None:
+        slot = self._slots[0]
         chosen = QMessageBox.question(self, "Throw away?", f"{self.words} Throw it away for good?")
         if chosen == QMessageBox.StandardButton.Yes:
-            self._take(self.discarded)
-
-    def _take(self, signal: Signal) -> None:
-        slot = self._slots.pop(0)
-        self._show()
-        signal.emit(slot)
+            self.discarded.emit(slot)

@@ -10,12 +10,12 @@ import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.review.pager import Pager
 from napari_retina_seg._napari.review.pages import (
     FINAL_OF,
     Page,
     Work,
+    agreed,
     forget,
     give_back,
     keep_aside,
@@ -98,15 +98,12 @@ class Reviewer(Pager):
         def end(version: Version | None) -> None:
             self._note()
             if version is None:
-                self.said.emit(End.ENDED, f"'{work.image.name}' is as it was saved.")
+                self._tell(f"'{work.image.name}' is as it was saved.")
             else:
-                self._tell(version, f"'{work.image.name}' is saved as version {version.number}.")
+                self._tell(f"'{work.image.name}' is saved as version {version.number}.")
+                self._see_anew()
 
-        def failed(why: str) -> None:
-            self._note()
-            self._fail(why)
-
-        self.clerk.ask(lambda: save_draft(project, work), end, failed)
+        self.clerk.ask(lambda: save_draft(project, work), end, self._note_failure)
 
     def accept(self) -> None:
         """Make the prediction this person's word, if nothing was painted."""
@@ -161,11 +158,13 @@ class Reviewer(Pager):
         keep = self._keep(work)
 
         def errand() -> Page:
-            keep()
-            made = project.reopen(image_id, version, comment=comment)
+            kept = keep()
+            said = "" if kept is not None else comment  # one version carries it
+            made = project.reopen(image_id, version, comment=said)
             return Page(made, open_image(project, image_id), ())
 
         def then(page: Page) -> None:
+            self._spend(comment)
             self.saved.emit(page.version)
             self._on_page(page)
 
@@ -185,7 +184,7 @@ class Reviewer(Pager):
 
         def then(page: Page) -> None:
             self._on_page(page)
-            self.said.emit(End.ENDED, f"{reader} reads '{image.name}' as the second one.")
+            self._tell(f"{reader} reads '{image.name}' as the second one.")
 
         self._run("Assigning…", work, errand, then)
 
@@ -209,7 +208,7 @@ class Reviewer(Pager):
     def _on_project(self, answer: tuple[Project, tuple[Autosave, ...]]) -> None:
         self._put_away()
         self.project, slots = answer
-        self._unsaved_seconds.clear()
+        self._unsaved.clear()
         self.project_changed.emit()
         self.image_changed.emit()
         self.said.emit(None, "")
@@ -231,7 +230,7 @@ class Reviewer(Pager):
             version = decide()
             forget(project, work)
             work.versions[:] = [version]
-            return version
+            return agreed(version)
 
         def candidates() -> Iterable[int]:
             yield from coming

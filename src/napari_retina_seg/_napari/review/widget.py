@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -35,8 +36,11 @@ from napari_retina_seg._napari.review.reviewer import Reviewer
 from napari_retina_seg._napari.review.watch import Watch, as_clock
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg.project.states import FINAL
-from napari_retina_seg.project.values import Version
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import FINAL, Action
+from napari_retina_seg.project.values import Filters, Version
+
+_MOST_COUNTED = 100  # images; more are not looked through at every save
 
 
 class ReviewWidget(Dock):
@@ -52,7 +56,7 @@ class ReviewWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = settings = Settings()
-        self._is_watching = False  # over the window, whose closing must not lose anything
+        self._window: QWidget | None = None  # whose closing must not lose anything
         self.reviewer = Reviewer(napari_viewer, self)
         self.bar = ProjectBar(settings)
         self.button = large(QPushButton("Next"))
@@ -181,12 +185,15 @@ class ReviewWidget(Dock):
         self.recovery.discarded.connect(reviewer.discard)
         self.chores.told.connect(self.status.say)
         self.chores.done.connect(self._on_chore)
-        self.chores.stepped.connect(self._list_anew)
+        self.chores.predicted.connect(reviewer.look_for_prediction)
+        self.chores.stepped.connect(self.queue.list_soon)
+        self.queue.listed.connect(self._show_counts)
         reviewer.project_changed.connect(self._on_project)
         reviewer.image_changed.connect(self._on_image)
         reviewer.busy_changed.connect(self._on_busy)
         reviewer.saved.connect(self._on_saved)
         reviewer.found.connect(lambda slots: self.recovery.offer(reviewer.project, slots))
+        reviewer.taken_up.connect(self.recovery.take_off)
         reviewer.said.connect(self._say)
         reviewer.watch.ticked.connect(self._show_info)
         self._remember(self.goes_on, remembered.GOES_ON, True, self._on_goes_on)
@@ -229,21 +236,19 @@ class ReviewWidget(Dock):
         self.chores.show_project(project)
         self.recovery.offer(None, ())
         self._on_filters()
+        self._on_image()
 
     def _on_filters(self) -> None:
         reviewer = self.reviewer
         reviewer.filters, reviewer.order = self.queue.filters, self.queue.order
         self.queue.model.show(reviewer.project, reviewer.filters, reviewer.order)
-        self._on_image()
-
-    def _list_anew(self) -> None:
-        self.queue.model.reload()
-        self._show_counts()
+        self.queue.show_open(self.queue.model.open_id)
 
     def _on_image(self) -> None:
         desk = self.reviewer.desk
         self.queue.show_open(None if desk.image is None else desk.image.id)
         self.history.show_history(desk.opened)
+        self._show_comment()
         self._on_busy(self.reviewer.busy)
         self._show_info()
         self._show_counts()
@@ -251,30 +256,27 @@ class ReviewWidget(Dock):
     def _on_busy(self, words: str) -> None:
         opened = self.reviewer.desk.opened
         self.deeds.refresh(opened, words)
+        self.recovery.wait_for(words)
         project = self.reviewer.project
         why_not = words or ("Open or create a project first." if project is None else "")
         for button, shortcut in ((self.button, NEXT), (self.previous_button, PREVIOUS)):
             button.setEnabled(not why_not)
             button.setToolTip(why_not or f"{shortcut.description} ({shortcut.native}).")
         self.button.setText(words or ("Next" if opened is not None else "Open the first image"))
-        self.comment_edit.setEnabled(opened is not None)
-        self.comment_edit.setToolTip(f"{COMMENT.description} ({COMMENT.native}).")
+        why_not = _why_no_comment(opened)
+        self.comment_edit.setEnabled(not why_not)
+        self.comment_edit.setToolTip(why_not or f"{COMMENT.description} ({COMMENT.native}).")
 
     def _on_saved(self, version: Version) -> None:
-        self.comment_edit.clear()
+        self._show_comment()
         self.queue.model.refresh(version.image_id)
         self.queue.offer_authors(self.reviewer.project.authors())
         self.recovery.forget(version.image_id)
-        self.history.add(version)
         self._show_counts()
 
     def _on_chore(self, outcome: Outcome) -> None:
-        self._list_anew()
-        self.queue.show_open(self.queue.model.open_id)
+        self.queue.list_anew()
         self._say(outcome.end, outcome.sentence)
-        opened = self.reviewer.desk.opened
-        if opened is not None and opened.turn.begins is None:
-            self.reviewer.look_again()  # perhaps there is a prediction now
 
     def _show_info(self) -> None:
         opened = self.reviewer.desk.opened
@@ -282,13 +284,11 @@ class ReviewWidget(Dock):
 
     def _show_counts(self) -> None:
         project = self.reviewer.project
-        if project is None:
-            self.count.setText("")
-            return
-        status = project.status()
-        done = sum(status.states[state] for state in FINAL)
-        conflicts = f", {status.conflicts} in conflict" if status.conflicts else ""
-        self.count.setText(f"{done} of {status.images} done{conflicts}.")
+        self.count.setText("" if project is None else _count(project))
+
+    def _show_comment(self) -> None:
+        if self.comment_edit.text().strip() != self.reviewer.comment:
+            self.comment_edit.setText(self.reviewer.comment)
 
     def _on_comment(self, words: str) -> None:
         self.reviewer.comment = words.strip()
@@ -317,16 +317,16 @@ class ReviewWidget(Dock):
 
     def event(self, event: QEvent) -> bool:
         """Watch over the window as soon as the dock is in it; keep work aside when hidden."""
-        if event.type() == QEvent.Type.Show and not self._is_watching:
-            self._is_watching = True
-            self.window().installEventFilter(self)
+        if event.type() == QEvent.Type.Show and self._window is None:
+            self._window = self.window()  # not the dock's own one, in which it may float later
+            self._window.installEventFilter(self)
         if event.type() == QEvent.Type.Hide:
             self.reviewer.keep_aside()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
         """Lose nothing when the window is closed, whether or not it then stays open."""
-        if event.type() == QEvent.Type.Close and watched is self.window():
+        if event.type() == QEvent.Type.Close and watched is self._window:
             self.reviewer.park()
         return super().eventFilter(watched, event)
 
@@ -335,6 +335,31 @@ class ReviewWidget(Dock):
         self.chores.close_down()
         self.queue.model.thumbnails.finish()
         self.reviewer.close_down()
+        if self._window is not None:
+            with suppress(RuntimeError):  # it went first
+                self._window.removeEventFilter(self)
+            self._window = None
+
+
+def _count(project: Project) -> str:
+    """Say how far a project is, and what is left to this person who reads a second time."""
+    status = project.status()
+    done = sum(status.states[state] for state in FINAL)
+    parts = [f"{done} of {status.images} done"]
+    due = len(project.queue(Filters(second_read=True), limit=_MOST_COUNTED))
+    if due:
+        or_more = " or more" if due == _MOST_COUNTED else ""
+        parts.append(f"{due}{or_more} left for you to read a second time")
+    if status.conflicts:
+        parts.append(f"{status.conflicts} in conflict")
+    return f"{', '.join(parts)}."
+
+
+def _why_no_comment(opened: Opened | None) -> str:
+    """Say why no version could carry a comment; empty if one can."""
+    if opened is None:
+        return "Open an image first."
+    return "" if Action.REOPEN in opened.turn.actions else opened.why_locked
 
 
 def _describe(opened: Opened, watch: Watch) -> str:
