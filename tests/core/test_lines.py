@@ -43,16 +43,22 @@ def test_lines_nobody_knows_are_read_from_the_mask_of_each_slice() -> None:
     np.testing.assert_array_equal(reconcile(phantom.heights, phantom.labels), phantom.heights)
 
 
-def test_layers_out_of_order_keep_their_thickness() -> None:
+def test_lines_do_not_run_after_a_stray_stroke() -> None:
     phantom = phantom_bscan(rows=96, columns=64)
     labels = phantom.labels.copy()
-    labels[0, 5] = 3  # a speck in the vitreous
-    lines = reconcile(phantom.heights, labels)
-    thickness = np.diff(lines[:, 5])
-    np.testing.assert_array_equal(
-        thickness, [(labels[:, 5] == k).sum() for k in range(1, len(lines))]
-    )
-    np.testing.assert_array_equal(np.delete(lines, 5, 1), np.delete(phantom.heights, 5, 1))
+    labels[:4, 5:20] = 3  # in the vitreous
+    np.testing.assert_array_equal(reconcile(phantom.heights, labels), phantom.heights)
+
+
+def test_lines_follow_what_is_painted_even_if_a_pixel_was_left_out() -> None:
+    phantom = phantom_bscan(rows=96, columns=64)
+    top = int(phantom.heights[0].min()) - 12
+    labels = phantom.labels.copy()
+    labels[top:, 30][labels[top:, 30] == 0] = 1
+    last = int(np.rint(phantom.heights[-1, 30]))
+    labels[last:, 30] = 0
+    labels[top + 5, 30] = 0
+    assert reconcile(phantom.heights, labels)[0, 30] == top
 
 
 @given(ordered_heights())

@@ -47,8 +47,9 @@ def draw(heights: Heights, rows: int) -> npt.NDArray[np.uint8]:
 def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
     """Make lines say what a mask shows, keeping what they know better than pixels do.
 
-    Columns whose mask the lines redraw exactly keep their heights, which lie between pixels; all
-    others are read anew from the mask.
+    Columns whose mask the lines redraw exactly keep their heights, which lie between pixels; the
+    others are read anew from the mask, unless that would draw it worse: where layers are out of
+    order or have gaps, as above a stray stroke, lines can't say what the mask shows.
 
     Parameters
     ----------
@@ -61,14 +62,21 @@ def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
     Returns
     -------
     array
-        float32 of the heights' shape. Where layers are out of order or have gaps, which lines
-        can't say, each keeps its thickness.
+        float32 of the heights' shape.
     """
     if heights.ndim > 2:
         planes = [reconcile(*plane) for plane in zip(heights, labels, strict=True)]
         return np.stack(planes) if planes else heights.astype(np.float32)
     result = heights.astype(np.float32)
-    differs = (draw(result, len(labels)) != labels).any(axis=0)
-    if differs.any():
-        result[:, differs] = from_labels(labels[:, differs], len(heights))
+    wrong = _wrong(result, labels)
+    differs = np.flatnonzero(wrong)
+    if differs.size:
+        read = from_labels(labels[:, differs], len(heights))
+        better = _wrong(read, labels[:, differs]) < wrong[differs]
+        result[:, differs[better]] = read[:, better]
     return result
+
+
+def _wrong(heights: Heights, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Count the pixels of each column that lines draw otherwise than a mask shows."""
+    return np.asarray((draw(heights, len(labels)) != labels).sum(axis=0))
