@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +55,7 @@ class ReviewWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = settings = Settings()
-        self._window: QWidget | None = None  # whose closing must not lose anything
+        self._is_watching = False  # over the window, whose closing must not lose anything
         self.reviewer = Reviewer(napari_viewer, self)
         self.bar = ProjectBar(settings)
         self.button = large(QPushButton("Next"))
@@ -317,16 +316,16 @@ class ReviewWidget(Dock):
 
     def event(self, event: QEvent) -> bool:
         """Watch over the window as soon as the dock is in it; keep work aside when hidden."""
-        if event.type() == QEvent.Type.Show and self._window is None:
-            self._window = self.window()  # not the dock's own one, in which it may float later
-            self._window.installEventFilter(self)
+        if event.type() == QEvent.Type.Show and not self._is_watching:
+            self._is_watching = True
+            self.window().installEventFilter(self)  # this one also while the dock floats
         if event.type() == QEvent.Type.Hide:
             self.reviewer.keep_aside()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
         """Lose nothing when the window is closed, whether or not it then stays open."""
-        if event.type() == QEvent.Type.Close and watched is self._window:
+        if event.type() == QEvent.Type.Close and self._is_watching:
             self.reviewer.park()
         return super().eventFilter(watched, event)
 
@@ -335,10 +334,7 @@ class ReviewWidget(Dock):
         self.chores.close_down()
         self.queue.model.thumbnails.finish()
         self.reviewer.close_down()
-        if self._window is not None:
-            with suppress(RuntimeError):  # it went first
-                self._window.removeEventFilter(self)
-            self._window = None
+        self._is_watching = False
 
 
 def _count(project: Project) -> str:
