@@ -219,7 +219,9 @@ def forgotten(looked: Looked, case: Case) -> dict[str, dict[str, float]]:
             for what, pixels in asked.items():
                 own, other = (cells_of(each, case.value, pixels) for each in both)
                 for name in own:
-                    correlation = rank_correlation(own[name], other[name])
+                    # Of a point both maps are empty nearly everywhere, which is no likeness.
+                    seen = (own[name] > 0) | (other[name] > 0) if what == "point" else None
+                    correlation = rank_correlation(own[name], other[name], seen)
                     found[what].setdefault(f"{place}, {name}", []).append(correlation)
     return {
         what: {name: float(np.mean(values)) for name, values in maps.items()}
@@ -254,12 +256,11 @@ def forget(model: ModelFolder, layer: str, seed: int, only: str = "") -> Looked:
     return look_into(model, network, only)
 
 
-def rank_correlation(one: Array, other: Array) -> float:
-    """Compare two maps where at least one is not empty: around a point most cells are."""
+def rank_correlation(one: Array, other: Array, where: Mask | None = None) -> float:
     if not (one.any() and other.any()):
         return 0.0
-    somewhere = (one > 0) | (other > 0)
-    return abs(float(spearmanr(one[somewhere], other[somewhere])[0]))
+    chosen = np.ones(one.shape, bool) if where is None else where
+    return abs(float(spearmanr(one[chosen], other[chosen])[0]))
 
 
 def likeness_of(one: Array, other: Array) -> float:
