@@ -5,40 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import write_png
+from helpers import TINY_RECIPE, write_png
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.models.registry import open_model
-
-RECIPE = """
-name = "tiny"
-scheme = "oct-layers"
-
-[card]
-title = "Nothing in particular"
-description = "One step of training."
-modality = "oct"
-licence = "BSD-3-Clause"
-
-[architecture]
-kind = "unet"
-classes = 8
-widths = [2, 4]
-
-[preprocessing]
-kind = "oct"
-
-[postprocessing]
-kind = "surfaces"
-
-[loss]
-cross_entropy = 1
-
-[training]
-crop = [64, 64]
-batch = 2
-epochs = 1
-steps_per_epoch = 1
-"""
 
 
 @pytest.fixture
@@ -58,7 +27,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def train(run, data, tmp_path):
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(TINY_RECIPE)
 
     def start(*arguments, recipe=tmp_path / "tiny.toml", data=data):
         return run("train", recipe, "--data", data, "--out", tmp_path / "run", *arguments)
@@ -84,7 +53,7 @@ def test_a_recipe_of_the_program_is_tried_quickly(train, tmp_path):
 
 
 def test_a_wrong_recipe_is_told_in_a_sentence(train, tmp_path):
-    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 1", "epochs = -1"))
+    (tmp_path / "tiny.toml").write_text(TINY_RECIPE.replace("epochs = 1", "epochs = -1"))
     result = train()
     assert result.exit_code == 1
     assert "is wrong at 'training.epochs'" in result.stderr
@@ -140,7 +109,7 @@ def test_a_corrupt_file_is_named_and_left_out_only_on_request(train, data, tmp_p
 
 def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(data, tmp_path):
     """The weights fit into what may be written, the state with the optimizer's does not."""
-    (tmp_path / "tiny.toml").write_text(RECIPE.replace("[2, 4]", "[32, 64]"))
+    (tmp_path / "tiny.toml").write_text(TINY_RECIPE.replace("[2, 4]", "[32, 64]"))
     limit = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000));"
@@ -173,7 +142,7 @@ def own(tmp_path):
 
 
 def test_who_is_who_is_asked_where_nobody_said(run, own, tmp_path):
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(TINY_RECIPE)
     command = ["train", tmp_path / "tiny.toml", "--data", own]
     result = run(*command, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output

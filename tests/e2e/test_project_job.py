@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from helpers import tiny_model, write_png
+from helpers import TINY_RECIPE, tiny_model, write_png
 from napari_retina_seg.cli.app import app
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
@@ -19,37 +19,6 @@ SHAPE = (64, 96)
 NAMES = [f"p{patient}_{eye}" for patient in range(5) for eye in ("od", "os")]
 ANN, BOB = ("--author", "Ann"), ("--author", "Bob")
 PATIENT = ("--group-pattern", "^[^_]+")
-
-RECIPE = """
-name = "own"
-scheme = "oct-layers"
-
-[card]
-title = "Nothing in particular"
-description = "One epoch on masks of a project."
-modality = "oct"
-licence = "BSD-3-Clause"
-
-[architecture]
-kind = "unet"
-classes = 8
-widths = [2, 4]
-
-[preprocessing]
-kind = "oct"
-
-[postprocessing]
-kind = "surfaces"
-
-[loss]
-cross_entropy = 1
-
-[training]
-crop = [64, 64]
-batch = 2
-epochs = 1
-steps_per_epoch = 2
-"""
 
 
 @pytest.fixture
@@ -126,7 +95,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
         assert new.image(new.find_image(NAMES[3]).id).state is State.UNREVIEWED
         assert new.truth(new.find_image(NAMES[0]).id).author == "Carl"
 
-    (tmp_path / "own.toml").write_text(RECIPE)
+    (tmp_path / "own.toml").write_text(TINY_RECIPE)
     do("dataset", "check", training, "--out", tmp_path / "check")
     do("train", tmp_path / "own.toml", "--data", training, "--out", tmp_path / "run")
-    assert open_model(tmp_path / "run" / "model").name == "own"
+    assert open_model(tmp_path / "run" / "model").name == "tiny"
