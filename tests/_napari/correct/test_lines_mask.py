@@ -17,6 +17,7 @@ from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.core.surfaces import from_labels
 
 ROWS = 96
 SCAN = phantom_bscan(rows=ROWS, columns=128)
@@ -91,9 +92,12 @@ def test_lines_stop_at_what_is_locked():
     done = lines.edit((), lower(4))
     assert done.kept
     assert ((SCAN.labels == 3) <= (layer.data == 3)).all()
-    thickness = np.diff(lines.at(()), axis=0)
-    assert (thickness >= 0).all()
-    np.testing.assert_array_equal(thickness[2, 20:40], (layer.data[:, 20:40] == 3).sum(axis=0))
+    heights = lines.at(())
+    assert (np.diff(heights, axis=0) >= 0).all()
+    # No lines can say what is locked amid what moved; these say it no worse than lines read anew.
+    read = from_labels(layer.data, len(heights))
+    wrong, wrong_if_read = ((draw(each, ROWS) != layer.data).sum() for each in (heights, read))
+    assert 0 < wrong <= wrong_if_read
 
 
 def test_a_mask_that_may_not_be_changed_keeps_its_lines():
