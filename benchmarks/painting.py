@@ -13,7 +13,7 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_retina_seg._napari.correct.edits import lock
+from napari_retina_seg._napari.masks.edits import lock
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import FUNDUS_VESSELS

@@ -4,7 +4,7 @@ from napari._app_model import get_app_model
 from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QKeySequence
 
-from napari_retina_seg._napari.explain_widget import ExplainWidget
+from napari_retina_seg._napari.explain.widget import ExplainWidget
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import EXPLAIN, SEGMENT, bind
 from napari_retina_seg._napari.segment_widget import SegmentWidget

@@ -41,7 +41,7 @@ def segment_current(viewer: napari.Viewer) -> None:
 
 def explain_current(viewer: napari.Viewer) -> None:
     """Explain what is chosen in the Explain dock, opening it if it is not there."""
-    from napari_retina_seg._napari.explain_widget import ExplainWidget
+    from napari_retina_seg._napari.explain.widget import ExplainWidget
 
     show_dock(viewer, ExplainWidget, EXPLAIN_WIDGET).explain()
 
@@ -55,7 +55,7 @@ def correct_current(viewer: napari.Viewer) -> None:
 
 def blink_difference(viewer: napari.Viewer) -> None:
     """Show or hide where the selected mask differs from what it is compared with."""
-    from napari_retina_seg._napari.correct.compare import blink
+    from napari_retina_seg._napari.masks.compare import blink
 
     blink(viewer)
 

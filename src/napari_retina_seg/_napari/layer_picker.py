@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
-from napari_retina_seg._napari.explain_job import Places, list_places, warm
+from napari_retina_seg._napari.explain.job import Places, list_places, warm
 from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg.engine.places import Place
 from napari_retina_seg.models.registry import ModelFolder

@@ -7,10 +7,10 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
-from napari_retina_seg._napari.correct.edits import locked
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import BLINK, CLASS_KEYS, CORRECT
+from napari_retina_seg._napari.masks.edits import locked
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, colormap, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan

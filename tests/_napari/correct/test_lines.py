@@ -7,12 +7,12 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_retina_seg._napari.correct.edits import lock, plain
 from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.job import End, Job
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import lock, plain
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.lines import draw

@@ -8,10 +8,10 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_retina_seg._napari.correct.between_scans import human_scans
-from napari_retina_seg._napari.correct.edits import Change, change, lock
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.drawings import drawing_of
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.drawings import drawing_of
+from napari_retina_seg._napari.masks.edits import Change, change, lock
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import OCT_LAYERS

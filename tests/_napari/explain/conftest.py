@@ -6,7 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
-from napari_retina_seg._napari.maps import evidence_of
+from napari_retina_seg._napari.explain.maps import evidence_of
 from napari_retina_seg.core.image import Modality
 
 

@@ -5,12 +5,12 @@ import pytest
 from qtpy.QtCore import QPoint, QThreadPool
 
 from helpers import tiny_model
-from napari_retina_seg._napari.explain_pickers import ALL
+from napari_retina_seg._napari.explain.maps import Look, evidence_of
+from napari_retina_seg._napari.explain.pickers import ALL
+from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.maps import Look, evidence_of
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.target_picker import POINT
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import _halves
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
@@ -113,7 +113,7 @@ def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends,
 
 def test_the_look_is_remembered(viewer, explain):
     explain.looks.choose(Look("inferno", shared=True))
-    from napari_retina_seg._napari.explain_widget import ExplainWidget
+    from napari_retina_seg._napari.explain.widget import ExplainWidget
 
     other = ExplainWidget(viewer)
     assert other.looks.look == Look("inferno", shared=True)

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from napari_retina_seg._napari.explain_pickers import ALL
+from napari_retina_seg._napari.explain.maps import Look
+from napari_retina_seg._napari.explain.pickers import ALL
+from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY, retina_image
-from napari_retina_seg._napari.maps import Look
-from napari_retina_seg._napari.target_picker import POINT
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality

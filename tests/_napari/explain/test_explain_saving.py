@@ -3,9 +3,9 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
-from napari_retina_seg._napari.explain_pickers import ALL
+from napari_retina_seg._napari.explain.maps import Look
+from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.maps import Look
 from napari_retina_seg.engine.activations import Activations
 
 

@@ -3,11 +3,11 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_retina_seg._napari.explain_mark import PointMark
-from napari_retina_seg._napari.explain_pickers import ALL, THERE
+from napari_retina_seg._napari.explain.maps import evidence_of
+from napari_retina_seg._napari.explain.mark import PointMark
+from napari_retina_seg._napari.explain.pickers import ALL, THERE
+from napari_retina_seg._napari.explain.target_picker import CLASS, POINT, REGION
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.maps import evidence_of
-from napari_retina_seg._napari.target_picker import CLASS, POINT, REGION
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.target import Point

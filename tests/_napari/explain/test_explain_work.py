@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
-from napari_retina_seg._napari.explain_pickers import ALL
+from napari_retina_seg._napari.explain.maps import evidence_of
+from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import retina_image
-from napari_retina_seg._napari.maps import evidence_of
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import explain_image

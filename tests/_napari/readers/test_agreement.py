@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project

@@ -5,8 +5,8 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QCloseEvent
 
-from napari_retina_seg._napari.correct.questionable import show_questionable
 from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 

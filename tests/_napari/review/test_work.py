@@ -6,9 +6,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.correct.questionable import show_questionable
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State

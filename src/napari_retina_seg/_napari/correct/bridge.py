@@ -9,12 +9,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.canvas_clicks import CanvasClicks
-from napari_retina_seg._napari.correct.edits import change
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.probability import Probability
 from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import finest
+from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.parts import text
 from napari_retina_seg.core.vessels import Point, bridge, darkness
 

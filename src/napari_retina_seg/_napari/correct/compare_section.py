@@ -9,23 +9,23 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.companions import (
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.keys import BLINK
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.companions import (
     CompanionInfo,
     Kind,
     companion,
     remove_companion,
 )
-from napari_retina_seg._napari.correct.compare import (
+from napari_retina_seg._napari.masks.compare import (
     COLORS,
     PREDICTION,
     blink,
     predicted,
     show_difference,
 )
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.keys import BLINK
-from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER
 from napari_retina_seg.core.errors import RetinaSegError

@@ -7,7 +7,6 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.class_list import ClassList
 from napari_retina_seg._napari.correct.compare_section import CompareSection
-from napari_retina_seg._napari.correct.edits import Change
 from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.new_mask import NewMask
@@ -20,6 +19,7 @@ from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import CORRECT, bind
+from napari_retina_seg._napari.masks.edits import Change
 from napari_retina_seg._napari.parts import Fold, large, text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine

@@ -9,9 +9,9 @@ import numpy as np
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_retina_seg._napari.correct.companions import GRID, CompanionInfo, Kind
-from napari_retina_seg._napari.correct.edits import plain
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.companions import GRID, CompanionInfo, Kind
+from napari_retina_seg._napari.masks.edits import plain
 
 if TYPE_CHECKING:
     import napari

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.correct.edits import Where
 from napari_retina_seg._napari.correct.line_gestures import (
     Draw,
     Gesture,
@@ -20,6 +19,7 @@ from napari_retina_seg._napari.correct.line_gestures import (
 from napari_retina_seg._napari.correct.line_view import LineView, line_colors
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import Where
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.line_edits import move

@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.correct.between_scans import BetweenScans
-from napari_retina_seg._napari.correct.edits import plain
 from napari_retina_seg._napari.correct.image_edges import ImageEdges
 from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.line_hand import LineHand
@@ -29,6 +28,7 @@ from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import Outcome
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import plain
 from napari_retina_seg._napari.parts import add_row, narrow, text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine

@@ -8,9 +8,9 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.correct.companions import mask_of
-from napari_retina_seg._napari.correct.edits import Where
 from napari_retina_seg._napari.layers import KEY, finest, is_beside, is_image, position
+from napari_retina_seg._napari.masks.companions import mask_of
+from napari_retina_seg._napari.masks.edits import Where
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.labels import LabelScheme
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 from napari.layers import Labels
 
-from napari_retina_seg._napari.correct.edits import Change, Where, change
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import Change, Where, change
 from napari_retina_seg.core.lines import draw, reconcile
 from napari_retina_seg.core.surfaces import Heights
 

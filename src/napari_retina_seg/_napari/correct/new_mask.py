@@ -9,8 +9,8 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.companions import GRID
 from napari_retina_seg._napari.layers import finest, is_image, modality
+from napari_retina_seg._napari.masks.companions import GRID
 from napari_retina_seg._napari.parts import add_row, narrow
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.image import Modality

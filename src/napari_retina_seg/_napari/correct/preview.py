@@ -9,14 +9,14 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.companions import (
+from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.masks.companions import (
     Kind,
     companion,
     remove_companion,
     show_companion,
 )
-from napari_retina_seg._napari.correct.edits import change, is_locked
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.masks.edits import change, is_locked
 from napari_retina_seg._napari.parts import text
 
 if TYPE_CHECKING:

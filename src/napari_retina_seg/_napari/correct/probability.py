@@ -10,10 +10,10 @@ import numpy.typing as npt
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.correct.edits import Where, plain
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.job import End, Job, Outcome, Task, work
 from napari_retina_seg._napari.layers import KEY, Position, is_volume, modality, retina_image
+from napari_retina_seg._napari.masks.edits import Where, plain
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model

@@ -8,9 +8,9 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.companions import Kind, companion
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.correct.questionable import show_questionable
+from napari_retina_seg._napari.masks.companions import Kind, companion
+from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.parts import text
 
 if TYPE_CHECKING:

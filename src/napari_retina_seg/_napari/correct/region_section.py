@@ -8,12 +8,12 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.edits import change, locked
 from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.preview import Plan, Preview
 from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.masks.edits import change, locked
 from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.regions_edit import grow, inside, pinholes, shrink, specks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_retina_seg._napari.correct.edits import Change
+from napari_retina_seg._napari.masks.edits import Change
 
 
 def changed(what: str, change: Change) -> str:

@@ -9,11 +9,11 @@ from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.import_form import ImportForm
-from napari_retina_seg._napari.exchange.project_row import ProjectRow
 from napari_retina_seg._napari.exchange.transfer import enter, leave
 from napari_retina_seg._napari.job import End, Job, Outcome
 from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.parts import WorkRow, large
+from napari_retina_seg._napari.project_row import ProjectRow
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine

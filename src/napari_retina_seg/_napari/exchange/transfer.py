@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
+from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.project.exporting import Exported, export
 from napari_retina_seg.project.formats import Format, Identities
@@ -16,14 +17,6 @@ from napari_retina_seg.project.selection import Selection
 from napari_retina_seg.project.view import ProjectView
 
 _MOST = 5  # sentences that are shown
-
-
-@dataclass(frozen=True)
-class Where:
-    """Which project, and who works on it."""
-
-    folder: Path
-    author: str
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retina_seg._napari.clerk import Clerk
 from napari_retina_seg._napari.docks import Dock
-from napari_retina_seg._napari.exchange.project_row import ProjectRow
-from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.job import End, Job, Outcome
 from napari_retina_seg._napari.keys import REVIEW_WIDGET, bind, show_dock
 from napari_retina_seg._napari.parts import WorkRow, large
+from napari_retina_seg._napari.project_row import ProjectRow, Where
 from napari_retina_seg._napari.readers.case_layers import CaseLayers
 from napari_retina_seg._napari.readers.comparing import (
     Case,
@@ -31,7 +31,6 @@ from napari_retina_seg._napari.readers.comparing import (
 )
 from napari_retina_seg._napari.readers.findings import Findings
 from napari_retina_seg._napari.readers.hand_over import HandOver
-from napari_retina_seg._napari.review.clerk import Clerk
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine

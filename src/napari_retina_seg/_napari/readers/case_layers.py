@@ -5,9 +5,9 @@ from __future__ import annotations
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
-from napari_retina_seg._napari.correct.companions import mask_of
-from napari_retina_seg._napari.correct.compare import show_difference
 from napari_retina_seg._napari.layers import Position, image_layers
+from napari_retina_seg._napari.masks.companions import mask_of
+from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.readers.comparing import Case
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options
 from napari_retina_seg.core.labels import LabelScheme

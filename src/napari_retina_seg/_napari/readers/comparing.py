@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
+from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme

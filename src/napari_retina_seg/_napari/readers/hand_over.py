@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_retina_seg._napari.exchange.transfer import Where
+from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg._napari.review.reviewer import Reviewer
 from napari_retina_seg.project.store import same_person
 

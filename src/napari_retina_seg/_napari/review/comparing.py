@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from napari_retina_seg._napari.correct.compare import show_difference
 from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.review.reviewer import Reviewer
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import Version

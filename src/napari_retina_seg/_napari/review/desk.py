@@ -10,17 +10,17 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_retina_seg._napari.correct.companions import (
+from napari_retina_seg._napari.layers import KEY, Position, image_layers
+from napari_retina_seg._napari.masks.companions import (
     CompanionInfo,
     Kind,
     companion,
     mask_of,
     remove_companion,
 )
-from napari_retina_seg._napari.correct.compare import show_difference
-from napari_retina_seg._napari.correct.questionable import show_questionable
-from napari_retina_seg._napari.drawings import Snapshot, take_snapshot
-from napari_retina_seg._napari.layers import KEY, Position, image_layers
+from napari_retina_seg._napari.masks.compare import show_difference
+from napari_retina_seg._napari.masks.drawings import Snapshot, take_snapshot
+from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.pages import Opened, Work
 from napari_retina_seg.core.labels import LabelScheme

@@ -8,8 +8,8 @@ from functools import partial
 import napari
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_retina_seg._napari.clerk import Clerk
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.review.clerk import Clerk
 from napari_retina_seg._napari.review.desk import Desk
 from napari_retina_seg._napari.review.pages import (
     LEASE,

@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg._napari.drawings import Snapshot
+from napari_retina_seg._napari.masks.drawings import Snapshot
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.segmentation import normalised_entropy

@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.drawings import drawing_of, show_drawing
+from napari_retina_seg._napari.masks.drawings import drawing_of, show_drawing
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import OCT_LAYERS

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.correct.edits import change
-from napari_retina_seg._napari.correct.questionable import questionable_of, show_questionable
 from napari_retina_seg._napari.layers import KEY, finest
+from napari_retina_seg._napari.masks.edits import change
+from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.lines import reconcile

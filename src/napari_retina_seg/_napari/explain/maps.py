@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.colormaps import Colormap, ensure_colormap
 
-from napari_retina_seg._napari.explain_outlines import Outlines
+from napari_retina_seg._napari.explain.outlines import Outlines
 from napari_retina_seg._napari.layers import KEY, finest
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg.core.explanation import Explanation

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.correct.companions import Kind, companion, show_companion
+from napari_retina_seg._napari.masks.companions import Kind, companion, show_companion
 
 _COLORS = {1: "#ffffff"}
 _OPACITY = 0.5

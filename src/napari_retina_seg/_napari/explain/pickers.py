@@ -6,8 +6,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.explain_bar import ColorBar
-from napari_retina_seg._napari.maps import COLORS, Look
+from napari_retina_seg._napari.explain.bar import ColorBar
+from napari_retina_seg._napari.explain.maps import COLORS, Look
 from napari_retina_seg._napari.parts import Box, add_row, narrow
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.cam import Method

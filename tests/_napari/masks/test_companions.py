@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_retina_seg._napari.correct.compare import blink, show_difference
-from napari_retina_seg._napari.correct.questionable import questionable_of, show_questionable
+from napari_retina_seg._napari.masks.compare import blink, show_difference
+from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import FUNDUS_VESSELS

@@ -12,8 +12,15 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import class_in
-from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask, is_same_image
-from napari_retina_seg._napari.explain_pickers import ClassPicker, LookPicker, MethodPicker
+from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, is_same_image
+from napari_retina_seg._napari.explain.maps import Evidence
+from napari_retina_seg._napari.explain.pickers import ClassPicker, LookPicker, MethodPicker
+from napari_retina_seg._napari.explain.target_picker import (
+    CLASS,
+    POINT,
+    NothingAskedError,
+    TargetPicker,
+)
 from napari_retina_seg._napari.image_picker import ImagePicker
 from napari_retina_seg._napari.layer_picker import LayerPicker
 from napari_retina_seg._napari.layers import (
@@ -24,12 +31,10 @@ from napari_retina_seg._napari.layers import (
     position,
     retina_image,
 )
-from napari_retina_seg._napari.maps import Evidence
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.target_picker import CLASS, POINT, NothingAskedError, TargetPicker
 from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import Modality

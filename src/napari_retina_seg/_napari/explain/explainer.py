@@ -11,9 +11,9 @@ from typing import Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.explain_job import ExplainTask, SaveTask, save, work
+from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, save, work
+from napari_retina_seg._napari.explain.maps import Evidence, Maps
 from napari_retina_seg._napari.job import End, Job, Outcome, Steps
-from napari_retina_seg._napari.maps import Evidence, Maps
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg.core.explanation import Explanation
 from napari_retina_seg.core.image import RetinaImage

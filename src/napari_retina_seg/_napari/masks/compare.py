@@ -7,8 +7,8 @@ import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.correct.companions import Kind, companion, mask_of, show_companion
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.companions import Kind, companion, mask_of, show_companion
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER, difference
 from napari_retina_seg.core.errors import RetinaSegError

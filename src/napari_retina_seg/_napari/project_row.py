@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.exchange.transfer import Where
 from napari_retina_seg._napari.parts import add_row, text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.project.account import login
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which project, and who works on it."""
+
+    folder: Path
+    author: str
 
 
 class ProjectRow(QWidget):

@@ -13,18 +13,18 @@ from qtpy.QtWidgets import QHBoxLayout, QSpacerItem, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import ClassFollower, class_in, drawn_by, foreign
 from napari_retina_seg._napari.docks import Dock
-from napari_retina_seg._napari.explain_buttons import Buttons
-from napari_retina_seg._napari.explain_choices import Choices
-from napari_retina_seg._napari.explainer import Explainer
+from napari_retina_seg._napari.explain.buttons import Buttons
+from napari_retina_seg._napari.explain.choices import Choices
+from napari_retina_seg._napari.explain.explainer import Explainer
+from napari_retina_seg._napari.explain.maps import Look, Maps
+from napari_retina_seg._napari.explain.target_picker import NothingAskedError
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.layers import Position
-from napari_retina_seg._napari.maps import Look, Maps
 from napari_retina_seg._napari.parts import WorkRow, text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg._napari.target_picker import NothingAskedError
 from napari_retina_seg.core.errors import ImageError, ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
 

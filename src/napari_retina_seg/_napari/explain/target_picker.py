@@ -10,7 +10,7 @@ from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.explain_mark import Mark
+from napari_retina_seg._napari.explain.mark import Mark
 from napari_retina_seg._napari.layers import KEY, Position, data_point, finest, is_beside
 from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region

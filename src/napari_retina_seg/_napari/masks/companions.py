@@ -12,8 +12,8 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_retina_seg._napari.correct.edits import change, plain
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import change, plain
 
 GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 

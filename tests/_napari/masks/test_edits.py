@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_retina_seg._napari.correct.edits import Change, change, lock, locked
+from napari_retina_seg._napari.masks.edits import Change, change, lock, locked
 from napari_retina_seg.core.errors import RetinaSegError
 
 

@@ -1,0 +1,1 @@
+"""The Explain dock, and the maps that it shows."""
