@@ -214,11 +214,19 @@ def strokes() -> list[dict[str, Any]]:
     return painting()
 
 
+def pages() -> list[dict[str, Any]]:
+    """Compare the next image of a long queue with that of a short one, and with bare layers."""
+    from paging import paging
+
+    return paging()
+
+
 ALONE = {
     "volume": volume,
     "large_photograph": large_photograph,
     "click": click,
     "strokes": strokes,
+    "pages": pages,
 }
 
 

@@ -7,6 +7,7 @@ bound to the other's functions, and the window dies with a segmentation fault.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -40,11 +41,16 @@ def load_engine() -> None:
     TensorFlow's bindings (pybind11) keep the state of the thread that imports them for as long as
     that thread lives. Qt's threads outlive their Python state: used a second time, such a thread
     would read freed memory. So a thread of Python's own imports them, and ends.
+
+    napari collects garbage whenever a layer goes. With TensorFlow's half a million objects that
+    stops the window for half a second, so what is there now is left out of every later search;
+    the price is that layers which are open now may keep their memory until the program ends.
     """
     with _LOADING:
         if "tensorflow" not in sys.modules:
             with ThreadPoolExecutor(1) as loader:
                 loader.submit(_import_apart).result()
+            gc.freeze()
 
 
 def _import_apart() -> None:

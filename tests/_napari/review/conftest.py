@@ -1,6 +1,5 @@
 """A project of small B-scans, the Review dock as the menu opens it, and what a person does."""
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -128,13 +127,6 @@ class Person:
     def said(self) -> str:
         """What the dock says."""
         return self.dock.status.text()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_garbage() -> None:
-    """Let napari, which collects garbage whenever a layer goes, not look through TensorFlow."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture

@@ -1,0 +1,159 @@
+"""Next in the Review dock, in a queue of ten and of ten thousand, and layers laid by hand."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import napari
+from click_to_layer import draw
+from qtpy.QtCore import QEventLoop
+
+from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.core.phantom import Phantom, phantom_bscan
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.project.project import Project
+
+ROWS, COLUMNS = 496, 768
+FEW, MANY = 10, 10_000
+LAPS = 3  # there and back, over the ten images
+
+
+def paging() -> list[dict[str, Any]]:
+    """Time Next and Previous, until the other image is drawn.
+
+    Returns
+    -------
+    list of dict
+        A row each for ten thousand images against ten, and for ten against napari's own two
+        layers, removed and added.
+    """
+    load_engine()  # as after a prediction: napari collects garbage through all of TensorFlow
+    phantoms = [phantom_bscan(seed, ROWS, COLUMNS) for seed in range(FEW)]
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = (make_project(Path(folder) / name, phantoms) for name in ("few", "many"))
+        multiply(large, MANY)
+        with window() as (viewer, dock):
+            few, many = [], []
+            for _ in range(LAPS):  # in turn, so that both see the same machine
+                few += turns(viewer, dock, small)
+                many += turns(viewer, dock, large)
+    by_hand = replace_layers(phantoms)
+    what = f"the next B-scan of {ROWS} × {COLUMNS}, from the key to the screen, in a queue of"
+    return [
+        row(f"{what} {MANY}", many, f"in a queue of {FEW}", few),
+        row(f"{what} {FEW}", few, "napari's own layers, removed and added", by_hand),
+    ]
+
+
+def row(what: str, times: list[float], peer: str, peer_times: list[float]) -> dict[str, Any]:
+    seconds, peer_seconds = statistics.median(times), statistics.median(peer_times)
+    return {
+        "what": what,
+        "seconds": seconds,
+        "peer": peer,
+        "peer_seconds": peer_seconds,
+        "ratio": seconds / peer_seconds,
+    }
+
+
+def make_project(folder: Path, phantoms: list[Phantom]) -> Path:
+    """Make a project whose images all have a prediction."""
+    folder.mkdir()
+    paths = []
+    for number, phantom in enumerate(phantoms):
+        paths.append(folder / f"scan{number}.png")
+        cv2.imwrite(str(paths[-1]), phantom.image.pixels)
+    with Project.create(folder / "project", scheme=OCT_LAYERS, author="Ann") as project:
+        added = finish(project.add_images(paths))
+        for image, phantom in zip(added.images, phantoms, strict=True):
+            drawn = Provenance(str(image.path), "phantom", "ab" * 32, "1.0", "CPU", "float32", 0.5)
+            project.add_prediction(image.id, Segmentation(phantom.labels, OCT_LAYERS, drawn))
+    return folder / "project"
+
+
+def multiply(folder: Path, total: int) -> None:
+    """Let further images follow in the queue, none of which is opened."""
+    with closing(sqlite3.connect(folder / "project.sqlite")) as database, database:
+        names = [row[1] for row in database.execute("PRAGMA table_info(image)")]
+        first = dict(zip(names, database.execute("SELECT * FROM image").fetchone(), strict=True))
+        rows = (
+            {**first, "id": number, "sha256": f"{number:064x}", "name": f"copy{number}"}
+            for number in range(FEW + 1, total + 1)
+        )
+        marks = ", ".join(f":{name}" for name in names)
+        database.executemany(
+            f"INSERT INTO image ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - our columns
+            rows,
+        )
+
+
+@contextmanager
+def window() -> Iterator[tuple[napari.Viewer, ReviewWidget]]:
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    yield viewer, dock
+    viewer.close()
+
+
+def turns(viewer: napari.Viewer, dock: ReviewWidget, folder: Path) -> list[float]:
+    """Go through the ten images, and back."""
+    reviewer = dock.reviewer
+    wait_for(reviewer.project_changed, lambda: reviewer.open(folder, "Ann"))
+    wait_for(reviewer.image_changed, dock.open_next)
+    times = []
+    for step in [dock.open_next] * (FEW - 1) + [dock.open_previous] * (FEW - 1):
+        settle(reviewer)
+        start = time.perf_counter()
+        wait_for(reviewer.image_changed, step)
+        draw(viewer)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def wait_for(signal: Any, begin: Any) -> None:
+    loop = QEventLoop()
+    signal.connect(loop.quit)
+    begin()
+    loop.exec()
+    signal.disconnect(loop.quit)
+
+
+def settle(reviewer: Any) -> None:
+    """Let what follows a turn come to its end, as it does while a person looks."""
+    reviewer.clerk.wait()
+    napari.qt.get_qapp().processEvents()
+
+
+def replace_layers(phantoms: list[Phantom]) -> list[float]:
+    """Remove and add an image and its mask, as a script would."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    times = []
+    for phantom in phantoms * 2:
+        start = time.perf_counter()
+        while viewer.layers:
+            viewer.layers.pop()
+        viewer.add_image(phantom.image.pixels)
+        viewer.add_labels(phantom.labels, **mask_options(MaskInfo("", OCT_LAYERS)))
+        draw(viewer)
+        times.append(time.perf_counter() - start)
+    viewer.close()
+    return times[1:]
+
+
+if __name__ == "__main__":
+    print(json.dumps(paging(), indent=1))
