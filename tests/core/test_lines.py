@@ -35,6 +35,44 @@ def test_lines_are_read_anew_only_where_the_mask_changed(
     np.testing.assert_array_equal(result[:, ::2], heights[:, ::2])
 
 
+@given(
+    ordered_heights(),
+    st.integers(0, 3),
+    st.integers(0, 11),
+    st.integers(0, ROWS),
+    st.integers(1, 9),
+)
+def test_a_stroke_moves_no_column_and_no_line_beside_it(
+    heights: np.ndarray, value: int, column: int, top: int, size: int
+) -> None:
+    labels = draw(heights, ROWS)
+    seen = labels.any(axis=0)
+    labels[top : top + size, column : column + 3] = value
+    result = reconcile(heights, labels)
+    beside = np.ones(heights.shape, bool)
+    beside[:, column : column + 3] = False
+    rows = np.rint(heights)
+    beside |= (seen & labels.any(axis=0)) & ((rows < top) | (rows > top + size))
+    assert result[beside].tobytes() == heights[beside].tobytes()
+    known = ~np.isnan(result).any(axis=0)
+    assert (np.diff(result[:, known], axis=0) >= 0).all()
+    wrong, wrong_before = ((draw(each, ROWS) != labels).sum() for each in (result, heights))
+    assert wrong <= wrong_before
+
+
+def test_a_stroke_over_one_boundary_moves_it_and_leaves_the_others_between_pixels() -> None:
+    phantom = phantom_bscan(rows=256, columns=384)
+    labels, line = phantom.labels.copy(), 3
+    bottom = int(np.rint(phantom.heights[line, 100:110]).max())
+    painted = slice(bottom - 1, bottom + 2), slice(100, 110)
+    labels[painted] = line
+    result = reconcile(phantom.heights, labels)
+    np.testing.assert_array_equal(draw(result, 256), labels)
+    np.testing.assert_array_equal(result[line, 100:110], bottom + 2)
+    others = np.arange(8) != line
+    assert result[others].tobytes() == phantom.heights[others].tobytes()
+
+
 def test_lines_nobody_knows_are_read_from_the_mask_of_each_slice() -> None:
     phantom = phantom_volume(slices=3, rows=96, columns=64)
     lines = reconcile(np.full_like(phantom.heights, np.nan), phantom.labels)

@@ -47,9 +47,10 @@ def draw(heights: Heights, rows: int) -> npt.NDArray[np.uint8]:
 def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
     """Make lines say what a mask shows, keeping what they know better than pixels do.
 
-    Columns whose mask the lines redraw exactly keep their heights, which lie between pixels; the
-    others are read anew from the mask, unless that would draw it worse: where layers are out of
-    order or have gaps, as above a stray stroke, lines can't say what the mask shows.
+    Only the columns and lines that a stroke touched move: columns whose mask the lines redraw
+    exactly keep their heights, which lie between pixels; in the others, lines above and below the
+    rows that differ stay, and those amid them go where they draw most pixels right. Where layers
+    are out of order or have gaps, as above a stray stroke, lines can't say what the mask shows.
 
     Parameters
     ----------
@@ -68,15 +69,62 @@ def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
         planes = [reconcile(*plane) for plane in zip(heights, labels, strict=True)]
         return np.stack(planes) if planes else heights.astype(np.float32)
     result = heights.astype(np.float32)
-    wrong = _wrong(result, labels)
-    differs = np.flatnonzero(wrong)
-    if differs.size:
-        read = from_labels(labels[:, differs], len(heights))
-        better = _wrong(read, labels[:, differs]) < wrong[differs]
-        result[:, differs[better]] = read[:, better]
+    wrong = _find_wrong(result, labels)
+    both = labels[:, wrong].any(axis=0) & draw(result[:, wrong], len(labels)).any(axis=0)
+    unknown = wrong[~both]
+    result[:, unknown] = from_labels(labels[:, unknown], len(heights))
+    wrong = wrong[_find_wrong(result[:, wrong], labels[:, wrong])]
+    if wrong.size:
+        result[:, wrong] = _follow(result[:, wrong], labels[:, wrong])
     return result
 
 
-def _wrong(heights: Heights, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Count the pixels of each column that lines draw otherwise than a mask shows."""
-    return np.asarray((draw(heights, len(labels)) != labels).sum(axis=0))
+def _find_wrong(heights: Heights, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the columns in which lines draw other pixels than a mask shows."""
+    return np.flatnonzero((draw(heights, len(labels)) != labels).any(axis=0))
+
+
+def _follow(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
+    """Move lines of columns that draw other pixels than a mask shows, and no others."""
+    rows = len(labels)
+    before = np.rint(np.clip(heights, 0, rows)).astype(np.intp)
+    differs = draw(heights, rows) != labels
+    first, last = differs.argmax(axis=0), rows - differs[::-1].argmax(axis=0)
+    free = (first <= before) & (before <= last)
+    after = _best_edges(labels, before, np.where(free, first, before), np.where(free, last, before))
+    stays = after == before
+    # A line that moved is at a whole pixel now; those that stay lie between, perhaps beyond it.
+    above = np.maximum.accumulate(np.where(stays, heights, -np.inf), axis=0)
+    below = np.minimum.accumulate(np.where(stays, heights, np.inf)[::-1], axis=0)[::-1]
+    return np.clip(np.where(stays, heights, after), above, below).astype(np.float32)
+
+
+def _best_edges(
+    labels: npt.NDArray[Any],
+    before: npt.NDArray[np.intp],
+    least: npt.NDArray[np.intp],
+    most: npt.NDArray[np.intp],
+) -> npt.NDArray[np.intp]:
+    """Return the ordered whole heights within bounds that draw most pixels of each column right.
+
+    The number of these pixels is a sum with one term for each boundary, so that a running maximum
+    finds the best, as in `surfaces.decode`. Of equally good heights the nearest to those before
+    are taken.
+    """
+    top, bottom = int(least.min()), int(most.max())
+    seen, edges = labels[top:bottom], np.arange(top, bottom + 1)[:, np.newaxis]
+    count, never = len(before), np.iinfo(np.int64).min // 2
+    pixel = count * len(edges)  # counts for more than all distances together
+    ways = np.empty((count, len(edges), labels.shape[1]), np.int64)
+    for line in range(count):
+        # Each row above a boundary is right if it is of the class there, and not of that below.
+        right = (seen == line).astype(np.int64) - (seen == (line + 1) % count)
+        ways[line] = pixel * np.pad(np.cumsum(right, axis=0), ((1, 0), (0, 0)))
+        ways[line] -= np.abs(edges - before[line])
+        if line:
+            ways[line] += np.maximum.accumulate(ways[line - 1], axis=0)
+        ways[line][(edges < least[line]) | (edges > most[line])] = never
+    best, limit = np.empty_like(before), np.full(labels.shape[1], bottom)
+    for line in reversed(range(count)):
+        limit = best[line] = top + np.where(edges <= limit, ways[line], never).argmax(axis=0)
+    return best
