@@ -159,6 +159,16 @@ def data_place(
     return np.nan_to_num(np.asarray(layer.world_to_data(world), float))
 
 
+def world_place(layer: Layer, place: Sequence[float], units: Sequence[Any]) -> tuple[float, ...]:
+    """Return where in the viewer's world a place of a layer lies, the reverse of `data_place`."""
+    return tuple(
+        (value * own).to(world).magnitude
+        for value, own, world in zip(
+            layer.data_to_world(place), layer.units, tuple(units)[-layer.ndim :], strict=True
+        )
+    )
+
+
 def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> bool:
     """Whether the viewer's sliders stand where the layer has no slice; see `position`."""
     if not is_volume(layer):

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
+from napari_retina_seg._napari.clicks import is_click
 from napari_retina_seg._napari.layers import data_point
 
 if TYPE_CHECKING:
     import napari
-
-_STILL = 4  # canvas px that a click may move; more is a drag, which moves the image
 
 
 class CanvasClicks(QObject):
@@ -67,12 +66,9 @@ class CanvasClicks(QObject):
     def _on_mouse(self, layer: Labels, event: Any) -> Generator[None, None, None]:
         if event.button != 1:
             return
-        start, position = event.pos, tuple(event.position)
-        yield
-        while event.type == "mouse_move":
-            if max(abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1])) > _STILL:
-                return
-            yield
+        position = tuple(event.position)
+        if not (yield from is_click(event)):
+            return
         point = data_point(layer, position, self._viewer.layers.extent.units)
         row, column = (int(each) for each in point[-2:])
         rows, columns = layer.data.shape[-2:]

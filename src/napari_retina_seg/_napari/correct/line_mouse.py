@@ -10,13 +10,13 @@ from napari.layers import Labels
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
+from napari_retina_seg._napari.clicks import is_click
 from napari_retina_seg._napari.correct.line_gestures import Place
 from napari_retina_seg._napari.layers import data_place
 
 if TYPE_CHECKING:
     import napari
 
-_STILL = 4  # canvas px that a click may move; more is a drag
 _NEAR = 7  # canvas px from a line that count as on it
 
 
@@ -100,7 +100,7 @@ class LineMouse(QObject):
     def _on_drag(self, layer: Labels, event: Any) -> Generator[None, None, None]:
         if event.button != 1 or event.modifiers or self._space:
             return
-        place, near, start = self._place(layer, event), self._near(layer, event), event.pos
+        place, near = self._place(layer, event), self._near(layer, event)
         if self._listener.press(place, near):
             event.handled = True
             yield
@@ -111,12 +111,8 @@ class LineMouse(QObject):
             self._listener.drag(self._place(layer, event))  # a quick hand is ahead of the moves
             self._listener.release()
             return
-        yield
-        while event.type == "mouse_move":
-            if max(abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1])) > _STILL:
-                return
-            yield
-        self._listener.click(place, near)
+        if (yield from is_click(event)):
+            self._listener.click(place, near)
 
     def _place(self, layer: Labels, event: Any) -> Place:
         row, column = self._data(layer, event.position)

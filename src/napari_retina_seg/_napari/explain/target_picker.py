@@ -10,8 +10,16 @@ from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.clicks import is_click
 from napari_retina_seg._napari.explain.mark import Mark
-from napari_retina_seg._napari.layers import KEY, Position, data_point, finest, is_beside
+from napari_retina_seg._napari.layers import (
+    KEY,
+    Position,
+    data_point,
+    finest,
+    is_beside,
+    world_place,
+)
 from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import MaskInfo
@@ -32,7 +40,6 @@ _TAKEN = (
     " controls, then click."
 )
 _HAND = ("pan_zoom", "transform", "none")
-_STILL = 3  # px on the screen; a mouse that moves further moves the image
 
 
 class NothingAskedError(ImageError):
@@ -141,12 +148,8 @@ class TargetPicker(QWidget):
         self._kind.setCurrentText(POINT if isinstance(target, Point) else CLASS)
         if isinstance(target, Point):
             place = (*at.leading, at.index, target.row, target.column)[-layer.ndim :]
-            units = zip(layer.units, self._viewer.layers.extent.units[-layer.ndim :], strict=True)
             self._point = layer, target
-            self._clicked = tuple(
-                (value * own).to(world).magnitude
-                for value, (own, world) in zip(layer.data_to_world(place), units, strict=True)
-            )
+            self._clicked = world_place(layer, place, self._viewer.layers.extent.units)
         self.turn_to(layer)
 
     def turn_to(self, image: Layer | None) -> None:
@@ -290,19 +293,15 @@ class TargetPicker(QWidget):
         viewer: Any,  # noqa: ARG002 - napari hands it over
         event: Any,
     ) -> Generator[None, None, None]:
-        """Tell a click from a drag, which moves the image."""
+        """Hear clicks; a drag moves the image."""
         if self.kind != POINT or event.button != 1:
             return
         if not self._is_free():
             self.unheard.emit(_TAKEN)
             return
-        start, position = event.pos, tuple(event.position)
-        yield
-        while event.type == "mouse_move":
-            if max(abs(event.pos[0] - start[0]), abs(event.pos[1] - start[1])) > _STILL:
-                return
-            yield
-        self.clicked.emit(position)
+        position = tuple(event.position)
+        if (yield from is_click(event)):
+            self.clicked.emit(position)
 
     def _is_free(self) -> bool:
         """Whether a click does nothing else: no brush, no shape in the making."""
