@@ -17,6 +17,7 @@ from napari_retina_seg._napari.correct.line_gestures import (
     nearest,
 )
 from napari_retina_seg._napari.correct.line_view import LineView, line_colors
+from napari_retina_seg._napari.correct.live_mask import LiveMask
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import Where
@@ -50,6 +51,7 @@ class LineHand(QObject):
         self._gradient = gradient  # of the image on the screen; raises RetinaSegError
         self._lines: MaskLines | None = None
         self._view: LineView | None = None
+        self._live = LiveMask()
         self._where: Where = ()
         self._heights: Heights | None = None  # as they are, without the gesture
         self._gesture: Gesture | None = None
@@ -157,6 +159,7 @@ class LineHand(QObject):
             self.said.emit(str(error))
         else:
             self.said.emit(f"{done.kept} px of locked classes stay." if done.kept else "")
+        self._live.clear()
         self.refresh()
 
     def click(self, place: Place, near: float) -> None:  # noqa: ARG002 - as a listener has it
@@ -194,6 +197,7 @@ class LineHand(QObject):
 
     def _drop(self) -> None:
         self._gesture = self._wanted = None
+        self._live.clear()
         if self._view is not None:
             self._view.show_spot(None)
 
@@ -201,6 +205,7 @@ class LineHand(QObject):
         heights = self._heights
         if self._wanted is not None:
             heights = move(heights, self.line, self._wanted, self._lines.rows)
+            self._live.show(self._lines.mask, self._where, self._heights, heights)
         self._view.show(heights, self.line)
 
     def _is_inside(self, place: Place) -> bool:

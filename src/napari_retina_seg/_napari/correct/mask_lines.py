@@ -75,7 +75,7 @@ class MaskLines:
         """
         before = self.at(where)
         heights = way(before)
-        columns = np.flatnonzero(~_same(before, heights).all(axis=0))
+        columns = moved_columns(before, heights)
         if not columns.size:
             return Change(0, 0)
         labels = np.array(self.mask.data[where])
@@ -143,10 +143,12 @@ class MaskLines:
         return result
 
 
+def moved_columns(before: Heights, after: Heights) -> np.ndarray:
+    """Return the columns in which a line is not where it was."""
+    same = (before == after) | (np.isnan(before) & np.isnan(after))
+    return np.flatnonzero(~same.all(axis=0))
+
+
 def _draws(heights: Heights, labels: np.ndarray) -> np.ndarray:
     """Return in which columns lines draw what a mask shows."""
     return (draw(heights, len(labels)) == labels).all(axis=0)
-
-
-def _same(one: Heights, other: Heights) -> np.ndarray:
-    return (one == other) | (np.isnan(one) & np.isnan(other))
