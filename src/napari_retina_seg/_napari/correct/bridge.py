@@ -66,9 +66,7 @@ class BridgeTool(QWidget):
 
     def refresh(self) -> None:
         """Grey out where nothing can be bridged; begin anew on another mask or plane."""
-        follower = self._follower
-        can = follower.mask is not None and not follower.why and follower.value is not None
-        self.button.setEnabled(can)
+        self.button.setEnabled(not self._follower.why_no_class)
         self.put_down()
 
     def put_down(self) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.correct.latest import Latest
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.masks.companions import (
     Kind,
@@ -16,7 +20,7 @@ from napari_retina_seg._napari.masks.companions import (
     remove_companion,
     show_companion,
 )
-from napari_retina_seg._napari.masks.edits import change, is_locked
+from napari_retina_seg._napari.masks.edits import Where, change, locked
 from napari_retina_seg._napari.parts import text
 
 if TYPE_CHECKING:
@@ -27,10 +31,28 @@ Plan = Callable[[np.ndarray], np.ndarray]  # from a plane's labels to what they 
 ADDED, REMOVED = 1, 2
 COLORS = {ADDED: "#ffe100", REMOVED: "#ff00e6"}
 _PAUSE = 15  # ms between two steps of a slider
+_AT_WORK = "Working out what would change …"
+_FAILED = "What would change can't be shown: close other layers or programs, and try again."
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A plan for a part of a mask, as it was when it was asked for."""
+
+    mask: Labels
+    where: Where
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a plan makes of labels: what they become, and what is shown of that."""
+
+    wanted: np.ndarray
+    shown: np.ndarray
 
 
 class Preview(QWidget):
-    """Shows what a change would do to the plane on the screen, with Apply and Cancel.
+    """Shows what a change would do, with Apply and Cancel; a thread works it out.
 
     What is added is yellow and what is taken away magenta; painting meanwhile is not lost.
 
@@ -48,9 +70,13 @@ class Preview(QWidget):
     def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
         super().__init__()
         self._viewer, self._follower = viewer, follower
-        self._mask: object = None
+        self._mask: Labels | None = None
         self._plan: Plan | None = None
-        self._what = ""
+        self._every_slice = False
+        self.what = ""
+        self._asked: _Asked | None = None  # None if it is to be asked anew
+        self._found: tuple[_Asked, _Found] | None = None
+        self._latest = Latest(self)
         self._words = text()
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("Make the change that is shown, as one step to undo.")
@@ -58,12 +84,13 @@ class Preview(QWidget):
         self.cancel_button.setToolTip("Change nothing.")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._draw)
+        self._timer.timeout.connect(self._ask)
+        self._latest.done.connect(self._on_found)
         self._lay_out()
         self.apply_button.clicked.connect(self.apply)
         self.cancel_button.clicked.connect(self.cancel)
         follower.changed.connect(self._on_changed)
-        follower.moved.connect(self._redraw)
+        follower.moved.connect(self._on_moved)
         follower.painted.connect(self._redraw)
         self.setVisible(False)
 
@@ -72,7 +99,7 @@ class Preview(QWidget):
         """Whether a change is being shown."""
         return self._plan is not None
 
-    def show_plan(self, what: str, plan: Plan) -> None:
+    def show_plan(self, what: str, plan: Plan, every_slice: bool = False) -> None:
         """Show a change instead of the one that is being shown, if any.
 
         Parameters
@@ -80,9 +107,14 @@ class Preview(QWidget):
         what : str
             In words, as of something done: "Specks were removed".
         plan : callable
-            From a plane's labels to what they are to become, a new array.
+            From a plane's labels to what they are to become, a new array. It runs in a thread.
+        every_slice : bool
+            Whether all slices of a volume are changed, or the one on the screen.
         """
-        self._mask, self._what, self._plan = self._follower.mask, what, plan
+        self._mask, self.what, self._plan = self._follower.mask, what, plan
+        self._every_slice = every_slice
+        if not self.isVisible():
+            self._words.setText(_AT_WORK)
         self.setVisible(True)
         self._redraw()
 
@@ -90,8 +122,11 @@ class Preview(QWidget):
         """Make the change; the button."""
         if self._plan is None:
             return
-        mask, where, what = self._follower.mask, self._follower.where, self._what
-        wanted = self._plan(self._follower.plane)
+        mask, where, what = self._follower.mask, self._part, self.what
+        if self._found is not None and self._found[0] is self._asked:
+            wanted = self._found[1].wanted
+        else:
+            wanted = _work_out(self._plan, mask.data[where], frozenset()).wanted
         self.cancel()
         self.applied.emit(what, change(mask, wanted, where))
 
@@ -100,7 +135,9 @@ class Preview(QWidget):
         if self._plan is None:
             return
         mask, self._mask, self._plan = self._mask, None, None
+        self.what, self._asked, self._found = "", None, None
         self._timer.stop()
+        self._latest.drop()
         self.setVisible(False)
         if mask is not None:
             remove_companion(self._viewer, mask, Kind.PREVIEW)
@@ -119,34 +156,65 @@ class Preview(QWidget):
         if self._follower.mask != self._mask or self._follower.why:
             self.cancel()
 
+    @property
+    def _part(self) -> Where:
+        """What of the mask is changed."""
+        where = self._follower.where
+        return where[:-1] if self._every_slice else where
+
+    def _on_moved(self) -> None:
+        if self._asked is None or self._asked.where != self._part:
+            self._redraw()
+
     def _redraw(self) -> None:
         """Draw soon: a slider moves faster than a large photograph is drawn."""
+        self._asked = None
         if self._plan is not None and not self._timer.isActive():
             self._timer.start(_PAUSE)
 
-    def _draw(self) -> None:
+    def _ask(self) -> None:
         if self._plan is None:
             return
-        mask, before = self._follower.mask, self._follower.plane
-        wanted = self._plan(before)
-        differs = (wanted != before) & ~is_locked(mask, before)
-        shown = np.zeros(before.shape, np.uint8)
-        shown[differs] = np.where(wanted[differs] != 0, ADDED, REMOVED)
-        self._put(shown)
-        more, less = (int(np.count_nonzero(shown == value)) for value in COLORS)
+        mask, where = self._follower.mask, self._part
+        self._asked = _Asked(mask, where)
+        labels = np.array(mask.data[where])
+        self._latest.ask(self._asked, partial(_work_out, self._plan, labels, locked(mask)))
+
+    def _on_found(self, asked: _Asked, found: _Found | None) -> None:
+        if self._plan is None or asked.mask != self._follower.mask or asked.where != self._part:
+            return
+        if found is None:
+            self._words.setText(_FAILED)
+            return
+        self._found = asked, found
+        self._put(found.shown)
+        more, less = (int(np.count_nonzero(found.shown == value)) for value in COLORS)
+        slices = " on all slices" if self._every_slice else ""
         self._words.setText(
-            f"Preview: {more:,} px to be added (yellow), {less:,} px to be removed (magenta)."
+            f"Preview: {more:,} px to be added (yellow), {less:,} px to be removed"
+            f" (magenta){slices}."
         )
 
     def _put(self, shown: np.ndarray) -> None:
-        """Show the plane; only its own pixels are drawn anew."""
-        mask, where = self._follower.mask, self._follower.where
+        """Show what was found; nothing else of the layer is left from before."""
+        mask, where = self._follower.mask, self._part
         layer = companion(self._viewer, mask, Kind.PREVIEW)
         if layer is None:
             empty = np.zeros(mask.data.shape, np.uint8)
             layer = show_companion(self._viewer, mask, Kind.PREVIEW, empty, COLORS)
             layer.opacity = 0.9
             layer.editable = False
-        layer.data[...] = 0
+        if shown.size < layer.data.size:
+            layer.data[...] = 0
         layer.data[where] = shown
         layer.refresh(thumbnail=False, extent=False, highlight=False)
+
+
+def _work_out(plan: Plan, labels: np.ndarray, kept: frozenset[int]) -> _Found:
+    """Find what becomes of labels, plane by plane; of what is locked nothing is shown."""
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    wanted = np.stack([plan(plane) for plane in planes]).reshape(labels.shape)
+    differs = (wanted != labels) & ~np.isin(labels, list(kept))
+    shown = np.where(wanted != 0, np.uint8(ADDED), np.uint8(REMOVED))
+    shown[~differs] = 0
+    return _Found(wanted, shown)

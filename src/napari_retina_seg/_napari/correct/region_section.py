@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 
 _SPECKS, _PINHOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
 _LASSO_OFF, _LASSO_ON = "Delete inside a lasso", "Put the lasso away"
+_ON_ALL = " on all slices"
 _LASSO_HINT = "Drag around what is to go. Only the chosen class is deleted."
+
+Make = Callable[[np.ndarray, int], np.ndarray]  # from labels and a class to other labels
 
 
 class RegionSection(QWidget):
-    """Acts on the chosen class, on the plane that is shown.
+    """Acts on the chosen class, on the slice that is shown or on all.
 
     Signals
     -------
@@ -52,6 +56,8 @@ class RegionSection(QWidget):
         self.shrink_button = QPushButton("Shrink")
         self.lasso_button = QPushButton(_LASSO_OFF)
         self.lasso_button.setCheckable(True)
+        self.every_slice = QCheckBox("On all slices")
+        self._shown: tuple[str, Make] | None = None  # what the preview showed last
         self._note = text()
         self._lay_out()
         self._connect()
@@ -64,7 +70,9 @@ class RegionSection(QWidget):
             *(self.grow_button, self.shrink_button, self.by, self.lasso_button),
         ):
             widget.setEnabled(not why)
-        self._note.setText(why or f"Acts on {self._name()} where it is shown.")
+        self.every_slice.setVisible(self._slices > 1)
+        self.every_slice.setEnabled(not why)
+        self._note.setText(why or self._about())
 
     def close_down(self) -> None:
         """Put the lasso away: the dock is going away."""
@@ -77,10 +85,17 @@ class RegionSection(QWidget):
         self.shrink_button.setToolTip(
             "Narrow the chosen class by this many pixels; its neighbours take its place."
         )
-        self.lasso_button.setToolTip("Draw a line: the chosen class is deleted inside it.")
+        self.every_slice.setToolTip(
+            "Specks, pinholes, Grow and Shrink act on the whole volume, as one step to undo; all is"
+            " shown before it is done. The lasso deletes on the slice that is shown."
+        )
+        self.lasso_button.setToolTip(
+            "Draw a line: the chosen class is deleted inside it, on the slice that is shown."
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._note)
+        layout.addWidget(self.every_slice)
         for widgets in (
             (self.specks_button, self.speck_size),
             (self.pinholes_button, self.pinhole_size),
@@ -99,6 +114,7 @@ class RegionSection(QWidget):
         self.pinhole_size.valueChanged.connect(self._preview_pinholes)
         self.grow_button.clicked.connect(lambda: self._widen("grew", grow))
         self.shrink_button.clicked.connect(lambda: self._widen("shrank", shrink))
+        self.every_slice.toggled.connect(self._on_every_slice)
         self.lasso_button.clicked.connect(self._on_lasso)
         self.lasso.drawn.connect(self._on_drawn)
         self.lasso.ended.connect(self._show_lasso)
@@ -106,16 +122,30 @@ class RegionSection(QWidget):
     def _why_not(self) -> str:
         """Say why nothing can be done, or nothing."""
         follower = self._follower
-        if follower.mask is None or follower.why:
-            return follower.why
-        if follower.value is None:
-            return "Background is chosen: choose a class."
+        if follower.why_no_class:
+            return follower.why_no_class
         if follower.value in locked(follower.mask):
             return f"{self._name()} is locked: unlock it, or choose another class."
         return ""
 
     def _name(self) -> str:
         return self._follower.scheme.classes[self._follower.value].abbreviation
+
+    @property
+    def _slices(self) -> int:
+        mask = self._follower.mask
+        return 1 if mask is None or mask.ndim < 3 else mask.data.shape[-3]
+
+    @property
+    def _acts_on_all(self) -> bool:
+        return self._slices > 1 and self.every_slice.isChecked()
+
+    def _about(self) -> str:
+        """Say what is acted on."""
+        if self._acts_on_all:
+            words = f"Acts on {self._name()} on all {self._slices} slices"
+            return f"{words}; the lasso on this slice only."
+        return f"Acts on {self._name()}{' on this slice' if self._slices > 1 else ''}."
 
     def _preview_specks(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
         limit = self.speck_size.value()
@@ -131,19 +161,32 @@ class RegionSection(QWidget):
             lambda labels, value: np.where(pinholes(labels == value, limit), value, labels),
         )
 
-    def _show(self, what: str, make) -> None:
+    def _show(self, what: str, make: Make) -> None:
+        """Show what would become of the labels, given the chosen class."""
         if self._why_not():
             return
-        value = self._follower.value
+        value, every = self._follower.value, self._acts_on_all
+        self._shown = what, make
+        self._preview.show_plan(
+            what + (_ON_ALL if every else ""),
+            lambda labels: make(labels, value).astype(labels.dtype),
+            every_slice=every,
+        )
 
-        def plan(labels: np.ndarray) -> np.ndarray:
-            return make(labels, value).astype(labels.dtype)
-
-        self._preview.show_plan(what, plan)
+    def _on_every_slice(self) -> None:
+        """Show the same on more slices, or on fewer."""
+        self.refresh()
+        if self._shown is not None and self._preview.what.removesuffix(_ON_ALL) == self._shown[0]:
+            self._show(*self._shown)
 
     def _widen(self, what: str, make) -> None:
-        value, by, fixed = self._follower.value, self.by.value(), locked(self._follower.mask)
-        self._do(f"{self._name()} {what} by {by} px", lambda labels: make(labels, value, by, fixed))
+        by, fixed, words = self.by.value(), locked(self._follower.mask), f"{self._name()} {what}"
+        words += f" by {by} px"
+        if self._acts_on_all:  # nobody sees what becomes of the others
+            self._show(words, lambda labels, value: make(labels, value, by, fixed))
+            return
+        value = self._follower.value
+        self._do(words, lambda labels: make(labels, value, by, fixed))
 
     def _do(self, what: str, plan: Plan) -> None:
         follower = self._follower

@@ -119,10 +119,8 @@ class VesselSection(QWidget):
     def _why_not(self) -> str:
         """Say why no threshold can be set, or nothing."""
         follower = self._follower
-        if follower.mask is None or follower.why:
-            return follower.why
-        if follower.value is None:
-            return "Background is chosen: choose a class."
+        if follower.why_no_class:
+            return follower.why_no_class
         if self.probability.find(follower.value) is not None:
             return ""
         return self.probability.why_not()
