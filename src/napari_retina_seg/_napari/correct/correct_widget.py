@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import napari
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.class_list import ClassList
@@ -20,6 +21,7 @@ from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import CORRECT, bind
 from napari_retina_seg._napari.masks.edits import Change
+from napari_retina_seg._napari.masks.steps import StepWatch
 from napari_retina_seg._napari.parts import Fold, large, text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
@@ -45,6 +47,7 @@ class CorrectWidget(Dock):
         self.questionable = QuestionableSection(viewer, self.follower)
         self.compare = CompareSection(viewer, self.follower)
         self.lines = LinesTool(viewer)
+        self._steps = StepWatch()
         self._folds: dict[str, Fold] = {}
         self._lay_out()
         self._connect(True)
@@ -103,14 +106,24 @@ class CorrectWidget(Dock):
         self.follower.moved.connect(self._on_plane)
         self.classes.locks_changed.connect(self._on_class)
         self.preview.applied.connect(self._on_applied)
-        for taken in (self.vessels.bridge.taken, self.regions.lasso.taken):
-            taken.connect(self.lines.put_down)
-        self.lines.taken.connect(self.vessels.bridge.put_down)
-        self.lines.taken.connect(self.regions.lasso.stop)
-        self.vessels.bridge.taken.connect(self.regions.lasso.stop)
-        self.regions.lasso.taken.connect(self.vessels.bridge.put_down)
+        self._steps.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
+        self._let_one_listen()
         for section in (self.vessels, self.regions, self.compare):
             section.said.connect(self.status.say_end)
+
+    def _let_one_listen(self) -> None:
+        """Put down what listens to the mouse when something else is taken."""
+        bridge, lasso = self.vessels.bridge, self.regions.lasso
+        puts = {
+            self.lines: self.lines.put_down,
+            bridge: bridge.put_down,
+            lasso: lasso.stop,
+            self.tools: lambda: None,
+        }
+        for tool in puts:
+            for other, put_down in puts.items():
+                if other is not tool:
+                    tool.taken.connect(put_down)
 
     # What happens
 
@@ -123,6 +136,7 @@ class CorrectWidget(Dock):
         self.about.setVisible(mask is not None)
         self.new_mask.setVisible(mask is None)
         self.tools.show_mask(mask)
+        self._steps.watch(mask)
         self.classes.show_mask(mask)
         self.compare.offer_classes()
         for widget in (self.tools, self.classes):
@@ -170,6 +184,16 @@ class CorrectWidget(Dock):
     def _on_applied(self, what: str, done: Change) -> None:
         self.status.say_end(End.ENDED, changed(what, done))
 
+    def _on_stepped(self, what: str, slices: list[int]) -> None:
+        """Show what was undone or redone, if it is on no slice that is on the screen."""
+        if self.follower.mask is None or self.follower.why:
+            return
+        here = self.follower.where[-1]
+        if here not in slices:
+            self.follower.go_to(min(slices, key=lambda index: abs(index - here)))
+        where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
+        self.status.say(f"{what} on {where}.")
+
     def close_down(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
         self._connect(False)
@@ -178,6 +202,7 @@ class CorrectWidget(Dock):
         self.regions.close_down()
         self.lines.close_down()
         self.tools.show_mask(None)
+        self._steps.watch(None)
         self.classes.show_mask(None)
         self.follower.disconnect_viewer()
 

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.layers import KEY, finest, is_beside, is_image, position
+from napari_retina_seg._napari.layers import KEY, finest, is_beside, is_image, position, world_place
 from napari_retina_seg._napari.masks.companions import mask_of
 from napari_retina_seg._napari.masks.edits import Where
 from napari_retina_seg._napari.results import MaskInfo
@@ -60,6 +60,13 @@ class MaskFollower(QObject):
         return 1 if classes == 2 else None
 
     @property
+    def why_no_class(self) -> str:
+        """Say why no class can be worked on, or nothing."""
+        if self.mask is None or self.why:
+            return self.why
+        return "Background is chosen: choose a class." if self.value is None else ""
+
+    @property
     def where(self) -> Where:
         """The plane of the mask that is on the screen."""
         if self.mask.ndim < 3:
@@ -80,6 +87,13 @@ class MaskFollower(QObject):
         fitting = [each for each in images if _rows_and_columns(each) == self.plane.shape]
         named = [each for each in fitting if each.name == made_of]
         return next(iter(named or fitting), None)
+
+    def go_to(self, index: int) -> None:
+        """Bring a slice of the mask on the screen."""
+        place = (*self.where[:-1], index, 0, 0)
+        units = self._viewer.layers.extent.units
+        axis = self._viewer.dims.ndim - 3
+        self._viewer.dims.set_point(axis, world_place(self.mask, place, units)[-3])
 
     def disconnect_viewer(self) -> None:
         """Stop listening: the dock is going away."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_retina_seg._napari.settings import Settings
@@ -26,7 +26,15 @@ _BRUSH = "correct/brush"
 
 
 class ToolButtons(QWidget):
-    """Follows and sets the mode of one mask; undo and redo are its own, too."""
+    """Follows and sets the mode of one mask; undo and redo are its own, too.
+
+    Signals
+    -------
+    taken : ()
+        A person takes one of these tools: whatever else listens to the mouse should be put down.
+    """
+
+    taken = Signal()
 
     def __init__(self, viewer: napari.Viewer, settings: Settings) -> None:
         super().__init__()
@@ -63,6 +71,7 @@ class ToolButtons(QWidget):
 
     def take(self, mode: str) -> None:
         """Take one of napari's tools; one of the mask's companions may have been selected."""
+        self.taken.emit()
         self._viewer.layers.selection.active = self._mask
         self._mask.mode = mode
         self._on_mode()
