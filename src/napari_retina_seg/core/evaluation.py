@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from napari_retina_seg.core.measures import (
     Key,
     Scores,
     area_scores,
-    height_scores,
+    height_scores_in_all_units,
     ranking_scores,
 )
 from napari_retina_seg.core.pooling import pool_areas, pool_heights, without_interval
@@ -138,7 +138,7 @@ class Evaluation:
     @property
     def ranked(self) -> tuple[ImageScores, ...]:
         """The images by their Dice, worst first; those without one come last."""
-        return tuple(sorted(self.images, key=lambda image: image.scores.get(Key("dice"), np.inf)))
+        return worst_first(self.images)
 
     @property
     def dataset_means(self) -> dict[str, dict[Key, Estimate]]:
@@ -148,6 +148,22 @@ class Evaluation:
             name: mean_scores(image for image in self.images if image.dataset == name)
             for name in names
         }
+
+
+class Scored(Protocol):
+    """Something that has scores."""
+
+    @property
+    def scores(self) -> Scores:
+        """Of it."""
+
+
+S = TypeVar("S", bound=Scored)
+
+
+def worst_first(scored: Iterable[S]) -> tuple[S, ...]:
+    """Sort by Dice; what has none comes last."""
+    return tuple(sorted(scored, key=lambda one: one.scores.get(Key("dice"), np.inf)))
 
 
 class _Difference(NamedTuple):
@@ -196,7 +212,7 @@ class Tally:
         if reference.heights is not None and drawn.heights is not None:
             difference = drawn.heights.astype(np.float64) - reference.heights
             self._differences.append(_Difference(image.group, difference, image.axial_um))
-            scores |= _in_both_units(difference, image.axial_um, self._scheme)
+            scores |= height_scores_in_all_units(difference, image.axial_um, self._scheme)
         self._images.append(ImageScores(image.name, image.dataset, image.group, scores))
         self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
 
@@ -270,16 +286,6 @@ class Tally:
         self._worst.append(Case(image, reference, seen, dice))
         self._worst.sort(key=lambda case: case.dice)
         del self._worst[_CASES:]
-
-
-def _in_both_units(
-    difference: npt.NDArray[Any], axial_um: float | None, scheme: LabelScheme
-) -> dict[Key, float]:
-    """Score differences in px, and in µm where the size of the pixels is known."""
-    scores = height_scores(difference, scheme)
-    if axial_um is not None:
-        scores |= height_scores(difference * axial_um, scheme, "um")
-    return scores
 
 
 def mean_scores(images: Iterable[ImageScores]) -> dict[Key, Estimate]:

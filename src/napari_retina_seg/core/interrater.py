@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _LEVEL = 0.95
-LIMITS = 1.96  # standard deviations to either side of a mean between which 95 % lie
+_LIMITS = 1.96  # standard deviations to either side of a mean between which 95 % lie
 
 
 def cohens_kappa(matrix: npt.NDArray[Any]) -> float:
@@ -124,13 +124,13 @@ class BlandAltman:
     high: float
 
 
-def bland_altman(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> BlandAltman | None:
+def bland_altman(differences: npt.NDArray[Any]) -> BlandAltman | None:
     """Compare measurements of the same things (Bland and Altman 1986, Lancet 327: 307).
 
     Parameters
     ----------
-    first, second : array
-        ``(things,)``, in one unit.
+    differences : array
+        ``(things,)``, what the second person measured more than the first.
 
     Returns
     -------
@@ -139,17 +139,17 @@ def bland_altman(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> BlandAltm
     """
     from scipy import stats
 
-    difference = second.astype(np.float64) - first
-    n = len(difference)
+    n = len(differences)
     if n < 2:
         return None
-    bias, deviation = float(difference.mean()), float(difference.std(ddof=1))
+    values = differences.astype(np.float64)
+    bias, deviation = float(values.mean()), float(values.std(ddof=1))
     margin = float(stats.t.ppf((1 + _LEVEL) / 2, n - 1)) * deviation / n**0.5
     return BlandAltman(
         bias=bias,
         bias_low=bias - margin,
         bias_high=bias + margin,
         deviation=deviation,
-        low=bias - LIMITS * deviation,
-        high=bias + LIMITS * deviation,
+        low=bias - _LIMITS * deviation,
+        high=bias + _LIMITS * deviation,
     )

@@ -142,6 +142,26 @@ def height_scores(
     return _that_apply(result)
 
 
+def height_scores_in_all_units(
+    difference: npt.NDArray[Any], axial_um: float | None, scheme: LabelScheme
+) -> dict[Key, float]:
+    """Score boundaries as `height_scores`, in px, and in µm where the pixels' size is known.
+
+    Parameters
+    ----------
+    difference : array
+        ``(boundaries, columns)`` in px.
+    axial_um : float or None
+        Height of a pixel in µm.
+    scheme : LabelScheme
+        Names of the boundaries and layers.
+    """
+    scores = height_scores(difference, scheme)
+    if axial_um is not None:
+        scores |= height_scores(difference * axial_um, scheme, "um")
+    return scores
+
+
 def height_sums(difference: npt.NDArray[Any]) -> Array:
     """Add up differences of heights and thicknesses over columns; sums of images add up, too.
 

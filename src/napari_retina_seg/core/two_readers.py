@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.evaluation import ImageScores, mean_scores, stacked_heights
+from napari_retina_seg.core.evaluation import (
+    ImageScores,
+    mean_scores,
+    stacked_heights,
+    worst_first,
+)
 from napari_retina_seg.core.interrater import (
-    LIMITS,
     BlandAltman,
     Icc,
     bland_altman,
@@ -19,7 +23,12 @@ from napari_retina_seg.core.interrater import (
     icc,
 )
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.measures import Key, Scores, area_scores, height_scores
+from napari_retina_seg.core.measures import (
+    Key,
+    Scores,
+    area_scores,
+    height_scores_in_all_units,
+)
 from napari_retina_seg.core.metrics import confusion
 from napari_retina_seg.core.statistics import Estimate
 
@@ -219,9 +228,7 @@ class ReadersTally:
         if scheme.surfaces:
             heights = [_heights(each, len(scheme.surfaces)) for each in (first, second)]
             difference = heights[1] - heights[0]
-            scores |= height_scores(difference, scheme)
-            if image.axial_um is not None:
-                scores |= height_scores(difference * image.axial_um, scheme, "um")
+            scores |= height_scores_in_all_units(difference, image.axial_um, scheme)
             sizes = _thicknesses(heights[0], heights[1])
         self._rows.append(_Row(image, scores, difference, sizes))
 
@@ -233,7 +240,7 @@ class ReadersTally:
         gradability : Gradability
             Of all images, those that were not compared among them.
         """
-        rows = sorted(self._rows, key=lambda row: row.scores.get(Key("dice"), np.inf))
+        rows = worst_first(self._rows)
         layered = bool(self._scheme.surfaces)
         in_um = layered and bool(rows) and all(row.image.axial_um is not None for row in rows)
         images = tuple(_in_unit(row, in_um) for row in rows)
@@ -252,16 +259,14 @@ class ReadersTally:
             gradability=gradability,
         )
 
-    def _boundaries(self, rows: list[_Row], *, in_um: bool) -> tuple[BoundaryDifference, ...]:
+    def _boundaries(self, rows: tuple[_Row, ...], *, in_um: bool) -> tuple[BoundaryDifference, ...]:
         if not rows:
             return ()
         factors = [(row.image.axial_um or 1.0) if in_um else 1.0 for row in rows]
         differences = [row.difference * factor for row, factor in zip(rows, factors, strict=True)]
         names = [surface.name for surface in self._scheme.surfaces]
-        return tuple(
-            _summarise(name, np.concatenate([each[k] for each in differences]))
-            for k, name in enumerate(names)
-        )
+        together = np.concatenate(differences, axis=1)
+        return tuple(map(_summarise, names, together))
 
     def _sizes(self, images: tuple[ImageAgreement, ...]) -> tuple[SizeAgreement, ...]:
         if not images:
@@ -271,7 +276,7 @@ class ReadersTally:
         for k, label in enumerate(self._scheme.classes[1:]):
             pairs = measured[:, :, k]
             known = pairs[np.isfinite(pairs).all(axis=1)]
-            compared = bland_altman(known[:, 0], known[:, 1])
+            compared = bland_altman(np.diff(known)[:, 0])
             size = SizeAgreement(label.abbreviation, pairs[:, 0], pairs[:, 1], icc(known), compared)
             result.append(size)
         return tuple(result)
@@ -322,15 +327,9 @@ def _in_unit(row: _Row, in_um: bool) -> ImageAgreement:
 
 def _summarise(name: str, difference: _Array) -> BoundaryDifference:
     known = difference[np.isfinite(difference)]
-    if known.size < 2:
+    found = bland_altman(known)
+    if found is None:
         nan = float("nan")
         return BoundaryDifference(name, nan, nan, nan, nan, known.size)
-    bias, spread = float(known.mean()), LIMITS * float(known.std(ddof=1))
-    return BoundaryDifference(
-        name=name,
-        bias=bias,
-        absolute=float(np.abs(known).mean()),
-        low=bias - spread,
-        high=bias + spread,
-        columns=known.size,
-    )
+    absolute = float(np.abs(known).mean())
+    return BoundaryDifference(name, found.bias, absolute, found.low, found.high, known.size)

@@ -15,8 +15,9 @@ from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, L
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.splits import SPLITS
 from napari_retina_seg.data.examine import Examination, Fault, Finding, examine
-from napari_retina_seg.data.labelled import SPLITS, LabelledImage
+from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.leaks import Copy, Fingerprint, find_copies, fingerprint
 
 UNDIVIDED = "undivided"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,9 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality, Spacing
 from napari_retina_seg.core.preprocess import Plane
+from napari_retina_seg.core.splits import SplitName
 
 Labels = npt.NDArray[np.uint8]
-SplitName = Literal["train", "val", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)

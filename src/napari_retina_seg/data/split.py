@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.data.labelled import LabelledImage, SplitName
+from napari_retina_seg.core.splits import SplitName
+from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.io.atomic import write_atomically
 
 _Groups = dict[str, tuple[LabelledImage, ...]]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
-from io import StringIO
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from napari_retina_seg import __version__
 from napari_retina_seg.core.measures import MEASURES, Key
 from napari_retina_seg.core.two_readers import (
     Agreement,
@@ -21,10 +16,17 @@ from napari_retina_seg.core.two_readers import (
     SizeAgreement,
 )
 from napari_retina_seg.io.agreement_plots import bland_altman_figure
-from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.evaluation_report import figure, with_interval
 from napari_retina_seg.io.html import Page
 from napari_retina_seg.io.plots import figure_png
+from napari_retina_seg.io.report_files import (
+    column_name,
+    in_order,
+    nested,
+    to_csv,
+    to_json,
+    write_files,
+)
 
 FILES = HTML_FILE, CSV_FILE, JSON_FILE = "agreement.html", "agreement.csv", "agreement.json"
 
@@ -148,9 +150,7 @@ def write_agreement(agreement: Agreement, folder: Path) -> tuple[Path, ...]:
         CSV_FILE: agreement_csv(agreement),
         JSON_FILE: agreement_json(agreement),
     }
-    for name, text in contents.items():
-        write_atomically(folder / name, text.encode())
-    return tuple(folder / name for name in contents)
+    return write_files(contents, folder)
 
 
 def agreement_page(agreement: Agreement) -> str:
@@ -216,46 +216,39 @@ _DEFINITIONS = (
 
 def agreement_csv(agreement: Agreement) -> str:
     """Return a row per image, with its scores and what each reader measured of each class."""
-    keys = _ordered(agreement)
+    keys = in_order(agreement.means)
     unit = agreement.unit.replace("µm", "um")
     sizes = [
         f"{agreement.size} {size.name} {reader} ({unit})"
         for reader in ("first", "second")
         for size in agreement.sizes
     ]
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    names = [" ".join(filter(None, key)) for key in keys]
-    writer.writerow(["number", "image", "group", "first", "second", *names, *sizes])
-    for one in agreement.images:
-        scores = (one.scores.get(key) for key in keys)
-        image = one.image
-        cells = [*scores, *one.sizes.ravel().tolist()]
-        told = ["" if cell is None or not isfinite(cell) else f"{cell:.6g}" for cell in cells]
-        writer.writerow([image.number, image.name, image.group, image.first, image.second, *told])
-    return text.getvalue()
-
-
-def _ordered(agreement: Agreement) -> list[Key]:
-    order = list(MEASURES)
-    return sorted(agreement.means, key=lambda key: (order.index(key.measure), bool(key.part)))
+    who = ("number", "image", "group", "first", "second")
+    rows = (
+        (
+            *(one.image.number, one.image.name, one.image.group),
+            *(one.image.first, one.image.second),
+            *map(one.scores.get, keys),
+            *one.sizes.ravel().tolist(),
+        )
+        for one in agreement.images
+    )
+    return to_csv([*who, *map(column_name, keys), *sizes], rows)
 
 
 def agreement_json(agreement: Agreement) -> str:
     """Return all figures: scores are nested as measure, then part, ``all`` for the whole."""
     content = {
-        "schema_version": 1,
-        "program": f"napari-retina-seg {__version__}",
         "scheme": agreement.scheme.name,
         "gradability": asdict(agreement.gradability),
-        "mean": _nested({key: asdict(agreement.means[key]) for key in _ordered(agreement)}),
+        "mean": nested({key: asdict(agreement.means[key]) for key in in_order(agreement.means)}),
         "boundaries_px": [_finite(asdict(one)) for one in agreement.boundaries],
         "boundaries_um": [_finite(asdict(one)) for one in agreement.boundaries_um],
         "measured": {"what": agreement.size, "unit": agreement.unit},
         "classes": [_size(one) for one in agreement.sizes],
         "images": [_image(one) for one in agreement.images],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json(content)
 
 
 def _size(one: SizeAgreement) -> dict[str, Any]:
@@ -268,14 +261,7 @@ def _size(one: SizeAgreement) -> dict[str, Any]:
 
 def _image(one: ImageAgreement) -> dict[str, Any]:
     sizes = [[value if isfinite(value) else None for value in each] for each in one.sizes.tolist()]
-    return {**asdict(one.image), "scores": _nested(one.scores), "measured": sizes}
-
-
-def _nested(scores: Mapping[Key, Any]) -> dict[str, dict[str, Any]]:
-    result: dict[str, dict[str, Any]] = {}
-    for key, value in scores.items():
-        result.setdefault(key.measure, {})[key.part or "all"] = value
-    return result
+    return {**asdict(one.image), "scores": nested(one.scores), "measured": sizes}
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.data.labelled import SPLITS, LabelledImage
+from napari_retina_seg.core.splits import SPLITS
+from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import (
     chase_db1,
     drive,

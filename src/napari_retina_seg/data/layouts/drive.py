@@ -7,7 +7,8 @@ from pathlib import Path
 
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS
-from napari_retina_seg.data.labelled import LabelledImage, SplitName
+from napari_retina_seg.core.splits import SplitName
+from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.pixels import Plane, to_grey
-from napari_retina_seg.data.labelled import LabelledImage, SplitName
+from napari_retina_seg.core.splits import SplitName
+from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.io import SUFFIXES, read_image
 
 SPLIT_NAMES: dict[str, SplitName] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.evaluation_report.page import how_sure, report_page
 from napari_retina_seg.io.evaluation_report.report import (
     Report,
@@ -13,6 +12,7 @@ from napari_retina_seg.io.evaluation_report.report import (
     with_interval,
 )
 from napari_retina_seg.io.evaluation_report.tables import report_csv, report_json
+from napari_retina_seg.io.report_files import write_files
 
 __all__ = ["FILES", "Report", "figure", "how_sure", "interval", "with_interval", "write_report"]
 
@@ -44,6 +44,4 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
         CSV_FILE: report_csv(report),
         JSON_FILE: report_json(report),
     }
-    for name, text in contents.items():
-        write_atomically(folder / name, text.encode())
-    return tuple(folder / name for name in contents)
+    return write_files(contents, folder)

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from io import StringIO
 from typing import Any
 
-from napari_retina_seg import __version__
 from napari_retina_seg.core.calibration import Reliability
 from napari_retina_seg.core.evaluation import Comparison, Evaluation
 from napari_retina_seg.core.measures import MEASURES, Key, class_names
 from napari_retina_seg.core.statistics import Estimate
 from napari_retina_seg.io.evaluation_report.report import Report
-
-_WHOLE = "all"
+from napari_retina_seg.io.report_files import column_name, in_order, nested, to_csv, to_json
 
 
 def report_csv(report: Report) -> str:
     """Return a row per image and evaluation, and a column per score, empty where it is absent."""
-    keys = list(dict.fromkeys(key for one in report.evaluations for key in _ordered(one.means)))
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    names = [" ".join(filter(None, key)) for key in keys]
-    writer.writerow(["scored", "reference", "dataset", "group", "image", *names])
-    for one in report.evaluations:
-        for row in one.images:
-            scores = (row.scores.get(key) for key in keys)
-            cells = ["" if score is None else f"{score:.6g}" for score in scores]
-            who = (one.name, one.reference or "", row.dataset, row.group, row.name)
-            writer.writerow([*who, *cells])
-    return text.getvalue()
-
-
-def _ordered(scores: Mapping[Key, Any]) -> list[Key]:
-    """Sort scores by measure, those of the whole first and their parts as they came."""
-    order = list(MEASURES)
-    return sorted(scores, key=lambda key: (order.index(key.measure), bool(key.part)))
+    keys = list(dict.fromkeys(key for one in report.evaluations for key in in_order(one.means)))
+    who = ("scored", "reference", "dataset", "group", "image")
+    rows = (
+        (one.name, one.reference, row.dataset, row.group, row.name, *map(row.scores.get, keys))
+        for one in report.evaluations
+        for row in one.images
+    )
+    return to_csv([*who, *map(column_name, keys)], rows)
 
 
 def report_json(report: Report) -> str:
     """Return all figures: scores are nested as measure, then part, ``all`` for the whole."""
     used = {key.measure for one in report.evaluations for key in one.means}
     content = {
-        "schema_version": 1,
-        "program": f"napari-retina-seg {__version__}",
         "title": report.title,
         "about": dict(report.about),
         "remarks": list(report.remarks),
@@ -54,7 +37,7 @@ def report_json(report: Report) -> str:
         "evaluations": [_evaluation(one) for one in report.evaluations],
         "comparisons": [_comparison(one) for one in report.comparisons],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json(content)
 
 
 def _evaluation(one: Evaluation) -> dict[str, Any]:
@@ -73,7 +56,7 @@ def _evaluation(one: Evaluation) -> dict[str, Any]:
                 "dataset": row.dataset,
                 "group": row.group,
                 "image": row.name,
-                "scores": _nested(row.scores),
+                "scores": nested(row.scores),
             }
             for row in one.images
         ],
@@ -90,18 +73,11 @@ def _comparison(one: Comparison) -> dict[str, Any]:
 
 
 def _means(means: Mapping[Key, Estimate]) -> dict[str, dict[str, Any]]:
-    return _nested({key: _estimate(means[key]) for key in _ordered(means)})
+    return nested({key: _estimate(means[key]) for key in in_order(means)})
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {name: value for name, value in asdict(estimate).items() if value is not None}
-
-
-def _nested(scores: Mapping[Key, Any]) -> dict[str, dict[str, Any]]:
-    result: dict[str, dict[str, Any]] = {}
-    for key, value in scores.items():
-        result.setdefault(key.measure, {})[key.part or _WHOLE] = value
-    return result
 
 
 def _reliability(reliability: Reliability | None) -> list[dict[str, Any]] | None:

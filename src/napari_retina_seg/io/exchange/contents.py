@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ValidationError
 
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
+from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import Card
 from napari_retina_seg.io.exchange.named import read_json
 
 CONTENTS = "dataset.json"
-SplitName = Literal["train", "val", "test"]
 
 
 class Picture(BaseModel):

@@ -16,15 +16,14 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.splits import SPLITS, SplitName
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import Card, make_card, restore
-from napari_retina_seg.io.exchange.contents import Contents, Picture, SplitName
+from napari_retina_seg.io.exchange.contents import Contents, Picture
 from napari_retina_seg.io.exchange.folder import building
 from napari_retina_seg.io.exchange.raster import encode_png
 from napari_retina_seg.io.exchange.record import MaskRecord, require_truth
 from napari_retina_seg.io.masks import read_classes
-
-SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 _CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can hold
 
