@@ -1,5 +1,8 @@
 """One table of all keys, at ``?``; and none of them is napari's."""
 
+import re
+from html import escape
+
 import napari
 import pytest
 from napari.layers import Image, Labels
@@ -8,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_retina_seg._napari.key_table import KeyTable
-from napari_retina_seg._napari.keys import SHORTCUTS
+from napari_retina_seg._napari.keys import ASSIGN, CLASS_KEYS, NEXT, SHORTCUTS
 
 
 def tables():
@@ -42,11 +45,22 @@ def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
     viewer, press = shown
     press(viewer.window._qt_viewer.canvas.native)
     (dialog,) = tables()
-    rows = range(dialog.table.rowCount())
-    cells = {tuple(dialog.table.item(row, column).text() for column in range(3)) for row in rows}
+    left, right = (half.text() for half in dialog.halves)
     for shortcut in SHORTCUTS:
-        assert (shortcut.dock, shortcut.native, shortcut.description) in cells
-    assert any(where == "napari" and what == "Brush" for where, _, what in cells)
+        if shortcut not in CLASS_KEYS:
+            row = f"{escape(shortcut.native)}</td><td>{escape(shortcut.description)}</td>"
+            assert row in left + right
+    assert f"{CLASS_KEYS[0].native} … {CLASS_KEYS[9].native}" in left
+    for keys, words in (("2 or P", "Brush"), ("Ctrl+Z", "Undo"), ("Mouse wheel", "Zoom")):
+        assert f"{keys}</td><td>{words}</td>" in right
+    # What is done most comes first, and all of it fits on a laptop.
+    titles = re.findall(r"<b>(.*?)</b>", left + right)
+    assert titles[:4] == ["Review", "Correct", "Boundary lines", "Paint"]
+    assert left.index(NEXT.description) < left.index(ASSIGN.description)
+    assert dialog.frameGeometry().height() < 768
+    for half in dialog.halves:
+        assert half.height() >= half.heightForWidth(half.width())
+        assert half.visibleRegion().boundingRect().height() == half.height()
     dialog.activateWindow()
     qtbot.wait(50)
     press(dialog)

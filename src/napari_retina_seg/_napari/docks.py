@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import napari
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.canvas import mend_removal
 from napari_retina_seg._napari.key_table import offer_key_table
@@ -60,10 +60,23 @@ class Dock(QWidget):
             if main.dockWidgetArea(frame) == main.dockWidgetArea(own):
                 main.tabifyDockWidget(frame, own)
                 own.raise_()
+        _name_tabs(main, own)
 
     def _on_visibility(self, on: bool) -> None:
         if on:
             self.come_forward()
+
+
+def _name_tabs(main: QMainWindow, frame: QDockWidget) -> None:
+    """Let the tabs of all docks be read at once, in the width of a dock: a word each."""
+    entry = frame.toggleViewAction()
+    in_menu = entry.text()
+    frame.setWindowTitle(frame.windowTitle().split()[0])
+    entry.setText(in_menu)  # among the docks of other plugins
+    for bar in main.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        bar.setElideMode(Qt.TextElideMode.ElideNone)
+        bar.setUsesScrollButtons(True)
+        bar.setStyleSheet("QTabBar::tab { padding: 3px 2px; }")
 
 
 def _frame(widget: QWidget) -> QDockWidget | None:

@@ -3,48 +3,61 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from html import escape
 
 from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QDialog,
     QDialogButtonBox,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
+    QHBoxLayout,
+    QLabel,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_retina_seg._napari.keys import SHORTCUTS
+from napari_retina_seg._napari.keys import (
+    BLINK,
+    CLASS_KEYS,
+    CORRECT,
+    EXPLAIN,
+    LINE_KEYS,
+    REVIEW_KEYS,
+    SEGMENT,
+)
+from napari_retina_seg._napari.parts import scrolling, text
 
 KEY = "?"
 _NAME = "retina-seg-key-table"
-_WIDTH, _HEIGHT = 560, 640  # px
-_ROW = 22  # px
+_WIDTH, _HEIGHT = 880, 620  # px; a laptop shows 1366 x 768
+
+Row = tuple[str, str]  # keys, and what they do
+Group = tuple[str, list[Row]]
 
 # What people who paint need of napari's own; the keys are read from napari's settings.
-_NAPARI = {
+_PAINT = {
     "napari:activate_labels_paint_mode": "Brush",
     "napari:activate_labels_erase_mode": "Eraser",
-    "napari:activate_labels_polygon_mode": "Polygon",
     "napari:activate_labels_fill_mode": "Fill",
-    "napari:activate_labels_picker_mode": "Pick a class",
-    "napari:activate_labels_pan_zoom_mode": "Move the image",
-    "napari:hold_for_pan_zoom": "Move the image while it is held",
+    "napari:activate_labels_polygon_mode": "Polygon",
+    "napari:activate_labels_picker_mode": "Pick the class under the mouse",
     "napari:decrease_brush_size": "Smaller brush",
     "napari:increase_brush_size": "Larger brush",
-    "napari:toggle_preserve_labels": "Paint over background only",
-    "napari:swap_selected_and_background_labels": "Swap class and background",
-    "napari:toggle_selected_visibility": "Hide or show the selected layer",
+    "napari:toggle_preserve_labels": "Paint over background only, or over all",
+    "napari:swap_selected_and_background_labels": "Swap the class with background",
+}
+_UNDO = (("Ctrl+Z", "Undo"), ("Ctrl+Shift+Z", "Redo"))
+_LOOK = {
+    "napari:activate_labels_pan_zoom_mode": "Move the image instead of painting",
+    "napari:hold_for_pan_zoom": "Move the image while it is held",
+    "napari:reset_view": "See the whole image",
     "napari:increment_dims_left": "Previous slice",
     "napari:increment_dims_right": "Next slice",
-    "napari:reset_view": "See the whole image",
+    "napari:toggle_selected_visibility": "Hide or show the selected layer",
 }
-_FIXED = (("Ctrl+Z", "Undo"), ("Ctrl+Shift+Z", "Redo"))
+_ZOOM = ("Mouse wheel", "Zoom")
 
 
 def offer_key_table(main: QWidget) -> None:
@@ -64,29 +77,22 @@ def show_key_table(main: QWidget) -> QDialog:
 
 
 class KeyTable(QDialog):
-    """All keys of the plugin by dock, and napari's own for painting."""
+    """All keys of the plugin, and napari's own for painting, the most used first."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keys")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        rows = [*_ours(), *_napari()]
-        self.table = QTableWidget(len(rows), 3)
-        self.table.setHorizontalHeaderLabels(["Where", "Key", "What it does"])
-        for number, row in enumerate(rows):
-            for column, words in enumerate(row):
-                self.table.setItem(number, column, QTableWidgetItem(words))
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(_ROW)
-        self.table.setShowGrid(False)
-        self.table.resizeColumnsToContents()
-        self.table.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        halves = QWidget()
+        row = QHBoxLayout(halves)
+        self.halves = [text(_html(groups), html=True) for groups in (_left(), _right())]
+        for half in self.halves:
+            row.addWidget(half, 1, Qt.AlignmentFlag.AlignTop)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.close)
         layout = QVBoxLayout(self)
-        layout.addWidget(self.table)
+        layout.addWidget(scrolling(halves))
+        layout.addWidget(QLabel("Keys work while the image has the focus: click on it first."))
         layout.addWidget(buttons)
         _shortcut(self).activated.connect(self.close)
         self.resize(_WIDTH, _HEIGHT)
@@ -99,20 +105,46 @@ def _shortcut(parent: QWidget) -> QShortcut:
     return shortcut
 
 
-def _ours() -> Iterator[tuple[str, str, str]]:
-    for shortcut in sorted(SHORTCUTS, key=lambda shortcut: shortcut.dock):
-        yield shortcut.dock, shortcut.native, shortcut.description
-    yield "everywhere", KEY, "Show or close this table"
+def _left() -> Iterator[Group]:
+    classes = f"{CLASS_KEYS[0].native} … {CLASS_KEYS[-1].native}"
+    yield "Review", [(each.native, each.description) for each in REVIEW_KEYS]
+    yield (
+        "Correct",
+        [
+            (CORRECT.native, CORRECT.description),
+            (classes, "Choose the class of this number; 0 is background"),
+            (BLINK.native, BLINK.description),
+        ],
+    )
+    yield "Boundary lines", [(each.native, each.description) for each in LINE_KEYS]
 
 
-def _napari() -> Iterator[tuple[str, str, str]]:
+def _right() -> Iterator[Group]:
+    undo = [(_native(keys), words) for keys, words in _UNDO]
+    yield "Paint", [*undo, *_of_napari(_PAINT)]
+    yield "Look", [_ZOOM, *_of_napari(_LOOK)]
+    yield "Segment and Explain", [(each.native, each.description) for each in (SEGMENT, EXPLAIN)]
+    yield "Everywhere", [(KEY, "Show or close this table")]
+
+
+def _of_napari(actions: dict[str, str]) -> Iterator[Row]:
     known = get_settings().shortcuts.shortcuts
-    for action, words in _NAPARI.items():
+    for action, words in actions.items():
         keys = " or ".join(_native(str(key)) for key in known.get(action, ()))
         if keys:
-            yield "napari", keys, words
-    for key, words in _FIXED:
-        yield "napari", _native(key), words
+            yield keys, words
+
+
+def _html(groups: Iterable[Group]) -> str:
+    lines = []
+    for title, rows in groups:
+        lines.append(f'<tr><td colspan="2"><br><b>{escape(title)}</b></td></tr>')
+        lines += [
+            f'<tr><td style="white-space: nowrap; padding-right: 14px;">{escape(keys)}</td>'
+            f"<td>{escape(words)}</td></tr>"
+            for keys, words in rows
+        ]
+    return f"<table>{''.join(lines)}</table>"
 
 
 def _native(keys: str) -> str:

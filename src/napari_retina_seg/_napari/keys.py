@@ -129,7 +129,8 @@ REOPEN = _review("Shift+R", "Reopen the image, in a new version", "reopen")
 SAVE = _review("Shift+S", "Save as work in progress", "save")
 COMMENT = _review("Shift+C", "Write a comment, kept with the next version", "comment")
 ASSIGN = _review("Shift+D", "Choose the second reader", "assign")
-REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, REOPEN, SAVE, COMMENT, ASSIGN)
+# The most used first: the table of keys shows them in this order.
+REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, SAVE, COMMENT, REOPEN, ASSIGN)
 
 CORRECT = Shortcut("Ctrl+Shift+D", "Paint the selected mask", correct_current, CORRECT_WIDGET)
 BLINK = Shortcut("K", "Blink the difference to the prediction", blink_difference, CORRECT_WIDGET)

@@ -27,14 +27,14 @@ class ChorePanel(QWidget):
         How a chore ended.
     stepped : ()
         Another image is done.
-    predicted : ()
-        A model has run, to whatever end.
+    predicting : (bool)
+        A model begins to run, or has run, to whatever end.
     """
 
     told = Signal(str)
     done = Signal(object)
     stepped = Signal()
-    predicted = Signal()
+    predicting = Signal(bool)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -94,11 +94,14 @@ class ChorePanel(QWidget):
         self._steps = 0
         self._job.progressed.connect(self._on_step)
         self._job.done.connect(self._on_done)
-        if isinstance(task, Predicting):
-            self._job.done.connect(lambda _: self.predicted.emit())
+        is_model = isinstance(task, Predicting)
+        if is_model:
+            self._job.done.connect(lambda _: self.predicting.emit(False))
         self.bar.show_work(True)
         self._refresh()
         self._job.start()
+        if is_model:
+            self.predicting.emit(True)
 
     def cancel(self) -> None:
         """Ask the chore to stop; the Cancel button."""
@@ -116,7 +119,7 @@ class ChorePanel(QWidget):
     def _on_step(self, step: Progress, time_left: str) -> None:
         self.bar.show_step(step, time_left)
         if self.bar.cancel_button.isEnabled():
-            self.told.emit(f"{step.message}.")
+            self.told.emit(_describe(step, time_left))
         if step.done > self._steps:
             self._steps = step.done
             self.stepped.emit()
@@ -145,3 +148,10 @@ class ChorePanel(QWidget):
         self.button.setToolTip(
             why_not or "Run the model over all images that nobody has worked on, in the background."
         )
+
+
+def _describe(step: Progress, time_left: str) -> str:
+    if not step.total:
+        return f"{step.message}…"
+    rest = f", about {time_left}" if time_left else ""
+    return f"{step.done} of {step.total}{rest}: {step.message}."

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.native import load_engine
-from napari_retina_seg.core.progress import CancelToken
+from napari_retina_seg._napari.review.words import images
+from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.folders import images_below
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.project import Project
@@ -94,6 +95,7 @@ def _say_added(added: Added) -> str:
 
 
 def _predict(task: Predicting, token: CancelToken) -> Steps:
+    yield Progress(0, 0, f"Loading {task.model.name}")  # seconds, in which nothing else is told
     load_engine()
     from napari_retina_seg.project.predicting import predict_images
 
@@ -101,7 +103,7 @@ def _predict(task: Predicting, token: CancelToken) -> Steps:
     if not due:
         return Outcome(End.ENDED, "There is no unreviewed image.")
     done = yield from predict_images(task.project, task.model, due, token=token)
-    parts = [f"{task.model.name} drew {len(done.image_ids)} of {len(due)} images."]
+    parts = [f"{task.model.name} drew {len(done.image_ids)} of {images(len(due))}."]
     if done.skipped:
         parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
     parts += done.remarks[:_TOLD]

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
 from napari_retina_seg._napari.keys import ACCEPT, ASSIGN, FINISH, REFUSE, REOPEN, SAVE, Shortcut
 from napari_retina_seg._napari.review.pages import FINAL_OF, Opened
+from napari_retina_seg._napari.review.words import state_of
 from napari_retina_seg.project.states import REFUSALS, Action, Reading
 
 _FINISH = {
@@ -66,7 +67,7 @@ class DeedButtons(QWidget):
         locked = no or ("" if opened is None else opened.why_locked)
         actions = frozenset() if opened is None else opened.turn.actions
         predicted = opened is not None and opened.turn.prediction is not None
-        state = "" if opened is None else f"'{opened.image.name}' is {opened.image.state}."
+        state = "" if opened is None else f"'{opened.image.name}' is {state_of(opened.image)}."
         accepts = "" if Action.ACCEPT in actions else "Only a first reader accepts."
         nothing = "" if predicted else "There is no prediction: run a model."
         refuses = "" if actions & REFUSALS else state
@@ -74,7 +75,7 @@ class DeedButtons(QWidget):
         _set(self.finish, FINISH, locked or ("" if FINAL_OF[reading] in actions else state))
         _set(self.refuse, REFUSE, locked or refuses)
         _set(self.save, SAVE, locked)
-        _set(self.reopen, REOPEN, no or ("" if Action.REOPEN in actions else state))
+        _set(self.reopen, REOPEN, no or why_not_reopened(opened))
         _set(self.assign, ASSIGN, no or _why_no_second(opened))
 
     def ask_reason(self) -> None:
@@ -98,6 +99,18 @@ class DeedButtons(QWidget):
         )
         if accepted and reader.strip():
             self.assigned.emit(reader.strip())
+
+
+def why_not_reopened(opened: Opened) -> str:
+    """Say why an image can't be reopened, nor one of its versions restored; empty if it can."""
+    name, turn = opened.image.name, opened.turn
+    if Action.REOPEN in turn.actions:
+        return ""
+    if not turn.actions:
+        return opened.why_locked
+    if turn.reading is Reading.SECOND:
+        return f"You are the second reader of '{name}': its first reader can reopen it."
+    return f"'{name}' is {opened.image.state}: there is nothing to go back to."
 
 
 def _set(button: QPushButton, shortcut: Shortcut, why_not: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -14,21 +16,22 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retina_seg._napari.review.deed_buttons import why_not_reopened
 from napari_retina_seg._napari.review.pages import Opened
 from napari_retina_seg._napari.review.watch import as_clock
-from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import Version
 
-_COLUMNS = ("#", "By", "State", "When", "Time", "px", "Dice")
+_COLUMNS = ("#", "By", "State", "When", "px", "Dice")
 _HINTS = (
-    "Number; ! is in conflict.",
+    "Number of the version; ! is in conflict.",
     "Who or what drew it.",
     "What it says of the mask.",
-    "When it was saved.",
-    "That was spent on it.",
-    "Pixels that were changed of the prediction, or of the version before.",
-    "Mean over the classes, to the prediction, or to the version before.",
+    "When it was saved: the time, if that was today.",
+    "Pixels that were changed, of the prediction or of the version before.",
+    "How much of the mask stayed as it was: mean Dice of the classes, 1 is all, to the prediction"
+    " or to the version before.",
 )
+_BY = 1
 _HEIGHT = 130  # px
 _ROW = 22  # px
 
@@ -70,7 +73,6 @@ class HistoryPanel(QWidget):
                 item = QTableWidgetItem(words)
                 item.setToolTip(_hint(version))
                 self.table.setItem(row, column, item)
-        self.table.resizeColumnsToContents()
         self.table.clearSelection()
         self._refresh()
 
@@ -83,9 +85,13 @@ class HistoryPanel(QWidget):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(_ROW)
-        self.table.horizontalHeader().setMinimumSectionSize(16)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        heads = self.table.horizontalHeader()
+        heads.setMinimumSectionSize(16)
+        heads.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        heads.setSectionResizeMode(_BY, QHeaderView.ResizeMode.Stretch)
+        heads.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setWordWrap(False)
         self.table.setShowGrid(False)
         self.table.setMinimumHeight(_HEIGHT)
         row = QHBoxLayout()
@@ -113,8 +119,8 @@ class HistoryPanel(QWidget):
             why_not or "Show the difference of two versions, or of one to what is on the screen."
         )
         why_not = "" if len(chosen) == 1 else "Select one version."
-        if self._opened is not None and Action.REOPEN not in self._opened.turn.actions:
-            why_not = f"'{self._opened.image.name}' is {self._opened.image.state}."
+        if self._opened is not None:
+            why_not = why_not_reopened(self._opened) or why_not
         self.restore.setEnabled(not why_not)
         self.restore.setToolTip(
             why_not or "Go on from this version, in a new one; no version is lost."
@@ -127,19 +133,42 @@ class HistoryPanel(QWidget):
 
 def _cells(version: Version) -> tuple[str, ...]:
     change = version.change
-    dice = [] if change is None else [value for value in change.dice[1:] if value is not None]
     return (
         f"{version.number}{'!' if version.conflict else ''}",
         version.author or version.model or "",
         str(version.state) if version.author else "prediction",
-        f"{version.created_at.astimezone():%d %b %H:%M}",
-        as_clock(version.seconds),
+        _when(version.created_at.astimezone()),
         "" if change is None else str(sum(change.pixels) // 2),
-        f"{sum(dice) / len(dice):.3f}" if dice else "",
+        _mean_dice(version),
     )
+
+
+def _when(time: datetime) -> str:
+    is_today = time.date() == datetime.now().astimezone().date()
+    return f"{time:%H:%M}" if is_today else f"{time:%d %b %y}"
+
+
+def _mean_dice(version: Version) -> str:
+    change = version.change
+    dice = [] if change is None else [value for value in change.dice[1:] if value is not None]
+    return f"{sum(dice) / len(dice):.3f}" if dice else ""
 
 
 def _hint(version: Version) -> str:
     begun = "" if version.parent is None else f", from version {version.parent}"
-    lines = [f"Version {version.number}{begun}", version.reason, version.comment]
+    spent = "" if version.author is None else f", after {as_clock(version.seconds)} min of work"
+    lines = [
+        f"Version {version.number} by {version.author or version.model}{begun}",
+        f"{version.created_at.astimezone():%d %b %Y %H:%M}{spent}",
+        _say_change(version),
+        version.reason,
+        version.comment,
+    ]
     return "\n".join(line for line in lines if line)
+
+
+def _say_change(version: Version) -> str:
+    change = version.change
+    if change is None:
+        return ""
+    return f"{sum(change.pixels) // 2} px differ from version {change.against}"

@@ -27,7 +27,7 @@ from napari_retina_seg._napari.review.pages import (
 )
 from napari_retina_seg._napari.review.watch import Watch
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.values import Autosave, Filters, Order, Version
+from napari_retina_seg.project.values import Autosave, Filters, Order, Turn, Version
 
 Keep = Callable[[], Version | None]
 
@@ -102,11 +102,19 @@ class Pager(QObject):
             self._turn(words, work, self._keep(work), coming, must_be_free=True)
 
     def look_for_prediction(self) -> None:
-        """Open an image that nobody has drawn on once more: perhaps a model has."""
-        opened, work = self.desk.opened, self._work()
-        is_begun = work is not None and (work.is_painted or work.comment)
-        if opened is not None and opened.turn.begins is None and not is_begun:
-            self.open_image(opened.image.id)
+        """Open an image that nobody has drawn on once more, if a model has drawn on it since."""
+        opened = self.desk.opened
+        if opened is None or opened.turn.begins is not None:
+            return
+
+        def show(turn: Turn) -> None:
+            if self.desk.opened is not opened or turn.begins is None:
+                return
+            work = self._work()
+            if work is None or not (work.is_painted or work.comment):
+                self.open_image(opened.image.id)
+
+        self.clerk.ask(partial(self.project.turn, opened.image.id), show, self._fail)
 
     def recover(self, slot: Autosave) -> None:
         """Go on with unsaved work."""

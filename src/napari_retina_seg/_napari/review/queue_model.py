@@ -4,31 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 
 from napari_retina_seg._napari.review.thumbnails import Thumbnails
+from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
+from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import FIRST_DONE
 from napari_retina_seg.project.values import Filters, Order, ProjectImage
 
 PAGE = 100
-COLUMNS = ("Image", "State", "Unc.", "Author")
+COLUMNS = ("Image", "State", "Unsure", "Author")
 IMAGE, STATE, UNCERTAINTY, AUTHOR = range(len(COLUMNS))
 _HINTS = (
     "Double-click opens an image.",
-    "How far the work is.",
-    "The model's mean uncertainty, 0 to 1.",
+    "How far the work on the image is.",
+    "How unsure the model was of what it drew: 0 is sure, 1 is a guess.",
     "Who made the newest version.",
 )
 
 
 class QueueModel(QAbstractTableModel):
-    """Rows are images; a page costs the same wherever it begins."""
+    """Rows are images; a page costs the same wherever it begins.
+
+    Signals
+    -------
+    failed : (str)
+        Why the project can't be listed; what was listed stays.
+    """
+
+    failed = Signal(str)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.thumbnails = Thumbnails(self)
         self.thumbnails.ready.connect(self._on_picture)
-        self._project: Project | None = None
+        self.project: Project | None = None
         self._filters, self._order = Filters(), Order.ADDED
         self._images: list[ProjectImage] = []
         self._rows: dict[int, int] = {}
@@ -37,33 +48,34 @@ class QueueModel(QAbstractTableModel):
 
     def show(self, project: Project | None, filters: Filters, order: Order) -> None:
         """List a project's images from the first on."""
-        if project is not self._project:
+        if project is not self.project:
             self.thumbnails.clear()
-        self._project, self._filters, self._order = project, filters, order
+            self._reset((), PAGE)
+        self.project, self._filters, self._order = project, filters, order
         self.reload(keep=PAGE)
 
     def reload(self, keep: int = 0) -> None:
         """List again as many rows as there are, or as many as are said."""
-        self.beginResetModel()
         wanted = keep or max(PAGE, len(self._images))
-        self._images, self._rows = [], {}
-        self._is_whole = self._project is None
-        self._take(wanted)
-        self.endResetModel()
+        page = () if self.project is None else self._page(None, wanted)
+        if page is not None:
+            self._reset(page, wanted)
 
     def refresh(self, image_id: int) -> None:
         """Show what has become of an image, if it is listed."""
         row = self._rows.get(image_id)
-        if row is not None and self._project is not None:
-            self._images[row] = self._project.image(image_id)
+        if row is not None and self.project is not None:
+            self._images[row] = self.project.image(image_id)
             self._tell(row)
 
     def mark(self, image_id: int | None) -> None:
-        """Show which image is open."""
+        """Show which image is open; one that was left is listed as long as the filters want it."""
         before, self.open_id = self.open_id, image_id
         for each in (before, image_id):
             if each in self._rows:
                 self._tell(self._rows[each])
+        if before != image_id and before in self._rows:
+            self._drop_unwanted(self._rows[before])
 
     def image(self, index: QModelIndex) -> ProjectImage | None:
         """Return the image of a row."""
@@ -89,12 +101,14 @@ class QueueModel(QAbstractTableModel):
 
     def fetchMore(self, parent: QModelIndex) -> None:  # noqa: ARG002, N802 - Qt's
         """Fetch a page."""
-        page = self._page(PAGE)
-        if page:
-            first = len(self._images)
-            self.beginInsertRows(QModelIndex(), first, first + len(page) - 1)
-            self._append(page)
-            self.endInsertRows()
+        page = self._page(self._images[-1].id if self._images else None, PAGE)
+        if not page:
+            self._is_whole = True
+            return
+        first = len(self._images)
+        self.beginInsertRows(QModelIndex(), first, first + len(page) - 1)
+        self._append(page, PAGE)
+        self.endInsertRows()
 
     def headerData(  # noqa: N802 - Qt's
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -120,20 +134,32 @@ class QueueModel(QAbstractTableModel):
             return _hint(image)
         return None
 
-    def _take(self, wanted: int) -> None:
-        while not self._is_whole and len(self._images) < wanted:
-            self._append(self._page(wanted - len(self._images)))
+    def _page(self, after: int | None, limit: int) -> tuple[ProjectImage, ...] | None:
+        try:
+            return self.project.queue(self._filters, self._order, after=after, limit=limit)
+        except RetinaSegError as error:
+            self.failed.emit(str(error))
+            return None
 
-    def _page(self, limit: int) -> tuple[ProjectImage, ...]:
-        last = self._images[-1].id if self._images else None
-        page = self._project.queue(self._filters, self._order, after=last, limit=limit)
-        self._is_whole = len(page) < limit
-        return page
+    def _reset(self, page: tuple[ProjectImage, ...], wanted: int) -> None:
+        self.beginResetModel()
+        self._images, self._rows = [], {}
+        self._append(page, wanted)
+        self.endResetModel()
 
-    def _append(self, page: tuple[ProjectImage, ...]) -> None:
+    def _append(self, page: tuple[ProjectImage, ...], wanted: int) -> None:
         for image in page:
             self._rows[image.id] = len(self._images)
             self._images.append(image)
+        self._is_whole = len(page) < wanted
+
+    def _drop_unwanted(self, row: int) -> None:
+        if _is_wanted(self._images[row], self._filters):
+            return
+        self.beginRemoveRows(QModelIndex(), row, row)
+        del self._images[row]
+        self._rows = {image.id: place for place, image in enumerate(self._images)}
+        self.endRemoveRows()
 
     def _tell(self, row: int) -> None:
         self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
@@ -148,7 +174,7 @@ def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
     if column == IMAGE:
         return f"▶ {image.name}" if is_open else image.name
     if column == STATE:
-        return f"⚠ {image.state}" if image.conflict else str(image.state)
+        return f"⚠ {image.state}" if image.conflict else state_of(image)
     if column == UNCERTAINTY:
         return "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
     return image.author or ""
@@ -157,4 +183,15 @@ def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
 def _hint(image: ProjectImage) -> str:
     size = " × ".join(str(number) for number in image.shape)
     conflict = ", in conflict: restore one version" if image.conflict else ""
-    return f"#{image.id} {image.name}: {image.state}{conflict}; {size} px\n{image.path}"
+    lines = [f"#{image.id} {image.name}: {state_of(image)}{conflict}; {size} px", str(image.path)]
+    return "\n".join([*lines, NOT_SHOWN] if is_due(image) else lines)
+
+
+def _is_wanted(image: ProjectImage, filters: Filters) -> bool:
+    """Whether filters still want an image that they have found before."""
+    return (
+        (not filters.states or image.state in filters.states)
+        and filters.author in (None, image.author)
+        and (not filters.conflict or image.conflict)
+        and (not filters.second_read or image.state in FIRST_DONE)
+    )

@@ -9,15 +9,17 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QGridLayout,
+    QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QPushButton,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.parts import narrow
+from napari_retina_seg._napari.parts import narrow, text
 from napari_retina_seg._napari.review.queue_model import (
     AUTHOR,
     IMAGE,
@@ -26,6 +28,7 @@ from napari_retina_seg._napari.review.queue_model import (
     QueueModel,
 )
 from napari_retina_seg._napari.review.thumbnails import SIZE
+from napari_retina_seg._napari.review.words import images
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -34,7 +37,7 @@ from napari_retina_seg.project.values import Filters, Order
 _ANEW = 1000  # ms; while images change one after the other they are listed no more often
 _TYPING = 250  # ms; a word that is typed searches once
 _HEIGHT = 210  # px
-_WIDTHS = {STATE: 76, UNCERTAINTY: 42, AUTHOR: 52}
+_WIDTHS = {STATE: 80, UNCERTAINTY: 46, AUTHOR: 52}
 
 # What is chosen by state, in words, or by what is to be done.
 _CHOICES: dict[str, Filters] = {
@@ -44,6 +47,12 @@ _CHOICES: dict[str, Filters] = {
     "My 2nd reads": Filters(second_read=True),
     "In conflict": Filters(conflict=True),
 }
+_MEANT = {
+    "To do": "Nobody is done with them yet.",
+    "My 2nd reads": "You have still to read them a second time.",
+    "In conflict": "Two people have changed the same version: compare, and restore one.",
+}
+_NO_IMAGES = "There are no images yet: drop files or folders here, or press Add images."
 _ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
 
 
@@ -72,6 +81,8 @@ class QueuePanel(QWidget):
         self.authors = narrow(QComboBox())
         self.orders = narrow(QComboBox())
         self.search = QLineEdit()
+        self.clear_button = QPushButton("Clear filters")
+        self.empty = text()
         self.table = QTableView()
         self._soon = QTimer(self, singleShot=True, interval=_TYPING)
         self._anew = QTimer(self, singleShot=True, interval=_ANEW)
@@ -93,10 +104,16 @@ class QueuePanel(QWidget):
         return _ORDERS[self.orders.currentText()]
 
     def show_project(self, project: Project | None, authors: tuple[str, ...]) -> None:
-        """List a project's images."""
+        """List all images of a project; what was filtered for another one is over."""
         self.offer_authors(authors)
+        self._unfilter()
         self.model.show(project, self.filters, self.order)
         self.setEnabled(project is not None)
+
+    def clear_filters(self) -> None:
+        """List all images; the button."""
+        self._unfilter()
+        self._on_changed()
 
     def list_soon(self) -> None:
         """List again what there is, within a second."""
@@ -141,6 +158,9 @@ class QueuePanel(QWidget):
         last = self._settings.choice(remembered.QUEUE_ORDER, "As added")
         self.orders.setCurrentIndex(max(0, self.orders.findText(last)))
         self.offer_authors(())
+        for name, meant in _MEANT.items():
+            place = self.states.findText(name)
+            self.states.setItemData(place, meant, Qt.ItemDataRole.ToolTipRole)
         self.search.setPlaceholderText("Search names")
         self.search.setClearButtonEnabled(True)
         self.states.setToolTip("Only images of this state.")
@@ -152,6 +172,18 @@ class QueuePanel(QWidget):
         filters.setContentsMargins(0, 0, 0, 0)
         for number, widget in enumerate((self.states, self.orders, self.authors, self.search)):
             filters.addWidget(widget, *divmod(number, 2))
+        nothing = QHBoxLayout()
+        nothing.addWidget(self.empty, 1)
+        nothing.addWidget(self.clear_button)
+        self._set_up_table()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(filters)
+        layout.addLayout(nothing)
+        layout.addWidget(self.table)
+        self._show_whether_empty()
+
+    def _set_up_table(self) -> None:
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -165,13 +197,10 @@ class QueuePanel(QWidget):
         self.table.setMinimumHeight(_HEIGHT)
         header = self.table.horizontalHeader()
         header.setMinimumSectionSize(20)
+        header.setHighlightSections(False)  # bold words would not fit
         header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
         for column, width in _WIDTHS.items():
             self.table.setColumnWidth(column, width)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(filters)
-        layout.addWidget(self.table)
 
     def _connect(self) -> None:
         self.table.activated.connect(self._on_chosen)
@@ -180,6 +209,24 @@ class QueuePanel(QWidget):
         self.search.textChanged.connect(self._soon.start)
         self._soon.timeout.connect(self._on_changed)
         self._anew.timeout.connect(self.list_anew)
+        self.clear_button.clicked.connect(self.clear_filters)
+        for listed in (self.model.modelReset, self.model.rowsInserted, self.model.rowsRemoved):
+            listed.connect(self._show_whether_empty)
+
+    def _unfilter(self) -> None:
+        for box in (self.states, self.authors):
+            box.setCurrentIndex(0)
+        self.search.clear()
+        self._soon.stop()
+
+    def _show_whether_empty(self) -> None:
+        """Say why nothing is listed: nobody is to think that the images are gone."""
+        project = self.model.project
+        is_empty = project is not None and not self.model.rowCount()
+        total = project.status().images if is_empty else 0
+        self.empty.setText(f"0 of {images(total)} match." if total else _NO_IMAGES)
+        self.empty.setVisible(is_empty)
+        self.clear_button.setVisible(bool(total))
 
     def _on_chosen(self, index: QModelIndex) -> None:
         image = self.model.image(index)

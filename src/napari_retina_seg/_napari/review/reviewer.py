@@ -10,6 +10,7 @@ import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
+from napari_retina_seg._napari.keys import ACCEPT, FINISH
 from napari_retina_seg._napari.review.pager import Pager
 from napari_retina_seg._napari.review.pages import (
     FINAL_OF,
@@ -23,9 +24,10 @@ from napari_retina_seg._napari.review.pages import (
     save_as,
     save_draft,
 )
+from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Autosave, Version
 
 
@@ -36,6 +38,8 @@ class Reviewer(Pager):
     ----------
     goes_on : bool
         Whether a decision opens the next image.
+    is_predicting : bool
+        Whether a model is running over all that nobody has worked on.
 
     Signals
     -------
@@ -48,6 +52,15 @@ class Reviewer(Pager):
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
         self.goes_on = True
+        self.is_predicting = False
+
+    @property
+    def awaits_prediction(self) -> bool:
+        """Whether a model is going to draw on the open image, on which there is nothing yet."""
+        opened = self.desk.opened
+        if not self.is_predicting or opened is None:
+            return False
+        return opened.turn.begins is None and opened.image.state is State.UNREVIEWED
 
     # Projects
 
@@ -111,9 +124,9 @@ class Reviewer(Pager):
         if work is None:
             return
         if not self.desk.is_of_prediction(work):
-            self._fail(
-                "The mask is not what the model drew: save it as corrected, or undo what was"
-                " painted."
+            self._refuse(
+                f"You have changed '{work.image.name}', so it is not accepted as the model drew it:"
+                f" keep your changes with {FINISH.native}, or undo them and press {ACCEPT.native}."
             )
             return
         accept = partial(
@@ -132,8 +145,15 @@ class Reviewer(Pager):
             return
         action = FINAL_OF[opened.turn.reading]
         work = self._work_for(action)
-        if work is not None:
-            self._conclude(work, partial(save_as, self.project, work, action))
+        if work is None:
+            return
+        if self.awaits_prediction and not work.is_painted:
+            self._refuse(
+                f"Nothing is drawn on '{work.image.name}' yet, and a prediction is coming: wait for"
+                " it, or paint."
+            )
+            return
+        self._conclude(work, partial(save_as, self.project, work, action))
 
     def refuse(self, reason: str) -> None:
         """Call the image ungradable; what was painted is saved before."""
@@ -190,14 +210,18 @@ class Reviewer(Pager):
 
     # How it is done
 
+    def _refuse(self, why: str) -> None:
+        """Say why something is not done; nothing has failed."""
+        self.said.emit(None, why)
+
     def _exchange(self, make: Callable[[], Project]) -> None:
         old, work = self.project, self._work()
 
         def errand() -> tuple[Project, tuple[Autosave, ...]]:
-            if work is not None:
-                save_draft(old, work)
-            new = make()
-            if work is not None:
+            if work is None:
+                new = make()
+            else:
+                new = save_and_open(old, work, make)
                 give_back(old, work.image.id)
             if old is not None:
                 old.close()
@@ -237,3 +261,33 @@ class Reviewer(Pager):
             yield image_id
 
         self._turn("Saving…", work, keep, candidates(), must_be_free=True)
+
+
+def save_and_open(old: Project, work: Work, make: Callable[[], Project]) -> Project:
+    """Save work, then open a project; raises `ProjectError` if either fails.
+
+    A folder that was away may come back as another one, as that of a share that is mounted again:
+    then nothing can be saved in it before it is opened once more, and the work goes there.
+    """
+    try:
+        save_draft(old, work)
+    except ProjectError:
+        if work.versions:  # it was saved, in conflict
+            raise
+        new = make()
+        try:
+            if not _is_back(old, new, work):
+                raise
+            save_draft(new, work)
+        except BaseException:
+            new.close()
+            raise
+        return new
+    return make()
+
+
+def _is_back(old: Project, new: Project, work: Work) -> bool:
+    """Whether a project is the one that was open, with the same person at the same image."""
+    return (new.folder, new.author) == (old.folder, old.author) and new.image(
+        work.image.id
+    ).sha256 == work.image.sha256

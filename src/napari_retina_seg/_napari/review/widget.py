@@ -24,6 +24,7 @@ from napari_retina_seg._napari.keys import COMMENT, NEXT, PREVIOUS, bind
 from napari_retina_seg._napari.parts import Fold, large, text
 from napari_retina_seg._napari.review.chore_panel import ChorePanel
 from napari_retina_seg._napari.review.chores import Adding, add
+from napari_retina_seg._napari.review.coming import tell_on_image
 from napari_retina_seg._napari.review.comparing import compare
 from napari_retina_seg._napari.review.deed_buttons import DeedButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel
@@ -32,7 +33,8 @@ from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import RecoveryOffer
 from napari_retina_seg._napari.review.reviewer import Reviewer
-from napari_retina_seg._napari.review.watch import Watch, as_clock
+from napari_retina_seg._napari.review.watch import as_clock
+from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.project.project import Project
@@ -184,9 +186,11 @@ class ReviewWidget(Dock):
         self.recovery.discarded.connect(reviewer.discard)
         self.chores.told.connect(self.status.say)
         self.chores.done.connect(self._on_chore)
-        self.chores.predicted.connect(reviewer.look_for_prediction)
+        self.chores.predicting.connect(self._on_predicting)
         self.chores.stepped.connect(self.queue.list_soon)
+        self.chores.stepped.connect(reviewer.look_for_prediction)
         self.queue.listed.connect(self._show_counts)
+        self.queue.model.failed.connect(partial(self._say, End.FAILED))
         reviewer.project_changed.connect(self._on_project)
         reviewer.image_changed.connect(self._on_image)
         reviewer.busy_changed.connect(self._on_busy)
@@ -224,7 +228,7 @@ class ReviewWidget(Dock):
             self.status.say(sentence)
         else:
             self.status.say_end(end, sentence)
-        if end is End.FAILED:
+        if sentence and end in (None, End.FAILED):  # what was asked for did not happen
             self._raise()
 
     def _on_project(self) -> None:
@@ -251,6 +255,7 @@ class ReviewWidget(Dock):
         self._on_busy(self.reviewer.busy)
         self._show_info()
         self._show_counts()
+        self.reviewer.look_for_prediction()  # which may have come while the image was being opened
 
     def _on_busy(self, words: str) -> None:
         opened = self.reviewer.desk.opened
@@ -277,9 +282,15 @@ class ReviewWidget(Dock):
         self.queue.list_anew()
         self._say(outcome.end, outcome.sentence)
 
+    def _on_predicting(self, on: bool) -> None:
+        self.reviewer.is_predicting = on
+        self._show_info()
+        if not on:
+            self.reviewer.look_for_prediction()
+
     def _show_info(self) -> None:
-        opened = self.reviewer.desk.opened
-        self.info.setText("" if opened is None else _describe(opened, self.reviewer.watch))
+        self.info.setText(_describe(self.reviewer))
+        tell_on_image(self._viewer, self.reviewer.awaits_prediction)
 
     def _show_counts(self) -> None:
         project = self.reviewer.project
@@ -358,12 +369,19 @@ def _why_no_comment(opened: Opened | None) -> str:
     return "" if Action.REOPEN in opened.turn.actions else opened.why_locked
 
 
-def _describe(opened: Opened, watch: Watch) -> str:
-    """Say which image is open, how far it is, how long it took, and why it can't be painted."""
+def _describe(reviewer: Reviewer) -> str:
+    """Say which image is open, how far it is, how long it took, and what is to be known of it."""
+    opened, watch = reviewer.desk.opened, reviewer.watch
+    if opened is None:
+        return ""
     second = opened.turn.second_reader
-    parts = [f"{opened.image.name}: {opened.image.state}"]
+    parts = [f"{opened.image.name}: {state_of(opened.image)}"]
     if second is not None:
         parts.append(f"2nd reader: {second}")
     parts.append(as_clock(watch.seconds) + (" (stands still)" if watch.is_idle else ""))
-    line = " · ".join(parts)
-    return f"{line}\n{opened.why_locked}" if opened.why_locked else line
+    lines = [" · ".join(parts), opened.why_locked]
+    if is_due(opened.image):
+        lines.append(NOT_SHOWN)
+    if reviewer.awaits_prediction:
+        lines.append("A prediction is coming: it appears here as soon as the model has drawn it.")
+    return "\n".join(line for line in lines if line)
