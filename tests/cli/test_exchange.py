@@ -79,10 +79,14 @@ def test_what_leaves_is_chosen(run, project, tmp_path):
     assert (tmp_path / "a" / "p1_a.png").is_file()
     assert "no mask to export" in export("b", "--state", "second read").output
     assert "no mask to export" in export("c", "--drawn-by", "Bob").output
+    of_one = export("p", "--patient", " P2", "--identities", "keep")
+    assert "1 masks" in of_one.stdout
+    assert [path.name for path in (tmp_path / "p").glob("*.png")] == ["p2_a.png"]
+    assert "no mask to export" in export("f", "--eye", "OD").output
     assert "no mask to export" in export("d", "--until", "2000-01-01").output
     assert "counts as truth" in export("e", "--state", "ungradable").output
     assert "holds something already" in export("a").output
-    assert not any((tmp_path / name).exists() for name in "bcde")
+    assert not any((tmp_path / name).exists() for name in "bcdef")
 
 
 def test_adding_tells_what_may_name_a_patient(run, project, tmp_path):

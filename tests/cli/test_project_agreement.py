@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from helpers import write_png
 from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.project.project import Project
 
 
 @pytest.fixture
@@ -38,6 +40,51 @@ def test_agreement_is_told_and_written(run, project, tmp_path):
     again = run("project", "agreement", project, "-o", tmp_path / "out")
     assert again.exit_code == 2
     assert "is there already" in again.stderr
+
+
+def test_two_readings_are_settled_by_taking_one_or_by_a_third_mask(run, project, tmp_path):
+    carl = ("--author", "Carl")
+
+    def truth(name):
+        with Project(project, author="Carl") as opened:
+            image = opened.find_image(name)
+            version = opened.truth(image.id)
+            return image.state, version.author, opened.drawing(image.id, version.number).labels
+
+    taken = run("project", "adjudicate", project, "scan1", "--take", "second", *carl)
+    assert taken.stdout == "'scan1' is adjudicated, as Bob read it.\n"
+    state, author, labels = truth("scan1")
+    assert (state, author) == ("adjudicated", "Carl")
+    np.testing.assert_array_equal(labels, phantom_bscan(5, 96, 128).labels)
+    again = run("project", "adjudicate", project, "scan1", "--take", "first", *carl)
+    assert "'scan1' is adjudicated: only an image that was read a second time" in again.stderr
+
+    own = tmp_path / "own.png"
+    write_png(own, phantom_bscan(9, 96, 128).labels)
+    attach = ("project", "attach", project, "scan0", own, "--adjudicated")
+    refused = run(*attach, "--author", "Bob")
+    assert "somebody else must adjudicate it" in refused.stderr
+    both = run(*attach, "--second-read", *carl)
+    assert (both.exit_code, "give one of both options" in both.stderr) == (2, True)
+    assert run(*attach, *carl).exit_code == 0
+    state, author, labels = truth("scan0")
+    assert (state, author) == ("adjudicated", "Carl")
+    np.testing.assert_array_equal(labels, phantom_bscan(9, 96, 128).labels)
+
+
+def test_that_a_reader_could_not_grade_an_image_can_be_settled_too(run, project, tmp_path):
+    ann, bob = ("--author", "Ann"), ("--author", "Bob")
+    write_png(tmp_path / "scan9.png", phantom_bscan(7, 96, 128).image.pixels)
+    run("project", "add", project, tmp_path / "scan9.png", *ann)
+    single = run("project", "adjudicate", project, "scan9", "--take", "first", *ann)
+    assert "'scan9' was not read by two people: assign a reader." in single.stderr
+    run("project", "attach", project, "scan9", tmp_path / "Ann0.png", *ann)
+    run("project", "assign", project, "scan9", "--reader", "Bob", *ann)
+    run("project", "ungradable", project, "scan9", "--reason", "too dark", *bob)
+    settled = run("project", "adjudicate", project, "scan9", "--take", "second", *ann)
+    assert settled.stdout == "'scan9' is ungradable, as Bob read it.\n"
+    versions = json.loads(run("project", "history", project, "scan9", "--json", *ann).stdout)
+    assert (versions[-1]["reason"], versions[-1]["author"]) == ("too dark", "Ann")
 
 
 def test_nobody_has_read_twice(run, tmp_path):

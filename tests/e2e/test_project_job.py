@@ -13,7 +13,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.models.registry import open_model
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.states import State
 
 SHAPE = (64, 96)
 NAMES = [f"p{patient}_{eye}" for patient in range(5) for eye in ("od", "os")]
@@ -63,11 +63,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
     do("project", "ungradable", project, NAMES[1], "--reason", "dark", *BOB)
     told = do("project", "agreement", project, "-o", tmp_path / "agreement", *BOB).stdout
     assert "graded by the first reader only   1" in told
-    with Project(project, author="Carl") as carl:
-        image = carl.find_image(NAMES[0])
-        second_read = carl.history(image.id)[-1]
-        final = carl.drawing(image.id, second_read.number)
-        carl.save_version(image.id, final, Action.ADJUDICATE, parent=second_read.number)
+    do("project", "adjudicate", project, NAMES[0], "--take", "second", "--author", "Carl")
     assert states(do, project) == {
         "accepted": 6,
         "corrected": 1,

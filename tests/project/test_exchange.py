@@ -11,6 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from helpers import write_png
 from napari_retina_seg.core.errors import ProjectError, ReadError, WriteError
+from napari_retina_seg.core.image import Laterality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
@@ -19,7 +20,7 @@ from napari_retina_seg.project.exporting import Exported, export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, import_masks
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.selection import Selection
+from napari_retina_seg.project.selection import Selection, Whose, find_whose
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import ProjectImage
 
@@ -174,7 +175,7 @@ def test_predictions_leave_only_when_asked_for_and_never_as_truth(filled, fresh,
     assert "accepted by nobody" in trained.problems[0]
 
 
-def test_state_author_and_day_choose(filled, bob, scans, tmp_path):
+def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
     bob.save_version(scans[3].id, drawing(3), Action.CORRECT)
     today = filled.truth(scans[0].id).created_at.astimezone().date()
 
@@ -185,9 +186,14 @@ def test_state_author_and_day_choose(filled, bob, scans, tmp_path):
     assert count(states=frozenset({State.CORRECTED})) == 3
     assert count(drawn_by=" ann") == 3
     assert count(drawn_by="Bob", states=frozenset({State.CORRECTED})) == 1
+    assert count(patient="P1 ") == 2
+    assert count(patient="p1", eye=Laterality.UNKNOWN) == 2
+    assert find_whose(filled) == Whose(("p1", "p2"), ())
     assert count(since=today, until=today) == 4
     with pytest.raises(WriteError, match="no mask to export"):
         count(until=today.replace(year=2000))
+    with pytest.raises(WriteError, match="no mask to export"):
+        count(eye=Laterality.RIGHT)
     with pytest.raises(ProjectError, match="counts as truth: choose"):
         count(states=frozenset({State.IN_PROGRESS}))
 

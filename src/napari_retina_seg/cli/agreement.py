@@ -1,7 +1,8 @@
-"""``project agreement``: how well two readers agree."""
+"""``project agreement`` and ``project adjudicate``: two readers compared, and settled."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, interruptible
 from napari_retina_seg.cli.inputs import check_reports
-from napari_retina_seg.cli.project import Author, Folder
+from napari_retina_seg.cli.project import Author, Comment, Folder, Images, open_project
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +60,40 @@ def agreement_command(
     if out is not None:
         for path in write_agreement(found, out):
             typer.echo(str(path.resolve()))
+
+
+class Reader(StrEnum):
+    """Whose mask becomes the final one."""
+
+    FIRST = "first"
+    SECOND = "second"
+
+
+def adjudicate_command(
+    folder: Folder,
+    images: Images,
+    take: Annotated[Reader, typer.Option(help="Whose reading is right.")],
+    author: Author,
+    comment: Comment = "",
+) -> None:
+    """Settle images that were read twice: one of both readings becomes the final version.
+
+    To settle one with a mask of your own, use 'attach --adjudicated'.
+    """
+    from napari_retina_seg.core.errors import ProjectError
+    from napari_retina_seg.project.agreement import adopt
+
+    with open_project(folder, author) as project:
+        found = [project.find_image(image) for image in images]
+        twice = {pair.image.id: pair for pair in project.read_twice()}
+        for image in found:
+            if image.id not in twice:
+                raise ProjectError(f"'{image.name}' was not read by two people: assign a reader.")
+        for image in found:
+            pair = twice[image.id]
+            chosen = pair.first if take is Reader.FIRST else pair.second
+            final = adopt(project, image.id, chosen, comment=comment)
+            typer.echo(f"'{image.name}' is {final.state}, as {chosen.author} read it.")
 
 
 def _print(console: Console, table: Table) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,19 @@ from napari_retina_seg.project.states import MASK_COUNTS, State
 _MOST = 20  # sentences of a kind
 
 
-_Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+class Eye(StrEnum):
+    """Of a person."""
+
+    RIGHT = "OD"
+    LEFT = "OS"
+
+
+_Day = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First or last day of saving, included."
+    ),
+]
 
 
 def export_command(
@@ -37,6 +50,10 @@ def export_command(
     ] = None,
     since: _Day = None,
     until: _Day = None,
+    patient: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only images of this patient.")
+    ] = None,
+    eye: Annotated[Eye | None, typer.Option(help="Only right (OD) or left (OS) eyes.")] = None,
     predictions: Annotated[
         bool,
         typer.Option(
@@ -56,6 +73,7 @@ def export_command(
 
     The folder appears when all of it is written.
     """
+    from napari_retina_seg.core.image import Laterality
     from napari_retina_seg.project.exporting import export
     from napari_retina_seg.project.selection import Selection
 
@@ -64,6 +82,8 @@ def export_command(
         drawn_by=drawn_by,
         since=since and since.date(),
         until=until and until.date(),
+        patient=patient,
+        eye=Laterality(eye.value) if eye else None,
         predictions=predictions,
     )
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:

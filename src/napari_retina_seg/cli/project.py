@@ -17,6 +17,7 @@ from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, s
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.project.account import login
+from napari_retina_seg.project.states import Reading
 
 if TYPE_CHECKING:
     from napari_retina_seg.project.files import Finding
@@ -190,20 +191,22 @@ def attach_command(
     second_read: Annotated[
         bool, typer.Option("--second-read", help="The author read the image as the second one.")
     ] = False,
+    adjudicated: Annotated[
+        bool, typer.Option("--adjudicated", help="The author has settled two readings with it.")
+    ] = False,
     remap: Remap = None,
     comment: Comment = "",
 ) -> None:
     """File a mask that a person made elsewhere; it must fit the image's grid and the scheme."""
     values = read_options(None, None, remap).remap
+    reading = _reading(second_read=second_read, adjudicated=adjudicated)
     from napari_retina_seg.project.attach import read_labels
     from napari_retina_seg.project.drawing import Drawing
 
     with open_project(folder, author) as project:
         found = project.find_image(image)
         drawing = Drawing(read_labels(mask, project.scheme, values))
-        version = project.attach(
-            found.id, drawing, author=author, second_read=second_read, comment=comment
-        )
+        version = project.attach(found.id, drawing, author=author, reading=reading, comment=comment)
     typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
 
 
@@ -277,6 +280,14 @@ def open_project(folder: Path, author: str) -> Project:
     from napari_retina_seg.project.project import Project
 
     return Project(folder, author=author)
+
+
+def _reading(*, second_read: bool, adjudicated: bool) -> Reading:
+    if second_read and adjudicated:
+        raise UsageError("A mask is a second reading or settles two: give one of both options.")
+    if adjudicated:
+        return Reading.ADJUDICATION
+    return Reading.SECOND if second_read else Reading.FIRST
 
 
 def _patient_of(pattern: str | None) -> Callable[[str], str | None] | None:

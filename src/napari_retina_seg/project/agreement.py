@@ -14,8 +14,9 @@ from napari_retina_seg.core.two_readers import (
     ReadImage,
     Reading,
 )
-from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import ReadTwice
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.values import ReadTwice, Version
 from napari_retina_seg.project.view import ProjectView
 
 
@@ -60,6 +61,39 @@ def find_agreement(
         tally.add(_describe(pair), first, second)
     yield Progress(len(graded), len(graded), "Done")
     return tally.result(_gradability(pairs))
+
+
+def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = "") -> Version:
+    """Settle two readings of an image: one of them is right, and becomes the final version.
+
+    Parameters
+    ----------
+    project : Project
+        As opened by who settles it.
+    image_id : int
+        Of which image.
+    chosen : Version
+        The reading; if its reader called the image ungradable, that is final.
+    comment : str
+        In the words of who settles it.
+
+    Raises
+    ------
+    ProjectError
+        If the image was not read twice, is settled, or can't be written.
+    """
+    image = project.image(image_id)
+    if image.state is not State.SECOND_READ:
+        raise ProjectError(
+            f"'{image.name}' is {image.state}: only an image that was read a second time, and not"
+            " settled since, can be settled."
+        )
+    if chosen.mask is None:
+        return project.mark_ungradable(image_id, chosen.reason)
+    drawing = project.drawing(image_id, chosen.number)
+    return project.save_version(
+        image_id, drawing, Action.ADJUDICATE, parent=chosen.number, comment=comment
+    )
 
 
 def _can_be_graded(pair: ReadTwice) -> tuple[bool, bool]:

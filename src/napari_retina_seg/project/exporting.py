@@ -20,6 +20,7 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.exchange.card import Card, make_card
 from napari_retina_seg.io.exchange.coco import CocoFile
+from napari_retina_seg.io.exchange.dicom_header import read_header
 from napari_retina_seg.io.exchange.folder import building
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_png, write_tiff
@@ -32,7 +33,6 @@ from napari_retina_seg.io.exchange.record import (
 from napari_retina_seg.io.exchange.stacks import fill_stacks
 from napari_retina_seg.io.exchange.training import TrainingFolder, TrainingItem, assign_splits
 from napari_retina_seg.io.exchange.vgg import VggFile
-from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.images import damage_of
@@ -146,7 +146,7 @@ def export(
     chosen, refused = yield from choose(project, selection or Selection(), identities, token)
     if not chosen:
         because = f" {refused[0]}" if refused else ""
-        raise WriteError(f"There is no mask to export: choose other states or dates.{because}")
+        raise WriteError(f"There is no mask to export of those that were chosen.{because}")
     with building(folder) as new:
         job = _Job(project, new, format, identities, token)
         yield from job.run(chosen)
@@ -316,10 +316,4 @@ def _read_reference(image: ProjectImage) -> Dataset | None:
     damage = damage_of(image)
     if damage is not None:
         raise ProjectError(damage)
-    with decoding(image.path, "DICOM"):
-        with image.path.open("rb") as file:
-            if file.read(132)[128:] != b"DICM":
-                return None
-        import pydicom
-
-        return pydicom.dcmread(image.path, stop_before_pixels=True)
+    return read_header(image.path)

@@ -15,9 +15,17 @@ from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
 from napari_retina_seg.data.layouts.pairs import plain_stem
 from napari_retina_seg.io.exchange.identity import notice, pseudonymise
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
-from napari_retina_seg.io.exchange.sources import Expected, Record, find_sources, read_source
+from napari_retina_seg.io.exchange.sources import (
+    Expected,
+    Record,
+    find_sources,
+    is_dicom,
+    read_source,
+)
+from napari_retina_seg.project.dicom_images import DicomImage, find_referenced, list_dicom
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Reading
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import ProjectImage, Version
 
@@ -55,7 +63,8 @@ def import_masks(
 ) -> Generator[Progress, None, Imported]:
     """File the masks of a file or folder, in any format that is exported; long work.
 
-    An image is found by its hash where the mask's file says it, else by its name or pseudonym.
+    An image is found by its hash where the mask's file says it; by the UIDs that a DICOM
+    Segmentation refers to; else by its name or pseudonym.
     What a model drew is no person's word, and is not taken. Doing it again adds what is missing.
 
     Parameters
@@ -101,7 +110,10 @@ def import_masks(
     sources = find_sources(path)
     images = _Images(project)
     expected = Expected(project.scheme, images.shapes, remap or {})
-    job = _Job(project, images, author, second_read)
+    dicom: tuple[DicomImage, ...] = ()
+    if any(map(is_dicom, sources)):
+        dicom = yield from list_dicom(project.images(), token)
+    job = _Job(project, images, dicom, author, second_read)
     for done, source in enumerate(sources):
         yield Progress(done, len(sources), source.name)
         for record in job.read(source, expected):
@@ -129,13 +141,12 @@ class _Images:
                 self._by_name.setdefault(name.casefold(), []).append(image)
 
     def has(self, name: str, sha256: str | None) -> bool:
-        return sha256 in self._by_hash or name.casefold() in self._by_name
+        return sha256 in self._by_hash or bool(self._named(name))
 
     def find(self, name: str, sha256: str | None) -> ProjectImage:
         if sha256 in self._by_hash:
             return self._by_hash[sha256]
-        by_name = self._by_name
-        found = by_name.get(name.casefold()) or by_name.get(plain_stem(name), [])
+        found = self._named(name)
         if not found:
             raise ProjectError(
                 f"The project has no image '{name}': add it, or call the mask as its image."
@@ -147,17 +158,26 @@ class _Images:
             )
         return found[0]
 
+    def _named(self, name: str) -> list[ProjectImage]:
+        return self._by_name.get(name.casefold()) or self._by_name.get(plain_stem(name), [])
+
 
 class _Job:
     """An import on its way."""
 
     def __init__(
-        self, project: Project, images: _Images, author: str | None, second_read: bool
+        self,
+        project: Project,
+        images: _Images,
+        dicom: tuple[DicomImage, ...],
+        author: str | None,
+        second_read: bool,
     ) -> None:
         self._project = project
         self._images = images
+        self._dicom = dicom
         self._author = author
-        self._second_read = second_read
+        self._reading = Reading.SECOND if second_read else Reading.FIRST
         self.versions: list[Version] = []
         self.known = 0
         self.problems: list[str] = []
@@ -166,7 +186,10 @@ class _Job:
     def read(self, source: Path, expected: Expected) -> Iterable[Record]:
         """Read the masks of a file, and notice whom it tells of."""
         try:
-            records = read_source(source, expected)
+            if is_dicom(source):
+                records: Iterable[Record] = (self._read_dicom(source, expected),)
+            else:
+                records = read_source(source, expected)
         except RetinaSegError as error:
             self.problems.append(str(error))
             return ()
@@ -174,6 +197,31 @@ class _Job:
         if told:
             self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
         return records
+
+    def _read_dicom(self, source: Path, expected: Expected) -> Record:
+        """Read a mask of the image whose UIDs it refers to."""
+        image = find_referenced(source, self._dicom)
+        if image is not None:
+            expected = replace(expected, shapes={source.stem: image.shape})
+            return replace(read_source(source, expected)[0], image_sha256=image.sha256)
+        (record,) = read_source(source, expected)
+        if record.image_sha256 is None:
+            self._check_no_other(source, record)
+        return record
+
+    def _check_no_other(self, source: Path, record: Record) -> None:
+        """Refuse a mask of another image than that of its name."""
+        if not self._images.has(record.name, None):
+            raise ReadError(
+                f"The project has neither the DICOM image that '{source}' refers to nor one called"
+                f" '{record.name}': add the image, or call the mask as it."
+            )
+        named = self._images.find(record.name, None)
+        if any(one.image.id == named.id for one in self._dicom):
+            raise ReadError(
+                f"'{source}' refers to another DICOM image than '{named.name}' of this project: add"
+                " the one that it was drawn on."
+            )
 
     def take(self, record: Record) -> None:
         """Save a mask as a version, or tell why not; of a volume that was cut up, its slices."""
@@ -196,7 +244,7 @@ class _Job:
                 image.id,
                 drawing,
                 author=who,
-                second_read=self._second_read,
+                reading=self._reading,
                 comment=_comment(record.attribution),
             )
         except RetinaSegError as error:

@@ -16,7 +16,7 @@ from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
 from napari_retina_seg.project.readers import assign_second_reader
-from napari_retina_seg.project.states import REFUSALS, Action
+from napari_retina_seg.project.states import FINISHES, REFUSALS, Action, Reading
 from napari_retina_seg.project.steps import Deed
 from napari_retina_seg.project.values import (
     Added,
@@ -144,18 +144,30 @@ class Project(ProjectView):
         drawing: Drawing,
         *,
         author: str,
-        second_read: bool = False,
+        reading: Reading = Reading.FIRST,
         comment: str = "",
     ) -> Version:
-        """File what a person drew elsewhere, as the first reading of the image or as the second.
+        """File what a person drew elsewhere.
+
+        Parameters
+        ----------
+        image_id : int
+            Of which image.
+        drawing : Drawing
+            What.
+        author : str
+            Who drew it.
+        reading : Reading
+            As whom: the first reader, the second one, or the adjudicator, whose word is final.
+        comment : str
+            Kept with it.
 
         Raises
         ------
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
-        action = Action.SECOND_READ if second_read else Action.CORRECT
-        deed = Deed(action, check_name(author), comment=comment, elsewhere=True)
+        deed = Deed(FINISHES[reading], check_name(author), comment=comment, elsewhere=True)
         return versions.save_drawing(self._store, image_id, drawing, deed)
 
     def accept(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.image import Laterality
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
 from napari_retina_seg.project.formats import Identities
@@ -34,6 +35,10 @@ class Selection:
         Only masks by this person.
     since, until : date or None
         Only masks saved on this day or later, and on this day or earlier, by the local clock.
+    patient : str or None
+        Only of this patient, or other group whose images stay together.
+    eye : Laterality or None
+        Only of right eyes, of left ones, or of those of which it is unknown.
     predictions : bool
         Newest predictions too, of images that nobody is done with; they are marked as such.
 
@@ -47,6 +52,8 @@ class Selection:
     drawn_by: str | None = None
     since: date | None = None
     until: date | None = None
+    patient: str | None = None
+    eye: Laterality | None = None
     predictions: bool = False
 
     def __post_init__(self) -> None:
@@ -57,6 +64,12 @@ class Selection:
                 f" {', '.join(state for state in State if state in MASK_COUNTS)}."
             )
 
+    def wants(self, image: ProjectImage) -> bool:
+        """Whether an image is wanted, its state left aside."""
+        wanted = self.patient
+        same = wanted is None or wanted.strip().casefold() == (image.patient or "").casefold()
+        return same and self.eye in (None, image.laterality)
+
     def takes(self, version: Version) -> bool:
         """Whether a person's version is wanted, its image's state left aside."""
         day = version.created_at.astimezone().date()
@@ -65,6 +78,33 @@ class Selection:
             and (self.since is None or day >= self.since)
             and (self.until is None or day <= self.until)
         )
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose images a project has, as far as it knows.
+
+    Attributes
+    ----------
+    patients : tuple of str
+        Patients, or other groups whose images stay together, sorted.
+    eyes : tuple of Laterality
+        Right, left and unknown, in this order; nothing if all are unknown.
+    """
+
+    patients: tuple[str, ...] = ()
+    eyes: tuple[Laterality, ...] = ()
+
+
+def find_whose(project: ProjectView) -> Whose:
+    """Look whose images a project has."""
+    patients: set[str] = set()
+    eyes: set[Laterality] = set()
+    for image in project.images():
+        patients.update(filter(None, [image.patient]))
+        eyes.add(image.laterality)
+    known = tuple(eye for eye in Laterality if eye in eyes)
+    return Whose(tuple(sorted(patients)), known if eyes != {Laterality.UNKNOWN} else ())
 
 
 @dataclass(frozen=True)
@@ -140,6 +180,8 @@ def choose(
 def _find_version(
     project: ProjectView, image: ProjectImage, selection: Selection
 ) -> Version | None:
+    if not selection.wants(image):
+        return None
     if image.state in selection.states:
         truth = project.truth(image.id)
         if truth is not None and truth.mask is not None and selection.takes(truth):

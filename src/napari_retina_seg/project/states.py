@@ -103,6 +103,13 @@ READINGS: dict[Action, Reading] = {
     Action.ADJUDICATE_REFUSE: Reading.ADJUDICATION,
 }
 
+# By what each of them is done with a mask.
+FINISHES: dict[Reading, Action] = {
+    Reading.FIRST: Action.CORRECT,
+    Reading.SECOND: Action.SECOND_READ,
+    Reading.ADJUDICATION: Action.ADJUDICATE,
+}
+
 
 def as_told(state: State, *, blinded: bool) -> State:
     """Return the state that a person is told of, who may be blinded to the first reader."""

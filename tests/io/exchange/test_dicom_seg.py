@@ -139,14 +139,14 @@ def test_it_says_whether_a_person_made_it(tmp_path, make_record, attribution, ki
     assert read_dicom_seg(tmp_path / "a.dcm").attribution == attribution
 
 
-def write_foreign(path, source, planes, labels, *, overlapping=False):
+def write_foreign(path, source, planes, labels, *, code=codes.SCT.Retina, overlapping=False):
     """Write segments as another program does: empty frames left out, classes in any order."""
     segments = [
         hd.seg.SegmentDescription(
             number,
             label,
             codes.SCT.AnatomicalStructure,
-            codes.SCT.Retina,
+            code,
             "MANUAL",
         )
         for number, label in enumerate(labels, 1)
@@ -189,8 +189,26 @@ def test_segments_of_other_programs(tmp_path, volume):
     np.testing.assert_array_equal(padded.labels, np.pad(found.labels, ((0, 2), (0, 0), (0, 0))))
     with pytest.raises(ReadError, match="no scheme: name one"):
         read_dicom_seg(tmp_path / "a.dcm")
-    with pytest.raises(ReadError, match="no class 'INL' in 'fundus-vessels'"):
+    with pytest.raises(ReadError, match="calls segment 1 'INL', which is no class of 'fundus-ves"):
         read_dicom_seg(tmp_path / "a.dcm", FUNDUS_VESSELS)
+
+
+def test_segments_with_other_labels_are_known_by_their_codes_or_by_what_is_said(tmp_path, volume):
+    planes = np.zeros((3, 9, 11), np.uint8)
+    planes[0, 2:5], planes[2, 4:6] = 1, 2
+    path = tmp_path / "a.dcm"
+    labels = ["Couche des fibres", "Arbre vasculaire"]
+    write_foreign(path, volume, planes, labels, code=codes.SCT.BloodVessel)
+    vessels = read_dicom_seg(path, FUNDUS_VESSELS)
+    np.testing.assert_array_equal(vessels.labels, planes > 0)
+    with pytest.raises(
+        ReadError, match=r"calls segment 1 'Couche des fibres'.*: say .*, as in 1:1"
+    ):
+        read_dicom_seg(path, OCT_LAYERS)
+    with pytest.raises(ReadError, match="calls segment 2 'Arbre vasculaire'"):
+        read_dicom_seg(path, OCT_LAYERS, remap={1: 3})
+    layers = read_dicom_seg(path, OCT_LAYERS, remap={1: 3, 2: 7, 9: 1})
+    np.testing.assert_array_equal(layers.labels, np.array([0, 3, 7], np.uint8)[planes])
 
 
 def test_overlapping_segments_are_refused(tmp_path, volume):

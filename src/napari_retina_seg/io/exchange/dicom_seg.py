@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,13 @@ from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.dicom_attributes import read_laterality, read_spacing
 from napari_retina_seg.io.exchange.card import Card, make_card, parse_card, restore
+from napari_retina_seg.io.exchange.dicom_header import SEGMENTATION
 from napari_retina_seg.io.exchange.dicom_source import CREATOR, make_source
 from napari_retina_seg.io.exchange.named import find_value
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, Maker, MaskRecord
 from napari_retina_seg.io.guard import check_size, decoding
 
 _GROUP, _ELEMENT = 0x0099, 0x01  # of the private block with the card
-_SOP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 _LABEL = 64  # characters that DICOM grants a segment's label
 _CODED_MEANINGS = {"SCT:68703001": "Choroid"}
 _SIDES = {Laterality.RIGHT: "R", Laterality.LEFT: "L"}
@@ -155,7 +157,10 @@ def _code_of(label: LabelClass, scheme: LabelScheme) -> Any:
 
 
 def read_dicom_seg(
-    path: Path, scheme: LabelScheme | None = None, slices: int | None = None
+    path: Path,
+    scheme: LabelScheme | None = None,
+    slices: int | None = None,
+    remap: Mapping[int, int] | None = None,
 ) -> MaskRecord:
     """Read a mask from a DICOM Segmentation whose segments do not overlap.
 
@@ -164,10 +169,13 @@ def read_dicom_seg(
     path : Path
         The file.
     scheme : LabelScheme, optional
-        The classes, found by the segments' labels, if another program wrote the file.
+        The classes, if another program wrote the file: found by the segments' labels, or by a code
+        that one class alone has.
     slices : int, optional
         How many the image has: other programs leave empty ones out, so that of the file alone the
         last that is known is the last that holds a segment.
+    remap : mapping, optional
+        Numbers of segments and the classes that they are, in files of other programs.
 
     Returns
     -------
@@ -186,12 +194,12 @@ def read_dicom_seg(
         raise ReadError(f"There is no file '{path}': check its name and folder.")
     with decoding(path, "DICOM"):
         dataset = pydicom.dcmread(path)
-        if dataset.get("SOPClassUID") != _SOP_CLASS:
+        if dataset.get("SOPClassUID") != SEGMENTATION:
             raise ReadError(f"'{path}' is no DICOM Segmentation: open it as an image instead.")
         frames = int(dataset.get("NumberOfFrames", 1))
         check_size(path, (frames, int(dataset.Rows), int(dataset.Columns)))
         card = _find_card(path, dataset)
-        classes = _find_classes(path, dataset, card.scheme if card else scheme)
+        classes = _find_classes(path, dataset, card.scheme if card else scheme, remap or {})
         planes = _read_planes(path, dataset, slices)
         table = np.zeros(max(classes) + 1, np.uint8)
         table[list(classes)] = list(classes.values())
@@ -201,8 +209,6 @@ def read_dicom_seg(
 
 
 def _with_header(record: MaskRecord, dataset: Dataset) -> MaskRecord:
-    from dataclasses import replace
-
     spacing: Spacing = read_spacing(dataset, is_volume=record.is_volume)
     return replace(record, spacing=spacing, laterality=read_laterality(dataset))
 
@@ -216,14 +222,42 @@ def _find_card(path: Path, dataset: Dataset) -> Card | None:
     return parse_card(path, str(text))
 
 
-def _find_classes(path: Path, dataset: Dataset, scheme: LabelScheme | None) -> dict[int, int]:
+def _find_classes(
+    path: Path, dataset: Dataset, scheme: LabelScheme | None, remap: Mapping[int, int]
+) -> dict[int, int]:
     """Return the class of each segment by its number."""
     if scheme is None:
         raise ReadError(f"'{path}' names its segments, but no scheme: name one.")
-    return {
-        int(segment.SegmentNumber): find_value(path, str(segment.SegmentLabel), scheme)
+    named = {
+        int(segment.SegmentNumber): segment
         for segment in dataset.SegmentSequence
+        if int(segment.SegmentNumber) not in remap
     }
+    return {number: _find_class(path, one, scheme) for number, one in named.items()} | dict(remap)
+
+
+def _find_class(path: Path, segment: Dataset, scheme: LabelScheme) -> int:
+    """Return a segment's class, by what another program calls it."""
+    label, number = str(segment.SegmentLabel), int(segment.SegmentNumber)
+    try:
+        return find_value(path, label, scheme)
+    except ReadError as error:
+        coded = [
+            one.value for one in scheme.classes[1:] if _code_of(one, scheme) in _codes(segment)
+        ]
+        if len(coded) == 1:
+            return coded[0]
+        raise ReadError(
+            f"'{path}' calls segment {number} '{label}', which is no class of '{scheme.name}': say"
+            f" which one it is, as in {number}:1."
+        ) from error
+
+
+def _codes(segment: Dataset) -> list[Any]:
+    from highdicom.sr import CodedConcept
+
+    said = segment.get("SegmentedPropertyTypeCodeSequence") or ()
+    return [CodedConcept.from_dataset(code) for code in said]
 
 
 def _read_planes(path: Path, dataset: Dataset, slices: int | None) -> npt.NDArray[Any]:

@@ -103,6 +103,11 @@ def _is_about_others(file: Path) -> bool:
     return str(said).startswith(_KINDS) and "boundaries" not in content
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file is called as DICOM is."""
+    return path.name.lower().endswith(_DICOM)
+
+
 def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
     """Read the masks of one of `find_sources`.
 
@@ -123,11 +128,12 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
         return (read_boundary_csv(path, scheme),)
     if name.endswith(NIFTI):
         return (read_nifti(path, scheme, remap),)
-    if name.endswith(_DICOM):
+    if is_dicom(path):
         from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg
 
         shape = expected.shapes.get(path.stem, ())
-        return (read_dicom_seg(path, scheme, shape[0] if len(shape) == 3 else None),)
+        slices = shape[0] if len(shape) == 3 else None
+        return (read_dicom_seg(path, scheme, slices, remap),)
     read = read_tiff if name.endswith(_TIFF) else read_png
     return (read(path, scheme, remap),)
 

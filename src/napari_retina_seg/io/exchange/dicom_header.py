@@ -1,0 +1,83 @@
+"""By what DICOM images are known, and to which of them a segmentation refers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from napari_retina_seg.io.guard import decoding
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+_WORDS = ("SeriesInstanceUID", "SOPInstanceUID")
+
+
+@dataclass(frozen=True)
+class DicomIds:
+    """By what every archive knows a DICOM image: the UIDs of its series and of itself."""
+
+    series: str
+    instance: str
+
+
+def read_header(path: Path, *words: str) -> Dataset | None:
+    """Read the header of a file; None if it is no DICOM.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    *words : str
+        Keywords of the attributes that are wanted; by default all.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read.
+    """
+    with decoding(path, "DICOM"):
+        with path.open("rb") as file:
+            if file.read(132)[128:] != b"DICM":
+                return None
+        import pydicom
+
+        wanted = list(words) or None
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+
+
+def read_ids(path: Path) -> DicomIds | None:
+    """Read by what an image is known; None if it is no DICOM, or does not say it.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read.
+    """
+    header = read_header(path, *_WORDS)
+    return None if header is None else _ids(header)
+
+
+def read_referenced_ids(path: Path) -> DicomIds | None:
+    """Read to which image a DICOM Segmentation refers; None if to none or several, or it is none.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read.
+    """
+    header = read_header(path, "SOPClassUID", "ReferencedSeriesSequence")
+    if header is None or header.get("SOPClassUID") != SEGMENTATION:
+        return None
+    with decoding(path, "DICOM"):
+        found = {
+            DicomIds(str(series.get("SeriesInstanceUID", "")), str(image.ReferencedSOPInstanceUID))
+            for series in header.get("ReferencedSeriesSequence") or ()
+            for image in series.get("ReferencedInstanceSequence") or ()
+        }
+    return found.pop() if len(found) == 1 else None
+
+
+def _ids(header: Dataset) -> DicomIds | None:
+    series, instance = (str(header.get(word, "")) for word in _WORDS)
+    return DicomIds(series, instance) if instance else None

@@ -1,0 +1,131 @@
+"""Segmentations that other programs made of DICOM images, and the images they belong to."""
+
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from helpers import write_png
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.project import Project
+
+SHAPE = (64, 96)
+OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
+
+
+def item(**attributes) -> Dataset:
+    dataset = Dataset()
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def write_scan(path: Path, seed: int, series: str) -> Path:
+    """Write a B-scan as a device does, with UIDs of its own."""
+    dicom = Dataset()
+    dicom.file_meta = FileMetaDataset()
+    dicom.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dicom.SOPClassUID = dicom.file_meta.MediaStorageSOPClassUID = OPT
+    dicom.SOPInstanceUID = dicom.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dicom.StudyInstanceUID, dicom.SeriesInstanceUID, dicom.Modality = "1.2.3", series, "OPT"
+    for keyword in (
+        *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+        *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
+    ):
+        setattr(dicom, keyword, "")
+    dicom.set_pixel_data(phantom_bscan(seed, *SHAPE).image.pixels, "MONOCHROME2", 8)
+    dicom.NumberOfFrames, dicom.FrameOfReferenceUID = 1, "1.2.3.9"
+    measures = item(PixelSpacing=[0.004, 0.012], SliceThickness=0.1)
+    dicom.SharedFunctionalGroupsSequence = [
+        item(
+            PixelMeasuresSequence=[measures],
+            PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        )
+    ]
+    place = item(ImagePositionPatient=[0, 0, 0])
+    dicom.PerFrameFunctionalGroupsSequence = [item(PlanePositionSequence=[place])]
+    dicom.save_as(path, enforce_file_format=True)
+    return path
+
+
+def segment(path: Path, scan: Path, *, label: str = "INL") -> Path:
+    """Outline something in a scan with another program, which calls files as it likes."""
+    described = hd.seg.SegmentDescription(
+        1, label, codes.SCT.AnatomicalStructure, codes.SCT.Retina, "MANUAL"
+    )
+    pixels = np.zeros((1, *SHAPE), np.uint8)
+    pixels[:, 20:30] = 1
+    uids = generate_uid(), 1, generate_uid(), 1
+    source = [dcmread(scan)]
+    hd.seg.Segmentation(source, pixels, "BINARY", [described], *uids, "m", "m", "1", "2").save_as(
+        path
+    )
+    return path
+
+
+@pytest.fixture
+def scans(ann: Project, tmp_path: Path) -> list[Path]:
+    """Add two DICOM scans of a series each, and a picture."""
+    paths = [write_scan(tmp_path / f"{name}.dcm", n, f"1.2.3.{n}") for n, name in enumerate("ab")]
+    paths.append(tmp_path / "c.png")
+    write_png(paths[-1], phantom_bscan(2, *SHAPE).image.pixels)
+    finish(ann.add_images(paths))
+    return paths
+
+
+def enter(project: Project, path: Path, **more) -> Imported:
+    return finish(import_masks(project, path, author="Eve", **more))
+
+
+def test_the_image_is_the_one_that_is_referred_to_whatever_the_file_is_called(ann, scans, tmp_path):
+    seg = segment(tmp_path / "a.dcm.seg.dcm", scans[1])
+    (version,) = enter(ann, seg).versions
+    assert ann.image(version.image_id).name == "b"
+    drawn = ann.drawing(version.image_id, version.number).labels
+    assert (drawn[20:30] == 3).all()
+    assert drawn.sum() == 3 * 10 * SHAPE[1]
+    assert enter(ann, seg).known == 1
+
+
+def test_an_image_that_was_sent_anew_is_known_by_its_series(ann, scans, tmp_path):
+    anew = write_scan(tmp_path / "anew.dcm", 0, "1.2.3.0")
+    (version,) = enter(ann, segment(tmp_path / "x.dcm", anew)).versions
+    assert ann.image(version.image_id).name == "a"
+
+
+def test_a_mask_of_another_image_is_not_taken_for_its_name(ann, scans, tmp_path):
+    stranger = write_scan(tmp_path / "stranger.dcm", 5, "9.9.9")
+    (tmp_path / "segs").mkdir()
+    for name in ("a.dcm", "who.dcm"):
+        segment(tmp_path / "segs" / name, stranger)
+    taken = enter(ann, tmp_path / "segs")
+    assert not taken.versions
+    other, neither = taken.problems
+    assert "refers to another DICOM image than 'a' of this project: add the one" in other
+    assert "neither the DICOM image that" in neither
+    assert "nor one called 'who': add the image" in neither
+
+
+def test_a_picture_is_found_by_its_name_if_the_size_is_right(ann, scans, tmp_path):
+    segment(tmp_path / "c_seg.dcm", write_scan(tmp_path / "original.dcm", 2, "9.9.9"))
+    (version,) = enter(ann, tmp_path / "c_seg.dcm").versions
+    assert ann.image(version.image_id).name == "c"
+    write_png(tmp_path / "d.png", np.zeros((10, 10), np.uint8))
+    finish(ann.add_images([tmp_path / "d.png"]))
+    (problem,) = enter(ann, segment(tmp_path / "d.dcm", tmp_path / "original.dcm")).problems
+    assert "(10, 10)" in problem
+
+
+def test_what_a_segment_is_can_be_said(ann, scans, tmp_path):
+    seg = segment(tmp_path / "x.dcm", scans[0], label="Couche 4")
+    (problem,) = enter(ann, seg).problems
+    assert "calls segment 1 'Couche 4', which is no class of 'oct-layers'" in problem
+    (version,) = enter(ann, seg, remap={1: 4}).versions
+    assert (ann.drawing(version.image_id, version.number).labels[20:30] == 4).all()
