@@ -7,6 +7,7 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.canvas import mend_removal
+from napari_retina_seg._napari.dock_memory import bring_back
 from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.parts import scrolling
 
@@ -61,6 +62,7 @@ class Dock(QWidget):
                 main.tabifyDockWidget(frame, own)
                 own.raise_()
         _name_tabs(main, own)
+        bring_back(main, self._viewer, own)
 
     def _on_visibility(self, on: bool) -> None:
         if on:

@@ -23,6 +23,8 @@ PREDICT_OPEN = "review/predict_open"
 EXPORT_FORMAT = "exchange/format"
 EXPORT_NAMES = "exchange/names"
 PROJECT_MODEL = "review/model"
+DOCKS = "window/docks"
+DOCK_WIDTH = "window/dock_width"
 
 
 class Settings:

@@ -1,0 +1,61 @@
+"""Docks that were open when the window was closed; the first one opened brings them back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import napari
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow
+
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.keys import PLUGIN
+from napari_retina_seg._napari.settings import Settings
+
+_SUFFIX = f" ({PLUGIN})"  # as napari names docks of plugins
+
+
+def bring_back(main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
+    """Open the docks of last time beside the first one of a window, once for a window."""
+    if main.findChild(DockMemory) is None:
+        DockMemory(main, viewer, first)
+
+
+class DockMemory(QObject):
+    """Notes a window's docks and their width when it is closed."""
+
+    def __init__(self, main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
+        super().__init__(main)
+        self._viewer, self._settings, self._first = viewer, Settings(), first
+        main.installEventFilter(self)
+        # Not at once: napari has not yet put the first one into its place.
+        QTimer.singleShot(0, self._open)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
+        """Take note before napari takes the docks apart."""
+        if event.type() == QEvent.Type.Close:
+            self._note()
+        return super().eventFilter(watched, event)
+
+    def _open(self) -> None:
+        names = self._settings.choice(remembered.DOCKS, "").split("\n")
+        for name in names:
+            if name and name + _SUFFIX not in self._viewer.window.dock_widgets:
+                with contextlib.suppress(ValueError):  # a dock of another version of this plugin
+                    self._viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        self._first.raise_()
+        width = int(self._settings.number(remembered.DOCK_WIDTH, 0))
+        if width:
+            self.parent().resizeDocks([self._first], [width], Qt.Orientation.Horizontal)
+
+    def _note(self) -> None:
+        open_ones = [
+            frame
+            for frame in self.parent().findChildren(QDockWidget)
+            if frame.objectName().endswith(_SUFFIX) and frame.toggleViewAction().isChecked()
+        ]
+        names = [frame.objectName().removesuffix(_SUFFIX) for frame in open_ones]
+        self._settings.remember_choice(remembered.DOCKS, "\n".join(names))
+        in_front = [frame.width() for frame in open_ones if frame.isVisible()]
+        if in_front:
+            self._settings.remember_number(remembered.DOCK_WIDTH, in_front[0])
