@@ -13,6 +13,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -232,9 +233,14 @@ ALONE = {
 
 def in_a_process(name: str) -> list[dict[str, Any]]:
     """Measure in a fresh process, so that peak memory is this measurement's own."""
-    run = subprocess.run(
-        [sys.executable, __file__, name], capture_output=True, text=True, check=True
-    )
+    with tempfile.TemporaryDirectory() as nobody:  # whose settings are those of a first start
+        run = subprocess.run(
+            [sys.executable, __file__, name],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "XDG_CONFIG_HOME": nobody},
+        )
     return json.loads(run.stdout.strip().splitlines()[-1])
 
 

@@ -5,12 +5,13 @@ xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import napari
 from napari.settings import get_settings
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QEventLoop, QSettings, QTimer
 from qtpy.QtWidgets import QApplication
 from skimage.data import retina
 
@@ -23,6 +24,8 @@ IMAGES = Path(__file__).parent / "images"
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
+    nobody = tempfile.mkdtemp()  # whose settings are those of a first start
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, nobody)
     photograph = RetinaImage(
         retina(), color=True, modality=Modality.FUNDUS, name="Fundus photograph"
     )
