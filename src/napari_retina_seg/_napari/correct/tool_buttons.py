@@ -60,13 +60,11 @@ class ToolButtons(QWidget):
     def show_mask(self, mask: Labels | None) -> None:
         """Follow another mask."""
         if self._mask is not None:
-            self._mask.events.mode.disconnect(self._on_mode)
-            self._mask.events.brush_size.disconnect(self._on_brush)
+            self._listen(False)
         self._mask = mask
         if mask is not None:
             mask.brush_size = self._settings.number(_BRUSH, mask.brush_size)
-            mask.events.mode.connect(self._on_mode)
-            mask.events.brush_size.connect(self._on_brush)
+            self._listen(True)
         self._on_mode()
 
     def take(self, mode: str) -> None:
@@ -82,8 +80,20 @@ class ToolButtons(QWidget):
     def _on_redo(self) -> None:
         self._mask.redo()
 
+    def _listen(self, on: bool) -> None:
+        for event, listener in (
+            (self._mask.events.mode, self._on_mode),
+            (self._mask.events.brush_size, self._on_brush),
+            (self._viewer.layers.selection.events.active, self._on_mode),
+        ):
+            (event.connect if on else event.disconnect)(listener)
+
     def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        current = "" if self._mask is None else str(self._mask.mode)
+        """Show the tool in the hand: while another layer is selected, the mask's own is not."""
+        active = self._viewer.layers.selection.active
+        current = str(getattr(active, "mode", ""))
+        if active != self._mask and current != "pan_zoom":
+            current = ""
         for mode, button in self.buttons.items():
             button.setChecked(mode == current)
 

@@ -10,13 +10,15 @@ from napari.layers import Labels
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.companions import Kind, companion, mask_of, show_companion
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER, difference
+from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER, SAME, difference
 from napari_retina_seg.core.errors import RetinaSegError
 
 PREDICTION = "the prediction"
 
 # Blue and red, and what is both at once; told apart by colour-blind eyes.
-COLORS = {MISSED: "#0a3cff", EXTRA: "#ff0044", OTHER: "#c44dff"}
+COLORS = {MISSED: "#3d9bff", EXTRA: "#ff2d4b", OTHER: "#e08cff"}
+# Over all else, or red would be lost on a red photograph and all of them among layers' colours.
+_VEIL = "#00000099"
 
 
 def show_difference(
@@ -57,7 +59,7 @@ def show_difference(
             " image."
         )
     found = difference(truth, other_labels.reshape(truth.shape), value)
-    shown = show_companion(viewer, layer, Kind.DIFFERENCE, found, COLORS)
+    shown = show_companion(viewer, layer, Kind.DIFFERENCE, found, {SAME: _VEIL, **COLORS})
     shown.name = f"{layer.name} · difference to {name}"
     shown.opacity = 1.0
     shown.editable = False
