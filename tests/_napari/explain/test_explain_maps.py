@@ -218,12 +218,12 @@ def test_the_colour_bar_says_what_the_strongest_colour_is(viewer, explain, ends,
     ends(explain, explain.button.click)
     tops = explain_image(retina_image(scan), "tiny-oct").maps.max(axis=(1, 2))
     viewer.dims.set_point(0, 4)
-    assert explain.looks.bar.words == f"{tops[4]:.3g} logits per pixel · OPL"
+    assert explain.looks.bar.words == f"evidence for OPL: {tops[4]:.3g}"
     explain.looks.choose(Look("inferno", shared=True))
-    assert explain.looks.bar.words == f"{tops.max():.3g} logits per pixel · all classes"
+    assert explain.looks.bar.words == f"evidence for all classes: {tops.max():.3g}"
     explain.classes.choose("OPL")
     ends(explain, explain.button.click)
-    assert explain.looks.bar.words == f"{tops[4]:.3g} logits per pixel · OPL"
+    assert explain.looks.bar.words == f"evidence for OPL: {tops[4]:.3g}"
 
 
 def test_the_class_asked_about_stands_out_until_the_map_goes(

@@ -43,9 +43,9 @@ class ColorBar(QWidget):
         rgb = np.ascontiguousarray(np.rint(255 * shown[:, :3] * shown[:, 3:]), np.uint8)
         image = QImage(rgb.tobytes(), _STEPS, 1, 3 * _STEPS, QImage.Format.Format_RGB888)
         self._colors.setPixmap(QPixmap.fromImage(image))
-        self._most.setText(f"{top:.3g} logits per pixel · {whose}")
+        self._most.setText(f"evidence for {whose}: {top:.3g}")
         self.setToolTip(
-            "Evidence per pixel asked about, from none to the most. The clear end lets the image"
-            " through."
+            "From no evidence to the most, in the network's own unit: logits per pixel asked"
+            " about. The clear end lets the image through."
         )
         self.show()
