@@ -87,7 +87,8 @@ class ProjectRow(QWidget):
         self.changed.emit()
 
     def _ask(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a project", str(self._folder))
+        beside = str(self._folder.parent) if self._folder.name else ""
+        folder = QFileDialog.getExistingDirectory(self, "Choose a project", beside)
         if folder:
             self.choose(Path(folder))
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.labels import LabelScheme
 
 _FIGURES = "Figures (*.png *.svg *.pdf)"
 
 
-def ask_where(parent: QWidget, name: str, scheme: LabelScheme, method: Method) -> Path | None:
+def ask_where(parent: QWidget, image: Layer, scheme: LabelScheme, method: Method) -> Path | None:
     """Ask for the file of the figure, and whether maps beside it may be replaced.
+
+    The dialog begins where the last figure was saved, the first time where the image is.
 
     Returns
     -------
@@ -24,15 +29,24 @@ def ask_where(parent: QWidget, name: str, scheme: LabelScheme, method: Method) -
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilter(_FIGURES)
     dialog.setDefaultSuffix("png")  # the dialog adds it before it looks whether the file exists
-    dialog.selectFile(name)
+    folder = LastFolder("panels")
+    dialog.setDirectory(folder.begin(_folder_of(image)))
+    dialog.selectFile(f"{image.name}_explained.png")
     accepted = dialog.exec()
     chosen = dialog.selectedFiles()
     dialog.deleteLater()
     if not accepted or not chosen:
         return None
     path = Path(chosen[0])
+    folder.remember(path.parent)
     there = _maps_there(path, scheme, method)
     return path if not there or _may_replace(parent, there) else None
+
+
+def _folder_of(image: Layer) -> str:
+    known = image.metadata.get(KEY)
+    source = (known and known.source) or image.source.path
+    return str(Path(source).parent) if source and Path(source).is_file() else ""
 
 
 def _maps_there(path: Path, scheme: LabelScheme, method: Method) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, interruptible
+from napari_retina_seg.cli.console import Bar, interruptible, say
 from napari_retina_seg.cli.inputs import check_reports
 from napari_retina_seg.cli.project import Author, Comment, Folder, Images, open_project
 
@@ -52,11 +52,14 @@ def agreement_command(
         interruptible() as token,
     ):
         found = bar.walk(find_agreement(project, token=token), "Comparing")
+        left = project.second_reads_left()
     from rich.console import Console
 
     console = Console()
     for make in (summary_table, class_table, boundary_table, image_table):
         _print(console, make(found))
+    if left:
+        say(f"Second readings that are still to come: {left}.")
     if out is not None:
         for path in write_agreement(found, out):
             typer.echo(str(path.resolve()))

@@ -13,7 +13,7 @@ from napari_retina_seg.core.two_readers import Agreement, SizeAgreement
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 3.4, 2.9  # inches of one plot
+_WIDTH, _HEIGHT = 2.8, 2.4  # inches of one plot
 _BESIDE = 3
 _POINTS, _BIAS, _LIMITS = "#0072b2", "#000000", "#d55e00"
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.readers import blinded_to
 from napari_retina_seg.project.states import Reading, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
-from napari_retina_seg.project.tables import ImageRow, VersionRow
+from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
 from napari_retina_seg.project.values import Kind, ReadTwice
 
 _NAMED = 3
@@ -27,6 +27,14 @@ def list_read_twice(store: Store) -> tuple[ReadTwice, ...]:
             image = image_value(store, image_row(session, second.image_id), blinded=False)
             found.append(ReadTwice(image, version_value(first), version_value(second)))
         return tuple(found)
+
+
+def count_left(store: Store) -> int:
+    """Return how many images have a second reader who is not done with them."""
+    with store.database.reading() as session:
+        readers = session.scalars(select(SecondReaderRow.reader).distinct()).all()
+        left = or_(false(), *(blinded_to(session, reader) for reader in readers))
+        return session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
 
 
 def _check_finished(session: Session, person: str) -> None:

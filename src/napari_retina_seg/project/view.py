@@ -198,6 +198,10 @@ class ProjectView:
         """
         return readings.list_read_twice(self._store)
 
+    def second_reads_left(self) -> int:
+        """Return how many images have a second reader who is not done with them."""
+        return readings.count_left(self._store)
+
     def recoverable(self, image_id: int | None = None) -> tuple[Autosave, ...]:
         """Return this person's unsaved work, newest first, of one image or of all."""
         return autosaves.recoverable(self._store, image_id)

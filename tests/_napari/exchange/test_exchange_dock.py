@@ -126,16 +126,60 @@ def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_path, scans):
+    form = exchange.exporting
+    qtbot.waitUntil(lambda: exchange._looked_in is not None)
+    assert form.patients.isHidden()
+    assert form.eyes.isHidden()
+    folder = tmp_path / "patients"
+    with Project.create(folder, scheme=OCT_LAYERS, author="Ann") as project:
+        paths = sorted(scans.iterdir())
+        for image in finish(project.add_images(paths, patient_of=lambda name: name[-1])).images:
+            labels = phantom_bscan(image.id, 96, 128).labels
+            project.save_version(image.id, Drawing(labels), Action.CORRECT)
+    exchange.project.choose(folder)
+    qtbot.waitUntil(lambda: not form.patients.isHidden())
+    assert [form.patients.itemText(row) for row in range(4)] == ["all", "0", "1", "2"]
+    assert form.eyes.isHidden()
+    form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
+    form.names.setCurrentIndex(2)
+    form.patients.setCurrentText("1")
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    assert press(qtbot, exchange).end is End.ENDED
+    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["scan1.tif"]
+
+
+def test_no_word_of_a_box_is_cut_off_at_340_px(exchange):
+    window = exchange.window()
+    window.show()
+    window.resizeDocks([exchange.parent()], [340], Qt.Orientation.Horizontal)
+    assert exchange.width() <= 345
+    form = exchange.exporting
+    for box in (form.formats, form.names):
+        for index in range(box.count()):
+            box.setCurrentIndex(index)
+            assert box.shown == box.currentText()
+
+
 def test_a_full_folder_gets_a_new_one_inside(exchange, qtbot, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
-    asked = "qtpy.QtWidgets.QFileDialog.getExistingDirectory"
-    monkeypatch.setattr(asked, lambda *_: str(tmp_path / "mine"))
+    begun = []
+
+    def choose(parent, title, folder):
+        begun.append(folder)
+        return str(tmp_path / "mine")
+
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getExistingDirectory", choose)
     out = exchange.exporting.out
     (button,) = out.findChildren(QPushButton)
     for expected in ("mine", "mine/masks", "mine/masks-2"):
         qtbot.mouseClick(button, LEFT)
         assert out.path == tmp_path / expected
         (out.path / "something").mkdir(parents=True)
+    out.edit.clear()
+    qtbot.mouseClick(button, LEFT)
+    first, *_, last = begun
+    assert (first, last) == ("", str(tmp_path))  # where the last one was chosen
 
 
 def test_a_training_folder_holds_no_predictions(exchange):

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from napari_retina_seg._napari.explain.maps import Look
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.layers import KEY, ImageInfo
 from napari_retina_seg.engine.activations import Activations
 
 
@@ -83,6 +84,25 @@ def test_a_figure_without_a_suffix_becomes_a_png(explain, ends, scan, tmp_path, 
     answers(tmp_path / "why")
     assert ends(explain, explain.save_button.click).end is End.ENDED
     assert (tmp_path / "why.png").exists()
+
+
+def test_the_dialog_begins_where_the_image_is_and_then_where_the_last_figure_went(
+    explain, ends, scan, tmp_path, answers, monkeypatch
+):
+    image, figures = tmp_path / "scans" / "scan.npy", tmp_path / "figures"
+    for folder in (image.parent, figures):
+        folder.mkdir()
+    np.save(image, scan.data)
+    scan.metadata[KEY] = ImageInfo(source=str(image))
+    begun = []
+    set_directory = QFileDialog.setDirectory
+    monkeypatch.setattr(
+        QFileDialog, "setDirectory", lambda *given: (begun.append(given[1]), set_directory(*given))
+    )
+    for name in ("one", "two"):
+        answers(figures / name)
+        assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert begun == [str(image.parent), str(figures)]
 
 
 @pytest.mark.parametrize("there", ["why.png", "why_INL_grad-cam.npy"])

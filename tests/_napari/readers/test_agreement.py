@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
 
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 
@@ -117,12 +120,47 @@ def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folde
     assert agreement.findings.isHidden()
 
 
-def test_a_report_is_written(agreement, qtbot, tmp_path):
+def test_a_report_is_written_and_the_folder_remembered(agreement, qtbot, tmp_path, monkeypatch):
+    report, begun = tmp_path / "report", []
+    report.mkdir()
+
+    def choose(parent, title, folder):
+        begun.append(folder)
+        return str(report)
+
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getExistingDirectory", choose)
+    asked = "qtpy.QtWidgets.QMessageBox.question"
+    monkeypatch.setattr(asked, lambda *_: QMessageBox.StandardButton.Yes)
     compare(qtbot, agreement)
-    agreement.save_report(tmp_path / "report")
-    qtbot.waitUntil(lambda: "The report is" in agreement.status.text(), timeout=60_000)
-    names = sorted(path.name for path in (tmp_path / "report").iterdir())
+    qtbot.mouseClick(agreement.report_button, LEFT)
+    qtbot.waitUntil(lambda: "The report is in" in agreement.status.text(), timeout=60_000)
+    names = sorted(path.name for path in report.iterdir())
     assert names == ["agreement.csv", "agreement.html", "agreement.json"]
+    table = (report / "agreement.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in table[1:]] == column(agreement.findings.images, 0)
+    qtbot.mouseClick(agreement.report_button, LEFT)
+    assert begun == [str(agreement.project.where.folder.parent), str(report)]
+
+
+def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are_to_come(
+    agreement, qtbot, tmp_path, folder
+):
+    assert "chosen in the Review dock" in agreement.status.text()
+    with Project.create(tmp_path / "new", scheme=OCT_LAYERS, author="Ann"):
+        agreement.project.choose(tmp_path / "new")
+    agreement.project.author.setText("Carl")
+    assert compare(qtbot, agreement).end is End.FAILED
+    assert "No image of this project was read by two people yet" in agreement.status.text()
+    assert not agreement.report_button.isVisible()
+    with Project(folder, author="Ann") as ann:
+        np.save(tmp_path / "more.npy", phantom_bscan(6, 96, 128).image.pixels)
+        (image,) = finish(ann.add_images([tmp_path / "more.npy"])).images
+        ann.assign_second_reader(image.id, "Bob")
+    agreement.project.choose(folder)
+    assert compare(qtbot, agreement).end is End.ENDED
+    assert "3 images that two people read. Second readings that are still to come: 1." in (
+        agreement.status.text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,6 +182,7 @@ def test_the_dock_turns_to_the_project_of_the_review_dock(viewer, qtbot, folder)
     _, agreement = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Agreement")
     _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
     review.window().show()
+    qtbot.wait(50)  # the docks of the last session come first
     review.parent().raise_()
     review.reviewer.open(folder, "Carl")
     qtbot.waitUntil(lambda: review.reviewer.project is not None and not review.reviewer.busy)

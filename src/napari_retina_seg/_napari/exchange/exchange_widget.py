@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import napari
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.clerk import Clerk
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.import_form import ImportForm
-from napari_retina_seg._napari.exchange.transfer import enter, leave
+from napari_retina_seg._napari.exchange.transfer import enter, leave, look
 from napari_retina_seg._napari.job import End, Job, Outcome
 from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.parts import WorkRow, large
@@ -18,6 +22,7 @@ from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.project.selection import Whose
 
 _EXPORT, _IMPORT = "Export", "Import"
 
@@ -37,6 +42,8 @@ class ExchangeWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._job: Job | None = None
+        self._clerk = Clerk(self)
+        self._looked_in: Path | None = None
         settings = Settings()
         self.button = large(QPushButton(_EXPORT))
         self.work = WorkRow("the export or import")
@@ -49,7 +56,7 @@ class ExchangeWidget(Dock):
         self._lay_out()
         self._connect()
         bind()
-        self.refresh()
+        self._on_project()
 
     # What a person does
 
@@ -117,19 +124,36 @@ class ExchangeWidget(Dock):
         self.button.clicked.connect(self.begin)
         self.work.cancel_button.clicked.connect(self.cancel)
         for changed in (
-            self.project.changed,
             self.exporting.changed,
             self.importing.changed,
             self.tabs.currentChanged,
         ):
             changed.connect(self._on_change)
+        self.project.changed.connect(self._on_project)
 
     def come_forward(self) -> None:
         """Turn to the project that was open last, unless another one was chosen here."""
         if self._job is None:
+            self._looked_in = None  # there may be new images
             self.project.follow()
+            self._look()
 
     # What happens
+
+    def _on_project(self) -> None:
+        self._on_change()
+        self._look()
+
+    def _look(self) -> None:
+        where = self.project.where
+        if where is not None and where.folder != self._looked_in:
+            self._looked_in = where.folder
+            # What is wrong with the project is said when something is asked of it.
+            self._clerk.ask(partial(look, where), self.exporting.offer, self._offer_nothing)
+
+    def _offer_nothing(self, why: str) -> None:
+        del why
+        self.exporting.offer(Whose())
 
     def _on_change(self) -> None:
         if self._job is None:
@@ -162,3 +186,4 @@ class ExchangeWidget(Dock):
         if self._job is not None:
             self._job.abandon()
             self._job = None
+        self._clerk.finish()

@@ -10,30 +10,39 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLine
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.path_row import PathRow
 from napari_retina_seg._napari.exchange.transfer import Leaving, Where
-from napari_retina_seg._napari.parts import add_row, narrow
+from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.parts import Box, add_row, narrow
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.image import Laterality
 from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.selection import Selection
+from napari_retina_seg.project.selection import Selection, Whose
 from napari_retina_seg.project.states import MASK_COUNTS, State
 
 _FORMATS = {
-    Format.TRAINING: "Training folder: images and masks",
+    Format.TRAINING: "Training folder",
     Format.PNG: "PNG with a palette",
     Format.TIFF: "TIFF, volumes too",
     Format.NIFTI: "NIfTI",
     Format.DICOM_SEG: "DICOM Segmentation",
     Format.COCO: "COCO, run lengths",
     Format.COCO_POLYGONS: "COCO, polygons",
-    Format.VGG: "VGG JSON (makesense.ai), polygons",
+    Format.VGG: "VGG JSON, polygons",
     Format.NPY: "NumPy stacks, class values",
     Format.NPY_ONE_HOT: "NumPy stacks, one-hot",
     Format.BOUNDARY_CSV: "Boundaries as CSV",
     Format.BOUNDARY_JSON: "Boundaries as JSON",
 }
 _NAMES = {
-    Identities.HIDE: "Hide those that tell the patient",
+    Identities.HIDE: "Hide those telling a patient",
     Identities.PSEUDONYMS: "Pseudonyms for all",
     Identities.KEEP: "Keep all names",
+}
+
+
+_EYES = {
+    Laterality.RIGHT: "right (OD)",
+    Laterality.LEFT: "left (OS)",
+    Laterality.UNKNOWN: "unknown",
 }
 
 
@@ -53,9 +62,12 @@ class ExportForm(QWidget):
         self._settings = settings
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
-        self.out = PathRow("Choose where to, or an empty folder", "new folder", makes=True)
+        self.out = PathRow(
+            "Choose where to, or an empty folder", "new folder", LastFolder("export"), makes=True
+        )
         self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
+        self.patients, self.eyes = narrow(Box()), narrow(Box())
         self.predictions = QCheckBox("Unreviewed predictions too, apart")
         self._lay_out()
         self._connect()
@@ -74,11 +86,14 @@ class ExportForm(QWidget):
 
     def task(self, where: Where) -> Leaving:
         """Return what is to be exported; there is no reason why not."""
+        eye = self.eyes.currentData()
         selection = Selection(
             states=frozenset(state for state, box in self.states.items() if box.isChecked()),
             drawn_by=self.drawn_by.text().strip() or None,
             since=_day(self.since),
             until=_day(self.until),
+            patient=self.patients.currentData(),
+            eye=Laterality(eye) if eye else None,
             predictions=self.predictions.isChecked() and self.predictions.isEnabled(),
         )
         return Leaving(
@@ -88,6 +103,20 @@ class ExportForm(QWidget):
             selection,
             Identities(self.names.currentData()),
         )
+
+    def offer(self, whose: Whose) -> None:
+        """Offer the patients and eyes of a project, as far as it knows them."""
+        form = self.layout()
+        for box, known in (
+            (self.patients, [(name, name) for name in whose.patients]),
+            (self.eyes, [(_EYES[eye], eye.value) for eye in whose.eyes]),
+        ):
+            chosen = box.currentData()
+            box.clear()
+            for words, value in (("all", None), *known):
+                box.addItem(words, value)
+            box.setCurrentIndex(max(0, box.findData(chosen)))
+            form.setRowVisible(box, bool(known))
 
     def _lay_out(self) -> None:
         states = QGridLayout()
@@ -100,11 +129,16 @@ class ExportForm(QWidget):
             edit.setToolTip("A day as 2026-01-31, on which the mask was saved; empty for any.")
             days.addWidget(edit, 0, place)
         self.drawn_by.setPlaceholderText("anybody")
-        self.formats.setToolTip("Each mask leaves with its classes, sizes and who made it.")
+        self.formats.setToolTip(
+            "Each mask leaves with its classes, sizes and who made it. A training folder holds the"
+            " images, too, and is what a model learns from."
+        )
         self.names.setToolTip(
             "Names of images and patients. A pseudonym is made with the project's own key, and"
             " tells nobody else anything."
         )
+        self.patients.setToolTip("Only the images of one patient, or other group.")
+        self.eyes.setToolTip("Only the images of right or left eyes.")
         self.predictions.setToolTip(
             "What a model drew and nobody has reviewed goes into a folder 'predictions', marked as"
             " such; it is never truth."
@@ -113,10 +147,13 @@ class ExportForm(QWidget):
         add_row(form, "Format", self.formats)
         add_row(form, "Folder", self.out)
         add_row(form, "State", states)
+        add_row(form, "Patient", self.patients)
+        add_row(form, "Eye", self.eyes)
         add_row(form, "Drawn by", self.drawn_by)
         add_row(form, "Saved", days)
         add_row(form, "Names", self.names)
         form.addRow(self.predictions)
+        self.offer(Whose())
 
     def _connect(self) -> None:
         self.formats.currentIndexChanged.connect(self._on_format)
@@ -140,7 +177,7 @@ class ExportForm(QWidget):
 
 
 def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComboBox:
-    box = narrow(QComboBox())
+    box = narrow(Box())
     for value, name in words.items():
         box.addItem(name, value.value)
     box.setCurrentIndex(max(0, box.findData(chosen)))

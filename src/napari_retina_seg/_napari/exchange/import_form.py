@@ -9,12 +9,14 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from napari_retina_seg._napari.exchange.path_row import PathRow
 from napari_retina_seg._napari.exchange.transfer import Entering, Where
+from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.parts import add_row, text
 
 _PAIR = re.compile(r"(\d{1,3})[:=](\d{1,3})")
 _ABOUT = (
-    "All formats of the export are read, and masks of other programs as images. An image is found"
-    " by its hash where the file says it, else by its name."
+    "All formats of the export are read, and masks of other programs as images or DICOM. The image"
+    " of a mask is found by what the file says of it (its content's hash, its DICOM UID), else by"
+    " the name: call the mask as its image."
 )
 
 
@@ -31,7 +33,9 @@ class ImportForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.source = PathRow("Choose what holds the masks", "file or folder", files=True)
+        self.source = PathRow(
+            "Choose what holds the masks", "file or folder", LastFolder("import"), files=True
+        )
         self.author, self.remap = QLineEdit(), QLineEdit()
         self.second_read = QCheckBox("They are second readings")
         self.author.setPlaceholderText("as the files say")

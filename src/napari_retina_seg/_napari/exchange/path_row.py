@@ -8,6 +8,8 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
+from napari_retina_seg._napari.last_folder import LastFolder
+
 
 class PathRow(QWidget):
     """A line for a path, and a button for each way to choose one.
@@ -18,6 +20,8 @@ class PathRow(QWidget):
         Of the dialogs.
     hint : str
         What stands in the line while it is empty.
+    last : LastFolder
+        Where the dialogs begin while it is empty.
     files : bool
         Whether a file may be chosen, too.
     makes : bool
@@ -31,9 +35,11 @@ class PathRow(QWidget):
 
     changed = Signal()
 
-    def __init__(self, title: str, hint: str, *, files: bool = False, makes: bool = False) -> None:
+    def __init__(
+        self, title: str, hint: str, last: LastFolder, *, files: bool = False, makes: bool = False
+    ) -> None:
         super().__init__()
-        self._title, self._makes = title, makes
+        self._title, self._last, self._makes = title, last, makes
         self.edit = QLineEdit()
         self.edit.setPlaceholderText(hint)
         self.edit.textChanged.connect(self._on_text)
@@ -61,15 +67,19 @@ class PathRow(QWidget):
         self.changed.emit()
 
     def _ask_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, self._title, self.edit.text())
-        self._take(str(_free(Path(chosen))) if chosen and self._makes else chosen)
+        self._take(QFileDialog.getExistingDirectory(self, self._title, self._begin()))
 
     def _ask_file(self) -> None:
-        self._take(QFileDialog.getOpenFileName(self, self._title, self.edit.text())[0])
+        self._take(QFileDialog.getOpenFileName(self, self._title, self._begin())[0])
+
+    def _begin(self) -> str:
+        return self.edit.text() or self._last.begin()
 
     def _take(self, chosen: str) -> None:
         if chosen:
-            self.edit.setText(chosen)
+            path = Path(chosen)
+            self._last.remember(path.parent)
+            self.edit.setText(str(_free(path) if self._makes else path))
 
 
 def _free(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from napari_retina_seg.project.exporting import Exported, export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, import_masks
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.selection import Selection
+from napari_retina_seg.project.selection import Selection, Whose, find_whose
 from napari_retina_seg.project.view import ProjectView
 
 _MOST = 5  # sentences that are shown
@@ -39,6 +39,18 @@ class Entering:
     author: str | None
     second_read: bool
     remap: Mapping[int, int]
+
+
+def look(where: Where) -> Whose:
+    """Look whose images a project has.
+
+    Raises
+    ------
+    ProjectError
+        If there is no project, or it can't be read.
+    """
+    with ProjectView(where.folder, author=where.author) as project:
+        return find_whose(project)
 
 
 def leave(task: Leaving, token: CancelToken) -> Steps:

@@ -327,7 +327,7 @@ class ExplainWidget(Dock):
         self.maps.outline()
 
     def _ask_where(self) -> None:
-        name, scheme = f"{self.images.layer.name}_explained.png", self.models.model.spec.scheme
-        path = ask_where(self, name, scheme, self.methods.method)
+        scheme = self.models.model.spec.scheme
+        path = ask_where(self, self.images.layer, scheme, self.methods.method)
         if path is not None:
             self.save(path)

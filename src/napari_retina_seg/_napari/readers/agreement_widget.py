@@ -20,6 +20,7 @@ from napari_retina_seg._napari.clerk import Clerk
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.job import End, Job, Outcome
 from napari_retina_seg._napari.keys import REVIEW_WIDGET, bind, show_dock
+from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.parts import WorkRow, large
 from napari_retina_seg._napari.project_row import ProjectRow, Where
 from napari_retina_seg._napari.readers.case_layers import CaseLayers
@@ -36,6 +37,13 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.io.agreement_report import FILES, write_agreement
+
+_BEFORE = (
+    "Compares what two people drew on the same images. Who reads an image a second time is chosen"
+    " in the Review dock."
+)
+_NONE = "Select an image in the list."
+_ADJUDICATE = "Open the selected image in the Review dock, to make its final version."
 
 
 class AgreementWidget(Dock):
@@ -117,15 +125,16 @@ class AgreementWidget(Dock):
         self.report_button.setVisible(self.findings.agreement is not None)
         self.adjudicate_button.setVisible(self.findings.agreement is not None)
         self.adjudicate_button.setEnabled(self.findings.chosen is not None)
+        self.adjudicate_button.setToolTip(_NONE if self.findings.chosen is None else _ADJUDICATE)
         if self._job is None and (reason or self.status.end is None):
-            self.status.say(reason)
+            self.status.say(reason or ("" if self.findings.agreement else _BEFORE))
 
     # How it is put together
 
     def _lay_out(self) -> None:
-        self.report_button.setToolTip("Write a page, a table and JSON to a folder.")
-        self.adjudicate_button.setToolTip(
-            "Open the selected image in the Review dock, to make its final version."
+        self.report_button.setToolTip(
+            "Write to a folder: a page with all tables and plots, a table of the images as CSV, and"
+            " all figures as JSON."
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.adjudicate_button)
@@ -155,10 +164,14 @@ class AgreementWidget(Dock):
             self.project.follow()
 
     def _ask_where(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Choose a folder for the report")
+        last = LastFolder("report")
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Choose a folder for the report", last.begin(str(self._asked.folder.parent))
+        )
         if not chosen:
             return
         folder = Path(chosen)
+        last.remember(folder)
         there = [name for name in FILES if (folder / name).exists()]
         if there and not self._may_replace(there):
             return
@@ -206,7 +219,8 @@ class AgreementWidget(Dock):
         self.opened.emit()
 
     def _on_saved(self, files: tuple[Path, ...]) -> None:
-        self.status.say_end(End.ENDED, f"The report is '{files[0]}'.")
+        names = ", ".join(file.name for file in files)
+        self.status.say_end(End.ENDED, f"The report is in '{files[0].parent}': {names}.")
 
     def _fail(self, why: str) -> None:
         self.status.say_end(End.FAILED, why)

@@ -43,8 +43,12 @@ def compare(where: Where, token: CancelToken) -> Steps:
 def _compare(where: Where, token: CancelToken) -> Steps:
     with ProjectView(where.folder, author=where.author) as project:
         agreement = yield from find_agreement(project, token=token)
+        left = project.second_reads_left()
     images = len(agreement.images)
-    sentence = f"{images} image{'s' * (images != 1)} that two people read."
+    parts = [f"{images} image{'s' * (images != 1)} that two people read."]
+    if left:
+        parts.append(f"Second readings that are still to come: {left}.")
+    sentence = " ".join(parts)
     return Compared(End.ENDED, sentence, agreement=agreement)
 
 

@@ -49,7 +49,7 @@ class Findings(QWidget):
             ),
         )
         self.boundaries = FigureTable(
-            ("boundary", "mean", "± mean", "limits"),
+            ("boundary", "bias", "absolute", "limits"),
             (
                 "The boundaries between the layers.",
                 "Mean difference, second less first: positive is deeper.",
@@ -103,7 +103,7 @@ class Findings(QWidget):
         self.classes.name(("class", "Dice", "ICC", "bias", f"limits, {agreement.unit[:2]}"))
         self.classes.fill(class_table(agreement).rows)
         unit = "µm" if agreement.boundaries_um else "px"
-        self.boundaries.name(("boundary", "mean", "± mean", f"limits, {unit}"))
+        self.boundaries.name(("boundary", "bias", "absolute", f"limits, {unit}"))
         self.boundaries.fill(boundary_table(agreement).rows)
         self.images.fill(
             tuple(
