@@ -141,14 +141,14 @@ def window(make_napari_viewer: Callable[..., object], qtbot: QtBot) -> object:
 
 @pytest.fixture
 def sit(window: object, qtbot: QtBot) -> Iterator[Callable[[], Person]]:
-    """Return a function that opens the dock, as the menu does it."""
+    """Return a function that opens the dock, as the menu does it, in this window or another."""
     docks = []
 
-    def open_dock() -> Person:
-        _, dock = window.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    def open_dock(viewer: object = window) -> Person:
+        _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
         docks.append(dock)
         qtbot.wait(50)
-        person = Person(window, dock, qtbot)
+        person = Person(viewer, dock, qtbot)
         person.wait()
         return person
 
@@ -206,6 +206,17 @@ def prediction(labels: np.ndarray, blur: float) -> Segmentation:
         provenance=Provenance("scan.png", "oct-layers", "ab" * 32, "1.0", "CPU", "float32", 0.5),
         probabilities=blurred.astype(np.float16),
     )
+
+
+@pytest.fixture
+def draw_as_model(folder: Path) -> Callable[[int, np.ndarray], None]:
+    """Return a function that adds a prediction, as a program apart does."""
+
+    def draw(image_id: int, labels: np.ndarray) -> None:
+        with Project(folder, author="Zoe") as project:
+            project.add_prediction(image_id, prediction(labels, 0.1))
+
+    return draw
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QDialog
 
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg.project.project import Project
@@ -140,10 +142,47 @@ def test_closing_the_window_keeps_work_aside_and_gives_the_image_back(at_work, k
         assert slot.parent == 1
 
 
+def test_what_the_window_closed_over_is_offered_at_the_next_start(
+    at_work, kept, versions, make_napari_viewer, sit
+):
+    painted, region = at_work.paint(), np.zeros(at_work.mask.data.shape, bool)
+    region[5:9, 7:30] = True
+    show_questionable(at_work.viewer, at_work.mask, region)
+    MaskLines(at_work.mask).edit((), lambda heights: heights + np.float32(0.2))
+    lines, painted = MaskLines(at_work.mask).at(()), np.array(at_work.mask.data)
+    clerk = at_work.reviewer.clerk
+    at_work.answer(button=QDialog.accept)  # napari asks whether to close
+    at_work.bot.keyClick(at_work.canvas, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
+    assert not at_work.window.isVisible()
+    at_work.viewer.close()  # as napari's fixture would, which can't once Qt has deleted the window
+    clerk.finish()
+    assert len(kept()) == 1
+    assert len(versions(1)) == 1
+    again = sit(make_napari_viewer(show=True))  # which opens the project that was open
+    assert "Unsaved work of yours on 'scan0'" in again.dock.recovery.words
+    again.click(again.dock.recovery.recover_button)
+    assert np.array_equal(again.mask.data, painted)
+    assert np.array_equal(MaskLines(again.mask).at(()), lines, equal_nan=True)
+    shown = again.viewer.layers["scan0 · mask · questionable"].data > 0
+    assert np.array_equal(shown, region)
+
+
+def test_a_comment_is_not_lost_with_the_window(at_work, versions):
+    at_work.dock.comment_edit.setText("a shadow")
+    at_work.paint()
+    assert not at_work.dock._guard.eventFilter(at_work.window, QCloseEvent())
+    last = versions(1)[-1]
+    assert (last.state, last.comment) == (State.IN_PROGRESS, "a shadow")
+    at_work.mask.data_setitem((np.array([1]), np.array([1])), 7)  # the window stayed open
+    at_work.press(Qt.Key.Key_W)
+    last = versions(1)[-1]
+    assert (last.state, last.parent, last.conflict) == (State.CORRECTED, 2, False)
+
+
 def test_work_is_safe_before_the_window_asks_whether_to_close_and_goes_on_if_not(at_work, kept):
     at_work.paint()
     at_work.dock.parent().setFloating(True)
-    assert not at_work.dock.eventFilter(at_work.window, QCloseEvent())
+    assert not at_work.dock._guard.eventFilter(at_work.window, QCloseEvent())
     assert len(kept()) == 1
     at_work.dock.parent().setFloating(False)
     at_work.press(Qt.Key.Key_W)

@@ -24,7 +24,7 @@ from napari_retina_seg._napari.review.pages import (
     save_as,
     save_draft,
 )
-from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -72,32 +72,44 @@ class Reviewer(Pager):
         """Open a project in the place of the one that is open."""
         self._exchange(partial(Project, folder, author=author))
 
-    def park(self) -> None:
-        """Keep aside what is not saved, and wait for the disk; work can go on."""
+    def park(self) -> str:
+        """Keep what is not saved, and wait for the disk; work can go on.
+
+        Returns
+        -------
+        str
+            Why it could not be kept; empty if nothing would be lost now.
+        """
         project = self.project
         if project is None:
-            return
-        work, saving = self._work(), self._saving
+            return ""
+        work, saving, troubles = self._work(), self._saving, []
 
         def errand() -> None:
             if work is None:
                 return
-            if saving is not None and saving.versions:  # it was saved while this waited
-                keep_aside(project, work.after(saving))
-            else:
-                keep_aside(project, work)
+            try:
+                park(project, work, saving)
+            except RetinaSegError as error:
+                troubles.append(str(error))
             give_back(project, work.image.id)
 
         self.clerk.ask(errand, lambda _: None, show_error)
         self.clerk.wait()
+        if saving is None:
+            self._saving = work
+            self._note()
         project.close()  # whatever follows opens it again
+        return " ".join(troubles)
 
     def close_down(self) -> None:
         """Park, and let go of the viewer."""
-        self.park()
+        why = self.park()
         self.watch.stop()
         self.clerk.finish()
         self.desk.disconnect_viewer()
+        if why:
+            show_error(why)
 
     # Decisions
 
@@ -261,6 +273,26 @@ class Reviewer(Pager):
             yield image_id
 
         self._turn("Saving…", work, keep, candidates(), must_be_free=True)
+
+
+def park(project: Project, work: Work, saving: Work | None) -> None:
+    """Keep work that is left without a word; raises `ProjectError` if that fails.
+
+    Parameters
+    ----------
+    project : Project
+        Whose it is.
+    work : Work
+        What is on the desk.
+    saving : Work or None
+        What was being saved just before.
+    """
+    if saving is not None and saving.versions:
+        keep_aside(project, work.after(saving))
+    elif saving is None and work.comment:  # only a version carries that
+        save_draft(project, work)
+    else:
+        keep_aside(project, work)
 
 
 def save_and_open(old: Project, work: Work, make: Callable[[], Project]) -> Project:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -27,21 +27,21 @@ from napari_retina_seg._napari.review.chores import Adding, add
 from napari_retina_seg._napari.review.coming import tell_on_image
 from napari_retina_seg._napari.review.comparing import compare
 from napari_retina_seg._napari.review.deed_buttons import DeedButtons
+from napari_retina_seg._napari.review.guard import WindowGuard
 from napari_retina_seg._napari.review.history_panel import HistoryPanel
-from napari_retina_seg._napari.review.pages import Opened
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import RecoveryOffer
 from napari_retina_seg._napari.review.reviewer import Reviewer
-from napari_retina_seg._napari.review.watch import as_clock
-from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
+from napari_retina_seg._napari.review.telling import (
+    count,
+    describe,
+    failing_aloud,
+    why_no_comment,
+)
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import FINAL, Action
-from napari_retina_seg.project.values import Filters, Version
-
-_MOST_COUNTED = 100  # images; more are not looked through at every save
+from napari_retina_seg.project.values import Autosave, Version
 
 
 class ReviewWidget(Dock):
@@ -57,8 +57,8 @@ class ReviewWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = settings = Settings()
-        self._is_watching = False  # over the window, whose closing must not lose anything
         self.reviewer = Reviewer(napari_viewer, self)
+        self._guard = WindowGuard(self.reviewer, self)
         self.bar = ProjectBar(settings)
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
@@ -195,11 +195,12 @@ class ReviewWidget(Dock):
         reviewer.image_changed.connect(self._on_image)
         reviewer.busy_changed.connect(self._on_busy)
         reviewer.saved.connect(self._on_saved)
-        reviewer.found.connect(lambda slots: self.recovery.offer(reviewer.project, slots))
+        reviewer.found.connect(self._on_found)
         reviewer.taken_up.connect(self.recovery.take_off)
         reviewer.said.connect(self._say)
         reviewer.watch.ticked.connect(self._show_info)
-        self._remember(self.goes_on, remembered.GOES_ON, True, self._on_goes_on)
+        keep_going = partial(setattr, reviewer, "goes_on")
+        self._remember(self.goes_on, remembered.GOES_ON, True, keep_going)
         self._remember(self.uncertainty, remembered.SHOWS_UNCERTAINTY, False, self._on_uncertainty)
 
     def _remember(self, box: QCheckBox, key: str, default: bool, act: object) -> None:
@@ -233,13 +234,17 @@ class ReviewWidget(Dock):
 
     def _on_project(self) -> None:
         project = self.reviewer.project
-        self.bar.show_project(project)
-        authors = () if project is None else project.authors()
-        self.queue.show_project(project, authors)
-        self.chores.show_project(project)
-        self.recovery.offer(None, ())
+        with failing_aloud(self._say):
+            self.bar.show_project(project)
+            self.queue.show_project(project, () if project is None else project.authors())
+            self.chores.show_project(project)
+            self.recovery.offer(None, ())
         self._on_filters()
         self._on_image()
+
+    def _on_found(self, slots: tuple[Autosave, ...]) -> None:
+        with failing_aloud(self._say):
+            self.recovery.offer(self.reviewer.project, slots)
 
     def _on_filters(self) -> None:
         reviewer = self.reviewer
@@ -267,15 +272,16 @@ class ReviewWidget(Dock):
             button.setEnabled(not why_not)
             button.setToolTip(why_not or f"{shortcut.description} ({shortcut.native}).")
         self.button.setText(words or ("Next" if opened is not None else "Open the first image"))
-        why_not = _why_no_comment(opened)
+        why_not = why_no_comment(opened)
         self.comment_edit.setEnabled(not why_not)
         self.comment_edit.setToolTip(why_not or f"{COMMENT.description} ({COMMENT.native}).")
 
     def _on_saved(self, version: Version) -> None:
         self._show_comment()
-        self.queue.model.refresh(version.image_id)
-        self.queue.offer_authors(self.reviewer.project.authors())
-        self.recovery.forget(version.image_id)
+        with failing_aloud(self._say):
+            self.queue.model.refresh(version.image_id)
+            self.queue.offer_authors(self.reviewer.project.authors())
+            self.recovery.forget(version.image_id)
         self._show_counts()
 
     def _on_chore(self, outcome: Outcome) -> None:
@@ -289,12 +295,13 @@ class ReviewWidget(Dock):
             self.reviewer.look_for_prediction()
 
     def _show_info(self) -> None:
-        self.info.setText(_describe(self.reviewer))
+        self.info.setText(describe(self.reviewer))
         tell_on_image(self._viewer, self.reviewer.awaits_prediction)
 
     def _show_counts(self) -> None:
         project = self.reviewer.project
-        self.count.setText("" if project is None else _count(project))
+        with failing_aloud(self._say):
+            self.count.setText("" if project is None else count(project))
 
     def _show_comment(self) -> None:
         if self.comment_edit.text().strip() != self.reviewer.comment:
@@ -302,9 +309,6 @@ class ReviewWidget(Dock):
 
     def _on_comment(self, words: str) -> None:
         self.reviewer.comment = words.strip()
-
-    def _on_goes_on(self, on: bool) -> None:
-        self.reviewer.goes_on = on
 
     def _on_uncertainty(self, on: bool) -> None:
         self.reviewer.shows_uncertainty = on
@@ -327,61 +331,15 @@ class ReviewWidget(Dock):
 
     def event(self, event: QEvent) -> bool:
         """Watch over the window as soon as the dock is in it; keep work aside when hidden."""
-        if event.type() == QEvent.Type.Show and not self._is_watching:
-            self._is_watching = True
-            self.window().installEventFilter(self)  # this one also while the dock floats
+        if event.type() == QEvent.Type.Show:
+            self._guard.watch(self.window())
         if event.type() == QEvent.Type.Hide:
             self.reviewer.keep_aside()
         return super().event(event)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
-        """Lose nothing when the window is closed, whether or not it then stays open."""
-        if event.type() == QEvent.Type.Close and self._is_watching:
-            self.reviewer.park()
-        return super().eventFilter(watched, event)
 
     def close_down(self) -> None:
         """Keep aside what is not saved, and let go of everything: the dock is going away."""
         self.chores.close_down()
         self.queue.model.thumbnails.finish()
         self.reviewer.close_down()
-        self._is_watching = False
-
-
-def _count(project: Project) -> str:
-    """Say how far a project is, and what is left to this person who reads a second time."""
-    status = project.status()
-    done = sum(status.states[state] for state in FINAL)
-    parts = [f"{done} of {status.images} done"]
-    due = len(project.queue(Filters(second_read=True), limit=_MOST_COUNTED))
-    if due:
-        or_more = " or more" if due == _MOST_COUNTED else ""
-        parts.append(f"{due}{or_more} left for you to read a second time")
-    if status.conflicts:
-        parts.append(f"{status.conflicts} in conflict")
-    return f"{', '.join(parts)}."
-
-
-def _why_no_comment(opened: Opened | None) -> str:
-    """Say why no version could carry a comment; empty if one can."""
-    if opened is None:
-        return "Open an image first."
-    return "" if Action.REOPEN in opened.turn.actions else opened.why_locked
-
-
-def _describe(reviewer: Reviewer) -> str:
-    """Say which image is open, how far it is, how long it took, and what is to be known of it."""
-    opened, watch = reviewer.desk.opened, reviewer.watch
-    if opened is None:
-        return ""
-    second = opened.turn.second_reader
-    parts = [f"{opened.image.name}: {state_of(opened.image)}"]
-    if second is not None:
-        parts.append(f"2nd reader: {second}")
-    parts.append(as_clock(watch.seconds) + (" (stands still)" if watch.is_idle else ""))
-    lines = [" · ".join(parts), opened.why_locked]
-    if is_due(opened.image):
-        lines.append(NOT_SHOWN)
-    if reviewer.awaits_prediction:
-        lines.append("A prediction is coming: it appears here as soon as the model has drawn it.")
-    return "\n".join(line for line in lines if line)
+        self._guard.rest()
