@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPixmap, QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -74,6 +74,11 @@ class ClassList(QWidget):
     def names(self) -> list[str]:
         """What is listed."""
         return [each.text(_NAME) for each in self._items()]
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
+        """Make room for the rows: how high they are is known when they are shown."""
+        super().showEvent(event)
+        self._set_height()
 
     def show_mask(self, mask: Labels | None) -> None:
         """List the classes of a mask."""

@@ -48,6 +48,7 @@ class CorrectWidget(Dock):
         self.compare = CompareSection(viewer, self.follower)
         self.lines = LinesTool(viewer)
         self._steps = StepWatch()
+        self._stepped = ""  # what was said of undo or redo
         self._folds: dict[str, Fold] = {}
         self._lay_out()
         self._connect(True)
@@ -178,6 +179,8 @@ class CorrectWidget(Dock):
         return scheme.classes[value].abbreviation if value else "background"
 
     def _on_plane(self) -> None:
+        if self.status.text() == self._stepped:
+            self.status.say("")  # it was about another slice
         self.vessels.refresh()
         self.regions.refresh()
 
@@ -192,7 +195,8 @@ class CorrectWidget(Dock):
         if here not in slices:
             self.follower.go_to(min(slices, key=lambda index: abs(index - here)))
         where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
-        self.status.say(f"{what} on {where}.")
+        self._stepped = f"{what} on {where}."
+        self.status.say(self._stepped)
 
     def close_down(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
@@ -200,6 +204,7 @@ class CorrectWidget(Dock):
         self.preview.cancel()
         self.vessels.close_down()
         self.regions.close_down()
+        self.questionable.close_down()
         self.lines.close_down()
         self.tools.show_mask(None)
         self._steps.watch(None)

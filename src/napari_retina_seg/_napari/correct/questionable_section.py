@@ -26,6 +26,7 @@ class QuestionableSection(QWidget):
     def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
         super().__init__()
         self._viewer, self._follower = viewer, follower
+        self._heard: Labels | None = None
         self._note = text(_ABOUT)
         self.polygon_button = QPushButton("Outline")
         self.polygon_button.setToolTip("Mark by clicking around a region; double-click to end.")
@@ -35,12 +36,14 @@ class QuestionableSection(QWidget):
         self.erase_button.setToolTip("Take marks away with the eraser.")
         self.back_button = QPushButton("Back to the mask")
         self.back_button.setToolTip("Select the mask again, to correct its classes.")
+        self._tools = {
+            "polygon": self.polygon_button,
+            "paint": self.brush_button,
+            "erase": self.erase_button,
+        }
         row = QHBoxLayout()
-        for button, mode in (
-            (self.polygon_button, "polygon"),
-            (self.brush_button, "paint"),
-            (self.erase_button, "erase"),
-        ):
+        for mode, button in self._tools.items():
+            button.setCheckable(True)
             button.clicked.connect(lambda _, mode=mode: self.mark(mode))
             row.addWidget(button)
         self.back_button.clicked.connect(self.go_back)
@@ -69,14 +72,36 @@ class QuestionableSection(QWidget):
         """Say how much is marked, after another mask or layer."""
         follower = self._follower
         can = follower.mask is not None and not follower.why
-        for button in (self.polygon_button, self.brush_button, self.erase_button):
+        for button in self._tools.values():
             button.setEnabled(can)
         marks = self._marks()
+        self._listen(marks)
         marking = marks is not None and self._viewer.layers.selection.active == marks
         self.back_button.setVisible(marking)
         count = 0 if marks is None else int(np.count_nonzero(marks.data))
         marked = f" {count:,} px are marked." if count and not marking else ""
         self._note.setText(_MARKING if marking else _ABOUT + marked)
+        self._show_tool()
+
+    def close_down(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._listen(None)
+
+    def _listen(self, marks: Labels | None) -> None:
+        """Follow which tool is in the hand."""
+        if marks == self._heard:
+            return
+        if self._heard is not None:
+            self._heard.events.mode.disconnect(self._show_tool)
+        self._heard = marks
+        if marks is not None:
+            marks.events.mode.connect(self._show_tool)
+
+    def _show_tool(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        marks = self._heard
+        marking = marks is not None and self._viewer.layers.selection.active == marks
+        for mode, button in self._tools.items():
+            button.setChecked(marking and str(marks.mode) == mode)
 
     def _marks(self) -> Labels | None:
         mask = self._follower.mask

@@ -89,11 +89,9 @@ class ToolButtons(QWidget):
             (event.connect if on else event.disconnect)(listener)
 
     def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Show the tool in the hand: while another layer is selected, the mask's own is not."""
-        active = self._viewer.layers.selection.active
-        current = str(getattr(active, "mode", ""))
-        if active != self._mask and current != "pan_zoom":
-            current = ""
+        """Show the tool in the hand; while another layer is selected, it is none of the mask's."""
+        selected = self._mask is not None and self._viewer.layers.selection.active == self._mask
+        current = str(self._mask.mode) if selected else ""
         for mode, button in self.buttons.items():
             button.setChecked(mode == current)
 
