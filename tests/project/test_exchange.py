@@ -1,11 +1,15 @@
 """Masks out of a project and into another: nothing is lost, nothing is told that must not be."""
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -106,12 +110,11 @@ def test_one_hot_says_that_it_can_not_tell_what_is_questionable(filled, tmp_path
     accepted = Selection(states=frozenset({State.ACCEPTED}))
     assert leave(filled, tmp_path / "out", Format.NPY_ONE_HOT, selection=accepted).masks == 1
     assert np.load(tmp_path / "out" / "masks.npy").shape == (1, *SHAPE, 8)
+    assert enter(filled, tmp_path / "out").known == 1
 
 
 @pytest.mark.parametrize("format", [Format.TIFF, Format.NIFTI, Format.DICOM_SEG, Format.COCO])
 def test_volumes_come_back(ann, tmp_path, format):
-    import tifffile
-
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (image,) = finish(ann.add_images([tmp_path / "volume.tif"])).images
@@ -126,8 +129,6 @@ def test_volumes_come_back(ann, tmp_path, format):
 
 
 def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
-    import tifffile
-
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (volume,) = finish(ann.add_images([tmp_path / "volume.tif"])).images
@@ -146,8 +147,6 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
 
 
 def test_a_png_holds_no_volume_and_the_rest_leaves(filled, tmp_path):
-    import tifffile
-
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (image,) = finish(filled.add_images([tmp_path / "volume.tif"])).images
@@ -201,9 +200,9 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
 def words_in(folder: Path) -> str:
     """Return all that a folder says, names of files included."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return " ".join(map(str, files)) + " ".join(
-        path.read_bytes().decode("latin-1") for path in files
-    )
+    contents = [path.read_bytes() for path in files]
+    contents += [gzip.decompress(one) for one in contents if one[:2] == b"\x1f\x8b"]
+    return " ".join([*map(str, files), *(content.decode("latin-1") for content in contents)])
 
 
 def write_dicom(path: Path) -> None:
@@ -216,6 +215,8 @@ def write_dicom(path: Path) -> None:
     dicom.StudyInstanceUID, dicom.SeriesInstanceUID = "1.2.3.5", "1.2.3.6"
     dicom.PatientName, dicom.PatientID = "Doe^Jane", "MRN-77"
     dicom.PatientBirthDate, dicom.Modality = "19500228", "OPT"
+    dicom.ImageComments = "daughter of Erika"
+    dicom.private_block(0x0021, "DEVICE", create=True).add_new(1, "LO", "Private Jane")
     pixels = phantom_bscan(0, *SHAPE).image.pixels
     dicom.set_pixel_data(pixels, "MONOCHROME2", 8)
     dicom.save_as(path, enforce_file_format=True)
@@ -224,19 +225,28 @@ def write_dicom(path: Path) -> None:
 @pytest.mark.parametrize("format", MOST)
 def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
     write_dicom(tmp_path / "doe_left.dcm")
-    dated = scan(tmp_path, "scan 1950-02-28", 1)
-    plain = scan(tmp_path, "eye5", 2)
+    dated, plain = tmp_path / "MUELLER_HANS_1950-02-28_OD.png", tmp_path / "eye5.tif"
+    said = PngInfo()
+    said.add_text("Comment", "Patient: Hans Mueller")
+    Image.fromarray(phantom_bscan(1, *SHAPE).image.pixels).save(dated, pnginfo=said)
+    artist = (315, 2, 0, "Hans", True)
+    pixels = phantom_bscan(2, *SHAPE).image.pixels
+    tifffile.imwrite(plain, pixels, description="DOB 1950-02-28", extratags=[artist])
     job = ann.add_images([tmp_path / "doe_left.dcm", dated, plain], patient_of=lambda _: "MRN-77")
     added = finish(job)
     noticed = {image.name: told for image, told in added.noticed}
-    assert set(noticed) == {"doe_left", "scan 1950-02-28"}
-    assert "DICOM Patient's Name" in noticed["doe_left"]
+    assert {"DICOM Patient's Name", "DICOM private elements"} <= set(noticed.pop("doe_left"))
+    assert noticed == {
+        "MUELLER_HANS_1950-02-28_OD": ("file name (a date)", "PNG Comment"),
+        "eye5": ("TIFF ImageDescription", "TIFF Artist"),
+    }
     for image in added.images:
         ann.save_version(image.id, drawing(image.id), Action.CORRECT)
     done = leave(ann, tmp_path / "out", format)
     assert (done.masks, done.pseudonyms) == (3, 2)
     said = words_in(tmp_path / "out").casefold()
-    for secret in ("doe", "jane", "mrn-77", "19500228", "1950-02-28", ann.info.key):
+    secrets = ("doe", "jane", "erika", "mueller", "hans", "mrn-77", "19500228", "1950-02-28")
+    for secret in (*secrets, ann.info.key):
         assert secret not in said.replace(str(tmp_path).casefold(), "")
     assert "eye5" in said or format is Format.NPY
     kept = leave(ann, tmp_path / "kept", format, identities=Identities.KEEP)

@@ -96,7 +96,7 @@ class Database:
         with self._speaking(), Session(self._writer, expire_on_commit=False) as session:
             with session.begin():
                 yield session
-            self._check_place()
+            self.check_place()
 
     def check_writable(self) -> None:
         """Raise `ProjectError` if the folder is read-only, or no longer there."""
@@ -105,7 +105,7 @@ class Database:
                 f"The project '{self.folder}' can't be written, only looked at: ask for write"
                 " permission, or copy the folder."
             )
-        self._check_place()
+        self.check_place()
 
     def find_damage(self) -> list[str]:
         """Return what SQLite finds wrong with its file, and records that point nowhere."""
@@ -127,8 +127,11 @@ class Database:
                 " to where it can be, and open the copy."
             )
 
-    def _check_place(self) -> None:
-        """Raise if the file is no longer where it was opened: SQLite would write into nothing."""
+    def check_place(self) -> None:
+        """Raise `ProjectError` if the file is no longer where it was opened.
+
+        SQLite would write into nothing, and go on reading.
+        """
         if _place(self.path) != self._place:
             raise ProjectError(
                 f"The folder '{self.folder}' has vanished or was replaced while the project was"

@@ -216,6 +216,7 @@ class _Job:
             except RetinaSegError as error:
                 if isinstance(error.__cause__, OSError) and isinstance(error, WriteError):
                     raise  # the disk is full, or gone: no other mask fares better
+                self._project.check_place()
                 self.problems.append(str(error))
                 continue
             self.cards.append(make_card(record))

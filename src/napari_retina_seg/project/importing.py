@@ -250,6 +250,7 @@ class _Job:
         except RetinaSegError as error:
             if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
                 raise  # the project can't be written: no other mask fares better
+            self._project.check_place()
             self.problems.append(str(error))
             return
         self.versions.append(version)

@@ -87,6 +87,10 @@ class ProjectView:
         """Whether the folder can't be written, so that it can only be looked at."""
         return self._store.database.read_only
 
+    def check_place(self) -> None:
+        """Raise `ProjectError` if the folder has vanished since it was opened."""
+        self._store.database.check_place()
+
     def image(self, image_id: int) -> ProjectImage:
         """Return an image; raises `ProjectError` if there is none."""
         return images.get_image(self._store, image_id)

@@ -82,6 +82,9 @@ def test_an_anonymous_dicom_says_nothing(tmp_path, make_dicom):
         ("Doe, Jane.png", ("file name (a person's name)",)),
         ("Müller^Änne.png", ("file name (a person's name)",)),
         ("123419580309.png", ()),
+        ("MUELLER_HANS_1950-03-02_OD.png", ("file name (a date)",)),
+        ("mueller.hans.02.03.1950.png", ("file name (a date)",)),
+        ("19500302_mueller.png", ("file name (a date)",)),
     ],
 )
 def test_names_of_files(tmp_path, name, found):
