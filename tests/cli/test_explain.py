@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from helpers import write_png
+from napari_retina_seg.cli.console import Bar
 from napari_retina_seg.cli.explain_options import MethodName
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
@@ -247,3 +248,10 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_pat
     assert "1 explained" in stdout
     assert len(files_in(out)) == 2
     assert all(name.startswith("scan_") for name in files_in(out))
+
+
+def test_it_shows_what_takes_so_long_before_a_layer_is_looked_up(run, scan, tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(Bar, "begin", lambda _, name: begun.append(name))
+    run("explain", scan, "-o", tmp_path / "out", "-m", "oct-layers", "--layer", "decoder 9")
+    assert begun == ["Starting TensorFlow"]

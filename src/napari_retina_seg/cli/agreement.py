@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.console import Bar, interruptible, say
-from napari_retina_seg.cli.inputs import check_reports
+from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
 from napari_retina_seg.cli.project import Author, Comment, Folder, Images, open_project
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def agreement_command(
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Write a page, a table and JSON there."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier report.")
-    ] = False,
+    overwrite: OverwriteReport = False,
 ) -> None:
     """Compare first and second readings: Dice, kappa, boundaries, ICC and limits of agreement.
 

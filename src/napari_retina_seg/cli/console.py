@@ -125,6 +125,13 @@ def start_engine() -> Device:
         return describe_device()
 
 
+def start_engine_alone() -> None:
+    """Start TensorFlow, and show that while it takes its seconds: no bar is there yet."""
+    with Bar(1) as bar:
+        bar.begin("Starting TensorFlow")
+        start_engine()
+
+
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """Keep what compiled code writes to stderr, and show it only if something goes wrong.

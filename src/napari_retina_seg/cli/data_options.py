@@ -14,6 +14,13 @@ from napari_retina_seg.cli.console import UsageError
 if TYPE_CHECKING:
     from napari_retina_seg.data.layouts import ReadOptions
 
+Data = Annotated[
+    list[Path],
+    typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out files that can't be read, and name them.")
+]
 GroupPattern = Annotated[
     str | None,
     typer.Option(

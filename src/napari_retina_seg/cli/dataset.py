@@ -11,7 +11,7 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
-from napari_retina_seg.cli.inputs import check_reports, free_folder
+from napari_retina_seg.cli.inputs import OverwriteReport, check_reports, free_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,9 +58,7 @@ def check_command(
     group_pattern: GroupPattern = None,
     groups: Groups = None,
     remap: Remap = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier report.")
-    ] = False,
+    overwrite: OverwriteReport = False,
 ) -> None:
     """Read every image: what there is, how it is spread, what would spoil a training.
 

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
-from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
-from napari_retina_seg.cli.inputs import check_reports
+from napari_retina_seg.cli.data_options import (
+    Data,
+    GroupPattern,
+    Groups,
+    Remap,
+    SkipBad,
+    read_options,
+)
+from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,10 +60,7 @@ def evaluate_command(
     model: Annotated[
         str, typer.Argument(help="Name of a model (see 'models') or path of a model folder.")
     ],
-    data: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
-    ],
+    data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the report.")],
     split: Annotated[Side, typer.Option(help="Which images of the data.")] = Side.TEST,
     split_file: Annotated[
@@ -84,12 +88,8 @@ def evaluate_command(
     group_pattern: GroupPattern = None,
     groups: Groups = None,
     remap: Remap = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out files that can't be read, and name them.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier report.")
-    ] = False,
+    skip_bad: SkipBad = False,
+    overwrite: OverwriteReport = False,
 ) -> None:
     """Score a model on images with expert masks: a page, a table and JSON.
 

@@ -24,7 +24,7 @@ from napari_retina_seg.cli.batch import (
     open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, UsageError, start_engine
+from napari_retina_seg.cli.console import Bar, UsageError, start_engine, start_engine_alone
 from napari_retina_seg.cli.explain_options import (
     ClassNames,
     Format,
@@ -229,7 +229,7 @@ def _check_layer(request: Request) -> None:
     """Look whether there is such a layer, before any file is read."""
     if not request.layer:
         return
-    start_engine()
+    start_engine_alone()
     from napari_retina_seg.engine.explain import find_place, list_places
 
     models, problems = _models(request), []

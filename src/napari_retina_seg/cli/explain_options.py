@@ -58,7 +58,12 @@ MethodOption = Annotated[
         help="How a map is computed; by default Grad-CAM for a class, HiResCAM for a place.",
     ),
 ]
-Slice = Annotated[int | None, typer.Option("--slice", min=0, help="Only this slice of a volume.")]
+Slice = Annotated[
+    int | None,
+    typer.Option(
+        "--slice", min=0, help="Only this slice of a volume, counted from 0 as in the window."
+    ),
+]
 RegionFile = Annotated[
     Path | None,
     typer.Option(

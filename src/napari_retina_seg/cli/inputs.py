@@ -7,9 +7,13 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from napari_retina_seg.cli.console import UsageError
 
+OverwriteReport = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 RESULT_ENDINGS = (
     "_mask.png",
     "_mask.tif",

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, interruptible, say, start_engine
-from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
+from napari_retina_seg.cli.console import Bar, interruptible, say, start_engine_alone
+from napari_retina_seg.cli.data_options import (
+    Data,
+    GroupPattern,
+    Groups,
+    Remap,
+    SkipBad,
+    read_options,
+)
 from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.progress import Cancelled
 
@@ -21,10 +28,7 @@ def train_command(
         Path,
         typer.Argument(help="A recipe of the program, e.g. unet-drive, or a TOML file."),
     ],
-    data: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
-    ],
+    data: Data,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", metavar="RUN", help="New folder for the model and its log."),
@@ -56,9 +60,7 @@ def train_command(
             help="Share of the patients for validation, where the data do not say.",
         ),
     ] = 0.2,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out files that can't be read, and name them.")
-    ] = False,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Train a network by a recipe, on your data or on published data sets."""
     from napari_retina_seg.data.layouts import read_data
@@ -72,7 +74,7 @@ def train_command(
     weights = RunFolder(start_from).best_weights if start_from else None
     # Ctrl-C is heard from here on: while libraries load, one of them may swallow it.
     with interruptible() as token:
-        start_engine()
+        start_engine_alone()
         from napari_retina_seg.engine.train import check_run, train, vet_split
 
         check_run(run, wanted, weights, resume=resume)

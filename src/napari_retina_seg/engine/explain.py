@@ -179,7 +179,7 @@ def explain(
     asker = _Asker(model, question, last, token)
     skipped: list[int] = []
     for done, i in enumerate(indices):
-        message = f"Slice {done + 1} of {len(indices)}" if len(indices) > 1 else image.name
+        message = f"{done + 1} of {len(indices)} slices" if len(indices) > 1 else image.name
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
         try:
