@@ -1,12 +1,15 @@
 """Running a model over what nobody has worked on, in the background."""
 
+import re
 import shutil
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.job import End
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind
 
 
@@ -23,14 +26,24 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     chores = at_work.dock.chores
     assert chores.models.currentText() == "tiny-oct"
     at_work.unfold(chores)
+    told = []
+    chores.told.connect(told.append)
     at_work.bot.mouseClick(chores.button, Qt.MouseButton.LeftButton)
     assert chores.is_running
+    words = at_work.viewer.canvas.overlays.text
+    assert (words.visible, words.text) == (True, "A prediction is coming")
+    assert "A prediction is coming" in at_work.dock.info.text()
+    at_work.dock.finish()  # of an empty mask that nobody has touched
+    assert "wait for it, or paint" in at_work.said
     assert not chores.button.isEnabled()
     assert chores.bar.cancel_button.isVisible()
     at_work.bot.waitUntil(lambda: not chores.is_running, timeout=120_000)
     at_work.wait()
     assert at_work.dock.status.end is End.ENDED
     assert "tiny-oct drew 3 of 3 images" in at_work.said
+    assert told[0] == "Loading tiny-oct…"
+    assert any(re.match(r"2 of 3, about \d+ s left: scan3", words) for words in told)
+    assert not words.visible
     models = [[v.model for v in versions(n) if v.kind is Kind.PREDICTION] for n in range(1, 5)]
     assert models[0] == ["oct-layers"]
     assert [names[-1] for names in models[1:]] == ["tiny-oct"] * 3
@@ -39,6 +52,28 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     assert at_work.reviewer.desk.opened.turn.prediction.model == "tiny-oct"
     at_work.press(Qt.Key.Key_G)
     assert versions(4)[-1].author == "Ann"
+
+
+def test_a_prediction_appears_while_others_are_still_being_drawn(
+    at_work, draw_as_model, scans, versions
+):
+    drawn = scans[3][1]
+    draw_as_model(4, drawn)
+    at_work.dock.chores.stepped.emit()
+    at_work.wait()
+    assert np.array_equal(at_work.mask.data, drawn)
+    at_work.press(Qt.Key.Key_G)
+    assert versions(4)[-1].state is State.ACCEPTED
+
+
+def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model, scans, versions):
+    painted = at_work.paint()
+    draw_as_model(4, scans[3][1])
+    at_work.dock.chores.stepped.emit()
+    at_work.wait()
+    assert np.array_equal(at_work.mask.data, painted)
+    at_work.press(Qt.Key.Key_W)
+    assert (versions(4)[-1].state, versions(4)[-1].conflict) == (State.CORRECTED, False)
 
 
 def test_it_can_be_cancelled(at_work, tmp_path):

@@ -145,6 +145,17 @@ def test_the_queue_is_filtered_searched_and_ordered(ann, folder):
     cells = [queue.model.data(queue.model.index(0, column)) for column in range(4)]
     assert cells[:2] + cells[3:] == ["scan1", "accepted", "Bob"]
     assert 0 < float(cells[2]) < 1
+    ann.bot.keyClicks(queue.search, "nobody")
+    ann.bot.waitUntil(queue.empty.isVisible)
+    assert queue.empty.text() == "0 of 4 images match."
+    ann.click(queue.clear_button)
+    assert len(names(ann)) == 4
+    assert not queue.empty.isVisible()
+    ann.bot.keyClicks(queue.search, "nobody")
+    ann.bot.waitUntil(queue.empty.isVisible)
+    ann.open(folder, "Ann")  # what was chosen for one project is over in the next one
+    assert len(names(ann)) == 4
+    assert queue.search.text() == ""
 
 
 def test_rows_have_pictures_of_their_images(ann, scans):

@@ -225,7 +225,15 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.press(Qt.Key.Key_D, SHIFT)
     assert "2nd reader: Bob" in at_work.dock.info.text()
     at_work.open(folder, "Bob")
+    queue = at_work.dock.queue
+    queue.states.setCurrentText("My 2nd reads")
+    queue.states.activated.emit(0)
+    assert queue.model.rowCount() == 1
+    assert queue.model.data(queue.model.index(0, 1)) == "2nd read due"
     at_work.open_row(0)
+    assert "2nd read due" in at_work.dock.info.text()
+    assert "you see what was drawn once your own reading is done" in at_work.dock.info.text()
+    assert "first reader can reopen it" in at_work.dock.deeds.reopen.toolTip()
     assert at_work.dock.deeds.finish.text() == "Second read"
     assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
     by = [at_work.dock.history.table.item(row, 1).text() for row in range(1)]
@@ -234,6 +242,10 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
     at_work.press(Qt.Key.Key_W)
     assert versions(1)[-1].state is State.SECOND_READ
+    assert queue.model.data(queue.model.index(0, 1)) == "second read"  # it is still open
+    at_work.reviewer.open_image(2)
+    at_work.wait()
+    assert queue.model.rowCount() == 0  # nothing is left to be read a second time
     at_work.open(folder, "Carl")
     at_work.open_row(0)
     assert at_work.dock.deeds.finish.text() == "Adjudicate"

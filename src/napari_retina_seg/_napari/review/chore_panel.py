@@ -94,14 +94,12 @@ class ChorePanel(QWidget):
         self._steps = 0
         self._job.progressed.connect(self._on_step)
         self._job.done.connect(self._on_done)
-        is_model = isinstance(task, Predicting)
-        if is_model:
-            self._job.done.connect(lambda _: self.predicting.emit(False))
         self.bar.show_work(True)
         self._refresh()
-        self._job.start()
-        if is_model:
+        if isinstance(task, Predicting):
+            self._job.done.connect(lambda _: self.predicting.emit(False))
             self.predicting.emit(True)
+        self._job.start()
 
     def cancel(self) -> None:
         """Ask the chore to stop; the Cancel button."""
