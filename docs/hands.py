@@ -107,8 +107,8 @@ class Hands:
 
     def see(self, row: float, column: float, zoom: float) -> None:
         """Move and zoom the image."""
-        self.viewer.camera.center = (0, row, column)
-        self.viewer.camera.zoom = zoom
+        self.viewer.scene.camera.center = (0, row, column)
+        self.viewer.scene.camera.zoom = zoom
         settle(300)
 
     def drag(self, places: Sequence[Place], midway: Callable[[], None] = nothing) -> None:
@@ -142,7 +142,7 @@ class Hands:
         picture.quantize(250, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def _on_canvas(self, place: Place) -> QPoint:
-        camera = self.viewer.camera
+        camera = self.viewer.scene.camera
         row, column = (np.array(place) - camera.center[-2:]) * camera.zoom
         middle = self.canvas.rect().center()
         return QPoint(round(middle.x() + column), round(middle.y() + row))

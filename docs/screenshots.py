@@ -82,7 +82,7 @@ def wait_for(widget: Any) -> None:
 
 def keep(viewer: napari.Viewer, name: str, zoom: float = 1) -> None:
     viewer.reset_view()
-    viewer.camera.zoom *= zoom
+    viewer.scene.camera.zoom *= zoom
     settle()
     viewer.window._qt_window.grab().save(str(IMAGES / name))
     viewer.close()
