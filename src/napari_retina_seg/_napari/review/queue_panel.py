@@ -37,7 +37,7 @@ from napari_retina_seg.project.values import Filters, Order
 _ANEW = 1000  # ms; while images change one after the other they are listed no more often
 _TYPING = 250  # ms; a word that is typed searches once
 _HEIGHT = 210  # px
-_WIDTHS = {STATE: 80, UNCERTAINTY: 46, AUTHOR: 52}
+_WIDTHS = {STATE: 88, UNCERTAINTY: 46, AUTHOR: 52}
 
 # What is chosen by state, in words, or by what is to be done.
 _CHOICES: dict[str, Filters] = {
