@@ -34,3 +34,7 @@ class DataError(RetinaSegError):
 
 class ProjectError(RetinaSegError):
     """An annotation project that can't be opened or kept, or work that does not fit it."""
+
+
+class TooEarlyError(ProjectError):
+    """Something that somebody has to do first; nothing has gone wrong."""

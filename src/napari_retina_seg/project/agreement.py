@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 
-from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.errors import ProjectError, TooEarlyError
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.two_readers import (
     Agreement,
@@ -41,14 +41,15 @@ def find_agreement(
 
     Raises
     ------
+    TooEarlyError
+        If this person is a second reader who has not finished, or nothing was read twice.
     ProjectError
-        If this person is a second reader who has not finished, nothing was read twice, or a file
-        is missing, cut or altered.
+        If a file is missing, cut or altered.
     """
     token = token or CancelToken()
     pairs = project.read_twice()
     if not pairs:
-        raise ProjectError(
+        raise TooEarlyError(
             "No image of this project was read by two people yet: choose a second reader for some,"
             " who reads them without seeing the first reading."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.errors import TooEarlyError
 from napari_retina_seg.project.readers import blinded_to
 from napari_retina_seg.project.states import Reading, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
@@ -46,7 +46,7 @@ def _check_finished(session: Session, person: str) -> None:
     query = select(ImageRow.name).where(left).order_by(ImageRow.id).limit(_NAMED)
     names = [f"'{name}'" for name in session.scalars(query)]
     more = ", …" if number > len(names) else ""
-    raise ProjectError(
+    raise TooEarlyError(
         f"{person} still has to read {number} image{'s' * (number > 1)} a second time"
         f" ({', '.join(names)}{more}): finish that first, the two readers must not know of each"
         " other."

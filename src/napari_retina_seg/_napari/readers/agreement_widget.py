@@ -203,8 +203,11 @@ class AgreementWidget(Dock):
         self.work.show_work(False)
         if isinstance(outcome, Compared):
             self.findings.show_agreement(outcome.agreement)
-        self.status.say_end(outcome.end, outcome.sentence)
         self.refresh()
+        if isinstance(outcome, Compared) and outcome.agreement is None:
+            self.status.say(outcome.sentence)  # nothing has gone wrong
+        else:
+            self.status.say_end(outcome.end, outcome.sentence)
         self.finished.emit(outcome)
 
     def _on_case(self, case: Case) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.project_row import Where
-from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.errors import ProjectError, TooEarlyError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken
@@ -19,7 +19,7 @@ from napari_retina_seg.project.view import ProjectView
 
 @dataclass(frozen=True, eq=False)
 class Compared(Outcome):
-    """How the comparison ended, and what was found."""
+    """How the comparison ended, and what was found; None if it is too early to compare."""
 
     agreement: Agreement | None = None
 
@@ -42,7 +42,10 @@ def compare(where: Where, token: CancelToken) -> Steps:
 
 def _compare(where: Where, token: CancelToken) -> Steps:
     with ProjectView(where.folder, author=where.author) as project:
-        agreement = yield from find_agreement(project, token=token)
+        try:
+            agreement = yield from find_agreement(project, token=token)
+        except TooEarlyError as error:
+            return Compared(End.ENDED, str(error))
         left = project.second_reads_left()
     images = len(agreement.images)
     parts = [f"{images} image{'s' * (images != 1)} that two people read."]
