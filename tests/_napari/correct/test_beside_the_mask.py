@@ -1,0 +1,50 @@
+"""What stands beside a mask: questionable regions, and the difference to another one."""
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from mouse import drag, press, push
+
+
+def test_a_region_is_marked_as_questionable(shown, dock, layers):
+    before = layers.data.copy()
+    dock._folds["questionable"].expand()
+    QTest.qWait(30)
+    push(dock.questionable.brush_button)
+    assert dock.follower.mask == layers
+    assert dock.questionable.brush_button.isChecked()
+    assert not any(button.isChecked() for button in dock.tools.buttons.values())
+    drag(dock, layers, (30, 30), (30, 60))
+    marks = shown.layers["mask · questionable"]
+    assert marks.data[30, 30:60].all()
+    assert np.array_equal(layers.data, before)
+    push(dock.questionable.back_button)
+    assert shown.layers.selection.active == layers
+    assert "px are marked" in dock.questionable._note.text()
+
+
+def test_the_difference_to_the_prediction_blinks(shown, dock, vessels):
+    dock._folds["compare"].expand()
+    QTest.qWait(30)
+    vessels.data_setitem((np.arange(5), np.arange(5)), 1)
+    vessels.data_setitem((np.full(5, 50), np.arange(5)), 0)
+    push(dock.compare.button)
+    compared = shown.layers["mask · difference to the prediction"]
+    assert (compared.data[np.arange(5), np.arange(5)] == 1).all()
+    assert (compared.data[50, :5] == 2).all()
+    press(dock, Qt.Key.Key_K)
+    assert not compared.visible
+    press(dock, Qt.Key.Key_K)
+    assert compared.visible
+    push(dock.button)
+    assert dock.tools.buttons["paint"].isChecked()
+    shown.layers.selection.active = compared
+    assert not dock.tools.buttons["paint"].isChecked(), "the mask's brush is not in the hand"
+    shown.layers.selection.active = vessels
+    assert dock.tools.buttons["paint"].isChecked()
+    vessels.undo()
+    QTest.qWait(500)
+    assert not compared.data[50, :5].any()
+    push(dock.compare.button)
+    assert "mask · difference to the prediction" not in shown.layers
