@@ -2,8 +2,8 @@
 
 In the manner of live wire (Mortensen & Barrett 1995) and of the graph search for retinal layers
 (Chiu et al. 2010, Opt. Express 18(18): 19413). The constants are those that came closest to the
-experts of Tian et al. 2015, over stretches of 30 to 160 columns; ``benchmarks/snapping.py`` compares
-them with a second expert and with straight lines, which are as good between clicks that are near.
+experts of Tian et al. 2015, over stretches of 30 to 160 columns. ``benchmarks/snapping.py``
+compares with a second expert, and with straight lines, which do as well between near clicks.
 """
 
 from __future__ import annotations
