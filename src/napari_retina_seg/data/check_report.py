@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retina_seg import __version__
+from napari_retina_seg.core.words import count
 from napari_retina_seg.data.check import UNDIVIDED, CheckedImage, DatasetCheck
 from napari_retina_seg.data.check_plots import (
     draw_copies,
@@ -139,11 +140,6 @@ def render(check: DatasetCheck, problems: Sequence[Problem]) -> str:
     _add_figure(page, draw_examples(check), "Masks over their images; chosen at random, always so.")
     _add_copies(page, check)
     return page.html()
-
-
-def count(number: int, noun: str) -> str:
-    """Say how many there are, e.g. ``1 image`` and ``2 images``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _add_figure(page: Page, png: bytes | None, caption: str) -> None:

@@ -151,7 +151,8 @@ def _within(
 ) -> Generator[Progress, None, None]:
     """Tell of an image's own steps while the images are what is counted."""
     for step in job:
-        said = "" if step.message in ("", name) else f": {step.message}"
+        is_over = step.done == step.total
+        said = "" if is_over or step.message in ("", name) else f": {step.message}"
         yield Progress(done, total, f"{name}{said}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.exporting import Exported, export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, import_masks
@@ -73,7 +74,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
             identities=task.identities,
             token=token,
         )
-    parts = [f"{_masks(done.masks)} exported to '{done.folder}'."]
+    parts = [f"{count(done.masks, 'mask')} exported to '{done.folder}'."]
     if done.predictions:
         parts.append(f"Unreviewed predictions, in 'predictions' there: {done.predictions}.")
     if done.pseudonyms:
@@ -92,18 +93,14 @@ def _enter(task: Entering, token: CancelToken) -> Steps:
             token=token,
         )
         done = yield from job
-    parts = [f"{_masks(len(done.versions))} imported, {done.known} there already."]
+    parts = [f"{count(len(done.versions), 'mask')} imported, {done.known} there already."]
     parts += _some("", done.noticed)
     return _end(parts, "not imported", done.problems)
 
 
-def _masks(number: int) -> str:
-    return f"{number} mask{'s' * (number != 1)}"
-
-
 def _end(parts: Sequence[str], failed: str, problems: Sequence[str]) -> Outcome:
     """Say what was done; if something was not, that comes as a failure with the first reasons."""
-    told = _some(f"{_masks(len(problems))} {failed}:", problems) if problems else []
+    told = _some(f"{count(len(problems), 'mask')} {failed}:", problems) if problems else []
     return Outcome(End.FAILED if problems else End.ENDED, "\n".join([*parts, *told]))
 
 

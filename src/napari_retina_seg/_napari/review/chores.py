@@ -8,8 +8,8 @@ from pathlib import Path
 
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.native import load_engine
-from napari_retina_seg._napari.review.words import images
 from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.words import count
 from napari_retina_seg.io.folders import images_below
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.project import Project
@@ -103,7 +103,7 @@ def _predict(task: Predicting, token: CancelToken) -> Steps:
     if not due:
         return Outcome(End.ENDED, "There is no unreviewed image.")
     done = yield from predict_images(task.project, task.model, due, token=token)
-    parts = [f"{task.model.name} drew {len(done.image_ids)} of {images(len(due))}."]
+    parts = [f"{task.model.name} drew {len(done.image_ids)} of {count(len(due), 'image')}."]
     if done.skipped:
         parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
     parts += done.remarks[:_TOLD]

@@ -24,9 +24,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.review.words import classes
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.core.words import count
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.project import Project
 
@@ -183,7 +183,7 @@ class NewProject(QDialog):
         self.folder_edit.setPlaceholderText("A new or empty folder")
         self.schemes = QComboBox()
         for name, scheme in SCHEMES.items():
-            self.schemes.addItem(f"{name}: {classes(len(scheme) - 1)}", name)
+            self.schemes.addItem(f"{name}: {count(len(scheme) - 1, 'class')}", name)
         browse = QPushButton("Browse…")
         browse.clicked.connect(self._browse)
         where = QHBoxLayout()

@@ -28,8 +28,8 @@ from napari_retina_seg._napari.review.queue_model import (
     QueueModel,
 )
 from napari_retina_seg._napari.review.thumbnails import SIZE
-from napari_retina_seg._napari.review.words import images
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Filters, Order
@@ -224,7 +224,7 @@ class QueuePanel(QWidget):
         project = self.model.project
         is_empty = project is not None and not self.model.rowCount()
         total = project.status().images if is_empty else 0
-        self.empty.setText(f"0 of {images(total)} match." if total else _NO_IMAGES)
+        self.empty.setText(f"0 of {count(total, 'image')} match." if total else _NO_IMAGES)
         self.empty.setVisible(is_empty)
         self.clear_button.setVisible(bool(total))
 

@@ -9,16 +9,6 @@ _DUE = "2nd read due"
 NOT_SHOWN = "The first reader is done; you see what was drawn once your own reading is done."
 
 
-def images(number: int) -> str:
-    """Say how many images there are."""
-    return "1 image" if number == 1 else f"{number} images"
-
-
-def classes(number: int) -> str:
-    """Say how many classes there are."""
-    return "1 class" if number == 1 else f"{number} classes"
-
-
 def is_due(image: ProjectImage) -> bool:
     """Whether this person is to read an image a second time, and the first reader is done.
 
