@@ -201,7 +201,7 @@ class Job(Hands):
     def export(self, folder: Path) -> None:
         """Write a training folder."""
         exchange = self.open_dock("Export and import")
-        self.pick(exchange.exporting.formats, "Training folder: images and masks")
+        self.pick(exchange.exporting.formats, "Training folder")
         self.type(exchange.exporting.out.edit, str(folder))
         self.click(exchange.button)
         wait_until(lambda: "9 masks exported" in exchange.status.text(), "the export")
