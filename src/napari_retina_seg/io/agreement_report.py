@@ -29,6 +29,7 @@ from napari_retina_seg.io.report_files import (
 )
 
 FILES = HTML_FILE, CSV_FILE, JSON_FILE = "agreement.html", "agreement.csv", "agreement.json"
+_FEW = 10  # images
 
 
 class Table(NamedTuple):
@@ -92,6 +93,8 @@ def summary_table(agreement: Agreement) -> Table:
         ("graded by the second reader only", str(counts.only_second)),
         ("graded by neither", str(counts.neither)),
     ]
+    if len(agreement.images) < _FEW:
+        rows.append(("with so few images", "ICC, intervals and limits say little"))
     return Table(("", ""), tuple(rows))
 
 
