@@ -215,6 +215,13 @@ def strokes() -> list[dict[str, Any]]:
     return painting()
 
 
+def drags() -> list[dict[str, Any]]:
+    """Compare frames while a boundary line is dragged with frames while nothing is."""
+    from dragging import dragging
+
+    return dragging()
+
+
 def pages() -> list[dict[str, Any]]:
     """Compare the next image of a long queue with that of a short one, and with bare layers."""
     from paging import paging
@@ -227,6 +234,7 @@ ALONE = {
     "large_photograph": large_photograph,
     "click": click,
     "strokes": strokes,
+    "drags": drags,
     "pages": pages,
 }
 
