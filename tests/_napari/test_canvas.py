@@ -1,7 +1,8 @@
-"""napari lets go of what a layer was drawn with in the canvas's own OpenGL context."""
+"""What the canvas shows, and in which OpenGL context, when layers come and go."""
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint
 from qtpy.QtGui import QOpenGLContext
 
 from napari_retina_seg._napari.canvas import CanvasContext
@@ -24,3 +25,22 @@ def test_layers_go_in_the_context_of_the_canvas(make_napari_viewer, qtbot, monke
     canvas.native.doneCurrent()
     REMOVALS[how](viewer.layers)
     assert seen == [canvas.native.context()]
+
+
+def test_the_brush_leaves_nothing_on_the_image_when_a_layer_comes(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
+    canvas = viewer.window._qt_viewer.canvas.native
+    qtbot.waitUntil(canvas.isValid)
+    viewer.add_image(np.full((64, 64), 0.5), contrast_limits=(0, 1))
+    mask = viewer.add_labels(np.zeros((64, 64), np.uint8))
+    mask.mode = "paint"
+    for step in range(3):
+        qtbot.mouseMove(canvas, canvas.rect().center() + QPoint(step, 0))
+        qtbot.wait(30)
+    viewer.add_points(np.empty((0, 2)))
+    viewer.layers.selection.active = mask
+    mask.mode = "pan_zoom"
+    shown = viewer.screenshot(flash=False)
+    rows, columns = (side // 2 for side in shown.shape[:2])
+    assert len(np.unique(shown[rows - 20 : rows + 20, columns - 20 : columns + 20])) == 2

@@ -1,10 +1,14 @@
-"""Let napari delete a layer's shaders where they were made.
+"""Two faults of napari's canvas, mended from outside.
 
 When layers go, napari 0.9 flushes the canvas's OpenGL commands into whichever context is current:
 after a repaint, that is the one in which Qt puts the window together. Mesa (22.3 at least) frees
 such a shader at the end of the canvas's next frame and unbinds the one in use without a note of
 it: if but one layer is drawn, the frame after that dies with a segmentation fault in
 ``glDrawArrays``.
+
+The circle that shows the brush is an overlay like a scale bar, with a box behind it. napari never
+means to show that box, but does so when a layer comes or goes with the brush in hand: a dark square
+stays on the image.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow
 
 
-def mend_removal(main: QMainWindow, viewer: napari.Viewer) -> None:
-    """Make the canvas's context current before napari lets go of layers, once for a window."""
+def mend_canvas(main: QMainWindow, viewer: napari.Viewer) -> None:
+    """Let layers go in the canvas's own context, and the brush have no box; once for a window."""
     if main.findChild(CanvasContext) is None:
         CanvasContext(main, viewer)
+        viewer.canvas.overlays["_brush_circle"].box = False
 
 
 class CanvasContext(QObject):

@@ -39,13 +39,13 @@ class DockMemory(QObject):
 
     def _open(self) -> None:
         names = self._settings.choice(remembered.DOCKS, "").split("\n")
-        missing = [
-            name for name in names if name + _SUFFIX not in self._viewer.window.dock_widgets
-        ]
-        for name in filter(None, missing):
+        there = self._viewer.window.dock_widgets
+        missing = [name for name in names if name and name + _SUFFIX not in there]
+        for name in missing:
             with contextlib.suppress(ValueError):  # a dock of another version of this plugin
                 self._viewer.window.add_plugin_dock_widget(PLUGIN, name)
-            self._first.raise_()
+        if missing:
+            QTimer.singleShot(0, self._first.raise_)  # each new one has come to the front
         width = int(self._settings.number(remembered.DOCK_WIDTH, 0))
         if width:
             self.parent().resizeDocks([self._first], [width], Qt.Orientation.Horizontal)

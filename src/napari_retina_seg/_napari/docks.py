@@ -6,7 +6,7 @@ import napari
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.canvas import mend_removal
+from napari_retina_seg._napari.canvas import mend_canvas
 from napari_retina_seg._napari.dock_memory import bring_back
 from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.parts import scrolling
@@ -53,7 +53,7 @@ class Dock(QWidget):
         self._joined = True  # from now on it stands where a person puts it
         own.visibilityChanged.connect(self._on_visibility)  # a tab at the back is not hidden
         offer_key_table(main)
-        mend_removal(main, self._viewer)
+        mend_canvas(main, self._viewer)
         for other in main.findChildren(Dock):
             frame = _frame(other)
             if other is self or frame is None or frame.isFloating():
