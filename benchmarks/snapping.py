@@ -128,8 +128,7 @@ def of_stretch(
     first, last = (
         (float(column), float(end)) for column, end in zip(columns[[0, -1]], ends, strict=True)
     )
-    # In the window the line that is there already tells which of its sides is the brighter one.
-    snapped = snap(gradient, first, last, polarity(gradient, expert))[columns]
+    snapped = snap(gradient, first, last, polarity(boundary))[columns]
     straight = np.interp(columns, columns[[0, -1]], ends)
     inside = slice(1, -1)
     return Stretch(

@@ -4,12 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_retina_seg.core import edges
 from napari_retina_seg.core.between import Between, draw_between
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.line_edits import follow_hand, move, pull, smooth
 from napari_retina_seg.core.lines import draw, reconcile
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.core.phantom import phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 
 ROWS, LINES, COLUMNS = 40, 4, 12
@@ -104,42 +103,6 @@ def test_smoothing_takes_out_jitter_and_leaves_a_slope() -> None:
     wanted = smooth(jitter, 20, 180, 8)
     assert np.abs(wanted - slope)[40:160].mean() < 0.3 * np.abs(jitter - slope)[40:160].mean()
     assert abs(wanted[20] - jitter[20]) < 0.2 * abs(jitter - slope).max()
-
-
-@pytest.mark.parametrize("line", [0, 2, 3, 5])
-def test_a_stretch_between_two_clicks_snaps_to_the_edge(line: int) -> None:
-    phantom = phantom_bscan(seed=3)
-    gradient = edges.vertical_gradient(phantom.image.pixels)
-    truth = phantom.heights[line]
-    sign = edges.polarity(gradient, truth + 1)
-    assert sign == (1 if line in (0, 3, 5) else -1)
-    for start in (60, 250, 500):
-        end = start + 120
-        clicks = (start, truth[start] + 2), (end, truth[end] - 2)
-        wanted = edges.snap(gradient, *clicks, sign)
-        np.testing.assert_array_equal(wanted, edges.snap(gradient, *clicks[::-1], sign))
-        drawn = ~np.isnan(wanted)
-        np.testing.assert_array_equal(np.flatnonzero(drawn), np.arange(start, end + 1))
-        assert np.abs(wanted - truth)[drawn].mean() < 1.2
-
-
-@pytest.mark.parametrize(
-    "clicks", [((5, 8), (5, 30)), ((5, 2), (6, 39)), ((-4, 20), (90, 20)), ((0, -9), (59, 99))]
-)
-def test_any_two_clicks_give_a_line_inside_the_image(clicks: tuple) -> None:
-    rng = np.random.default_rng(0)
-    gradient = edges.vertical_gradient(rng.integers(0, 255, (40, 60)).astype(np.uint8))
-    wanted = edges.snap(gradient, *clicks, 0)
-    (left, _), (right, _) = sorted(clicks)
-    drawn = np.flatnonzero(~np.isnan(wanted))
-    np.testing.assert_array_equal(drawn, np.arange(max(left, 0), min(right, 59) + 1))
-    assert (wanted[drawn] >= -0.5).all()
-    assert (wanted[drawn] <= 40.5).all()
-
-
-def test_a_line_on_nothing_has_no_brighter_side() -> None:
-    gradient = edges.vertical_gradient(np.full((40, 60), 7))
-    assert edges.polarity(gradient, np.full(60, np.nan)) == 0
 
 
 def between(labels: np.ndarray, heights: np.ndarray, human: list[int]) -> Between:

@@ -1,9 +1,11 @@
 """Edges of a B-scan that a boundary line snaps to: minimal paths between two clicks.
 
-In the manner of live wire (Mortensen & Barrett 1995) and of the graph search for retinal layers
-(Chiu et al. 2010, Opt. Express 18(18): 19413). The constants are those that came closest to the
-experts of Tian et al. 2015, over stretches of 30 to 160 columns. ``benchmarks/snapping.py``
-compares with a second expert, and with straight lines, which do as well between near clicks.
+The way is that of live wire (Mortensen & Barrett 1995, SIGGRAPH: 191), which also learns from
+where it was clicked what the edge looks like, and of the graph search for retinal layers (Chiu et
+al. 2010, Opt. Express 18(18): 19413). It is sought beside the straight line between the clicks,
+which holds it where there is no edge. The constants are those that came closest to the experts of
+Tian et al. 2015 on their training scans; ``benchmarks/snapping.py`` compares with straight lines
+and with a second expert.
 """
 
 from __future__ import annotations
@@ -12,20 +14,39 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
-from skimage.graph import MCP
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
 from napari_retina_seg.core.surfaces import Heights
 
 _SIGMA = (1.0, 3.0)  # px down and along the columns, against speckle
-_HOLD = 3  # px that a click may miss the edge by
-_BESIDE = 5  # columns beside a click that tell how strong the edge is
-_STRONG = 5.0  # how much a full edge attracts
-_BAND = 12  # px above and below the straight way that are searched, and …
+_FINE = 2  # heights that are tried in each pixel
+_BAND = 12  # px above and below the straight line that are searched, and …
 _WIDER = 0.25  # … more for each column of the stretch
-_STEEP = 2  # px that a line may rise or fall from column to column
+_HOLD = 3  # px that a click may miss the edge by
+_BESIDE = 5  # columns beside a click that tell what the edge looks like …
+_AROUND = 8  # … from so many px above it to so many below
+_ALIKE = 1.5  # what looking alike counts for, where the strength of the edge counts for 1
+_CHANCE = 0.3  # correlation that speckle may well show
+_RISE = 1.5  # what each px costs by which the path rises or falls beside the straight line
+_AWAY = 20.0  # what it costs to be as far beside the straight line as the stretch is long
+_STEEP = 2  # px that the path may rise or fall from column to column
 _EVEN = 2.0  # columns over which the path is evened: so rough are lines that experts draw
-_AGREE = 0.6  # share of the columns that must agree which side of a line is brighter
+
+# Nerve fibres, plexiform layers, ellipsoid zone and pigment epithelium are bright in OCT; vitreous,
+# ganglion cells, nuclear layers and outer segments are dark (Staurenghi et al. 2014, Ophthalmology
+# 121(8): 1572). Choroid and sclera are either.
+_BRIGHTER_BELOW = {
+    "ILM": 1,
+    "RNFL-GCL": -1,
+    "IPL-INL": -1,
+    "INL-OPL": 1,
+    "OPL-ONL": -1,
+    "ONL-EZ": 1,
+    "EZ-OS": -1,
+    "EZ-RPE": 1,
+    "RPE-BM": -1,
+}
 
 
 def vertical_gradient(image: npt.NDArray[Any]) -> Heights:
@@ -47,25 +68,20 @@ def vertical_gradient(image: npt.NDArray[Any]) -> Heights:
     return gradient
 
 
-def polarity(gradient: Heights, row: npt.NDArray[Any]) -> int:
-    """Tell from a line as it lies which of its sides is the brighter one.
+def polarity(boundary: str) -> int:
+    """Return which side of a boundary is the brighter one, as anatomy has it.
 
     Parameters
     ----------
-    gradient : array
-        From `vertical_gradient`.
-    row : array
-        ``(columns,)`` heights in px; NaN where there is no line.
+    boundary : str
+        Name of a surface of `core.labels`.
 
     Returns
     -------
     int
-        1 if it is brighter below, -1 if it is brighter above, 0 if the columns don't agree.
+        1 if it is brighter below, -1 if it is brighter above, 0 if that is not known.
     """
-    columns = np.flatnonzero(~np.isnan(row))
-    heights = np.clip(np.rint(row[columns]), 0, len(gradient) - 1).astype(np.intp)
-    share = (gradient[heights, columns] > 0).mean() if columns.size else 0.5
-    return int(share > _AGREE) - int(share < 1 - _AGREE)
+    return _BRIGHTER_BELOW.get(boundary, 0)
 
 
 def snap(
@@ -73,12 +89,22 @@ def snap(
 ) -> Heights:
     """Find the edge between two clicks: one height for each column, by minimal path.
 
+    The path has the least sum, over its ``n`` columns, of ::
+
+        20 (d / n)² + 1.5 |Δd| - min(s / f, 1) - 1.5 max((c - 0.3) / 0.7, 0)
+
+    where ``d`` is how far it lies beside the straight line between the clicks, in px, and ``Δd`` by
+    how much that changes from the column before; ``s`` is the strength of the edge and ``f`` that
+    under the clicks; ``c`` is the correlation of the gradient around the path with that around the
+    clicks. A stronger edge than that under the clicks attracts no more than it: else the path would
+    leave a faint boundary for the next strong one.
+
     Parameters
     ----------
     gradient : array
         From `vertical_gradient`.
     start, end : tuple of float
-        Column and height of the clicks in px, in either order; each may miss the edge by 3 px.
+        Column and height of the clicks in px, in either order; the line passes through both.
     sign : int
         From `polarity`; 0 takes edges of either kind.
 
@@ -94,51 +120,67 @@ def snap(
         result[columns] = last
         return result
     chord = np.interp(columns, (left, right), (first, last))
-    margin = _BAND + _WIDER * columns.size
-    top = int(np.clip(chord.min() - margin, 0, len(gradient) - 1))
-    bottom = int(np.clip(chord.max() + margin, top + 1, len(gradient)))
-    band = gradient[top:bottom, columns]
-    strength = np.maximum(band * sign, 0) if sign else np.abs(band)
-    way = _cheapest(strength, chord - top)
-    line = top + way + _between_pixels(strength, way)
-    result[columns] = gaussian_filter1d(line, _EVEN, mode="nearest")
+    reach = _FINE * (_BAND + round(_WIDER * columns.size))
+    away = np.arange(-reach, reach + 1)[:, np.newaxis] / _FINE
+    beyond = reach + _FINE * _AROUND
+    heights = chord + np.arange(-beyond, beyond + 1)[:, np.newaxis] / _FINE
+    flat = map_coordinates(
+        gradient, [heights, np.broadcast_to(columns, heights.shape)], order=1, mode="nearest"
+    )
+    edge = _strength(flat[beyond - reach : beyond + reach + 1], sign)
+    cost = _AWAY * (away / columns.size) ** 2 - edge - _ALIKE * _likeness(flat)
+    line = chord + _even(away[_cheapest(cost), 0])
+    result[columns] = np.clip(line, 0, len(gradient) - 1)
     return result
 
 
-def _cheapest(strength: Heights, chord: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Walk from the first column to the last, a step at a time, where the edge is strong.
-
-    An edge stronger than that under the clicks attracts no more than it: else the path would
-    leave a faint boundary for the next strong one.
-    """
-    length = len(chord)
-    starts, ends = _around(chord[0], len(strength)), _around(chord[-1], len(strength))
-    full = _full(strength[starts, :_BESIDE]) + _full(strength[ends, -_BESIDE:])
-    cost = np.exp(-_STRONG * np.minimum(strength / max(full / 2, 1e-6), 1))
-    away = np.abs(np.arange(len(strength))[:, np.newaxis] - chord)
-    steep = max(_STEEP, int(np.abs(np.diff(chord)).max()) + 2)
-    # Steps to the next column only: the path has one height for each.
-    search = MCP(cost + away / length, offsets=[(step, 1) for step in range(-steep, steep + 1)])
-    total, _ = search.find_costs([(row, 0) for row in starts])
-    best = ends[total[ends, -1].argmin()]
-    return np.array(search.traceback((best, length - 1)), np.intp)[:, 0]
+def _strength(flat: Heights, sign: int) -> npt.NDArray[Any]:
+    """Return how strong the edge is, 1 at most: as strong as under the clicks."""
+    strength = np.maximum(flat * sign, 0) if sign else np.abs(flat)
+    middle, hold = len(flat) // 2, _FINE * _HOLD
+    near = strength[middle - hold : middle + hold + 1]
+    full = near[:, :_BESIDE].mean(axis=1).max() + near[:, -_BESIDE:].mean(axis=1).max()
+    attracts: npt.NDArray[Any] = np.minimum(strength / max(full / 2, 1e-6), 1)
+    return attracts
 
 
-def _around(height: float, rows: int) -> npt.NDArray[np.intp]:
-    middle = np.clip(round(height), 0, rows - 1)
-    return np.arange(max(middle - _HOLD, 0), min(middle + _HOLD, rows - 1) + 1)
+def _likeness(flat: Heights) -> npt.NDArray[Any]:
+    """Return how much the gradient around each place is like that around the clicks, 0 to 1."""
+    middle, reach = len(flat) // 2, _FINE * _AROUND
+    seen = flat[middle - reach : middle + reach + 1]
+    share = np.linspace(0, 1, flat.shape[1])
+    first, last = seen[:, :_BESIDE].mean(axis=1), seen[:, -_BESIDE:].mean(axis=1)
+    sought = np.outer(1 - share, first) + np.outer(share, last)  # from the one to the other
+    around = sliding_window_view(flat, len(seen), axis=0)
+    product = np.einsum("hcw,cw->hc", around, sought)
+    energy = np.einsum("hcw,hcw->hc", around, around) * (sought**2).sum(axis=1)
+    correlation = product / np.maximum(np.sqrt(energy), 1e-6)
+    alike: npt.NDArray[Any] = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0)
+    return alike
 
 
-def _full(strength: Heights) -> float:
-    return float(strength.mean(axis=1).max())
+def _cheapest(cost: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Walk from the middle of the first column to the middle of the last; one index for each."""
+    rows, length = cost.shape
+    steep = _FINE * _STEEP
+    steps = np.arange(-steep, steep + 1)
+    total = np.full(rows, np.inf)
+    total[rows // 2] = 0
+    came = np.empty((length, rows), np.intp)
+    for column in range(1, length):
+        before = sliding_window_view(np.pad(total, steep, constant_values=np.inf), steps.size)
+        ways = before + _RISE * np.abs(steps) / _FINE
+        came[column] = ways.argmin(axis=1)
+        total = ways.min(axis=1) + cost[:, column]
+    path = np.full(length, rows // 2)
+    for column in range(length - 1, 0, -1):
+        path[column - 1] = path[column] + steps[came[column, path[column]]]
+    return path
 
 
-def _between_pixels(strength: Heights, way: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
-    """Return how far beside each height the edge is strongest, by a parabola through three."""
-    column, last = np.arange(len(way)), len(strength) - 1
-    above = strength[np.maximum(way - 1, 0), column]
-    below = strength[np.minimum(way + 1, last), column]
-    bend = above + below - 2 * strength[way, column]
-    peak = (bend < 0) & (way > 0) & (way < last)
-    offset = np.where(peak, (above - below) / np.where(peak, 2 * bend, 1), 0)
-    return np.clip(offset, -0.5, 0.5)
+def _even(away: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Even the path out; mirrored oddly at its ends, it still begins and ends where it did."""
+    width = min(int(4 * _EVEN), len(away) - 1)
+    padded = np.pad(away, width, mode="reflect", reflect_type="odd")
+    even: npt.NDArray[Any] = gaussian_filter1d(padded, _EVEN, radius=width)[width:-width]
+    return even

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from napari_retina_seg.core.edges import polarity, snap
+from napari_retina_seg.core.edges import snap
 from napari_retina_seg.core.line_edits import follow_hand, pull, smooth
 from napari_retina_seg.core.surfaces import Heights
 
@@ -71,13 +71,13 @@ class Draw:
 class Snap:
     """The line runs along the edge from the one click to the next."""
 
-    row: Heights
     start: Place
     gradient: Heights
+    sign: int
 
     def to(self, place: Place) -> Heights:
         """Return where the line is wanted, now that the mouse is here."""
-        return snap(self.gradient, self.start, place, polarity(self.gradient, self.row))
+        return snap(self.gradient, self.start, place, self.sign)
 
 
 @dataclass(frozen=True)

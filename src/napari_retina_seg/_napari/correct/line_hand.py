@@ -21,6 +21,7 @@ from napari_retina_seg._napari.correct.live_mask import LiveMask
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import Where
+from napari_retina_seg.core.edges import polarity
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.line_edits import move
@@ -193,7 +194,8 @@ class LineHand(QObject):
         elif self.mode is Mode.SMOOTH:
             self._gesture = Smooth(row, place, max(1.0, self.reach / _SMOOTHER))
         else:
-            self._gesture = Snap(row, place, self._gradient())
+            sign = polarity(self.scheme.surfaces[self.line].name)
+            self._gesture = Snap(place, self._gradient(), sign)
 
     def _drop(self) -> None:
         self._gesture = self._wanted = None
