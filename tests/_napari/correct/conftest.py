@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mouse import add_mask
+from mouse import add_mask, push
 from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -30,6 +30,17 @@ def dock(make_napari_viewer_proxy):
 def shown(dock):
     """Return the viewer of the dock."""
     return dock._viewer
+
+
+@pytest.fixture
+def apply(dock, qtbot):
+    """Return a function that pushes Apply as soon as there is something to apply."""
+
+    def push_apply():
+        qtbot.waitUntil(dock.preview.apply_button.isEnabled)
+        push(dock.preview.apply_button)
+
+    return push_apply
 
 
 @pytest.fixture

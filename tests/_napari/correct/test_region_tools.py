@@ -9,13 +9,13 @@ from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import OCT_LAYERS
 
 
-def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot):
+def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     dock.regions.speck_size.setValue(10)
     qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._words.text())
-    push(dock.preview.apply_button)
+    apply()
     assert not vessels.data[20:23, 20:23].any()
     push(dock.regions.pinholes_button)
-    push(dock.preview.apply_button)
+    apply()
     assert vessels.data[50, 30] == 1
     before = vessels.data.copy()
     push(dock.regions.grow_button)
@@ -50,7 +50,7 @@ def test_a_lasso_deletes_one_class(shown, dock, layers):
     assert [layer.name for layer in shown.layers] == ["scan", "mask"]
 
 
-def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, dock, qtbot):
+def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, dock, qtbot, apply):
     labels = np.zeros((4, 40, 50), np.uint8)
     labels[:, 10:20, 10:20] = 2
     shown.add_image(labels * 30, name="stack", scale=(2, 1, 1), units=("um", "um", "um"))
@@ -64,7 +64,7 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     shown.dims.set_current_step(0, 0)
     dock.regions.speck_size.setValue(500)
     shown.dims.set_current_step(0, 1)
-    push(dock.preview.apply_button)
+    apply()
     assert not mask.data[1].any()
     assert mask.data[0].any()
     shown.dims.set_current_step(0, 3)
@@ -83,7 +83,15 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     push(dock.regions.grow_button)
     assert np.array_equal(mask.data, labels), "what happens on other slices is shown first"
     qtbot.waitUntil(lambda: "160 px to be added" in dock.preview._words.text())
-    push(dock.preview.apply_button)
+    apply()
     assert (mask.data[:, 9, 10:20] == 2).all()
     press(dock, Qt.Key.Key_Z, CTRL)
     assert np.array_equal(mask.data, labels), "one step"
+    push(dock.regions.grow_button)
+    press(dock, Qt.Key.Key_5, CTRL)
+    QTest.mouseClick(dock.regions.every_slice, LEFT, FREE, QPoint(8, 8))
+    here = dock.follower.where[0]
+    apply()
+    assert dock.status.text() == "✔ Done: GCL+IPL grew by 1 px: 40 px changed."
+    assert np.count_nonzero(mask.data[here] == 2) == 140
+    assert np.array_equal(np.delete(mask.data, here, 0), np.delete(labels, here, 0))

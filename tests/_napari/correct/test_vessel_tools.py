@@ -6,11 +6,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from mouse import CTRL, SHIFT, add_mask, click, press, push
-from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS
+from napari_retina_seg.core.segmentation import Provenance
 
 
-def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot):
+def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, apply):
     before = vessels.data.copy()
     dock.vessels.level.setValue(0.3)
     qtbot.waitUntil(lambda: "mask · preview" in shown.layers)
@@ -22,7 +23,7 @@ def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot):
         dock.vessels.level.setValue(level)
     qtbot.waitUntil(lambda: "101 px to be added" in dock.preview._words.text())
     assert (preview.data[48:53, 60:80] == 1).all()
-    push(dock.preview.apply_button)
+    apply()
     assert (vessels.data[48:53] == 1).all()
     assert len(shown.layers) == 3
     assert "101 px changed" in dock.status.text()
@@ -48,7 +49,26 @@ def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot):
     assert [layer.name for layer in shown.layers] == ["eye", "p"]
 
 
-def test_the_model_works_out_a_probability_that_is_not_there(shown, dock, qtbot, photograph):
+def test_a_threshold_is_of_the_slice_it_was_previewed_on(shown, dock, apply):
+    probability = np.full((2, 60, 80), 0.05, np.float32)
+    probability[0, 10:13] = probability[1, 40:45] = 0.9
+    shown.add_image(probability, name="stack")
+    made = Provenance("", "tiny-fundus", "0", "0", "CPU", "float32", 0.1)
+    known = MapInfo("stack", made, "probabilities")
+    shown.add_image(probability, name="p", metadata={"retina_seg": known})
+    info = MaskInfo("stack", FUNDUS_VESSELS, made)
+    mask = add_mask(shown, np.zeros((2, 60, 80), np.uint8), mask_options(info))
+    shown.dims.set_current_step(0, 0)
+    push(dock.vessels.show_button)
+    shown.dims.set_current_step(0, 1)
+    assert not dock.preview.is_open, "what it shows is of the other slice"
+    push(dock.vessels.show_button)
+    apply()
+    assert not mask.data[0].any()
+    assert np.array_equal(mask.data[1], probability[1] > 0.5)
+
+
+def test_the_model_works_out_a_probability_that_is_not_there(shown, dock, qtbot, photograph, apply):
     shown.add_image(photograph, name="eye")
     shape = photograph.shape[:2]
     options = mask_options(MaskInfo("eye", FUNDUS_VESSELS))
@@ -58,7 +78,7 @@ def test_the_model_works_out_a_probability_that_is_not_there(shown, dock, qtbot,
     assert dock.vessels.probability.find(1).shape == shape
     assert dock.preview.is_open
     dock.vessels.level.setValue(0.01)
-    push(dock.preview.apply_button)
+    apply()
     assert mask.data.any()
 
 

@@ -1,4 +1,4 @@
-"""Work that is asked for faster than it can be done: in a thread, the latest first."""
+"""Work that is asked for faster than it can be done: in a thread, the last one asked follows."""
 
 from __future__ import annotations
 

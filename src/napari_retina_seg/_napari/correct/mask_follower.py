@@ -42,6 +42,7 @@ class MaskFollower(QObject):
         super().__init__()
         self._viewer = viewer
         self.mask: Labels | None = None
+        self._drawn: Where = ()  # the plane of it that was drawn last
         self.why = ""  # nothing can be corrected
         self._connect(True)
         self._refresh()
@@ -142,6 +143,7 @@ class MaskFollower(QObject):
         if mask != self.mask:
             self._listen(False)
             self.mask = mask
+            self._drawn = () if mask is None else self.where
             self._listen(True)
         self.why = why
         self.changed.emit()
@@ -153,7 +155,7 @@ class MaskFollower(QObject):
         for event, listener in (
             (events.selected_label, self._on_chosen),
             (events.paint, self._on_painted),
-            (events.set_data, self._on_painted),  # undo and redo tell nothing else
+            (events.set_data, self._on_drawn),
             (events.editable, self._refresh),
         ):
             (event.connect if on else event.disconnect)(listener)
@@ -163,6 +165,12 @@ class MaskFollower(QObject):
 
     def _on_painted(self, event: object = None) -> None:  # noqa: ARG002 - napari's
         self.painted.emit()
+
+    def _on_drawn(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        """Hear of undo and redo, which draw the plane again; a slider draws another."""
+        before, self._drawn = self._drawn, self.where
+        if before == self._drawn:
+            self.painted.emit()
 
     def _on_moved(self, event: object = None) -> None:  # noqa: ARG002 - napari's
         self._refresh()

@@ -31,6 +31,7 @@ Plan = Callable[[np.ndarray], np.ndarray]  # from a plane's labels to what they 
 ADDED, REMOVED = 1, 2
 COLORS = {ADDED: "#ffe100", REMOVED: "#ff00e6"}
 _PAUSE = 15  # ms between two steps of a slider
+_APPLY = "Make the change that is shown, as one step to undo."
 _AT_WORK = "Working out what would change …"
 _FAILED = "What would change can't be shown: close other layers or programs, and try again."
 
@@ -41,6 +42,7 @@ class _Asked:
 
     mask: Labels
     where: Where
+    labels: np.ndarray  # a copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,8 @@ class _Found:
 class Preview(QWidget):
     """Shows what a change would do, with Apply and Cancel; a thread works it out.
 
-    What is added is yellow and what is taken away magenta; painting meanwhile is not lost.
+    What is added is yellow and what is taken away magenta; painting meanwhile is not lost. Only
+    what is shown can be applied: Apply waits for the thread.
 
     Signals
     -------
@@ -73,13 +76,13 @@ class Preview(QWidget):
         self._mask: Labels | None = None
         self._plan: Plan | None = None
         self._every_slice = False
+        self._only: Where | None = None
         self.what = ""
         self._asked: _Asked | None = None  # None if it is to be asked anew
         self._found: tuple[_Asked, _Found] | None = None
         self._latest = Latest(self)
         self._words = text()
         self.apply_button = QPushButton("Apply")
-        self.apply_button.setToolTip("Make the change that is shown, as one step to undo.")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Change nothing.")
         self._timer = QTimer(self)
@@ -99,7 +102,9 @@ class Preview(QWidget):
         """Whether a change is being shown."""
         return self._plan is not None
 
-    def show_plan(self, what: str, plan: Plan, every_slice: bool = False) -> None:
+    def show_plan(
+        self, what: str, plan: Plan, every_slice: bool = False, only: Where | None = None
+    ) -> None:
         """Show a change instead of the one that is being shown, if any.
 
         Parameters
@@ -110,9 +115,11 @@ class Preview(QWidget):
             From a plane's labels to what they are to become, a new array. It runs in a thread.
         every_slice : bool
             Whether all slices of a volume are changed, or the one on the screen.
+        only : tuple of int, optional
+            The one plane that the plan is of: on another it is cancelled.
         """
         self._mask, self.what, self._plan = self._follower.mask, what, plan
-        self._every_slice = every_slice
+        self._every_slice, self._only = every_slice, only
         if not self.isVisible():
             self._words.setText(_AT_WORK)
         self.setVisible(True)
@@ -120,15 +127,14 @@ class Preview(QWidget):
 
     def apply(self) -> None:
         """Make the change; the button."""
-        if self._plan is None:
+        if not self._is_ready:
             return
-        mask, where, what = self._follower.mask, self._part, self.what
-        if self._found is not None and self._found[0] is self._asked:
-            wanted = self._found[1].wanted
-        else:
-            wanted = _work_out(self._plan, mask.data[where], frozenset()).wanted
+        (asked, found), what = self._found, self.what
+        if not np.array_equal(asked.mask.data[asked.where], asked.labels):
+            self._redraw()  # a mask that is hidden tells nothing of undo
+            return
         self.cancel()
-        self.applied.emit(what, change(mask, wanted, where))
+        self.applied.emit(what, change(asked.mask, found.wanted, asked.where))
 
     def cancel(self) -> None:
         """Change nothing; the button."""
@@ -162,13 +168,25 @@ class Preview(QWidget):
         where = self._follower.where
         return where[:-1] if self._every_slice else where
 
+    @property
+    def _is_ready(self) -> bool:
+        """Whether what is shown is what was asked for last."""
+        return self._found is not None and self._found[0] is self._asked
+
+    def _offer(self) -> None:
+        self.apply_button.setEnabled(self._is_ready)
+        self.apply_button.setToolTip(_APPLY if self._is_ready else _AT_WORK)
+
     def _on_moved(self) -> None:
-        if self._asked is None or self._asked.where != self._part:
+        if self._only is not None and self._only != self._follower.where:
+            self.cancel()
+        elif self._asked is None or self._asked.where != self._part:
             self._redraw()
 
     def _redraw(self) -> None:
         """Draw soon: a slider moves faster than a large photograph is drawn."""
         self._asked = None
+        self._offer()
         if self._plan is not None and not self._timer.isActive():
             self._timer.start(_PAUSE)
 
@@ -176,17 +194,17 @@ class Preview(QWidget):
         if self._plan is None:
             return
         mask, where = self._follower.mask, self._part
-        self._asked = _Asked(mask, where)
-        labels = np.array(mask.data[where])
-        self._latest.ask(self._asked, partial(_work_out, self._plan, labels, locked(mask)))
+        self._asked = asked = _Asked(mask, where, np.array(mask.data[where]))
+        self._latest.ask(asked, partial(_work_out, self._plan, asked.labels, locked(mask)))
 
     def _on_found(self, asked: _Asked, found: _Found | None) -> None:
         if self._plan is None or asked.mask != self._follower.mask or asked.where != self._part:
             return
         if found is None:
-            self._words.setText(_FAILED)
+            self._on_failed(asked)
             return
         self._found = asked, found
+        self._offer()
         self._put(found.shown)
         more, less = (int(np.count_nonzero(found.shown == value)) for value in COLORS)
         slices = " on all slices" if self._every_slice else ""
@@ -194,6 +212,13 @@ class Preview(QWidget):
             f"Preview: {more:,} px to be added (yellow), {less:,} px to be removed"
             f" (magenta){slices}."
         )
+
+    def _on_failed(self, asked: _Asked) -> None:
+        """Show nothing, unless something newer is under way."""
+        if asked is self._asked:
+            remove_companion(self._viewer, asked.mask, Kind.PREVIEW)
+            self.apply_button.setToolTip(_FAILED)
+            self._words.setText(_FAILED)
 
     def _put(self, shown: np.ndarray) -> None:
         """Show what was found; nothing else of the layer is left from before."""

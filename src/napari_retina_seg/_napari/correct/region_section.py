@@ -57,7 +57,7 @@ class RegionSection(QWidget):
         self.lasso_button = QPushButton(_LASSO_OFF)
         self.lasso_button.setCheckable(True)
         self.every_slice = QCheckBox("On all slices")
-        self._shown: tuple[str, Make] | None = None  # what the preview showed last
+        self._shown: tuple[str, Plan] | None = None  # what the preview showed last
         self._note = text()
         self._lay_out()
         self._connect()
@@ -165,19 +165,19 @@ class RegionSection(QWidget):
         """Show what would become of the labels, given the chosen class."""
         if self._why_not():
             return
-        value, every = self._follower.value, self._acts_on_all
-        self._shown = what, make
-        self._preview.show_plan(
-            what + (_ON_ALL if every else ""),
-            lambda labels: make(labels, value).astype(labels.dtype),
-            every_slice=every,
-        )
+        value = self._follower.value
+        self._show_plan(what, lambda labels: make(labels, value).astype(labels.dtype))
+
+    def _show_plan(self, what: str, plan: Plan) -> None:
+        every = self._acts_on_all
+        self._shown = what, plan
+        self._preview.show_plan(what + (_ON_ALL if every else ""), plan, every_slice=every)
 
     def _on_every_slice(self) -> None:
-        """Show the same on more slices, or on fewer."""
+        """Show the same, of the class it was of, on more slices or on fewer."""
         self.refresh()
         if self._shown is not None and self._preview.what.removesuffix(_ON_ALL) == self._shown[0]:
-            self._show(*self._shown)
+            self._show_plan(*self._shown)
 
     def _widen(self, what: str, make) -> None:
         by, fixed, words = self.by.value(), locked(self._follower.mask), f"{self._name()} {what}"

@@ -77,7 +77,8 @@ class VesselSection(QWidget):
             self.probability.ask()
             return
         self._note.setText(_KNOWN)
-        self._preview.show_plan(self._words(), self._plan(plane, self._follower.value))
+        plan = self._plan(plane, self._follower.value)
+        self._preview.show_plan(self._words(), plan, only=self._follower.where)
 
     def close_down(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
