@@ -18,19 +18,21 @@ def test_the_first_dock_brings_back_those_that_were_open(make_napari_viewer, qtb
     def docks(viewer):
         return {name.split()[0] for name in viewer.window.dock_widgets}
 
-    yesterday = today("Review", "Correct", "Agreement")
+    yesterday = today("Review", "Correct", "Explain", "Agreement")
     main: QMainWindow = yesterday.window._qt_window
     frames = {each.objectName().split()[0]: each for each in main.findChildren(QDockWidget)}
     frames["Agreement"].close()
-    main.resizeDocks([frames["Correct"]], [420], Qt.Orientation.Horizontal)
+    main.resizeDocks([frames["Explain"]], [420], Qt.Orientation.Horizontal)
     qtbot.wait(50)
-    width = frames["Correct"].width()
+    width = frames["Explain"].width()
     assert width > 400
     yesterday.close()
 
     again = today("Review")
-    qtbot.waitUntil(lambda: docks(again) == {"Review", "Correct"})
+    qtbot.waitUntil(lambda: docks(again) == {"Review", "Correct", "Explain"})
     review = again.window.dock_widgets[f"Review ({PLUGIN})"]
     qtbot.wait(200)
+    beside = again.window._qt_window.tabifiedDockWidgets(review.parent())
+    assert len(beside) == 2  # one above the other they would be too small
     assert not review.visibleRegion().isEmpty()  # what was asked for is in front
     qtbot.waitUntil(lambda: abs(review.parent().width() - width) < 5)

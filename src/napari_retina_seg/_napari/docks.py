@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import napari
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
@@ -54,15 +56,22 @@ class Dock(QWidget):
         own.visibilityChanged.connect(self._on_visibility)  # a tab at the back is not hidden
         offer_key_table(main)
         mend_canvas(main, self._viewer)
-        for other in main.findChildren(Dock):
-            frame = _frame(other)
-            if other is self or frame is None or frame.isFloating():
-                continue
-            if main.dockWidgetArea(frame) == main.dockWidgetArea(own):
-                main.tabifyDockWidget(frame, own)
-                own.raise_()
+        sibling = next(self._siblings(main), None)
+        if sibling is not None:
+            main.tabifyDockWidget(sibling, own)
+            own.raise_()
         _name_tabs(main, own)
         bring_back(main, self._viewer, own)
+
+    def _siblings(self, main: QMainWindow) -> Iterator[QDockWidget]:
+        """Go through the docks that stand in their place already, in the same area."""
+        area = main.dockWidgetArea(_frame(self))
+        for other in main.findChildren(Dock):
+            frame = _frame(other)
+            if other is self or not other._joined or frame is None or frame.isFloating():
+                continue
+            if main.dockWidgetArea(frame) == area:
+                yield frame
 
     def _on_visibility(self, on: bool) -> None:
         if on:
