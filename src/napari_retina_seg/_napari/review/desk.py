@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_retina_seg._napari.explain.maps import evidence_of
 from napari_retina_seg._napari.layers import KEY, Position, image_layers
 from napari_retina_seg._napari.masks.companions import (
     CompanionInfo,
@@ -20,6 +21,7 @@ from napari_retina_seg._napari.masks.companions import (
 )
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.masks.drawings import Snapshot, take_snapshot
+from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.pages import Opened, Work
@@ -28,7 +30,7 @@ from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
 
 # What a person has set up in one mask and wants in the next.
-_TOOLS = ("selected_label", "brush_size", "opacity", "contour", "preserve_labels", "mode")
+_TOOLS = ("selected_label", "brush_size", "opacity", "preserve_labels")
 
 
 class Desk(QObject):
@@ -57,6 +59,8 @@ class Desk(QObject):
         self._before: Snapshot | None = None
         self._slots: list[Autosave] = []
         self._tools: dict[str, object] = {}
+        self._mode: str = "pan_zoom"
+        self._locked: frozenset[int] = frozenset()
         self._is_clearing = False
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -88,6 +92,8 @@ class Desk(QObject):
             self.viewer.add_layer(self.mask)
         self._lay_beside(opened)
         self.viewer.layers.selection.active = self.mask
+        if self.is_paintable:
+            self.mask.mode = self._mode  # napari's buttons show only what changes from now on
         if not again:
             self.viewer.reset_view()
         self._begin()
@@ -153,11 +159,12 @@ class Desk(QObject):
             return
         if on:
             self._tools = {name: getattr(self.mask, name) for name in _TOOLS}
+            self._mode, self._locked = self.mask.mode, locked(self.mask)
         for layer in (self.mask, companion(self.viewer, self.mask, Kind.QUESTIONABLE)):
             if layer is not None:
                 layer.editable = not on
         if not on:
-            self.mask.mode = self._tools["mode"]  # napari lets go of the brush
+            self.mask.mode = self._mode  # napari lets go of the brush
 
     def is_of_prediction(self, work: Work) -> bool:
         """Whether mask and lines are what the prediction drew."""
@@ -177,7 +184,7 @@ class Desk(QObject):
         return work.now.questionable is None and np.array_equal(*lines, equal_nan=True)
 
     def clear(self) -> None:
-        """Take the layers away; those that other docks made of the image are hidden."""
+        """Take the layers away, and maps of evidence; masks that other docks made are hidden."""
         with self.viewer.layers.batched_update():
             self._take_away()
 
@@ -187,7 +194,7 @@ class Desk(QObject):
         own = [each for each in (self._image, self.mask, *self._beside) if each is not None]
         for layer in list(self.viewer.layers):
             known = layer.metadata.get(KEY)
-            if layer in own or mask_of(layer) in own:
+            if layer in own or mask_of(layer) in own or _explains(layer, name):
                 self.viewer.layers.remove(layer)
             elif name is not None and getattr(known, "image", None) == name:
                 layer.visible = False
@@ -231,6 +238,7 @@ class Desk(QObject):
         for name, value in self._tools.items():
             if name != "selected_label" or value < len(scheme):
                 setattr(layer, name, value)
+        lock(layer, self._locked & set(range(len(scheme))))
         layer.editable = self.is_paintable
         return layer
 
@@ -277,6 +285,12 @@ class Desk(QObject):
 
     def _on_marks_gone(self) -> None:
         self._marks = None
+
+
+def _explains(layer: Layer, name: str | None) -> bool:
+    """Whether a layer is a map of evidence on an image; it says nothing without it."""
+    evidence = evidence_of(layer)
+    return evidence is not None and evidence.target.layer.name == name
 
 
 def _provenance(image: ProjectImage, prediction: Version | None) -> Provenance | None:

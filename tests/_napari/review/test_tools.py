@@ -1,0 +1,24 @@
+"""What a person has in the hand when the next image comes."""
+
+from qtpy.QtCore import Qt
+
+from napari_retina_seg._napari.masks.edits import lock, locked
+
+
+def controls(person):
+    """Return napari's own buttons for the mask on the screen."""
+    return person.viewer.window._qt_viewer.controls.widgets[person.mask]
+
+
+def test_tool_brush_and_locks_go_on_and_napari_shows_the_tool(ann):
+    ann.open_row(0)
+    mask = ann.mask
+    mask.mode, mask.brush_size, mask.contour = "erase", 23, 1
+    lock(mask, (2,))
+    ann.press(Qt.Key.Key_N)
+    assert ann.mask is not mask
+    assert (ann.mask.mode, ann.mask.brush_size) == ("erase", 23)
+    assert controls(ann).erase_button.isChecked()
+    assert not controls(ann).panzoom_button.isChecked()
+    assert locked(ann.mask) == {2}
+    assert ann.mask.contour == 0  # the next mask is filled, whatever was shown over this one
