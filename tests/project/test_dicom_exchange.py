@@ -1,5 +1,6 @@
 """Segmentations that other programs made of DICOM images, and the images they belong to."""
 
+import shutil
 from pathlib import Path
 
 import highdicom as hd
@@ -11,8 +12,14 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from helpers import write_png
+from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
+from napari_retina_seg.io.exchange.dicom_header import DicomIds
+from napari_retina_seg.project.dicom_images import DicomImage, find_sent_anew
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.importing import Imported, import_masks
 from napari_retina_seg.project.project import Project
 
@@ -41,6 +48,7 @@ def write_scan(path: Path, seed: int, series: str) -> Path:
     ):
         setattr(dicom, keyword, "")
     dicom.set_pixel_data(phantom_bscan(seed, *SHAPE).image.pixels, "MONOCHROME2", 8)
+    path.parent.mkdir(exist_ok=True)
     dicom.NumberOfFrames, dicom.FrameOfReferenceUID = 1, "1.2.3.9"
     measures = item(PixelSpacing=[0.004, 0.012], SliceThickness=0.1)
     dicom.SharedFunctionalGroupsSequence = [
@@ -94,10 +102,60 @@ def test_the_image_is_the_one_that_is_referred_to_whatever_the_file_is_called(an
     assert enter(ann, seg).known == 1
 
 
-def test_an_image_that_was_sent_anew_is_known_by_its_series(ann, scans, tmp_path):
+def test_an_image_that_was_sent_anew_is_known_by_its_series_and_name(ann, scans, tmp_path):
     anew = write_scan(tmp_path / "anew.dcm", 0, "1.2.3.0")
-    (version,) = enter(ann, segment(tmp_path / "x.dcm", anew)).versions
+    (problem,) = enter(ann, segment(tmp_path / "x.dcm", anew)).problems
+    assert "nor one called 'x': add the image" in problem
+    (version,) = enter(ann, segment(tmp_path / "a_seg.dcm", anew)).versions
     assert ann.image(version.image_id).name == "a"
+    image = ann.image(version.image_id)
+    nowhere = [DicomImage(image, DicomIds("", "1"))]
+    assert find_sent_anew(DicomIds("", "2"), nowhere, [image]) is None
+
+
+def test_the_other_eye_of_a_series_is_not_taken_for_this_one(ann, bob, tmp_path):
+    left, right = (write_scan(tmp_path / f"{eye}.dcm", n, "1.2") for n, eye in enumerate("lr"))
+    finish(ann.add_images([left]))
+    (problem,) = enter(ann, segment(tmp_path / "r_seg.dcm", right)).problems
+    assert "neither the DICOM image that" in problem
+    Project.create(tmp_path / "both", scheme=OCT_LAYERS, author="Eve").close()
+    with Project(tmp_path / "both", author="Eve") as both:
+        (image,) = finish(both.add_images([right])).images
+        both.attach(image.id, Drawing(np.full(SHAPE, 2, np.uint8)), author="Eve")
+        finish(export(both, tmp_path / "out", Format.DICOM_SEG))
+    (problem,) = enter(ann, tmp_path / "out").problems
+    assert "no image 'r'" in problem
+    # Called as the left one, but drawn on an image that its card knows better.
+    same_name = write_scan(tmp_path / "more" / "l.dcm", 5, "1.2")
+    with Project(tmp_path / "both", author="Eve") as both:
+        (image,) = finish(both.add_images([same_name])).images
+        both.attach(image.id, Drawing(np.full(SHAPE, 3, np.uint8)), author="Eve")
+        finish(export(both, tmp_path / "two", Format.DICOM_SEG))
+    (problem, _) = enter(ann, tmp_path / "two").problems
+    assert "refers to another DICOM image than 'l' of this project" in problem
+    finish(ann.add_images([right]))
+    (version,) = enter(ann, tmp_path / "out").versions
+    assert ann.image(version.image_id).name == "r"
+
+
+def test_a_file_that_took_an_image_s_place_lends_it_no_uids(ann, scans, tmp_path):
+    stranger = write_scan(tmp_path / "stranger.dcm", 5, "9.9.9")
+    seg = segment(tmp_path / "a_seg.dcm", stranger)
+    shutil.copy(stranger, scans[0])
+    (problem,) = enter(ann, seg).problems
+    assert "was changed since it was added" in problem
+    shutil.copy(scans[1], scans[0])
+    (version,) = enter(ann, segment(tmp_path / "x.dcm", scans[1])).versions
+    assert ann.image(version.image_id).name == "b"
+
+
+def test_an_image_that_is_there_twice_is_told(ann, scans, tmp_path):
+    again = dcmread(scans[0])
+    again.ImageComments = "sent through another archive"
+    again.save_as(tmp_path / "again.dcm")
+    finish(ann.add_images([tmp_path / "again.dcm"]))
+    (problem,) = enter(ann, segment(tmp_path / "a_seg.dcm", scans[0])).problems
+    assert "Several images have the UIDs of 'a' (#1, #4): attach the mask to one" in problem
 
 
 def test_a_mask_of_another_image_is_not_taken_for_its_name(ann, scans, tmp_path):

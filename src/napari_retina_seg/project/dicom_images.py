@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from pathlib import Path
+from collections.abc import Container, Generator, Iterable
 from typing import NamedTuple
 
-from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.errors import ProjectError, ReadError
 from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.io.exchange.dicom_header import DicomIds, read_ids, read_referenced_ids
+from napari_retina_seg.io.exchange.dicom_header import DicomIds, read_ids
+from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.values import ProjectImage
+
+_NAMED = 5  # images in a sentence
 
 
 class DicomImage(NamedTuple):
@@ -41,25 +43,61 @@ def list_dicom(
     return tuple(found)
 
 
-def find_referenced(source: Path, known: Iterable[DicomImage]) -> ProjectImage | None:
-    """Find the image that a DICOM Segmentation refers to: by its own UID, or else by its series'.
+def find_same(wanted: DicomIds, known: Iterable[DicomImage]) -> ProjectImage | None:
+    """Find the image that a DICOM Segmentation refers to by its own UID.
 
     Parameters
     ----------
-    source : Path
-        The segmentation.
+    wanted : DicomIds
+        What it refers to.
     known : iterable of DicomImage
         Among these.
 
-    Returns
-    -------
-    ProjectImage or None
-        None if it refers to no image or to several, or if no one image alone is meant.
+    Raises
+    ------
+    ProjectError
+        If there are several, or its file is not the one that was added.
     """
-    wanted = read_referenced_ids(source)
-    if wanted is None:
+    return _pick([one.image for one in known if one.ids.instance == wanted.instance])
+
+
+def find_sent_anew(
+    wanted: DicomIds, known: Iterable[DicomImage], named: Container[ProjectImage]
+) -> ProjectImage | None:
+    """Find an image that was sent again, under another UID of its own, in the same series.
+
+    A series may hold both eyes, so that the name must agree, too.
+
+    Parameters
+    ----------
+    wanted : DicomIds
+        What a DICOM Segmentation refers to.
+    known : iterable of DicomImage
+        Among these.
+    named : container of ProjectImage
+        The images that are called as the segmentation is.
+
+    Raises
+    ------
+    ProjectError
+        If there are several, or its file is not the one that was added.
+    """
+    if not wanted.series:
         return None
-    images = list(known)
-    same = [one.image for one in images if one.ids.instance == wanted.instance]
-    same = same or [one.image for one in images if one.ids.series == wanted.series]
-    return same[0] if len(same) == 1 else None
+    alike = [one.image for one in known if one.ids.series == wanted.series]
+    return _pick([image for image in alike if image in named])
+
+
+def _pick(found: list[ProjectImage]) -> ProjectImage | None:
+    """Return the only image; the UIDs of a file that took another's place tell nothing."""
+    damages = [damage_of(image) for image in found]
+    whole = [image for image, damage in zip(found, damages, strict=True) if damage is None]
+    if len(whole) > 1:
+        numbers = ", ".join(f"#{image.id}" for image in whole[:_NAMED])
+        raise ProjectError(
+            f"Several images have the UIDs of '{whole[0].name}' ({numbers}): attach the mask to one"
+            " of them."
+        )
+    if found and not whole:
+        raise ProjectError(damages[0])
+    return whole[0] if whole else None

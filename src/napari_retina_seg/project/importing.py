@@ -12,7 +12,10 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.core.words import count
 from napari_retina_seg.data.layouts.pairs import plain_stem
+from napari_retina_seg.io.exchange.dicom_header import read_referenced_ids
+from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.identity import notice, pseudonymise
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
 from napari_retina_seg.io.exchange.sources import (
@@ -22,8 +25,9 @@ from napari_retina_seg.io.exchange.sources import (
     is_dicom,
     read_source,
 )
-from napari_retina_seg.project.dicom_images import DicomImage, find_referenced, list_dicom
+from napari_retina_seg.project.dicom_images import DicomImage, find_same, find_sent_anew, list_dicom
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Reading
 from napari_retina_seg.project.store import same_person
@@ -63,8 +67,8 @@ def import_masks(
 ) -> Generator[Progress, None, Imported]:
     """File the masks of a file or folder, in any format that is exported; long work.
 
-    An image is found by its hash where the mask's file says it; by the UIDs that a DICOM
-    Segmentation refers to; else by its name or pseudonym.
+    An image is found by its hash where the mask's file says it; by the UID that a DICOM
+    Segmentation refers to, or its series and name; else by its name or pseudonym.
     What a model drew is no person's word, and is not taken. Doing it again adds what is missing.
 
     Parameters
@@ -119,7 +123,7 @@ def import_masks(
         for record in job.read(source, expected):
             if token.cancelled:
                 kept = len(job.versions)
-                raise Cancelled(f"Cancelled: {kept} new versions are kept.")
+                raise Cancelled(f"Cancelled: {count(kept, 'new version')} kept.")
             job.take(record)
             yield Progress(done, len(sources), record.name)
     yield Progress(len(sources), len(sources), "Done")
@@ -141,12 +145,15 @@ class _Images:
                 self._by_name.setdefault(name.casefold(), []).append(image)
 
     def has(self, name: str, sha256: str | None) -> bool:
-        return sha256 in self._by_hash or bool(self._named(name))
+        return sha256 in self._by_hash or bool(self.named(name))
+
+    def known(self, sha256: str | None) -> ProjectImage | None:
+        return self._by_hash.get(sha256 or "")
 
     def find(self, name: str, sha256: str | None) -> ProjectImage:
         if sha256 in self._by_hash:
             return self._by_hash[sha256]
-        found = self._named(name)
+        found = self.named(name)
         if not found:
             raise ProjectError(
                 f"The project has no image '{name}': add it, or call the mask as its image."
@@ -158,7 +165,7 @@ class _Images:
             )
         return found[0]
 
-    def _named(self, name: str) -> list[ProjectImage]:
+    def named(self, name: str) -> list[ProjectImage]:
         return self._by_name.get(name.casefold()) or self._by_name.get(plain_stem(name), [])
 
 
@@ -200,23 +207,39 @@ class _Job:
 
     def _read_dicom(self, source: Path, expected: Expected) -> Record:
         """Read a mask of the image whose UIDs it refers to."""
-        image = find_referenced(source, self._dicom)
-        if image is not None:
-            expected = replace(expected, shapes={source.stem: image.shape})
-            return replace(read_source(source, expected)[0], image_sha256=image.sha256)
-        (record,) = read_source(source, expected)
-        if record.image_sha256 is None:
-            self._check_no_other(source, record)
-        return record
+        image = self._find_dicom(source)
+        if image is None:
+            return read_source(source, expected)[0]
+        expected = replace(expected, shapes={source.stem: image.shape})
+        return replace(read_source(source, expected)[0], image_sha256=image.sha256)
 
-    def _check_no_other(self, source: Path, record: Record) -> None:
-        """Refuse a mask of another image than that of its name."""
-        if not self._images.has(record.name, None):
+    def _find_dicom(self, source: Path) -> ProjectImage | None:
+        """Find the image of a DICOM Segmentation; None if its name is all that tells."""
+        wanted = read_referenced_ids(source)
+        if wanted is None:  # what is wrong with it is told when it is read
+            return None
+        card = read_dicom_card(source)
+        name, sha256 = (card.name, card.image_sha256) if card else (source.stem, None)
+        found = self._images.known(sha256) or find_same(wanted, self._dicom)
+        if found is None and sha256 is None:
+            found = find_sent_anew(wanted, self._dicom, self._images.named(name))
+        if found is None:
+            self._check_name(source, name, sha256)
+        return found
+
+    def _check_name(self, source: Path, name: str, sha256: str | None) -> None:
+        """Refuse a mask whose name leads to another image than it was drawn on."""
+        if not self._images.has(name, None):
+            if sha256 is not None:  # it may still be a volume whose slices are the images
+                return
             raise ReadError(
                 f"The project has neither the DICOM image that '{source}' refers to nor one called"
-                f" '{record.name}': add the image, or call the mask as it."
+                f" '{name}': add the image, or call the mask as it."
             )
-        named = self._images.find(record.name, None)
+        named = self._images.find(name, None)
+        damage = damage_of(named)
+        if damage is not None:  # so that nobody knows whether it was DICOM
+            raise ProjectError(damage)
         if any(one.image.id == named.id for one in self._dicom):
             raise ReadError(
                 f"'{source}' refers to another DICOM image than '{named.name}' of this project: add"

@@ -211,6 +211,14 @@ def test_segments_with_other_labels_are_known_by_their_codes_or_by_what_is_said(
     np.testing.assert_array_equal(layers.labels, np.array([0, 3, 7], np.uint8)[planes])
 
 
+def test_our_own_file_says_itself_what_its_numbers_mean(tmp_path, volume, make_record):
+    record = make_record()
+    write_dicom_seg(tmp_path / "a.dcm", record, volume)
+    found = read_dicom_seg(tmp_path / "a.dcm", OCT_LAYERS, slices=5, remap={1: 4})
+    np.testing.assert_array_equal(found.labels, record.labels)
+    assert found.attribution == record.attribution
+
+
 def test_overlapping_segments_are_refused(tmp_path, volume):
     planes = np.zeros((3, 9, 11), np.uint8)
     write_foreign(tmp_path / "a.dcm", volume, planes, ["INL", "RPE"], overlapping=True)

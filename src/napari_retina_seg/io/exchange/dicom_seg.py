@@ -18,7 +18,7 @@ from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.dicom_attributes import read_laterality, read_spacing
 from napari_retina_seg.io.exchange.card import Card, make_card, parse_card, restore
-from napari_retina_seg.io.exchange.dicom_header import SEGMENTATION
+from napari_retina_seg.io.exchange.dicom_header import SEGMENTATION, read_header
 from napari_retina_seg.io.exchange.dicom_source import CREATOR, make_source
 from napari_retina_seg.io.exchange.named import find_value
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, Maker, MaskRecord
@@ -199,13 +199,27 @@ def read_dicom_seg(
         frames = int(dataset.get("NumberOfFrames", 1))
         check_size(path, (frames, int(dataset.Rows), int(dataset.Columns)))
         card = _find_card(path, dataset)
-        classes = _find_classes(path, dataset, card.scheme if card else scheme, remap or {})
+        # What other programs do to numbers and empty slices was not done to our own files.
+        remap, slices = ({}, None) if card else (remap or {}, slices)
+        classes = _find_classes(path, dataset, card.scheme if card else scheme, remap)
         planes = _read_planes(path, dataset, slices)
         table = np.zeros(max(classes) + 1, np.uint8)
         table[list(classes)] = list(classes.values())
         values = table[planes if len(planes) > 1 else planes[0]]
         record = restore(path, values, card, scheme, named=True)
         return record if card else _with_header(record, dataset)
+
+
+def read_dicom_card(path: Path) -> Card | None:
+    """Read what a DICOM file of this program says of its mask; None if another wrote it.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, or is damaged.
+    """
+    header = read_header(path)
+    return None if header is None else _find_card(path, header)
 
 
 def _with_header(record: MaskRecord, dataset: Dataset) -> MaskRecord:
