@@ -56,6 +56,10 @@ def test_two_readings_are_settled_by_taking_one_or_by_a_third_mask(run, project,
     state, author, labels = truth("scan1")
     assert (state, author) == ("adjudicated", "Carl")
     np.testing.assert_array_equal(labels, phantom_bscan(5, 96, 128).labels)
+    both = run("project", "adjudicate", project, "scan0", "scan1", "--take", "first", *carl)
+    assert both.exit_code == 1
+    assert "'scan1' is adjudicated" in both.stderr
+    assert truth("scan0")[0] == "second read"
     again = run("project", "adjudicate", project, "scan1", "--take", "first", *carl)
     assert "'scan1' is adjudicated: only an image that was read a second time" in again.stderr
 

@@ -7,9 +7,9 @@ from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.project.agreement import find_agreement
+from napari_retina_seg.project.agreement import adopt, find_agreement
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.view import ProjectView
 
 SHAPE = (96, 128)
@@ -99,6 +99,31 @@ def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
     means = finish(find_agreement(ann)).means
     assert Key("kappa") in means
     assert Key("kappa_sure") not in means
+
+
+def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(ann, open_as, read_twice):
+    image = read_twice[1]
+    (pair,) = [each for each in ann.read_twice() if each.image.id == image.id]
+    carl, dora = open_as("Carl"), open_as("Dora")
+    draft = read(carl, image, 5, Action.ADJUDICATION_DRAFT, 1)
+    with pytest.raises(ProjectError, match="Carl has begun to settle 'scan1': let Carl end it"):
+        adopt(dora, image.id, pair.second)
+    assert len(dora.history(image.id)) == draft.number
+    final = adopt(carl, image.id, pair.second, comment="the OPL is right")
+    assert not final.conflict
+    assert (final.parent, final.comment) == (draft.number, "the OPL is right")
+    assert carl.image(image.id).state is State.ADJUDICATED
+    np.testing.assert_array_equal(
+        carl.drawing(image.id, final.number).labels, phantom_bscan(7, *SHAPE).labels
+    )
+
+
+def test_a_comment_is_kept_with_a_refusal_that_is_taken(ann, bob, read_twice):
+    image, pairs = read_twice[2], {pair.image.id: pair for pair in ann.read_twice()}
+    with pytest.raises(ProjectError, match="Bob is the second reader of 'scan2'"):
+        adopt(bob, image.id, pairs[image.id].second)
+    final = adopt(ann, image.id, pairs[image.id].second, comment="so it is")
+    assert (final.reason, final.comment) == ("blurred", "so it is")
 
 
 def test_asking_can_be_cancelled(ann, read_twice):

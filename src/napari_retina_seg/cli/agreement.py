@@ -82,19 +82,22 @@ def adjudicate_command(
     To settle one with a mask of your own, use 'attach --adjudicated'.
     """
     from napari_retina_seg.core.errors import ProjectError
-    from napari_retina_seg.project.agreement import adopt
+    from napari_retina_seg.project.agreement import adopt, check_adoptable
 
     with open_project(folder, author) as project:
-        found = [project.find_image(image) for image in images]
         twice = {pair.image.id: pair for pair in project.read_twice()}
-        for image in found:
+        chosen = {}
+        for image in map(project.find_image, images):
             if image.id not in twice:
                 raise ProjectError(f"'{image.name}' was not read by two people: assign a reader.")
-        for image in found:
             pair = twice[image.id]
-            chosen = pair.first if take is Reader.FIRST else pair.second
-            final = adopt(project, image.id, chosen, comment=comment)
-            typer.echo(f"'{image.name}' is {final.state}, as {chosen.author} read it.")
+            chosen[image.id] = pair.first if take is Reader.FIRST else pair.second
+        for number, reading in chosen.items():  # all, before the first is settled
+            check_adoptable(project, number, reading)
+        for number, reading in chosen.items():
+            final = adopt(project, number, reading, comment=comment)
+            name = twice[number].image.name
+            typer.echo(f"'{name}' is {final.state}, as {reading.author} read it.")
 
 
 def _print(console: Console, table: Table) -> None:

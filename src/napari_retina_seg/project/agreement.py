@@ -16,6 +16,8 @@ from napari_retina_seg.core.two_readers import (
 )
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.states import Reading as Whom
+from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import ReadTwice, Version
 from napari_retina_seg.project.view import ProjectView
 
@@ -81,7 +83,33 @@ def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = ""
     Raises
     ------
     ProjectError
-        If the image was not read twice, is settled, or can't be written.
+        If the image was not read twice, is settled, somebody else settles it, or it can't be
+        written.
+    """
+    check_adoptable(project, image_id, chosen)
+    if chosen.mask is None:
+        return project.mark_ungradable(image_id, chosen.reason, comment=comment)
+    drawing = project.drawing(image_id, chosen.number)
+    begun = _begun(project, image_id)
+    parent = chosen if begun is None else begun  # one's own draft is not crossed, but ended
+    final = project.save_version(
+        image_id, drawing, Action.ADJUDICATE, parent=parent.number, comment=comment
+    )
+    if final.conflict:
+        raise ProjectError(
+            f"Somebody else has settled '{project.image(image_id).name}' meanwhile: both masks are"
+            " kept; reopen the one that is right."
+        )
+    return final
+
+
+def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
+    """Check that `adopt` can do its work; nothing is changed.
+
+    Raises
+    ------
+    ProjectError
+        If it can't.
     """
     image = project.image(image_id)
     if image.state is not State.SECOND_READ:
@@ -89,12 +117,21 @@ def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = ""
             f"'{image.name}' is {image.state}: only an image that was read a second time, and not"
             " settled since, can be settled."
         )
-    if chosen.mask is None:
-        return project.mark_ungradable(image_id, chosen.reason)
-    drawing = project.drawing(image_id, chosen.number)
-    return project.save_version(
-        image_id, drawing, Action.ADJUDICATE, parent=chosen.number, comment=comment
-    )
+    project.check_turn(image_id, Action.ADJUDICATE)
+    begun = _begun(project, image_id)
+    if begun is not None and not same_person(begun.author, project.author):
+        raise ProjectError(
+            f"{begun.author} has begun to settle '{image.name}': let {begun.author} end it, or go"
+            " on with that draft in the Review dock."
+        )
+    if chosen.mask is not None:
+        project.drawing(image_id, chosen.number)
+
+
+def _begun(project: Project, image_id: int) -> Version | None:
+    """Return the newest draft of an adjudicator in this round."""
+    begins = project.turn(image_id).begins
+    return begins if begins is not None and begins.reading is Whom.ADJUDICATION else None
 
 
 def _can_be_graded(pair: ReadTwice) -> tuple[bool, bool]:

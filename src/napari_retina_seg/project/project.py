@@ -188,7 +188,9 @@ class Project(ProjectView):
         deed = Deed(Action.ACCEPT, self.author, prediction, seconds, comment)
         return versions.accept(self._store, image_id, deed)
 
-    def mark_ungradable(self, image_id: int, reason: str, *, seconds: float = 0) -> Version:
+    def mark_ungradable(
+        self, image_id: int, reason: str, *, seconds: float = 0, comment: str = ""
+    ) -> Version:
         """Say that an image can't be graded, and why, as whoever this person is to the image.
 
         That is its second reader, if this person was chosen or has begun to read it as such; its
@@ -199,7 +201,7 @@ class Project(ProjectView):
         ProjectError
             If there is no reason, or the image's state forbids it.
         """
-        deed = Deed(Action.REFUSE, self.author, None, seconds, reason=reason)
+        deed = Deed(Action.REFUSE, self.author, None, seconds, comment, reason)
         return versions.refuse(self._store, image_id, deed)
 
     def reopen(self, image_id: int, version: int | None = None, *, comment: str = "") -> Version:

@@ -62,9 +62,15 @@ def check_turn(session: Session, image: ImageRow, action: Action, person: str) -
 
 
 def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bool:
-    """Whether a second reader keeps to that: nobody settles a difference with oneself."""
+    """Whether a person may do this, whatever the image's state.
+
+    A second reader does nothing as the first one while blinded, and never settles the difference.
+    The first reader may settle it: a team may be of two.
+    """
     if action in SECOND_ACTIONS or not _is_second(session, image, person):
         return True
+    if image.state == State.SECOND_READ:
+        return False  # reopened by one of both, the other reading would count for nothing
     return READINGS[action] is not Reading.ADJUDICATION and not is_blind(session, image)
 
 

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.readers import (
     allowed_actions,
+    check_turn,
     find_reading,
     find_second_reader,
     is_blind,
     newest_human,
 )
-from napari_retina_seg.project.states import Reading, State
-from napari_retina_seg.project.store import Store, image_row, version_value
+from napari_retina_seg.project.states import Action, Reading, State
+from napari_retina_seg.project.store import Store, image_row, same_person, version_value
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind, Turn
 
@@ -26,7 +27,7 @@ def find_turn(store: Store, image_id: int) -> Turn:
         image = image_row(session, image_id)
         reading = find_reading(session, image, store.author)
         prediction = _newest_prediction(session, image)
-        begins = _begin(session, image, reading) or prediction
+        begins = _begin(session, image, reading, store.author) or prediction
         shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
         second = find_second_reader(session, image)
         possible = allowed_actions(session, image, State(image.state), store.author)
@@ -41,11 +42,21 @@ def find_turn(store: Store, image_id: int) -> Turn:
         )
 
 
-def _begin(session: Session, image: ImageRow, reading: Reading) -> VersionRow | None:
+def check_whose_turn(store: Store, image_id: int, action: Action) -> None:
+    """Refuse what is not a person's turn; see `ProjectView.check_turn`."""
+    with store.database.reading() as session:
+        check_turn(session, image_row(session, image_id), action, store.author)
+
+
+def _begin(
+    session: Session, image: ImageRow, reading: Reading, person: str
+) -> VersionRow | None:
     own = newest_human(session, image, reading)
-    if own is None and reading is Reading.ADJUDICATION:
-        return newest_human(session, image, Reading.FIRST)
-    return own
+    if own is not None or reading is not Reading.ADJUDICATION:
+        return own
+    second = find_second_reader(session, image)
+    is_second = second is not None and same_person(second, person)
+    return newest_human(session, image, Reading.SECOND if is_second else Reading.FIRST)
 
 
 def _masks(

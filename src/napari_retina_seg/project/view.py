@@ -16,7 +16,8 @@ from napari_retina_seg.project.check import check_project
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import Finding
 from napari_retina_seg.project.opening import open_store
-from napari_retina_seg.project.turns import find_turn
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.turns import check_whose_turn, find_turn
 from napari_retina_seg.project.values import (
     Autosave,
     Filters,
@@ -161,6 +162,10 @@ class ProjectView:
     def turn(self, image_id: int) -> Turn:
         """Return what this person may do to an image now, and what the work begins with."""
         return find_turn(self._store, image_id)
+
+    def check_turn(self, image_id: int, action: Action) -> None:
+        """Raise `ProjectError` if this person must not do this, whatever the image's state."""
+        check_whose_turn(self._store, image_id, action)
 
     def drawing(self, image_id: int, number: int) -> Drawing:
         """Read a version's mask, its boundaries and what is questionable in it.
