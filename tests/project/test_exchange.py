@@ -197,6 +197,15 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
         count(states=frozenset({State.IN_PROGRESS}))
 
 
+def test_a_patient_is_one_however_the_id_was_typed(ann, tmp_path):
+    paths = [scan(tmp_path, name, seed) for seed, name in enumerate(("P1 _a", "p1_b", " _c"))]
+    images = finish(ann.add_images(paths, patient_of=lambda name: name.split("_")[0])).images
+    (patient,) = find_whose(ann).patients
+    assert patient == "P1"
+    chosen = Selection(patient=patient)
+    assert [chosen.wants(image) for image in images] == [True, True, False]
+
+
 def words_in(folder: Path) -> str:
     """Return all that a folder says, names of files included."""
     files = [path for path in folder.rglob("*") if path.is_file()]

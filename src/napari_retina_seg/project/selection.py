@@ -14,7 +14,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
 from napari_retina_seg.project.formats import Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
-from napari_retina_seg.project.store import same_person
+from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import Kind, ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
 
@@ -66,8 +66,7 @@ class Selection:
 
     def wants(self, image: ProjectImage) -> bool:
         """Whether an image is wanted, its state left aside."""
-        wanted = self.patient
-        same = wanted is None or wanted.strip().casefold() == (image.patient or "").casefold()
+        same = self.patient is None or same_person(self.patient, image.patient)
         return same and self.eye in (None, image.laterality)
 
     def takes(self, version: Version) -> bool:
@@ -87,7 +86,7 @@ class Whose:
     Attributes
     ----------
     patients : tuple of str
-        Patients, or other groups whose images stay together, sorted.
+        Patients, or other groups whose images stay together, sorted; each in one spelling.
     eyes : tuple of Laterality
         Right, left and unknown, in this order; nothing if all are unknown.
     """
@@ -98,13 +97,15 @@ class Whose:
 
 def find_whose(project: ProjectView) -> Whose:
     """Look whose images a project has."""
-    patients: set[str] = set()
+    patients: dict[str, str] = {}
     eyes: set[Laterality] = set()
     for image in project.images():
-        patients.update(filter(None, [image.patient]))
+        spelling = (image.patient or "").strip()
+        if spelling:
+            patients.setdefault(clean_name(spelling), spelling)
         eyes.add(image.laterality)
     known = tuple(eye for eye in Laterality if eye in eyes)
-    return Whose(tuple(sorted(patients)), known if eyes != {Laterality.UNKNOWN} else ())
+    return Whose(tuple(sorted(patients.values())), known if eyes != {Laterality.UNKNOWN} else ())
 
 
 @dataclass(frozen=True)

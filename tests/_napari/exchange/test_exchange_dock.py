@@ -147,6 +147,16 @@ def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     assert press(qtbot, exchange).end is End.ENDED
     assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["scan1.tif"]
+    exchange.come_forward()
+    assert form.patients.currentText() == "1"
+    exchange.project.choose(tmp_path / "study")  # whose patients nobody has looked up yet
+    assert form.patients.currentData() is None
+    assert form.patients.isHidden()
+    exchange.project.choose(folder)
+    exchange.project.choose(tmp_path / "study")
+    exchange._clerk.wait()
+    qtbot.wait(20)
+    assert form.patients.isHidden()
 
 
 def test_no_word_of_a_box_is_cut_off_at_340_px(exchange):

@@ -134,26 +134,29 @@ class ExchangeWidget(Dock):
     def come_forward(self) -> None:
         """Turn to the project that was open last, unless another one was chosen here."""
         if self._job is None:
-            self._looked_in = None  # there may be new images
             self.project.follow()
-            self._look()
+            self._look()  # there may be new images
 
     # What happens
 
     def _on_project(self) -> None:
         self._on_change()
-        self._look()
+        where = self.project.where
+        if where is not None and where.folder != self._looked_in:
+            self.exporting.offer(Whose())  # the patients of another project are none of this one
+            self._look()
 
     def _look(self) -> None:
         where = self.project.where
-        if where is not None and where.folder != self._looked_in:
+        if where is not None:
             self._looked_in = where.folder
             # What is wrong with the project is said when something is asked of it.
-            self._clerk.ask(partial(look, where), self.exporting.offer, self._offer_nothing)
+            offer = partial(self._offer, where.folder)
+            self._clerk.ask(partial(look, where), offer, lambda _: offer(Whose()))
 
-    def _offer_nothing(self, why: str) -> None:
-        del why
-        self.exporting.offer(Whose())
+    def _offer(self, folder: Path, whose: Whose) -> None:
+        if folder == self._looked_in:  # it is still chosen
+            self.exporting.offer(whose)
 
     def _on_change(self) -> None:
         if self._job is None:
