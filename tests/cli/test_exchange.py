@@ -80,7 +80,7 @@ def test_what_leaves_is_chosen(run, project, tmp_path):
     assert "no mask to export" in export("b", "--state", "second read").output
     assert "no mask to export" in export("c", "--drawn-by", "Bob").output
     of_one = export("p", "--patient", " P2", "--identities", "keep")
-    assert "1 masks" in of_one.stdout
+    assert "1 mask exported" in of_one.stdout
     assert [path.name for path in (tmp_path / "p").glob("*.png")] == ["p2_a.png"]
     assert "no mask to export" in export("f", "--eye", "OD").output
     assert "no mask to export" in export("d", "--until", "2000-01-01").output

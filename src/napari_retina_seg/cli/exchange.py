@@ -14,6 +14,7 @@ import typer
 from napari_retina_seg.cli.console import Bar, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
 from napari_retina_seg.cli.project import Author, Folder, open_project
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.account import login
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
@@ -95,9 +96,9 @@ def export_command(
             f"Pseudonyms there: {done.pseudonyms}, of images whose names may tell who the patient"
             " is; '--identities keep' leaves names as they are."
         )
-    unreviewed = f" and {done.predictions} predictions" if done.predictions else ""
+    unreviewed = f" and {count(done.predictions, 'prediction')}" if done.predictions else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
-    typer.echo(f"{done.masks} masks{unreviewed} exported to '{out}'{failed}.")
+    typer.echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
     if done.problems:
         raise typer.Exit(1)
 

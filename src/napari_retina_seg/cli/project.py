@@ -16,6 +16,7 @@ from napari_retina_seg.cli.batch import choose_model
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.account import login
 from napari_retina_seg.project.states import Reading
 
@@ -308,7 +309,8 @@ def _to_json(value: Any) -> str:
 
 def _print_status(project: Project, status: Status) -> None:
     typer.echo(
-        f"{status.images} images of '{project.scheme.name}' in {status.versions} versions"
+        f"{count(status.images, 'image')} of '{project.scheme.name}'"
+        f" in {count(status.versions, 'version')}"
         + (", to be looked at only" if project.read_only else "")
     )
     for state, number in status.states.items():

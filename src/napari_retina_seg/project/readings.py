@@ -6,6 +6,7 @@ from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import TooEarlyError
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.readers import blinded_to
 from napari_retina_seg.project.states import Reading, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
@@ -47,7 +48,7 @@ def _check_finished(session: Session, person: str) -> None:
     names = [f"'{name}'" for name in session.scalars(query)]
     more = ", …" if number > len(names) else ""
     raise TooEarlyError(
-        f"{person} still has to read {number} image{'s' * (number > 1)} a second time"
+        f"{person} still has to read {count(number, 'image')} a second time"
         f" ({', '.join(names)}{more}): finish that first, the two readers must not know of each"
         " other."
     )

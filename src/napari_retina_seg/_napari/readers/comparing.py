@@ -11,6 +11,7 @@ from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken
 from napari_retina_seg.core.two_readers import Agreement
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.agreement import find_agreement
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import ReadTwice
@@ -47,8 +48,7 @@ def _compare(where: Where, token: CancelToken) -> Steps:
         except TooEarlyError as error:
             return Compared(End.ENDED, str(error))
         left = project.second_reads_left()
-    images = len(agreement.images)
-    parts = [f"{images} image{'s' * (images != 1)} that two people read."]
+    parts = [f"{count(len(agreement.images), 'image')} that two people read."]
     if left:
         parts.append(f"Second readings that are still to come: {left}.")
     sentence = " ".join(parts)
