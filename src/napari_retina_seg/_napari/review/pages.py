@@ -16,7 +16,7 @@ from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.segmentation import normalised_entropy
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import DRAFTS, Action, Reading
+from napari_retina_seg.project.states import DRAFTS, Action, Reading, State
 from napari_retina_seg.project.values import (
     Autosave,
     Filters,
@@ -328,6 +328,8 @@ def _why_locked(project: Project, image: ProjectImage, turn: Turn, recover: Auto
         return ""
     if turn.reading is Reading.SECOND:
         return f"You read '{image.name}' as the second one: the first reader is not done yet."
+    if image.state is State.SECOND_READ and Action.REOPEN not in turn.actions:
+        return f"You have read '{image.name}', and see your own reading: somebody else settles it."
     return f"'{image.name}' is {image.state}: reopen it to change it."
 
 
