@@ -31,6 +31,7 @@ class Person:
     def __init__(self, viewer: object, dock: ReviewWidget, bot: QtBot) -> None:
         self.viewer, self.dock, self.bot = viewer, dock, bot
         self.reviewer = dock.reviewer
+        self.asked = ""
 
     @property
     def mask(self) -> Labels:
@@ -117,6 +118,7 @@ class Person:
                 box.setTextValue(words)
                 box.accept()
             elif isinstance(box, QMessageBox):
+                self.asked = box.text()
                 box.button(button).click()
             elif isinstance(box, QDialog):
                 button(box)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QDialog
+from qtpy.QtWidgets import QDialog, QMessageBox
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import End
@@ -188,6 +188,28 @@ def test_work_is_safe_before_the_window_asks_whether_to_close_and_goes_on_if_not
     at_work.press(Qt.Key.Key_W)
     assert not kept()
     assert at_work.name == "scan1"
+
+
+def test_the_window_asks_before_it_closes_over_work_for_which_there_is_no_memory(
+    at_work, kept, monkeypatch, caplog
+):
+    def fail(*_, **__):
+        raise MemoryError
+
+    painted = at_work.paint()
+    for place in ("project.project.Project.autosave", "_napari.review.desk.take_snapshot"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"napari_retina_seg.{place}", fail)
+            at_work.asked = ""
+            at_work.answer(button=QMessageBox.StandardButton.No)
+            assert not at_work.window.close()
+        assert "There is not enough memory: close other layers" in at_work.asked
+        assert at_work.window.isVisible()
+        assert np.array_equal(at_work.mask.data, painted)
+    at_work.press(Qt.Key.Key_W)
+    assert at_work.name == "scan1"
+    assert not kept()
+    caplog.clear()  # what it tells holds on to the window
 
 
 def test_closing_the_dock_keeps_work_aside(at_work, kept, sit):

@@ -2,12 +2,16 @@
 
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.review.chores import Predicting
+from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.models.registry import list_models
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind
@@ -74,6 +78,40 @@ def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model
     assert np.array_equal(at_work.mask.data, painted)
     at_work.press(Qt.Key.Key_W)
     assert (versions(4)[-1].state, versions(4)[-1].conflict) == (State.CORRECTED, False)
+
+
+def test_a_prediction_comes_to_the_project_in_which_the_model_runs(ann, folder, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    ann.open_row(3)
+
+    def model_at_work(task, token):
+        while not token.cancelled:
+            time.sleep(0.02)
+            yield Progress(0, 0, "Drawing")
+        return Outcome(End.ENDED)
+
+    def open_last_of(where):
+        ann.dock.bar.opened.emit(where, "Ann")
+        ann.bot.waitUntil(lambda: ann.reviewer.project.folder == where)
+        for _ in range(4):
+            ann.dock.open_next()
+            ann.bot.waitUntil(lambda: not ann.reviewer.busy)
+        assert ann.name == "scan3"
+
+    chores, words = ann.dock.chores, ann.viewer.canvas.overlays.text
+    ann.dock.goes_on.setChecked(False)
+    chores.start(model_at_work, Predicting(ann.reviewer.project, list_models()[0]))
+    assert words.visible
+    open_last_of(other)
+    assert not words.visible
+    assert "A prediction is coming" not in ann.dock.info.text()
+    ann.dock.finish()
+    ann.bot.waitUntil(lambda: ann.reviewer.desk.opened.image.state is State.CORRECTED)
+    open_last_of(folder)
+    assert (words.visible, words.text) == (True, "A prediction is coming")
+    ann.viewer.window.remove_dock_widget(ann.dock)  # nothing comes any more
+    assert not words.visible
 
 
 def test_it_can_be_cancelled(at_work, tmp_path):

@@ -82,6 +82,40 @@ def test_a_folder_without_a_project_is_told_and_the_open_one_stays(ann, folder, 
     assert ann.reviewer.project.folder == folder
 
 
+def test_another_project_is_opened_when_the_folder_of_the_open_one_is_gone(ann, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "other")
+    left = ann.reviewer.project
+    folder.rename(tmp_path / "gone")
+    ann.open(tmp_path / "other", "Ann")
+    assert ann.reviewer.project.folder == tmp_path / "other"
+    assert ann.dock.status.end is None
+    assert names(ann) == ["scan0", "scan1", "scan2", "scan3"]
+    assert left._store.database._engine.pool.checkedin() == 0  # nobody has opened it again
+
+
+def test_a_list_is_not_called_empty_because_the_project_can_t_be_asked(ann, folder):
+    with Project(folder, author="Bob") as bob:
+        for image_id in (1, 2, 3):
+            bob.mark_ungradable(image_id, "blurred")
+    ann.open_row(3)
+    ann.dock.goes_on.setChecked(False)
+    queue = ann.dock.queue
+    queue.states.setCurrentText("Unreviewed")
+    queue.states.activated.emit(0)
+    ann.press(Qt.Key.Key_W)
+    assert names(ann) == ["scan3"]  # as long as it is open
+    ann.reviewer.project.close()  # as before a window asks whether to close
+    folder.rename(folder.with_name("away"))
+    told = []
+    queue.model.failed.connect(told.append)
+    ann.viewer.layers.clear()
+    ann.wait()
+    folder.with_name("away").rename(folder)
+    assert names(ann) == []
+    assert len(told) == 1
+    assert not queue.empty.isVisible()
+
+
 def test_dropped_folders_are_added_and_what_is_there_already_is_told(
     ann, tmp_path, scans, versions
 ):

@@ -27,14 +27,14 @@ class ChorePanel(QWidget):
         How a chore ended.
     stepped : ()
         Another image is done.
-    predicting : (bool)
-        A model begins to run, or has run, to whatever end.
+    predicting : (Path or None)
+        A model begins to run in the project of this folder, or none runs any more.
     """
 
     told = Signal(str)
     done = Signal(object)
     stepped = Signal()
-    predicting = Signal(bool)
+    predicting = Signal(object)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -97,8 +97,8 @@ class ChorePanel(QWidget):
         self.bar.show_work(True)
         self._refresh()
         if isinstance(task, Predicting):
-            self._job.done.connect(lambda _: self.predicting.emit(False))
-            self.predicting.emit(True)
+            self._job.done.connect(lambda _: self.predicting.emit(None))
+            self.predicting.emit(task.project.folder)
         self._job.start()
 
     def cancel(self) -> None:

@@ -48,10 +48,11 @@ class QueueModel(QAbstractTableModel):
 
     def show(self, project: Project | None, filters: Filters, order: Order) -> None:
         """List a project's images from the first on."""
-        if project is not self.project:
+        before, self.project = self.project, project
+        self._filters, self._order = filters, order
+        if project is not before:
             self.thumbnails.clear()
-            self._reset((), PAGE)
-        self.project, self._filters, self._order = project, filters, order
+            self._reset((), PAGE)  # whoever hears of it asks the new project
         self.reload(keep=PAGE)
 
     def reload(self, keep: int = 0) -> None:
@@ -67,6 +68,16 @@ class QueueModel(QAbstractTableModel):
         if row is not None and self.project is not None:
             self._images[row] = self.project.image(image_id)
             self._tell(row)
+
+    def count_all(self) -> int | None:
+        """Count the images of the project, listed or not; None if it can't tell."""
+        if self.project is None:
+            return None
+        try:
+            return self.project.status().images
+        except RetinaSegError as error:
+            self.failed.emit(str(error))
+            return None
 
     def mark(self, image_id: int | None) -> None:
         """Show which image is open; one that was left is listed as long as the filters want it."""

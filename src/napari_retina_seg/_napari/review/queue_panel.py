@@ -221,11 +221,9 @@ class QueuePanel(QWidget):
 
     def _show_whether_empty(self) -> None:
         """Say why nothing is listed: nobody is to think that the images are gone."""
-        project = self.model.project
-        is_empty = project is not None and not self.model.rowCount()
-        total = project.status().images if is_empty else 0
+        total = None if self.model.rowCount() else self.model.count_all()
         self.empty.setText(f"0 of {count(total, 'image')} match." if total else _NO_IMAGES)
-        self.empty.setVisible(is_empty)
+        self.empty.setVisible(total is not None)
         self.clear_button.setVisible(bool(total))
 
     def _on_chosen(self, index: QModelIndex) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,8 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Autosave, Version
 
+log = logging.getLogger(__name__)
+
 
 class Reviewer(Pager):
     """A person at work in a project.
@@ -38,8 +42,8 @@ class Reviewer(Pager):
     ----------
     goes_on : bool
         Whether a decision opens the next image.
-    is_predicting : bool
-        Whether a model is running over all that nobody has worked on.
+    predicting_in : Path or None
+        Folder of the project in which a model is running over all that nobody has worked on.
 
     Signals
     -------
@@ -52,13 +56,13 @@ class Reviewer(Pager):
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
         self.goes_on = True
-        self.is_predicting = False
+        self.predicting_in: Path | None = None
 
     @property
     def awaits_prediction(self) -> bool:
         """Whether a model is going to draw on the open image, on which there is nothing yet."""
         opened = self.desk.opened
-        if not self.is_predicting or opened is None:
+        if opened is None or self.project.folder != self.predicting_in:
             return False
         return opened.turn.begins is None and opened.image.state is State.UNREVIEWED
 
@@ -83,15 +87,15 @@ class Reviewer(Pager):
         project = self.project
         if project is None:
             return ""
-        work, saving, troubles = self._work(), self._saving, []
+        work, saving, troubles = None, self._saving, []
+        with noting(troubles):
+            work = self._work()
 
         def errand() -> None:
             if work is None:
                 return
-            try:
+            with noting(troubles):
                 park(project, work, saving)
-            except RetinaSegError as error:
-                troubles.append(str(error))
             give_back(project, work.image.id)
 
         self.clerk.ask(errand, lambda _: None, show_error)
@@ -273,6 +277,27 @@ class Reviewer(Pager):
             yield image_id
 
         self._turn("Saving…", work, keep, candidates(), must_be_free=True)
+
+
+@contextmanager
+def noting(troubles: list[str]) -> Iterator[None]:
+    """Note why work can't be kept, whatever the reason: nobody is to close over lost work.
+
+    Parameters
+    ----------
+    troubles : list of str
+        Where a sentence is added.
+    """
+    try:
+        yield
+    except RetinaSegError as error:
+        troubles.append(str(error))
+    except MemoryError:
+        log.exception("work could not be kept")
+        troubles.append("There is not enough memory: close other layers or programs.")
+    except Exception as error:
+        log.exception("work could not be kept")
+        troubles.append(f"{type(error).__name__}: {error}.")
 
 
 def park(project: Project, work: Work, saving: Work | None) -> None:

@@ -27,7 +27,7 @@ def failing_aloud(say: Callable[[End, str], None]) -> Iterator[None]:
         say(End.FAILED, str(error))
 
 
-def count(project: Project) -> str:
+def how_far(project: Project) -> str:
     """Say how far a project is, and what is left to this person who reads a second time."""
     status = project.status()
     done = sum(status.states[state] for state in FINAL)

@@ -34,9 +34,9 @@ from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import RecoveryOffer
 from napari_retina_seg._napari.review.reviewer import Reviewer
 from napari_retina_seg._napari.review.telling import (
-    count,
     describe,
     failing_aloud,
+    how_far,
     why_no_comment,
 )
 from napari_retina_seg._napari.settings import Settings
@@ -288,10 +288,10 @@ class ReviewWidget(Dock):
         self.queue.list_anew()
         self._say(outcome.end, outcome.sentence)
 
-    def _on_predicting(self, on: bool) -> None:
-        self.reviewer.is_predicting = on
+    def _on_predicting(self, folder: Path | None) -> None:
+        self.reviewer.predicting_in = folder
         self._show_info()
-        if not on:
+        if folder is None:
             self.reviewer.look_for_prediction()
 
     def _show_info(self) -> None:
@@ -301,7 +301,7 @@ class ReviewWidget(Dock):
     def _show_counts(self) -> None:
         project = self.reviewer.project
         with failing_aloud(self._say):
-            self.count.setText("" if project is None else count(project))
+            self.count.setText("" if project is None else how_far(project))
 
     def _show_comment(self) -> None:
         if self.comment_edit.text().strip() != self.reviewer.comment:
@@ -342,4 +342,5 @@ class ReviewWidget(Dock):
         self.chores.close_down()
         self.queue.model.thumbnails.finish()
         self.reviewer.close_down()
+        tell_on_image(self._viewer, False)
         self._guard.rest()
