@@ -79,6 +79,26 @@ def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
     return result
 
 
+def count_unsaid(heights: Heights, labels: npt.NDArray[Any]) -> int:
+    """Count the columns of a mask that its lines don't draw.
+
+    Parameters
+    ----------
+    heights : array
+        ``(..., boundaries, columns)`` in px, as `reconcile` returns them.
+    labels : array
+        ``(..., rows, columns)`` class values.
+
+    Returns
+    -------
+    int
+        In how many columns layers are out of order, in pieces, or have gaps.
+    """
+    if labels.ndim > 2:
+        return sum(count_unsaid(*plane) for plane in zip(heights, labels, strict=True))
+    return int(_find_wrong(heights, labels).size)
+
+
 def _find_wrong(heights: Heights, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Return the columns in which lines draw other pixels than a mask shows."""
     return np.flatnonzero((draw(heights, len(labels)) != labels).any(axis=0))

@@ -2,7 +2,7 @@
 
 from qtpy.QtCore import Qt
 
-from napari_retina_seg._napari.masks.edits import lock, locked
+from napari_retina_seg._napari.masks.edits import change, lock, locked
 
 
 def controls(person):
@@ -22,3 +22,12 @@ def test_tool_brush_and_locks_go_on_and_napari_shows_the_tool(ann):
     assert not controls(ann).panzoom_button.isChecked()
     assert locked(ann.mask) == {2}
     assert ann.mask.contour == 0  # the next mask is filled, whatever was shown over this one
+
+
+def test_layers_in_impossible_places_are_told_when_a_person_is_done(ann):
+    ann.open_row(0)
+    labels = ann.mask.data.copy()
+    labels[1:4, 20:31] = 3  # far above the retina
+    change(ann.mask, labels)
+    ann.press(Qt.Key.Key_W)
+    assert "is corrected. In 11 columns of it layers are out of order" in ann.said

@@ -74,12 +74,12 @@ def _add(task: Adding, token: CancelToken) -> Steps:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
         return Outcome(End.FAILED, f"There is no image in {names}: choose another folder.")
     added = yield from task.project.add_images(files, copy=task.copy, token=token)
-    end = End.FAILED if added.problems and not added.images else End.ENDED
-    return Outcome(end, _say_added(added))
+    return Outcome(End.FAILED if added.problems else End.ENDED, _say_added(added))
 
 
 def _say_added(added: Added) -> str:
-    parts = [f"{len(added.images)} added."]
+    parts = [f"{len(added.problems)} failed: {_few(added.problems, ' ')}"] * bool(added.problems)
+    parts.append(f"{len(added.images)} added.")
     if added.duplicates:
         told = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
         parts.append(f"{len(told)} there already: {_few(told, ', ')}.")
@@ -89,8 +89,6 @@ def _say_added(added: Added) -> str:
             f"What may tell who the patient is stays here unless an export is asked for it:"
             f" {_few(told, ', ')}."
         )
-    if added.problems:
-        parts.append(f"{len(added.problems)} failed: {_few(added.problems, ' ')}")
     return " ".join(parts)
 
 
@@ -109,8 +107,7 @@ def _predict(task: Predicting, token: CancelToken) -> Steps:
     parts += done.remarks[:_TOLD]
     if done.problems:
         parts.append(f"{len(done.problems)} failed: {_few(done.problems, ' ')}")
-    end = End.FAILED if done.problems and not done.image_ids else End.ENDED
-    return Outcome(end, " ".join(parts))
+    return Outcome(End.FAILED if done.problems else End.ENDED, " ".join(parts))
 
 
 def _unreviewed(project: Project) -> Generator[int, None, None]:

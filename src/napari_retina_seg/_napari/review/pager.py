@@ -79,6 +79,7 @@ class Pager(QObject):
         self.shows_uncertainty = False
         self.clerk, self.desk, self.watch = Clerk(self), Desk(viewer, self), Watch(self)
         self._saving: Work | None = None
+        self._remarks: list[str] = []  # on what was saved last
         # Seconds and comments of images that no version carries yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
         self._loss = QTimer(self, singleShot=True, interval=0)
@@ -221,6 +222,7 @@ class Pager(QObject):
         """Wait no more, and go on from what was saved, whatever else became of the errand."""
         work = self._saving
         self._wait_for("", None)
+        self._remarks = [] if work is None else work.remarks
         if work is None or not work.versions:
             return
         version = work.versions[-1]
@@ -264,7 +266,7 @@ class Pager(QObject):
         self._lay(page.opened)
         skipped = f"Passed over: {' '.join(page.skipped)}" if page.skipped else ""
         if page.version is not None:
-            self._tell(f"'{left.name}' is {page.version.state}. {skipped}".strip())
+            self._tell(self._say_saved(left.name, page.version, skipped))
         elif skipped or left is None or left.id != page.opened.image.id:
             self.said.emit(None, skipped)  # what was said of another image
 
@@ -289,12 +291,16 @@ class Pager(QObject):
     def _stay(self, page: Page) -> None:
         """Go on with the same image: there is no other."""
         if page.version is not None:
-            self._tell(f"'{self.desk.image.name}' is {page.version.state}.")
+            self._tell(self._say_saved(self.desk.image.name, page.version))
             self._see_anew()
         elif page.skipped:
             self._fail(" ".join(page.skipped))
         else:
             self.said.emit(None, "There is no further image in this list.")
+
+    def _say_saved(self, name: str, version: Version, *more: str) -> str:
+        parts = [f"'{name}' is {version.state}.", *self._remarks, *more]
+        return " ".join(part for part in parts if part)
 
     def _tell(self, words: str) -> None:
         self.said.emit(End.ENDED, words)

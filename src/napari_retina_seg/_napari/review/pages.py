@@ -13,7 +13,9 @@ import numpy.typing as npt
 from napari_retina_seg._napari.masks.drawings import Snapshot
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.lines import count_unsaid
 from napari_retina_seg.core.segmentation import normalised_entropy
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import DRAFTS, Action, Reading, State
@@ -101,6 +103,8 @@ class Work:
         Where it was kept aside, if it was; the clerk's thread writes it.
     versions : list of Version
         As which it was saved; the clerk's thread writes it.
+    remarks : list of str
+        What is odd about what was saved; the clerk's thread writes it.
     """
 
     image: ProjectImage
@@ -112,6 +116,7 @@ class Work:
     comment: str
     slots: list[Autosave] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def is_painted(self) -> bool:
@@ -152,15 +157,18 @@ def save_draft(project: Project, work: Work) -> Version | None:
 
 def save_as(project: Project, work: Work, action: Action) -> Version:
     """Save a drawing; raises `ProjectError` if that fails, or if the version is in conflict."""
+    drawing = work.now.drawing()
     version = project.save_version(
         work.image.id,
-        work.now.drawing(),
+        drawing,
         action,
         parent=work.parent,
         seconds=work.seconds,
         comment=work.comment,
     )
     work.versions.append(version)
+    if action not in DRAFTS:
+        work.remarks.extend(_oddities(drawing))
     work.slots.clear()  # saving has emptied them
     return agreed(version)
 
@@ -177,6 +185,15 @@ def agreed(version: Version) -> Version:
             " the history, and restore the one that is to go on."
         )
     return version
+
+
+def _oddities(drawing: Drawing) -> list[str]:
+    if drawing.boundaries is None:
+        return []
+    columns = count_unsaid(drawing.boundaries, drawing.labels)
+    if not columns:
+        return []
+    return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
 
 
 def keep_aside(project: Project, work: Work) -> bool:
