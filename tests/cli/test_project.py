@@ -124,7 +124,7 @@ def test_two_readers(run, project, mask):
     assert run("project", "attach", project, "p1_a", mask, "--author", "Ann").exit_code == 0
     refused = run("project", "attach", project, "p1_a", mask, "--author", "Bob")
     assert refused.exit_code == 1
-    assert "is corrected, so you can't correct it" in refused.stderr
+    assert "is corrected already: reopen it to change it" in refused.stderr
     options = ("--author", "Bob", "--second-read")
     assert run("project", "attach", project, "p1_a", mask, *options).exit_code == 0
     assert status(run, project)["states"]["second read"] == 1
@@ -133,7 +133,7 @@ def test_two_readers(run, project, mask):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (phantom_bscan(0, 96, 160).labels, r"must be uint8 of shape (96, 128): received"),
+        (phantom_bscan(0, 96, 160).labels, "The mask is 160 × 96 px, the image 'p1_a' 128 × 96 px"),
         (255 * (phantom_bscan(0, 96, 128).labels > 0), "has the values 255: the classes of"),
         (np.full((96, 128, 3), [0, 90, 200]), "holds colours"),
     ],

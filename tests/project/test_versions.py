@@ -156,11 +156,17 @@ def test_a_prediction_of_other_classes_is_refused(ann, image, make):
 @pytest.mark.parametrize(
     ("drawn", "said"),
     [
-        (Drawing(np.zeros((16, 25), np.uint8)), r"\(16, 25\)"),
+        (
+            Drawing(np.zeros((15, 25), np.uint8)),
+            "The mask is 25 × 15 px, the image 'scan' 24 × 16 px: it must be drawn on this image.",
+        ),
         (Drawing(np.zeros((16, 24), np.int32)), "int32"),
         (Drawing(np.full((16, 24), 8, np.uint8)), "value 8"),
         (Drawing(np.zeros((16, 24), np.uint8), np.zeros((7, 24), np.float32)), r"\(8, 24\)"),
-        (Drawing(np.zeros((16, 24), np.uint8), None, np.zeros((16, 1), bool)), "questionable"),
+        (
+            Drawing(np.zeros((16, 24), np.uint8), None, np.zeros((16, 1), bool)),
+            "questionable region is",
+        ),
     ],
 )
 def test_a_drawing_that_does_not_fit_is_refused(ann, image, drawn, said):
@@ -173,7 +179,7 @@ def test_a_drawing_that_does_not_fit_is_refused(ann, image, drawn, said):
 
 def test_nothing_is_written_for_a_save_that_is_refused(ann, image, make):
     ann.save_version(image.id, make.drawing(), Action.CORRECT)
-    with pytest.raises(ProjectError, match="is corrected, so you can't correct it"):
+    with pytest.raises(ProjectError, match="is corrected already: reopen it"):
         ann.save_version(image.id, make.drawing(1), Action.CORRECT, parent=1)
     assert finish(ann.check()) == ()
 
@@ -236,7 +242,7 @@ def test_a_mask_made_elsewhere_is_its_author_s(ann, bob, image, make):
     ann.add_prediction(image.id, make.prediction())
     version = bob.attach(image.id, make.drawing(), author="Eve", comment="by hand")
     assert (version.author, version.parent, version.state) == ("Eve", None, State.CORRECTED)
-    with pytest.raises(ProjectError, match="is corrected, so you can't correct it"):
+    with pytest.raises(ProjectError, match="is corrected already: reopen it"):
         bob.attach(image.id, make.drawing(1), author="Eve")
 
 

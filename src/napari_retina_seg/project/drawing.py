@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.words import count
 from napari_retina_seg.project.values import ProjectImage
 
 
@@ -47,11 +48,27 @@ class Drawing:
             _check(self.boundaries, np.float32, shape, image, "boundaries")
 
 
+_LIKE_IMAGE = ("mask", "questionable region")  # a value for each of its pixels
+
+
 def _check(
     array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...], image: ProjectImage, what: str
 ) -> None:
-    if array.dtype != dtype or array.shape != shape:
+    fits = array.shape == shape
+    if array.dtype == dtype and not fits and what in _LIKE_IMAGE and array.ndim in (2, 3):
+        raise ProjectError(
+            f"The {what} is {_size(array.shape)}, the image '{image.name}' {_size(shape)}: it must"
+            " be drawn on this image."
+        )
+    if array.dtype != dtype or not fits:
         raise ProjectError(
             f"The {what} of '{image.name}' must be {np.dtype(dtype)} of shape {shape}: received"
             f" {array.dtype} {array.shape}."
         )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    """Say a size as image viewers do: width first."""
+    *slices, rows, columns = shape
+    plane = f"{columns} × {rows} px"
+    return f"{count(slices[0], 'slice')} of {plane}" if slices else plane

@@ -148,6 +148,8 @@ def refusal(state: State, action: Action, name: str, possible: Sequence[Action])
     possible : sequence of Action
         What this person can do to it.
     """
+    if tuple(possible) == (Action.REOPEN,):
+        return f"'{name}' is {state} already: reopen it to change it."
     *others, last = [other.of("it") for other in possible] or [
         "only wait until its first reader is done"
     ]
