@@ -67,6 +67,22 @@ def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
     qtbot.waitUntil(lambda: not tables())
 
 
+def test_one_table_closes_again_while_the_keys_still_go_to_the_image(shown, qtbot):
+    viewer, press = shown
+    canvas = viewer.window._qt_viewer.canvas.native
+    for key in (Qt.Key.Key_Question, Qt.Key.Key_Escape):
+        canvas.window().activateWindow()
+        press(canvas)
+        assert len(tables()) == 1
+        canvas.window().activateWindow()
+        qtbot.waitUntil(canvas.window().isActiveWindow)
+        if key == Qt.Key.Key_Question:
+            press(canvas)
+        else:
+            qtbot.keyClick(canvas, key)
+        qtbot.waitUntil(lambda: not tables())
+
+
 def test_every_shortcut_belongs_to_a_dock_and_takes_no_key_of_masks_and_images(
     monkeypatch, make_napari_viewer
 ):

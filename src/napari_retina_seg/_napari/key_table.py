@@ -69,11 +69,13 @@ def offer_key_table(main: QWidget) -> None:
         shortcut.activated.connect(lambda: show_key_table(window()))
 
 
-def show_key_table(main: QWidget) -> QDialog:
+def show_key_table(main: QWidget) -> None:
     """Show the table beside what is worked on; ``?`` once more, or Escape, closes it."""
-    dialog = KeyTable(main)
-    dialog.show()
-    return dialog
+    shown = main.findChild(KeyTable)
+    if shown is None:
+        KeyTable(main).show()
+    else:
+        shown.close()
 
 
 class KeyTable(QDialog):
@@ -95,6 +97,10 @@ class KeyTable(QDialog):
         layout.addWidget(QLabel("Keys work while the image has the focus: click on it first."))
         layout.addWidget(buttons)
         _shortcut(self).activated.connect(self.close)
+        # The keys may go to the image still.
+        leave = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
+        leave.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        leave.activated.connect(self.close)
         self.resize(_WIDTH, _HEIGHT)
 
 
