@@ -82,11 +82,13 @@ class DeedButtons(QWidget):
         """Ask why the image is ungradable."""
         if not self.refuse.isEnabled():
             return
-        reason, accepted = QInputDialog.getText(
-            self, "Ungradable", "Why can this image not be graded?"
-        )
-        if accepted and reason.strip():
-            self.refused.emit(reason.strip())
+        question, reason, accepted = "Why can this image not be graded?", "", True
+        while accepted and not reason:
+            words, accepted = QInputDialog.getText(self, "Ungradable", question)
+            reason = words.strip()
+            question = "Please write a reason: why can this image not be graded?"
+        if accepted:
+            self.refused.emit(reason)
 
     def ask_reader(self) -> None:
         """Ask who reads the image a second time."""

@@ -192,7 +192,7 @@ class QueuePanel(QWidget):
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names begin alike
+        self.table.setTextElideMode(Qt.TextElideMode.ElideLeft)  # names begin alike
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setMinimumHeight(_HEIGHT)
         header = self.table.horizontalHeader()

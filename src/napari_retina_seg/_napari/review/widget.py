@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import napari
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.keys import COMMENT, NEXT, PREVIOUS, bind
@@ -63,6 +65,10 @@ class ReviewWidget(Dock):
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
         self.status = StatusLine()
+        keeps_place = self.status.sizePolicy()
+        keeps_place.setRetainSizeWhenHidden(True)  # buttons must not jump under the mouse
+        self.status.setSizePolicy(keeps_place)
+        self.status.setMinimumHeight(2 * self.status.fontMetrics().height() + 14)
         self.recovery = RecoveryOffer()
         self.info = text()
         self.deeds = DeedButtons()
@@ -231,6 +237,8 @@ class ReviewWidget(Dock):
             self.status.say_end(end, sentence)
         if sentence and end in (None, End.FAILED):  # what was asked for did not happen
             self._raise()
+        elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
+            show_info(sentence)
 
     def _on_project(self) -> None:
         project = self.reviewer.project
@@ -245,6 +253,8 @@ class ReviewWidget(Dock):
     def _on_found(self, slots: tuple[Autosave, ...]) -> None:
         with failing_aloud(self._say):
             self.recovery.offer(self.reviewer.project, slots)
+        if slots:
+            self._raise()
 
     def _on_filters(self) -> None:
         reviewer = self.reviewer
@@ -260,6 +270,8 @@ class ReviewWidget(Dock):
         self._on_busy(self.reviewer.busy)
         self._show_info()
         self._show_counts()
+        if self.queue.table.hasFocus():  # an image was opened from the list: keys are for it now
+            find_canvas(self).native.setFocus()
         self.reviewer.look_for_prediction()  # which may have come while the image was being opened
 
     def _on_busy(self, words: str) -> None:
