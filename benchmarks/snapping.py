@@ -3,9 +3,9 @@
     python benchmarks/snapping.py --data ../shared/data
 
 works on the test scans of ``oct_layers`` and on the six that were traced twice, and writes
-``docs/snapping.json``. Every boundary is divided into stretches; both ends of a stretch are clicked
-a little beside the expert's line, as a hand does. Snapping is compared with straight lines between
-the same clicks, and with the second tracing of the same scans.
+``docs/snapping.json`` and ``docs/snapping.md``. Every boundary is divided into stretches; both ends
+of a stretch are clicked a little beside the expert's line, as a hand does. Snapping is compared
+with straight lines between the same clicks, and with the second tracing of the same scans.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tables import markdown_table
 
 from napari_retina_seg.core.edges import polarity, snap, vertical_gradient
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -27,6 +28,7 @@ from napari_retina_seg.data.layouts import read_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/snapping.json"
+PAGE = ROOT / "docs/snapping.md"
 LENGTHS = (30, 60, 100, 160)  # columns between two clicks
 BESIDE = 1.0  # px, standard deviation by which a click misses the expert's line
 NAMES = [surface.name for surface in OCT_LAYERS.surfaces]
@@ -60,7 +62,38 @@ def main() -> None:
         "clicks miss by px": BESIDE,
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+    PAGE.write_text(page(results))
+
+
+def page(results: dict[str, Any]) -> str:
+    """Return the figures of the test scans as a page."""
+    test, twice = results["test scans"], results["scans traced twice"]
+    tables = [
+        markdown_table(
+            [heading, "snapped, px", "straight, px"],
+            [
+                [name, f"{each['snapped px']:.2f}", f"{each['straight px']:.2f}"]
+                for name, each in test[f"by {heading}"].items()
+            ],
+        )
+        for heading in ("columns between clicks", "boundary")
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# How near a snapped line comes to the experts",
+                "Made by `python benchmarks/snapping.py`; figures in `docs/snapping.json`.",
+                f"Mean error on {test['scans']} test scans, both clicks missing the experts' line by"
+                f" {results['clicks miss by px']:g} px (standard deviation): {test['snapped px']:.2f}"
+                f" px, straight lines between the same clicks {test['straight px']:.2f} px. On"
+                f" {twice['scans']} scans that were traced twice, which are among those that the rule"
+                f" was made on, {twice['snapped px']:.2f} px; the second tracing lies"
+                f" {twice['second tracing px']:.2f} px from the first.",
+                *tables,
+            ]
+        )
+        + "\n"
+    )
 
 
 def traced_twice(images: dict[str, LabelledImage]) -> list[tuple[LabelledImage, LabelledImage]]:
