@@ -78,22 +78,17 @@ def page(results: dict[str, Any]) -> str:
         )
         for heading in ("columns between clicks", "boundary")
     ]
-    return (
-        "\n\n".join(
-            [
-                "# How near a snapped line comes to the experts",
-                "Made by `python benchmarks/snapping.py`; figures in `docs/snapping.json`.",
-                f"Mean error on {test['scans']} test scans, both clicks missing the experts' line by"
-                f" {results['clicks miss by px']:g} px (standard deviation): {test['snapped px']:.2f}"
-                f" px, straight lines between the same clicks {test['straight px']:.2f} px. On"
-                f" {twice['scans']} scans that were traced twice, which are among those that the rule"
-                f" was made on, {twice['snapped px']:.2f} px; the second tracing lies"
-                f" {twice['second tracing px']:.2f} px from the first.",
-                *tables,
-            ]
-        )
-        + "\n"
+    said = (
+        f"Mean error on {test['scans']} test scans, both clicks missing the experts' line by"
+        f" {results['clicks miss by px']:g} px (standard deviation): {test['snapped px']:.2f} px,"
+        f" straight lines between the same clicks {test['straight px']:.2f} px. On"
+        f" {twice['scans']} scans that were traced twice, which are among those that the rule was"
+        f" made on, {twice['snapped px']:.2f} px; the second tracing lies"
+        f" {twice['second tracing px']:.2f} px from the first."
     )
+    title = "# How near a snapped line comes to the experts"
+    made = "Made by `python benchmarks/snapping.py`; figures in `docs/snapping.json`."
+    return "\n\n".join([title, made, said, *tables]) + "\n"
 
 
 def traced_twice(images: dict[str, LabelledImage]) -> list[tuple[LabelledImage, LabelledImage]]:
