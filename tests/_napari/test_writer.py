@@ -73,3 +73,33 @@ def test_a_value_without_a_class_is_a_sentence(viewer, mask, tmp_path):
     assert "holds the value 9" in notification_manager.records[0].message
     assert not list(tmp_path.glob("*.png"))
     notification_manager.records.clear()
+
+
+def test_the_name_that_the_window_offers_gets_an_ending_and_replaces_nothing(
+    viewer, mask, tmp_path, monkeypatch
+):
+    offered = "eye.1 · mask"
+    asked = "qtpy.QtWidgets.QFileDialog.getSaveFileName"
+
+    def choose(*_, filter, **__):
+        kind = next(each for each in filter.split(";;") if "class mask" in each)
+        return str(tmp_path / offered), kind
+
+    monkeypatch.setattr(asked, choose)
+    save = viewer.__wrapped__.window._qt_viewer._save_layers_dialog
+    save(selected=True)
+    file = tmp_path / f"{offered}.png"
+    assert np.array_equal(read_png(file).labels, mask.data)
+    written = file.read_bytes()
+    mask.data[10:20, 10:20] = 4
+    with pytest.raises(OSError, match="save failed"):
+        save(selected=True)
+    assert "is there already" in notification_manager.records[-1].message
+    assert file.read_bytes() == written
+    notification_manager.records.clear()
+    volume = viewer.add_labels(
+        np.zeros((3, 8, 9), np.uint8), metadata=mask.metadata, scale=(1, 1, 1)
+    )
+    viewer.layers.selection = {volume}
+    save(selected=True)
+    assert (tmp_path / f"{offered}.tif").is_file()

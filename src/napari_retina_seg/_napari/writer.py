@@ -30,7 +30,8 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path : str
-        Ends in ``.png``, ``.tif``, ``.tiff`` or ``.nii``.
+        Ends in ``.png``, ``.tif``, ``.tiff`` or ``.nii``; without an ending a plane becomes a PNG
+        and a volume a TIFF.
     data : array
         The Labels layer's values.
     attributes : dict
@@ -39,7 +40,7 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        The file, or nothing.
+        The file that was written, or nothing.
     """
     try:
         known = attributes.get("metadata", {}).get(KEY)
@@ -51,11 +52,22 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         values = np.asarray(data)
         leading = tuple(axis for axis in range(values.ndim - 3) if values.shape[axis] == 1)
         labels = _in_scheme(values.squeeze(leading), known)
-        _write(Path(path), _record(Path(path), labels, known, attributes))
+        file = _with_ending(Path(path), labels)
+        _write(file, _record(file, labels, known, attributes))
     except RetinaSegError as error:
         show_error(str(error))
         return []
-    return [path]
+    return [str(file)]
+
+
+def _with_ending(path: Path, labels: np.ndarray) -> Path:
+    """Give a name an ending if it has none, as the one has that the window offers."""
+    if path.suffix and " " not in path.suffix:  # "eye.1 · mask" has none either
+        return path
+    file = path.with_name(f"{path.name}{'.png' if labels.ndim == 2 else '.tif'}")
+    if file.exists():  # nobody was asked whether it may be replaced
+        raise WriteError(f"'{file}' is there already: save the mask under another name.")
+    return file
 
 
 def _in_scheme(values: np.ndarray, known: MaskInfo) -> np.ndarray:
