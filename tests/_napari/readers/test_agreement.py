@@ -96,7 +96,7 @@ def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, fo
     compare(qtbot, agreement)
     assert not agreement.adjudicate_button.isEnabled()
     double_click(qtbot, agreement, 0)
-    number = agreement.findings.chosen
+    number = agreement.findings.chosen.number
     qtbot.mouseClick(agreement.adjudicate_button, LEFT)
     docked = viewer.window.dock_widgets.values()
     (review,) = [each for each in docked if isinstance(each, ReviewWidget)]
@@ -107,6 +107,20 @@ def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, fo
     with Project(folder, author="Carl") as project:
         assert project.image(number).state is State.ADJUDICATED
         assert project.truth(number).author == "Carl"
+
+
+def test_the_second_reader_settles_nothing(agreement, qtbot):
+    agreement.project.author.clear()
+    qtbot.keyClicks(agreement.project.author, " bob")
+    compare(qtbot, agreement)
+    double_click(qtbot, agreement, 0)
+    assert not agreement.adjudicate_button.isEnabled()
+    assert "You read it as the second one" in agreement.adjudicate_button.toolTip()
+    agreement.project.author.clear()
+    qtbot.keyClicks(agreement.project.author, "Ann")
+    compare(qtbot, agreement)
+    double_click(qtbot, agreement, 0)
+    assert agreement.adjudicate_button.isEnabled()
 
 
 def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folder):

@@ -37,12 +37,14 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.io.agreement_report import FILES, write_agreement
+from napari_retina_seg.project.store import same_person
 
 _BEFORE = (
     "Compares what two people drew on the same images. Who reads an image a second time is chosen"
     " in the Review dock."
 )
 _NONE = "Select an image in the list."
+_SECOND = "You read it as the second one: the first reader or somebody else settles it."
 _ADJUDICATE = "Open the selected image in the Review dock, to make its final version."
 
 
@@ -124,12 +126,19 @@ class AgreementWidget(Dock):
         self.button.setToolTip(reason or "Compare the first and the second reading of each image.")
         self.report_button.setVisible(self.findings.agreement is not None)
         self.adjudicate_button.setVisible(self.findings.agreement is not None)
-        self.adjudicate_button.setEnabled(self.findings.chosen is not None)
-        self.adjudicate_button.setToolTip(_NONE if self.findings.chosen is None else _ADJUDICATE)
+        why_not = self._why_not_adjudicate()
+        self.adjudicate_button.setEnabled(not why_not)
+        self.adjudicate_button.setToolTip(why_not or _ADJUDICATE)
         if self._job is None and (reason or self.status.end is None):
             self.status.say(reason or ("" if self.findings.agreement else _BEFORE))
 
     # How it is put together
+
+    def _why_not_adjudicate(self) -> str:
+        chosen = self.findings.chosen
+        if chosen is None or self._asked is None:
+            return _NONE
+        return _SECOND if same_person(chosen.second, self._asked.author) else ""
 
     def _lay_out(self) -> None:
         self.report_button.setToolTip(
@@ -232,7 +241,7 @@ class AgreementWidget(Dock):
         """Hand the selected image to the Review dock."""
         self._layers.clear()
         review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
-        HandOver(review.reviewer, self._asked, self.findings.chosen).begin()
+        HandOver(review.reviewer, self._asked, self.findings.chosen.number).begin()
 
     def close_down(self) -> None:
         """Stop the work, and leave the viewer as it was: the dock is going away."""

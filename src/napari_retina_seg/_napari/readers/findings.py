@@ -9,7 +9,7 @@ from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.readers.plot import BlandAltmanPlot
 from napari_retina_seg._napari.readers.table import FigureTable
 from napari_retina_seg.core.measures import Key
-from napari_retina_seg.core.two_readers import Agreement
+from napari_retina_seg.core.two_readers import Agreement, ReadImage
 from napari_retina_seg.io.agreement_report import (
     boundary_table,
     class_table,
@@ -83,12 +83,12 @@ class Findings(QWidget):
         return self._agreement
 
     @property
-    def chosen(self) -> int | None:
-        """Number of the image that is selected in the list."""
+    def chosen(self) -> ReadImage | None:
+        """The image that is selected in the list, and who read it."""
         row = self.images.currentRow()
         if self._agreement is None or not 0 <= row < len(self._agreement.images):
             return None
-        return self._agreement.images[row].image.number
+        return self._agreement.images[row].image
 
     def show_agreement(self, agreement: Agreement | None) -> None:
         """Show what was found, or nothing."""
