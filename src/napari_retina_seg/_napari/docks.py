@@ -37,7 +37,13 @@ class Dock(QWidget):
         raise NotImplementedError
 
     def come_forward(self) -> None:
-        """Look around: the dock was opened, or its tab was chosen."""
+        """Look around: the dock was opened, its tab was chosen, or a neighbour has news."""
+
+    def tell_neighbours(self) -> None:
+        """Let the docks look around that are in sight beside this one."""
+        for dock in self._viewer.window.dock_widgets.values():
+            if isinstance(dock, Dock) and dock is not self and dock.isVisible():
+                dock.come_forward()
 
     def event(self, event: QEvent) -> bool:
         """Join the siblings when shown; stop when napari takes the widget out of its dock."""

@@ -234,3 +234,22 @@ def test_the_review_dock_lists_what_was_imported(exchange, qtbot, tmp_path, view
     write(qtbot, exchange.importing.author, "Eve")
     with qtbot.waitSignal(review.queue.model.modelReset, timeout=60_000):
         assert press(qtbot, exchange).end is End.ENDED
+    qtbot.waitUntil(lambda: review.count.text().startswith("3 of 3"))
+
+
+def test_the_dock_follows_the_review_dock_beside_it_until_it_has_a_project_of_its_own(
+    exchange, qtbot, tmp_path, viewer, scans
+):
+    _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    window = review.window()
+    window.show()
+    qtbot.waitUntil(lambda: review.reviewer.project is not None and not review.reviewer.busy)
+    window.splitDockWidget(exchange.parent(), review.parent(), Qt.Orientation.Vertical)
+    qtbot.waitUntil(lambda: exchange.isVisible() and review.isVisible())
+    for name in ("next", "last"):
+        make(tmp_path / name, scans, "Ann", 0)
+        with qtbot.waitSignal(review.reviewer.project_changed, timeout=60_000):
+            review.reviewer.open(tmp_path / name, "Ann")
+        qtbot.waitUntil(lambda: not review.reviewer.busy)
+        assert exchange.project.name.text() == "next"
+        exchange.project.choose(tmp_path / "next")

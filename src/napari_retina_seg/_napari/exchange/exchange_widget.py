@@ -179,10 +179,10 @@ class ExchangeWidget(Dock):
         self.finished.emit(outcome)
 
     def _tell_review(self) -> None:
-        """Let the Review dock list what is new in its project."""
+        """Let the Review dock list and count what is new in its project."""
         for dock in self._viewer.window.dock_widgets.values():
             if isinstance(dock, ReviewWidget):
-                dock.queue.model.reload()
+                dock.queue.list_anew()
 
     def close_down(self) -> None:
         """Stop the work: the dock is going away."""

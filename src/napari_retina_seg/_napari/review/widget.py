@@ -198,6 +198,7 @@ class ReviewWidget(Dock):
         self.queue.listed.connect(self._show_counts)
         self.queue.model.failed.connect(partial(self._say, End.FAILED))
         reviewer.project_changed.connect(self._on_project)
+        reviewer.project_changed.connect(self.tell_neighbours)
         reviewer.image_changed.connect(self._on_image)
         reviewer.busy_changed.connect(self._on_busy)
         reviewer.saved.connect(self._on_saved)
