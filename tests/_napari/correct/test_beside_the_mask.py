@@ -4,7 +4,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from mouse import drag, press, push
+from mouse import CTRL, drag, press, push
 
 
 def test_a_region_is_marked_as_questionable(shown, dock, layers):
@@ -22,6 +22,20 @@ def test_a_region_is_marked_as_questionable(shown, dock, layers):
     push(dock.questionable.back_button)
     assert shown.layers.selection.active == layers
     assert "px are marked" in dock.questionable._note.text()
+    push(dock.questionable.outline_button)
+    assert "Drag around the place" in dock.questionable._note.text()
+    around = [(60, 60), (60, 75), (60, 90), (75, 90), (90, 90), (90, 75), (90, 60), (75, 60)]
+    drag(dock, layers, *around, (62, 60))
+    assert marks.data[62:88, 62:88].all()
+    assert np.array_equal(layers.data, before)
+    press(dock, Qt.Key.Key_Z, CTRL)
+    assert not marks.data[62:88, 62:88].any()
+    assert marks.data[30, 30:60].all()
+    push(dock.questionable.outline_button)
+    press(dock, Qt.Key.Key_Escape)
+    QTest.qWait(10)
+    assert not dock.questionable.outline_button.isChecked()
+    assert [layer.name for layer in shown.layers] == ["scan", "mask", "mask · questionable"]
 
 
 def test_the_difference_to_the_prediction_blinks(shown, dock, vessels):

@@ -104,6 +104,24 @@ def test_classes_are_hidden_and_shown(dock, layers):
     press(dock, Qt.Key.Key_2, CTRL)
     push(dock.button)
     assert layers.colormap.color_dict[2][3] == 1
+    for take in (
+        lambda: press(dock, Qt.Key.Key_3),
+        lambda: push(dock.tools.buttons["fill"]),
+        lambda: press(dock, Qt.Key.Key_2),
+    ):
+        dock.classes.set_shown(2, False)
+        take()
+        assert dock.classes._item(2).checkState(2) == Qt.CheckState.Checked
+        assert "GCL+IPL was hidden" in dock.status.text()
+    dock.classes.set_shown(2, False)
+    drag(dock, layers, (10, 20), (10, 40))
+    assert layers.colormap.color_dict[2][3] == 1
+    assert "GCL+IPL was hidden" in dock.status.text()
+    drag(dock, layers, (12, 20), (12, 40))
+    assert not dock.status.text()
+    dock.classes.set_shown(2, False)
+    press(dock, Qt.Key.Key_1)
+    assert layers.colormap.color_dict[2][3] == 0, "the eraser paints background"
 
 
 def test_sizes_are_remembered(shown, dock, vessels, qtbot):

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -98,3 +99,17 @@ def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
     good.go.set()
     apply()
     assert (volume.data[dock.follower.where][10:20, 10:20] == 2).all()
+
+
+@pytest.mark.parametrize("leave", ["next", "accept"])
+def test_a_preview_that_goes_with_its_mask_is_told(shown, dock, volume, leave):
+    told = []
+    notification_manager.notification_ready.connect(told.append)
+    dock.preview.show_plan("Done", Recolor())
+    if leave == "next":
+        shown.layers.remove(volume)
+    else:
+        volume.editable = False
+    assert not dock.preview.is_open
+    assert [each.message for each in told] == ["The preview of 'mask' was not applied."]
+    notification_manager.notification_ready.disconnect(told.append)

@@ -9,6 +9,7 @@ from mouse import CTRL, SHIFT, add_mask, click, press, push
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS
 from napari_retina_seg.core.segmentation import Provenance
+from napari_retina_seg.models.registry import find_model
 
 
 def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, apply):
@@ -44,6 +45,16 @@ def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, a
     assert not vessels.data[50, 70]
     assert len(shown.layers) == 3
     push(dock.vessels.show_button)
+    shown.layers.selection.active = shown.layers["eye"]
+    shown.layers.selection.active = vessels
+    assert dock.vessels.level.value() == 0.8, "the same mask"
+    info = vessels.metadata["retina_seg"]
+    other = add_mask(shown, before.copy(), mask_options(info))
+    model = find_model("tiny-fundus").spec.postprocessing.threshold
+    assert dock.vessels.level.value() == pytest.approx(model, abs=0.01)
+    assert not dock.vessels.hysteresis.isChecked()
+    assert not dock.preview.is_open
+    shown.layers.remove(other)
     shown.layers.remove(vessels)
     QTest.qWait(40)
     assert [layer.name for layer in shown.layers] == ["eye", "p"]

@@ -20,6 +20,7 @@ from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.docks import Dock
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import CORRECT, bind
+from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.edits import Change
 from napari_retina_seg._napari.masks.steps import StepWatch
 from napari_retina_seg._napari.parts import Fold, large, text
@@ -42,13 +43,13 @@ class CorrectWidget(Dock):
         self.tools = ToolButtons(viewer, self._settings)
         self.classes = ClassList()
         self.preview = Preview(viewer, self.follower)
-        self.vessels = VesselSection(viewer, self.follower, self.preview, self._settings)
+        self.vessels = VesselSection(viewer, self.follower, self.preview)
         self.regions = RegionSection(viewer, self.follower, self.preview, self._settings)
         self.questionable = QuestionableSection(viewer, self.follower)
         self.compare = CompareSection(viewer, self.follower)
         self.lines = LinesTool(viewer)
         self._steps = StepWatch()
-        self._stepped = ""  # what was said of undo or redo
+        self._passing = ""  # what was said of undo, redo or a hidden class
         self._folds: dict[str, Fold] = {}
         self._lay_out()
         self._connect(True)
@@ -62,7 +63,6 @@ class CorrectWidget(Dock):
         if self.follower.mask is None or self.follower.why:
             self.status.say_end(End.FAILED, self.follower.why)
             return
-        self.classes.set_shown(self.follower.value or 1, True)  # nobody paints what can't be seen
         self.tools.take("paint")
 
     # How it is put together
@@ -106,7 +106,9 @@ class CorrectWidget(Dock):
         self.follower.chosen.connect(self._on_class)
         self.follower.moved.connect(self._on_plane)
         self.classes.locks_changed.connect(self._on_class)
+        self.preview.begun.connect(self._withdraw)
         self.preview.applied.connect(self._on_applied)
+        self.tools.used.connect(self._on_used)
         self._steps.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
         self._let_one_listen()
         for section in (self.vessels, self.regions, self.compare):
@@ -114,14 +116,16 @@ class CorrectWidget(Dock):
 
     def _let_one_listen(self) -> None:
         """Put down what listens to the mouse when something else is taken."""
-        bridge, lasso = self.vessels.bridge, self.regions.lasso
+        bridge, lasso, outline = self.vessels.bridge, self.regions.lasso, self.questionable.lasso
         puts = {
             self.lines: self.lines.put_down,
             bridge: bridge.put_down,
             lasso: lasso.stop,
+            outline: outline.stop,
             self.tools: lambda: None,
         }
         for tool in puts:
+            tool.taken.connect(self._withdraw)
             for other, put_down in puts.items():
                 if other is not tool:
                     tool.taken.connect(put_down)
@@ -179,24 +183,41 @@ class CorrectWidget(Dock):
         return scheme.classes[value].abbreviation if value else "background"
 
     def _on_plane(self) -> None:
-        if self.status.text() == self._stepped:
+        if self.status.text() == self._passing:
             self.status.say("")  # it was about another slice
         self.vessels.refresh()
         self.regions.refresh()
+
+    def _withdraw(self) -> None:
+        """Say no more what came of something: a person has gone on."""
+        if self.status.end is not None or self.status.text() == self._passing:
+            self.status.say("")
+
+    def _on_used(self, paints: bool) -> None:
+        """Show the class that is painted: nobody paints what can't be seen."""
+        self._withdraw()
+        mask = self.follower.mask
+        value = int(mask.selected_label)
+        if paints and value in hidden_classes(mask):
+            self.classes.set_shown(value, True)
+            name = self.follower.scheme.classes[value].abbreviation
+            self._passing = f"{name} was hidden: it is shown again, as you paint it."
+            self.status.say(self._passing)
 
     def _on_applied(self, what: str, done: Change) -> None:
         self.status.say_end(End.ENDED, changed(what, done))
 
     def _on_stepped(self, what: str, slices: list[int]) -> None:
         """Show what was undone or redone, if it is on no slice that is on the screen."""
-        if self.follower.mask is None or self.follower.why:
+        self._withdraw()
+        if self.follower.mask is None or self.follower.why or not slices:
             return
         here = self.follower.where[-1]
         if here not in slices:
             self.follower.go_to(min(slices, key=lambda index: abs(index - here)))
         where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
-        self._stepped = f"{what} on {where}."
-        self.status.say(self._stepped)
+        self._passing = f"{what} on {where}."
+        self.status.say(self._passing)
 
     def close_down(self) -> None:
         """Stop the work and stop listening: the dock is going away."""

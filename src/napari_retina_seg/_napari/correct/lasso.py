@@ -62,6 +62,7 @@ class Lasso(QObject):
         self._mask, self._layer = mask, layer
         self._viewer.add_layer(layer)
         layer.mode = "add_polygon_lasso"
+        layer.bind_key("Escape", self._on_escape, overwrite=True)  # napari's ends the shape only
         layer.events.data.connect(self._on_data)
         layer.events.mode.connect(self._on_mode)
         self._viewer.layers.selection.events.active.connect(self._on_active)
@@ -92,6 +93,9 @@ class Lasso(QObject):
         points = np.asarray(self._layer.data[-1])[:, -2:]
         self.stop()
         self.drawn.emit(points)
+
+    def _on_escape(self, layer: Shapes) -> None:  # noqa: ARG002 - napari hands it over
+        QTimer.singleShot(0, self.stop)
 
     def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         QTimer.singleShot(0, self.stop)

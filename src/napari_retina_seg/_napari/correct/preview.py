@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -61,12 +62,15 @@ class Preview(QWidget):
 
     Signals
     -------
+    begun : ()
+        A change is asked for.
     ended : ()
         It was applied or cancelled.
     applied : (str, Change)
         What was done in words, and what became of it.
     """
 
+    begun = Signal()
     ended = Signal()
     applied = Signal(str, object)
 
@@ -118,6 +122,7 @@ class Preview(QWidget):
         only : tuple of int, optional
             The one plane that the plan is of: on another it is cancelled.
         """
+        self.begun.emit()
         self._mask, self.what, self._plan = self._follower.mask, what, plan
         self._every_slice, self._only = every_slice, only
         if not self.isVisible():
@@ -159,8 +164,10 @@ class Preview(QWidget):
         layout.addLayout(row)
 
     def _on_changed(self) -> None:
-        if self._follower.mask != self._mask or self._follower.why:
+        if self._plan is not None and (self._follower.mask != self._mask or self._follower.why):
+            name = self._mask.name
             self.cancel()
+            show_info(f"The preview of '{name}' was not applied.")
 
     @property
     def _part(self) -> Where:

@@ -17,11 +17,13 @@ from napari_retina_seg._napari.masks.edits import Where, plain
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+from napari_retina_seg.models.spec import ThresholdPostprocessing
 
 if TYPE_CHECKING:
     import napari
 
 Plane = npt.NDArray[np.floating]
+_HALF = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,14 @@ class Probability(QObject):
         except RetinaSegError as error:
             return str(error)
         return ""
+
+    @property
+    def threshold(self) -> float:
+        """The threshold of the model itself; 0.5 if it has none, or nobody knows the model."""
+        if self.why_not():
+            return _HALF
+        after = self._model().spec.postprocessing
+        return after.threshold if isinstance(after, ThresholdPostprocessing) else _HALF
 
     def ask(self) -> None:
         """Let the model work on the plane shown; `done` follows."""

@@ -8,16 +8,20 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.masks.companions import Kind, companion
+from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.parts import text
+from napari_retina_seg.core.regions_edit import inside
 
 if TYPE_CHECKING:
     import napari
 
 _ABOUT = "Questionable regions are left out of training and scores."
-_MARKING = "Mark a region: click around it and double-click, or brush over it."
+_MARKING = "Mark a place: Outline and drag around it, or brush over it."
+_OUTLINING = "Drag around the place. Esc ends it."
 
 
 class QuestionableSection(QWidget):
@@ -27,25 +31,27 @@ class QuestionableSection(QWidget):
         super().__init__()
         self._viewer, self._follower = viewer, follower
         self._heard: Labels | None = None
+        self.lasso = Lasso(viewer)
         self._note = text(_ABOUT)
-        self.polygon_button = QPushButton("Outline")
-        self.polygon_button.setToolTip("Mark by clicking around a region; double-click to end.")
+        self.outline_button = QPushButton("Outline")
+        self.outline_button.setCheckable(True)
+        self.outline_button.setToolTip("Drag around the place: what is inside is marked.")
         self.brush_button = QPushButton("Brush")
         self.brush_button.setToolTip("Mark with the brush.")
         self.erase_button = QPushButton("Unmark")
         self.erase_button.setToolTip("Take marks away with the eraser.")
         self.back_button = QPushButton("Back to the mask")
         self.back_button.setToolTip("Select the mask again, to correct its classes.")
-        self._tools = {
-            "polygon": self.polygon_button,
-            "paint": self.brush_button,
-            "erase": self.erase_button,
-        }
+        self._tools = {"paint": self.brush_button, "erase": self.erase_button}
         row = QHBoxLayout()
+        row.addWidget(self.outline_button)
         for mode, button in self._tools.items():
             button.setCheckable(True)
             button.clicked.connect(lambda _, mode=mode: self.mark(mode))
             row.addWidget(button)
+        self.outline_button.clicked.connect(self._on_outline)
+        self.lasso.drawn.connect(self._on_drawn)
+        self.lasso.ended.connect(self.refresh)
         self.back_button.clicked.connect(self.go_back)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -55,11 +61,8 @@ class QuestionableSection(QWidget):
 
     def mark(self, mode: str) -> None:
         """Begin to mark with one of napari's tools."""
-        mask = self._follower.mask
-        marks = self._marks() or show_questionable(self._viewer, mask, None)
-        marks.visible = True
-        marks.brush_size = mask.brush_size
-        self._viewer.layers.selection.active = marks
+        marks = self._take_marks()
+        marks.brush_size = self._follower.mask.brush_size
         marks.mode = mode
         self.refresh()
 
@@ -72,20 +75,49 @@ class QuestionableSection(QWidget):
         """Say how much is marked, after another mask or layer."""
         follower = self._follower
         can = follower.mask is not None and not follower.why
-        for button in self._tools.values():
+        for button in (self.outline_button, *self._tools.values()):
             button.setEnabled(can)
+        self.outline_button.setChecked(self.lasso.is_on)
         marks = self._marks()
         self._listen(marks)
         marking = marks is not None and self._viewer.layers.selection.active == marks
         self.back_button.setVisible(marking)
         count = 0 if marks is None else int(np.count_nonzero(marks.data))
         marked = f" {count:,} px are marked." if count and not marking else ""
-        self._note.setText(_MARKING if marking else _ABOUT + marked)
+        words = _MARKING if marking else _ABOUT + marked
+        self._note.setText(_OUTLINING if self.lasso.is_on else words)
         self._show_tool()
 
     def close_down(self) -> None:
         """Stop listening: the dock is going away."""
+        self.lasso.stop()
         self._listen(None)
+
+    def _on_outline(self, on: bool) -> None:
+        if not on:
+            self.lasso.stop()
+            return
+        self.lasso.start(self._follower.mask)
+        self.refresh()
+
+    def _on_drawn(self, points: np.ndarray) -> None:
+        """Mark what is inside; the marks stay selected, so that Ctrl+Z takes it back."""
+        follower = self._follower
+        if follower.mask is None or follower.why:
+            return
+        marks, where = self._take_marks(), follower.where
+        marks.mode = "pan_zoom"
+        plane = np.asarray(marks.data[where])
+        change(marks, np.where(inside(points, plane.shape), 1, plane).astype(plane.dtype), where)
+        self.refresh()
+
+    def _take_marks(self) -> Labels:
+        """Select the layer of the marks; it is made when it is needed."""
+        mask = self._follower.mask
+        marks = self._marks() or show_questionable(self._viewer, mask, None)
+        marks.visible = True
+        self._viewer.layers.selection.active = marks
+        return marks
 
     def _listen(self, marks: Labels | None) -> None:
         """Follow which tool is in the hand."""

@@ -21,6 +21,7 @@ _TOOLS = (
     ("fill", "Fill", "Give a connected region the chosen class (napari: 4 or F)."),
     ("pick", "Pick", "Choose the class that is clicked on (napari: 5 or L)."),
 )
+_PAINTS = ("paint", "polygon", "fill")  # the chosen class
 _COLUMNS = 4
 _BRUSH = "correct/brush"
 
@@ -32,9 +33,12 @@ class ToolButtons(QWidget):
     -------
     taken : ()
         A person takes one of these tools: whatever else listens to the mouse should be put down.
+    used : (bool)
+        A tool came into the hand or changed the mask; whether it paints the chosen class.
     """
 
     taken = Signal()
+    used = Signal(bool)
 
     def __init__(self, viewer: napari.Viewer, settings: Settings) -> None:
         super().__init__()
@@ -71,6 +75,8 @@ class ToolButtons(QWidget):
         """Take one of napari's tools; one of the mask's companions may have been selected."""
         self.taken.emit()
         self._viewer.layers.selection.active = self._mask
+        if str(self._mask.mode) == mode:
+            self._on_used()  # napari tells of another tool only
         self._mask.mode = mode
         self._on_mode()
 
@@ -83,6 +89,8 @@ class ToolButtons(QWidget):
     def _listen(self, on: bool) -> None:
         for event, listener in (
             (self._mask.events.mode, self._on_mode),
+            (self._mask.events.mode, self._on_used),
+            (self._mask.events.paint, self._on_used),
             (self._mask.events.brush_size, self._on_brush),
             (self._viewer.layers.selection.events.active, self._on_mode),
         ):
@@ -94,6 +102,9 @@ class ToolButtons(QWidget):
         current = str(self._mask.mode) if selected else ""
         for mode, button in self.buttons.items():
             button.setChecked(mode == current)
+
+    def _on_used(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self.used.emit(str(self._mask.mode) in _PAINTS)
 
     def _on_brush(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         self._settings.remember_number(_BRUSH, self._mask.brush_size)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
+from napari.layers import Labels
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
@@ -14,14 +16,14 @@ from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.probability import Plane, Probability
 from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.masks.edits import plain
 from napari_retina_seg._napari.parts import WorkRow, add_row, text
-from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.vessels import threshold
 
 if TYPE_CHECKING:
     import napari
 
-_LEVEL, _LOW, _HYSTERESIS = "correct/level", "correct/low", "correct/hysteresis"
+_DOWN_TO = 0.5  # of the threshold
 _KNOWN = "Move the slider to see what another threshold would draw."
 _ASK = "The model's probability is not there yet: it is worked out when you move a slider."
 
@@ -37,17 +39,15 @@ class VesselSection(QWidget):
 
     said = Signal(object, str)
 
-    def __init__(
-        self, viewer: napari.Viewer, follower: MaskFollower, preview: Preview, settings: Settings
-    ) -> None:
+    def __init__(self, viewer: napari.Viewer, follower: MaskFollower, preview: Preview) -> None:
         super().__init__()
-        self._follower, self._preview, self._settings = follower, preview, settings
+        self._follower, self._preview = follower, preview
+        self._mask: weakref.ref[Labels] | None = None  # whose threshold the sliders show
         self.probability = Probability(viewer, follower)
         self.bridge = BridgeTool(viewer, follower, self.probability)
-        self.level = _slider(settings.number(_LEVEL, 0.5))
-        self.low = _slider(settings.number(_LOW, 0.25))
+        self.level = _slider()
+        self.low = _slider()
         self.hysteresis = QCheckBox("Keep what continues, down to")
-        self.hysteresis.setChecked(settings.switch(_HYSTERESIS))
         self.show_button = QPushButton("Preview threshold")
         self._note = text()
         self.work = WorkRow("the probability")
@@ -57,6 +57,7 @@ class VesselSection(QWidget):
     def refresh(self) -> None:
         """Say whether the probability is known, after another mask or plane."""
         follower = self._follower
+        self._begin_anew()
         self.bridge.refresh()
         why = self._why_not()
         for widget in (self.level, self.low, self.hysteresis, self.show_button):
@@ -105,10 +106,7 @@ class VesselSection(QWidget):
             layout.addWidget(widget)
 
     def _connect(self) -> None:
-        for slider, key in ((self.level, _LEVEL), (self.low, _LOW)):
-            slider.valueChanged.connect(
-                lambda value, key=key: self._settings.remember_number(key, value)
-            )
+        for slider in (self.level, self.low):
             slider.valueChanged.connect(lambda _: self.preview())
         self.hysteresis.toggled.connect(self._on_hysteresis)
         self.show_button.clicked.connect(self.preview)
@@ -143,8 +141,21 @@ class VesselSection(QWidget):
         words = f"Threshold {self.level.value():.2f}"
         return f"{words}, down to {self.low.value():.2f}" if self.hysteresis.isChecked() else words
 
-    def _on_hysteresis(self, on: bool) -> None:
-        self._settings.remember_switch(_HYSTERESIS, on)
+    def _begin_anew(self) -> None:
+        """Begin another mask with the model's own threshold: that is how it was drawn."""
+        mask = self._follower.mask
+        if mask is None or (self._mask is not None and self._mask() is plain(mask)):
+            return
+        self._mask = weakref.ref(plain(mask))
+        level = self.probability.threshold
+        blockers = [QSignalBlocker(each) for each in (self.level, self.low, self.hysteresis)]
+        self.level.setValue(level)
+        self.low.setValue(level * _DOWN_TO)
+        self.hysteresis.setChecked(False)
+        for blocker in blockers:
+            blocker.unblock()
+
+    def _on_hysteresis(self) -> None:
         self._enable_low()
         self.preview()
 
@@ -160,11 +171,10 @@ class VesselSection(QWidget):
             self.preview()
 
 
-def _slider(value: float) -> QLabeledDoubleSlider:
+def _slider() -> QLabeledDoubleSlider:
     slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
     slider.setRange(0.01, 0.99)
     slider.setSingleStep(0.01)
     slider.setPageStep(0.05)
     slider.setDecimals(2)
-    slider.setValue(value)
     return slider

@@ -21,7 +21,7 @@ class StepWatch(QObject):
     Signals
     -------
     stepped : (str, list of int)
-        "Undone" or "Redone", and the slices of which pixels changed.
+        "Undone" or "Redone", and the slices of which pixels changed; none in an image alone.
     """
 
     stepped = Signal(str, object)
@@ -32,11 +32,11 @@ class StepWatch(QObject):
         self._lengths = (0, 0)
 
     def watch(self, mask: Labels | None) -> None:
-        """Watch another mask; of an image alone there is nothing to tell."""
+        """Watch another mask."""
         if self._mask is not None:
             self._mask.events.paint.disconnect(self._on_paint)
             self._mask.events.set_data.disconnect(self._on_drawn)
-        self._mask = None if mask is None or mask.ndim < 3 else plain(mask)
+        self._mask = None if mask is None else plain(mask)
         if self._mask is not None:
             self._mask.events.paint.connect(self._on_paint)
             self._mask.events.set_data.connect(self._on_drawn)
@@ -50,9 +50,12 @@ class StepWatch(QObject):
         self._on_paint()
         undo, redo = self._lengths[0] - undo, self._lengths[1] - redo
         if undo < 0 < redo:
-            self.stepped.emit("Undone", _slices(self._mask._redo_history[-1]))
+            self._tell("Undone", self._mask._redo_history[-1])
         elif redo < 0 < undo:
-            self.stepped.emit("Redone", _slices(self._mask._undo_history[-1]))
+            self._tell("Redone", self._mask._undo_history[-1])
+
+    def _tell(self, what: str, step: list[Any]) -> None:
+        self.stepped.emit(what, _slices(step) if self._mask.ndim > 2 else [])
 
 
 def _slices(step: list[Any]) -> list[int]:
