@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import napari
 
 _ABOUT = "Questionable regions are left out of training and scores."
-_MARKING = "Mark a place: Outline and drag around it, or brush over it."
+_MARKING = "Mark a place: drag around it (Outline), or brush over it."
 _OUTLINING = "Drag around the place. Esc ends it."
 
 
