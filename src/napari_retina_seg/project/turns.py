@@ -48,9 +48,7 @@ def check_whose_turn(store: Store, image_id: int, action: Action) -> None:
         check_turn(session, image_row(session, image_id), action, store.author)
 
 
-def _begin(
-    session: Session, image: ImageRow, reading: Reading, person: str
-) -> VersionRow | None:
+def _begin(session: Session, image: ImageRow, reading: Reading, person: str) -> VersionRow | None:
     own = newest_human(session, image, reading)
     if own is not None or reading is not Reading.ADJUDICATION:
         return own
