@@ -11,7 +11,7 @@ def test_doctor_reports_everything_and_how_to_mend_it(run, oct_model, tmp_path, 
     damaged = shutil.copytree(oct_model.path, tmp_path / "bundled" / "damaged")
     (damaged / WEIGHTS_FILE).write_bytes(b"cut")
     monkeypatch.setattr(registry, "BUNDLED", tmp_path / "bundled")
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     result = run("doctor")
     assert result.exit_code == 1
     for subject in ("Python", "System", "Processor", "napari", "TensorFlow", "Keras", "OpenCV"):

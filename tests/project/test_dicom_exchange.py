@@ -178,7 +178,7 @@ def test_a_picture_is_found_by_its_name_if_the_size_is_right(ann, scans, tmp_pat
     write_png(tmp_path / "d.png", np.zeros((10, 10), np.uint8))
     finish(ann.add_images([tmp_path / "d.png"]))
     (problem,) = enter(ann, segment(tmp_path / "d.dcm", tmp_path / "original.dcm")).problems
-    assert "(10, 10)" in problem
+    assert "10 × 10 px" in problem
 
 
 def test_what_a_segment_is_can_be_said(ann, scans, tmp_path):

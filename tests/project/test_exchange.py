@@ -348,7 +348,7 @@ def test_what_does_not_fit_is_told_and_the_rest_is_taken(filled, fresh, scans, t
     told = "\n".join(taken.problems)
     assert "no image 'stranger'" in told
     assert "p1_a.png" in told
-    assert "of shape (64, 96)" in told
+    assert "96 × 64 px" in told
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReadError, match="There is no mask"):
         enter(fresh, tmp_path / "empty")
