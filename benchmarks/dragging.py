@@ -12,6 +12,7 @@ import numpy as np
 from painting import send
 from qtpy.QtCore import QEvent, QPointF
 from qtpy.QtWidgets import QApplication, QWidget
+from tables import row
 
 from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
 from napari_retina_seg._napari.correct.line_gestures import Mode
@@ -37,12 +38,14 @@ def dragging() -> list[dict[str, Any]]:
         until lines and mask are drawn on the screen, and frames in a second.
     """
     return [
-        row("a B-scan of 496 × 768", phantom_bscan(rows=496, columns=768)),
-        row("a volume of 49 × 496 × 768", phantom_volume(slices=49, rows=496, columns=768)),
+        drawn_across("a B-scan of 496 × 768", phantom_bscan(rows=496, columns=768)),
+        drawn_across(
+            "a volume of 49 × 496 × 768", phantom_volume(slices=49, rows=496, columns=768)
+        ),
     ]
 
 
-def row(what: str, phantom: Phantom) -> dict[str, Any]:
+def drawn_across(what: str, phantom: Phantom) -> dict[str, Any]:
     """Drag a line over a whole scan."""
     viewer, dock = window(phantom)
     times = []
@@ -59,14 +62,8 @@ def row(what: str, phantom: Phantom) -> dict[str, Any]:
             raise SystemExit(f"A drag was {steps} steps to undo.")
     viewer.close()
     without, dragged = (statistics.median(column) for column in zip(*times[1:], strict=True))
-    return {
-        "what": f"a frame while a boundary line is drawn across {what}, the mask following",
-        "seconds": dragged,
-        "frames_per_second": 1 / dragged,
-        "peer": PEER,
-        "peer_seconds": without,
-        "ratio": dragged / without,
-    }
+    what = f"a frame while a boundary line is drawn across {what}, the mask following"
+    return row(what, dragged, PEER, without, frames_per_second=1 / dragged)
 
 
 def window(phantom: Phantom) -> tuple[napari.Viewer, CorrectWidget]:

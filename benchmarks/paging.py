@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
 import napari
 from click_to_layer import draw
 from qtpy.QtCore import QEventLoop
+from tables import row
 
 from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -53,20 +54,11 @@ def paging() -> list[dict[str, Any]]:
     by_hand = replace_layers(phantoms)
     what = f"the next B-scan of {ROWS} × {COLUMNS}, from the key to the screen, in a queue of"
     return [
-        row(f"{what} {MANY}", many, f"in a queue of {FEW}", few),
-        row(f"{what} {FEW}", few, "napari's own layers, removed and added", by_hand),
+        row(f"{what} {MANY}", median(many), f"in a queue of {FEW}", median(few)),
+        row(
+            f"{what} {FEW}", median(few), "napari's own layers, removed and added", median(by_hand)
+        ),
     ]
-
-
-def row(what: str, times: list[float], peer: str, peer_times: list[float]) -> dict[str, Any]:
-    seconds, peer_seconds = statistics.median(times), statistics.median(peer_times)
-    return {
-        "what": what,
-        "seconds": seconds,
-        "peer": peer,
-        "peer_seconds": peer_seconds,
-        "ratio": seconds / peer_seconds,
-    }
 
 
 def make_project(folder: Path, phantoms: list[Phantom]) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QWidget
+from tables import row
 
 from napari_retina_seg._napari.masks.edits import lock
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -50,15 +51,7 @@ def painting() -> list[dict[str, Any]]:
         lock(mask, locked)
         times = [(stroke(stock, plain, n), stroke(ours, mask, n)) for n in range(REPEATS + 2)][2:]
         without, with_plugin = (statistics.median(column) for column in zip(*times, strict=True))
-        rows.append(
-            {
-                "what": f"a stroke on {COLUMNS} × {ROWS}, {what}",
-                "seconds": with_plugin,
-                "peer": STOCK,
-                "peer_seconds": without,
-                "ratio": with_plugin / without,
-            }
-        )
+        rows.append(row(f"a stroke on {COLUMNS} × {ROWS}, {what}", with_plugin, STOCK, without))
     stock.close()
     ours.close()
     return rows

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from skimage.data import retina
 from skimage.transform import resize
-from tables import markdown_table, replace_section
+from tables import markdown_table, replace_section, row
 
 from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg.core.explanation import Question
@@ -96,17 +96,6 @@ def inference(name: str, image: RetinaImage) -> list[dict[str, Any]]:
         row(f"`{name}`: before and after the network", before + after, BARE, bare),
         row(f"`{name}`: frozen graph", bare, "`model.predict`", keras),
     ]
-
-
-def row(what: str, seconds: float, peer: str, peer_seconds: float, **more: Any) -> dict[str, Any]:
-    return {
-        "what": what,
-        "seconds": seconds,
-        "peer": peer,
-        "peer_seconds": peer_seconds,
-        "ratio": seconds / peer_seconds,
-        **more,
-    }
 
 
 def explanations() -> list[dict[str, Any]]:

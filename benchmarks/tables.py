@@ -1,9 +1,22 @@
-"""Markdown tables, and where they go."""
+"""Rows of figures, Markdown tables, and where they go."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+
+def row(what: str, seconds: float, peer: str, peer_seconds: float, **more: Any) -> dict[str, Any]:
+    """Return the times of ours and of a peer, and their ratio, as a row of `speed.py`."""
+    return {
+        "what": what,
+        "seconds": seconds,
+        "peer": peer,
+        "peer_seconds": peer_seconds,
+        "ratio": seconds / peer_seconds,
+        **more,
+    }
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
