@@ -81,6 +81,33 @@ class Spacing:
 
 
 @dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the pixels of an image lie in the patient.
+
+    Attributes
+    ----------
+    affine : array
+        ``(4, 4)`` float64. Maps the homogeneous index ``(slice, row, column, 1)`` of a pixel's
+        centre to patient coordinates in mm, in DICOM's axes: x to the left, y to the back, z to
+        the head (LPS; DICOM PS3.3 C.7.6.2.1).
+
+    Raises
+    ------
+    ImageError
+        If it is no invertible affine map.
+    """
+
+    affine: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        matrix = np.asarray(self.affine)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise ImageError(f"A placement is a finite (4, 4) matrix: received {matrix.shape}.")
+        if not np.array_equal(matrix[3], (0, 0, 0, 1)) or abs(np.linalg.det(matrix)) < 1e-15:
+            raise ImageError(f"A placement is an invertible affine map: received {matrix}.")
+
+
+@dataclass(frozen=True, eq=False)
 class RetinaImage:
     """An OCT B-scan, an OCT volume, or one or many fundus photographs.
 
@@ -103,6 +130,13 @@ class RetinaImage:
         Path of the file it came from, or a sentence for generated images.
     metadata : dict
         Whatever else the file said, for display only.
+    valid : array or None
+        bool, ``(rows, columns)`` or ``(slices, rows, columns)``: False where the file holds no
+        data (padding, NaN, markers of invalid pixels). None means that all pixels hold data.
+    placement : Placement or None
+        Position and orientation in the patient, where the file states them.
+    warnings : tuple of str
+        Sentences on what the file leaves in doubt, to be shown to the user.
     """
 
     pixels: Any
@@ -113,6 +147,9 @@ class RetinaImage:
     name: str = "image"
     source: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    valid: npt.NDArray[np.bool_] | None = None
+    placement: Placement | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape, dtype = tuple(self.pixels.shape), np.dtype(self.pixels.dtype)
@@ -131,6 +168,12 @@ class RetinaImage:
             )
         if 0 in shape:
             raise ImageError(f"'{self.name}' has the shape {shape}: there are no pixels in it.")
+        raster = shape[: len(shape) - self.color]
+        if self.valid is not None and (self.valid.dtype != bool or self.valid.shape != raster):
+            raise ImageError(
+                f"The valid pixels of '{self.name}' are bool {raster}: received"
+                f" {self.valid.dtype} {self.valid.shape}."
+            )
 
     @property
     def is_volume(self) -> bool:
@@ -156,3 +199,9 @@ class RetinaImage:
                 there = "it is a single image" if not self.is_volume else "it has slice 0 alone"
             raise ImageError(f"'{self.name}' has no slice {index}: {there}.")
         return np.asarray(self.pixels[index] if self.is_volume else self.pixels)
+
+    def valid_plane(self, index: int = 0) -> npt.NDArray[np.bool_] | None:
+        """Return ``(rows, columns)``: which pixels of a slice hold data; None if all do."""
+        if self.valid is None or not self.is_volume:
+            return self.valid
+        return self.valid[index]

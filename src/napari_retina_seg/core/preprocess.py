@@ -25,6 +25,7 @@ from napari_retina_seg.core.pixels import (
 
 Plane = npt.NDArray[Any]
 Tensor = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=SMALLEST, le=16384)]
 
@@ -45,12 +46,15 @@ class Geometry:
         ``(rows, columns)`` to which that part was scaled.
     field : FieldOfView or None
         Outside of it nothing is predicted.
+    valid : array or None
+        ``grid`` bool: False where the image holds no data, and nothing is predicted either.
     """
 
     grid: tuple[int, int]
     box: tuple[int, int, int, int]
     working: tuple[int, int]
     field: FieldOfView | None = None
+    valid: Mask | None = None
 
     @property
     def box_grid(self) -> tuple[int, int]:
@@ -72,6 +76,8 @@ class Geometry:
         restored[top:bottom, left:right] = resize(plane, self.box_grid)
         if self.field is not None and self.field.found:
             np.copyto(restored, outside, where=~self.field.mask())
+        if self.valid is not None:
+            np.copyto(restored, outside, where=~self.valid)
         return restored
 
     def restore_mask(self, plane: Tensor, threshold: float) -> npt.NDArray[np.uint8]:
@@ -83,6 +89,8 @@ class Geometry:
         )
         if self.field is not None and self.field.found:
             mask &= self.field.mask()
+        if self.valid is not None:
+            mask &= self.valid
         return mask
 
 
@@ -120,7 +128,7 @@ class OctPreprocessing:
         """Channels of the network's input."""
         return 1
 
-    def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
+    def prepare(self, plane: Plane, spacing: Spacing, *, valid: Mask | None = None) -> Prepared:
         """Prepare one B-scan, ``(rows, columns)`` or with three channels that are all grey.
 
         Raises
@@ -139,7 +147,7 @@ class OctPreprocessing:
         grid = grey.shape[0], grey.shape[1]
         working = self._working(grid, spacing)
         tensor = resize(stretch(grey), working)[..., np.newaxis]
-        return Prepared(tensor, Geometry(grid, (0, 0, *grid), working))
+        return Prepared(tensor, Geometry(grid, (0, 0, *grid), working, valid=valid))
 
     def _working(self, grid: tuple[int, int], spacing: Spacing) -> tuple[int, int]:
         axial, lateral = spacing.axial.um, spacing.lateral.um
@@ -182,7 +190,7 @@ class FundusPreprocessing:
         """Channels of the network's input."""
         return 3
 
-    def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
+    def prepare(self, plane: Plane, spacing: Spacing, *, valid: Mask | None = None) -> Prepared:
         """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part."""
         del spacing
         check_plane(plane)
@@ -197,7 +205,7 @@ class FundusPreprocessing:
             max(SMALLEST, round((bottom - top) * scale)),
             max(SMALLEST, round((right - left) * scale)),
         )
-        geometry = Geometry(field.grid, box, working, field)
+        geometry = Geometry(field.grid, box, working, field, valid)
         # Scaling before converting keeps a 12-megapixel photograph cheap.
         colors = to_rgb(to_float(resize(plane[top:bottom, left:right], working)))
         inside = field.scaled(box, working).mask()
@@ -230,7 +238,7 @@ class ResizePreprocessing:
         """Channels of the network's input."""
         return 3 if self.color else 1
 
-    def prepare(self, plane: Plane, spacing: Spacing) -> Prepared:
+    def prepare(self, plane: Plane, spacing: Spacing, *, valid: Mask | None = None) -> Prepared:
         """Prepare one image; spacing plays no part."""
         del spacing
         check_plane(plane)
@@ -241,7 +249,7 @@ class ResizePreprocessing:
         grid = pixels.shape[0], pixels.shape[1]
         working = (self.rows or grid[0], self.columns or grid[1])
         tensor = resize(pixels, working).reshape(*working, -1)
-        return Prepared(tensor, Geometry(grid, (0, 0, *grid), working))
+        return Prepared(tensor, Geometry(grid, (0, 0, *grid), working, valid=valid))
 
 
 Preprocessing = OctPreprocessing | FundusPreprocessing | ResizePreprocessing

@@ -59,6 +59,9 @@ class Segmentation:
         for.
     skipped : tuple of int
         Slices in which there was nothing to see: background, with NaN for heights.
+    ignore : array or None
+        bool, shape of the labels: True where the image holds no data, so that nothing can be
+        said. It becomes the value 255 in files.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -67,12 +70,20 @@ class Segmentation:
     boundaries: npt.NDArray[np.float32] | None = None
     probabilities: npt.NDArray[np.float16] | None = None
     skipped: tuple[int, ...] = ()
+    ignore: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
             raise ImageError(
                 "Labels are uint8 of shape (rows, columns) or (slices, rows, columns): received"
                 f" {self.labels.dtype} {self.labels.shape}."
+            )
+        if self.ignore is not None and (
+            self.ignore.dtype != bool or self.ignore.shape != self.labels.shape
+        ):
+            raise ImageError(
+                f"The ignored pixels of this mask are bool {self.labels.shape}: received"
+                f" {self.ignore.dtype} {self.ignore.shape}."
             )
         if self.probabilities is not None:
             slices, grid = self.labels.shape[:-2], self.labels.shape[-2:]

@@ -307,7 +307,9 @@ def _segment_plane(
 ) -> Generator[Progress, None, PlaneResult]:
     spec = predictor.model.spec
     try:
-        prepared = spec.preprocessing.prepare(image.plane(index), image.spacing)
+        prepared = spec.preprocessing.prepare(
+            image.plane(index), image.spacing, valid=image.valid_plane(index)
+        )
     except ImageError as error:
         where = f", slice {index}" if image.is_volume else ""
         raise ImageError(f"'{image.name}'{where}: {error}") from error
