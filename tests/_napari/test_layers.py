@@ -18,6 +18,7 @@ from napari_retina_seg.core.image import (
     Length,
     Modality,
     Origin,
+    Placement,
     RetinaImage,
     Spacing,
 )
@@ -60,6 +61,74 @@ def test_what_the_file_said_comes_back(bscan):
         image.name,
         image.source,
     )
+
+
+def placed(volume):
+    valid = np.ones(volume.shape, bool)
+    valid[:, :, :7] = False
+    affine = np.array(
+        [[0.12, 0, 0, -10], [0, 0, 0.0118, 20], [0, -0.004, 0, 5], [0, 0, 0, 1]], np.float64
+    )
+    return RetinaImage(
+        volume,
+        modality=Modality.OCT,
+        spacing=Spacing.from_um(slice=120, axial=4, lateral=11.8),
+        valid=valid,
+        placement=Placement(affine),
+        warnings=("Slices 3 and 4 are further apart than the others.",),
+    )
+
+
+def test_invalid_pixels_placement_and_warnings_come_back(volume):
+    image = placed(volume)
+    back = retina_image(opened(image))
+    assert np.array_equal(back.valid, image.valid)
+    assert np.array_equal(back.placement.affine, image.placement.affine)
+    assert back.warnings == image.warnings
+
+
+def test_axes_of_one_in_front_change_nothing(volume):
+    image = placed(volume)
+    layer = opened(image)
+    wider = Image(volume[np.newaxis], metadata=layer.metadata)
+    back = retina_image(wider, Position((0,), 0))
+    assert np.array_equal(back.valid, image.valid)
+    assert back.placement is not None
+
+
+def test_the_order_in_which_the_viewer_shows_axes_changes_nothing(viewer, volume):
+    image = placed(volume)
+    layer = viewer.add_layer(opened(image))
+    viewer.dims.roll()
+    viewer.dims.transpose()
+    back = retina_image(layer)
+    assert np.array_equal(back.pixels, volume)
+    assert np.array_equal(back.valid, image.valid)
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:, 3:], lambda data: data[1:]])
+def test_pixels_that_a_person_replaced_have_no_place_of_the_file(volume, change):
+    layer = opened(placed(volume))
+    layer.data = change(volume)
+    back = retina_image(layer)
+    assert back.valid is None
+    assert back.placement is None
+
+
+def test_a_photograph_keeps_its_invalid_pixels(photograph):
+    valid = np.ones(photograph.shape[:2], bool)
+    valid[0] = False
+    layer = opened(RetinaImage(photograph, color=True, valid=valid))
+    assert np.array_equal(retina_image(layer).valid, valid)
+
+
+def test_a_size_that_a_person_sets_changes_the_placement(volume):
+    layer = opened(placed(volume))
+    layer.scale = (240, 4, 11.8)
+    affine = retina_image(layer).placement.affine
+    assert np.allclose(affine[:3, 0], (0.24, 0, 0))
+    assert np.allclose(affine[:3, 1], (0, 0, -0.004))
+    assert np.allclose(affine[:3, 3], (-10, 20, 5))
 
 
 def test_a_scale_that_the_user_sets_is_the_users(bscan):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.layers import Layer
@@ -5,7 +7,8 @@ from napari.utils.notifications import notification_manager
 from PIL import Image as PillowImage
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.reader import get_reader
+from napari_retina_seg._napari.reader import _stack, get_reader
+from napari_retina_seg.core.image import RetinaImage
 
 
 @pytest.fixture
@@ -30,6 +33,18 @@ def test_files_of_one_shape_are_stacked(tmp_path, volume):
         np.save(path, plane)
     ((pixels, _, _),) = get_reader(paths)(paths)
     assert np.array_equal(pixels, volume)
+
+
+def test_a_stack_keeps_what_its_files_say_of_invalid_pixels(volume):
+    invalid = np.ones(volume.shape[1:], bool)
+    invalid[:, :9] = False
+    images = [RetinaImage(plane, name=str(index)) for index, plane in enumerate(volume)]
+    images[1] = replace(images[1], valid=invalid, warnings=("A bar is burnt in.",))
+    stacked = _stack(images)
+    assert stacked.valid[0].all()
+    assert np.array_equal(stacked.valid[1], invalid)
+    assert stacked.warnings == ("A bar is burnt in.",)
+    assert _stack(images[2:]).valid is None
 
 
 def test_files_of_two_shapes_are_not_stacked(tmp_path, bscan, said):

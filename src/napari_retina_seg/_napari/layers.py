@@ -17,6 +17,7 @@ from napari_retina_seg.core.image import (
     Length,
     Modality,
     Origin,
+    Placement,
     RetinaImage,
     Spacing,
 )
@@ -28,7 +29,7 @@ _AXES = ("slice", "row", "column")
 _PREVIEW = 1024  # px along the longer side; more shows no more of an image's modality
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageInfo:
     """What is known of the image in a layer, beside its pixels; ``metadata["retina_seg"]``.
 
@@ -42,12 +43,25 @@ class ImageInfo:
         Which eye.
     source : str
         Path of the file, or a sentence for generated images.
+    raster : tuple of int
+        ``(rows, columns)`` or ``(slices, rows, columns)`` of the pixels that were opened: `valid`
+        and `placement` hold for an array of this shape only.
+    valid : array or None
+        bool, shape `raster`: False where the file holds no data.
+    placement : Placement or None
+        Where the pixels lie in the patient.
+    warnings : tuple of str
+        What the file leaves in doubt.
     """
 
     modality: Modality = Modality.UNKNOWN
     spacing: Spacing = field(default_factory=Spacing)
     laterality: Laterality = Laterality.UNKNOWN
     source: str = ""
+    raster: tuple[int, ...] = ()
+    valid: npt.NDArray[np.bool_] | None = None
+    placement: Placement | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,16 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
     list of LayerDataTuple
         One Image layer, in µm where the file said the pixel size, else in pixels.
     """
-    info = ImageInfo(image.modality, image.spacing, image.laterality, image.source)
+    info = ImageInfo(
+        modality=image.modality,
+        spacing=image.spacing,
+        laterality=image.laterality,
+        source=image.source,
+        raster=_raster(image.pixels, image.color),
+        valid=image.valid,
+        placement=image.placement,
+        warnings=image.warnings,
+    )
     axes = 3 if image.is_volume else 2
     scale, units = _grid(image.spacing, axes)
     options = {
@@ -210,15 +233,30 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         pixels = pixels.view()
         pixels.flags.writeable = False
     known = layer.metadata.get(KEY) or ImageInfo(source=str(layer.source.path or ""))
+    spacing = _spacing(layer, known.spacing)
+    placement = known.placement
+    if placement is not None and spacing is not known.spacing:
+        placement = placement.resized(spacing)
+    # A person may have cropped or replaced the pixels since the file was read.
+    alone = all(size == 1 for size in finest(layer).shape[: len(at.leading)])
+    as_opened = alone and known.raster == _raster(pixels, bool(layer.rgb))
     return RetinaImage(
         pixels=pixels,
         color=bool(layer.rgb),
         modality=modality(layer, at),
-        spacing=_spacing(layer, known.spacing),
+        spacing=spacing,
         laterality=known.laterality,
         name=layer.name,
         source=known.source,
+        valid=known.valid if as_opened else None,
+        placement=placement if as_opened else None,
+        warnings=known.warnings,
     )
+
+
+def _raster(pixels: Any, color: bool) -> tuple[int, ...]:
+    shape = tuple(map(int, pixels.shape))
+    return shape[:-1] if color else shape
 
 
 def modality(layer: Image, at: Position = Position()) -> Modality:

@@ -77,6 +77,10 @@ def _stack(images: list[RetinaImage]) -> RetinaImage:
                 f"'{other.name}' has the shape {other.pixels.shape} and '{first.name}'"
                 f" {first.pixels.shape}: files of one shape can be stacked, open these one by one."
             )
+    valid = None
+    if any(image.valid is not None for image in images):
+        everything = np.ones(first.grid, bool)
+        valid = np.stack([everything if one.valid is None else one.valid for one in images])
     return RetinaImage(
         pixels=np.stack([np.asarray(image.pixels) for image in images]),
         color=first.color,
@@ -85,4 +89,6 @@ def _stack(images: list[RetinaImage]) -> RetinaImage:
         laterality=first.laterality,
         name=first.name,
         source=first.source,
+        valid=valid,
+        warnings=tuple(dict.fromkeys(words for one in images for words in one.warnings)),
     )

@@ -106,6 +106,20 @@ class Placement:
         if not np.array_equal(matrix[3], (0, 0, 0, 1)) or abs(np.linalg.det(matrix)) < 1e-15:
             raise ImageError(f"A placement is an invertible affine map: received {matrix}.")
 
+    def resized(self, spacing: Spacing) -> Placement:
+        """Return the placement of pixels of another size, about the same first pixel.
+
+        Parameters
+        ----------
+        spacing : Spacing
+            The sizes that hold; a direction of unknown size keeps its own.
+        """
+        matrix = self.affine.copy()
+        for axis, size in enumerate((spacing.slice, spacing.axial, spacing.lateral)):
+            if size.um is not None:
+                matrix[:3, axis] *= size.um / 1000 / np.linalg.norm(matrix[:3, axis])
+        return Placement(matrix)
+
 
 @dataclass(frozen=True, eq=False)
 class RetinaImage:
