@@ -218,4 +218,4 @@ class RetinaImage:
         """Return ``(rows, columns)``: which pixels of a slice hold data; None if all do."""
         if self.valid is None or not self.is_volume:
             return self.valid
-        return self.valid[index]
+        return np.asarray(self.valid[index])
