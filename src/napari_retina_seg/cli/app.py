@@ -22,6 +22,7 @@ from napari_retina_seg.cli import (
     train,
 )
 from napari_retina_seg.cli.console import UsageError, say
+from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import Cancelled
 
@@ -65,19 +66,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("segment")(segment.segment_command)
-app.command("explain")(explain.explain_command)
+app.command("segment")(opens_files(segment.segment_command))
+app.command("explain")(opens_files(explain.explain_command))
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)
 app.add_typer(dataset.app, name="dataset")
-project.app.command("agreement")(agreement.agreement_command)
-project.app.command("adjudicate")(agreement.adjudicate_command)
-project.app.command("export")(exchange.export_command)
-project.app.command("import")(exchange.import_command)
+project.app.command("agreement")(opens_files(agreement.agreement_command))
+project.app.command("adjudicate")(opens_files(agreement.adjudicate_command))
+project.app.command("export")(opens_files(exchange.export_command))
+project.app.command("import")(opens_files(exchange.import_command))
 app.add_typer(project.app, name="project")
-app.command("train")(train.train_command)
-app.command("evaluate")(evaluate.evaluate_command)
+app.command("train")(opens_files(train.train_command))
+app.command("evaluate")(opens_files(evaluate.evaluate_command))
 
 
 def _show_version(wanted: bool) -> None:

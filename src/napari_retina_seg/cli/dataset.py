@@ -12,6 +12,7 @@ import typer
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports, free_folder
+from napari_retina_seg.cli.limits import opens_files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,7 @@ def dataset_command() -> None:
 
 
 @app.command("check")
+@opens_files
 def check_command(
     folders: Annotated[
         list[Path],

@@ -16,6 +16,7 @@ from napari_retina_seg.cli.batch import choose_model
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
+from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.account import login
 from napari_retina_seg.project.states import Reading
@@ -66,6 +67,7 @@ def create_command(
 
 
 @app.command("add")
+@opens_files
 def add_command(
     folder: Folder,
     files: Annotated[
@@ -103,6 +105,7 @@ def add_command(
 
 
 @app.command("predict")
+@opens_files
 def predict_command(
     folder: Folder,
     model: Annotated[
@@ -166,6 +169,7 @@ def history_command(folder: Folder, image: Image, author: Author, as_json: Json 
 
 
 @app.command("accept")
+@opens_files
 def accept_command(
     folder: Folder,
     images: Images,
@@ -181,6 +185,7 @@ def accept_command(
 
 
 @app.command("attach")
+@opens_files
 def attach_command(
     folder: Folder,
     image: Image,
@@ -261,6 +266,7 @@ def assign_command(
 
 
 @app.command("check")
+@opens_files
 def check_command(folder: Folder, author: Author) -> None:
     """Verify the hash of every file; nothing is changed.
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.io.guard import limited, max_pixels, set_max_pixels
+
+__all__ = ["SUFFIXES", "max_pixels", "read_image", "set_max_pixels"]
 
 _RASTER = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm")
 _TIFF = (".tif", ".tiff")
@@ -28,7 +31,7 @@ _HEAD = 132  # bytes up to the end of DICOM's mark
 _Reader = Callable[[Path], RetinaImage]
 
 
-def read_image(path: str | Path) -> RetinaImage:
+def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImage:
     """Read an image file.
 
     What a file holds decides how it is read, not how it is called.
@@ -37,6 +40,8 @@ def read_image(path: str | Path) -> RetinaImage:
     ----------
     path : str or Path
         A PNG, JPEG, BMP, GIF, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file.
+    max_pixels : int, optional
+        How many pixels it may hold, all slices counted; by default what `set_max_pixels` set.
 
     Returns
     -------
@@ -50,7 +55,8 @@ def read_image(path: str | Path) -> RetinaImage:
         If there is no such file, it can't be read, or it is no image.
     """
     path = Path(path)
-    return _find_reader(path, _read_head(path))(path)
+    with limited(max_pixels):
+        return _find_reader(path, _read_head(path))(path)
 
 
 def _read_head(path: Path) -> bytes:

@@ -7,11 +7,14 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 
-MAX_VALUES = 2 * 2**30  # pixel values in one file; beyond them memory ends, or the header lies
+MAX_PIXELS = 2**29  # of all slices together, by default: 1,024 B-scans of 512 × 1,024
+_BYTES_PER_PIXEL = 4  # the limit also bounds memory: wider pixels count for several
 # No compression in use packs a picture tighter; a header that claims so was altered. Small ones
 # may: they do no harm.
 _MAX_VALUES_PER_BYTE = 5000
@@ -66,14 +69,107 @@ def _silenced_logs() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def check_size(path: Path, shape: Sequence[int]) -> None:
-    """Raise `ReadError` if a header claims more values than memory or the file can hold."""
-    values = math.prod(shape)
-    if values > max(_SMALL, _MAX_VALUES_PER_BYTE * path.stat().st_size):
+@dataclass
+class _Limit:
+    pixels: int = MAX_PIXELS
+
+
+# One for the process: files are read in threads, which take over no context of their caller.
+_limit = _Limit()
+_limit_of_call: ContextVar[int | None] = ContextVar("limit_of_call", default=None)
+
+
+class TooLargeError(ReadError):
+    """A file holds more pixels than may be opened: the limit can be raised."""
+
+
+def max_pixels() -> int:
+    """Return how many pixels a file may hold, all slices counted."""
+    return _limit_of_call.get() or _limit.pixels
+
+
+def set_max_pixels(pixels: int) -> None:
+    """Set how many pixels a file may hold, for all that this process reads from now on.
+
+    Parameters
+    ----------
+    pixels : int
+        Rows × columns × slices.
+
+    Raises
+    ------
+    ReadError
+        If it is not positive.
+    """
+    _limit.pixels = _positive(pixels)
+
+
+@contextlib.contextmanager
+def limited(pixels: int | None) -> Iterator[None]:
+    """Read with another limit than the process has; None leaves it as it is."""
+    token = _limit_of_call.set(_limit_of_call.get() if pixels is None else _positive(pixels))
+    try:
+        yield
+    finally:
+        _limit_of_call.reset(token)
+
+
+def check_size(path: Path, shape: Sequence[int], *, color: bool = False, itemsize: int = 1) -> None:
+    """Refuse a file that claims more than it can hold, or more than may be opened.
+
+    To be called before memory is taken.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : sequence of int
+        Of the array that decoding makes.
+    color : bool
+        Whether the last axis holds channels, which are not counted as pixels.
+    itemsize : int
+        Bytes per value.
+
+    Raises
+    ------
+    ReadError
+        If the file is too short for the array.
+    TooLargeError
+        If the array is larger than `max_pixels` allows.
+    """
+    if math.prod(shape) > max(_SMALL, _MAX_VALUES_PER_BYTE * path.stat().st_size):
         raise ReadError(f"'{path}' is too short for what its header claims: export it again.")
-    if values > MAX_VALUES:
-        size = " × ".join(str(length) for length in shape)
-        raise ReadError(
-            f"'{path}' claims to hold {size} values: more than {MAX_VALUES / 1e9:.1f} thousand"
-            " million are not opened. Crop it, or check the file."
+    check_claim(f"'{path}'", shape, color=color, itemsize=itemsize)
+
+
+def check_claim(what: str, shape: Sequence[int], *, color: bool = False, itemsize: int = 1) -> None:
+    """Refuse an array that is larger than `max_pixels` allows, before memory is taken.
+
+    Parameters
+    ----------
+    what : str
+        Its name at the beginning of the sentence, e.g. ``The image 'scan.png' in 'coco.json'``.
+    shape, color, itemsize
+        As for `check_size`.
+
+    Raises
+    ------
+    TooLargeError
+        If it is too large.
+    """
+    pixels = math.prod(shape[:-1] if color else shape)
+    counted = max(pixels, -(-math.prod(shape) * itemsize // _BYTES_PER_PIXEL))
+    if counted > max_pixels():
+        size = " × ".join(f"{length:,}" for length in shape)
+        memory = math.prod(shape) * itemsize / 2**30
+        raise TooLargeError(
+            f"{what} holds {size} values ({memory:,.1f} GiB), more than the limit of"
+            f" {max_pixels():,} pixels allows: crop it, or raise the limit to {counted:,} with"
+            " --max-pixels on the command line or napari_retina_seg.io.set_max_pixels in Python."
         )
+
+
+def _positive(pixels: int) -> int:
+    if pixels < 1:
+        raise ReadError(f"The limit of pixels is a positive number: received {pixels}.")
+    return int(pixels)

@@ -26,7 +26,7 @@ from napari_retina_seg.io.exchange.card import (
 from napari_retina_seg.io.exchange.named import find_value, read_json
 from napari_retina_seg.io.exchange.outlines import fill, trace
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, MaskRecord, shared_scheme
-from napari_retina_seg.io.guard import MAX_VALUES
+from napari_retina_seg.io.guard import check_claim
 
 _Region = npt.NDArray[np.bool_]
 
@@ -252,10 +252,7 @@ class _Plane:
 
 
 def _blank(path: Path, image: _Image) -> npt.NDArray[np.uint8]:
-    if image.height * image.width > MAX_VALUES // 8:
-        raise ReadError(
-            f"'{path}' has an image of {image.height} × {image.width} px: check its size."
-        )
+    check_claim(f"An image in '{path}'", (image.height, image.width))
     return np.zeros((image.height, image.width), np.uint8)
 
 

@@ -1,0 +1,48 @@
+"""``--max-pixels``, an option of all commands that open files."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        metavar="N",
+        help="Open files of up to so many pixels, all slices counted; by default 537 million."
+        " A small file that claims more may be damaged, or made to fill the memory.",
+    ),
+]
+
+
+def opens_files(command: Command) -> Command:
+    """Give a command the option ``--max-pixels``, which holds for all files that it opens."""
+
+    @functools.wraps(command)
+    def limited_command(*args: Any, max_pixels: int | None = None, **options: Any) -> Any:
+        from napari_retina_seg import io
+
+        before = io.max_pixels()
+        io.set_max_pixels(max_pixels or before)
+        try:
+            return command(*args, **options)
+        finally:
+            io.set_max_pixels(before)
+
+    # Typer makes options of what signature and annotations say.
+    signature = inspect.signature(command, eval_str=True)
+    option = inspect.Parameter(
+        "max_pixels", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=MaxPixels
+    )
+    parameters = [*signature.parameters.values(), option]
+    limited_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    limited_command.__annotations__ = {**command.__annotations__, "max_pixels": MaxPixels}
+    return limited_command  # type: ignore[return-value]
