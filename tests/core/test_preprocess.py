@@ -131,4 +131,4 @@ def test_the_mask_of_a_photograph_ends_at_its_field_of_view() -> None:
     prepared = FundusPreprocessing(diameter=300).prepare(retina(), Spacing())
     geometry = prepared.geometry
     mask = geometry.restore_mask(np.ones(geometry.working, np.float32), 0.5)
-    np.testing.assert_array_equal(mask, geometry.field.mask())
+    np.testing.assert_array_equal(mask, geometry.field.core)

@@ -47,7 +47,9 @@ def test_what_lies_outside_is_said() -> None:
     boxed = Geometry(grid=(10, 20), box=(2, 2, 8, 8), working=(6, 6))
     with pytest.raises(ImageError, match="outside the field of view"):
         weigh(Point(1, 1), boxed)
-    field = FieldOfView(center=(5, 5), diameter=6, grid=(10, 20), found=True)
+    there = np.zeros((10, 20), bool)
+    there[3:8, 3:8] = True
+    field = FieldOfView.given(there)
     seen = Geometry(grid=(10, 20), box=(2, 2, 8, 8), working=(6, 6), field=field)
     with pytest.raises(ImageError, match="outside the field of view"):
         weigh(Point(2, 2), seen)

@@ -74,10 +74,8 @@ class Geometry:
         top, left, bottom, right = self.box
         restored = np.full(self.grid, outside, np.float32)
         restored[top:bottom, left:right] = resize(plane, self.box_grid)
-        if self.field is not None and self.field.found:
-            np.copyto(restored, outside, where=~self.field.mask())
-        if self.valid is not None:
-            np.copyto(restored, outside, where=~self.valid)
+        for part in self._parts():
+            np.copyto(restored, outside, where=~part)
         return restored
 
     def restore_mask(self, plane: Tensor, threshold: float) -> npt.NDArray[np.uint8]:
@@ -87,11 +85,14 @@ class Geometry:
         np.greater(
             resize(plane, self.box_grid), threshold, out=mask.view(bool)[top:bottom, left:right]
         )
-        if self.field is not None and self.field.found:
-            mask &= self.field.mask()
-        if self.valid is not None:
-            mask &= self.valid
+        for part in self._parts():
+            mask &= part
         return mask
+
+    def _parts(self) -> list[Mask]:
+        """Return the masks that all have to agree that something can be predicted."""
+        parts = [] if self.field is None else [self.field.core]
+        return parts if self.valid is None else [*parts, self.valid]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,13 +191,33 @@ class FundusPreprocessing:
         """Channels of the network's input."""
         return 3
 
-    def prepare(self, plane: Plane, spacing: Spacing, *, valid: Mask | None = None) -> Prepared:
-        """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part."""
+    def prepare(
+        self,
+        plane: Plane,
+        spacing: Spacing,
+        *,
+        valid: Mask | None = None,
+        field: FieldOfView | None = None,
+    ) -> Prepared:
+        """Prepare one photograph, ``(rows, columns)`` or with colours; spacing plays no part.
+
+        Parameters
+        ----------
+        plane : array
+            Its pixels.
+        spacing : Spacing
+            Of its pixels.
+        valid : array, optional
+            ``(rows, columns)`` bool, False where there is no data.
+        field : FieldOfView, optional
+            Where the retina is, if it is known; by default it is found in the pixels.
+        """
         del spacing
         check_plane(plane)
         if plane.dtype.kind == "f":
             plane = to_float(plane)
-        field = detect_fov(plane[..., :3] if plane.ndim == 3 else plane)
+        if field is None:
+            field = detect_fov(plane[..., :3] if plane.ndim == 3 else plane)
         scale = self.diameter / field.diameter
         if not field.found:
             scale = min(scale, 1.0)  # a cut-out: nothing tells its scale, so it keeps its own
@@ -208,7 +229,10 @@ class FundusPreprocessing:
         geometry = Geometry(field.grid, box, working, field, valid)
         # Scaling before converting keeps a 12-megapixel photograph cheap.
         colors = to_rgb(to_float(resize(plane[top:bottom, left:right], working)))
-        inside = field.scaled(box, working).mask()
+        inside = field.scaled(box, working).core
+        if valid is not None:
+            part = np.ascontiguousarray(valid[top:bottom, left:right]).view(np.uint8)
+            inside = inside & (resize(part * 255, working) > 252)
         return Prepared(flatten(colors, inside, self.background * self.diameter), geometry)
 
 

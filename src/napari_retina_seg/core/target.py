@@ -124,8 +124,8 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
     top, left, bottom, right = geometry.box
     rows, columns = locate(target, geometry.grid, index)
     seen = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    if geometry.field is not None and geometry.field.found:
-        seen &= geometry.field.mask()[rows, columns]
+    if geometry.field is not None:
+        seen &= geometry.field.core[rows, columns]
     if not seen.any():
         raise ImageError(
             f"{_sentence(target.words)} lies outside the field of view, where nothing is predicted:"

@@ -34,7 +34,7 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
     labels = image.labels()[top:bottom, left:right]
     weight = np.ones(geometry.working, np.float32)
     if geometry.field is not None:
-        inside = geometry.field.mask()[top:bottom, left:right].astype(np.float32)
+        inside = geometry.field.core[top:bottom, left:right].astype(np.float32)
         weight = (resize(inside, geometry.working) > 0.99).astype(np.float32)
     ignored = _prepare_ignored(image, geometry)
     if isinstance(recipe.preprocessing, FundusPreprocessing) and len(recipe.scheme) == 2:
