@@ -3,7 +3,6 @@ import pytest
 import tifffile
 
 from napari_retina_seg.core.errors import ReadError
-from napari_retina_seg.core.image import Origin, Spacing
 from napari_retina_seg.io import read_image
 
 RNG = np.random.default_rng(0)
@@ -75,27 +74,6 @@ def test_one_bit_is_black_and_white(tmp_path):
 def test_white_is_zero_is_turned_round(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, 255 - GREY)
-
-
-def test_imagej_calibration_in_micrometres_is_taken(tmp_path):
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        DEEP,
-        imagej=True,
-        resolution=(1 / 11.5, 1 / 3.87),
-        metadata={"unit": "um", "spacing": 120.0, "axes": "ZYX"},
-    )
-    spacing = read_image(tmp_path / "a.tif").spacing
-    sizes = (spacing.slice.um, spacing.axial.um, spacing.lateral.um)
-    assert sizes == pytest.approx((120, 3.87, 11.5), rel=1e-4)
-    assert spacing.axial.origin is Origin.FILE
-
-
-def test_the_dots_per_inch_of_a_print_are_no_spacing(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", GREY, resolution=(300, 300), resolutionunit="INCH")
-    tifffile.imwrite(tmp_path / "b.tif", GREY, imagej=True, resolution=(72, 72))
-    assert read_image(tmp_path / "a.tif").spacing == Spacing()
-    assert read_image(tmp_path / "b.tif").spacing == Spacing()
 
 
 def test_pages_of_several_sizes_are_refused(tmp_path):

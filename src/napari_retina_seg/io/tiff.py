@@ -12,11 +12,11 @@ import numpy.typing as npt
 import tifffile
 
 from napari_retina_seg.core.errors import ReadError
-from napari_retina_seg.core.image import RetinaImage, Spacing
+from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io.assemble import assemble
 from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.tiff_spacing import read_tiff_spacing
 
-_MICROMETRE = ("micron", "microns", "um", "µm", "μm", "\\u00b5m")
 _SAVE_AS = "export it as grey or RGB."
 
 
@@ -31,8 +31,8 @@ def read_tiff(path: Path) -> RetinaImage:
     Returns
     -------
     RetinaImage
-        In the file's own dtype; 1-bit pages become uint8 0 and 255, palettes RGB. Only ImageJ's
-        calibration in µm is taken as spacing: resolution tags mostly mean a print.
+        In the file's own dtype; 1-bit pages become uint8 0 and 255, palettes RGB; with the pixel
+        sizes that `read_tiff_spacing` finds.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read_tiff(path: Path) -> RetinaImage:
         pixels, color = _order_axes(path, pixels, series.axes)
         if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
             pixels, color = _look_up(pixels, page.colormap), True
-        spacing = _imagej_spacing(tiff)
+        spacing = read_tiff_spacing(tiff)
     return assemble(path, pixels, color=color, spacing=spacing)
 
 
@@ -131,26 +131,3 @@ def _look_up(pixels: npt.NDArray[Any], colormap: npt.NDArray[Any]) -> npt.NDArra
     # Some programs write 8-bit colours into the 16-bit palette, as libtiff also allows for.
     colors = colormap >> 8 if colormap.max() > 255 else colormap
     return np.asarray(colors.T.astype(np.uint8)[pixels])
-
-
-def _imagej_spacing(tiff: tifffile.TiffFile) -> Spacing:
-    known = tiff.imagej_metadata or {}
-    if str(known.get("unit", "")).lower() not in _MICROMETRE:
-        return Spacing()
-    tags = tiff.pages.first.tags
-    return Spacing.from_um(
-        slice=_length(known.get("spacing")) if len(tiff.pages) > 1 else None,
-        axial=_per_pixel(tags.valueof("YResolution")),
-        lateral=_per_pixel(tags.valueof("XResolution")),
-    )
-
-
-def _per_pixel(resolution: Any) -> float | None:
-    """Turn pixels per µm, a fraction, into µm per pixel."""
-    if not resolution or not all(resolution):
-        return None
-    return _length(resolution[1] / resolution[0])
-
-
-def _length(um: Any) -> float | None:
-    return float(um) if isinstance(um, int | float) and 0 < um < 1e4 else None

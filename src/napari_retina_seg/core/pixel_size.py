@@ -1,0 +1,102 @@
+"""Which pixel sizes a retinal image can have, and sizes as a person states them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.image import Length, Origin, RetinaImage, Spacing
+
+# Pixels of a retina are some µm wide; programs write 1 mm or 1 inch when they know nothing.
+PIXEL_UM = (0.1, 500.0)
+SLICE_UM = (0.1, 10_000.0)
+
+
+def plausible_um(um: float | None, limits: tuple[float, float] = PIXEL_UM) -> float | None:
+    """Return a size in µm, or None for one that no retinal image has.
+
+    Parameters
+    ----------
+    um : float or None
+        What a file says.
+    limits : tuple of float
+        Smallest and largest, `PIXEL_UM` or `SLICE_UM`.
+    """
+    if um is None or not math.isfinite(um) or not limits[0] <= um <= limits[1]:
+        return None
+    return float(um)
+
+
+def state_spacing(sizes: Sequence[float | None]) -> Spacing:
+    """Return the pixel sizes that a person states.
+
+    Parameters
+    ----------
+    sizes : sequence of float or None
+        Axial (row to row) and lateral (column to column) in µm, and the distance of slices if it
+        is known.
+
+    Raises
+    ------
+    ImageError
+        If there are not two or three sizes, or one is none that a retinal image has.
+    """
+    if len(sizes) not in (2, 3):
+        raise ImageError(
+            "A pixel size is two numbers in µm, axial and lateral, and for volumes the distance of"
+            f" slices: received {len(sizes)}."
+        )
+    names = ("axial", "lateral", "slice")
+    for name, um, limits in zip(names, sizes, (PIXEL_UM, PIXEL_UM, SLICE_UM), strict=False):
+        if um is not None and plausible_um(um, limits) is None:
+            raise ImageError(
+                f"The {name} pixel size is {um:g} µm, but that of a retinal image lies between"
+                f" {limits[0]:g} and {limits[1]:g} µm: state it in µm."
+            )
+    axial, lateral, distance = (*sizes, None)[:3]
+    return Spacing.from_um(slice=distance, axial=axial, lateral=lateral, origin=Origin.USER)
+
+
+def parse_spacing(text: str) -> Spacing:
+    """Read ``AXIAL,LATERAL`` or ``AXIAL,LATERAL,SLICE`` in µm, as a person types it.
+
+    Raises
+    ------
+    ImageError
+        If it is something else.
+    """
+    try:
+        sizes = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ImageError(
+            f"'{text}' is not a pixel size: give it in µm as AXIAL,LATERAL or"
+            " AXIAL,LATERAL,SLICE, such as 3.87,11.6."
+        ) from error
+    return state_spacing(sizes)
+
+
+def with_stated_spacing(image: RetinaImage, stated: Spacing) -> RetinaImage:
+    """Return an image with the sizes that a person states in place of those of its file.
+
+    Sizes that are not stated stay those of the file. A single image has no distance of slices.
+    """
+    known = image.spacing
+    chosen = [
+        new if new.um is not None else old
+        for new, old in zip(_lengths(stated), _lengths(known), strict=True)
+    ]
+    spacing = Spacing(*chosen)
+    if not image.is_volume:
+        spacing = replace(spacing, slice=Length())
+    placement = image.placement
+    return replace(
+        image,
+        spacing=spacing,
+        placement=None if placement is None else placement.resized(spacing),
+    )
+
+
+def _lengths(spacing: Spacing) -> tuple[Length, Length, Length]:
+    return spacing.slice, spacing.axial, spacing.lateral
