@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 Points = npt.NDArray[np.float64]
-_Ring = list[tuple[float, float]]
+_Ints = npt.NDArray[np.intp]
+
+# How far inside its pixels an outline runs. The centres of the pixels are within it and those of
+# their neighbours are not, so that programs which test centres (COCO's) fill the region; and cut to
+# whole numbers, as OpenCV and Pillow want or make them, its points are the pixels of the rim, which
+# both paint. Half-way between the pixels, the right and lower rim would be painted one too far.
+_INSET = 0.1
+_RIGHT, _DOWN, _LEFT, _UP = range(4)  # with the region on the right hand
 
 
 def trace(region: npt.NDArray[np.bool_]) -> tuple[Points, ...]:
     """Draw one closed polygon around each connected part of a region.
 
-    A polygon passes half-way between the centres of the pixels inside and those outside, so that
-    `fill` gives back the region exactly. A hole is joined to the outer line by a cut that is
-    walked there and back; parts that only touch at a corner are two.
+    A polygon runs along the edges of the pixels, a tenth of a pixel inside of them: OpenCV
+    (``fillPoly``, points as whole numbers, cut, not rounded), Pillow (``ImageDraw.polygon``),
+    pycocotools and `fill` all give back the region exactly. A hole is joined to the outer line by a
+    cut that is walked there and back; parts that only touch at a corner are two.
 
     Parameters
     ----------
@@ -30,13 +39,171 @@ def trace(region: npt.NDArray[np.bool_]) -> tuple[Points, ...]:
         ``(points, 2)`` x and y in px each, 0 at the left and the upper edge of the image; the
         first point is not repeated.
     """
-    parts, _ = ndimage.label(region)
-    outlines = []
-    for number, place in enumerate(ndimage.find_objects(parts), 1):
-        rows, columns = place
-        points = _trace_part(parts[place] == number)
-        outlines.append(points + np.array([columns.start, rows.start]))
-    return tuple(outlines)
+    parts, count = ndimage.label(region)
+    corners = _find_corners(region)
+    rings: list[list[_Ints]] = [[] for _ in range(count)]
+    for ring in _walk_rings(corners.following):
+        x, y = np.floor(corners.points[ring[0]]).astype(np.intp)
+        rings[parts[y, x] - 1].append(ring)
+    left_sides = _mark_left_sides(corners, region.shape)
+    return tuple(_join(own, corners, left_sides, region) for own in rings)
+
+
+@dataclass(frozen=True, eq=False)
+class _Corners:
+    """Where outlines turn.
+
+    Attributes
+    ----------
+    x, y : array
+        Corners of pixels.
+    out : array
+        The direction that is taken there.
+    following : array
+        Index of the next corner on the outline.
+    points : array
+        ``(corners, 2)`` x and y of the polygon's points.
+    """
+
+    x: _Ints
+    y: _Ints
+    out: _Ints
+    following: _Ints
+    points: Points
+
+
+def _find_corners(region: npt.NDArray[np.bool_]) -> _Corners:
+    padded = np.pad(region, 1)
+    # The four pixels around each corner of a pixel.
+    a, b, c, d = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
+    turns = (
+        (c & ~a & ~d, _RIGHT, _DOWN),
+        (a & ~b & ~c, _DOWN, _LEFT),
+        (b & ~a & ~d, _LEFT, _UP),
+        (d & ~b & ~c, _UP, _RIGHT),
+        (~a & b & c & d, _RIGHT, _UP),
+        (a & ~b & c & d, _DOWN, _RIGHT),
+        (a & b & c & ~d, _LEFT, _DOWN),
+        (a & b & ~c & d, _UP, _LEFT),
+    )
+    places = [np.nonzero(where) for where, _, _ in turns]
+    y, x = (np.concatenate([place[axis] for place in places]) for axis in (0, 1))
+    sizes = [len(place[0]) for place in places]
+    come = np.repeat([come for _, come, _ in turns], sizes)
+    out = np.repeat([out for _, _, out in turns], sizes)
+    following = np.empty(len(x), np.intp)
+    for direction in range(4):
+        line, place = (y, x) if direction in (_RIGHT, _LEFT) else (x, y)
+        place = place if direction in (_RIGHT, _DOWN) else -place
+        ends = [np.flatnonzero(which == direction) for which in (out, come)]
+        # On a line, stretches of a direction follow each other: the first start has the first end.
+        starts, stops = (of[np.lexsort((place[of], line[of]))] for of in ends)
+        following[starts] = stops
+    inward = np.array([_INSET, -_INSET, -_INSET, _INSET])
+    sideways = (come == _DOWN) | (come == _UP)
+    points = np.column_stack(
+        [x + inward[np.where(sideways, come, out)], y + inward[np.where(sideways, out, come)]]
+    )
+    return _Corners(x, y, out, following, points)
+
+
+def _walk_rings(following: _Ints) -> list[_Ints]:
+    after = following.tolist()
+    seen = bytearray(len(after))
+    rings = []
+    for start in range(len(after)):
+        ring = []
+        place = start
+        while not seen[place]:
+            seen[place] = 1
+            ring.append(place)
+            place = after[place]
+        if ring:
+            rings.append(np.array(ring))
+    return rings
+
+
+def _mark_left_sides(corners: _Corners, shape: tuple[int, ...]) -> _Ints:
+    """Return, for each pixel left of which there is none, the corner below its left side."""
+    sides = np.full(shape, -1, np.intp)
+    starts = np.flatnonzero(corners.out == _UP)
+    lengths = corners.y[starts] - corners.y[corners.following[starts]]
+    owner = np.repeat(starts, lengths)
+    steps = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    sides[corners.y[owner] - 1 - steps, corners.x[owner]] = owner
+    return sides
+
+
+def _join(
+    rings: list[_Ints], corners: _Corners, left_sides: _Ints, region: npt.NDArray[np.bool_]
+) -> Points:
+    """Join holes to the outer ring by cuts to the left along the pixels' centres."""
+    rings.sort(key=lambda ring: _area(corners.points[ring]), reverse=True)
+    outer, *holes = (_Ring(ring) for ring in rings)
+    anchored: dict[int, list[_Ring]] = {}
+    for hole in holes:
+        # Left of its leftmost side there are pixels of the part, up to a ring that reaches farther
+        # left: so no chain of cuts comes back to itself.
+        sides = hole.corners[corners.out[hole.corners] == _DOWN]
+        side = sides[np.lexsort((corners.y[sides], corners.x[sides]))[0]]
+        row, column = corners.y[side], corners.x[side]
+        gaps = np.flatnonzero(~region[row, :column])
+        first = int(gaps[-1]) + 1 if gaps.size else 0
+        begin = int(np.flatnonzero(hole.corners == side)[0]) + 1
+        hole.corners = np.roll(hole.corners, -begin)
+        hole.entry = (corners.points[side, 0], row + 0.5)
+        hole.anchor = (first + _INSET, row + 0.5)
+        anchored.setdefault(int(left_sides[row, first]), []).append(hole)
+    return np.array(list(_walk(outer, corners.points, anchored)))
+
+
+@dataclass(eq=False)
+class _Ring:
+    """A ring, and of a hole where the cut that leads to it begins and ends."""
+
+    corners: _Ints
+    anchor: tuple[float, float] = (0.0, 0.0)
+    entry: tuple[float, float] = (0.0, 0.0)
+
+
+def _walk(
+    outer: _Ring, points: Points, anchored: dict[int, list[_Ring]]
+) -> Iterator[tuple[float, float]]:
+    """Yield the points of a ring, and those of the holes that hang on it."""
+    stack = [_walk_ring(outer, points, anchored)]
+    while stack:
+        step = next(stack[-1], None)
+        if step is None:
+            stack.pop()
+        elif isinstance(step, _Ring):
+            stack.append(_walk_hole(step, points, anchored))
+        else:
+            yield step
+
+
+def _walk_ring(
+    ring: _Ring, points: Points, anchored: dict[int, list[_Ring]]
+) -> Iterator[tuple[float, float] | _Ring]:
+    for corner in ring.corners.tolist():
+        yield points[corner, 0], points[corner, 1]
+        # Left sides are walked upwards: the lowest hole comes first.
+        yield from sorted(anchored.get(corner, ()), key=lambda hole: -hole.anchor[1])
+
+
+def _walk_hole(
+    hole: _Ring, points: Points, anchored: dict[int, list[_Ring]]
+) -> Iterator[tuple[float, float] | _Ring]:
+    yield hole.anchor
+    yield hole.entry
+    yield from _walk_ring(hole, points, anchored)
+    yield hole.entry
+    yield hole.anchor
+
+
+def _area(ring: Points) -> float:
+    """Return the area within a ring, negative if it is a hole."""
+    x, y = ring.T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
 def fill(polygons: Iterable[Points], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
@@ -83,59 +250,3 @@ def _fill_one(points: Points, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     toggles = np.zeros((rows, columns + 1), np.uint8)
     np.bitwise_xor.at(toggles, (row, column), 1)
     return np.asarray(np.bitwise_xor.accumulate(toggles, axis=1)[:, :columns], bool)
-
-
-def _trace_part(part: npt.NDArray[np.bool_]) -> Points:
-    from skimage.measure import find_contours
-
-    padded = np.pad(part, 1)
-    lines = find_contours(padded.astype(np.float32), 0.5, fully_connected="low")
-    # To x and y of which 0 is the edge of the first pixel, not its centre in the padded array.
-    rings = [line[:-1, ::-1] - 0.5 for line in lines]
-    rings.sort(key=_area, reverse=True)
-    ring = _join([[(float(x), float(y)) for x, y in ring] for ring in rings], part)
-    return _straighten(np.array(ring))
-
-
-def _area(ring: Points) -> float:
-    x, y = ring.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
-
-
-def _join(rings: list[_Ring], part: npt.NDArray[np.bool_]) -> _Ring:
-    """Join holes to the outer ring, the first, by cuts to the left along the pixels' centres."""
-    attached: dict[tuple[float, float], list[_Ring]] = {}
-    for hole in rings[1:]:
-        # Left of its leftmost edge there are pixels of the part, up to a ring that reaches farther
-        # left: so no chain of cuts comes back to itself.
-        edges = (k for k, (x, y) in enumerate(hole) if x % 1 == 0)
-        place = min(edges, key=hole.__getitem__)
-        x, y = hole[place]
-        outside = np.flatnonzero(~part[int(y), : int(x)])
-        anchor = (float(outside[-1]) + 1 if outside.size else 0.0, y)
-        attached.setdefault(anchor, []).append(hole[place:] + hole[: place + 1])
-    return list(_walk(rings[0], attached))
-
-
-def _walk(
-    ring: _Ring, attached: dict[tuple[float, float], list[_Ring]]
-) -> Iterator[tuple[float, float]]:
-    """Yield the points of a ring, and at each those of the holes that hang on it."""
-    stack = [iter(ring)]
-    while stack:
-        point = next(stack[-1], None)
-        if point is None:
-            stack.pop()
-            continue
-        yield point
-        stack += [iter([*hole, point]) for hole in attached.pop(point, ())]
-
-
-def _straighten(points: Points) -> Points:
-    """Leave out the points of straight stretches; where a line turns back it stays."""
-    before = points - np.roll(points, 1, axis=0)
-    after = np.roll(points, -1, axis=0) - points
-    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    onwards = (before * after).sum(axis=1) > 0
-    straight = (cross == 0) & onwards
-    return np.asarray(points[~straight])
