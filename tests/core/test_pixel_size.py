@@ -5,6 +5,7 @@ from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import Length, Origin, Placement, RetinaImage, Spacing
 from napari_retina_seg.core.pixel_size import (
     SLICE_UM,
+    is_print,
     parse_spacing,
     plausible_um,
     state_spacing,
@@ -72,3 +73,17 @@ def test_a_single_image_has_no_distance_of_slices():
     image = RetinaImage(np.zeros((8, 8), np.uint8))
     changed = with_stated_spacing(image, parse_spacing("3.87,11.6,120"))
     assert lengths(changed.spacing) == (None, 3.87, 11.6)
+
+
+@pytest.mark.parametrize("dpi", [72, 96, 300, 600, 1200, 2400])
+def test_square_dots_of_a_usual_density_are_a_print(dpi):
+    assert is_print(25_400 / dpi, 25_400 / dpi * 1.0001)
+
+
+@pytest.mark.parametrize("sizes", [(11.6, 3.87), (10.0, 10.0), (5.7, 5.7)])
+def test_pixels_of_a_retina_are_no_print(sizes):
+    assert not is_print(*sizes)
+
+
+def test_an_unknown_side_may_be_a_print():
+    assert is_print(11.6, None)

@@ -7,8 +7,10 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.core.image import Length, Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS, SCHEMES
 from napari_retina_seg.io import read_image
+from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask, read_region, save_mask
 
 shapes = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=20)
@@ -74,3 +76,50 @@ def test_a_region_of_a_volume_has_its_slices(tmp_path):
     tifffile.imwrite(tmp_path / "theirs.tif", labels, photometric="minisblack")
     for name in ("ours.tif", "theirs.tif"):
         np.testing.assert_array_equal(read_region(tmp_path / name), labels > 0)
+
+
+SIZES = Spacing.from_um(axial=3.87, lateral=11.6)
+
+
+def sizes(path):
+    spacing = read_mask_spacing(path)
+    return spacing.slice.um, spacing.axial.um, spacing.lateral.um
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_mask_states_its_pixel_size(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    save_mask(path, np.zeros((9, 9), np.uint8), OCT_LAYERS, SIZES)
+    assert sizes(path) == (None, pytest.approx(3.87, rel=1e-5), pytest.approx(11.6, rel=1e-5))
+    assert read_mask(path) is not None
+    save_mask(path, np.zeros((9, 9), np.uint8), OCT_LAYERS)
+    assert sizes(path) == (None, None, None)
+
+
+def test_a_volume_states_the_distance_of_its_slices(tmp_path):
+    spacing = Spacing.from_um(slice=120, axial=3.87, lateral=11.6)
+    save_mask(tmp_path / "a.tif", np.zeros((3, 9, 9), np.uint8), OCT_LAYERS, spacing)
+    assert sizes(tmp_path / "a.tif") == (120, 3.87, 11.6)
+
+
+def test_other_programs_read_the_size_of_a_png(tmp_path):
+    """PNG's chunk pHYs: pixels per metre along columns, along rows, and that it is metres."""
+    save_mask(tmp_path / "a.png", np.zeros((9, 9), np.uint8), OCT_LAYERS, SIZES)
+    content = (tmp_path / "a.png").read_bytes()
+    at = content.index(b"pHYs") + 4
+    found = [int.from_bytes(content[at + 4 * k : at + 4 * k + 4], "big") for k in range(2)]
+    assert found == [round(1e6 / 11.6), round(1e6 / 3.87)]
+    assert content[at + 8] == 1
+
+
+@pytest.mark.parametrize("dpi", [72, 96, 300])
+def test_the_resolution_of_a_print_is_no_pixel_size_of_a_mask(tmp_path, dpi):
+    picture = Image.fromarray(np.zeros((9, 9), np.uint8))
+    picture.save(tmp_path / "a.png", dpi=(dpi, dpi))
+    assert sizes(tmp_path / "a.png") == (None, None, None)
+
+
+def test_one_known_side_is_kept_where_the_format_can_hold_it(tmp_path):
+    spacing = Spacing(axial=Length(3.87, SIZES.axial.origin))
+    save_mask(tmp_path / "a.tif", np.zeros((9, 9), np.uint8), OCT_LAYERS, spacing)
+    assert sizes(tmp_path / "a.tif") == (None, 3.87, None)

@@ -13,6 +13,14 @@ from napari_retina_seg.core.image import Length, Origin, RetinaImage, Spacing
 PIXEL_UM = (0.1, 500.0)
 SLICE_UM = (0.1, 10_000.0)
 
+# Of prints and screens, in dots per inch; cameras and drawing programs write them unasked.
+_PRINT_DPI = (
+    *(72, 75, 96, 100, 120, 144, 150, 180, 192, 200, 240, 250, 254, 300, 350, 360, 400, 450, 480),
+    *(500, 508, 600, 720, 800, 1000, 1200, 1440, 2400, 2880, 4800),
+)
+_ROUNDING = 0.005
+_COARSEST_UM = 100.0  # a resolution below 100 px/cm is that of a screen or a print
+
 
 def plausible_um(um: float | None, limits: tuple[float, float] = PIXEL_UM) -> float | None:
     """Return a size in µm, or None for one that no retinal image has.
@@ -27,6 +35,16 @@ def plausible_um(um: float | None, limits: tuple[float, float] = PIXEL_UM) -> fl
     if um is None or not math.isfinite(um) or not limits[0] <= um <= limits[1]:
         return None
     return float(um)
+
+
+def is_print(*sizes: float | None) -> bool:
+    """Whether width and height of a pixel in µm are a print's or a screen's, or unknown."""
+    known = [size for size in sizes if size]
+    if len(known) != len(sizes) or max(known) >= _COARSEST_UM:
+        return True
+    dpi = 25_400 / known[0]
+    square = math.isclose(*known, rel_tol=_ROUNDING)
+    return square and any(math.isclose(dpi, usual, rel_tol=_ROUNDING) for usual in _PRINT_DPI)
 
 
 def state_spacing(sizes: Sequence[float | None]) -> Spacing:

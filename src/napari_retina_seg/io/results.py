@@ -32,7 +32,8 @@ def save_segmentation(
     ``<stem>_mask.tif`` has a page for each slice. ``<stem>_overlay.png`` shows the image with
     the mask, of a volume the middle slice. ``<stem>_boundaries.csv`` has a row for each column
     of the image and a column for each surface, in px from the top; for a volume the slice comes
-    first. What is unknown is left empty.
+    first. What is unknown is left empty. The mask states the image's pixel sizes where they are
+    known.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def save_segmentation(
             f" shape is {tuple(image.pixels.shape)}: segment the image again."
         )
     overlay = _overlay(segmentation, image)
-    written = [_write_mask(segmentation, folder, stem), folder / f"{stem}_overlay.png"]
+    written = [_write_mask(segmentation, image, folder, stem), folder / f"{stem}_overlay.png"]
     write_atomically(written[1], _overlay_png(overlay))
     if segmentation.boundaries is not None:
         written.append(folder / f"{stem}_boundaries.csv")
@@ -85,9 +86,9 @@ def _overlay(segmentation: Segmentation, image: RetinaImage) -> npt.NDArray[np.u
     return draw_overlay(image.plane(middle), labels, segmentation.scheme)
 
 
-def _write_mask(segmentation: Segmentation, folder: Path, stem: str) -> Path:
+def _write_mask(segmentation: Segmentation, image: RetinaImage, folder: Path, stem: str) -> Path:
     path = folder / f"{stem}_mask.{'tif' if segmentation.is_volume else 'png'}"
-    save_mask(path, segmentation.labels, segmentation.scheme)
+    save_mask(path, segmentation.labels, segmentation.scheme, image.spacing)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -10,7 +9,7 @@ from xml.etree.ElementTree import ParseError
 import tifffile
 
 from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.pixel_size import SLICE_UM, plausible_um
+from napari_retina_seg.core.pixel_size import SLICE_UM, is_print, plausible_um
 
 # Units of length of the OME schema (2016-06, UnitsLength) and of ImageJ, in lower case. "pixel",
 # "reference frame" and inches are no unit of a retina's pixels.
@@ -24,14 +23,6 @@ _UM_PER = {
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1e-3),
 }
 _SLICES = "ZI"  # axes along which a distance of slices is meant; time and channels have none
-
-# Of prints and screens, in dots per inch; cameras and drawing programs write them unasked.
-_PRINT_DPI = (
-    *(72, 75, 96, 100, 120, 144, 150, 180, 192, 200, 240, 250, 254, 300, 350, 360, 400, 450, 480),
-    *(500, 508, 600, 720, 800, 1000, 1200, 1440, 2400, 2880, 4800),
-)
-_ROUNDING = 0.005
-_COARSEST_UM = 100.0  # a resolution below 100 px/cm is that of a screen or a print
 
 
 def read_tiff_spacing(tiff: tifffile.TiffFile) -> Spacing:
@@ -56,6 +47,9 @@ def read_tiff_spacing(tiff: tifffile.TiffFile) -> Spacing:
         return _ome_spacing(tiff.ome_metadata or "", has_slices)
     if tiff.imagej_metadata:
         return _imagej_spacing(tiff, tiff.imagej_metadata, has_slices)
+    said = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
+    if "PhysicalSizeX" in said or "PhysicalSizeY" in said:  # as `mask_spacing` writes them
+        return _physical_spacing(said, has_slices)
     return _resolution_spacing(tiff)
 
 
@@ -65,6 +59,11 @@ def _ome_spacing(xml: str, has_slices: bool) -> Spacing:
         pixels = (images[0] if isinstance(images, list | tuple) else images)["Pixels"]
     except (ParseError, KeyError, TypeError):
         return Spacing()
+    return _physical_spacing(pixels, has_slices)
+
+
+def _physical_spacing(pixels: Mapping[str, Any], has_slices: bool) -> Spacing:
+    """Return the sizes that OME's attributes say."""
 
     def size(axis: str) -> float | None:
         unit = str(pixels.get(f"PhysicalSize{axis}Unit", "µm"))  # the schema's default
@@ -76,7 +75,7 @@ def _ome_spacing(xml: str, has_slices: bool) -> Spacing:
 def _imagej_spacing(tiff: tifffile.TiffFile, known: Mapping[str, Any], has_slices: bool) -> Spacing:
     unit = str(known.get("unit", ""))
     columns, rows = _um_per_pixel(tiff, unit, str(known.get("yunit", unit)))
-    if _um_per(unit) == _UM_PER["cm"] and _is_print(rows, columns):
+    if _um_per(unit) == _UM_PER["cm"] and is_print(rows, columns):
         # ImageJ passes on the resolution of a picture that was made for print.
         return Spacing()
     distance = _in_um(known.get("spacing"), str(known.get("zunit", unit))) if has_slices else None
@@ -88,7 +87,7 @@ def _resolution_spacing(tiff: tifffile.TiffFile) -> Spacing:
     if unit != tifffile.RESUNIT.CENTIMETER:
         return Spacing()
     columns, rows = _um_per_pixel(tiff, "cm", "cm")
-    return Spacing() if _is_print(rows, columns) else _spacing(None, rows, columns)
+    return Spacing() if is_print(rows, columns) else _spacing(None, rows, columns)
 
 
 def _um_per_pixel(tiff: tifffile.TiffFile, *units: str) -> list[float | None]:
@@ -100,16 +99,6 @@ def _um_per_pixel(tiff: tifffile.TiffFile, *units: str) -> list[float | None]:
         valid = isinstance(ratio, tuple) and len(ratio) == 2 and all(ratio)
         sizes.append(_in_um(ratio[1] / ratio[0], unit) if valid else None)
     return sizes
-
-
-def _is_print(*sizes: float | None) -> bool:
-    """Whether sizes in µm are square dots of a print or a screen, or unknown."""
-    known = [size for size in sizes if size]
-    if len(known) != len(sizes) or max(known) >= _COARSEST_UM:
-        return True
-    dpi = 25_400 / known[0]
-    square = math.isclose(*known, rel_tol=_ROUNDING)
-    return square and any(math.isclose(dpi, usual, rel_tol=_ROUNDING) for usual in _PRINT_DPI)
 
 
 def _in_um(value: Any, unit: str) -> float | None:

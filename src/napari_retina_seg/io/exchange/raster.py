@@ -25,6 +25,7 @@ from napari_retina_seg.io.exchange.card import (
 )
 from napari_retina_seg.io.exchange.record import IGNORE, MaskRecord
 from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
 from napari_retina_seg.io.masks import read_classes
 
 _IGNORED = (128, 128, 128)
@@ -48,17 +49,19 @@ def write_png(path: Path, record: MaskRecord) -> None:
     if record.is_volume:
         raise WriteError(f"'{path}' can't hold a volume: export '{record.name}' as TIFF.")
     write_sidecar(path, make_card(record))
-    write_atomically(path, encode_png(record.raster(), record.scheme))
+    write_atomically(path, encode_png(record.raster(), record.scheme, record.spacing))
 
 
-def encode_png(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> bytes:
-    """Return ``(rows, columns)`` class values as a palette PNG."""
+def encode_png(
+    raster: npt.NDArray[np.uint8], scheme: LabelScheme, spacing: Spacing | None = None
+) -> bytes:
+    """Return ``(rows, columns)`` class values as a palette PNG, which states its pixel size."""
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(raster))
     picture.putpalette(_palette(raster, scheme).tobytes())
     file = BytesIO()
-    picture.save(file, format="PNG")
+    picture.save(file, format="PNG", **png_density(spacing or Spacing()))
     return file.getvalue()
 
 
@@ -111,8 +114,12 @@ def write_tiff(path: Path, record: MaskRecord) -> None:
         photometric="palette",
         colormap=_palette(raster, record.scheme).T.astype(np.uint16) * 257,
         compression="zlib",
-        metadata={"axes": "ZYX"[-raster.ndim :], KEY: make_card(record).text},
-        **_resolution(record.spacing),
+        metadata={
+            "axes": "ZYX"[-raster.ndim :],
+            KEY: make_card(record).text,
+            **tiff_sizes(record.spacing),
+        },
+        **tiff_density(record.spacing),
     )
     write_atomically(path, file.getvalue())
 
@@ -168,10 +175,3 @@ def _palette(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[
     if len(scheme) <= IGNORE and (raster == IGNORE).any():
         palette[IGNORE] = _IGNORED
     return palette
-
-
-def _resolution(spacing: Spacing) -> dict[str, Any]:
-    if spacing.axial.um is None or spacing.lateral.um is None:
-        return {}
-    per_cm = (1e4 / spacing.lateral.um, 1e4 / spacing.axial.um)
-    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}

@@ -1,0 +1,73 @@
+"""The pixel size in the file of a mask, by which it lies on its image when it is opened again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.pixel_size import is_print, plausible_um
+
+_INCH_UM = 25_400.0
+
+
+def png_density(spacing: Spacing) -> dict[str, Any]:
+    """Return the arguments by which Pillow writes a pixel size, as PNG's chunk pHYs.
+
+    It holds whole pixels per metre, which is exact to 0.05 % for pixels up to 1 mm.
+    """
+    axial, lateral = spacing.axial.um, spacing.lateral.um
+    if axial is None or lateral is None:
+        return {}
+    return {"dpi": (_INCH_UM / lateral, _INCH_UM / axial)}
+
+
+def tiff_density(spacing: Spacing) -> dict[str, Any]:
+    """Return the arguments by which tifffile writes a pixel size as resolution tags."""
+    axial, lateral = spacing.axial.um, spacing.lateral.um
+    if axial is None or lateral is None:
+        return {}
+    return {"resolution": (1e4 / lateral, 1e4 / axial), "resolutionunit": "CENTIMETER"}
+
+
+def tiff_sizes(spacing: Spacing) -> dict[str, Any]:
+    """Return what is known of the sizes in OME's words, for tifffile's description as JSON."""
+    known = (("X", spacing.lateral), ("Y", spacing.axial), ("Z", spacing.slice))
+    return {f"PhysicalSize{axis}": size.um for axis, size in known if size.um is not None}
+
+
+def read_mask_spacing(path: Path) -> Spacing:
+    """Return the pixel size that the file of a mask states, PNG or TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        A mask that `save_mask` wrote, or of another program. Of a PNG the resolution is taken
+        unless it is that of a print or a screen.
+    """
+    try:
+        return _png_spacing(path) if path.suffix.lower() == ".png" else _tiff_spacing(path)
+    except Exception:  # noqa: BLE001 - the libraries raise anything on foreign files
+        return Spacing()
+
+
+def _tiff_spacing(path: Path) -> Spacing:
+    import tifffile
+
+    from napari_retina_seg.io.tiff_spacing import read_tiff_spacing
+
+    with tifffile.TiffFile(path) as tiff:
+        return read_tiff_spacing(tiff)
+
+
+def _png_spacing(path: Path) -> Spacing:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        density = picture.info.get("dpi")
+    if not density or not all(density):
+        return Spacing()
+    lateral, axial = (_INCH_UM / float(dots) for dots in density)
+    if is_print(lateral, axial):
+        return Spacing()
+    return Spacing.from_um(axial=plausible_um(axial), lateral=plausible_um(lateral))
