@@ -84,12 +84,11 @@ def test_pages_of_several_sizes_are_refused(tmp_path):
         read_image(tmp_path / "a.tif")
 
 
-def test_a_pyramid_is_refused(tmp_path):
+def test_of_a_pyramid_the_full_resolution_is_read(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(np.tile(GREY, (4, 4)), subifds=1, tile=(16, 16))
         writer.write(np.tile(GREY, (2, 2)), subfiletype=1, tile=(16, 16))
-    with pytest.raises(ReadError, match="pyramid"):
-        read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, np.tile(GREY, (4, 4)))
 
 
 def test_channels_and_times_are_refused(tmp_path):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io.guard import limited, max_pixels, set_max_pixels
+from napari_retina_seg.io.stored import StoredPixels
 
-__all__ = ["SUFFIXES", "max_pixels", "read_image", "set_max_pixels"]
+__all__ = ["SUFFIXES", "max_pixels", "read_image", "read_stored", "set_max_pixels"]
 
-_RASTER = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm")
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+_RASTER = (".png", *_JPEG, ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 _TIFF = (".tif", ".tiff")
 _ARRAYS = (".npy", ".npz")
 _DICOM = (".dcm", ".dicom", ".dic", ".ima")
@@ -26,9 +29,11 @@ _RASTER_STARTS = {
     b"BM": "BMP",
     **{f"P{digit}{space}".encode(): "PPM" for digit in range(1, 7) for space in " \t\r\n#"},
 }
+_RIFF, _WEBP, _WEBP_AT = b"RIFF", b"WEBP", 8
 _HEAD = 132  # bytes up to the end of DICOM's mark
 
 _Reader = Callable[[Path], RetinaImage]
+_Decoder = Callable[[Path], StoredPixels]
 
 
 def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImage:
@@ -39,7 +44,7 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     Parameters
     ----------
     path : str or Path
-        A PNG, JPEG, BMP, GIF, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file.
+        A PNG, JPEG, BMP, GIF, WebP, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file.
     max_pixels : int, optional
         How many pixels it may hold, all slices counted; by default what `set_max_pixels` set.
 
@@ -57,6 +62,36 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     path = Path(path)
     with limited(max_pixels):
         return _find_reader(path, _read_head(path))(path)
+
+
+def read_stored(path: str | Path) -> StoredPixels:
+    """Read what a file stores for each pixel: of a mask the classes, of a palette the indices.
+
+    The decoder is that of `read_image`, so both lie on the same grid.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file that `read_image` reads.
+
+    Raises
+    ------
+    ReadError
+        As `read_image` does.
+    """
+    path = Path(path)
+    head = _read_head(path)
+    decoder = _find_decoder(head)
+    if decoder is not None:
+        return decoder(path)
+    image = _find_reader(path, head)(path)
+    return StoredPixels(image.pixels, color=image.color, spacing=image.spacing)
+
+
+def _read_picture(decoder: _Decoder, path: Path) -> RetinaImage:
+    from napari_retina_seg.io.assemble import assemble_stored
+
+    return assemble_stored(path, decoder(path))
 
 
 def _read_head(path: Path) -> bytes:
@@ -87,15 +122,9 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.dicom import read_dicom
 
         return read_dicom
-    for start, kind in _RASTER_STARTS.items():
-        if head.startswith(start):
-            from napari_retina_seg.io.raster import read_raster
-
-            return lambda path: read_raster(path, kind)
-    if head.startswith(_TIFF_STARTS):
-        from napari_retina_seg.io.tiff import read_tiff
-
-        return read_tiff
+    decoder = _find_decoder(head)
+    if decoder is not None:
+        return partial(_read_picture, decoder)
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
         from napari_retina_seg.io.arrays import read_npy, read_npz
 
@@ -111,3 +140,19 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
     raise ReadError(
         f"'{path}' is no image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
     )
+
+
+def _find_decoder(head: bytes) -> _Decoder | None:
+    """Return what decodes a picture; None for arrays and DICOM, which are read in one go."""
+    kinds = [kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)]
+    if head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP):
+        kinds = ["WEBP"]
+    if kinds:
+        from napari_retina_seg.io.raster import decode_raster
+
+        return partial(decode_raster, kind=kinds[0])
+    if head.startswith(_TIFF_STARTS):
+        from napari_retina_seg.io.tiff import decode_tiff
+
+        return decode_tiff
+    return None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Laterality, Modality, RetinaImage, Spacing
+from napari_retina_seg.io.stored import StoredPixels
 
 
 def assemble(
@@ -45,7 +46,7 @@ def assemble(
     from napari_retina_seg.core.modality import guess_modality
 
     if color:
-        pixels, color = _reduce_channels(pixels)
+        pixels, color = reduce_channels(pixels)
     if pixels.ndim - color not in (2, 3) or 0 in pixels.shape:
         raise ReadError(
             f"'{path}' holds an array of shape {pixels.shape}: an image is (rows, columns) or"
@@ -67,8 +68,33 @@ def assemble(
     return image
 
 
-def _reduce_channels(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
-    """Return grey pixels and False where all channels are equal and nothing is transparent."""
+def assemble_stored(path: Path, stored: StoredPixels) -> RetinaImage:
+    """Make an image of the stored pixels of a picture.
+
+    Raises
+    ------
+    ReadError
+        If the pixels are no image.
+    """
+    pixels, color = stored.picture()
+    image = assemble(path, pixels, color=color, spacing=stored.spacing)
+    return replace(image, warnings=stored.warnings)
+
+
+def reduce_channels(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
+    """Reduce colours that are grey.
+
+    Parameters
+    ----------
+    pixels : array
+        With a last axis of 2 (grey and alpha), 3 or 4.
+
+    Returns
+    -------
+    tuple of array and bool
+        Grey pixels and False where all channels are equal and nothing is transparent, else RGB
+        or RGBA and True.
+    """
     channels = pixels.shape[-1]
     opaque = channels == 3 or bool((pixels[..., -1] == _largest(pixels)).all())
     if channels == 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ _BYTES_PER_PIXEL = 4  # the limit also bounds memory: wider pixels count for sev
 # may: they do no harm.
 _MAX_VALUES_PER_BYTE = 5000
 _SMALL = 2**24
+_UNSUPPORTED = re.compile(r"not (supported|implemented)|unsupported|cannot handle", re.IGNORECASE)
 _LIBRARIES = ("PIL", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
 
 
@@ -50,6 +52,11 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         ) from error
     # Decoders meet broken bytes with any exception there is: struct.error, KeyError, TypeError …
     except Exception as error:
+        if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(str(error)):
+            raise ReadError(
+                f"'{path}' is {kind} of a kind that can't be decoded here, or damaged: export it"
+                " again, as PNG or as TIFF without compression."
+            ) from error
         raise ReadError(
             f"'{path}' can't be read as {kind}: it is damaged or cut short. Copy or export it"
             " again."

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
-from napari_retina_seg.io import read_image
+from napari_retina_seg.io import read_stored
+from napari_retina_seg.io.assemble import reduce_channels
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
 
 SUFFIXES = (".png", ".tif", ".tiff")
+_ENTRIES = 256  # of a palette
+_SAVE_AS = "save it as one plane of class values, 0, 1, 2, …, grey or with a palette."
 
 Labels = npt.NDArray[np.uint8]
 
@@ -67,23 +69,26 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
     tuple of array and LabelScheme, or None
         None for any other file, one that can't be read included: `read_image` says why.
     """
-    found = {".png": _read_png, ".tif": _read_tiff, ".tiff": _read_tiff}.get(path.suffix.lower())
+    if path.suffix.lower() not in SUFFIXES:
+        return None
     try:
-        values, palette = found(path) if found else (None, None)
-    except Exception:  # noqa: BLE001 - the libraries raise anything on foreign files
+        stored = read_stored(path)
+    except RetinaSegError:
         return None
-    if values is None or palette is None:
+    values, palette = stored.values, stored.palette
+    if palette is None or values.dtype != np.uint8 or stored.alpha is not None:
         return None
+    colors = np.pad(palette[:, :3], ((0, _ENTRIES - len(palette)), (0, 0)))
     for scheme in SCHEMES.values():
-        if np.array_equal(palette, _padded(scheme)) and values.max(initial=0) < len(scheme):
-            return values, scheme
+        if np.array_equal(colors, _padded(scheme)) and values.max(initial=0) < len(scheme):
+            return np.array(values), scheme
     return None
 
 
 def read_classes(path: Path) -> npt.NDArray[Any]:
     """Read the class values of anybody's mask.
 
-    A palette's indices are the values, and the two values of a 1-bit file are 0 and 1; of any
+    A palette's indices are the values, and those of 1, 2 or 4 bits are counted from 0; of any
     other file the grey values are.
 
     Parameters
@@ -101,22 +106,44 @@ def read_classes(path: Path) -> npt.NDArray[Any]:
     ReadError
         If it can't be read, has colours, several slices or values that are no whole numbers.
     """
-    image = read_image(path)
-    with decoding(path, "mask"):
-        stored = _stored_values(path)
-    if stored is not None:
-        return stored
-    if image.color or image.is_volume:
-        found = "colours" if image.color else f"{image.n_slices} slices"
-        raise ReadError(
-            f"The mask '{path}' holds {found}: save it as one plane of class values, 0, 1, 2, …,"
-            " grey or with a palette."
-        )
-    plane = image.plane()
-    values = plane.astype(np.int64)
-    if not np.array_equal(values, plane):
-        raise ReadError(f"The mask '{path}' has values that are no whole numbers: save classes.")
+    values = read_class_values(path)
+    if values.ndim != 2:
+        raise ReadError(f"The mask '{path}' holds {len(values)} slices: {_SAVE_AS}")
     return values
+
+
+def read_class_values(path: Path) -> npt.NDArray[Any]:
+    """Read the class values of anybody's mask, of one plane or of a volume.
+
+    Parameters
+    ----------
+    path : Path
+        Any image file that `read_image` reads; see `read_classes`.
+
+    Returns
+    -------
+    array
+        ``(rows, columns)`` or ``(slices, rows, columns)``, whole numbers.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, has colours or values that are no whole numbers.
+    """
+    stored = read_stored(path)
+    values = stored.values
+    if stored.color:
+        values, color = reduce_channels(values)
+        if color:
+            raise ReadError(f"The mask '{path}' holds colours: {_SAVE_AS}")
+    if values.dtype.kind == "f":
+        whole = values.astype(np.int64)
+        if not np.array_equal(whole, values):
+            raise ReadError(
+                f"The mask '{path}' has values that are no whole numbers: save classes."
+            )
+        values = whole
+    return np.array(values, order="C")
 
 
 def read_region(path: Path) -> npt.NDArray[np.bool_]:
@@ -137,57 +164,18 @@ def read_region(path: Path) -> npt.NDArray[np.bool_]:
     ReadError
         If it can't be read.
     """
-    known = read_mask(path)
-    if known is not None:
-        return known[0] > 0
-    image = read_image(path)
-    if not image.is_volume:
-        with decoding(path, "mask"):
-            stored = _stored_values(path)  # a palette may give 0 any colour
-        if stored is not None:
-            return np.asarray(stored != 0)
-    marked = np.nan_to_num(np.asarray(image.pixels)) != 0
-    return np.asarray(marked[..., :3].any(axis=-1) if image.color else marked)
-
-
-def _stored_values(path: Path) -> npt.NDArray[Any] | None:
-    """Return indices of a palette, or 0 and 1 of a 1-bit file; None for any other file."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            if picture.format == "TIFF":
-                # Pillow knows of fewer compressions than tifffile.
-                return _stored_in_tiff(path) if picture.mode in ("P", "1") else None
-            if picture.mode == "1":
-                return np.asarray(picture).astype(np.uint8)
-            if picture.mode != "P" or (picture.format == "GIF" and _is_grey(picture)):
-                return None
-            return np.asarray(picture)
-    except UnidentifiedImageError:
-        return None
-
-
-def _stored_in_tiff(path: Path) -> npt.NDArray[Any]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        page = file.pages.first
-        values = page.asarray()
-        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        return np.asarray(1 - values.astype(np.uint8) if inverted else values.astype(np.uint8))
-
-
-def _is_grey(picture: Any) -> bool:
-    """Whether a palette only says grey values, as each GIF of a grey image must."""
-    colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
-    return bool((colors == colors[:, :1]).all())
+    stored = read_stored(path)  # of a palette the indices: it may give 0 any colour
+    marked = np.asarray(np.nan_to_num(stored.values) != 0)
+    if not stored.color:
+        return marked
+    channels = 1 if marked.shape[-1] == 2 else 3
+    return np.asarray(marked[..., :channels].any(axis=-1))
 
 
 def _padded(scheme: LabelScheme) -> npt.NDArray[np.uint8]:
     # A full palette keeps 8 bits: two colours are packed into one, which many programs read as
     # 0 and 255.
-    palette = np.zeros((256, 3), np.uint8)
+    palette = np.zeros((_ENTRIES, 3), np.uint8)
     palette[: len(scheme)] = scheme.palette
     return palette
 
@@ -217,23 +205,3 @@ def _palette_tiff(labels: Labels, scheme: LabelScheme, spacing: Spacing) -> byte
         **tiff_density(spacing),
     )
     return file.getvalue()
-
-
-def _read_png(path: Path) -> tuple[Any, Any]:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        if picture.mode != "P":
-            return None, None
-        palette = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
-        return np.array(picture), np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
-
-
-def _read_tiff(path: Path) -> tuple[Any, Any]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        page = file.pages.first
-        if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.dtype != np.uint8:
-            return None, None
-        return file.asarray(), (np.asarray(page.colormap) // 257).astype(np.uint8).T

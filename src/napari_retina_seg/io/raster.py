@@ -1,109 +1,208 @@
-"""PNG, JPEG, BMP, GIF and the PPM family."""
+"""PNG, JPEG, BMP, GIF, WebP and the PPM family."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, ImageSequence
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from napari_retina_seg.core.errors import ReadError
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.io.assemble import assemble
+from napari_retina_seg.io.deep_raster import decode_deep_jpeg, decode_deep_png, read_pnm
 from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.orientation import turn_upright
+from napari_retina_seg.io.stored import StoredPixels
 
-_PNG_DEPTH_AT = 24  # the byte that holds the bits per channel
+Values = npt.NDArray[Any]
+
 _COLOR_MODES = ("LA", "RGB", "RGBA")
+_STRIP = 2**22  # pixels that are copied at a time
+_PNG_DEPTH_AT = 24  # the byte that holds the bits per channel
+_FIRST_FRAME = "'{name}' is an animation of {count} frames in colour: only the first is read."
 
 
-def read_raster(path: Path, kind: str) -> RetinaImage:
-    """Read one picture; the frames of a grey animated GIF become slices.
+def decode_raster(path: Path, kind: str) -> StoredPixels:
+    """Read the stored values of one picture; the frames of a grey animation become slices.
 
     Parameters
     ----------
     path : Path
         The file.
     kind : str
-        Which of Pillow's formats it is: ``PNG``, ``JPEG``, ``BMP``, ``GIF`` or ``PPM``.
+        Which of Pillow's formats it is: ``PNG``, ``JPEG``, ``BMP``, ``GIF``, ``WEBP``, ``PPM``.
 
     Returns
     -------
-    RetinaImage
-        uint8 or uint16, turned upright as the camera says; alpha is kept, a palette becomes
-        colours. The resolution in the file is that of a print, so the spacing stays unknown.
+    StoredPixels
+        uint8 or uint16, turned upright as EXIF says; alpha is kept, CMYK becomes RGB. The
+        resolution in the file is that of a print, so the spacing stays unknown.
 
     Raises
     ------
     ReadError
-        If it is damaged, cut short, or too large.
+        If it is damaged, cut short, too large, or of a kind that can't be decoded.
     """
     # A camera may add a second picture to a JPEG, which Pillow then calls MPO.
     formats = (kind, "MPO") if kind == "JPEG" else (kind,)
-    with decoding(path, kind), path.open("rb") as file:
+    with decoding(path, kind), path.open("rb") as file, _no_limit_of_pillow():
+        if kind == "PPM":
+            return read_pnm(path)
         try:
             picture = Image.open(file, formats=formats)
-        except Image.DecompressionBombError as error:
-            raise ReadError(
-                f"'{path}' claims to be larger than any photograph: crop it, or check the file."
-            ) from error
+        except UnidentifiedImageError:
+            if kind != "JPEG":
+                raise
+            return decode_deep_jpeg(path)
         with picture:
-            frames = _grey_frames(path, picture) if kind == "GIF" else None
-            if frames is None:
-                pixels, color = _pixels(_upright(picture))
-                if kind in ("PNG", "PPM") and color:
-                    pixels = _deep_colors(path, kind, pixels)
-            else:
-                pixels, color = frames, False
-    return assemble(path, pixels, color=color)
+            return _decode(path, kind, picture, file)
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    picture.load()
+def _decode(path: Path, kind: str, picture: Image.Image, file: BinaryIO) -> StoredPixels:
+    depth = _png_depth(file) if kind == "PNG" else 8
+    channels = len(picture.getbands())
+    shape = (picture.height, picture.width, channels)
+    check_size(path, shape, color=True, itemsize=2 if depth == 16 else 1)
+    orientation = _orientation(picture)
+    count = int(getattr(picture, "n_frames", 1)) if kind != "JPEG" else 1
+    if depth == 16:
+        # Pillow reads only the upper half of 16-bit colours.
+        stored = decode_deep_png(path)
+    else:
+        frames = _grey_frames(path, picture, count) if count > 1 else None
+        if frames is not None:
+            return StoredPixels(turn_upright(frames, orientation, rows_axis=1))
+        stored = _stored(picture, depth)
+        if kind == "GIF" and stored.palette is not None:
+            stored = _grey_of_gif(stored)
+    if count > 1:
+        warning = _FIRST_FRAME.format(name=path.name, count=count)
+        stored = replace(stored, warnings=(warning,))
+    return replace(stored, values=turn_upright(stored.values, orientation))
+
+
+def _png_depth(file: BinaryIO) -> int:
+    at = file.tell()
+    file.seek(_PNG_DEPTH_AT)
+    depth = file.read(1)[0]
+    file.seek(at)
+    return depth
+
+
+def _orientation(picture: Image.Image) -> int:
     try:
-        return ImageOps.exif_transpose(picture)
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - cameras write broken EXIF around good pixels
-        return picture
+        return 1
 
 
-def _pixels(picture: Image.Image) -> tuple[npt.NDArray[Any], bool]:
-    """Return uint8 or uint16 pixels, and whether their last axis holds channels."""
-    if picture.mode == "1":
-        return np.asarray(picture.convert("L")), False
-    if picture.mode == "L":
-        return np.asarray(picture), False
-    if picture.mode.startswith("I"):
-        return np.asarray(picture).astype(np.uint16), False
-    if picture.mode not in _COLOR_MODES:
-        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    return np.asarray(picture), True
+def _stored(picture: Image.Image, depth: int) -> StoredPixels:
+    mode = picture.mode
+    if mode == "P":
+        return _indices(picture)
+    if mode == "1":
+        return StoredPixels(_copy(picture).astype(np.uint8), white=1)
+    if mode == "L":
+        values = _copy(picture)
+        if depth == 8:
+            return StoredPixels(values)
+        white = 2**depth - 1  # Pillow stretches fewer bits to a byte
+        return StoredPixels(values // (255 // white), white=white)
+    if mode.startswith("I"):
+        return StoredPixels(_copy(picture).astype(np.uint16))
+    if mode in _COLOR_MODES:
+        return StoredPixels(_copy(picture), color=True)
+    target = "RGBA" if picture.has_transparency_data else "RGB"
+    return StoredPixels(_copy(picture, lambda strip: strip.convert(target)), color=True)
 
 
-def _deep_colors(path: Path, kind: str, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return 16-bit colours where the file has them: Pillow reads only their upper half."""
-    content = np.fromfile(path, np.uint8)
-    if kind == "PNG" and content[_PNG_DEPTH_AT] != 16:
-        return pixels
-    deep = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if deep is None or deep.dtype != np.uint16 or deep.ndim != 3:
-        return pixels
-    order = cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return np.asarray(cv2.cvtColor(deep, order))
+def _indices(picture: Image.Image) -> StoredPixels:
+    values = _copy(picture)
+    colors = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(colors)] = colors
+    clear = picture.info.get("transparency")
+    if clear is None:
+        return StoredPixels(values, palette=palette)
+    alpha = np.full((256, 1), 255, np.uint8)
+    if isinstance(clear, bytes):
+        alpha[: len(clear), 0] = np.frombuffer(clear, np.uint8)[:256]
+    else:
+        alpha[clear] = 0
+    return StoredPixels(values, palette=np.hstack([palette, alpha]))
 
 
-def _grey_frames(path: Path, picture: Image.Image) -> npt.NDArray[np.uint8] | None:
-    """Return the frames of a GIF as ``(slices, rows, columns)`` if there are many, all grey."""
-    count = int(getattr(picture, "n_frames", 1))
-    check_size(path, (count, picture.height, picture.width))
-    if count == 1:
+def _grey_of_gif(stored: StoredPixels) -> StoredPixels:
+    """Take the grey values for the stored ones: each GIF has a palette, of a grey image too."""
+    pixels, color = stored.picture()
+    return stored if color else StoredPixels(pixels)
+
+
+def _grey_frames(path: Path, picture: Image.Image, count: int) -> npt.NDArray[np.uint8] | None:
+    """Return the frames of an animation as ``(slices, rows, columns)`` if all are grey."""
+    shape = (count, picture.height, picture.width)
+    if not _is_grey(picture):
         return None
-    slices = []
-    for frame in ImageSequence.Iterator(picture):
-        colors = np.asarray(frame.convert("RGB"))
-        if (colors != colors[..., :1]).any():
-            picture.seek(0)
-            return None
-        slices.append(colors[..., 0])
-    return np.stack(slices)
+    check_size(path, shape)
+    slices = np.empty(shape, np.uint8)
+    for index in range(count):
+        picture.seek(index)
+        for rows, colors in _strips(picture, lambda strip: strip.convert("RGB")):
+            if (colors != colors[..., :1]).any():
+                picture.seek(0)
+                return None
+            slices[index, rows] = colors[..., 0]
+    return slices
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    strips = _strips(picture, lambda strip: strip.convert("RGB"))
+    return all((colors == colors[..., :1]).all() for _, colors in strips)
+
+
+def _copy(
+    picture: Image.Image, convert: Callable[[Image.Image], Image.Image] | None = None
+) -> Values:
+    """Copy pixels into an array; a strip at a time, or Pillow takes twice the memory more."""
+    picture.load()
+    (_, first), *_ = _strips(picture.crop((0, 0, 1, 1)), convert)
+    out = np.empty((picture.height, picture.width, *first.shape[2:]), first.dtype)
+    for rows, strip in _strips(picture, convert):
+        out[rows] = strip
+    return out
+
+
+def _strips(
+    picture: Image.Image, convert: Callable[[Image.Image], Image.Image] | None
+) -> Iterator[tuple[slice, Values]]:
+    step = max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, step):
+        bottom = min(top + step, picture.height)
+        strip = picture.crop((0, top, picture.width, bottom))
+        yield slice(top, bottom), np.asarray(convert(strip) if convert else strip)
+
+
+_lock = threading.Lock()
+_open_pictures = 0
+_limit_of_pillow = Image.MAX_IMAGE_PIXELS
+
+
+@contextlib.contextmanager
+def _no_limit_of_pillow() -> Iterator[None]:
+    """Let Pillow open what our own limit allows; its limit is one for the whole process."""
+    global _open_pictures, _limit_of_pillow  # noqa: PLW0603
+    with _lock:
+        if not _open_pictures:
+            _limit_of_pillow, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _open_pictures += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _open_pictures -= 1
+            if not _open_pictures:
+                Image.MAX_IMAGE_PIXELS = _limit_of_pillow

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+import re
 import struct
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,26 @@ import numpy.typing as npt
 import tifffile
 
 from napari_retina_seg.core.errors import ReadError
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.io.assemble import assemble
 from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.orientation import swaps_axes, turn_upright
+from napari_retina_seg.io.stored import StoredPixels
+from napari_retina_seg.io.tiff_colors import (
+    check_kind,
+    decode_by_libtiff,
+    needs_libtiff,
+    to_light,
+)
 from napari_retina_seg.io.tiff_spacing import read_tiff_spacing
 
-_SAVE_AS = "export it as grey or RGB."
+_ORIENTATION = 274
+_THREE_CHANNELS = (
+    "The three channels of '{name}' are taken as red, green and blue, as ImageJ shows them: the"
+    " file doesn't say what they are."
+)
 
 
-def read_tiff(path: Path) -> RetinaImage:
-    """Read a TIFF, compressed or not.
+def decode_tiff(path: Path) -> StoredPixels:
+    """Read the stored values of a TIFF, compressed or not.
 
     Parameters
     ----------
@@ -30,27 +42,35 @@ def read_tiff(path: Path) -> RetinaImage:
 
     Returns
     -------
-    RetinaImage
-        In the file's own dtype; 1-bit pages become uint8 0 and 255, palettes RGB; with the pixel
-        sizes that `read_tiff_spacing` finds.
+    StoredPixels
+        In the file's own dtype, 1-bit pages as uint8. YCbCr and CMYK become RGB; where white is
+        stored as zero, values are turned round. Of a pyramid the full resolution is read, and
+        thumbnails are passed over.
 
     Raises
     ------
     ReadError
-        If it is damaged, or holds a pyramid, pages of several sizes, or more than three axes.
+        If it is damaged, too large, of a kind that can't be decoded, or holds pages of several
+        sizes, or more than three axes.
     """
     with decoding(path, "TIFF"), path.open("rb") as file, tifffile.TiffFile(file) as tiff:
         _check_chain(tiff)
-        series = _only_series(path, tiff)
-        page = series.keyframe
-        check_size(path, series.shape)
+        series = _choose_series(path, tiff)
+        axes = _find_axes(path, tiff, series)
+        color = "S" in axes.names
+        check_kind(path, series.keyframe)
+        check_size(path, series.shape, color=color, itemsize=np.dtype(series.dtype).itemsize)
         _check_extent(path, tiff)
-        pixels = _to_light(path, series.asarray(), page)
-        pixels, color = _order_axes(path, pixels, series.axes)
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-            pixels, color = _look_up(pixels, page.colormap), True
-        spacing = read_tiff_spacing(tiff)
-    return assemble(path, pixels, color=color, spacing=spacing)
+        values = _order_axes(path, *_decode(path, series, axes.names))
+        stored = to_light(path, values, color, series)
+        stored = replace(stored, spacing=read_tiff_spacing(tiff), warnings=axes.warnings)
+        return _upright(path, stored, _orientations(series))
+
+
+@dataclass(frozen=True)
+class _Axes:
+    names: str
+    warnings: tuple[str, ...] = ()
 
 
 def _check_chain(tiff: tifffile.TiffFile) -> None:
@@ -74,60 +94,92 @@ def _check_extent(path: Path, tiff: tifffile.TiffFile) -> None:
             raise ReadError(f"'{path}' is cut short: copy or export it again.")
 
 
-def _only_series(path: Path, tiff: tifffile.TiffFile) -> Any:
+def _choose_series(path: Path, tiff: tifffile.TiffFile) -> Any:
     if not tiff.series:
         raise ReadError(f"'{path}' is a TIFF without an image in it: export it again.")
-    if len(tiff.series) > 1:
-        sizes = sorted({f"{page.imagelength} × {page.imagewidth}" for page in tiff.pages})
+    # Thumbnails and masks of transparency lie beside the image.
+    full = [each for each in tiff.series if not _is_aside(each.keyframe)] or list(tiff.series)
+    if len(full) > 1:
+        sizes = sorted(
+            {f"{each.keyframe.imagelength} × {each.keyframe.imagewidth}" for each in full}
+        )
         raise ReadError(
             f"'{path}' holds pages of several sizes or kinds ({', '.join(sizes[:5])} px): save the"
             " ones that belong together as a file of their own."
         )
-    if len(tiff.series[0].levels) > 1:
-        raise ReadError(
-            f"'{path}' holds a pyramid of resolutions: export one of them as a plain TIFF."
-        )
-    return tiff.series[0]
+    return full[0]
 
 
-def _to_light(path: Path, pixels: npt.NDArray[Any], page: Any) -> npt.NDArray[Any]:
-    """Return pixels in which more is brighter."""
-    kind = page.photometric
-    known = tifffile.PHOTOMETRIC
-    if pixels.dtype.kind not in "buif":
-        raise ReadError(f"'{path}' holds {pixels.dtype} values: {_SAVE_AS}")
-    if kind not in (known.MINISWHITE, known.MINISBLACK, known.RGB, known.PALETTE, known.YCBCR):
-        raise ReadError(f"'{path}' holds {getattr(kind, 'name', kind)} colours: {_SAVE_AS}")
-    if kind == known.PALETTE:
-        return pixels
-    if pixels.dtype.kind == "b":
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
-    if kind == known.MINISWHITE and pixels.dtype.kind == "u":
-        # 12-bit values lie in 16-bit words: what is white follows from the file's own depth.
-        white = 255 if page.bitspersample == 1 else 2**page.bitspersample - 1
-        pixels = pixels.dtype.type(white) - pixels
-    return pixels
+def _is_aside(page: Any) -> bool:
+    return bool(page.is_reduced or page.is_mask)
 
 
-def _order_axes(path: Path, pixels: npt.NDArray[Any], axes: str) -> tuple[npt.NDArray[Any], bool]:
-    """Return ``(slices, rows, columns, samples)``, of which first and last may be missing."""
-    slices = [axis for axis in axes if axis not in "YXS"]
+def _find_axes(path: Path, tiff: tifffile.TiffFile, series: Any) -> _Axes:
+    """Return the letters of the axes; three channels that are colours are called S, samples."""
+    names = str(series.axes)
+    extents = dict(zip(names, series.shape, strict=True))
+    slices = [axis for axis in names if axis not in "YXS"]
+    if slices == ["C"] and extents["C"] == 3 and "S" not in names and _is_composite(tiff):
+        return _Axes(names.replace("C", "S"), (_THREE_CHANNELS.format(name=path.name),))
     if len(slices) > 1 or "C" in slices:
-        sizes = ", ".join(f"{a} {n}" for a, n in zip(axes, pixels.shape, strict=True))
+        sizes = ", ".join(f"{axis} {length}" for axis, length in extents.items())
         raise ReadError(
             f"'{path}' has the axes {sizes}: save one channel and one time point as slices."
         )
-    wanted = "".join(slices) + "YX" + "S" * ("S" in axes)
-    if sorted(wanted) != sorted(axes):
-        raise ReadError(f"'{path}' has the axes {axes}: an image has rows and columns.")
-    ordered = pixels.transpose([axes.index(axis) for axis in wanted])
-    color = "S" in axes
-    if color and ordered.shape[-1] not in (2, 3, 4):
-        raise ReadError(f"'{path}' has {ordered.shape[-1]} values per pixel: {_SAVE_AS}")
-    return ordered, color
+    return _Axes(names)
 
 
-def _look_up(pixels: npt.NDArray[Any], colormap: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    # Some programs write 8-bit colours into the 16-bit palette, as libtiff also allows for.
-    colors = colormap >> 8 if colormap.max() > 255 else colormap
-    return np.asarray(colors.T.astype(np.uint8)[pixels])
+def _is_composite(tiff: tifffile.TiffFile) -> bool:
+    """Whether ImageJ and programs for OME show the channels as red, green and blue by default."""
+    if tiff.is_imagej:
+        known = tiff.imagej_metadata or {}
+        return known.get("mode") == "composite" and "LUTs" not in known
+    # An OME channel that has a name or a colour is a stain or a wavelength.
+    return bool(tiff.is_ome) and not re.search(r"<Channel\b[^>]* (Name|Color)=", tiff.ome_metadata)
+
+
+def _decode(path: Path, series: Any, names: str) -> tuple[npt.NDArray[Any], str]:
+    """Return the decoded pages and the letters of their axes."""
+    if not needs_libtiff(series.keyframe):
+        return np.asarray(series.asarray()), names
+    pages = [decode_by_libtiff(path, page.aspage()) for page in series.pages]
+    slices = "".join(axis for axis in names if axis not in "YXS")
+    return (np.stack(pages) if slices else pages[0]), f"{slices}YXS"
+
+
+def _order_axes(path: Path, values: npt.NDArray[Any], names: str) -> npt.NDArray[Any]:
+    """Return ``(slices, rows, columns, samples)``, of which first and last may be missing."""
+    wanted = "".join(axis for axis in names if axis not in "YXS") + "YX" + "S" * ("S" in names)
+    if sorted(wanted) != sorted(names):
+        raise ReadError(f"'{path}' has the axes {names}: an image has rows and columns.")
+    return values.transpose([names.index(axis) for axis in wanted])
+
+
+def _orientations(series: Any) -> list[int]:
+    """Return the orientation that each page states; 1 where it states none."""
+    pages = (page.aspage() for page in series.pages if page is not None)
+    return [int(page.tags.valueof(_ORIENTATION) or 1) for page in pages]
+
+
+def _upright(path: Path, stored: StoredPixels, orientations: list[int]) -> StoredPixels:
+    first, *others = dict.fromkeys(orientations)
+    spacing = stored.spacing
+    if swaps_axes(first):
+        spacing = replace(spacing, axial=spacing.lateral, lateral=spacing.axial)
+    values, alpha = stored.values, stored.alpha
+    rows_axis = values.ndim - 2 - stored.color
+    if not others:
+        values = turn_upright(values, first, rows_axis=rows_axis)
+        alpha = alpha if alpha is None else turn_upright(alpha, first, rows_axis=rows_axis)
+        return replace(stored, values=values, alpha=alpha, spacing=spacing)
+    turned = [turn_upright(*page) for page in zip(values, orientations, strict=False)]
+    if (
+        rows_axis != 1
+        or len(orientations) != len(values)
+        or alpha is not None
+        or len({page.shape for page in turned}) > 1
+    ):
+        raise ReadError(
+            f"'{path}' holds pages that are turned against each other: save them all upright."
+        )
+    return replace(stored, values=np.stack(turned), spacing=spacing)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.io import read_image
-from napari_retina_seg.io.masks import read_classes, read_mask
+from napari_retina_seg.io.masks import read_class_values, read_mask
 
 
 def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> npt.NDArray[np.uint8]:
@@ -45,7 +43,7 @@ def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> np
             f"The mask '{path}' was saved with the scheme '{known[1].name}', the project's is"
             f" '{scheme.name}': attach it to a project of its own scheme."
         )
-    values = _read_values(path) if known is None else known[0]
+    values = read_class_values(path) if known is None else known[0]
     labels = values.copy()
     for value, label in remap.items():
         labels[values == value] = label
@@ -57,10 +55,3 @@ def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> np
             f" {len(scheme) - 1}. Say what each value stands for, as in 255:1."
         )
     return labels.astype(np.uint8)
-
-
-def _read_values(path: Path) -> npt.NDArray[Any]:
-    image = read_image(path)
-    if image.is_volume and not image.color:
-        return np.asarray(image.pixels)
-    return read_classes(path)

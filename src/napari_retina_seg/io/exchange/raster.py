@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
@@ -24,9 +23,9 @@ from napari_retina_seg.io.exchange.card import (
     write_sidecar,
 )
 from napari_retina_seg.io.exchange.record import IGNORE, MaskRecord
-from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
-from napari_retina_seg.io.masks import read_classes
+from napari_retina_seg.io.masks import read_class_values, read_classes
 
 _IGNORED = (128, 128, 128)
 
@@ -143,29 +142,18 @@ def read_tiff(
     ReadError
         If it can't be read, or its values are none of the classes.
     """
-    if not path.is_file():
-        raise ReadError(f"There is no file '{path}': check its name and folder.")
+    values = read_class_values(path)
     with decoding(path, "TIFF"):
-        values, card = _read_tiff(path)
+        card = _read_card(path)
     return restore(path, values, card, scheme, remap=remap)
 
 
-def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], Card | None]:
+def _read_card(path: Path) -> Card | None:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        if len(tiff.series) != 1 or tiff.series[0].keyframe.samplesperpixel != 1:
-            raise ReadError(
-                f"'{path}' is no mask: save it as pages of one size with a class value per pixel."
-            )
-        series = tiff.series[0]
-        check_size(path, series.shape)
-        values = series.asarray()
-        if series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            bits = series.keyframe.bitspersample
-            values = ~values if values.dtype == bool else 2**bits - 1 - values.astype(np.int64)
         said = tiff.shaped_metadata[0].get(KEY) if tiff.shaped_metadata else None
-    return values, None if said is None else parse_card(path, str(said))
+    return None if said is None else parse_card(path, str(said))
 
 
 def _palette(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:
