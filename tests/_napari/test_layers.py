@@ -141,6 +141,74 @@ def test_a_scale_that_the_user_sets_is_the_users(bscan):
     assert spacing.lateral.um == pytest.approx(12)
 
 
+@pytest.mark.parametrize(
+    ("unit", "per_um"), [("um", 1), ("mm", 1e-3), ("cm", 1e-4), ("nm", 1e3), ("m", 1e-6)]
+)
+def test_a_layer_in_any_length_gives_micrometres(volume, unit, per_um):
+    scale = np.array((120, 3.87, 11.6)) * per_um
+    spacing = retina_image(Image(volume, scale=scale, units=[unit] * 3)).spacing
+    found = (spacing.slice.um, spacing.axial.um, spacing.lateral.um)
+    assert found == pytest.approx((120, 3.87, 11.6))
+    assert spacing.axial.origin is Origin.USER
+
+
+def test_axes_may_have_different_units(volume):
+    layer = Image(volume, scale=(0.12, 3.87, 1.16e-3), units=("mm", "um", "cm"))
+    spacing = retina_image(layer).spacing
+    assert spacing.slice.um == pytest.approx(120)
+    assert spacing.lateral.um == pytest.approx(11.6)
+
+
+TURN = np.array([[np.cos(0.5), -np.sin(0.5), 7], [np.sin(0.5), np.cos(0.5), -3], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"translate": (300, -200)},
+        {"rotate": 30},
+        {"affine": TURN},
+        {"rotate": 30, "translate": (5, 5), "affine": TURN},
+        {"scale": (-3.87, 11.6)},
+    ],
+)
+def test_a_layer_that_was_moved_or_turned_keeps_its_size(bscan, moved):
+    layer = Image(bscan, **{"scale": (3.87, 11.6), "units": ("um", "um")} | moved)
+    spacing = retina_image(layer).spacing
+    assert (spacing.axial.um, spacing.lateral.um) == pytest.approx((3.87, 11.6))
+
+
+def test_an_affine_map_may_hold_the_size(bscan):
+    layer = Image(bscan, affine=np.diag([0.00387, 0.0116, 1]), units=("mm", "mm"))
+    spacing = retina_image(layer).spacing
+    assert (spacing.axial.um, spacing.lateral.um) == pytest.approx((3.87, 11.6))
+
+
+def test_turning_or_moving_leaves_the_files_size_the_files(bscan):
+    layer = opened(RetinaImage(bscan, spacing=Spacing.from_um(axial=3.87, lateral=11.6)))
+    layer.rotate, layer.translate = 45, (100, 100)
+    assert retina_image(layer).spacing.axial.origin is Origin.FILE
+
+
+def test_a_layer_in_millimetres_of_the_same_size_is_the_files(bscan):
+    layer = opened(RetinaImage(bscan, spacing=Spacing.from_um(axial=3.87, lateral=11.6)))
+    layer.scale, layer.units = (0.00387, 0.0116), ("mm", "mm")
+    assert retina_image(layer).spacing == Spacing.from_um(axial=3.87, lateral=11.6)
+
+
+def test_one_corrected_size_leaves_the_other_one_the_files(bscan):
+    layer = opened(RetinaImage(bscan, spacing=Spacing.from_um(axial=3.87, lateral=11.6)))
+    layer.scale = (3.87, 10)
+    spacing = retina_image(layer).spacing
+    assert spacing.axial.origin is Origin.FILE
+    assert spacing.lateral == Length(10, Origin.USER)
+
+
+def test_a_size_that_no_retina_has_is_unknown(bscan):
+    layer = Image(bscan, scale=(1, 1), units=("m", "m"))
+    assert retina_image(layer).spacing == Spacing()
+
+
 def test_a_scale_in_pixels_is_no_size(bscan):
     assert retina_image(Image(bscan, scale=(2, 3))).spacing.axial == Length()
 

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 
+from napari_retina_seg._napari.layer_sizes import grid_of, sizes_of, spacing_of
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import (
     Laterality,
-    Length,
     Modality,
-    Origin,
     Placement,
     RetinaImage,
     Spacing,
@@ -104,7 +103,7 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
         warnings=image.warnings,
     )
     axes = 3 if image.is_volume else 2
-    scale, units = _grid(image.spacing, axes)
+    scale, units = grid_of(image.spacing, axes)
     options = {
         "name": image.name,
         "rgb": image.color,
@@ -233,9 +232,9 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         pixels = pixels.view()
         pixels.flags.writeable = False
     known = layer.metadata.get(KEY) or ImageInfo(source=str(layer.source.path or ""))
-    spacing = _spacing(layer, known.spacing)
+    spacing = spacing_of(sizes_of(layer), known.spacing)
     placement = known.placement
-    if placement is not None and spacing is not known.spacing:
+    if placement is not None and spacing != known.spacing:
         placement = placement.resized(spacing)
     # A person may have cropped or replaced the pixels since the file was read.
     alone = all(size == 1 for size in finest(layer).shape[: len(at.leading)])
@@ -283,32 +282,3 @@ def _preview(layer: Image, at: Position) -> np.ndarray:
         data = data[tuple(i * n // m for i, n, m in zip(index, own, whole, strict=True))]
     step = max(1, -(-max(data.shape[:2]) // _PREVIEW))
     return np.asarray(data[::step, ::step])
-
-
-def _grid(spacing: Spacing, axes: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Return scale and units; a plane is in µm only if both of its sizes are known."""
-    plane = [spacing.axial.um, spacing.lateral.um]
-    known = None not in plane
-    sizes = [spacing.slice.um if known else None, *(plane if known else [None, None])][-axes:]
-    scale = tuple(1.0 if size is None else size for size in sizes)
-    return scale, tuple("pixel" if size is None else "um" for size in sizes)
-
-
-def _spacing(layer: Image, opened: Spacing) -> Spacing:
-    """Return the pixel sizes: the file's, unless somebody has changed the layer's scale."""
-    axes = min(layer.ndim, 3)
-    scale, units = _grid(opened, axes)
-    own = tuple(str(unit) for unit in _short(layer.units[-axes:]))
-    if own == units and np.allclose(layer.scale[-axes:], scale):
-        return opened
-    sizes = [
-        Length(abs(float((size * unit).to("um").magnitude)), Origin.USER)
-        if unit.is_compatible_with("um")
-        else Length()
-        for size, unit in zip(layer.scale[-axes:], layer.units[-axes:], strict=True)
-    ]
-    return Spacing(*([Length()] * (3 - axes)), *sizes)
-
-
-def _short(units: Sequence[Any]) -> list[str]:
-    return ["um" if str(unit) == "micrometer" else str(unit) for unit in units]

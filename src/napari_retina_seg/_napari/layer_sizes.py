@@ -1,0 +1,101 @@
+"""The size of a layer's pixels in µm, whatever its units, and however it is turned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pint
+from napari.utils.transforms import CompositeAffine
+
+from napari_retina_seg.core.image import Length, Origin, Spacing
+from napari_retina_seg.core.pixel_size import PIXEL_UM, SLICE_UM, plausible_um
+
+_TRANSFORM = ("scale", "rotate", "shear")
+_UNCHANGED = 1e-5  # relative; napari computes in float64, files may hold float32
+
+
+def grid_of(spacing: Spacing, axes: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Return scale and units of a layer; a plane is in µm only if both of its sizes are known."""
+    plane = [spacing.axial.um, spacing.lateral.um]
+    known = None not in plane
+    sizes = [spacing.slice.um if known else None, *(plane if known else [None, None])][-axes:]
+    scale = tuple(1.0 if size is None else size for size in sizes)
+    return scale, tuple("pixel" if size is None else "um" for size in sizes)
+
+
+def pixel_sizes(attributes: Mapping[str, Any]) -> tuple[float | None, ...]:
+    """Return how long a pixel is along each axis of a layer, in µm.
+
+    Parameters
+    ----------
+    attributes : mapping
+        ``scale``, ``rotate``, ``shear``, ``affine`` and ``units`` of a layer, as napari hands them
+        to writers. All of these move and stretch a pixel: its size is that in the world.
+
+    Returns
+    -------
+    tuple of float or None
+        None along an axis in pixels.
+    """
+    units = [_um_per(unit) for unit in attributes["units"]]
+    count = len(units)
+    own = CompositeAffine(**{name: attributes[name] for name in _TRANSFORM}).affine_matrix
+    world = np.asarray(attributes["affine"], float)
+    edges = world[:count, :count] @ own[:count, :count]
+    return tuple(_length(edge, units) for edge in edges.T)
+
+
+def sizes_of(layer: Any) -> tuple[float | None, ...]:
+    """Return `pixel_sizes` of a layer in the viewer."""
+    known = {name: getattr(layer, name) for name in (*_TRANSFORM, "units")}
+    return pixel_sizes(known | {"affine": layer.affine.affine_matrix})
+
+
+def spacing_of(sizes: Sequence[float | None], stated: Spacing) -> Spacing:
+    """Return the spacing of a layer's last three axes.
+
+    Parameters
+    ----------
+    sizes : sequence of float or None
+        Of the layer's axes, in µm.
+    stated : Spacing
+        What the file, or a person in the dock, said: a size that is still the same keeps its
+        origin, any other one was set by a person. One that no retina has is unknown.
+    """
+    axes = min(len(sizes), 3)
+    known = (stated.slice, stated.axial, stated.lateral)
+    units = grid_of(stated, axes)[1]
+    limits = (SLICE_UM, PIXEL_UM, PIXEL_UM)[-axes:]
+    lengths = [Length()] * (3 - axes)
+    for um, said, unit, limit in zip(sizes[-axes:], known[-axes:], units, limits, strict=True):
+        if um is None:
+            lengths.append(said if unit == "pixel" else Length())
+        elif said.um is not None and np.isclose(um, said.um, rtol=_UNCHANGED, atol=0):
+            lengths.append(said)
+        elif plausible_um(um, limit) is None:
+            lengths.append(Length())
+        else:
+            lengths.append(Length(um, Origin.USER))
+    if axes == 2:
+        lengths[0] = stated.slice
+    return Spacing(*lengths)
+
+
+def _length(edge: np.ndarray, units: Sequence[float | None]) -> float | None:
+    parts = [
+        (part, unit)
+        for part, unit in zip(edge.tolist(), units, strict=True)
+        if abs(part) > 1e-9 * np.abs(edge).max()
+    ]
+    if any(unit is None for _, unit in parts):
+        return None
+    return float(np.hypot.reduce([part * unit for part, unit in parts], initial=0)) or None
+
+
+def _um_per(unit: Any) -> float | None:
+    known = pint.get_application_registry().Unit(str(unit))
+    if not known.is_compatible_with("um"):
+        return None
+    return float((1.0 * known).to("um").magnitude)
