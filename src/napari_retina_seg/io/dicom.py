@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import RetinaImage
@@ -19,12 +17,17 @@ from napari_retina_seg.io.dicom_attributes import (
     read_device,
     read_laterality,
     read_modality,
-    read_rescale_slope,
     read_spacing,
+    value_of,
 )
-from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.dicom_file import read_attributes
+from napari_retina_seg.io.dicom_pixels import decode_pixels, known_name
+from napari_retina_seg.io.dicom_slices import arrange_file
+from napari_retina_seg.io.guard import decoding
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_MASKS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_NAMED = 8  # segments in a sentence
 
 
 def read_dicom(path: Path) -> RetinaImage:
@@ -38,19 +41,18 @@ def read_dicom(path: Path) -> RetinaImage:
     Returns
     -------
     RetinaImage
-        Stored values in which more is brighter: MONOCHROME1 is inverted, YBR and palettes are
-        converted to RGB. A rescale of the values is left out, since it changes neither contrast
-        nor order, unless its slope is negative. Of the metadata only the device is kept: nothing
-        that could tell who the person is.
+        Stored values in which more is brighter; colours are RGB; see `dicom_pixels`. Frames are
+        in the order of their positions; see `dicom_slices`. Of the metadata only the device is
+        kept: nothing that could tell who the person is.
 
     Raises
     ------
     ReadError
-        If there are no pixels in it, they are compressed in a way that can't be decoded, or it
-        is damaged.
+        If there are no pixels in it, it is a segmentation, the pixels are compressed in a way
+        that can't be decoded, or it is damaged.
     """
-    with decoding(path, "DICOM"), path.open("rb") as file:
-        return _read(path, pydicom.dcmread(file))
+    with decoding(path, "DICOM"):
+        return _read(path, read_attributes(path))
 
 
 def read_bare_dicom(path: Path) -> RetinaImage:
@@ -61,17 +63,17 @@ def read_bare_dicom(path: Path) -> RetinaImage:
     ReadError
         As `read_dicom`, and if it is no DICOM at all.
     """
-    with decoding(path, "DICOM"), path.open("rb") as file:
-        return _read(path, _read_bare(path, file))
+    with decoding(path, "DICOM"):
+        return _read(path, _read_bare(path))
 
 
-def _read_bare(path: Path, file: BinaryIO) -> Dataset:
+def _read_bare(path: Path) -> Dataset:
     no_image = ReadError(
         f"'{path}' is no image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
     )
     # Forced on other content, pydicom stumbles over the bytes in any way there is.
     try:
-        dataset = pydicom.dcmread(file, force=True)
+        dataset = read_attributes(path, force=True)
         has_pixels = any(keyword in dataset for keyword in _PIXELS)
     except Exception as error:
         raise no_image from error
@@ -81,74 +83,50 @@ def _read_bare(path: Path, file: BinaryIO) -> Dataset:
 
 
 def _read(path: Path, dataset: Dataset) -> RetinaImage:
+    _refuse_masks(path, dataset)
     if not any(keyword in dataset for keyword in _PIXELS):
-        content = _known_name(dataset.get("SOPClassUID"))
+        content = known_name(dataset.get("SOPClassUID"))
         raise ReadError(
             f"'{path}' is a DICOM file without pixels ({content}): export the image itself."
         )
-    _complete_meta(dataset)
-    pixels, color = _decode(path, dataset)
-    return assemble(
+    decoded = decode_pixels(path, dataset)
+    slices = arrange_file(dataset)
+    pixels, valid = decoded.pixels, decoded.valid
+    if pixels.ndim - decoded.color == 3:
+        pixels = _reorder(pixels, slices.order)
+        valid = None if valid is None else _reorder(valid, slices.order)
+    image = assemble(
         path,
         pixels,
-        color=color,
+        color=decoded.color,
         modality=read_modality(dataset),
-        spacing=read_spacing(dataset, is_volume=pixels.ndim - color == 3),
+        spacing=read_spacing(dataset, slice_mm=slices.distance),
         laterality=read_laterality(dataset),
         metadata=read_device(dataset),
     )
+    return replace(image, valid=valid, placement=slices.placement, warnings=slices.warnings)
 
 
-def _known_name(uid: object) -> str:
-    """Name a UID of the standard; an altered header may hold anything in place of it."""
-    known = UID(str(uid))
-    return known.name if known.type else "something unknown"
+def _reorder(frames: npt.NDArray[Any], order: tuple[int, ...]) -> npt.NDArray[Any]:
+    if len(order) != len(frames):
+        raise ValueError(f"{len(frames)} of {len(order)} frames")
+    return frames if order == tuple(range(len(order))) else frames[np.array(order)]
 
 
-def _complete_meta(dataset: Dataset) -> None:
-    """State the transfer syntax of a bare dataset: the one in which it was just parsed."""
-    implicit, little = dataset.original_encoding
-    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    if getattr(dataset, "file_meta", None) is None:
-        dataset.file_meta = FileMetaDataset()
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+def is_segmentation(dataset: Dataset) -> bool:
+    """Whether a header is that of a DICOM Segmentation, of segments or of a label map."""
+    return str(dataset.get("SOPClassUID")) in _MASKS or value_of(dataset, "Modality") == "SEG"
 
 
-def _decode(path: Path, dataset: Dataset) -> tuple[npt.NDArray[Any], bool]:
-    """Return the stored values, more is brighter, and whether their last axis holds RGB."""
-    _check_syntax(path, dataset)
-    samples = int(dataset.get("SamplesPerPixel", 1))
-    frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    check_size(path, (frames, int(dataset.Rows), int(dataset.Columns), samples))
-    kind = str(dataset.PhotometricInterpretation)
-    pixels = pixel_array(dataset)
-    if kind == "PALETTE COLOR":
-        return apply_color_lut(pixels, dataset), True
-    if samples > 1:
-        return pixels, True
-    if int(dataset.BitsAllocated) == 1:
-        pixels = pixels * np.uint8(255)
-    if (kind == "MONOCHROME1") != (read_rescale_slope(dataset) < 0):
-        pixels = _invert(pixels, int(dataset.get("BitsStored", 8)))
-    return pixels, False
-
-
-def _check_syntax(path: Path, dataset: Dataset) -> None:
-    syntax = dataset.file_meta.TransferSyntaxUID
-    try:
-        if get_decoder(syntax).is_available:
-            return
-    except NotImplementedError:
-        pass
+def _refuse_masks(path: Path, dataset: Dataset) -> None:
+    if not is_segmentation(dataset):
+        return
+    segments = value_of(dataset, "SegmentSequence") or ()
+    labels = [str(value_of(segment, "SegmentLabel") or "") for segment in segments]
+    named = [label for label in labels if label and label.lower() != "background"]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    what = f" of {', '.join(named[:_NAMED])}{more}" if named else ""
     raise ReadError(
-        f"'{path}' is compressed as {_known_name(syntax)}, which can't be decoded here: export it"
-        " uncompressed (Explicit VR Little Endian) or as PNG or TIFF."
+        f"'{path}' is a mask{what} (a DICOM Segmentation), not an image: choose the image that it"
+        " was drawn on, and import the mask into a project."
     )
-
-
-def _invert(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
-    if pixels.dtype.kind != "u":
-        return -pixels if pixels.dtype.kind == "f" else ~pixels
-    largest = pixels.dtype.type(2**bits - 1)
-    return np.asarray(largest - np.minimum(pixels, largest))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from napari_retina_seg.core.image import Laterality, Modality, Spacing
@@ -31,54 +30,67 @@ _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, Value
 
 def read_modality(dataset: Dataset) -> Modality:
     """Return what kind of picture the header says it is, by SOP class, then by modality."""
-    by_class = _MODALITY_BY_CLASS.get(str(_value(dataset, "SOPClassUID")))
-    by_name = _MODALITY_BY_NAME.get(str(_value(dataset, "Modality")))
+    by_class = _MODALITY_BY_CLASS.get(str(value_of(dataset, "SOPClassUID")))
+    by_name = _MODALITY_BY_NAME.get(str(value_of(dataset, "Modality")))
     return by_class or by_name or Modality.UNKNOWN
 
 
 def read_laterality(dataset: Dataset) -> Laterality:
     """Return which eye the header says it is; both or unpaired is unknown."""
-    anatomies = (_first(group, "FrameAnatomySequence") for group in _groups(dataset))
-    said = [_value(dataset, "ImageLaterality"), _value(dataset, "Laterality")]
-    said += [_value(anatomy, "FrameLaterality") for anatomy in anatomies]
+    anatomies = (first_item(group, "FrameAnatomySequence") for group in _groups(dataset))
+    said = [value_of(dataset, "ImageLaterality"), value_of(dataset, "Laterality")]
+    said += [value_of(anatomy, "FrameLaterality") for anatomy in anatomies]
     return _LATERALITY.get(next((str(side) for side in said if side), ""), Laterality.UNKNOWN)
 
 
-def read_spacing(dataset: Dataset, *, is_volume: bool) -> Spacing:
+def read_spacing(dataset: Dataset, *, slice_mm: float | None = None) -> Spacing:
     """Return pixel sizes in µm: rows are axial, columns lateral; absurd ones are left out.
 
-    The distance of slices is `SpacingBetweenSlices`, or else that of the slices' positions if
-    these are even. A slice's thickness is not taken for it: they differ in sparse volumes.
+    Parameters
+    ----------
+    dataset : Dataset
+        The header.
+    slice_mm : float, optional
+        From slice to slice in mm, as `dicom_slices` found it.
     """
-    sources = [dataset, *(_first(group, "PixelMeasuresSequence") for group in _groups(dataset))]
-    pixels = [_value(source, "PixelSpacing") for source in sources]
-    axial, lateral = next((sizes for sizes in pixels if _is_pair(sizes)), (None, None))
-    distance = None
-    if is_volume:
-        said = (_number(_value(source, "SpacingBetweenSlices")) for source in sources)
-        distance = next((size for size in said if size), None) or _even_distance(dataset)
+    axial, lateral = read_pixel_mm(dataset) or (None, None)
     return Spacing.from_um(
-        slice=_micrometres(distance, _SLICE_MM),
+        slice=_micrometres(slice_mm, _SLICE_MM),
         axial=_micrometres(axial, _PIXEL_MM),
         lateral=_micrometres(lateral, _PIXEL_MM),
     )
 
 
+def read_pixel_mm(dataset: Dataset) -> tuple[float, float] | None:
+    """Return the distances of rows and of columns in mm that a header states, absurd or not."""
+    sources = [
+        dataset,
+        *(first_item(group, "PixelMeasuresSequence") for group in _groups(dataset)),
+    ]
+    for source in sources:
+        said = value_of(source, "PixelSpacing")
+        if _is_pair(said):
+            rows, columns = number_of(said[0]), number_of(said[1])
+            if rows is not None and columns is not None and min(rows, columns) > 0:
+                return rows, columns
+    return None
+
+
 def read_rescale_slope(dataset: Dataset) -> float:
     """Return the slope from stored to real values; 1 where none is stated."""
-    shared = _first(dataset, "SharedFunctionalGroupsSequence")
-    transformation = _first(shared, "PixelValueTransformationSequence")
-    said = (_number(_value(source, "RescaleSlope")) for source in (dataset, transformation))
+    shared = first_item(dataset, "SharedFunctionalGroupsSequence")
+    transformation = first_item(shared, "PixelValueTransformationSequence")
+    said = (number_of(value_of(source, "RescaleSlope")) for source in (dataset, transformation))
     return next((slope for slope in said if slope), 1.0)
 
 
 def read_device(dataset: Dataset) -> dict[str, Any]:
     """Return maker, model and kind of the device: free text could name a person."""
-    kind = _first(dataset, "AcquisitionDeviceTypeCodeSequence")
+    kind = first_item(dataset, "AcquisitionDeviceTypeCodeSequence")
     said = {
-        "manufacturer": _value(dataset, "Manufacturer"),
-        "model": _value(dataset, "ManufacturerModelName"),
-        "device": _value(kind, "CodeMeaning"),
+        "manufacturer": value_of(dataset, "Manufacturer"),
+        "model": value_of(dataset, "ManufacturerModelName"),
+        "device": value_of(kind, "CodeMeaning"),
     }
     texts = {key: str(value)[:64] for key, value in said.items() if value}
     return {key: text for key, text in texts.items() if text.isprintable()}
@@ -86,11 +98,11 @@ def read_device(dataset: Dataset) -> dict[str, Any]:
 
 def _groups(dataset: Dataset) -> Iterator[Dataset | None]:
     """Yield what holds for all frames, and what holds for the first."""
-    yield _first(dataset, "SharedFunctionalGroupsSequence")
-    yield _first(dataset, "PerFrameFunctionalGroupsSequence")
+    yield first_item(dataset, "SharedFunctionalGroupsSequence")
+    yield first_item(dataset, "PerFrameFunctionalGroupsSequence")
 
 
-def _value(dataset: Dataset | None, keyword: str) -> Any:
+def value_of(dataset: Dataset | None, keyword: str) -> Any:
     """Return an attribute's value, or None where it is missing, empty or malformed."""
     try:
         return None if dataset is None else dataset.get(keyword)
@@ -98,19 +110,22 @@ def _value(dataset: Dataset | None, keyword: str) -> Any:
         return None
 
 
-def _first(dataset: Dataset | None, keyword: str) -> Dataset | None:
-    items = _value(dataset, keyword)
+def first_item(dataset: Dataset | None, keyword: str) -> Dataset | None:
+    """Return the first item of a sequence, or None where there is none."""
+    items = value_of(dataset, keyword)
     try:
         return items[0] if isinstance(items[0], Dataset) else None
     except _BROKEN:
         return None
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """Return a finite number, or None where a value is none."""
     try:
-        return float(value)
+        number = float(value)
     except _BROKEN:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _is_pair(sizes: Any) -> bool:
@@ -121,19 +136,5 @@ def _is_pair(sizes: Any) -> bool:
 
 
 def _micrometres(mm: Any, limits: tuple[float, float]) -> float | None:
-    size = _number(mm)
+    size = number_of(mm)
     return size * 1000 if size is not None and limits[0] <= size <= limits[1] else None
-
-
-def _even_distance(dataset: Dataset) -> float | None:
-    """Return the distance in mm of consecutive frames, if it is the same throughout."""
-    frames = _value(dataset, "PerFrameFunctionalGroupsSequence") or []
-    planes = (_first(frame, "PlanePositionSequence") for frame in frames)
-    positions = [_value(plane, "ImagePositionPatient") for plane in planes]
-    try:
-        steps = np.linalg.norm(np.diff(np.array(positions, np.float64), axis=0), axis=1)
-    except _BROKEN:
-        return None
-    if not len(steps) or not math.isfinite(steps.sum()) or np.ptp(steps) > 0.05 * steps.mean():
-        return None
-    return float(steps.mean())

@@ -17,6 +17,7 @@ from napari_retina_seg.core.image import Laterality, Spacing
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.dicom_attributes import read_laterality, read_spacing
+from napari_retina_seg.io.dicom_slices import read_said_distance
 from napari_retina_seg.io.exchange.card import Card, make_card, parse_card, restore
 from napari_retina_seg.io.exchange.dicom_header import SEGMENTATION, read_header
 from napari_retina_seg.io.exchange.dicom_source import CREATOR, make_source
@@ -223,7 +224,8 @@ def read_dicom_card(path: Path) -> Card | None:
 
 
 def _with_header(record: MaskRecord, dataset: Dataset) -> MaskRecord:
-    spacing: Spacing = read_spacing(dataset, is_volume=record.is_volume)
+    distance = read_said_distance(dataset) if record.is_volume else None
+    spacing: Spacing = read_spacing(dataset, slice_mm=distance)
     return replace(record, spacing=spacing, laterality=read_laterality(dataset))
 
 
