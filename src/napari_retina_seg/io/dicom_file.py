@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
@@ -103,7 +104,8 @@ def _inflate(path: Path, packed: bytes, *, pixels: bool) -> bytes:
     if inflater.eof or not pixels:
         return content
     header = read_dataset(BytesIO(content), False, True, stop_when=_at_pixels)
-    content += inflater.decompress(inflater.unconsumed_tail, _claimed_bytes(path, header))
+    limit = check_claimed_size(path, header) + _HEADER_BYTES  # some for what follows the pixels
+    content += inflater.decompress(inflater.unconsumed_tail, limit)
     if not inflater.eof:
         raise ReadError(
             f"'{path}' would unpack to more than the image that its header describes: export it"
@@ -112,18 +114,29 @@ def _inflate(path: Path, packed: bytes, *, pixels: bool) -> bytes:
     return content
 
 
-def _claimed_bytes(path: Path, header: Dataset) -> int:
-    """Return how many bytes of pixels a header explains, and some for what follows them."""
+def check_claimed_size(path: Path, header: Dataset) -> int:
+    """Refuse a header that claims more pixels than may be opened, or than its file can hold.
+
+    Returns
+    -------
+    int
+        How many bytes they fill when they are decoded.
+
+    Raises
+    ------
+    ReadError
+        If it claims too much.
+    """
     shape = (
         int(header.get("NumberOfFrames") or 1),
         int(header.Rows),
         int(header.Columns),
-        int(header.get("SamplesPerPixel", 1)),
+        int(header.get("SamplesPerPixel") or 1),
     )
-    check_size(path, shape)
-    frames, rows, columns, samples = shape
-    return frames * rows * columns * samples * -(-int(header.BitsAllocated) // 8) + _HEADER_BYTES
+    itemsize = -(-int(header.BitsAllocated) // 8)
+    check_size(path, shape, color=True, itemsize=itemsize)
+    return math.prod(shape) * itemsize
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag.group >= _PIXEL_GROUP
+    return bool(tag.group >= _PIXEL_GROUP)

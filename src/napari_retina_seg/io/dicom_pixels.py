@@ -18,7 +18,7 @@ from pydicom.uid import UID, JPEG2000TransferSyntaxes
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.io.dicom_attributes import read_rescale_slope
 from napari_retina_seg.io.dicom_codestream import Codestream, check_frames, frames_of
-from napari_retina_seg.io.guard import check_size
+from napari_retina_seg.io.dicom_file import check_claimed_size
 
 _COLORS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _PADDING = {
@@ -77,8 +77,7 @@ def decode_pixels(path: Path, dataset: Dataset) -> Decoded:
     """
     _check_syntax(path, dataset)
     samples = int(dataset.get("SamplesPerPixel", 1))
-    frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    check_size(path, (frames, int(dataset.Rows), int(dataset.Columns), samples))
+    check_claimed_size(path, dataset)
     stream = None
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         stream = check_frames(path, dataset)
@@ -121,7 +120,7 @@ def _decode_colors(path: Path, dataset: Dataset, stream: Codestream | None) -> _
     j2k = dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes
     if j2k and stream is not None and stream.holds_ybr:
         dataset.PhotometricInterpretation = "RGB"
-    return pixel_array(dataset)
+    return np.asarray(pixel_array(dataset))
 
 
 def _decode_jpeg_colors(dataset: Dataset) -> _Pixels:
