@@ -129,7 +129,8 @@ def test_nifti_has_its_spacing_in_mm(tmp_path, make_record):
     image = nibabel.load(tmp_path / "a.nii.gz")
     assert image.shape == (11, 9, 3)
     assert image.header.get_xyzt_units()[0] == "mm"
-    np.testing.assert_allclose(image.affine, np.diag([0.0118, 0.00387, 0.1205, 1]))
+    # In RAS: as SimpleITK reads an image without a position, columns run left and rows back.
+    np.testing.assert_allclose(image.affine, np.diag([-0.0118, -0.00387, 0.1205, 1]))
     np.testing.assert_array_equal(np.asarray(image.dataobj).T, record.labels)
     write_nifti(tmp_path / "b.nii", make_record(spacing=Spacing()))
     assert nibabel.load(tmp_path / "b.nii").header.get_xyzt_units()[0] == "unknown"

@@ -35,6 +35,8 @@ class Card(BaseModel):
         Of the labels.
     ignore_value : int
         What stands for questionable pixels.
+    placement : nested tuple or None
+        As of `MaskRecord`, four rows of four; in formats whose pixels other programs reorder.
     values_sha256 : str
         Hash of the values that belong to it: one who changed these is not the author named here.
     """
@@ -52,6 +54,7 @@ class Card(BaseModel):
     attribution: Attribution = Attribution()
     scheme: LabelScheme
     ignore_value: int = IGNORE
+    placement: tuple[tuple[float, float, float, float], ...] | None = None
     values_sha256: str
 
     @property

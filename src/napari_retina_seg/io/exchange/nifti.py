@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError, WriteError
-from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.pixel_size import SLICE_UM, plausible_um
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import KEY, Card, make_card, parse_card, restore
+from napari_retina_seg.io.exchange.nifti_geometry import order_voxels, reorder, voxel_affine
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import check_size, decoding
 
@@ -26,8 +30,8 @@ _MM_PER = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 def write_nifti(path: Path, record: MaskRecord) -> None:
     """Write a mask as ``(columns, rows, slices)``; the card is an extension of the header.
 
-    The affine has the spacing in mm on its diagonal, 1 where it is unknown, and then no unit. It
-    says how large a voxel is, and nothing of how the eye lies in the head.
+    The affine is that of the image where it is known, so that the mask lies on it in programs
+    such as SimpleITK; see `voxel_affine`. Without sizes there is no unit.
 
     Parameters
     ----------
@@ -45,24 +49,35 @@ def write_nifti(path: Path, record: MaskRecord) -> None:
 
     if not path.name.lower().endswith(SUFFIXES):
         raise WriteError(f"'{path}' is no name of a NIfTI file: end it in .nii or .nii.gz.")
-    lengths = [record.spacing.lateral.um, record.spacing.axial.um]
-    lengths += [record.spacing.slice.um] if record.is_volume else []
-    image = nibabel.Nifti1Image(
-        np.ascontiguousarray(record.planes.transpose(2, 1, 0)),
-        np.diag([*(um / 1000 if um else 1.0 for um in lengths), *[1.0] * (4 - len(lengths))]),
-    )
-    image.header.set_xyzt_units("mm" if all(lengths) else "unknown")
-    card = f"{KEY} {make_card(record).text}"
-    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(_COMMENT, card.encode()))
-    content = image.to_bytes()
+    affine = voxel_affine(record.placement, record.spacing)
+    image = nibabel.Nifti1Image(np.ascontiguousarray(record.planes.transpose(2, 1, 0)), affine)
+    code = "scanner" if record.placement is not None else "aligned"
+    image.header.set_sform(affine, code)
+    image.header.set_qform(affine, code)
+    image.header.set_xyzt_units("mm" if _has_sizes(record) else "unknown")
+    placed = record.placement and tuple(map(tuple, record.placement.affine.tolist()))
+    card = make_card(record).model_copy(update={"placement": placed})
+    content = f"{KEY} {card.text}".encode()
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(_COMMENT, content))
     compressed = path.name.lower().endswith(".gz")
-    write_atomically(path, gzip.compress(content, mtime=0) if compressed else content)
+    encoded = image.to_bytes()
+    write_atomically(path, gzip.compress(encoded, mtime=0) if compressed else encoded)
+
+
+def _has_sizes(record: MaskRecord) -> bool:
+    spacing = record.spacing
+    needed = [spacing.lateral.um, spacing.axial.um]
+    needed += [spacing.slice.um] if record.is_volume else []
+    return record.placement is not None or None not in needed
 
 
 def read_nifti(
-    path: Path, scheme: LabelScheme | None = None, remap: Mapping[int, int] | None = None
+    path: Path,
+    scheme: LabelScheme | None = None,
+    remap: Mapping[int, int] | None = None,
+    placements: Sequence[Placement] = (),
 ) -> MaskRecord:
-    """Read a mask of two or three axes, in the order in which `write_nifti` puts them.
+    """Read a mask of two or three axes, in any order of its voxels.
 
     Parameters
     ----------
@@ -72,6 +87,8 @@ def read_nifti(
         The classes if the file does not say them, e.g. after another program saved it.
     remap : mapping, optional
         What values stand for in the file of another program, e.g. ``{255: 1}``.
+    placements : sequence of Placement
+        Where the image may lie in the patient; see `order_voxels`.
 
     Returns
     -------
@@ -81,34 +98,67 @@ def read_nifti(
     Raises
     ------
     ReadError
-        If it can't be read, or its values are none of the classes.
+        If it can't be read, its voxels are not the pixels of the image in another order, or its
+        values are none of the classes.
+    """
+    values, spacing, card = read_voxels(path, placements)
+    if card is not None and values.shape != (*(1,) * (3 - len(card.shape)), *card.shape):
+        raise ReadError(
+            f"'{path}' has {' × '.join(map(str, values.shape))} voxels, and the mask in it had"
+            f" {' × '.join(map(str, card.shape))}: save it on the grid it was drawn on."
+        )
+    record = restore(path, values[0] if len(values) == 1 else values, card, scheme, remap=remap)
+    placement = Placement(np.array(card.placement)) if card and card.placement else None
+    return replace(record, placement=placement, spacing=card.spacing if card else spacing)
+
+
+def read_voxels(
+    path: Path, placements: Sequence[Placement] = ()
+) -> tuple[npt.NDArray[Any], Spacing, Card | None]:
+    """Read what a file holds, whether it says its classes or not.
+
+    Returns
+    -------
+    values : array
+        ``(slices, rows, columns)``, whole or real numbers.
+    spacing : Spacing
+        The voxel's size where its unit is stated.
+    card : Card or None
+        What the file says of its classes.
+
+    Raises
+    ------
+    ReadError
+        As `read_nifti`.
     """
     if not path.is_file():
         raise ReadError(f"There is no file '{path}': check its name and folder.")
     with decoding(path, "NIfTI"):
-        record, card, spacing = _read(path, scheme, remap)
-    if card is not None:
-        return record
-    from dataclasses import replace
-
-    return replace(record, spacing=spacing)
+        return _read(path, placements)
 
 
 def _read(
-    path: Path, scheme: LabelScheme | None, remap: Mapping[int, int] | None
-) -> tuple[MaskRecord, Card | None, Spacing]:
+    path: Path, placements: Sequence[Placement]
+) -> tuple[npt.NDArray[Any], Spacing, Card | None]:
     import nibabel
 
     image = nibabel.Nifti1Image.from_filename(path)
-    shape = (*image.shape, 1, 1)[: max(3, len(image.shape))]
+    axes = len(image.shape)
+    while axes > 3 and image.shape[axes - 1] == 1:
+        axes -= 1
+    shape = (*image.shape[:axes], 1, 1)[: max(3, axes)]
     if len(shape) > 3:
         raise ReadError(f"'{path}' has {len(shape)} axes: save one mask, of at most three.")
     check_size(path, shape)
-    values = np.asanyarray(image.dataobj).reshape(shape).transpose(2, 1, 0)
-    card = _find_card(path, image.header.extensions)
-    plane = values[0] if len(values) == 1 else values
-    record = restore(path, plane, card, scheme, remap=remap)
-    return record, card, _spacing(image.header, is_volume=record.is_volume)
+    header = image.header
+    card = _find_card(path, header.extensions)
+    if card is not None and card.placement is not None:
+        placements = (Placement(np.array(card.placement)), *placements)
+    stated = bool(int(header["qform_code"]) or int(header["sform_code"]))
+    affine = np.asarray(image.affine, np.float64) if stated else None
+    order = order_voxels(path, shape, affine, placements)
+    values = reorder(np.asanyarray(image.dataobj).reshape(shape), order)
+    return values, _spacing(header, order, is_volume=len(values) > 1), card
 
 
 def _find_card(path: Path, extensions: Any) -> Card | None:
@@ -120,10 +170,14 @@ def _find_card(path: Path, extensions: Any) -> Card | None:
     return None
 
 
-def _spacing(header: Any, *, is_volume: bool) -> Spacing:
+def _spacing(header: Any, order: npt.NDArray[np.float64], *, is_volume: bool) -> Spacing:
     mm = _MM_PER.get(header.get_xyzt_units()[0])
     if mm is None:
         return Spacing()
-    sizes = [float(size) * mm * 1000 for size in header.get_zooms()[:3]]
-    lateral, axial, distance = ([size if size > 0 else None for size in sizes] + [None])[:3]
-    return Spacing.from_um(slice=distance if is_volume else None, axial=axial, lateral=lateral)
+    zooms = [float(size) * mm * 1000 for size in (*header.get_zooms(), 0.0, 0.0)[:3]]
+    distance, axial, lateral = (float(size) for size in np.abs(order[:, :3]) @ zooms)
+    return Spacing.from_um(
+        slice=plausible_um(distance, SLICE_UM) if is_volume else None,
+        axial=plausible_um(axial),
+        lateral=plausible_um(lateral),
+    )

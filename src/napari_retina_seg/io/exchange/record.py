@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ImageError, WriteError
-from napari_retina_seg.core.image import Laterality, Spacing
+from napari_retina_seg.core.image import Laterality, Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 
 IGNORE = 255  # value of questionable pixels in files
@@ -98,6 +98,8 @@ class MaskRecord:
     boundaries : array or None
         float32 heights in px, ``(surfaces, columns)`` or ``(slices, surfaces, columns)``; NaN is
         unknown.
+    placement : Placement or None
+        Where the image lies in the patient, for formats that say it.
 
     Raises
     ------
@@ -115,6 +117,7 @@ class MaskRecord:
     image_sha256: str | None = None
     ignore: npt.NDArray[np.bool_] | None = None
     boundaries: npt.NDArray[np.float32] | None = None
+    placement: Placement | None = None
 
     def __post_init__(self) -> None:
         self._check_name()
