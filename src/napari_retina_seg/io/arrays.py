@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from napari_retina_seg.io.guard import check_size, decoding
 
 _USUAL_NAMES = ("image", "images", "arr_0")
 _SMALLEST_PICTURE = 16  # px; an array of three columns is no volume, one of three rows no picture
+_MAGIC_BYTES = 8  # with the format's version
+_LONGEST_HEADER = 10_000  # bytes, as numpy allows; that of an image has some 130
+_ENCRYPTED = 1  # of a ZIP member's flags
 
 
 def read_npy(path: Path) -> RetinaImage:
@@ -53,6 +57,8 @@ def read_npz(path: Path) -> RetinaImage:
     """
     with decoding(path, "NumPy archive"), zipfile.ZipFile(path) as archive:
         name = _choose_array(path, archive)
+        if archive.getinfo(name).flag_bits & _ENCRYPTED:
+            raise ReadError(f"'{path}' is encrypted: save it without a password.")
         with archive.open(name) as member:
             pixels = _read_array(path, member)
     return _assemble(path, pixels)
@@ -92,22 +98,46 @@ def _choose_array(path: Path, archive: zipfile.ZipFile) -> str:
 def _read_array(path: Path, file: Any) -> npt.NDArray[Any]:
     from numpy.lib import format as npy
 
-    version = npy.read_magic(file)
+    header = _read_header(path, file)
+    version = npy.read_magic(header)
     # Version 3 differs from 2 only in the names of a structure's fields, which is refused below.
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = read(header)
     if dtype.kind not in "buif":
         kind = "records" if dtype.names else str(dtype)
         raise ReadError(f"'{path}' holds {kind}: an image is an array of whole or real numbers.")
-    check_size(path, shape)
+    check_size(path, shape, color=_is_color(shape), itemsize=dtype.itemsize)
     values = np.frombuffer(file.read(math.prod(shape) * dtype.itemsize), dtype)
     return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _read_header(path: Path, file: Any) -> BytesIO:
+    """Read no more than a header may be long: in an archive it may claim gigabytes."""
+    start = file.read(_MAGIC_BYTES)
+    width = 2 if start[6:7] == b"\x01" else 4
+    length = file.read(width)
+    if int.from_bytes(length, "little") > _LONGEST_HEADER:
+        raise ReadError(f"'{path}' has a header that is longer than any image's: save it again.")
+    return BytesIO(start + length + file.read(int.from_bytes(length, "little")))
+
+
+def _is_color(shape: tuple[int, ...]) -> bool:
+    return shape[-1:] in ((3,), (4,)) and (
+        len(shape) == 4 or (len(shape) == 3 and min(shape[:2]) >= _SMALLEST_PICTURE)
+    )
 
 
 def _assemble(path: Path, pixels: npt.NDArray[Any]) -> RetinaImage:
     if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
-    color = pixels.shape[-1:] in ((3,), (4,)) and (
-        pixels.ndim == 4 or (pixels.ndim == 3 and min(pixels.shape[:2]) >= _SMALLEST_PICTURE)
-    )
+    color = _is_color(pixels.shape)
+    if (
+        pixels.ndim == 3
+        and not color
+        and pixels.shape[-1] < _SMALLEST_PICTURE <= min(pixels.shape[:2])
+    ):
+        raise ReadError(
+            f"'{path}' has the shape {pixels.shape}, with the slices last: save it as (slices,"
+            " rows, columns)."
+        )
     return assemble(path, pixels, color=color)
