@@ -13,6 +13,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.pixels import check_plane, has_colors, resize, to_float, to_grey
 
 _BANDED = 1.5
+_LARGEST = 4096  # px along the longer side that are looked at
 
 
 def guess_modality(plane: npt.NDArray[Any]) -> Modality:
@@ -31,6 +32,7 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
     Modality
         UNKNOWN where neither shows.
     """
+    plane = _shrink(plane)
     try:
         check_plane(plane)
     except ImageError:
@@ -45,6 +47,12 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
     if _is_banded(to_grey(small) / spread):
         return Modality.OCT
     return Modality.FUNDUS if detect_fov(to_grey(values)).found else Modality.UNKNOWN
+
+
+def _shrink(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Leave out rows and columns of a very large plane: as reals it would take much memory."""
+    step = -(-max(plane.shape[:2]) // _LARGEST)
+    return plane[::step, ::step]
 
 
 def _is_banded(grey: npt.NDArray[np.float32]) -> bool:

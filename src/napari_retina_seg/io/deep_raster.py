@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits per channel, of which Pillow reads the upper half or nothing."""
+"""Decoders of pictures that Pillow reads in part, at other values, or with more memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.io.guard import check_size
 from napari_retina_seg.io.stored import StoredPixels
 
+_GREY = 0  # of a PNG's colour types
+_CHANNELS = {2: 3, 4: 2, 6: 4}  # of the others but the palette
 _SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _PNM = re.compile(rb"P([1-6])" + 2 * (_SPACE + rb"(\d{1,10})"))
 _MAXVAL = re.compile(_SPACE + rb"(\d{1,10})")
@@ -22,8 +24,15 @@ _STARTS_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # ITU T.81, table 
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 
 
-def decode_deep_png(path: Path) -> StoredPixels:
-    """Read a 16-bit PNG; of an animation the picture that is shown by programs that know none.
+def decode_png(path: Path, color_type: int) -> StoredPixels:
+    """Read a PNG of 8 or 16 bits; of an animation the picture for programs that know none.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    color_type : int
+        As its header says. A transparent grey value or colour is left out.
 
     Raises
     ------
@@ -33,7 +42,22 @@ def decode_deep_png(path: Path) -> StoredPixels:
     import imagecodecs
 
     values = imagecodecs.png_decode(path.read_bytes())
-    return StoredPixels(values, color=values.ndim == 3)
+    if color_type == _GREY:
+        return StoredPixels(values if values.ndim == 2 else values[..., 0])
+    return StoredPixels(values[..., : _CHANNELS[color_type]], color=True)
+
+
+def decode_webp(path: Path) -> StoredPixels:
+    """Read a WebP of one frame.
+
+    Raises
+    ------
+    Exception
+        Whatever libwebp raises.
+    """
+    import imagecodecs
+
+    return StoredPixels(imagecodecs.webp_decode(path.read_bytes()), color=True)
 
 
 def decode_deep_jpeg(path: Path) -> StoredPixels:

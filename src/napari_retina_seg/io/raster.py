@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from napari_retina_seg.io.deep_raster import decode_deep_jpeg, decode_deep_png, read_pnm
+from napari_retina_seg.io.deep_raster import decode_deep_jpeg, decode_png, decode_webp, read_pnm
 from napari_retina_seg.io.guard import check_size, decoding
 from napari_retina_seg.io.orientation import turn_upright
 from napari_retina_seg.io.stored import StoredPixels
@@ -22,7 +23,9 @@ Values = npt.NDArray[Any]
 
 _COLOR_MODES = ("LA", "RGB", "RGBA")
 _STRIP = 2**22  # pixels that are copied at a time
-_PNG_DEPTH_AT = 24  # the byte that holds the bits per channel
+_BYTE = 8  # bits
+_PALETTE, _NO_PNG = 3, -1  # of a PNG's colour types
+_PNG_CHUNKS_AT, _PNG_DEPTH_AT = 8, 24
 _FIRST_FRAME = "'{name}' is an animation of {count} frames in colour: only the first is read."
 
 
@@ -59,45 +62,65 @@ def decode_raster(path: Path, kind: str) -> StoredPixels:
                 raise
             return decode_deep_jpeg(path)
         with picture:
-            return _decode(path, kind, picture, file)
+            return _decode(path, kind, picture)
 
 
-def _decode(path: Path, kind: str, picture: Image.Image, file: BinaryIO) -> StoredPixels:
-    depth = _png_depth(file) if kind == "PNG" else 8
+def _decode(path: Path, kind: str, picture: Image.Image) -> StoredPixels:
+    depth, color_type = _png_header(path) if kind == "PNG" else (_BYTE, _NO_PNG)
     channels = len(picture.getbands())
     shape = (picture.height, picture.width, channels)
-    check_size(path, shape, color=True, itemsize=2 if depth == 16 else 1)
-    orientation = _orientation(picture)
+    check_size(path, shape, color=True, itemsize=2 if depth > _BYTE else 1)
+    orientation = _orientation(path, picture)
     count = int(getattr(picture, "n_frames", 1)) if kind != "JPEG" else 1
-    if depth == 16:
-        # Pillow reads only the upper half of 16-bit colours.
-        stored = decode_deep_png(path)
+    frames = _grey_frames(path, picture, count) if count > 1 and depth <= _BYTE else None
+    if frames is not None:
+        return StoredPixels(turn_upright(frames, orientation, rows_axis=1))
+    if kind == "WEBP" and count == 1:
+        picture.close()
+        stored = decode_webp(path)
+    elif color_type not in (_NO_PNG, _PALETTE) and (
+        depth > _BYTE or (depth == _BYTE and count == 1)
+    ):
+        stored = decode_png(path, color_type)
     else:
-        frames = _grey_frames(path, picture, count) if count > 1 else None
-        if frames is not None:
-            return StoredPixels(turn_upright(frames, orientation, rows_axis=1))
         stored = _stored(picture, depth)
-        if kind == "GIF" and stored.palette is not None:
-            stored = _grey_of_gif(stored)
+    if kind == "GIF" and stored.palette is not None:
+        stored = _grey_of_gif(stored)
     if count > 1:
         warning = _FIRST_FRAME.format(name=path.name, count=count)
         stored = replace(stored, warnings=(warning,))
     return replace(stored, values=turn_upright(stored.values, orientation))
 
 
-def _png_depth(file: BinaryIO) -> int:
-    at = file.tell()
-    file.seek(_PNG_DEPTH_AT)
-    depth = file.read(1)[0]
-    file.seek(at)
-    return depth
+def _png_header(path: Path) -> tuple[int, int]:
+    """Return the bits per channel and the colour type."""
+    with path.open("rb") as file:
+        file.seek(_PNG_DEPTH_AT)
+        depth, color_type = file.read(2)
+    return depth, color_type
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(path: Path, picture: Image.Image) -> int:
     try:
-        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        # Pillow's own method for PNG would decode all pixels, to look behind them.
+        exif = Image.Image.getexif(picture)
+        if picture.format == "PNG" and not exif:
+            exif.load(b"Exif\0\0" + _find_exif(path))
+        return int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - cameras write broken EXIF around good pixels
         return 1
+
+
+def _find_exif(path: Path) -> bytes:
+    """Return the content of a PNG's chunk eXIf, which may follow the pixels."""
+    with path.open("rb") as file:
+        at = _PNG_CHUNKS_AT
+        while True:
+            file.seek(at)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if name == b"eXIf":
+                return file.read(length)
+            at += 12 + length
 
 
 def _stored(picture: Image.Image, depth: int) -> StoredPixels:
@@ -105,7 +128,7 @@ def _stored(picture: Image.Image, depth: int) -> StoredPixels:
     if mode == "P":
         return _indices(picture)
     if mode == "1":
-        return StoredPixels(_copy(picture).astype(np.uint8), white=1)
+        return StoredPixels(np.minimum(_copy(picture).view(np.uint8), 1), white=1)
     if mode == "L":
         values = _copy(picture)
         if depth == 8:

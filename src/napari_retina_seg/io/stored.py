@@ -53,7 +53,7 @@ class StoredPixels:
             return self.values, self.color
         full = np.iinfo(self.values.dtype).max
         levels = np.round(np.arange(self.white + 1) * (full / self.white))
-        return levels.astype(self.values.dtype)[np.minimum(self.values, self.white)], self.color
+        return levels.astype(self.values.dtype)[self.values], self.color
 
     def _look_up(self, palette: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bool]:
         used = palette[: int(self.values.max(initial=0)) + 1]

@@ -23,7 +23,7 @@ _READ = (
     _KIND.SEPARATED,
 )
 _OLD_JPEG, _JPEG = 6, 7  # TIFF 6.0, section 22; TIFF Technical Note 2
-_COMPRESSION, _ORIENTATION, _INK_SET = 259, 274, 332
+_ORIENTATION, _INK_SET, _SUBSAMPLING = 274, 332, 530
 _CMYK = 1  # of the tag InkSet
 _UNASSOCIATED_ALPHA, _ASSOCIATED_ALPHA = 2, 1  # of the tag ExtraSamples
 _STRIP = 256  # rows that are converted at a time
@@ -80,14 +80,35 @@ def decode_by_libtiff(path: Path, page: Any) -> npt.NDArray[np.uint8]:
     """
     import imagecodecs
 
-    content = bytearray(path.read_bytes())
+    _check_segments(page)
+    content = bytearray(path.stat().st_size)
+    with path.open("rb") as file:
+        file.readinto(content)
     # libtiff mirrors what the tag says to be mirrored, but turns nothing: we do both, later.
     tag = page.tags.get(_ORIENTATION)
     if tag is not None:
         order = page.parent.byteorder
         content[tag.valueoffset : tag.valueoffset + 2] = struct.pack(f"{order}H", 1)
     index = page.index if isinstance(page.index, int) else page.index[0]
-    return np.asarray(imagecodecs.tiff_decode(bytes(content), index=index, asrgb=True)[..., :3])
+    return np.asarray(imagecodecs.tiff_decode(content, index=index, asrgb=True)[..., :3])
+
+
+def _check_segments(page: Any) -> None:
+    """Raise where strips or tiles are damaged or too short, which libtiff would leave black."""
+    if page.compression == _OLD_JPEG:
+        return
+    across, down = page.tags.valueof(_SUBSAMPLING) or (2, 2)
+    decompress = tifffile.TIFF.DECOMPRESSORS[page.compression]
+    columns = page.tilewidth if page.is_tiled else page.imagewidth
+    segments = page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts)
+    for index, (data, *_) in enumerate(segments):
+        rows = page.tilelength if page.is_tiled else page.rowsperstrip
+        if not page.is_tiled:
+            rows = min(rows, page.imagelength - index * rows)
+        # A unit holds the brightness of its pixels and two values of colour.
+        needed = -(-rows // down) * -(-columns // across) * (down * across + 2)
+        if data is None or len(decompress(data)) < needed:
+            raise ValueError("a strip or tile is too short")
 
 
 def to_light(path: Path, values: Values, color: bool, series: Any) -> StoredPixels:
@@ -125,8 +146,7 @@ def _invert(values: Values, bits: int) -> Values:
     """Turn values round of which zero, or the least, is white."""
     if values.dtype.kind == "f":
         # Reals have no largest value: those of an image are 0 to 1, or measures.
-        seen = values[np.isfinite(values)]
-        one = bool(seen.size and seen.min() >= 0 and seen.max() <= 1)
+        one = bool(np.nanmin(values) >= 0 and np.nanmax(values) <= 1)
         return np.asarray(values.dtype.type(1) - values if one else -values)
     if values.dtype.kind == "i":
         return ~values
