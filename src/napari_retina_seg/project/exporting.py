@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from napari_retina_seg.io.exchange.vgg import VggFile
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.images import damage_of
+from napari_retina_seg.project.placing import placement_of
 from napari_retina_seg.project.selection import Chosen, Selection, choose
 from napari_retina_seg.project.store import now
 from napari_retina_seg.project.values import ProjectImage
@@ -226,6 +227,8 @@ class _Job:
         if self._format is Format.DICOM_SEG:
             self._write_dicom(folder / f"{one.name}.dcm", one, record)
             return
+        if self._format is Format.NIFTI:
+            record = replace(record, placement=placement_of(self._project, one.image))
         suffix, write = _EACH[self._format]
         write(folder / f"{one.name}{suffix}", record)
 

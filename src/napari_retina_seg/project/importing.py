@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
+from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
 from napari_retina_seg.core.words import count
 from napari_retina_seg.data.layouts.pairs import plain_stem
+from napari_retina_seg.io.exchange.card import stem_of
 from napari_retina_seg.io.exchange.dicom_header import read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.identity import notice, pseudonymise
+from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
 from napari_retina_seg.io.exchange.sources import (
     Expected,
@@ -28,6 +31,7 @@ from napari_retina_seg.io.exchange.sources import (
 from napari_retina_seg.project.dicom_images import DicomImage, find_same, find_sent_anew, list_dicom
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import damage_of
+from napari_retina_seg.project.placing import placement_of
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Reading
 from napari_retina_seg.project.store import same_person
@@ -195,6 +199,9 @@ class _Job:
         try:
             if is_dicom(source):
                 records: Iterable[Record] = (self._read_dicom(source, expected),)
+            elif source.name.lower().endswith(NIFTI):
+                expected = replace(expected, placements=self._find_placements(source))
+                records = read_source(source, expected)
             else:
                 records = read_source(source, expected)
         except RetinaSegError as error:
@@ -204,6 +211,11 @@ class _Job:
         if told:
             self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
         return records
+
+    def _find_placements(self, source: Path) -> tuple[Placement, ...]:
+        """Return where the images of a file's name lie, which may decide what its voxels are."""
+        found = (placement_of(self._project, one) for one in self._images.named(stem_of(source)))
+        return tuple(placement for placement in found if placement is not None)
 
     def _read_dicom(self, source: Path, expected: Expected) -> Record:
         """Read a mask of the image whose UIDs it refers to."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.io.exchange.boundaries import (
@@ -46,11 +47,14 @@ class Expected:
         ``(rows, columns)`` or ``(slices, rows, columns)`` of the images by their names.
     remap : mapping
         What values stand for in files of other programs, e.g. ``{255: 1}``.
+    placements : tuple of Placement
+        Where the image of a NIfTI file may lie in the patient.
     """
 
     scheme: LabelScheme
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     remap: Mapping[int, int] = field(default_factory=dict)
+    placements: tuple[Placement, ...] = ()
 
 
 def find_sources(path: Path) -> tuple[Path, ...]:
@@ -127,7 +131,7 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
     if name.endswith(".csv"):
         return (read_boundary_csv(path, scheme),)
     if name.endswith(NIFTI):
-        return (read_nifti(path, scheme, remap),)
+        return (read_nifti(path, scheme, remap, expected.placements),)
     if is_dicom(path):
         from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg
 

@@ -1,0 +1,28 @@
+"""Where an image of a project lies in the patient, for formats that say it."""
+
+from __future__ import annotations
+
+from napari_retina_seg.core.image import Origin, Placement
+from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.project.view import ProjectView
+
+_WITHOUT = frozenset(SUFFIXES) - {".dcm", ".dicom", ".dic", ".ima"}
+
+
+def placement_of(project: ProjectView, image: ProjectImage) -> Placement | None:
+    """Return the placement that an image's file states, with the sizes that a person stated.
+
+    Raises
+    ------
+    ProjectError
+        If the file is no longer the one that was added.
+    ReadError
+        If it can't be read.
+    """
+    if image.path.suffix.lower() in _WITHOUT:
+        return None  # such files state none, and need not be there
+    placement = project.read_image(image.id).placement
+    spacing = image.spacing
+    stated = Origin.USER in (spacing.slice.origin, spacing.axial.origin, spacing.lateral.origin)
+    return placement.resized(spacing) if placement is not None and stated else placement
