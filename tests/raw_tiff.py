@@ -93,3 +93,18 @@ def old_jpeg(rgb: np.ndarray, subsampling: int) -> bytes:
         530: (SHORT, [subsampling] * 2),
     }
     return tiff_bytes(rgb.shape[:2], content, kind=YCBCR, bits=(8, 8, 8), compression=6, tags=tags)
+
+
+def stored_as(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """Store a picture so that the tag turns it upright: the definition of TIFF 6.0, p. 36."""
+    by_place = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: np.rot90(upright, 1),  # stored turned left: to be seen turned right
+        7: upright[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(upright, -1),
+    }
+    return np.ascontiguousarray(by_place[orientation])

@@ -22,6 +22,7 @@ from napari_retina_seg.io.masks import (
     read_mask,
     read_region,
 )
+from raw_tiff import stored_as
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (20, 30), np.uint8)
@@ -29,21 +30,6 @@ COLOR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
 CLASSES = RNG.integers(0, 8, (20, 30), np.uint8)
 ALL = pytest.mark.parametrize("orientation", range(1, 9))
 TAG = 274
-
-
-def stored_as(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """Store a picture so that the tag turns it upright: the definition of TIFF 6.0, p. 36."""
-    by_place = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.swapaxes(0, 1),
-        6: np.rot90(upright, 1),  # stored turned left: to be seen turned right
-        7: upright[::-1, ::-1].swapaxes(0, 1),
-        8: np.rot90(upright, -1),
-    }
-    return np.ascontiguousarray(by_place[orientation])
 
 
 def write_tiff(path: Path, stored: np.ndarray, orientation: int, **options) -> Path:

@@ -50,13 +50,11 @@ def decode_raster(path: Path, kind: str) -> StoredPixels:
     ReadError
         If it is damaged, cut short, too large, or of a kind that can't be decoded.
     """
-    # A camera may add a second picture to a JPEG, which Pillow then calls MPO.
-    formats = (kind, "MPO") if kind == "JPEG" else (kind,)
     with decoding(path, kind), path.open("rb") as file, _no_limit_of_pillow():
         if kind == "PPM":
             return read_pnm(path)
         try:
-            picture = Image.open(file, formats=formats)
+            picture = Image.open(file, formats=(kind,))
         except UnidentifiedImageError:
             if kind != "JPEG":
                 raise
