@@ -157,3 +157,30 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_pat
     assert stderr == "Cancelled: what was finished is kept.\n"
     assert "1 segmented" in stdout
     assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
+
+
+@pytest.mark.parametrize("letters", ["x" * 240, "眼" * 80])
+def test_long_names_that_fit_are_no_trouble(run, scan, oct_model, tmp_path, letters):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    shutil.copy(scan, folder / f"{letters}.png")
+    shutil.copy(scan, folder / "other.png")
+    out = tmp_path / "out"
+    result = run("segment", folder, "-o", out, "--model", oct_model.path)
+    assert result.exit_code == 0, result.output
+    assert len(files_in(out)) == 6
+
+
+@pytest.mark.parametrize("letters", ["x" * 251, "眼" * 82])
+def test_a_name_that_is_too_long_fails_alone(run, scan, oct_model, tmp_path, letters):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    shutil.copy(scan, folder / f"{letters}.png")
+    shutil.copy(scan, folder / "other.png")
+    out = tmp_path / "out"
+    result = run("segment", folder, "-o", out, "--model", oct_model.path)
+    assert result.exit_code == 1
+    assert "1 segmented" in result.stdout
+    assert letters in result.stderr
+    assert "is too long a name for a file" in result.stderr
+    assert files_in(out) == ["other_boundaries.csv", "other_mask.png", "other_overlay.png"]

@@ -1,3 +1,5 @@
+import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from PIL import Image
 from napari_retina_seg.core.errors import DataError, ReadError
 from napari_retina_seg.core.image import Modality, Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.data.layouts import read_dataset
+from napari_retina_seg.data.layouts import ReadOptions, read_dataset
 from napari_retina_seg.io.masks import save_mask
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (24, 20), np.uint8)
@@ -208,3 +210,21 @@ def test_parts_that_count_from_one_again_hold_other_eyes(tmp_path):
         save(tmp_path / part / "images" / "1.png", IMAGE)
         save(tmp_path / part / "masks" / "1.png", CLASSES)
     assert [image.group for image in read_dataset(tmp_path)] == ["test_1", "train_1"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_accents_are_the_same_however_they_are_encoded(tmp_path, first, second):
+    for form, folder, value in ((first, "images", 50), (second, "masks", 1)):
+        for number in (1, 2):
+            name = unicodedata.normalize(form, f"Müller_{number}")
+            save(tmp_path / folder / f"{name}.png", np.full((4, 5), value, np.uint8))
+    groups = tmp_path / "who.csv"
+    rows = [f"{unicodedata.normalize('NFD', 'Müller')}_{number},é" for number in (1, 2)]
+    groups.write_text("\n".join(["name,group", *rows]), encoding="utf-8")
+    sides = {"train": [unicodedata.normalize(second, "Müller_1")], "val": ["Müller_2"], "test": []}
+    (tmp_path / "splits.json").write_text(json.dumps(sides), encoding="utf-8")
+    images = read_dataset(tmp_path, ReadOptions(groups=groups))
+    assert [image.name for image in images] == ["Müller_1", "Müller_2"]
+    assert [image.split for image in images] == ["train", "val"]
+    assert {image.group for image in images} == {"é"}
+    assert all((image.read_labels() == 1).all() for image in images)

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -363,3 +365,31 @@ def test_an_edited_mask_is_not_its_first_author_s(filled, fresh, tmp_path):
     assert "Nobody says who drew" in taken.problems[0]
     (version,) = enter(fresh, tmp_path / "out" / "p1_a.png", author="Eve").versions
     assert version.author == "Eve"
+
+
+@pytest.mark.parametrize("format", MOST)
+def test_names_that_windows_refuses_leave_as_safe_ones(ann, tmp_path, format):
+    names = ("a:b", "a?b", "CON", "ends.", "Müller", "x" * 230)
+    if os.name == "nt":
+        pytest.skip("there are no such files there")
+    for seed, name in enumerate(names):
+        (image,) = finish(ann.add_images([scan(tmp_path, name, seed)])).images
+        ann.save_version(image.id, drawing(seed), Action.CORRECT)
+    out = tmp_path / "out"
+    assert leave(ann, out, format, identities=Identities.KEEP).masks == len(names)
+    for path in out.rglob("*"):
+        assert not set(path.name) & set('<>:"|?*')
+        assert path.stem.rstrip(". ") == path.stem
+        assert path.stem.casefold() != "con"
+        assert len(path.name.encode()) < 220
+    taken = enter(ann, out)
+    assert (taken.known, taken.problems) == (len(names), ())
+
+
+def test_an_image_is_found_however_its_accents_are_encoded(ann, tmp_path):
+    decomposed = unicodedata.normalize("NFD", "Müller_1")
+    (image,) = finish(ann.add_images([scan(tmp_path, decomposed, 1)])).images
+    assert ann.find_image("Müller_1") == ann.find_image(decomposed) == image
+    write_png(tmp_path / "masks" / "Müller_1_mask.png", drawing(1).labels)
+    taken = enter(ann, tmp_path / "masks", author="Eve")
+    assert ([version.image_id for version in taken.versions], taken.problems) == ([image.id], ())

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from napari_retina_seg.cli.console import UsageError
+from napari_retina_seg.core.names import name_key
 
 OverwriteReport = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 RESULT_ENDINGS = (
@@ -48,7 +49,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
             found = images_in(path)
             if not found:
                 problems.append(f"There is no image in the folder '{path}': choose another one.")
-        elif glob.has_magic(argument) and not path.exists():
+        elif glob.has_magic(argument) and not is_there(path):
             # Path.glob takes no absolute pattern.
             names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
             found = [Path(name) for name in names if Path(name).is_file()]
@@ -95,7 +96,7 @@ def check_outputs(
     stems: dict[str, Path] = {}
     for path in paths:
         # Some file systems do not tell Scan.png from scan.png.
-        other = stems.setdefault(path.stem.casefold(), path)
+        other = stems.setdefault(name_key(path.stem), path)
         if other != path:
             raise UsageError(
                 f"The results of '{other}' and '{path}' would have the same names in '{folder}':"
@@ -109,12 +110,20 @@ def check_outputs(
             raise UsageError(
                 f"A result would take the place of the input '{output}': choose another folder."
             )
-    existing = [output for output in planned if output.exists()]
+    existing = [output for output in planned if is_there(output)]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more are" if len(existing) > 1 else " is"
         raise UsageError(
             f"'{existing[0]}'{more} there already: choose another folder, or add --overwrite."
         )
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file of this name; there is none of a name that is too long for one."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def free_folder(name: str) -> Path:

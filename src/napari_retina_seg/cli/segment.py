@@ -22,7 +22,7 @@ from napari_retina_seg.cli.batch import (
     work_through,
 )
 from napari_retina_seg.cli.console import Bar, start_engine
-from napari_retina_seg.cli.inputs import check_outputs, expand, outputs_of
+from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, outputs_of
 from napari_retina_seg.core.progress import CancelToken
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def _segment_file(request: Request, path: Path, bar: Bar, token: CancelToken) ->
     )
     # What an earlier run left of another kind (a volume's mask, probabilities) is not this one's.
     for leftover in set(outputs_of(path, request.folder)) - set(written):
-        leftover.unlink(missing_ok=True)
+        if is_there(leftover):
+            leftover.unlink()
     if segmentation.remark:
         bar.say(f"'{path}': {segmentation.remark}")
     return Result(path, segmentation.labels.shape, segmentation.provenance, written[0])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.names import name_key
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,9 @@ class LabelScheme:
         RetinaSegError
             If there is none; the sentence names those that there are.
         """
-        wanted = text.strip().casefold()
+        wanted = name_key(text.strip())
         for label in self.classes:
-            if wanted in (label.abbreviation.casefold(), label.name.casefold(), str(label.value)):
+            if wanted in (name_key(label.abbreviation), name_key(label.name), str(label.value)):
                 return label
         known = ", ".join(label.abbreviation for label in self.classes)
         raise RetinaSegError(

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.io.atomic import write_atomically
@@ -214,8 +215,8 @@ def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:
     sides: dict[SplitName, list[LabelledImage]] = {"train": [], "val": [], "test": []}
     for side, groups in (("train", stored.train), ("val", stored.val), ("test", stored.test)):
         for full_group, names in groups.items():
-            dataset, _, group = full_group.partition("/")
-            for name in names:
+            dataset, _, group = composed(full_group).partition("/")
+            for name in map(composed, names):
                 if (dataset, name) not in found:
                     raise DataError(
                         f"The split '{path}' was made for other images: it names '{name}' of"

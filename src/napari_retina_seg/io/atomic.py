@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.core.names import shorten
+
+_LONGEST = 255  # bytes of a name, in the file systems of Linux and macOS; on Windows letters
+_SENSIBLE = 60
+_BEGINNING = 40  # bytes of a name that its draft keeps: no draft's name is longer than the file's
 
 
 class Draft:
@@ -23,7 +29,8 @@ class Draft:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+        prefix = f".{shorten(path.name, _BEGINNING)}."
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
         os.close(handle)
         self._temporary = Path(temporary)
         self.file = self._temporary.open("w+b")  # by its name, which libraries ask for
@@ -82,10 +89,37 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise WriteError(_too_long(path)) from error
         raise WriteError(
             f"'{path}' can't be written: {error.strerror or error}. Choose a folder with room and"
             " write permission."
         ) from error
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Refuse files that can't be written because of the length of their names.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files that are to be written, all or none.
+
+    Raises
+    ------
+    WriteError
+        If the name of one is too long for the file system.
+    """
+    for path in paths:
+        if len(os.fsencode(path.name)) > _LONGEST:
+            raise WriteError(_too_long(path))
+
+
+def _too_long(path: Path) -> str:
+    return (
+        f"'{path.name}' is too long a name for a file: give the image a shorter one, of at most"
+        f" {_SENSIBLE} letters."
+    )
 
 
 def _umask() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from io import BytesIO, StringIO
+from itertools import compress
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.overlay import draw_overlay
 from napari_retina_seg.core.segmentation import Segmentation
-from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.atomic import check_names, write_atomically
 from napari_retina_seg.io.masks import save_mask
 
 
@@ -57,7 +58,8 @@ def save_segmentation(
     Raises
     ------
     WriteError
-        If one can't be written; those before it stay, nothing of it does.
+        If one can't be written; those before it stay, nothing of it does. If a name is too long,
+        none is written.
     ImageError
         If mask and image differ in shape, or there are no probabilities to write.
     """
@@ -68,6 +70,9 @@ def save_segmentation(
             f"A mask of shape {segmentation.labels.shape} is not that of '{image.name}', whose"
             f" shape is {tuple(image.pixels.shape)}: segment the image again."
         )
+    endings = ["_overlay.png", "_boundaries.csv", "_probabilities.npz"]
+    wanted = [True, segmentation.boundaries is not None, probabilities]
+    check_names(folder / f"{stem}{ending}" for ending in compress(endings, wanted))
     overlay = _overlay(segmentation, image)
     written = [_write_mask(segmentation, image, folder, stem), folder / f"{stem}_overlay.png"]
     write_atomically(written[1], _overlay_png(overlay))

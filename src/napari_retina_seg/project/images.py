@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -153,10 +154,15 @@ def find_image(store: Store, text: str) -> ProjectImage:
     return get_image(store, image_id)
 
 
+def _of_name(session: Session, name: str) -> Sequence[ImageRow]:
+    """Return images of a name, however its accents are encoded."""
+    forms = [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
+    return session.scalars(select(ImageRow).where(ImageRow.name.in_(forms)).limit(6)).all()
+
+
 def _find_by_name(session: Session, text: str) -> int:
     path = Path(text)
-    rows = session.scalars(select(ImageRow).filter_by(name=text).limit(6)).all()
-    rows = rows or session.scalars(select(ImageRow).filter_by(name=path.stem).limit(6)).all()
+    rows = _of_name(session, text) or _of_name(session, path.stem)
     if len(rows) != 1 and path.is_file():
         sha256 = hash_file(path)
         rows = session.scalars(select(ImageRow).filter_by(sha256=sha256)).all()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.lines import draw
+from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
 from napari_retina_seg.core.words import count
 from napari_retina_seg.data.layouts.pairs import plain_stem
@@ -144,9 +145,10 @@ class _Images:
         for image in project.images():
             pseudonym = pseudonymise(image.name, project.info.key)
             self._by_hash[image.sha256] = image
-            for name in (image.name, pseudonym):
-                self.shapes[name] = image.shape
-                self._by_name.setdefault(name.casefold(), []).append(image)
+            names = (image.name, safe_name(image.name), pseudonym)
+            self.shapes.update(dict.fromkeys(names, image.shape))
+            for key in set(map(name_key, names)):
+                self._by_name.setdefault(key, []).append(image)
 
     def has(self, name: str, sha256: str | None) -> bool:
         return sha256 in self._by_hash or bool(self.named(name))
@@ -170,7 +172,7 @@ class _Images:
         return found[0]
 
     def named(self, name: str) -> list[ProjectImage]:
-        return self._by_name.get(name.casefold()) or self._by_name.get(plain_stem(name), [])
+        return self._by_name.get(name_key(name)) or self._by_name.get(plain_stem(name), [])
 
 
 class _Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import date
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import Laterality
+from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
 from napari_retina_seg.project.formats import Identities
@@ -20,7 +20,6 @@ from napari_retina_seg.project.view import ProjectView
 
 _OPEN = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
 _RESERVED = frozenset({"export", "masks", "predictions"})  # what else lies in an exported folder
-_NO_FILE_NAME = re.compile(r"[/\\\0]")
 
 
 @dataclass(frozen=True)
@@ -210,22 +209,16 @@ def _find_telling(
 
 
 def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:
-    counts = Counter(name.casefold() for name in names)
+    counts = Counter(map(name_key, names))
     used = set(_RESERVED)
     apart = []
     for image, name in zip(images, names, strict=True):
-        unique = f"{name}-{image.id}" if counts[name.casefold()] > 1 else name
-        while unique.casefold() in used:
+        unique = f"{name}-{image.id}" if counts[name_key(name)] > 1 else name
+        while name_key(unique) in used:
             unique = f"{unique}-{image.id}"
-        used.add(unique.casefold())
+        used.add(name_key(unique))
         apart.append(unique)
     return apart
-
-
-def safe_name(name: str) -> str:
-    """Return a name that can be a file's."""
-    plain = "".join(sign if sign.isprintable() else "_" for sign in _NO_FILE_NAME.sub("_", name))
-    return plain if plain.strip(". ") else f"image{plain}"
 
 
 def _group(image: ProjectImage, name: str, identities: Identities, key: str) -> str:

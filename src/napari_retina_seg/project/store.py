@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.names import name_key
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
 from napari_retina_seg.project.states import Reading, State, as_told
@@ -85,7 +86,7 @@ def same_person(one: str | None, other: str | None) -> bool:
 
 def clean_name(name: str) -> str:
     """Return what tells a person's name from others."""
-    return " ".join(name.casefold().split())
+    return " ".join(name_key(name).split())
 
 
 def image_row(session: Session, image_id: int) -> ImageRow:

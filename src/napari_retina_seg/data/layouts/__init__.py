@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.core.splits import SPLITS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import (
@@ -20,6 +21,7 @@ from napari_retina_seg.data.layouts import (
     pairs,
     stacks,
 )
+from napari_retina_seg.data.layouts.layout import Layout
 from napari_retina_seg.data.layouts.options import ReadOptions, apply_options
 
 __all__ = ["LabelledImage", "ReadOptions", "read_data", "read_dataset"]
@@ -87,6 +89,7 @@ def read_data(
     """
     found: dict[Path, _Images] = {}
     missing: set[str] = set()
+    names = [composed(name) for name in names]
     for path in paths:
         images = _find_images(path)
         if images:
@@ -94,7 +97,7 @@ def read_data(
         else:
             found.update(_find_inside(path, names))
             missing.update(names)
-    missing -= {folder.name for folder in found}
+    missing -= {composed(folder.name) for folder in found}
     if missing:
         folders = " or ".join(map(repr, map(str, paths)))
         raise DataError(
@@ -111,7 +114,7 @@ def _find_inside(path: Path, names: Sequence[str]) -> dict[Path, _Images]:
         raise _unknown(path)
     found = {}
     for folder in sorted(path.iterdir()):
-        if folder.is_dir() and (not names or folder.name in names):
+        if folder.is_dir() and (not names or composed(folder.name) in names):
             images = _find_images(folder)
             if images:
                 found[folder] = images
@@ -144,10 +147,21 @@ def _find_images(folder: Path) -> _Images:
     for layout in _LAYOUTS:
         images = layout.read(folder) if folder.is_dir() else ()
         if images:
-            images = tuple(replace(image, layout=layout.expected) for image in images)
+            images = tuple(_identify(image, layout) for image in images)
             images = tuple(sorted(images, key=lambda image: image.name))
             return _apply_splits(images, folder / _SPLITS)
     return ()
+
+
+def _identify(image: LabelledImage, layout: Layout) -> LabelledImage:
+    """Say where an image was found, and compose the accents of what it is called."""
+    return replace(
+        image,
+        layout=layout.expected,
+        name=composed(image.name),
+        group=composed(image.group),
+        dataset=composed(image.dataset),
+    )
 
 
 def _apply_splits(images: _Images, path: Path) -> _Images:
@@ -155,7 +169,7 @@ def _apply_splits(images: _Images, path: Path) -> _Images:
         return images
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        split_of = {name: split for split in SPLITS for name in known.get(split, ())}
+        split_of = {composed(name): side for side in SPLITS for name in known.get(side, ())}
         sides = [split_of.get(image.name) or split_of[image.group] for image in images]
         return tuple(replace(image, split=side) for image, side in zip(images, sides, strict=True))
     except (OSError, ValueError, AttributeError, TypeError) as error:

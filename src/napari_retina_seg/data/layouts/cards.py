@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.io.exchange.card import Card
 from napari_retina_seg.io.exchange.contents import Contents, Picture
@@ -31,10 +32,10 @@ def read_contents(folder: Path) -> Contents | None:
 
 def describe(images: Iterable[LabelledImage], contents: Contents) -> list[LabelledImage]:
     """Add groups, classes and what is to be ignored to the images that the file tells of."""
-    pictures = {picture.name: picture for picture in contents.pictures}
+    pictures = {composed(picture.name): picture for picture in contents.pictures}
     described = []
     for image in images:
-        picture = pictures.get(image.name)
+        picture = pictures.get(composed(image.name))
         if picture is not None and 0 <= picture.record < len(contents.records):
             described.append(_describe(image, picture, contents.records[picture.record]))
         else:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.data.labelled import LabelledImage
@@ -108,7 +109,7 @@ def find_visible(folder: Path, pattern: str) -> list[Path]:
 
 
 def find_files(folder: Path) -> dict[str, Path]:
-    """Return the image files of a folder by their stems, in the order of their names.
+    """Return the image files of a folder by their stems, accents composed, ordered by name.
 
     Raises
     ------
@@ -119,10 +120,11 @@ def find_files(folder: Path) -> dict[str, Path]:
     for path in find_visible(folder, "*"):
         if path.suffix.lower() not in SUFFIXES:
             continue
-        if path.stem in found:
+        stem = composed(path.stem)
+        if stem in found:
             raise DataError(
-                f"'{found[path.stem].name}' and '{path.name}' in '{folder}' have the same name:"
-                " keep one of them."
+                f"'{found[stem].name}' and '{path.name}' in '{folder}' have the same name: keep one"
+                " of them."
             )
-        found[path.stem] = path
+        found[stem] = path
     return found

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCTID_LAYERS
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
@@ -82,7 +83,7 @@ def _find_image(filename: str, files: dict[str, Path]) -> Path | None:
 
     ``NORMAL (1)`` and ``NORMAL (2)`` may be two scans: neither is taken for the other.
     """
-    stem = Path(filename).stem
+    stem = composed(Path(filename).stem)
     if stem in files:
         return files[stem]
     origins = _origins(stem)

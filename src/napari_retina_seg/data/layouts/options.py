@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.data.labelled import LabelledImage
 
 _ReadClasses = Callable[[], npt.NDArray[Any]]
@@ -82,7 +83,7 @@ def _group_by_table(images: tuple[LabelledImage, ...], path: Path) -> tuple[Labe
     groups = _read_groups(path)
     grouped = []
     for image in images:
-        group = groups.get(image.name) or groups.get(image.path.name)
+        group = groups.get(composed(image.name)) or groups.get(composed(image.path.name))
         if not group:
             raise DataError(f"'{path}' has no row for the image '{image.name}': add its group.")
         grouped.append(replace(image, group=group, group_guessed=False))
@@ -99,7 +100,7 @@ def _read_groups(path: Path) -> dict[str, str]:
         raise DataError(f"'{path}' needs the columns 'name' and 'group', and a row per image.")
     groups: dict[str, str] = {}
     for row in rows:
-        name, group = (row["name"] or "").strip(), (row["group"] or "").strip()
+        name, group = (composed(row[key] or "").strip() for key in ("name", "group"))
         if groups.setdefault(name, group) != group:
             raise DataError(f"'{path}' puts '{name}' into two groups: keep one row of it.")
     return groups

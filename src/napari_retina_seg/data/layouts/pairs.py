@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.names import name_key
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.cards import describe, read_contents
 from napari_retina_seg.data.layouts.layout import (
@@ -128,7 +129,7 @@ def _match(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, str]:
 
 def plain_stem(stem: str) -> str:
     """Return what an image and its mask are both called, less endings as ``_mask``."""
-    return _SUFFIX.sub("", stem).casefold()
+    return name_key(_SUFFIX.sub("", stem))
 
 
 def _example(files: dict[str, Path]) -> str:

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_retina_seg.core.errors import WriteError
+from napari_retina_seg.core.names import shorten
 from napari_retina_seg.io.atomic import writing
 
 _INSIDE = "new"
+_BEGINNING = 40  # bytes of a name
 
 
 @contextlib.contextmanager
@@ -39,7 +41,9 @@ def building(folder: Path) -> Iterator[Path]:
             raise WriteError(f"'{folder}' holds something already: choose a new folder.")
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Two levels down, where no search for data sets comes upon what a kill left behind.
-        workshop = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:80]}."))
+        workshop = Path(
+            tempfile.mkdtemp(dir=folder.parent, prefix=f".{shorten(folder.name, _BEGINNING)}.")
+        )
         try:
             new = workshop / _INSIDE
             new.mkdir()

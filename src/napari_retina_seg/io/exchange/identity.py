@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_retina_seg.core.errors import ReadError, WriteError
+from napari_retina_seg.core.names import composed, name_key
 from napari_retina_seg.io.exchange.dicom_source import CREATOR
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import decoding
@@ -78,7 +78,7 @@ def pseudonymise(text: str, key: str) -> str:
     """
     if not _KEY.fullmatch(key):
         raise WriteError("A key for pseudonyms is 64 hexadecimal digits: take the project's own.")
-    plain = unicodedata.normalize("NFC", text).strip()
+    plain = composed(text).strip()
     if not plain:
         raise WriteError("There is no name to be replaced by a pseudonym: give the patient's ID.")
     return "p" + hmac.new(bytes.fromhex(key), plain.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
@@ -159,7 +159,7 @@ def name_tells(path: Path, name: str, patient: str | None) -> bool:
     patient : str or None
         The patient's ID, where somebody said it.
     """
-    if patient is not None and patient.casefold() in name.casefold():
+    if patient is not None and name_key(patient) in name_key(name):
         return True
     try:
         found = find_identity(path, name)
@@ -210,7 +210,7 @@ def _in_dicom(path: Path, name: str) -> Iterator[str]:
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
         yield "DICOM Burned In Annotation"
     said = [*str(dataset.get("PatientName", "")).split("^"), str(dataset.get("PatientID", ""))]
-    if any(len(word) >= _SHORTEST and word.casefold() in name.casefold() for word in said):
+    if any(len(word) >= _SHORTEST and name_key(word) in name_key(name) for word in said):
         yield f"{_FILE_NAME} (the patient's name or ID)"
 
 

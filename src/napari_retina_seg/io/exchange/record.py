@@ -15,6 +15,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ImageError, WriteError
 from napari_retina_seg.core.image import Laterality, Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.names import name_key
 
 IGNORE = 255  # value of questionable pixels in files
 IGNORE_NAME = "ignore"  # what their region is called where classes go by names
@@ -232,9 +233,9 @@ def shared_scheme(records: Sequence[MaskRecord]) -> LabelScheme:
     WriteError
         If there are two schemes, two records of one name, or no record.
     """
-    names = Counter(record.name.casefold() for record in records)
+    names = Counter(name_key(record.name) for record in records)
     for record in records:
-        if names[record.name.casefold()] > 1:
+        if names[name_key(record.name)] > 1:
             raise WriteError(
                 f"Two masks are of an image called '{record.name}': export one version of each, and"
                 " give images of the same name others."

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.names import find_same, name_key
 from napari_retina_seg.core.splits import SPLITS, SplitName
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import Card, make_card, restore
@@ -183,9 +184,9 @@ class TrainingFolder:
                 " export those of one scheme at a time."
             )
         for name in names:
-            if name.casefold() in self._names:
+            if name_key(name) in self._names:
                 raise WriteError(f"Two images would be called '{name}': give one another name.")
-        self._names.update(name.casefold() for name in names)
+        self._names.update(map(name_key, names))
         if self._sides.setdefault(item.group, item.split) != item.split:
             raise WriteError(
                 f"The images of '{item.group}' are to be used for {self._sides[item.group]} and for"
@@ -237,7 +238,8 @@ def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
     contents = Contents.read(folder)
     planes: dict[int, list[Any]] = defaultdict(list)
     for picture in sorted(contents.pictures, key=lambda picture: (picture.record, picture.slice)):
-        planes[picture.record].append(read_classes(folder / "masks" / f"{picture.name}.png"))
+        path = find_same(folder / "masks", f"{picture.name}.png")
+        planes[picture.record].append(read_classes(path))
     records = []
     for number, card in enumerate(contents.records):
         own = planes[number]
