@@ -3,7 +3,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from npe2 import PluginManifest
+import pytest
+from npe2 import PluginManager, PluginManifest
 
 import napari_retina_seg
 from napari_retina_seg.io import SUFFIXES
@@ -22,8 +23,30 @@ def test_every_python_name_can_be_imported():
 def test_every_suffix_that_can_be_read_is_offered():
     manifest = PluginManifest.from_file(MANIFEST)
     (reader,) = manifest.contributions.readers
-    assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in SUFFIXES}
+    assert {f"*{suffix}" for suffix in SUFFIXES} <= set(reader.filename_patterns)
     assert manifest.name == "napari-retina-seg"
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("1.2.840.113619.2.1", True),
+        ("IM000001", True),
+        ("I1000002.DCM", True),
+        ("scan.dcm.1", True),
+        ("OP.1.2.3.44", True),
+        ("points.csv", False),
+        ("movie.avi", False),
+        ("stack.nd2", False),
+        ("archive.7z", False),
+        ("layers.v2.json", False),
+    ],
+)
+def test_files_of_others_are_not_asked_for(name, offered):
+    """A pattern for everything would make napari ask which reader is to open, say, points."""
+    manager = PluginManager()
+    manager.register(PluginManifest.from_file(MANIFEST))
+    assert bool(list(manager.iter_compatible_readers([name]))) is offered
 
 
 def test_importing_the_plugin_leaves_tensorflow_alone():

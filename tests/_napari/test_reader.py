@@ -1,14 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 from PIL import Image as PillowImage
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.reader import _stack, get_reader
-from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg._napari.reader import get_reader
 
 
 @pytest.fixture
@@ -33,18 +32,6 @@ def test_files_of_one_shape_are_stacked(tmp_path, volume):
         np.save(path, plane)
     ((pixels, _, _),) = get_reader(paths)(paths)
     assert np.array_equal(pixels, volume)
-
-
-def test_a_stack_keeps_what_its_files_say_of_invalid_pixels(volume):
-    invalid = np.ones(volume.shape[1:], bool)
-    invalid[:, :9] = False
-    images = [RetinaImage(plane, name=str(index)) for index, plane in enumerate(volume)]
-    images[1] = replace(images[1], valid=invalid, warnings=("A bar is burnt in.",))
-    stacked = _stack(images)
-    assert stacked.valid[0].all()
-    assert np.array_equal(stacked.valid[1], invalid)
-    assert stacked.warnings == ("A bar is burnt in.",)
-    assert _stack(images[2:]).valid is None
 
 
 def test_files_of_two_shapes_are_not_stacked(tmp_path, bscan, said):
@@ -89,3 +76,75 @@ def test_samples_open(viewer, key, ndim, kind):
     assert layer.metadata[KEY].modality == kind
     assert layer.rgb == (kind == "fundus")
     assert kind == "fundus" or "phantom" in layer.metadata[KEY].source
+
+
+@pytest.fixture
+def write_dicom(tmp_path, volume):
+    """Return a function that writes one slice of a volume, at a position if there is one."""
+
+    def write(name, index=0, position=None):
+        pixels = np.ascontiguousarray(volume[index])
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+        dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
+        dataset.SeriesInstanceUID = "1.2.3"
+        dataset.Rows, dataset.Columns = pixels.shape
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.itemsize
+        dataset.HighBit, dataset.PixelRepresentation = dataset.BitsStored - 1, 0
+        if position is not None:
+            dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            dataset.ImagePositionPatient = [0, 0, position]
+        dataset.PixelData = pixels.tobytes()
+        dataset.save_as(tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["1.2.840.113619.2.1", "IM000001", "I1000002.DCM", "scan.dcm.1"])
+def test_dicom_opens_as_archives_name_it(viewer, write_dicom, volume, name):
+    (layer,) = viewer.open(str(write_dicom(name)), plugin="napari-retina-seg")
+    assert layer.name == name.removesuffix(".DCM")
+    assert np.array_equal(layer.data, volume[0])
+
+
+@pytest.mark.parametrize("name", ["notes", "1.2.3.4", "points.csv", "IM0001"])
+def test_other_files_of_such_names_are_left_to_others(tmp_path, name):
+    (tmp_path / name).write_text("axis-0,axis-1\n1,2\n" * 100)
+    assert get_reader(str(tmp_path / name)) is None
+
+
+def test_a_folder_opens_a_series_as_one_volume_and_says_what_it_passed_over(
+    viewer, write_dicom, volume, tmp_path, said
+):
+    for index, name in enumerate("dcba"[: len(volume)]):
+        write_dicom(name, index, 0.12 * index)
+    (tmp_path / "notes.txt").write_text("x")
+    (layer,) = viewer.open(str(tmp_path), plugin="napari-retina-seg")
+    assert np.array_equal(layer.data, volume[: layer.data.shape[0]])
+    assert layer.name == tmp_path.name
+    assert any("'notes.txt' (not an image)" in record.message for record in said)
+
+
+def test_files_that_are_stacked_are_in_the_order_of_their_positions(write_dicom, volume):
+    paths = [str(write_dicom(f"{9 - k}.dcm", k, 0.12 * k)) for k in range(3)]
+    ((pixels, _, _),) = get_reader(paths)(sorted(paths))
+    assert np.array_equal(pixels, volume[:3])
+
+
+def test_a_folder_opens_images_that_are_sound_beside_one_that_is_not(
+    viewer, write_dicom, tmp_path, said
+):
+    write_dicom("IM1")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (layer,) = viewer.open(str(tmp_path), plugin="napari-retina-seg")
+    assert layer.name == "IM1"
+    assert any("'broken.png' can't be read" in record.message for record in said)
+
+
+def test_what_a_file_leaves_in_doubt_is_said(write_dicom, said):
+    paths = [str(write_dicom(f"{k}.dcm", k, place)) for k, place in enumerate((0, 0.1, 0.5))]
+    get_reader(paths)(paths)
+    assert any("unevenly spaced" in record.message for record in said)

@@ -5,6 +5,7 @@ import pytest
 from napari_retina_seg.cli.console import UsageError
 from napari_retina_seg.cli.inputs import check_outputs, expand
 from napari_retina_seg.core.cam import Method
+from napari_retina_seg.io.series import group_series
 
 
 @pytest.fixture
@@ -49,28 +50,30 @@ def test_what_names_nothing_is_said(tmp_path):
 def test_two_images_of_one_name_are_refused_before_anything_is_done(tmp_path):
     paths = (tmp_path / "od" / "scan.png", tmp_path / "os" / "Scan.tif")
     with pytest.raises(UsageError, match="would have the same names"):
-        check_outputs(paths, tmp_path / "out", overwrite=True)
+        check_outputs(group_series(paths), tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_input_is_never_overwritten(folder):
     paths = (folder / "a.png", folder / "a_mask.png")
     with pytest.raises(UsageError, match=r"place of the input '.*a_mask\.png'"):
-        check_outputs(paths, folder, overwrite=True)
+        check_outputs(group_series(paths), folder, overwrite=True)
 
 
 def test_results_are_not_overwritten_unless_asked(folder):
     with pytest.raises(UsageError, match=r"1 more are there already: .* --overwrite"):
-        check_outputs((folder / "a.png",), folder, overwrite=False)
-    check_outputs((folder / "a.png",), folder, overwrite=True)
-    check_outputs((folder / "b.TIF",), folder, overwrite=False)
+        check_outputs(group_series([folder / "a.png"]), folder, overwrite=False)
+    check_outputs(group_series([folder / "a.png"]), folder, overwrite=True)
+    check_outputs(group_series([folder / "b.TIF"]), folder, overwrite=False)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(folder):
     with pytest.raises(UsageError, match="Nothing can be written to"):
-        check_outputs((folder / "b.TIF",), folder / "c.txt", overwrite=False)
+        check_outputs(group_series([folder / "b.TIF"]), folder / "c.txt", overwrite=False)
     with pytest.raises(UsageError, match="Nothing can be written to"):
-        check_outputs((folder / "b.TIF",), folder / "c.txt" / "deeper", overwrite=False)
+        check_outputs(
+            group_series([folder / "b.TIF"]), folder / "c.txt" / "deeper", overwrite=False
+        )
 
 
 def test_results_of_another_image_that_lies_beside_are_no_images(folder):
@@ -79,3 +82,19 @@ def test_results_of_another_image_that_lies_beside_are_no_images(folder):
         (folder / name).write_bytes(b"x")
     (folder / "other_X_layercam.tif").write_bytes(b"x")
     assert names([str(folder)]) == ["a.png", "b.TIF", "other_X_layercam.tif"]
+
+
+def test_names_that_are_uids_are_two_images(tmp_path):
+    paths = [tmp_path / "1.2.840.113619.2.1", tmp_path / "1.2.840.113619.2.2"]
+    for path in paths:
+        path.write_bytes(b"x")
+    images = group_series(paths)
+    assert [image.name for image in images] == [path.name for path in paths]
+    check_outputs(images, tmp_path / "out", overwrite=False)
+
+
+def test_a_folder_says_what_it_passed_over(folder):
+    (remark,) = expand([str(folder)]).remarks
+    assert "'c.txt' (not an image)" in remark
+    assert "'a_mask.png' (a result for another image)" in remark
+    assert ".hidden" not in remark

@@ -8,23 +8,28 @@ from pathlib import Path
 
 import numpy as np
 from napari.types import LayerDataTuple
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 
 from napari_retina_seg._napari.layers import image_layers
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.io import SUFFIXES, read_image
+from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
+from napari_retina_seg.io.folders import look_into
 from napari_retina_seg.io.masks import read_mask
 
 PathOrPaths = str | Path | Sequence[str | Path]
+
+_MOST = 50  # images of a folder that are opened as layers
 
 _NOTHING: list[LayerDataTuple] = [(None,)]  # napari's sign for a file that made no layers
 
 
 def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple]] | None:
-    """Return the function that reads a path, or None if its suffix is not one of ours.
+    """Return the function that reads a path, or None if it is not one of ours.
+
+    What the name does not tell, as those that archives give to DICOM files, the first bytes do.
 
     Parameters
     ----------
@@ -32,12 +37,15 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple
         Several paths are files to stack into one volume.
     """
     paths = _as_paths(path)
-    ours = all(each.is_dir() or each.suffix.lower() in SUFFIXES for each in paths)
-    return read if paths and ours else None
+    return read if paths and all(map(_is_ours, paths)) else None
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() in SUFFIXES or is_image_content(path)
 
 
 def read(path: PathOrPaths) -> list[LayerDataTuple]:
-    """Read one file, or several into a volume.
+    """Read one file, several into a volume, or all images of a folder.
 
     A file that can't be read becomes one sentence on the screen and no layer: an exception would
     become a traceback, and would keep napari from opening the files after it.
@@ -46,8 +54,14 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         mask = read_mask(Path(path)) if isinstance(path, str | Path) else None
         if mask is not None:
             return [_mask(Path(path), *mask)]
-        images = [read_image(each) for each in _as_paths(path)]
-        return image_layers(images[0] if len(images) == 1 else _stack(images))
+        paths = _as_paths(path)
+        if len(paths) == 1 and paths[0].is_dir():
+            return _read_folder(paths[0])
+        if len(paths) == 1:
+            return _image_layers(read_image(paths[0]))
+        from napari_retina_seg.io.series import read_slices  # brings in pydicom
+
+        return _image_layers(read_slices(paths))
     except RetinaSegError as error:
         # The toast shows one line: the folder would push the reason out of sight.
         folders = sorted({str(each.parent) + os.sep for each in _as_paths(path)}, key=len)
@@ -67,28 +81,30 @@ def _mask(path: Path, labels: np.ndarray, scheme: LabelScheme) -> LayerDataTuple
     return labels, {"name": path.stem, **mask_options(MaskInfo("", scheme))}, "labels"
 
 
-def _stack(images: list[RetinaImage]) -> RetinaImage:
-    first = images[0]
-    for other in images:
-        if other.is_volume:
-            raise ReadError(f"'{other.name}' is a volume itself: open it without stacking.")
-        if other.pixels.shape != first.pixels.shape or other.color != first.color:
-            raise ReadError(
-                f"'{other.name}' has the shape {other.pixels.shape} and '{first.name}'"
-                f" {first.pixels.shape}: files of one shape can be stacked, open these one by one."
-            )
-    valid = None
-    if any(image.valid is not None for image in images):
-        everything = np.ones(first.grid, bool)
-        valid = np.stack([everything if one.valid is None else one.valid for one in images])
-    return RetinaImage(
-        pixels=np.stack([np.asarray(image.pixels) for image in images]),
-        color=first.color,
-        modality=first.modality,
-        spacing=first.spacing,
-        laterality=first.laterality,
-        name=first.name,
-        source=first.source,
-        valid=valid,
-        warnings=tuple(dict.fromkeys(words for one in images for words in one.warnings)),
-    )
+def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
+    for warning in image.warnings:
+        show_warning(f"{image.name}: {warning}")
+    return image_layers(image)
+
+
+def _read_folder(folder: Path) -> list[LayerDataTuple]:
+    """Read the images of a folder, and say what was passed over or can't be read."""
+    from napari_retina_seg.io.series import group_series, read_files
+
+    contents = look_into(folder)
+    images = group_series(contents.images)
+    if not images or len(images) > _MOST:
+        found = f"{len(images)} images: more than {_MOST} are not opened at once" if images else ""
+        raise ReadError(
+            f"'{folder}' holds {found or 'no image'}: choose image files in it, or add the folder"
+            f" to a project. {contents.remark}".strip()
+        )
+    if contents.remark:
+        show_warning(contents.remark)
+    layers = []
+    for image in images:
+        try:
+            layers += _image_layers(read_files(image))
+        except RetinaSegError as error:
+            show_error(str(error).replace(str(folder) + os.sep, ""))
+    return layers or _NOTHING

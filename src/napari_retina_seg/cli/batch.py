@@ -17,10 +17,11 @@ from napari_retina_seg.core.progress import Cancelled, CancelToken
 
 if TYPE_CHECKING:
     from napari_retina_seg.core.image import RetinaImage
+    from napari_retina_seg.io.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
 
 Result = TypeVar("Result")
-Work = Callable[[Path, Bar, CancelToken], Result]
+Work = Callable[["ImageFiles", Bar, CancelToken], Result]
 
 
 class Kind(StrEnum):
@@ -71,12 +72,17 @@ def choose_model(name: str) -> ModelFolder:
         raise UsageError(str(error)) from error
 
 
-def open_image(path: Path, kind: Kind | None) -> RetinaImage:
-    """Read an image; what the user says it is comes before what it looks like."""
-    from napari_retina_seg.core.image import Modality
-    from napari_retina_seg.io import read_image
+def open_image(source: ImageFiles, kind: Kind | None, bar: Bar) -> RetinaImage:
+    """Read an image, and say what its files leave in doubt.
 
-    image = read_image(path)
+    What the user says it is comes before what it looks like.
+    """
+    from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.io.series import read_files
+
+    image = read_files(source)
+    for warning in image.warnings:
+        bar.say(f"'{source.path}': {warning}")
     return image if kind is None else replace(image, modality=Modality(kind.value))
 
 
@@ -104,6 +110,7 @@ def model_for(image: RetinaImage) -> ModelFolder:
 def work_through(
     ctx: typer.Context,
     inputs: Inputs,
+    images: tuple[ImageFiles, ...],
     work: Work[Result],
     summarise: Callable[[list[Result], int], None],
 ) -> bool:
@@ -114,7 +121,9 @@ def work_through(
     ctx : typer.Context
         Of the command.
     inputs : Inputs
-        The files.
+        What the user named.
+    images : tuple of ImageFiles
+        The images in it.
     work : callable
         What to do with each.
     summarise : callable
@@ -128,18 +137,18 @@ def work_through(
     results: list[Result] = []
     failed = len(inputs.problems)
     try:
-        with Bar(len(inputs.paths)) as bar, interruptible() as token:
-            for problem in inputs.problems:
-                bar.say(problem)
-            for path in inputs.paths:
+        with Bar(len(images)) as bar, interruptible() as token:
+            for sentence in (*inputs.problems, *inputs.remarks):
+                bar.say(sentence)
+            for image in images:
                 token.raise_if_cancelled()
                 try:
-                    results.append(work(path, bar, token))
+                    results.append(work(image, bar, token))
                 except Exception as error:
                     if isinstance(error, Cancelled) or _is_unforeseen(error, ctx):
                         raise
                     failed += 1
-                    bar.say(_sentence(path, error, ctx))
+                    bar.say(_sentence(image, error, ctx))
                 bar.finish()
     finally:
         summarise(results, failed)
@@ -151,9 +160,10 @@ def _is_unforeseen(error: Exception, ctx: typer.Context) -> bool:
     return bool(ctx.find_root().params["debug"]) and not isinstance(error, RetinaSegError)
 
 
-def _sentence(path: Path, error: Exception, ctx: typer.Context) -> str:
+def _sentence(image: ImageFiles, error: Exception, ctx: typer.Context) -> str:
+    path = image.path
     if isinstance(error, RetinaSegError):
-        named = path.name in str(error) or f"'{path.stem}'" in str(error)
+        named = path.name in str(error) or f"'{image.name}'" in str(error)
         return str(error) if named else f"'{path}': {error}"
     return (
         f"'{path}' failed in an unforeseen way ({type(error).__name__}: {error}): run"

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from napari_retina_seg.core.labels import LabelScheme
     from napari_retina_seg.core.target import Target
     from napari_retina_seg.io.explanations import MapKind
+    from napari_retina_seg.io.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
 
     Job = Generator[Progress, None, tuple[int, ...]]
@@ -171,9 +172,10 @@ def explain_command(
     )
     endings = _endings(request)
     _check_layer(request)
-    check_outputs(inputs.paths, out, overwrite=overwrite, endings=endings)
+    images = inputs.group()
+    check_outputs(images, out, overwrite=overwrite, endings=endings)
     work = partial(_explain_file, request)
-    if not work_through(ctx, inputs, work, partial(_summarise, out)):
+    if not work_through(ctx, inputs, images, work, partial(_summarise, out)):
         raise typer.Exit(1)
 
 
@@ -258,13 +260,13 @@ def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ..
     return tuple(chosen) or tuple(range(len(scheme)))
 
 
-def _explain_file(request: Request, path: Path, bar: Bar, token: CancelToken) -> Result:
+def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
     from napari_retina_seg.core.explanation import Question
     from napari_retina_seg.core.target import check_target
     from napari_retina_seg.engine.explain import explain
 
-    bar.begin(f"Reading {path.name}")
-    image = open_image(path, request.kind)
+    bar.begin(f"Reading {source.path.name}")
+    image = open_image(source, request.kind, bar)
     model = request.model or model_for(image)
     values = _find_values(model.spec.scheme, request.classes)
     check_target(request.target, image.grid, image.n_slices)
@@ -274,23 +276,23 @@ def _explain_file(request: Request, path: Path, bar: Bar, token: CancelToken) ->
     started = time.perf_counter()
     job = explain(image, model, question, index=request.index, token=token)
     if image.is_volume and request.index is None:
-        shown, remark = _write_volume(request, path, image, bar, job)
+        shown, remark = _write_volume(request, image, bar, job)
     else:
-        shown, remark = _write_plane(request, path, image, bar, job)
+        shown, remark = _write_plane(request, image, bar, job)
     if remark:
-        bar.say(f"'{path}': {remark}")
+        bar.say(f"'{source.path}': {remark}")
     return Result(
-        path=path,
+        path=source.path,
         model=shown.model,
         layer=shown.place.partition(" (")[0],
         method=shown.method.value,
-        figure=_figure_path(request, path),
+        figure=_figure_path(request, image),
         seconds=time.perf_counter() - started,
     )
 
 
 def _write_plane(
-    request: Request, path: Path, image: RetinaImage, bar: Bar, job: Job
+    request: Request, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
     """Write figure and maps of a single image or slice; return it, and what to remark."""
     from napari_retina_seg.io.explanations import save_maps
@@ -298,20 +300,20 @@ def _write_plane(
     seen = _Seen(0)
     bar.walk(_hand_out(job, seen.add), image.name)
     shown = seen.drawn()
-    _save_figure(request, path, image, shown)
-    save_maps(shown, request.folder, path.stem, kind=request.maps)
+    _save_figure(request, image, shown)
+    save_maps(shown, request.folder, image.name, kind=request.maps)
     return shown, shown.remark
 
 
 def _write_volume(
-    request: Request, path: Path, image: RetinaImage, bar: Bar, job: Job
+    request: Request, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
     """Write maps of a volume as they come, and a figure of its middle; return as above."""
     from napari_retina_seg.io.explanations import MapWriter
 
     seen = _Seen(image.n_slices // 2)
     shape = (image.n_slices, *image.grid)
-    with MapWriter(request.folder, path.stem, shape, request.maps) as writer:
+    with MapWriter(request.folder, image.name, shape, request.maps) as writer:
 
         def keep(one: Explanation) -> None:
             writer.add(one)
@@ -319,7 +321,7 @@ def _write_volume(
 
         skipped = bar.walk(_hand_out(job, keep), image.name)
         shown = seen.drawn()
-        _save_figure(request, path, image, shown)
+        _save_figure(request, image, shown)
     return shown, _remark(shown, seen.evident, skipped, image.n_slices)
 
 
@@ -337,15 +339,15 @@ def _hand_out(job: Job, keep: Callable[[Explanation], None]) -> Job:
         yield step
 
 
-def _figure_path(request: Request, path: Path) -> Path:
-    return request.folder / f"{path.stem}_explain.{request.form}"
+def _figure_path(request: Request, image: RetinaImage) -> Path:
+    return request.folder / f"{image.name}_explain.{request.form}"
 
 
-def _save_figure(request: Request, path: Path, image: RetinaImage, shown: Explanation) -> None:
+def _save_figure(request: Request, image: RetinaImage, shown: Explanation) -> None:
     from napari_retina_seg.io.explanations import save_panels
 
     title = f"Slice {shown.index} of {image.name}" if image.is_volume else image.name
-    save_panels(shown, image.plane(shown.index), _figure_path(request, path), title=title)
+    save_panels(shown, image.plane(shown.index), _figure_path(request, image), title=title)
 
 
 def _remark(shown: Explanation, evident: set[int], skipped: tuple[int, ...], slices: int) -> str:

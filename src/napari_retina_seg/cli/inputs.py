@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_retina_seg.cli.console import UsageError
 from napari_retina_seg.core.names import name_key
+
+if TYPE_CHECKING:
+    from napari_retina_seg.io.series import ImageFiles
 
 OverwriteReport = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 RESULT_ENDINGS = (
@@ -26,10 +29,27 @@ RESULT_ENDINGS = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files to read, each once, and a sentence for each argument that names none."""
+    """What to read.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        The files, each once.
+    problems : tuple of str
+        A sentence for each argument that names none.
+    remarks : tuple of str
+        For each folder, what was passed over in it and why.
+    """
 
     paths: tuple[Path, ...]
-    problems: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def group(self) -> tuple[ImageFiles, ...]:
+        """Put the slices of a DICOM series together; see `io.series.group_series`."""
+        from napari_retina_seg.io.series import group_series
+
+        return group_series(self.paths)
 
 
 def expand(arguments: Iterable[str]) -> Inputs:
@@ -38,15 +58,19 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows leave patterns to the program. A name that is no folder and no pattern is
     taken as it is, whether there is such a file or not.
     """
-    from napari_retina_seg.io.folders import images_in
+    from napari_retina_seg.io.folders import look_into
 
     paths: dict[Path, Path] = {}
     problems = []
+    remarks = []
     for argument in arguments:
         path = Path(argument)
         found = [path]
         if path.is_dir():
-            found = images_in(path)
+            contents = look_into(path)
+            found = list(contents.images)
+            if contents.remark:
+                remarks.append(f"'{path}': {contents.remark}")
             if not found:
                 problems.append(f"There is no image in the folder '{path}': choose another one.")
         elif glob.has_magic(argument) and not is_there(path):
@@ -57,18 +81,18 @@ def expand(arguments: Iterable[str]) -> Inputs:
                 problems.append(f"No file is called like '{argument}': check the pattern.")
         for match in found:
             paths.setdefault(match.resolve(), match)
-    return Inputs(tuple(paths.values()), tuple(problems))
+    return Inputs(tuple(paths.values()), tuple(problems), tuple(remarks))
 
 
 def outputs_of(
-    path: Path, folder: Path, endings: tuple[str, ...] = RESULT_ENDINGS
+    name: str, folder: Path, endings: tuple[str, ...] = RESULT_ENDINGS
 ) -> tuple[Path, ...]:
     """Name all files that a command may write for an image; `segment`, unless told otherwise."""
-    return tuple(folder / f"{path.stem}{ending}" for ending in endings)
+    return tuple(folder / f"{name}{ending}" for ending in endings)
 
 
 def check_outputs(
-    paths: tuple[Path, ...],
+    images: tuple[ImageFiles, ...],
     folder: Path,
     *,
     overwrite: bool,
@@ -78,8 +102,8 @@ def check_outputs(
 
     Parameters
     ----------
-    paths : tuple of Path
-        The images.
+    images : tuple of ImageFiles
+        What is read.
     folder : Path
         Where the results go.
     overwrite : bool
@@ -93,18 +117,18 @@ def check_outputs(
         If two files would be written to one place, an input would be replaced, the folder can't
         be written, or results are there already and `overwrite` is False.
     """
-    stems: dict[str, Path] = {}
-    for path in paths:
+    names: dict[str, ImageFiles] = {}
+    for image in images:
         # Some file systems do not tell Scan.png from scan.png.
-        other = stems.setdefault(name_key(path.stem), path)
-        if other != path:
+        other = names.setdefault(name_key(image.name), image)
+        if other != image:
             raise UsageError(
-                f"The results of '{other}' and '{path}' would have the same names in '{folder}':"
-                " write them into different folders."
+                f"The results of '{other.path}' and '{image.path}' would have the same names in"
+                f" '{folder}': write them into different folders."
             )
     check_folder(folder)
-    planned = [output for path in paths for output in outputs_of(path, folder, endings)]
-    inputs = {path.resolve() for path in paths}
+    planned = [output for image in images for output in outputs_of(image.name, folder, endings)]
+    inputs = {path.resolve() for image in images for path in image.files}
     for output in planned:
         if output.resolve() in inputs:
             raise UsageError(

@@ -85,8 +85,8 @@ def add_command(
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         job = project.add_images(inputs.paths, copy=copy, patient_of=patient_of, token=token)
         added = bar.walk(job, "Adding")
-    for problem in (*inputs.problems, *added.problems):
-        say(problem)
+    for sentence in (*inputs.problems, *inputs.remarks, *added.problems):
+        say(sentence)
     for path, image in added.duplicates:
         say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
     for image, told in added.noticed[:_MOST_OF_A_KIND]:

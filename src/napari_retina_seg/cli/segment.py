@@ -27,6 +27,7 @@ from napari_retina_seg.core.progress import CancelToken
 
 if TYPE_CHECKING:
     from napari_retina_seg.core.segmentation import Provenance
+    from napari_retina_seg.io.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
 
 
@@ -76,34 +77,35 @@ def segment_command(
     """Segment images: class masks, overlays and, for layers, boundaries."""
     inputs = expand(files)
     chosen = choose_model(model) if model else None
-    check_outputs(inputs.paths, out, overwrite=overwrite)
+    images = inputs.group()
+    check_outputs(images, out, overwrite=overwrite)
     request = Request(out, chosen, modality, probabilities)
     work = partial(_segment_file, request)
-    if not work_through(ctx, inputs, work, partial(_summarise, out)):
+    if not work_through(ctx, inputs, images, work, partial(_summarise, out)):
         raise typer.Exit(1)
 
 
-def _segment_file(request: Request, path: Path, bar: Bar, token: CancelToken) -> Result:
+def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
     from napari_retina_seg.engine.predict import segment
     from napari_retina_seg.io.results import save_segmentation
 
-    bar.begin(f"Reading {path.name}")
-    image = open_image(path, request.kind)
+    bar.begin(f"Reading {source.path.name}")
+    image = open_image(source, request.kind, bar)
     model = request.model or model_for(image)
     bar.begin("Starting TensorFlow")
     start_engine()
     job = segment(image, model, probabilities=request.probabilities, token=token)
-    segmentation = bar.walk(job, path.name)
+    segmentation = bar.walk(job, source.path.name)
     written = save_segmentation(
-        segmentation, image, request.folder, path.stem, probabilities=request.probabilities
+        segmentation, image, request.folder, source.name, probabilities=request.probabilities
     )
     # What an earlier run left of another kind (a volume's mask, probabilities) is not this one's.
-    for leftover in set(outputs_of(path, request.folder)) - set(written):
+    for leftover in set(outputs_of(source.name, request.folder)) - set(written):
         if is_there(leftover):
             leftover.unlink()
     if segmentation.remark:
-        bar.say(f"'{path}': {segmentation.remark}")
-    return Result(path, segmentation.labels.shape, segmentation.provenance, written[0])
+        bar.say(f"'{source.path}': {segmentation.remark}")
+    return Result(source.path, segmentation.labels.shape, segmentation.provenance, written[0])
 
 
 def _summarise(folder: Path, results: list[Result], failed: int) -> None:

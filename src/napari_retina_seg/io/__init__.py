@@ -11,7 +11,15 @@ from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io.guard import limited, max_pixels, set_max_pixels
 from napari_retina_seg.io.stored import StoredPixels
 
-__all__ = ["SUFFIXES", "max_pixels", "read_image", "read_stored", "set_max_pixels"]
+__all__ = [
+    "SUFFIXES",
+    "is_dicom_content",
+    "is_image_content",
+    "max_pixels",
+    "read_image",
+    "read_stored",
+    "set_max_pixels",
+]
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _RASTER = (".png", *_JPEG, ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
@@ -44,7 +52,8 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     Parameters
     ----------
     path : str or Path
-        A PNG, JPEG, BMP, GIF, WebP, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file.
+        A PNG, JPEG, BMP, GIF, WebP, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file, or a folder that
+        holds one image: a single file, or a DICOM series with a file for each slice.
     max_pixels : int, optional
         How many pixels it may hold, all slices counted; by default what `set_max_pixels` set.
 
@@ -61,6 +70,10 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     """
     path = Path(path)
     with limited(max_pixels):
+        if _is_folder(path):
+            from napari_retina_seg.io.folders import read_folder
+
+            return read_folder(path)
         return _find_reader(path, _read_head(path))(path)
 
 
@@ -86,6 +99,49 @@ def read_stored(path: str | Path) -> StoredPixels:
         return decoder(path)
     image = _find_reader(path, head)(path)
     return StoredPixels(image.pixels, color=image.color, spacing=image.spacing)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that nothing can have: reading it says so
+        return False
+
+
+def is_dicom_content(path: Path) -> bool:
+    """Whether a file's content is DICOM, with or without the mark at its start."""
+    try:
+        head = _read_head(path)
+    except ReadError:
+        return False
+    return _has_dicom_mark(head) or _is_bare_dicom(head)
+
+
+def is_image_content(path: Path) -> bool:
+    """Whether a file begins as an image does, whatever it is called.
+
+    Formats of which two letters are the mark, BMP and PPM, are told by their suffix alone.
+    """
+    try:
+        head = _read_head(path)
+    except ReadError:
+        return False
+    starts = (*(start for start in _RASTER_STARTS if len(start) > 2 and start[0:1] != b"P"),
+              *_TIFF_STARTS, b"\x93NUMPY")  # fmt: skip
+    is_webp = head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP)
+    return head.startswith(starts) or is_webp or _has_dicom_mark(head) or _is_bare_dicom(head)
+
+
+def _has_dicom_mark(head: bytes) -> bool:
+    return head.endswith(b"DICM") and len(head) == _HEAD
+
+
+def _is_bare_dicom(head: bytes) -> bool:
+    """Whether the first element is of one of the groups that DICOM files begin with."""
+    if len(head) < 8 or head[:2] not in (b"\x02\0", b"\x08\0"):
+        return False
+    is_explicit = head[4:6].isalpha() and head[4:6].isupper()
+    return head[3] == 0 and (is_explicit or head[6:8] == b"\0\0")
 
 
 def _read_picture(decoder: _Decoder, path: Path) -> RetinaImage:
@@ -118,7 +174,7 @@ def _read_head(path: Path) -> bytes:
 def _find_reader(path: Path, head: bytes) -> _Reader:
     # The readers bring in large libraries: each is imported when a file asks for it.
     suffix = path.suffix.lower()
-    if head.endswith(b"DICM") and len(head) == _HEAD:
+    if _has_dicom_mark(head):
         from napari_retina_seg.io.dicom import read_dicom
 
         return read_dicom
@@ -129,7 +185,7 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.arrays import read_npy, read_npz
 
         return read_npz if head.startswith(b"PK") else read_npy
-    if suffix in (*_DICOM, ""):
+    if suffix in (*_DICOM, "") or _is_bare_dicom(head):
         from napari_retina_seg.io.dicom import read_bare_dicom
 
         return read_bare_dicom

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Laterality, Modality, RetinaImage, Spacing
+from napari_retina_seg.io.names import image_name
 from napari_retina_seg.io.stored import StoredPixels
 
 
@@ -58,7 +59,7 @@ def assemble(
         color=color,
         spacing=spacing or Spacing(),
         laterality=laterality,
-        name=path.stem,
+        name=image_name(path),
         source=str(path),
         modality=modality,
         metadata=metadata or {},

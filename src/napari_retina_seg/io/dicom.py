@@ -118,15 +118,37 @@ def is_segmentation(dataset: Dataset) -> bool:
     return str(dataset.get("SOPClassUID")) in _MASKS or value_of(dataset, "Modality") == "SEG"
 
 
+def describe_no_image(path: Path) -> str:
+    """Say in a few words what a DICOM file holds in place of an image.
+
+    Returns
+    -------
+    str
+        Empty if it holds an image, or can't be read: reading it says why.
+    """
+    try:
+        with decoding(path, "DICOM"):
+            header = read_attributes(path, pixels=False, force=True)
+    except ReadError:
+        return ""
+    if is_segmentation(header):
+        return _describe_mask(header)
+    has_size = value_of(header, "Rows") and value_of(header, "Columns")
+    return "" if has_size else f"DICOM without pixels, {known_name(header.get('SOPClassUID'))}"
+
+
 def _refuse_masks(path: Path, dataset: Dataset) -> None:
-    if not is_segmentation(dataset):
-        return
+    if is_segmentation(dataset):
+        raise ReadError(
+            f"'{path}' is {_describe_mask(dataset)}, not an image: choose the image that it was"
+            " drawn on, and import the mask into a project."
+        )
+
+
+def _describe_mask(dataset: Dataset) -> str:
     segments = value_of(dataset, "SegmentSequence") or ()
     labels = [str(value_of(segment, "SegmentLabel") or "") for segment in segments]
     named = [label for label in labels if label and label.lower() != "background"]
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     what = f" of {', '.join(named[:_NAMED])}{more}" if named else ""
-    raise ReadError(
-        f"'{path}' is a mask{what} (a DICOM Segmentation), not an image: choose the image that it"
-        " was drawn on, and import the mask into a project."
-    )
+    return f"a mask{what} (DICOM Segmentation)"

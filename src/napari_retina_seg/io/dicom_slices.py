@@ -247,6 +247,14 @@ def _along_normal(frames: Sequence[Frame]) -> list[float] | None:
     return list(map(float, middle @ direction))
 
 
+def are_apart(frames: Sequence[Frame]) -> bool:
+    """Whether frames are parallel and each lies at a position of its own."""
+    if len(frames) < 2 or any(frame.position is None for frame in frames):
+        return False
+    places = _along_normal(frames)
+    return places is not None and bool((np.diff(sorted(places)) > _SAME_MM).all())
+
+
 def _is_falling(values: Sequence[float | None]) -> bool:
     known = [value for value in values if value is not None]
     return len(known) == len(values) and all(a > b for a, b in pairwise(known))

@@ -1,41 +1,119 @@
-"""Which files of a folder are images, and which are results that lie beside them."""
+"""Which files of a folder are images, and why the others are passed over."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.words import count
+from napari_retina_seg.io import SUFFIXES, is_dicom_content, is_image_content
+from napari_retina_seg.io.names import image_name
 
 # What follows an image's name in those that `segment` and `explain` write.
 _RESULT = re.compile(
     r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|probabilities\.npz|explain\.(png|svg|pdf)"
     r"|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
 )
+_NAMED = 5  # files in a sentence
 
 
-def images_in(folder: Path) -> list[Path]:
-    """List the images of a folder by name, without results of others that lie beside them."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    images = [path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    stems = {path.stem for path in images}
-    return [path for path in images if not _is_result(path.name, stems)]
+@dataclass(frozen=True)
+class PassedOver:
+    """A file that is no image, and in a few words why not."""
+
+    path: Path
+    reason: str
 
 
-def images_below(paths: Iterable[Path]) -> list[Path]:
-    """List files, and the images of folders and of all folders in them; hidden ones are left."""
-    found: list[Path] = []
+@dataclass(frozen=True)
+class Contents:
+    """What is in a folder: images by name, and what was passed over; hidden files are neither."""
+
+    images: tuple[Path, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """A sentence that names what was passed over and why, or an empty text."""
+        if not self.passed_over:
+            return ""
+        named = [f"'{one.path.name}' ({one.reason})" for one in self.passed_over[:_NAMED]]
+        more = len(self.passed_over) - _NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        return f"Passed over {count(len(self.passed_over), 'file')}: {', '.join(named)}{rest}."
+
+    def __add__(self, other: Contents) -> Contents:
+        return Contents(self.images + other.images, self.passed_over + other.passed_over)
+
+
+def look_into(folder: Path) -> Contents:
+    """Find the images of a folder, not those of folders in it.
+
+    A file whose suffix is that of no image format is looked into; results of other images that
+    lie beside them, and DICOM files that hold no image, are passed over.
+    """
+    files = sorted(each for each in folder.iterdir() if each.name[0] != ".")
+    reasons = {file: _reason(file) for file in files if file.is_file()}
+    names = {image_name(file) for file, reason in reasons.items() if not reason}
+    for file in reasons:
+        if _is_result(file.name, names):
+            reasons[file] = "a result for another image"
+    reasons |= {file: "a folder" for file in files if file.is_dir()}
+    images = tuple(file for file in files if reasons.get(file) == "")
+    others = tuple(PassedOver(file, said) for file, said in sorted(reasons.items()) if said)
+    return Contents(images, others)
+
+
+def look_below(paths: Iterable[Path]) -> Contents:
+    """Find files, and the images of folders and of all folders in them."""
+    found = Contents()
     for path in paths:
         if path.is_dir():
-            found += images_in(path)
-            inner = (each for each in path.iterdir() if each.is_dir() and each.name[0] != ".")
-            found += images_below(sorted(inner))
+            inside = look_into(path)
+            folders = [one.path for one in inside.passed_over if one.path.is_dir()]
+            others = tuple(one for one in inside.passed_over if not one.path.is_dir())
+            found = found + Contents(inside.images, others) + look_below(folders)
         else:
-            found.append(path)
+            found = found + Contents((path,))
     return found
 
 
-def _is_result(name: str, stems: set[str]) -> bool:
+def read_folder(folder: Path) -> RetinaImage:
+    """Read a folder that holds a single image: one file, or the slices of one series.
+
+    Raises
+    ------
+    ReadError
+        If it holds none or several, or one that can't be read.
+    """
+    from napari_retina_seg.io.series import group_series, read_files
+
+    contents = look_into(folder)
+    groups = group_series(contents.images)
+    if len(groups) != 1:
+        found = f"{len(groups)} images" if groups else "no image"
+        remark = f" {contents.remark}" if contents.remark and not groups else ""
+        raise ReadError(
+            f"'{folder}' is a folder with {found} in it: choose an image file in it.{remark}"
+        )
+    return read_files(groups[0])
+
+
+def _reason(path: Path) -> str:
+    """Say why a file is no image by its suffix, or else its content; empty if it is one."""
+    if is_dicom_content(path):
+        from napari_retina_seg.io.dicom import describe_no_image
+
+        return describe_no_image(path)
+    if path.suffix.lower() in SUFFIXES or is_image_content(path):
+        return ""  # if it is damaged, reading it says so
+    return "empty" if path.stat().st_size == 0 else "not an image"
+
+
+def _is_result(name: str, names: set[str]) -> bool:
     cuts = (found.start() for found in re.finditer("_", name))
-    return any(name[:cut] in stems and _RESULT.fullmatch(name[cut:]) for cut in cuts)
+    return any(name[:cut] in names and _RESULT.fullmatch(name[cut:]) for cut in cuts)

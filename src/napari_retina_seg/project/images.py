@@ -16,6 +16,7 @@ from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.exchange.identity import notice
+from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.files import StoredFile, hash_file
 from napari_retina_seg.project.readers import blinded_images
 from napari_retina_seg.project.states import State
@@ -78,7 +79,7 @@ def _add_image(
         row = _find(session, sha256)
         is_new = row is None
         if row is None:
-            patient = None if patient_of is None else patient_of(path.stem)
+            patient = None if patient_of is None else patient_of(image_name(path))
             row = _new_row(store, session, image, path, sha256, stored, patient)
             session.add(row)
         elif row.copy_sha256 is None and not _is_whole(store.path_of(row), sha256):
@@ -104,7 +105,7 @@ def _new_row(
     kept = path if stored is None else store.files.path(sha256, stored.suffix)
     return ImageRow(
         sha256=sha256,
-        name=path.stem,
+        name=image_name(path),
         path=_reference(store, kept),
         copy_sha256=keep_file(session, stored),
         modality=image.modality.value,
@@ -162,7 +163,7 @@ def _of_name(session: Session, name: str) -> Sequence[ImageRow]:
 
 def _find_by_name(session: Session, text: str) -> int:
     path = Path(text)
-    rows = _of_name(session, text) or _of_name(session, path.stem)
+    rows = _of_name(session, text) or _of_name(session, image_name(path))
     if len(rows) != 1 and path.is_file():
         sha256 = hash_file(path)
         rows = session.scalars(select(ImageRow).filter_by(sha256=sha256)).all()

@@ -29,6 +29,7 @@ from napari_retina_seg.io.exchange.sources import (
     is_dicom,
     read_source,
 )
+from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.dicom_images import DicomImage, find_same, find_sent_anew, list_dicom
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import damage_of
@@ -224,7 +225,7 @@ class _Job:
         image = self._find_dicom(source)
         if image is None:
             return read_source(source, expected)[0]
-        expected = replace(expected, shapes={source.stem: image.shape})
+        expected = replace(expected, shapes={image_name(source): image.shape})
         return replace(read_source(source, expected)[0], image_sha256=image.sha256)
 
     def _find_dicom(self, source: Path) -> ProjectImage | None:
@@ -233,7 +234,7 @@ class _Job:
         if wanted is None:  # what is wrong with it is told when it is read
             return None
         card = read_dicom_card(source)
-        name, sha256 = (card.name, card.image_sha256) if card else (source.stem, None)
+        name, sha256 = (card.name, card.image_sha256) if card else (image_name(source), None)
         found = self._images.known(sha256) or find_same(wanted, self._dicom)
         if found is None and sha256 is None:
             found = find_sent_anew(wanted, self._dicom, self._images.named(name))

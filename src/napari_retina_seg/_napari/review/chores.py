@@ -10,7 +10,7 @@ from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.words import count
-from napari_retina_seg.io.folders import images_below
+from napari_retina_seg.io.folders import look_below
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -69,12 +69,14 @@ def predict(task: Predicting, token: CancelToken) -> Steps:
 
 
 def _add(task: Adding, token: CancelToken) -> Steps:
-    files = images_below(task.paths)
-    if not files:
+    found = look_below(task.paths)
+    if not found.images:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
-        return Outcome(End.FAILED, f"There is no image in {names}: choose another folder.")
-    added = yield from task.project.add_images(files, copy=task.copy, token=token)
-    return Outcome(End.FAILED if added.problems else End.ENDED, _say_added(added))
+        words = f"There is no image in {names}: choose another folder. {found.remark}"
+        return Outcome(End.FAILED, words.strip())
+    added = yield from task.project.add_images(found.images, copy=task.copy, token=token)
+    words = f"{_say_added(added)} {found.remark}".strip()
+    return Outcome(End.FAILED if added.problems else End.ENDED, words)
 
 
 def _say_added(added: Added) -> str:

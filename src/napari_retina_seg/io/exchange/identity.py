@@ -15,6 +15,7 @@ from napari_retina_seg.core.names import composed, name_key
 from napari_retina_seg.io.exchange.dicom_source import CREATOR
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.io.names import image_name
 
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
 _DIGITS = 16  # of a pseudonym: two of a million patients share one with a chance of 1 in 3·10^7
@@ -135,7 +136,7 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
             head = file.read(_HEAD)
     except OSError as error:
         raise ReadError(f"The file '{path}' can't be opened: {error.strerror or error}.") from error
-    name = path.stem if name is None else name
+    name = image_name(path) if name is None else name
     return tuple(dict.fromkeys([*_in_name(name), *_in_content(path, head, name)]))
 
 

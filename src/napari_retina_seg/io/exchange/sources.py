@@ -25,6 +25,7 @@ from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.exchange.stacks import read_stacks
 from napari_retina_seg.io.exchange.training import read_training_folder
 from napari_retina_seg.io.exchange.vgg import read_vgg
+from napari_retina_seg.io.names import image_name
 
 Record = MaskRecord | BoundaryRecord
 
@@ -135,7 +136,7 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
     if is_dicom(path):
         from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg
 
-        shape = expected.shapes.get(path.stem, ())
+        shape = expected.shapes.get(image_name(path), ())
         slices = shape[0] if len(shape) == 3 else None
         return (read_dicom_seg(path, scheme, slices, remap),)
     read = read_tiff if name.endswith(_TIFF) else read_png

@@ -1,0 +1,22 @@
+"""What images are called by the names of their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_retina_seg.io import SUFFIXES
+
+# Longer ones come first.
+_KNOWN = (".nii.gz", *SUFFIXES, ".nii", ".csv", ".json")
+
+
+def image_name(path: Path) -> str:
+    """Return the name of a file without its suffix, if that is one of a format that is read.
+
+    A dot alone makes no suffix: archives call DICOM files by UIDs, of which ``1.2.840.1`` and
+    ``1.2.840.2`` are two images.
+    """
+    name = path.name
+    lower = name.lower()
+    found = next((each for each in _KNOWN if lower.endswith(each) and lower != each), "")
+    return name[: len(name) - len(found)]

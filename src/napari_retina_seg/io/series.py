@@ -1,0 +1,196 @@
+"""Volumes that are stored as one DICOM file for each slice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.image import Length, Origin, RetinaImage
+from napari_retina_seg.io import is_dicom_content, read_image
+from napari_retina_seg.io.dicom_attributes import number_of, read_pixel_mm, value_of
+from napari_retina_seg.io.dicom_file import read_attributes
+from napari_retina_seg.io.dicom_slices import (
+    Slices,
+    are_apart,
+    arrange,
+    read_frames,
+    read_said_distance,
+)
+from napari_retina_seg.io.guard import check_claim, decoding
+from napari_retina_seg.io.names import image_name
+
+# What slices of one volume have in common.
+_COMMON = (
+    "SeriesInstanceUID",
+    "SOPClassUID",
+    "FrameOfReferenceUID",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "BitsAllocated",
+    "PhotometricInterpretation",
+    "ImageLaterality",
+)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The files of one image: a single one, or one for each slice of a series.
+
+    Attributes
+    ----------
+    name : str
+        What the image is called.
+    files : tuple of Path
+        In the order of their names.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file, or the folder of a series."""
+        return self.files[0] if len(self.files) == 1 else self.files[0].parent
+
+
+def group_series(paths: Iterable[Path]) -> tuple[ImageFiles, ...]:
+    """Put together the files that are slices of one volume.
+
+    They are single frames of one DICOM series in one folder, of one size and orientation, each
+    at a position of its own. Anything else is an image by itself: a series of photographs, for
+    one, or files of which two lie at one position.
+    """
+    groups: dict[object, list[Path]] = {}
+    headers: dict[Path, Dataset] = {}
+    for path in paths:
+        header = _read_slice(path)
+        if header is not None:
+            headers[path] = header
+        key = path if header is None else (path.parent, *_common(header))
+        groups.setdefault(key, []).append(path)
+    found: list[tuple[Path, ...]] = []
+    for files in groups.values():
+        frames = [read_frames(headers[file])[0] for file in files if file in headers]
+        if len(files) > 1 and are_apart(frames):
+            found.append(tuple(files))
+        else:
+            found += [(file,) for file in files]
+    return _named(found, headers)
+
+
+def read_files(image: ImageFiles) -> RetinaImage:
+    """Read an image of one file, or the slices of a series into a volume.
+
+    Raises
+    ------
+    ReadError
+        If a file can't be read, or they don't fit together.
+    """
+    if len(image.files) == 1:
+        return read_image(image.files[0])
+    return replace(read_slices(image.files), name=image.name, source=str(image.path))
+
+
+def read_slices(paths: Sequence[Path]) -> RetinaImage:
+    """Read files into one volume: DICOM in the order of positions, then of numbers.
+
+    Files that are no DICOM stay in the order in which they are given.
+
+    Raises
+    ------
+    ReadError
+        If a file can't be read, is a volume itself, or they are of different shapes.
+    """
+    first = read_image(paths[0])
+    check_claim(
+        f"The series of '{paths[0]}'", (len(paths), *first.pixels.shape),
+        color=first.color, itemsize=first.pixels.dtype.itemsize,
+    )  # fmt: skip
+    images = [first, *(read_image(path) for path in paths[1:])]
+    _check_alike(images)
+    slices = _arrange(paths)
+    images = [images[k] for k in slices.order]
+    valid = None
+    if any(image.valid is not None for image in images):
+        everything = np.ones(first.grid, bool)
+        valid = np.stack([everything if one.valid is None else one.valid for one in images])
+    warnings = [words for one in images for words in one.warnings]
+    distance = Length() if slices.distance is None else Length(1000 * slices.distance, Origin.FILE)
+    return replace(
+        first,
+        pixels=np.stack([np.asarray(image.pixels) for image in images]),
+        spacing=replace(first.spacing, slice=distance),
+        valid=valid,
+        placement=slices.placement,
+        warnings=tuple(dict.fromkeys([*warnings, *slices.warnings])),
+    )
+
+
+def _check_alike(images: Sequence[RetinaImage]) -> None:
+    first = images[0]
+    for other in images:
+        if other.is_volume:
+            raise ReadError(f"'{other.name}' is a volume itself: open it without stacking.")
+        if other.pixels.shape != first.pixels.shape or other.color != first.color:
+            raise ReadError(
+                f"'{other.name}' has the shape {other.pixels.shape} and '{first.name}'"
+                f" {first.pixels.shape}: files of one shape can be stacked, open these one by one."
+            )
+
+
+def _arrange(paths: Sequence[Path]) -> Slices:
+    headers = [_read_header(path) for path in paths if is_dicom_content(path)]
+    if len(headers) < len(paths):
+        return Slices(tuple(range(len(paths))))
+    frames = [read_frames(header)[0] for header in headers]
+    return arrange(
+        frames, read_pixel_mm(headers[0]), read_said_distance(headers[0]), one_file=False
+    )
+
+
+def _read_header(path: Path) -> Dataset:
+    with decoding(path, "DICOM"):
+        return read_attributes(path, pixels=False, force=True)
+
+
+def _read_slice(path: Path) -> Dataset | None:
+    """Read the header of a file that may be one slice of a series; None for any other."""
+    if not is_dicom_content(path):
+        return None
+    try:
+        header = _read_header(path)
+    except ReadError:
+        return None  # what is wrong with it is told when it is read
+    is_single = number_of(value_of(header, "NumberOfFrames") or 1) == 1
+    return header if is_single and value_of(header, "SeriesInstanceUID") else None
+
+
+def _common(header: Dataset) -> tuple[str, ...]:
+    return tuple(str(value_of(header, keyword)) for keyword in _COMMON)
+
+
+def _named(
+    groups: Sequence[tuple[Path, ...]], headers: dict[Path, Dataset]
+) -> tuple[ImageFiles, ...]:
+    """Call a series as its folder, with its number where that folder holds more."""
+    in_folder = Counter(files[0].parent.resolve() for files in groups)
+    taken: Counter[str] = Counter()
+    found = []
+    for files in groups:
+        name = image_name(files[0])
+        if len(files) > 1:
+            folder = files[0].parent.resolve()
+            name = folder.name or "series"
+            if in_folder[folder] > 1:
+                name += f"-{value_of(headers[files[0]], 'SeriesNumber') or 1}"
+            taken[name] += 1
+            name += f"-{taken[name]}" if taken[name] > 1 else ""
+        found.append(ImageFiles(name, files))
+    return tuple(found)

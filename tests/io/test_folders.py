@@ -1,0 +1,132 @@
+"""What a folder holds, by the names and by the content of its files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import FileMetaDataset
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.io import is_image_content, read_image
+from napari_retina_seg.io.folders import look_below, look_into
+from napari_retina_seg.io.names import image_name
+
+GREY = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90)
+OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
+ARCHIVE_NAMES = (
+    "1.2.840.113619.2.1",
+    "1.2.840.113619.2.2",
+    "I1000002.DCM",
+    "IM000001",
+    "scan.dcm.1",
+    "OP.1.2.3.44",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("scan.png", "scan"),
+        ("scan.TIFF", "scan"),
+        ("eye.1.dcm", "eye.1"),
+        ("I1000002.DCM", "I1000002"),
+        ("mask.nii.gz", "mask"),
+        ("1.2.840.113619.2.1", "1.2.840.113619.2.1"),
+        ("IM000001", "IM000001"),
+        ("scan.dcm.1", "scan.dcm.1"),
+        ("Dr. Meier", "Dr. Meier"),
+        (".png", ".png"),
+    ],
+)
+def test_only_a_known_suffix_is_cut_from_a_name(name, expected):
+    assert image_name(Path("folder.v2") / name) == expected
+
+
+@pytest.fixture
+def archive(make_dicom, tmp_path):
+    """Return a folder of DICOM files as archives name them."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for k, name in enumerate(ARCHIVE_NAMES):
+        make_dicom(GREY + k, OPT).save_as(folder / name)
+    return folder
+
+
+def test_dicom_is_found_by_its_content(archive):
+    contents = look_into(archive)
+    assert [path.name for path in contents.images] == sorted(ARCHIVE_NAMES)
+    assert contents.remark == ""
+    names = {read_image(path).name for path in contents.images}
+    assert len(names) == len(ARCHIVE_NAMES)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_dicom_without_the_mark_at_its_start(make_dicom, tmp_path, implicit):
+    dataset = make_dicom(GREY, OPT)
+    dataset.file_meta = FileMetaDataset()
+    dataset.preamble = None
+    dataset.save_as(tmp_path / "1.2.3.4", implicit_vr=implicit, little_endian=True)
+    assert look_into(tmp_path).images == (tmp_path / "1.2.3.4",)
+    np.testing.assert_array_equal(read_image(tmp_path / "1.2.3.4").pixels, GREY)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "GIF", "WEBP"])
+def test_pictures_are_found_by_their_content(tmp_path, form):
+    Image.fromarray(GREY.astype(np.uint8)).save(tmp_path / "export", form)
+    assert look_into(tmp_path).images == (tmp_path / "export",)
+
+
+def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, archive):
+    (archive / "notes.txt").write_text("BM is no bitmap\n")
+    (archive / "README").write_text("P5 is no picture\n")
+    (archive / "empty").touch()
+    (archive / "older").mkdir()
+    (archive / "IM000001_mask.png").write_bytes(b"x")
+    report = make_dicom(GREY, "1.2.840.10008.5.1.4.1.1.104.1")
+    del report.PixelData, report.Rows, report.Columns
+    report.save_as(archive / "SR1")
+    segment = sequence(SegmentNumber=1, SegmentLabel="RNFL")
+    mask = make_dicom(GREY.astype(np.uint8), "1.2.840.10008.5.1.4.1.1.66.4")
+    mask.SegmentSequence = segment
+    mask.save_as(archive / "SEG1")
+    contents = look_into(archive)
+    assert [path.name for path in contents.images] == sorted(ARCHIVE_NAMES)
+    assert {one.path.name: one.reason for one in contents.passed_over} == {
+        "notes.txt": "not an image",
+        "README": "not an image",
+        "empty": "empty",
+        "older": "a folder",
+        "IM000001_mask.png": "a result for another image",
+        "SR1": "DICOM without pixels, Encapsulated PDF Storage",
+        "SEG1": "a mask of RNFL (DICOM Segmentation)",
+    }
+    assert contents.remark.startswith("Passed over 7 files: ")
+    assert contents.remark.endswith(" and 2 more.")
+
+
+def test_folders_in_a_folder_are_looked_into_where_asked(archive):
+    (archive / "notes.txt").touch()
+    contents = look_below([archive.parent, archive / "IM000001"])
+    assert len(contents.images) == len(ARCHIVE_NAMES) + 1
+    assert [one.path.name for one in contents.passed_over] == ["notes.txt"]
+
+
+def test_a_folder_with_one_image_is_that_image(make_dicom, tmp_path):
+    make_dicom(GREY, OPT).save_as(tmp_path / "IM1")
+    (tmp_path / "notes.txt").touch()
+    np.testing.assert_array_equal(read_image(tmp_path).pixels, GREY)
+
+
+def test_a_folder_with_more_or_none_is_refused(archive, tmp_path):
+    with pytest.raises(ReadError, match=r"folder with 6 images in it: choose an image file"):
+        read_image(archive)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "a.txt").write_text("x")
+    with pytest.raises(ReadError, match=r"with no image in it.*'a.txt' \(not an image\)"):
+        read_image(tmp_path / "none")
+
+
+def test_what_is_no_file_has_no_content(tmp_path):
+    assert not is_image_content(tmp_path)
+    assert not is_image_content(tmp_path / "missing")
