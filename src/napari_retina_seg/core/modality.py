@@ -10,6 +10,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import detect_fov
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.invalid_pixels import fill_invalid, find_invalid
 from napari_retina_seg.core.pixels import check_plane, has_colors, resize, to_float, to_grey
 
 _BANDED = 1.5
@@ -33,6 +34,8 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
         UNKNOWN where neither shows.
     """
     plane = _shrink(plane)
+    invalid = find_invalid(plane)
+    plane = plane if invalid is None else fill_invalid(plane, ~invalid)
     try:
         check_plane(plane)
     except ImageError:

@@ -13,6 +13,7 @@ from pydantic import Field
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.fov import FieldOfView, detect_fov
 from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.invalid_pixels import combine_valid, fill_invalid
 from napari_retina_seg.core.pixels import (
     SMALLEST,
     check_plane,
@@ -137,6 +138,7 @@ class OctPreprocessing:
         ImageError
             If it has colours, or there is nothing to see in it.
         """
+        plane, valid = _without_invalid(plane, valid, is_bscan=True)
         check_plane(plane)
         if has_colors(plane):
             raise ImageError(
@@ -147,7 +149,7 @@ class OctPreprocessing:
         check_plane(grey)
         grid = grey.shape[0], grey.shape[1]
         working = self._working(grid, spacing)
-        tensor = resize(stretch(grey), working)[..., np.newaxis]
+        tensor = resize(stretch(grey, valid), working)[..., np.newaxis]
         return Prepared(tensor, Geometry(grid, (0, 0, *grid), working, valid=valid))
 
     def _working(self, grid: tuple[int, int], spacing: Spacing) -> tuple[int, int]:
@@ -213,6 +215,7 @@ class FundusPreprocessing:
             Where the retina is, if it is known; by default it is found in the pixels.
         """
         del spacing
+        plane, valid = _without_invalid(plane, valid)
         check_plane(plane)
         if plane.dtype.kind == "f":
             plane = to_float(plane)
@@ -265,6 +268,7 @@ class ResizePreprocessing:
     def prepare(self, plane: Plane, spacing: Spacing, *, valid: Mask | None = None) -> Prepared:
         """Prepare one image; spacing plays no part."""
         del spacing
+        plane, valid = _without_invalid(plane, valid, is_bscan=not self.color)
         check_plane(plane)
         largest = np.iinfo(plane.dtype).max if plane.dtype.kind in "ui" else None
         values = to_float(plane)
@@ -279,9 +283,25 @@ class ResizePreprocessing:
 Preprocessing = OctPreprocessing | FundusPreprocessing | ResizePreprocessing
 
 
-def stretch(values: Tensor) -> Tensor:
-    """Map the 1st and the 99.5th percentile to 0 and 1, and clip."""
-    low, high = np.percentile(values[::2, ::2], [1, 99.5])
+def _without_invalid(
+    plane: Plane, stated: Mask | None, *, is_bscan: bool = False
+) -> tuple[Plane, Mask | None]:
+    """Replace pixels that hold no data by their neighbours; return also which pixels hold some."""
+    valid = combine_valid(plane, stated, is_bscan=is_bscan)
+    if valid is not None and not valid.any():
+        raise ImageError(
+            "The image holds no data (NaN, padding or one value everywhere): there is nothing to"
+            " segment. Check the file."
+        )
+    return fill_invalid(plane, valid), valid
+
+
+def stretch(values: Tensor, valid: Mask | None = None) -> Tensor:
+    """Map the 1st and the 99.5th percentile of the valid pixels to 0 and 1, and clip."""
+    seen = values[::2, ::2]
+    if valid is not None:
+        seen = seen[valid[::2, ::2]] if valid[::2, ::2].any() else values[valid]
+    low, high = np.percentile(seen, [1, 99.5])
     if low == high:
         low, high = values.min(), values.max()
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)

@@ -29,17 +29,36 @@ class PlaneResult:
         ``(boundaries, columns)`` float32 heights in px.
     probabilities : array or None
         ``(classes, rows, columns)`` float16.
+    ignore : array or None
+        ``(rows, columns)`` bool, True where the image holds no data; None if it does everywhere.
     """
 
     labels: npt.NDArray[np.uint8]
     boundaries: npt.NDArray[np.float32] | None = None
     probabilities: npt.NDArray[np.float16] | None = None
+    ignore: npt.NDArray[np.bool_] | None = None
 
 
 def decode(
     output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, *, probabilities: bool
 ) -> PlaneResult:
-    """Turn ``(*working, outputs)`` probabilities into a mask on the image's grid."""
+    """Turn ``(*working, outputs)`` probabilities into a mask on the image's grid.
+
+    Pixels without data are background, and columns without any data have no boundaries.
+    """
+    result = _decode(output, geometry, spec, probabilities)
+    if geometry.valid is None:
+        return result
+    labels = np.where(geometry.valid, result.labels, np.uint8(0))
+    boundaries = result.boundaries
+    if boundaries is not None:
+        boundaries = np.where(geometry.valid.any(axis=0), boundaries, np.float32(np.nan))
+    return PlaneResult(labels, boundaries, result.probabilities, ~geometry.valid)
+
+
+def _decode(
+    output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, probabilities: bool
+) -> PlaneResult:
     planes = np.moveaxis(output, -1, 0)
     if len(planes) == 1:
         planes = np.concatenate([1 - planes, planes])

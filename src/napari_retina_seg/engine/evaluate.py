@@ -19,6 +19,7 @@ from napari_retina_seg.core.evaluation import (
 )
 from napari_retina_seg.core.fov import detect_fov
 from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
+from napari_retina_seg.core.invalid_pixels import combine_valid
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.segmentation import Segmentation
@@ -39,7 +40,7 @@ def evaluate(
     """Segment every image as a user would, and score the masks on the images' own grids.
 
     Of photographs only the field of view counts: that of the data set, or the disc that is seen.
-    What a data set says is to be ignored does not count, nor do boundaries in its columns.
+    What a data set says is to be ignored does not count, pixels without data don't, nor do boundaries in its columns.
     Layers are scored by their boundaries, too: the expert's heights if there are any, else those
     of the expert's mask where its layers are stacked; the model's own, or where it draws none,
     those that its probabilities support best.
@@ -200,6 +201,9 @@ def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spaci
     if ignored is not None and ignored.any():
         _check_size(image, "mask", ignored, pixels)
         inside = ~ignored if inside is None else inside & ~ignored
+    valid = combine_valid(pixels, is_bscan=image.modality is Modality.OCT)
+    if valid is not None:
+        inside = valid if inside is None else inside & valid
     axial_um = spacing.axial.um
     return ScoredImage(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
 

@@ -320,12 +320,14 @@ class _Asker:
     def _passed(self, image: RetinaImage, index: int) -> Generator[Progress, None, _Pass]:
         plane = image.plane(index)
         spacing = image.spacing
-        key = (self._spec.model_dump_json(), self._place.layer, _fingerprint(plane), repr(spacing))
+        valid = image.valid_plane(index)
+        seen = _fingerprint(plane) if valid is None else _fingerprint(plane) + _fingerprint(valid)
+        key = (self._spec.model_dump_json(), self._place.layer, seen, repr(spacing))
         known = self._last.get(key)
         if known is not None:
             return known
         try:
-            prepared = self._spec.preprocessing.prepare(plane, spacing)
+            prepared = self._spec.preprocessing.prepare(plane, spacing, valid=valid)
         except ImageError as error:
             where = f", slice {index}" if image.is_volume else ""
             raise ImageError(f"'{image.name}'{where}: {error}") from error

@@ -336,11 +336,22 @@ def _collect(
         boundaries=join([result.boundaries for result in whole]),
         probabilities=join([result.probabilities for result in whole]),
         skipped=tuple(i for i, result in enumerate(results) if result is None),
+        ignore=_join_ignored(whole, stack),
     )
 
 
+def _join_ignored(results: list[PlaneResult], stack: bool) -> npt.NDArray[np.bool_] | None:
+    if all(result.ignore is None for result in results):
+        return None
+    planes = [
+        np.zeros(result.labels.shape, bool) if result.ignore is None else result.ignore
+        for result in results
+    ]
+    return np.stack(planes) if stack else planes[0]
+
+
 def _blank(pattern: PlaneResult) -> PlaneResult:
-    """Return the result for a slice that shows nothing: background, and no heights."""
+    """Return the result for a slice that shows nothing: no data, background, and no heights."""
     boundaries, probabilities = pattern.boundaries, pattern.probabilities
     if probabilities is not None:
         probabilities = np.zeros_like(probabilities)
@@ -349,6 +360,7 @@ def _blank(pattern: PlaneResult) -> PlaneResult:
         np.zeros_like(pattern.labels),
         None if boundaries is None else np.full_like(boundaries, np.nan),
         probabilities,
+        np.ones(pattern.labels.shape, bool),
     )
 
 

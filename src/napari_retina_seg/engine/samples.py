@@ -36,6 +36,9 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
     if geometry.field is not None:
         inside = geometry.field.core[top:bottom, left:right].astype(np.float32)
         weight = (resize(inside, geometry.working) > 0.99).astype(np.float32)
+    if geometry.valid is not None:
+        holds_data = geometry.valid[top:bottom, left:right].astype(np.float32)
+        weight *= resize(holds_data, geometry.working) > 0.99
     ignored = _prepare_ignored(image, geometry)
     if isinstance(recipe.preprocessing, FundusPreprocessing) and len(recipe.scheme) == 2:
         share = resize(labels.astype(np.float32), geometry.working)

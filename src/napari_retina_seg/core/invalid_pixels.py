@@ -1,0 +1,227 @@
+"""Find the pixels of an image that hold no data, and fill them for a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Plane = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+_HUGE = 1e30  # beyond it a value is a marker such as FLT_MAX, and squares overflow float32
+_MOST_MARKERS = 4  # that are looked for at either end of the range
+_LEAST_DATA = 0.05  # share of the pixels that must be left as data
+_LEAST_VALUES = 32  # distinct values of a natural image; drawings have fewer
+_LEAST_COUNT = 4  # px that hold a marker; less is a hot pixel
+_FAR = 1.0  # gap to the other values, in their range, that alone makes a value a marker
+_ISOLATED = 0.1  # gap that makes it one where it fills areas
+_AREA = 16  # px of a connected area
+_GRAPHIC = 0.0005  # share of an image that a burnt-in bar or margin takes at least
+_FRINGE = 8  # px beside a drawn area that JPEG, which works in blocks of 8, may have blurred
+_SOLID = 0.98  # share of its box that a bar fills
+
+
+def combine_valid(
+    plane: Plane, stated: Mask | None = None, *, is_bscan: bool = False
+) -> Mask | None:
+    """Return which pixels hold data, by the file and by the pixels themselves.
+
+    Parameters
+    ----------
+    plane : array
+        ``(rows, columns)`` or ``(rows, columns, channels)``, any real dtype.
+    stated : array, optional
+        ``(rows, columns)`` bool: what the file says.
+    is_bscan : bool
+        Whether it is an OCT B-scan; see `find_invalid`.
+
+    Returns
+    -------
+    array or None
+        ``(rows, columns)`` bool, False where there is no data; None if there is data everywhere.
+    """
+    found = find_invalid(plane, stated, is_bscan=is_bscan)
+    if found is None:
+        return None if stated is None or stated.all() else stated
+    return ~found if stated is None else stated & ~found
+
+
+def find_invalid(
+    plane: Plane, stated: Mask | None = None, *, is_bscan: bool = False
+) -> Mask | None:
+    """Find pixels that hold a marker instead of a measurement.
+
+    These are NaN, infinities and values beyond 1e30; a value at either end of the range that is
+    repeated exactly and lies apart from all others, such as -9999 or 65535 in a 12-bit scan. A
+    saturated scan's largest value is none: the values below it occur too. Of a B-scan also
+    columns of one value, and margins and bars that are drawn in the largest value: areas that
+    fill their box or reach the first or last row, which saturated tissue does not.
+
+    Parameters
+    ----------
+    plane : array
+        ``(rows, columns)`` or ``(rows, columns, channels)``, any real dtype. A coloured pixel is
+        marked if all of its first three channels hold the marker, or one is not finite.
+    stated : array, optional
+        ``(rows, columns)`` bool: False where the file says that there is no data; the other
+        values are looked at alone.
+    is_bscan : bool
+        Whether it is an OCT B-scan. The surround of a photograph is black, which is outside of
+        the field of view and not without data.
+
+    Returns
+    -------
+    array or None
+        ``(rows, columns)`` bool, True where there is no data; None if there are no such pixels.
+    """
+    if plane.dtype.kind == "b" or (plane.ndim == 3 and plane.dtype == np.uint8):
+        return None
+    grey = plane[..., 0] if plane.ndim == 3 else plane
+    invalid = np.zeros(grey.shape, bool)
+    if plane.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            usable = np.abs(plane) < _HUGE  # false for NaN too
+        invalid |= ~(usable if plane.ndim == 2 else usable[..., :3].all(axis=2))
+    known = invalid if stated is None else invalid | ~stated
+    markers = _find_markers(grey[~known] if known.any() else grey, grey, is_bscan)
+    for value in markers:
+        invalid |= _holds(plane, value)
+    if is_bscan and not _is_drawing(grey):
+        invalid |= _constant_columns(grey)
+        invalid |= _drawn_areas(grey, invalid if stated is None else invalid | ~stated)
+    return invalid if invalid.any() else None
+
+
+def fill_invalid(values: Plane, valid: Mask | None) -> Plane:
+    """Give pixels without data the value of the nearest that has some.
+
+    Parameters
+    ----------
+    values : array
+        ``(rows, columns)`` or ``(rows, columns, channels)``.
+    valid : array or None
+        ``(rows, columns)`` bool.
+
+    Returns
+    -------
+    array
+        A copy; or `values` themselves, if all or none are valid.
+    """
+    if valid is None or valid.all() or not valid.any():
+        return values
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # The labels of valid pixels are their own, so that they translate a label to a pixel.
+    position = np.zeros(int(nearest.max()) + 1, np.intp)
+    position[nearest[valid]] = np.flatnonzero(valid)
+    flat = values.reshape(valid.size, -1)
+    return flat[position[nearest.ravel()]].reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class _End:
+    """The value at one end of a range, and how far it lies from the others."""
+
+    value: Any
+    count: int
+    gap: float
+    span: float
+
+
+def _find_markers(values: Plane, grey: Plane, is_bscan: bool) -> list[Any]:
+    """Return the values that are markers, outermost first."""
+    markers: list[Any] = []
+    rest = values.ravel()
+    least = _LEAST_DATA * rest.size
+    for sign in (1, -1):
+        for _ in range(_MOST_MARKERS):
+            end = _look_at_end(rest, sign)
+            if end is None or rest.size - end.count < least or not _is_marker(end, grey, is_bscan):
+                break
+            markers.append(end.value)
+            rest = rest[rest != end.value]
+    if markers and len(np.unique(rest)) < _LEAST_VALUES:
+        return []
+    return markers
+
+
+def _look_at_end(values: Plane, sign: int) -> _End | None:
+    if not values.size:
+        return None
+    value, other = (values.max(), values.min()) if sign > 0 else (values.min(), values.max())
+    if value == other:
+        return None
+    inner = values[values != value]
+    nearest = inner.max() if sign > 0 else inner.min()
+    # As Python's numbers: differences of small integer types would overflow.
+    gap, span = abs(value.item() - nearest.item()), abs(nearest.item() - other.item())
+    return _End(value, values.size - inner.size, gap, span)
+
+
+def _is_marker(end: _End, grey: Plane, is_bscan: bool) -> bool:
+    if end.count < _LEAST_COUNT or not end.span:
+        return False
+    if end.value == 0 and not is_bscan:
+        return False  # the black surround of a photograph
+    if end.gap > _FAR * end.span:
+        return True
+    lone_negative = end.value < 0 <= end.value + end.gap
+    return (end.gap > _ISOLATED * end.span or lone_negative) and _fills_areas(grey == end.value)
+
+
+def _fills_areas(held: Mask) -> bool:
+    """Whether most of some pixels lie in connected areas."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(held.astype(np.uint8), connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return bool(areas[areas >= _AREA].sum() > 0.5 * areas.sum())
+
+
+def _holds(plane: Plane, value: Any) -> Mask:
+    same = plane == value
+    return np.asarray(same if plane.ndim == 2 else same[..., :3].all(axis=2))
+
+
+def _is_drawing(grey: Plane) -> bool:
+    """Whether there are few values: areas of one value mean nothing there."""
+    thin = grey[:: max(1, grey.shape[0] // 128), :: max(1, grey.shape[1] // 128)]
+    return len(np.unique(thin)) < _LEAST_VALUES
+
+
+def _constant_columns(grey: Plane) -> Mask:
+    constant = (grey == grey[:1]).all(axis=0)
+    return np.broadcast_to(constant, grey.shape)
+
+
+def _drawn_areas(grey: Plane, known: Mask) -> Mask:
+    """Find margins and bars in the largest value that is left."""
+    found = np.zeros(grey.shape, bool)
+    rest = grey[~known]
+    if not rest.size:
+        return found
+    brightest = ((grey == rest.max()) & ~known).astype(np.uint8)
+    if cv2.countNonZero(brightest) < _GRAPHIC * grey.size:
+        return found
+    pieces, labels, stats, _ = cv2.connectedComponentsWithStats(brightest, connectivity=4)
+    rows = grey.shape[0]
+    for piece in range(1, pieces):
+        _, top, width, height, area = stats[piece]
+        if area < max(_AREA, _GRAPHIC * grey.size) or min(width, height) < 2:
+            continue
+        solid = area >= _SOLID * width * height
+        at_edge = (top == 0 or top + height == rows) and min(width, height) >= 4
+        if solid or (at_edge and area >= 0.3 * width * height):
+            found |= labels == piece
+    return found | _fringe(grey, found, rest.max()) if found.any() else found
+
+
+def _fringe(grey: Plane, found: Mask, brightest: Any) -> Mask:
+    """Return bright pixels beside drawn areas, which lossy compression has blurred."""
+    near = cv2.dilate(found.astype(np.uint8), np.ones((2 * _FRINGE + 1,) * 2, np.uint8))
+    darkest = grey[np.isfinite(grey)].min() if grey.dtype.kind == "f" else grey.min()
+    bright = grey >= darkest + 0.75 * (brightest - float(darkest))
+    return np.asarray(near.astype(bool) & bright)
