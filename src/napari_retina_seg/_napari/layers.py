@@ -20,6 +20,7 @@ from napari_retina_seg.core.image import (
     RetinaImage,
     Spacing,
 )
+from napari_retina_seg.core.invalid_pixels import valid_range
 from napari_retina_seg.core.modality import guess_modality
 
 KEY = "retina_seg"  # of a layer's metadata
@@ -112,6 +113,9 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
         "axis_labels": _AXES[-axes:],
         "metadata": {KEY: info},
     }
+    limits = None if image.color or image.pixels.dtype == np.uint8 else valid_range(image)
+    if limits is not None:  # napari's own would be those of the markers of invalid pixels
+        options["contrast_limits"] = limits
     return [(image.pixels, options, "image")]
 
 

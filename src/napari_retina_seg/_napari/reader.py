@@ -15,6 +15,7 @@ from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.folders import look_into
 from napari_retina_seg.io.masks import read_mask
@@ -78,7 +79,10 @@ def _as_paths(path: PathOrPaths) -> list[Path]:
 
 def _mask(path: Path, labels: np.ndarray, scheme: LabelScheme) -> LayerDataTuple:
     """Take up a mask again: its classes are named, and can be corrected further."""
-    return labels, {"name": path.stem, **mask_options(MaskInfo("", scheme))}, "labels"
+    ignore = labels == IGNORE if len(scheme) <= IGNORE else np.zeros(labels.shape, bool)
+    info = MaskInfo("", scheme, ignore=ignore if ignore.any() else None)
+    classes = np.where(ignore, np.uint8(0), labels)
+    return classes, {"name": path.stem, **mask_options(info)}, "labels"
 
 
 def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:

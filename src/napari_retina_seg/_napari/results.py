@@ -41,6 +41,9 @@ class MaskInfo:
         float32 heights in px, if the scheme has surfaces.
     index : int or None
         The slice that was segmented; None for all.
+    ignore : array or None
+        bool, shape of the prediction: True where the image holds no data. A file of the mask
+        says so, except where a person has painted.
     """
 
     image: str
@@ -49,6 +52,7 @@ class MaskInfo:
     prediction: np.ndarray | None = None
     boundaries: np.ndarray | None = None
     index: int | None = None
+    ignore: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
         prediction=prediction,
         boundaries=segmentation.boundaries,
         index=target.index,
+        ignore=segmentation.ignore,
     )
     layer = Labels(
         target.fill(segmentation.labels),

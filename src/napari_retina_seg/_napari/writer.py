@@ -92,8 +92,25 @@ def _record(
         program=made.version if made else "",
     )
     return MaskRecord(
-        labels, known.scheme, path.stem, spacing=_spacing(attributes), attribution=said
+        labels,
+        known.scheme,
+        path.stem,
+        spacing=_spacing(attributes),
+        attribution=said,
+        ignore=_ignored(labels, known),
     )
+
+
+def _ignored(labels: np.ndarray, known: MaskInfo) -> np.ndarray | None:
+    """Return where the image holds no data and nobody has painted since."""
+    if known.ignore is None:
+        return None
+    ignored = np.zeros(labels.shape, bool)
+    part = ignored if known.index is None or labels.ndim == 2 else ignored[known.index]
+    if part.shape != known.ignore.shape:
+        return None
+    part[:] = known.ignore & ((labels if part is ignored else labels[known.index]) == 0)
+    return ignored if ignored.any() else None
 
 
 def _spacing(attributes: dict[str, Any]) -> Spacing:

@@ -206,12 +206,11 @@ def attach_command(
     """File a mask that a person made elsewhere; it must fit the image's grid and the scheme."""
     values = read_options(None, None, remap).remap
     reading = _reading(second_read=second_read, adjudicated=adjudicated)
-    from napari_retina_seg.project.attach import read_labels
-    from napari_retina_seg.project.drawing import Drawing
+    from napari_retina_seg.project.attach import read_drawing
 
     with open_project(folder, author) as project:
         found = project.find_image(image)
-        drawing = Drawing(read_labels(mask, project.scheme, values))
+        drawing = read_drawing(mask, project.scheme, values)
         version = project.attach(found.id, drawing, author=author, reading=reading, comment=comment)
     typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
 

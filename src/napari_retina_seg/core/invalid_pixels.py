@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from napari_retina_seg.core.image import Modality, RetinaImage
 
 Plane = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -83,7 +86,7 @@ def find_invalid(
     grey = plane[..., 0] if plane.ndim == 3 else plane
     invalid = np.zeros(grey.shape, bool)
     if plane.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             usable = np.abs(plane) < _HUGE  # false for NaN too
         invalid |= ~(usable if plane.ndim == 2 else usable[..., :3].all(axis=2))
     known = invalid if stated is None else invalid | ~stated
@@ -94,6 +97,37 @@ def find_invalid(
         invalid |= _constant_columns(grey)
         invalid |= _drawn_areas(grey, invalid if stated is None else invalid | ~stated)
     return invalid if invalid.any() else None
+
+
+def valid_range(
+    image: RetinaImage, indices: Sequence[int] | None = None
+) -> tuple[float, float] | None:
+    """Return the least and the largest value of the pixels that hold data.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        A grey image or volume.
+    indices : sequence of int, optional
+        The slices to look at; by default the first, the middle and the last.
+
+    Returns
+    -------
+    tuple of float or None
+        None if all pixels hold data, or none does.
+    """
+    last = image.n_slices - 1
+    wanted = sorted({0, last // 2, last}) if indices is None else indices
+    is_bscan = image.modality is Modality.OCT
+    low, high, marked = np.inf, -np.inf, False
+    for index in wanted:
+        plane = image.plane(index)
+        valid = combine_valid(plane, image.valid_plane(index), is_bscan=is_bscan)
+        marked |= valid is not None
+        seen = plane if valid is None else plane[valid]
+        if seen.size:
+            low, high = min(low, float(seen.min())), max(high, float(seen.max()))
+    return (low, high) if marked and low < high else None
 
 
 def fill_invalid(values: Plane, valid: Mask | None) -> Plane:
@@ -120,7 +154,7 @@ def fill_invalid(values: Plane, valid: Mask | None) -> Plane:
     position = np.zeros(int(nearest.max()) + 1, np.intp)
     position[nearest[valid]] = np.flatnonzero(valid)
     flat = values.reshape(valid.size, -1)
-    return flat[position[nearest.ravel()]].reshape(values.shape)
+    return np.asarray(flat[position[nearest.ravel()]].reshape(values.shape))
 
 
 @dataclass(frozen=True)

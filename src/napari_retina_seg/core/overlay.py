@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.invalid_pixels import find_invalid
 from napari_retina_seg.core.labels import LabelScheme
 
 _BAND_OPACITY = 0.35  # of layers, which have an outline besides
@@ -73,15 +74,21 @@ def display(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 def _stretch(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Map nearly the whole range of the finite values to 0 … 255, all channels alike."""
     step = max(1, int(np.sqrt(values.size / _SAMPLES)))
-    seen = values[::step, ::step].astype(np.float32)
-    seen = seen[np.isfinite(seen)]
+    seen = values[::step, ::step]
+    invalid = find_invalid(seen)
+    seen = (seen if invalid is None else seen[~invalid]).astype(np.float32)
     low, high = np.percentile(seen, [0.5, 99.8]) if seen.size else (0.0, 0.0)
     if low == high:
         low, high = 0.0, max(float(high), 1.0)
-    scaled = np.nan_to_num(values.astype(np.float32), nan=low, posinf=high, neginf=low)
+    scaled = np.nan_to_num(_as_float(values), nan=low, posinf=high, neginf=low)
     scaled -= np.float32(low)
     scaled *= np.float32(255 / (high - low))
     return np.clip(np.rint(scaled, out=scaled), 0, 255, out=scaled).astype(np.uint8)
+
+
+def _as_float(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite
+        return values.astype(np.float32)
 
 
 def _outline(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

@@ -51,7 +51,8 @@ def has_colors(plane: Plane) -> bool:
 
 def to_float(plane: Plane) -> Tensor:
     """Return float32 pixels in which NaN and infinities are replaced by the least finite value."""
-    values = plane.astype(np.float32)
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite
+        values = plane.astype(np.float32)
     if plane.dtype.kind == "f":
         finite = np.isfinite(values)
         if not finite.all():

@@ -139,7 +139,6 @@ class OctPreprocessing:
             If it has colours, or there is nothing to see in it.
         """
         plane, valid = _without_invalid(plane, valid, is_bscan=True)
-        check_plane(plane)
         if has_colors(plane):
             raise ImageError(
                 "The image has colours, but OCT models segment grey B-scans: choose a model for"
@@ -216,7 +215,6 @@ class FundusPreprocessing:
         """
         del spacing
         plane, valid = _without_invalid(plane, valid)
-        check_plane(plane)
         if plane.dtype.kind == "f":
             plane = to_float(plane)
         if field is None:
@@ -269,7 +267,6 @@ class ResizePreprocessing:
         """Prepare one image; spacing plays no part."""
         del spacing
         plane, valid = _without_invalid(plane, valid, is_bscan=not self.color)
-        check_plane(plane)
         largest = np.iinfo(plane.dtype).max if plane.dtype.kind in "ui" else None
         values = to_float(plane)
         values /= largest if largest else max(float(values.max()), 1e-12)
@@ -287,13 +284,18 @@ def _without_invalid(
     plane: Plane, stated: Mask | None, *, is_bscan: bool = False
 ) -> tuple[Plane, Mask | None]:
     """Replace pixels that hold no data by their neighbours; return also which pixels hold some."""
+    check_plane(plane)
     valid = combine_valid(plane, stated, is_bscan=is_bscan)
-    if valid is not None and not valid.any():
+    if valid is None:
+        return plane, None
+    if not valid.any():
         raise ImageError(
-            "The image holds no data (NaN, padding or one value everywhere): there is nothing to"
-            " segment. Check the file."
+            "The image holds no data, only padding or markers of invalid pixels: there is nothing"
+            " to segment. Check the file."
         )
-    return fill_invalid(plane, valid), valid
+    filled = fill_invalid(plane, valid)
+    check_plane(filled)
+    return filled, valid
 
 
 def stretch(values: Tensor, valid: Mask | None = None) -> Tensor:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.labels import LabelScheme
 
+IGNORE = 255  # in the files of masks: no class, but what counts for nothing
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -99,6 +101,12 @@ class Segmentation:
         """Whether there is a slice axis."""
         return self.labels.ndim == 3
 
+    def raster(self) -> npt.NDArray[np.uint8]:
+        """Return the labels as they go into files, with `IGNORE` where there is no data."""
+        if self.ignore is None:
+            return self.labels
+        return np.where(self.ignore, np.uint8(IGNORE), self.labels)
+
     @property
     def remark(self) -> str:
         """A sentence on what is odd: nothing was found, or slices were skipped; or nothing."""
@@ -109,7 +117,7 @@ class Segmentation:
         first = ", ".join(str(index) for index in self.skipped[:5])
         more = ", …" if len(self.skipped) > 5 else ""
         return (
-            f"{len(self.skipped)} of {len(self.labels)} slices show nothing and stay background"
+            f"{len(self.skipped)} of {len(self.labels)} slices show nothing and are left out"
             f" (slice {first}{more})."
         )
 

@@ -40,7 +40,8 @@ def evaluate(
     """Segment every image as a user would, and score the masks on the images' own grids.
 
     Of photographs only the field of view counts: that of the data set, or the disc that is seen.
-    What a data set says is to be ignored does not count, pixels without data don't, nor do boundaries in its columns.
+    What a data set says is to be ignored does not count, nor do boundaries in its columns, nor
+    pixels without data.
     Layers are scored by their boundaries, too: the expert's heights if there are any, else those
     of the expert's mask where its layers are stacked; the model's own, or where it draws none,
     those that its probabilities support best.

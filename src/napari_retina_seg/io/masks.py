@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import read_stored
 from napari_retina_seg.io.assemble import reduce_channels
 from napari_retina_seg.io.atomic import write_atomically
@@ -20,6 +21,8 @@ from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_si
 SUFFIXES = (".png", ".tif", ".tiff")
 _ENTRIES = 256  # of a palette
 _SAVE_AS = "save it as one plane of class values, 0, 1, 2, …, grey or with a palette."
+
+IGNORED_COLOR = (128, 128, 128)
 
 Labels = npt.NDArray[np.uint8]
 
@@ -34,7 +37,8 @@ def save_mask(
     path : Path
         Where to; a file of this name is replaced.
     labels : array
-        Class values, ``(rows, columns)`` or ``(slices, rows, columns)`` uint8.
+        Class values, ``(rows, columns)`` or ``(slices, rows, columns)`` uint8; `IGNORE` where
+        nothing can be said.
     scheme : LabelScheme
         Whose colours become the palette.
     spacing : Spacing, optional
@@ -67,7 +71,8 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
     Returns
     -------
     tuple of array and LabelScheme, or None
-        None for any other file, one that can't be read included: `read_image` says why.
+        Class values, and `IGNORE` where nothing can be said. None for any other file, one that
+        can't be read included: `read_image` says why.
     """
     if path.suffix.lower() not in SUFFIXES:
         return None
@@ -80,7 +85,8 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
         return None
     colors = np.pad(palette[:, :3], ((0, _ENTRIES - len(palette)), (0, 0)))
     for scheme in SCHEMES.values():
-        if np.array_equal(colors, _padded(scheme)) and values.max(initial=0) < len(scheme):
+        known = (values < len(scheme)) | (values == IGNORE)
+        if known.all() and np.array_equal(colors, _padded(scheme, values)):
             return np.array(values), scheme
     return None
 
@@ -164,6 +170,9 @@ def read_region(path: Path) -> npt.NDArray[np.bool_]:
     ReadError
         If it can't be read.
     """
+    known = read_mask(path)
+    if known is not None:
+        return (known[0] > 0) & (known[0] != IGNORE)
     stored = read_stored(path)  # of a palette the indices: it may give 0 any colour
     marked = np.asarray(np.nan_to_num(stored.values) != 0)
     if not stored.color:
@@ -172,11 +181,13 @@ def read_region(path: Path) -> npt.NDArray[np.bool_]:
     return np.asarray(marked[..., :channels].any(axis=-1))
 
 
-def _padded(scheme: LabelScheme) -> npt.NDArray[np.uint8]:
+def _padded(scheme: LabelScheme, labels: Labels) -> npt.NDArray[np.uint8]:
     # A full palette keeps 8 bits: two colours are packed into one, which many programs read as
     # 0 and 255.
     palette = np.zeros((_ENTRIES, 3), np.uint8)
     palette[: len(scheme)] = scheme.palette
+    if len(scheme) <= IGNORE and (labels == IGNORE).any():
+        palette[IGNORE] = IGNORED_COLOR
     return palette
 
 
@@ -184,7 +195,7 @@ def _palette_png(labels: Labels, scheme: LabelScheme, spacing: Spacing) -> bytes
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(labels))
-    picture.putpalette(_padded(scheme).tobytes())
+    picture.putpalette(_padded(scheme, labels).tobytes())
     file = BytesIO()
     # Level 3 takes half the time of 6 for a few bytes more.
     picture.save(file, format="PNG", compress_level=3, **png_density(spacing))
@@ -199,7 +210,7 @@ def _palette_tiff(labels: Labels, scheme: LabelScheme, spacing: Spacing) -> byte
         file,
         labels,
         photometric="palette",
-        colormap=_padded(scheme).T.astype(np.uint16) * 257,
+        colormap=_padded(scheme, labels).T.astype(np.uint16) * 257,
         compression="zlib",
         metadata={"axes": "ZYX"[-labels.ndim :], **tiff_sizes(spacing)},
         **tiff_density(spacing),

@@ -31,10 +31,10 @@ def save_segmentation(
 
     ``<stem>_mask.png`` holds the class values, with the scheme's palette; for a volume
     ``<stem>_mask.tif`` has a page for each slice. ``<stem>_overlay.png`` shows the image with
-    the mask, of a volume the middle slice. ``<stem>_boundaries.csv`` has a row for each column
-    of the image and a column for each surface, in px from the top; for a volume the slice comes
-    first. What is unknown is left empty. The mask states the image's pixel sizes where they are
-    known.
+    the mask, of a volume the middle slice. Pixels without data are 255 in the mask, which states
+    the image's pixel sizes where they are known. ``<stem>_boundaries.csv`` has a row for each
+    column of the image and a column for each surface, in px from the top; for a volume the slice
+    comes first. What is unknown is left empty.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _overlay(segmentation: Segmentation, image: RetinaImage) -> npt.NDArray[np.u
 
 def _write_mask(segmentation: Segmentation, image: RetinaImage, folder: Path, stem: str) -> Path:
     path = folder / f"{stem}_mask.{'tif' if segmentation.is_volume else 'png'}"
-    save_mask(path, segmentation.labels, segmentation.scheme, image.spacing)
+    save_mask(path, segmentation.raster(), segmentation.scheme, image.spacing)
     return path
 
 

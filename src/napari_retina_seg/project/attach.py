@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io.masks import read_class_values, read_mask
+from napari_retina_seg.project.drawing import Drawing
 
 
-def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> npt.NDArray[np.uint8]:
+def read_drawing(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> Drawing:
     """Read the mask of an image or volume from any file that `read_image` reads.
 
     Parameters
@@ -27,8 +28,8 @@ def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> np
 
     Returns
     -------
-    array
-        ``(rows, columns)`` or ``(slices, rows, columns)`` uint8.
+    Drawing
+        The mask; questionable where a mask of this program says that there is no data.
 
     Raises
     ------
@@ -44,7 +45,9 @@ def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> np
             f" '{scheme.name}': attach it to a project of its own scheme."
         )
     values = read_class_values(path) if known is None else known[0]
-    labels = values.copy()
+    says_ignore = known is not None and len(scheme) <= IGNORE and IGNORE not in remap
+    ignored = values == IGNORE if says_ignore else None
+    labels = values.copy() if ignored is None else np.where(ignored, np.uint8(0), values)
     for value, label in remap.items():
         labels[values == value] = label
     strange = sorted({float(value) for value in np.unique(labels)} - set(range(len(scheme))))
@@ -54,4 +57,5 @@ def read_labels(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> np
             f"The mask '{path}' has the values {listed}: the classes of '{scheme.name}' are 0 to"
             f" {len(scheme) - 1}. Say what each value stands for, as in 255:1."
         )
-    return labels.astype(np.uint8)
+    questionable = ignored if ignored is not None and ignored.any() else None
+    return Drawing(labels.astype(np.uint8), questionable=questionable)

@@ -161,7 +161,7 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     """
     store.database.check_writable()
     check_model(segmentation.provenance.model, segmentation.scheme, store.scheme)
-    drawing = Drawing(segmentation.labels, segmentation.boundaries)
+    drawing = Drawing(segmentation.labels, segmentation.boundaries, segmentation.ignore)
     with store.database.reading() as session:
         image = image_row(session, image_id)
         drawing.check(image_value(store, image, blinded=False), store.scheme)

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage, QPixmap
 
 from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.invalid_pixels import find_invalid
 from napari_retina_seg.project.values import ProjectImage
 
 SIZE = 30  # px
@@ -96,7 +97,12 @@ def draw(image: RetinaImage) -> QImage:
     """Draw an image, of a volume its middle slice, into a square."""
     plane = image.plane(image.n_slices // 2)
     step = max(1, min(plane.shape[:2]) // (2 * SIZE))
-    small = np.asarray(plane[::step, ::step]).astype(np.float32)
+    small = np.asarray(plane[::step, ::step])
+    invalid = find_invalid(small)
+    with np.errstate(over="ignore"):
+        small = small.astype(np.float32)
+    if invalid is not None:
+        small[invalid] = np.nan
     small = small[..., :3] if image.color else np.repeat(small[..., np.newaxis], 3, axis=2)
     low, high = np.nanpercentile(small, (1, 99.5))
     levels = np.nan_to_num((small - low) / max(high - low, 1e-6))

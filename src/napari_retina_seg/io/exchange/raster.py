@@ -25,9 +25,7 @@ from napari_retina_seg.io.exchange.card import (
 from napari_retina_seg.io.exchange.record import IGNORE, MaskRecord
 from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
-from napari_retina_seg.io.masks import read_class_values, read_classes
-
-_IGNORED = (128, 128, 128)
+from napari_retina_seg.io.masks import IGNORED_COLOR, read_class_values, read_classes
 
 
 def write_png(path: Path, record: MaskRecord) -> None:
@@ -161,5 +159,5 @@ def _palette(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(scheme)] = scheme.palette
     if len(scheme) <= IGNORE and (raster == IGNORE).any():
-        palette[IGNORE] = _IGNORED
+        palette[IGNORE] = IGNORED_COLOR
     return palette

@@ -16,8 +16,8 @@ from napari_retina_seg.core.errors import ImageError, WriteError
 from napari_retina_seg.core.image import Laterality, Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.names import name_key
+from napari_retina_seg.core.segmentation import IGNORE as IGNORE  # noqa: PLC0414 - used from here
 
-IGNORE = 255  # value of questionable pixels in files
 IGNORE_NAME = "ignore"  # what their region is called where classes go by names
 TRUTH_STATES = frozenset({"corrected", "accepted", "second read", "adjudicated"})
 
