@@ -172,7 +172,7 @@ def read_region(path: Path) -> npt.NDArray[np.bool_]:
     """
     known = read_mask(path)
     if known is not None:
-        return (known[0] > 0) & (known[0] != IGNORE)
+        return np.asarray((known[0] > 0) & (known[0] != IGNORE))
     stored = read_stored(path)  # of a palette the indices: it may give 0 any colour
     marked = np.asarray(np.nan_to_num(stored.values) != 0)
     if not stored.color:
