@@ -280,3 +280,15 @@ def test_a_layer_of_another_kind_is_no_image(layer, word):
     assert not is_image(layer)
     with pytest.raises(ImageError, match=f"'{layer.name}' is a {word} layer: select an image"):
         retina_image(layer)
+
+
+@pytest.mark.parametrize("marker", [np.nan, np.finfo(np.float32).max, -9999])
+@pytest.mark.parametrize("slices", [None, 3])
+def test_markers_of_invalid_pixels_do_not_set_the_contrast(marker, slices) -> None:
+    plane = np.random.default_rng(0).random((64, 80)).astype(np.float32)
+    plane[:, :9] = marker
+    pixels = plane if slices is None else np.stack([plane] * slices)
+    ((_, options, _),) = image_layers(RetinaImage(pixels, modality=Modality.OCT))
+    low, high = options["contrast_limits"]
+    assert 0 <= low < 0.01
+    assert 0.99 < high <= 1

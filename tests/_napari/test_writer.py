@@ -103,3 +103,27 @@ def test_the_name_that_the_window_offers_gets_an_ending_and_replaces_nothing(
     viewer.layers.selection = {volume}
     save(selected=True)
     assert (tmp_path / f"{offered}.tif").is_file()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_pixels_without_data_stay_ignored_in_files(
+    viewer, dock, run, masks, bscan, tmp_path, suffix
+):
+    pixels = np.asarray(bscan).astype(np.float32)
+    pixels[:, :12] = np.nan
+    viewer.add_image(pixels, name="scan")
+    dock.images.set_modality(Modality.OCT)
+    run(dock)
+    (mask,) = masks()
+    assert not mask.data[:, :12].any()
+    mask.data[4:6, 4:6] = 3  # a person's word counts
+    path = tmp_path / f"mask.{suffix}"
+    viewer.layers.save(str(path), selected=True, plugin="napari-retina-seg")
+    record = (read_png if suffix == "png" else read_tiff)(path)
+    expected = np.zeros(pixels.shape, bool)
+    expected[:, :12] = True
+    expected[4:6, 4:6] = False
+    np.testing.assert_array_equal(record.ignore, expected)
+    (again,) = viewer.open(str(path), plugin="napari-retina-seg")
+    np.testing.assert_array_equal(again.data, mask.data)
+    np.testing.assert_array_equal(again.metadata[KEY].ignore, expected)

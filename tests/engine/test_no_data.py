@@ -80,7 +80,7 @@ def check(drawn: Segmentation, expected: Segmentation, without: np.ndarray) -> N
     ids=str,
 )
 def test_columns_without_data(clean, expected, dtype, factor, marker) -> None:
-    pixels = (clean * factor).astype(dtype)
+    pixels = (clean.astype(np.float64) * factor).astype(dtype)
     pixels[GAP] = marker
     without = np.zeros(clean.shape, bool)
     without[GAP] = True

@@ -95,3 +95,19 @@ def test_a_model_of_other_classes_is_refused_before_the_work(ann, scans, tmp_pat
     other = tiny_model(tmp_path / "tiny-fundus", Modality.FUNDUS)
     with pytest.raises(ProjectError, match="choose a model that draws them"):
         finish(predict_images(ann, other, [scan.id for scan in scans]))
+
+
+def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model):
+    import tifffile
+
+    pixels = phantom_bscan(0, 64, 96).image.pixels.astype(np.float32)
+    pixels[:, :20] = np.nan
+    tifffile.imwrite(tmp_path / "scan.tif", pixels)
+    (scan,) = finish(ann.add_images([tmp_path / "scan.tif"])).images
+    finish(predict_images(ann, model, [scan.id]))
+    version = ann.accept(scan.id)
+    drawing = ann.drawing(scan.id, version.number)
+    expected = np.zeros((64, 96), bool)
+    expected[:, :20] = True
+    np.testing.assert_array_equal(drawing.questionable, expected)
+    assert not drawing.labels[expected].any()
