@@ -8,6 +8,7 @@ from npe2 import PluginManager, PluginManifest
 
 import napari_retina_seg
 from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 
 MANIFEST = Path(napari_retina_seg.__file__).parent / "napari.yaml"
 
@@ -23,7 +24,7 @@ def test_every_python_name_can_be_imported():
 def test_every_suffix_that_can_be_read_is_offered():
     manifest = PluginManifest.from_file(MANIFEST)
     (reader,) = manifest.contributions.readers
-    assert {f"*{suffix}" for suffix in SUFFIXES} <= set(reader.filename_patterns)
+    assert {f"*{suffix}" for suffix in (*SUFFIXES, *NIFTI)} <= set(reader.filename_patterns)
     assert manifest.name == "napari-retina-seg"
 
 

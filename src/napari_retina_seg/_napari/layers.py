@@ -25,7 +25,7 @@ from napari_retina_seg.core.modality import guess_modality
 
 KEY = "retina_seg"  # of a layer's metadata
 
-_AXES = ("slice", "row", "column")
+AXES = ("slice", "row", "column")
 _PREVIEW = 1024  # px along the longer side; more shows no more of an image's modality
 
 
@@ -110,7 +110,7 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
         "rgb": image.color,
         "scale": scale,
         "units": units,
-        "axis_labels": _AXES[-axes:],
+        "axis_labels": AXES[-axes:],
         "metadata": {KEY: info},
     }
     limits = None if image.color or image.pixels.dtype == np.uint8 else valid_range(image)
@@ -236,25 +236,45 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         pixels = pixels.view()
         pixels.flags.writeable = False
     known = layer.metadata.get(KEY) or ImageInfo(source=str(layer.source.path or ""))
-    spacing = spacing_of(sizes_of(layer), known.spacing)
-    placement = known.placement
-    if placement is not None and spacing != known.spacing:
-        placement = placement.resized(spacing)
-    # A person may have cropped or replaced the pixels since the file was read.
-    alone = all(size == 1 for size in finest(layer).shape[: len(at.leading)])
-    as_opened = alone and known.raster == _raster(pixels, bool(layer.rgb))
     return RetinaImage(
         pixels=pixels,
         color=bool(layer.rgb),
         modality=modality(layer, at),
-        spacing=spacing,
+        spacing=layer_spacing(layer),
         laterality=known.laterality,
         name=layer.name,
         source=known.source,
-        valid=known.valid if as_opened else None,
-        placement=placement if as_opened else None,
+        valid=known.valid if _is_as_opened(layer, known) else None,
+        placement=placement_of(layer),
         warnings=known.warnings,
     )
+
+
+def layer_spacing(layer: Image) -> Spacing:
+    """Return the pixel sizes of a layer: its file's, or those that a person has set."""
+    known = layer.metadata.get(KEY) or ImageInfo()
+    return spacing_of(sizes_of(layer), known.spacing)
+
+
+def place_of(layer: Image) -> dict[str, Any]:
+    """Return `spacing` and `placement` of an image, as a mask of it keeps them."""
+    return {"spacing": layer_spacing(layer), "placement": placement_of(layer)}
+
+
+def placement_of(layer: Image) -> Placement | None:
+    """Return where a layer's pixels lie in the patient, if its file stated it."""
+    known = layer.metadata.get(KEY)
+    if known is None or known.placement is None or not _is_as_opened(layer, known):
+        return None
+    spacing = layer_spacing(layer)
+    return known.placement if spacing == known.spacing else known.placement.resized(spacing)
+
+
+def _is_as_opened(layer: Image, known: ImageInfo) -> bool:
+    """Whether nobody has cropped or replaced the pixels since the file was read."""
+    raster = _raster(finest(layer), bool(layer.rgb))
+    leading = len(raster) - len(known.raster)
+    return raster == (*(1,) * leading, *known.raster)
 
 
 def _raster(pixels: Any, color: bool) -> tuple[int, ...]:

@@ -6,19 +6,16 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 from napari.types import LayerDataTuple
 from napari.utils.notifications import show_error, show_warning
 
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg._napari.mask_files import is_nifti, read_mask_layer
+from napari_retina_seg._napari.mask_place import place_waiting_masks
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.folders import look_into
-from napari_retina_seg.io.masks import read_mask
 
 PathOrPaths = str | Path | Sequence[str | Path]
 
@@ -42,7 +39,8 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple
 
 
 def _is_ours(path: Path) -> bool:
-    return path.is_dir() or path.suffix.lower() in SUFFIXES or is_image_content(path)
+    known = path.suffix.lower() in SUFFIXES or is_nifti(path)
+    return path.is_dir() or known or is_image_content(path)
 
 
 def read(path: PathOrPaths) -> list[LayerDataTuple]:
@@ -52,9 +50,9 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
     become a traceback, and would keep napari from opening the files after it.
     """
     try:
-        mask = read_mask(Path(path)) if isinstance(path, str | Path) else None
+        mask = read_mask_layer(Path(path)) if isinstance(path, str | Path) else None
         if mask is not None:
-            return [_mask(Path(path), *mask)]
+            return [mask]
         paths = _as_paths(path)
         if len(paths) == 1 and paths[0].is_dir():
             return _read_folder(paths[0])
@@ -77,18 +75,12 @@ def _as_paths(path: PathOrPaths) -> list[Path]:
     return [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
 
 
-def _mask(path: Path, labels: np.ndarray, scheme: LabelScheme) -> LayerDataTuple:
-    """Take up a mask again: its classes are named, and can be corrected further."""
-    ignore = labels == IGNORE if len(scheme) <= IGNORE else np.zeros(labels.shape, bool)
-    info = MaskInfo("", scheme, ignore=ignore if ignore.any() else None)
-    classes = np.where(ignore, np.uint8(0), labels)
-    return classes, {"name": path.stem, **mask_options(info)}, "labels"
-
-
 def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
     for warning in image.warnings:
         show_warning(f"{image.name}: {warning}")
-    return image_layers(image)
+    layers = image_layers(image)
+    place_waiting_masks(layers[0])
+    return layers
 
 
 def _read_folder(folder: Path) -> list[LayerDataTuple]:

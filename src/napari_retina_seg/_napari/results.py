@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import CompositeAffine
 
 from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.layers import KEY, Position, finest
+from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
+from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 
@@ -44,6 +45,10 @@ class MaskInfo:
     ignore : array or None
         bool, shape of the prediction: True where the image holds no data. A file of the mask
         says so, except where a person has painted.
+    spacing : Spacing
+        Pixel sizes that the image's or the mask's file states.
+    placement : Placement or None
+        Where the image lies in the patient.
     """
 
     image: str
@@ -53,6 +58,8 @@ class MaskInfo:
     boundaries: np.ndarray | None = None
     index: int | None = None
     ignore: np.ndarray | None = None
+    spacing: Spacing = field(default_factory=Spacing)
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
         boundaries=segmentation.boundaries,
         index=target.index,
         ignore=segmentation.ignore,
+        **place_of(target.layer),
     )
     layer = Labels(
         target.fill(segmentation.labels),

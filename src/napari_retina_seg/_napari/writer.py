@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 from napari.utils.notifications import show_error
 
+from napari_retina_seg._napari.layer_sizes import pixel_sizes, spacing_of
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of
+from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of, stem_of
+from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_png, write_tiff
 from napari_retina_seg.io.exchange.record import Attribution, MaskRecord
 
-_WRITERS = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff, ".nii": write_nifti}
-_UM = ("um", "micrometer")
+_WRITERS = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff}
+_WRITERS |= dict.fromkeys(NIFTI, write_nifti)
 
 
 def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -30,8 +32,8 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path : str
-        Ends in ``.png``, ``.tif``, ``.tiff`` or ``.nii``; without an ending a plane becomes a PNG
-        and a volume a TIFF.
+        Ends in ``.png``, ``.tif``, ``.tiff``, ``.nii`` or ``.nii.gz``; without an ending a plane
+        becomes a PNG and a volume a TIFF.
     data : array
         The Labels layer's values.
     attributes : dict
@@ -94,10 +96,11 @@ def _record(
     return MaskRecord(
         labels,
         known.scheme,
-        path.stem,
-        spacing=_spacing(attributes),
+        stem_of(path),
+        spacing=_spacing(attributes, known, labels.ndim),
         attribution=said,
         ignore=_ignored(labels, known),
+        placement=known.placement,
     )
 
 
@@ -113,17 +116,17 @@ def _ignored(labels: np.ndarray, known: MaskInfo) -> np.ndarray | None:
     return ignored if ignored.any() else None
 
 
-def _spacing(attributes: dict[str, Any]) -> Spacing:
-    sizes = [
-        float(size) if str(unit) in _UM else None
-        for size, unit in zip(attributes["scale"], attributes["units"], strict=True)
-    ]
-    distance, axial, lateral = ([None] * 3 + sizes)[-3:]
-    return Spacing.from_um(slice=distance, axial=axial, lateral=lateral)
+def _spacing(attributes: dict[str, Any], known: MaskInfo, axes: int) -> Spacing:
+    """Return the layer's pixel sizes, or what its file said where the layer is in pixels."""
+    sizes = pixel_sizes(attributes)[-axes:]
+    if sizes[-2:] == (None, None):
+        return known.spacing
+    return spacing_of(sizes, known.spacing)
 
 
 def _write(path: Path, record: MaskRecord) -> None:
-    write = _WRITERS.get(path.suffix.lower())
+    endings = (ending for ending in _WRITERS if path.name.lower().endswith(ending))
+    write = _WRITERS.get(next(endings, ""))
     if write is None:
         raise WriteError(f"'{path}' can't hold this mask: save it as .png, .tif or .nii.")
     beside = sidecar_of(path)

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.layers import finest, is_image, modality
+from napari_retina_seg._napari.layers import finest, is_image, modality, place_of
 from napari_retina_seg._napari.masks.companions import GRID
 from napari_retina_seg._napari.parts import add_row, narrow
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -79,7 +79,7 @@ class NewMask(QWidget):
             name=f"{image.name} · {scheme.name}",
             affine=image.affine.affine_matrix,
             **{name: getattr(image, name) for name in GRID},
-            **mask_options(MaskInfo(image.name, scheme)),
+            **mask_options(MaskInfo(image.name, scheme, **place_of(image))),
         )
         layer.selected_label = 1
         self._viewer.add_layer(layer)

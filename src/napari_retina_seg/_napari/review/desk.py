@@ -11,7 +11,7 @@ from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.explain.maps import evidence_of
-from napari_retina_seg._napari.layers import KEY, Position, image_layers
+from napari_retina_seg._napari.layers import KEY, Position, image_layers, place_of
 from napari_retina_seg._napari.masks.companions import (
     CompanionInfo,
     Kind,
@@ -227,6 +227,7 @@ class Desk(QObject):
             provenance=_provenance(opened.image, opened.turn.prediction),
             prediction=predicted,
             boundaries=opened.drawing.boundaries,
+            **place_of(self._image),
         )
         layer = Labels(
             opened.drawing.labels.copy(),

@@ -1,0 +1,100 @@
+"""Masks from files as Labels layers: with their classes, on their image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from napari.types import LayerDataTuple
+
+from napari_retina_seg._napari.layers import placement_of
+from napari_retina_seg._napari.mask_place import (
+    find_image,
+    is_named_after,
+    open_images,
+    place_alone,
+    place_on,
+)
+from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.image import Placement, Spacing
+from napari_retina_seg.core.segmentation import IGNORE
+from napari_retina_seg.io.exchange.card import read_sidecar, restore, stem_of
+from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
+from napari_retina_seg.io.exchange.nifti import read_voxels
+from napari_retina_seg.io.mask_spacing import read_mask_spacing
+from napari_retina_seg.io.masks import read_mask
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a file is called as NIfTI is."""
+    return path.name.lower().endswith(NIFTI)
+
+
+def read_mask_layer(path: Path) -> LayerDataTuple | None:
+    """Read a mask of ours, or any NIfTI mask.
+
+    Returns
+    -------
+    LayerDataTuple or None
+        A Labels layer that lies on the open image it was drawn on; without one it has the pixel
+        size that the file states. None for any other file.
+
+    Raises
+    ------
+    ReadError
+        If a NIfTI file can't be read, or holds no mask.
+    """
+    if is_nifti(path):
+        return _read_nifti(path)
+    known = read_mask(path)
+    if known is None:
+        return None
+    card = read_sidecar(path) if path.suffix.lower() == ".png" else None
+    spacing = read_mask_spacing(path) if card is None else card.spacing
+    labels, scheme = known
+    ignore = labels == IGNORE if len(scheme) <= IGNORE else np.zeros(labels.shape, bool)
+    info = MaskInfo("", scheme, spacing=spacing, ignore=ignore if ignore.any() else None)
+    return _layer(path, np.where(ignore, np.uint8(0), labels), info)
+
+
+def _read_nifti(path: Path) -> LayerDataTuple:
+    placed = map(placement_of, open_images())
+    values, spacing, card = read_voxels(path, [each for each in placed if each is not None])
+    plane = values[0] if len(values) == 1 else values
+    if card is None:
+        return _foreign(path, plane, spacing)
+    record = restore(path, plane, card, None)
+    placement = Placement(np.array(card.placement)) if card.placement else None
+    info = MaskInfo(
+        "", record.scheme, spacing=card.spacing, placement=placement, ignore=record.ignore
+    )
+    return _layer(path, record.labels, info)
+
+
+def _foreign(path: Path, values: np.ndarray, spacing: Spacing) -> LayerDataTuple:
+    """Show the values of a mask that does not say its classes."""
+    labels = np.nan_to_num(values).astype(np.int64)
+    if not np.array_equal(labels, values) or labels.min() < 0 or labels.max() > 255:
+        raise ReadError(
+            f"'{path}' holds no mask of classes 0 to 255: export the image as TIFF or DICOM."
+        )
+    options, _ = _place(path, labels.shape, spacing)
+    return labels.astype(np.uint8), {"name": stem_of(path), **options}, "labels"
+
+
+def _layer(path: Path, labels: np.ndarray, info: MaskInfo) -> LayerDataTuple:
+    """Take up a mask again: its classes are named, and can be corrected further."""
+    options, image = _place(path, labels.shape, info.spacing)
+    named = mask_options(replace(info, image=image))
+    return labels, {"name": stem_of(path), **named, **options}, "labels"
+
+
+def _place(path: Path, shape: tuple[int, ...], spacing: Spacing) -> tuple[dict, str]:
+    """Return where a mask lies, and the name of its image if the file is called after it."""
+    stem = stem_of(path)
+    image = find_image(open_images(), shape, spacing, stem)
+    if image is None:
+        return place_alone(spacing, len(shape)), ""
+    return place_on(image, len(shape)), image.name if is_named_after(stem, image.name) else ""
