@@ -14,7 +14,7 @@ from napari_retina_seg.core.invalid_pixels import fill_invalid, find_invalid
 from napari_retina_seg.core.pixels import check_plane, has_colors, resize, to_float, to_grey
 
 _BANDED = 1.5
-_LARGEST = 4096  # px along the longer side that are looked at
+_LARGEST = 2048  # px along the longer side that are looked at
 
 
 def guess_modality(plane: npt.NDArray[Any]) -> Modality:

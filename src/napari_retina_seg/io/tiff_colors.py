@@ -22,7 +22,7 @@ _READ = (
     _KIND.YCBCR,
     _KIND.SEPARATED,
 )
-_OLD_JPEG, _JPEG = 6, 7  # TIFF 6.0, section 22; TIFF Technical Note 2
+_UNCOMPRESSED, _OLD_JPEG, _JPEG = 1, 6, 7  # TIFF 6.0, section 22; TIFF Technical Note 2
 _ORIENTATION, _INK_SET, _SUBSAMPLING = 274, 332, 530
 _CMYK = 1  # of the tag InkSet
 _UNASSOCIATED_ALPHA, _ASSOCIATED_ALPHA = 2, 1  # of the tag ExtraSamples
@@ -98,17 +98,27 @@ def _check_segments(page: Any) -> None:
     if page.compression == _OLD_JPEG:
         return
     across, down = page.tags.valueof(_SUBSAMPLING) or (2, 2)
-    decompress = tifffile.TIFF.DECOMPRESSORS[page.compression]
     columns = page.tilewidth if page.is_tiled else page.imagewidth
+    full = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+
+    def size(rows: int) -> int:
+        # A unit holds the brightness of its pixels and two values of colour.
+        return int(-(-rows // down) * -(-columns // across) * (down * across + 2))
+
     segments = page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts)
     for index, (data, *_) in enumerate(segments):
-        rows = page.tilelength if page.is_tiled else page.rowsperstrip
-        if not page.is_tiled:
-            rows = min(rows, page.imagelength - index * rows)
-        # A unit holds the brightness of its pixels and two values of colour.
-        needed = -(-rows // down) * -(-columns // across) * (down * across + 2)
-        if data is None or len(decompress(data)) < needed:
+        rows = full if page.is_tiled else min(full, page.imagelength - index * full)
+        if data is None:
+            raise ValueError("a strip or tile is missing")
+        # The last strip may be as long as the others, and none longer: that would be a bomb.
+        stored = page.compression == _UNCOMPRESSED
+        values = data if stored else _decompress(page, data, size(full))
+        if len(values) < size(rows):
             raise ValueError("a strip or tile is too short")
+
+
+def _decompress(page: Any, data: bytes, size: int) -> bytes:
+    return bytes(tifffile.TIFF.DECOMPRESSORS[page.compression](data, out=size))
 
 
 def to_light(path: Path, values: Values, color: bool, series: Any) -> StoredPixels:
