@@ -18,7 +18,7 @@ from napari_retina_seg.core.progress import finish
 from napari_retina_seg.io.exchange.dicom_header import DicomIds
 from napari_retina_seg.project.dicom_images import DicomImage, find_sent_anew
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.exporting import Identities, export
 from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.importing import Imported, import_masks
 from napari_retina_seg.project.project import Project
@@ -187,3 +187,77 @@ def test_what_a_segment_is_can_be_said(ann, scans, tmp_path):
     assert "calls segment 1 'Couche 4', which is no class of 'oct-layers'" in problem
     (version,) = enter(ann, seg, remap={1: 4}).versions
     assert (ann.drawing(version.image_id, version.number).labels[20:30] == 4).all()
+
+
+def write_volume(path: Path, order: tuple[int, ...]) -> np.ndarray:
+    """Write a volume with its frames stored in an order; return its slices."""
+    write_scan(path, 0, "1.2.3.77")
+    dicom = dcmread(path)
+    planes = np.stack([phantom_bscan(seed, *SHAPE).image.pixels for seed in range(len(order))])
+    dicom.set_pixel_data(planes[list(order)], "MONOCHROME2", 8)
+    dicom.NumberOfFrames = len(order)
+    dicom.PerFrameFunctionalGroupsSequence = [
+        item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 0.1 * k])]) for k in order
+    ]
+    dicom.save_as(path, enforce_file_format=True)
+    return planes
+
+
+def write_label_map(path: Path, scan: Path, labels: np.ndarray) -> Path:
+    described = [
+        hd.seg.SegmentDescription(
+            label.value, label.abbreviation, codes.SCT.AnatomicalStructure, codes.SCT.Retina,
+            "MANUAL",
+        )
+        for label in OCT_LAYERS.classes[1:]
+    ]  # fmt: skip
+    uids = generate_uid(), 1, generate_uid(), 1
+    seg = hd.seg.Segmentation(
+        [dcmread(scan)], labels, "LABELMAP", described, *uids, "m", "m", "1", "2"
+    )
+    seg.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+@pytest.mark.parametrize("name", ["mask.dcm", "1.2.840.113619.2.1"])
+def test_a_label_map_lies_on_its_slices(ann, tmp_path, order, name):
+    """Frames count from the stored order, slices from the positions; one slice is left out."""
+    planes = write_volume(tmp_path / "vol.dcm", order)
+    (image,) = finish(ann.add_images([tmp_path / "vol.dcm"])).images
+    slices = np.zeros((4, *SHAPE), np.uint8)
+    for k in (0, 2, 3):
+        slices[k, 20 + k : 30 + k] = k + 1
+    stored = slices[list(order)]
+    falling = order == (3, 2, 1, 0)  # in order too, and left so
+    shown = stored if falling else slices
+    np.testing.assert_array_equal(
+        ann.read_image(image.id).pixels, planes[list(order)] if falling else planes
+    )
+    path = write_label_map(tmp_path / name, tmp_path / "vol.dcm", stored)
+    (version,) = enter(ann, path).versions
+    np.testing.assert_array_equal(ann.drawing(version.image_id, version.number).labels, shown)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0)])
+def test_a_volume_out_of_order_comes_back_as_it_left(ann, tmp_path, order):
+    write_volume(tmp_path / "vol.dcm", order)
+    (image,) = finish(ann.add_images([tmp_path / "vol.dcm"])).images
+    labels = np.zeros((3, *SHAPE), np.uint8)
+    labels[0, 20:30], labels[1, 30:40] = 1, 2
+    path = write_label_map(tmp_path / "mask.dcm", tmp_path / "vol.dcm", labels[list(order)])
+    enter(ann, path)
+    assert ann.image(image.id).shape == (3, *SHAPE)
+    finish(export(ann, tmp_path / "out", Format.DICOM_SEG, identities=Identities.KEEP))
+    (written,) = (tmp_path / "out").rglob("*.dcm")
+    seg = hd.seg.segread(written)
+    uid = dcmread(tmp_path / "vol.dcm").SOPInstanceUID
+    frames = seg.get_pixels_by_source_frame(uid, [1, 2, 3], combine_segments=True)
+    np.testing.assert_array_equal(frames, labels[list(order)])
+
+
+@pytest.mark.parametrize("name", ["mask.dcm", "1.2.840.113619.2.1"])
+def test_a_segmentation_is_not_added_as_an_image(ann, scans, tmp_path, name):
+    added = finish(ann.add_images([segment(tmp_path / name, scans[0])]))
+    assert added.images == ()
+    assert "is a mask of INL (DICOM Segmentation), not an image" in added.problems[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from napari.types import LayerDataTuple
 from napari.utils.notifications import show_error, show_warning
 
+from napari_retina_seg._napari.dicom_masks import segmentation_layers
 from napari_retina_seg._napari.layers import image_layers
 from napari_retina_seg._napari.mask_files import is_nifti, read_mask_layer
 from napari_retina_seg._napari.mask_place import place_waiting_masks
@@ -57,7 +58,8 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         if len(paths) == 1 and paths[0].is_dir():
             return _read_folder(paths[0])
         if len(paths) == 1:
-            return _image_layers(read_image(paths[0]))
+            mask_layers = segmentation_layers(paths[0])
+            return mask_layers or _image_layers(read_image(paths[0]))
         from napari_retina_seg.io.series import read_slices  # brings in pydicom
 
         return _image_layers(read_slices(paths))

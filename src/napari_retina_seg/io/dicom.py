@@ -14,6 +14,7 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io.assemble import assemble
 from napari_retina_seg.io.dicom_attributes import (
+    is_segmentation,
     read_device,
     read_laterality,
     read_modality,
@@ -26,7 +27,6 @@ from napari_retina_seg.io.dicom_slices import arrange_file
 from napari_retina_seg.io.guard import decoding
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_MASKS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _NAMED = 8  # segments in a sentence
 
 
@@ -111,11 +111,6 @@ def _reorder(frames: npt.NDArray[Any], order: tuple[int, ...]) -> npt.NDArray[An
     if len(order) != len(frames):
         raise ValueError(f"{len(frames)} of {len(order)} frames")
     return frames if order == tuple(range(len(order))) else frames[np.array(order)]
-
-
-def is_segmentation(dataset: Dataset) -> bool:
-    """Whether a header is that of a DICOM Segmentation, of segments or of a label map."""
-    return str(dataset.get("SOPClassUID")) in _MASKS or value_of(dataset, "Modality") == "SEG"
 
 
 def describe_no_image(path: Path) -> str:

@@ -18,6 +18,7 @@ _MODALITY_BY_CLASS = {
     f"{_OPHTHALMIC}5": Modality.FUNDUS,  # wide field, stereographic projection
     f"{_OPHTHALMIC}6": Modality.FUNDUS,  # wide field, 3D coordinates
 }
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _MODALITY_BY_NAME = {"OP": Modality.FUNDUS, "OPT": Modality.OCT}
 _LATERALITY = {"R": Laterality.RIGHT, "L": Laterality.LEFT}
 
@@ -26,6 +27,12 @@ _PIXEL_MM = (1e-4, 0.5)
 _SLICE_MM = (1e-4, 10.0)
 
 _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+
+
+def is_segmentation(dataset: Dataset) -> bool:
+    """Whether a header is that of a DICOM Segmentation, of segments or of a label map."""
+    by_class = str(value_of(dataset, "SOPClassUID")) in _SEGMENTATIONS
+    return by_class or value_of(dataset, "Modality") == "SEG"
 
 
 def read_modality(dataset: Dataset) -> Modality:

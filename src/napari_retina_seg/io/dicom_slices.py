@@ -201,7 +201,7 @@ def _places(frames: Sequence[Frame]) -> tuple[list[float] | None, bool]:
     """Return where each frame lies along their common axis, and whether in mm."""
     if len(frames) > 1:
         locations = [frame.location for frame in frames if frame.location is not None]
-        for places in (_along_normal(frames), locations):
+        for places in (places_along_normal(frames), locations):
             if places and len(places) == len(frames) and np.ptp(places) > _SAME_MM:
                 return places, True
         places = _across_lines(frames)
@@ -227,7 +227,8 @@ def _across_lines(frames: Sequence[Frame]) -> list[float] | None:
     return list(map(float, lines[:, :2] @ normal))
 
 
-def _along_normal(frames: Sequence[Frame]) -> list[float] | None:
+def places_along_normal(frames: Sequence[Frame]) -> list[float] | None:
+    """Return where parallel frames lie along their normal, in mm; None if that is not known."""
     positions = [frame.position for frame in frames if frame.position is not None]
     if len(positions) < len(frames):
         return None
@@ -251,7 +252,7 @@ def are_apart(frames: Sequence[Frame]) -> bool:
     """Whether frames are parallel and each lies at a position of its own."""
     if len(frames) < 2 or any(frame.position is None for frame in frames):
         return False
-    places = _along_normal(frames)
+    places = places_along_normal(frames)
     return places is not None and bool((np.diff(sorted(places)) > _SAME_MM).all())
 
 

@@ -16,8 +16,9 @@ from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
 from napari_retina_seg.core.words import count
 from napari_retina_seg.data.layouts.pairs import plain_stem
+from napari_retina_seg.io.dicom_slices import slice_order
 from napari_retina_seg.io.exchange.card import stem_of
-from napari_retina_seg.io.exchange.dicom_header import read_referenced_ids
+from napari_retina_seg.io.exchange.dicom_header import read_header, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.identity import notice, pseudonymise
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
@@ -225,8 +226,22 @@ class _Job:
         image = self._find_dicom(source)
         if image is None:
             return read_source(source, expected)[0]
-        expected = replace(expected, shapes={image_name(source): image.shape})
+        expected = replace(
+            expected,
+            shapes={image_name(source): image.shape},
+            order=self._find_order(source, image),
+        )
         return replace(read_source(source, expected)[0], image_sha256=image.sha256)
+
+    def _find_order(self, source: Path, image: ProjectImage) -> tuple[int, ...] | None:
+        """Return which frame each slice is, if a segmentation refers to the image's frames."""
+        wanted = read_referenced_ids(source)
+        known = [one.ids for one in self._dicom if one.image.id == image.id]
+        if wanted is None or not known:
+            return None
+        alike = wanted.instance == known[0].instance or wanted.series == known[0].series
+        header = read_header(image.path) if alike else None
+        return None if header is None else slice_order(header)
 
     def _find_dicom(self, source: Path) -> ProjectImage | None:
         """Find the image of a DICOM Segmentation; None if its name is all that tells."""

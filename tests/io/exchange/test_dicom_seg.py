@@ -10,6 +10,8 @@ from pydicom.uid import generate_uid
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Laterality, Spacing
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, OCTID_LAYERS
+from napari_retina_seg.io.dicom_slices import slice_order
+from napari_retina_seg.io.exchange.dicom_masks import is_dicom_mask, read_dicom_mask
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg, write_dicom_seg
 from napari_retina_seg.io.exchange.record import Attribution, Maker
 
@@ -241,3 +243,123 @@ def test_other_dicom_is_no_mask(tmp_path, volume):
     volume.save_as(tmp_path / "a.dcm")
     with pytest.raises(ReadError, match="no DICOM Segmentation"):
         read_dicom_seg(tmp_path / "a.dcm")
+
+
+def write_label_map(path, source, planes, labels, *, background=True):
+    """Write a label map as another program does: empty frames left out."""
+    described = [
+        hd.seg.SegmentDescription(
+            number, label, codes.SCT.AnatomicalStructure, codes.SCT.Retina, "MANUAL"
+        )
+        for number, label in labels.items()
+    ]
+    for keyword in ("PatientSex", "AccessionNumber", "StudyID", "StudyTime"):
+        setattr(source, keyword, "")
+    source.Modality = "OPT"
+    seg = hd.seg.Segmentation(
+        [source], planes, "LABELMAP", described, generate_uid(), 1, generate_uid(), 1,
+        "m", "m", "1", "2",
+    )  # fmt: skip
+    if not background:
+        seg.SegmentSequence = [one for one in seg.SegmentSequence if one.SegmentNumber]
+    seg.save_as(path)
+    return path
+
+
+PLANES = np.zeros((3, 9, 11), np.uint8)
+PLANES[0, 2:5], PLANES[2, 4:6], PLANES[2, 6:8] = 1, 2, 7
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_label_map(tmp_path, volume, background):
+    labels = {1: "INL", 2: "RNFL", 7: "RPE"}
+    path = write_label_map(tmp_path / "a.dcm", volume, PLANES, labels, background=background)
+    assert pydicom.dcmread(path).SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
+    found = read_dicom_seg(path, OCT_LAYERS)
+    table = np.array([0, 3, 1, 0, 0, 0, 0, 7], np.uint8)
+    np.testing.assert_array_equal(found.labels, table[PLANES])
+    remapped = read_dicom_seg(path, OCT_LAYERS, remap={1: 5})
+    assert set(np.unique(remapped.labels)) == {0, 5, 1, 7}
+
+
+def test_a_label_map_with_an_undescribed_value_is_refused(tmp_path, volume):
+    path = write_label_map(tmp_path / "a.dcm", volume, PLANES, {1: "INL", 2: "RNFL", 7: "RPE"})
+    dataset = pydicom.dcmread(path)
+    dataset.SegmentSequence = [one for one in dataset.SegmentSequence if one.SegmentNumber != 7]
+    dataset.save_as(path)
+    with pytest.raises(ReadError, match="pixels of segment 7, which it does not describe"):
+        read_dicom_seg(path, OCT_LAYERS)
+
+
+def test_probabilities_are_refused(tmp_path, volume):
+    path = write_label_map(tmp_path / "a.dcm", volume, PLANES, {1: "INL", 2: "RNFL", 7: "RPE"})
+    dataset = pydicom.dcmread(path)
+    dataset.SegmentationType = "FRACTIONAL"
+    dataset.save_as(path)
+    with pytest.raises(ReadError, match="holds probabilities, not classes"):
+        read_dicom_seg(path, OCT_LAYERS)
+
+
+@pytest.fixture
+def shuffled(volume):
+    """Return the volume with its frames stored out of order, the places theirs."""
+    groups = volume.PerFrameFunctionalGroupsSequence
+    volume.PerFrameFunctionalGroupsSequence = Sequence(groups[k] for k in (2, 0, 1))
+    return volume
+
+
+def test_slices_lie_on_the_frames_of_their_positions(tmp_path, shuffled, make_record):
+    """A mask has the order of the slices that a person saw, not that of the stored frames."""
+    record = make_record()
+    path = tmp_path / "a.dcm"
+    write_dicom_seg(path, record, shuffled)
+    seg = read_standard(path)
+    frames = seg.get_pixels_by_source_frame(
+        shuffled.SOPInstanceUID, [2, 3, 1], combine_segments=True
+    )
+    np.testing.assert_array_equal(frames, record.labels)
+    np.testing.assert_array_equal(read_dicom_seg(path).labels, record.labels)
+    assert slice_order(shuffled) == (1, 2, 0)
+
+
+def test_masks_of_other_programs_are_put_in_the_order_of_slices(tmp_path, shuffled):
+    stored = PLANES + 1  # no frame is empty
+    stored[stored == 8] = 3
+    labels = {1: "INL", 2: "RNFL", 3: "RPE"}
+    path = write_label_map(tmp_path / "a.dcm", shuffled, stored, labels)
+    expected = np.array([0, 3, 1, 7], np.uint8)[stored[[1, 2, 0]]]
+    np.testing.assert_array_equal(read_dicom_seg(path, OCT_LAYERS).labels, expected)
+    given = read_dicom_seg(path, OCT_LAYERS, order=slice_order(shuffled))
+    np.testing.assert_array_equal(given.labels, expected)
+
+
+def test_an_image_out_of_order_is_needed_where_slices_are_left_out(tmp_path, volume):
+    groups = volume.PerFrameFunctionalGroupsSequence
+    volume.PerFrameFunctionalGroupsSequence = Sequence(groups[k] for k in (2, 1, 0))
+    path = write_label_map(
+        tmp_path / "falling.dcm", volume, PLANES, {1: "INL", 2: "RNFL", 7: "RPE"}
+    )
+    table = np.array([0, 3, 1, 0, 0, 0, 0, 7], np.uint8)
+    np.testing.assert_array_equal(read_dicom_seg(path, OCT_LAYERS).labels, table[PLANES])
+    wide = np.zeros((3, 9, 11), np.uint8)
+    wide[[0, 1]] = 1
+    volume.PerFrameFunctionalGroupsSequence = Sequence(groups[k] for k in (1, 2, 0))
+    path = write_label_map(tmp_path / "b.dcm", volume, wide[[0, 2, 1]], {1: "INL"})
+    with pytest.raises(ReadError, match="leaves out slices of an image whose frames may not be"):
+        read_dicom_seg(path, OCT_LAYERS)
+    order = slice_order(volume)
+    given = read_dicom_seg(path, OCT_LAYERS, order=order)
+    np.testing.assert_array_equal(given.labels, 3 * wide[[0, 2, 1]][list(order)])
+
+
+@pytest.mark.parametrize("labels", [{1: "INL", 2: "RNFL", 7: "RPE"}, {1: "A", 2: "B", 7: "C"}])
+def test_a_segmentation_by_itself(tmp_path, volume, labels):
+    path = write_label_map(tmp_path / "a.dcm", volume, PLANES, labels)
+    assert is_dicom_mask(path)
+    mask = read_dicom_mask(path)
+    known = labels[1] == "INL"
+    table = np.array([0, 3, 1, 0, 0, 0, 0, 7]) if known else np.arange(8)
+    np.testing.assert_array_equal(mask.labels, table[PLANES])
+    assert mask.scheme is (OCT_LAYERS if known else None)
+    assert mask.spacing.axial.um == pytest.approx(3.87)
+    assert not is_dicom_mask(tmp_path / "missing")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from napari_retina_seg.io.dicom_attributes import is_segmentation
+from napari_retina_seg.io.dicom_file import read_attributes
 from napari_retina_seg.io.guard import decoding
 
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _WORDS = ("SeriesInstanceUID", "SOPInstanceUID")
 
 
@@ -40,10 +41,7 @@ def read_header(path: Path, *words: str) -> Dataset | None:
         with path.open("rb") as file:
             if file.read(132)[128:] != b"DICM":
                 return None
-        import pydicom
-
-        wanted = list(words) or None
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+        return read_attributes(path, pixels=False, keywords=words or None)
 
 
 def read_ids(path: Path) -> DicomIds | None:
@@ -66,8 +64,8 @@ def read_referenced_ids(path: Path) -> DicomIds | None:
     ReadError
         If it can't be read.
     """
-    header = read_header(path, "SOPClassUID", "ReferencedSeriesSequence")
-    if header is None or header.get("SOPClassUID") != SEGMENTATION:
+    header = read_header(path, "SOPClassUID", "Modality", "ReferencedSeriesSequence")
+    if header is None or not is_segmentation(header):
         return None
     with decoding(path, "DICOM"):
         found = {

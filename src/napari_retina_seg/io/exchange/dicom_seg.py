@@ -16,17 +16,20 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Laterality, Spacing
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.dicom_attributes import read_laterality, read_spacing
-from napari_retina_seg.io.dicom_slices import read_said_distance
+from napari_retina_seg.io.dicom_attributes import is_segmentation, read_laterality, read_spacing
+from napari_retina_seg.io.dicom_file import check_claimed_size, read_attributes
+from napari_retina_seg.io.dicom_slices import read_said_distance, slice_order
 from napari_retina_seg.io.exchange.card import Card, make_card, parse_card, restore
-from napari_retina_seg.io.exchange.dicom_header import SEGMENTATION, read_header
+from napari_retina_seg.io.exchange.dicom_header import read_header
+from napari_retina_seg.io.exchange.dicom_planes import read_planes
 from napari_retina_seg.io.exchange.dicom_source import CREATOR, make_source
 from napari_retina_seg.io.exchange.named import find_value
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, Maker, MaskRecord
-from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.guard import decoding
 
 _GROUP, _ELEMENT = 0x0099, 0x01  # of the private block with the card
 _LABEL = 64  # characters that DICOM grants a segment's label
+_BACKGROUND = ("125040", "DCM")  # value and scheme of its code
 _CODED_MEANINGS = {"SCT:68703001": "Choroid"}
 _SIDES = {Laterality.RIGHT: "R", Laterality.LEFT: "L"}
 
@@ -60,8 +63,10 @@ def write_dicom_seg(path: Path, record: MaskRecord, reference: Dataset | None = 
         the file can't be written.
     """
     source = make_source(record, reference)
+    # The image's slices are in the order of their positions, its frames may not be.
+    order = None if reference is None else slice_order(reference)
     try:
-        dataset = _make(record, source)
+        dataset = _make(record, source, order)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WriteError(
             f"'{path}' can't refer to the DICOM image of '{record.name}', whose header is unusual:"
@@ -72,13 +77,15 @@ def write_dicom_seg(path: Path, record: MaskRecord, reference: Dataset | None = 
     write_atomically(path, file.getvalue())
 
 
-def _make(record: MaskRecord, source: Dataset) -> Any:
+def _make(record: MaskRecord, source: Dataset, order: tuple[int, ...] | None) -> Any:
     from highdicom.seg import Segmentation
     from pydicom.uid import generate_uid
 
     from napari_retina_seg import __version__
 
     planes, segments = _number_segments(record)
+    if order is not None:
+        planes = planes[np.argsort(order)]
     unknown = record.spacing.axial.um is None or record.spacing.lateral.um is None
     dataset = Segmentation(
         source_images=[source],
@@ -162,8 +169,9 @@ def read_dicom_seg(
     scheme: LabelScheme | None = None,
     slices: int | None = None,
     remap: Mapping[int, int] | None = None,
+    order: tuple[int, ...] | None = None,
 ) -> MaskRecord:
-    """Read a mask from a DICOM Segmentation whose segments do not overlap.
+    """Read a mask from a DICOM Segmentation: a label map, or segments that do not overlap.
 
     Parameters
     ----------
@@ -177,11 +185,14 @@ def read_dicom_seg(
         last that is known is the last that holds a segment.
     remap : mapping, optional
         Numbers of segments and the classes that they are, in files of other programs.
+    order : tuple of int, optional
+        For each slice of the image which of its frames it is, as `dicom_slices.slice_order` says;
+        by default what the positions in the file say.
 
     Returns
     -------
     MaskRecord
-        Its slices in the order of the frames of the image that it refers to.
+        Its slices in the order of those of the image that it refers to.
 
     Raises
     ------
@@ -189,21 +200,19 @@ def read_dicom_seg(
         If it is no such file, belongs to several images, segments overlap, or one is none of the
         classes.
     """
-    import pydicom
-
     if not path.is_file():
         raise ReadError(f"There is no file '{path}': check its name and folder.")
     with decoding(path, "DICOM"):
-        dataset = pydicom.dcmread(path)
-        if dataset.get("SOPClassUID") != SEGMENTATION:
+        dataset = read_attributes(path)
+        if not is_segmentation(dataset):
             raise ReadError(f"'{path}' is no DICOM Segmentation: open it as an image instead.")
-        frames = int(dataset.get("NumberOfFrames", 1))
-        check_size(path, (frames, int(dataset.Rows), int(dataset.Columns)))
+        check_claimed_size(path, dataset)
         card = _find_card(path, dataset)
         # What other programs do to numbers and empty slices was not done to our own files.
         remap, slices = ({}, None) if card else (remap or {}, slices)
         classes = _find_classes(path, dataset, card.scheme if card else scheme, remap)
-        planes = _read_planes(path, dataset, slices)
+        planes = read_planes(path, dataset, slices, order)
+        _check_numbers(path, planes, classes)
         table = np.zeros(max(classes) + 1, np.uint8)
         table[list(classes)] = list(classes.values())
         values = table[planes if len(planes) > 1 else planes[0]]
@@ -249,7 +258,19 @@ def _find_classes(
         for segment in dataset.SegmentSequence
         if int(segment.SegmentNumber) not in remap
     }
-    return {number: _find_class(path, one, scheme) for number, one in named.items()} | dict(remap)
+    classes = {0: 0}  # label maps may describe the background too
+    for number, segment in named.items():
+        classes[number] = 0 if _is_background(segment) else _find_class(path, segment, scheme)
+    return classes | dict(remap)
+
+
+def _check_numbers(path: Path, planes: _Raster, classes: Mapping[int, int]) -> None:
+    unknown = sorted(set(np.unique(planes).tolist()) - set(classes))
+    if unknown:
+        raise ReadError(
+            f"'{path}' has pixels of segment {unknown[0]}, which it does not describe: say which"
+            f" class it is, as in {unknown[0]}:1."
+        )
 
 
 def _find_class(path: Path, segment: Dataset, scheme: LabelScheme) -> int:
@@ -269,43 +290,14 @@ def _find_class(path: Path, segment: Dataset, scheme: LabelScheme) -> int:
         ) from error
 
 
+def _is_background(segment: Dataset) -> bool:
+    said = segment.get("SegmentedPropertyTypeCodeSequence") or ()
+    return any((code.get("CodeValue"), code.get("CodingSchemeDesignator")) == _BACKGROUND
+               for code in said)  # fmt: skip
+
+
 def _codes(segment: Dataset) -> list[Any]:
     from highdicom.sr import CodedConcept
 
     said = segment.get("SegmentedPropertyTypeCodeSequence") or ()
     return [CodedConcept.from_dataset(code) for code in said]
-
-
-def _read_planes(path: Path, dataset: Dataset, slices: int | None) -> npt.NDArray[Any]:
-    """Return segment numbers, ``(slices, rows, columns)``."""
-    from highdicom.seg import Segmentation
-
-    seg = Segmentation.from_dataset(dataset)
-    images = seg.get_source_image_uids()
-    if len(images) != 1:
-        raise ReadError(
-            f"'{path}' belongs to {len(images)} images: export a mask for each, or one of a volume."
-        )
-    count = max(slices or 1, _count_frames(dataset))
-    try:
-        planes = seg.get_pixels_by_source_frame(
-            images[0][-1],
-            list(range(1, count + 1)),
-            combine_segments=True,
-            assert_missing_frames_are_empty=True,
-        )
-    except RuntimeError as error:
-        raise ReadError(
-            f"'{path}' has segments that overlap: a mask has one class for each pixel."
-        ) from error
-    return np.asarray(planes)
-
-
-def _count_frames(dataset: Dataset) -> int:
-    """Return the number of the last frame that the segments refer to."""
-    return max(
-        int(image.get("ReferencedFrameNumber", 1))
-        for group in dataset.PerFrameFunctionalGroupsSequence
-        for derivation in group.get("DerivationImageSequence", ())
-        for image in derivation.SourceImageSequence
-    )

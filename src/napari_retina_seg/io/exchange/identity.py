@@ -199,9 +199,9 @@ def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
 
 
 def _in_dicom(path: Path, name: str) -> Iterator[str]:
-    import pydicom
+    from napari_retina_seg.io.dicom_file import read_attributes
 
-    dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+    dataset = read_attributes(path, pixels=False, force=True)
     for element in dataset.iterall():
         if element.is_private:
             if CREATOR not in (element.private_creator, element.value):

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.io import SUFFIXES, is_dicom_content
 from napari_retina_seg.io.exchange.boundaries import (
     BoundaryRecord,
     read_boundary_csv,
@@ -48,6 +48,8 @@ class Expected:
         ``(rows, columns)`` or ``(slices, rows, columns)`` of the images by their names.
     remap : mapping
         What values stand for in files of other programs, e.g. ``{255: 1}``.
+    order : tuple of int or None
+        For each slice of the DICOM image that a segmentation refers to, which frame it is.
     placements : tuple of Placement
         Where the image of a NIfTI file may lie in the patient.
     """
@@ -55,6 +57,7 @@ class Expected:
     scheme: LabelScheme
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     remap: Mapping[int, int] = field(default_factory=dict)
+    order: tuple[int, ...] | None = None
     placements: tuple[Placement, ...] = ()
 
 
@@ -96,7 +99,7 @@ def _may_hold_masks(file: Path) -> bool:
     name = file.name.lower()
     if name.endswith(".json"):
         return not _is_about_others(file)
-    return name.endswith((*SUFFIXES, *NIFTI, ".csv"))
+    return name.endswith((*SUFFIXES, *NIFTI, ".csv")) or is_dicom(file)
 
 
 def _is_about_others(file: Path) -> bool:
@@ -109,8 +112,8 @@ def _is_about_others(file: Path) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is called as DICOM is."""
-    return path.name.lower().endswith(_DICOM)
+    """Whether a file is called as DICOM is, or holds it under any other name."""
+    return path.name.lower().endswith(_DICOM) or is_dicom_content(path)
 
 
 def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
@@ -138,7 +141,7 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
 
         shape = expected.shapes.get(image_name(path), ())
         slices = shape[0] if len(shape) == 3 else None
-        return (read_dicom_seg(path, scheme, slices, remap),)
+        return (read_dicom_seg(path, scheme, slices, remap, expected.order),)
     read = read_tiff if name.endswith(_TIFF) else read_png
     return (read(path, scheme, remap),)
 

@@ -1,0 +1,92 @@
+"""DICOM Segmentations by themselves, without the image or the scheme that they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.labels import SCHEMES, LabelScheme
+from napari_retina_seg.io.dicom_attributes import is_segmentation, read_spacing
+from napari_retina_seg.io.dicom_file import check_claimed_size, read_attributes
+from napari_retina_seg.io.dicom_slices import read_said_distance
+from napari_retina_seg.io.exchange.dicom_planes import read_planes
+from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card, read_dicom_seg
+from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.io.names import image_name
+
+
+@dataclass(frozen=True, eq=False)
+class DicomMask:
+    """What a segmentation says by itself.
+
+    Attributes
+    ----------
+    labels : array
+        uint8 or uint16, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    scheme : LabelScheme or None
+        Whose classes the labels are; None if they are the numbers of unknown segments.
+    spacing : Spacing
+        Pixel sizes.
+    name : str
+        Of the file.
+    """
+
+    labels: npt.NDArray[np.integer]
+    scheme: LabelScheme | None
+    spacing: Spacing
+    name: str
+
+
+def is_dicom_mask(path: Path) -> bool:
+    """Whether a DICOM file is a segmentation; one that can't be read is none.
+
+    Parameters
+    ----------
+    path : Path
+        A file whose content is DICOM.
+    """
+    try:
+        with decoding(path, "DICOM"):
+            keywords = ("SOPClassUID", "Modality")
+            return is_segmentation(
+                read_attributes(path, pixels=False, keywords=keywords, force=True)
+            )
+    except ReadError:
+        return False
+
+
+def read_dicom_mask(path: Path) -> DicomMask:
+    """Read a segmentation, and find the scheme of which its segments are.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, or its segments overlap.
+    """
+    name = image_name(path)
+    if read_dicom_card(path) is not None:
+        record = read_dicom_seg(path)
+        return DicomMask(record.labels, record.scheme, record.spacing, name)
+    for scheme in SCHEMES.values():
+        try:
+            record = read_dicom_seg(path, scheme)
+        except ReadError:
+            continue
+        return DicomMask(record.labels, scheme, record.spacing, name)
+    with decoding(path, "DICOM"):
+        dataset = read_attributes(path, force=True)
+        check_claimed_size(path, dataset)
+        planes = read_planes(path, dataset, None, None)
+        distance = read_said_distance(dataset) if len(planes) > 1 else None
+        spacing = read_spacing(dataset, slice_mm=distance)
+    return DicomMask(planes if len(planes) > 1 else planes[0], None, spacing, name)
