@@ -77,6 +77,21 @@ def tiny_model(folder: Path, modality: Modality) -> ModelFolder:
     )
 
 
+def assert_same_mask(found: np.ndarray, expected: np.ndarray) -> None:
+    """Compare masks that a network drew twice.
+
+    The order of its sums may depend on the processor and its load. That moves a probability by
+    some 1e-6, which decides only in pixels where two classes are as good as equally probable.
+    """
+    assert found.shape == expected.shape
+    assert np.mean(found != expected) <= 1e-3
+
+
+def assert_same_maps(found: np.ndarray, expected: np.ndarray) -> None:
+    """Compare maps that were computed twice, in float32 and perhaps with sums in another order."""
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
 def write_png(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
-from helpers import write_png
+from helpers import assert_same_maps, write_png
 from napari_retina_seg.cli.console import Bar
 from napari_retina_seg.cli.explain_options import MethodName
 from napari_retina_seg.core.cam import Method
@@ -53,7 +54,7 @@ def test_a_scan_gets_a_figure_and_a_map_for_each_class(run, scan, tmp_path):
     maps = [f"scan_{name}_{slug}.npy" for name in expected.names]
     assert files_in(out) == sorted([*maps, "scan_explain.png"])
     for name, heat in zip(maps, expected.maps, strict=True):
-        np.testing.assert_allclose(np.load(out / name), heat, atol=1e-7)
+        assert_same_maps(np.load(out / name), heat)
     assert cv2.imread(str(out / "scan_explain.png")).std() > 20
     assert "1 explained" in result.stdout
     assert expected.method.value in result.stdout
@@ -85,7 +86,7 @@ def test_class_layer_method_and_formats_are_chosen(run, scan, tmp_path, method):
     question = Question((3, 4), "encoder 1", next(m for m in Method if m.slug == method))
     expected = explain_image(read_image(scan), "oct-layers", question)
     for name, heat in zip(names, expected.maps, strict=True):
-        np.testing.assert_allclose(tifffile.imread(out / name), heat, atol=1e-7)
+        assert_same_maps(tifffile.imread(out / name), heat)
     assert (out / "scan_explain.svg").read_text().lstrip().startswith("<?xml")
 
 
@@ -105,7 +106,7 @@ def test_a_point_or_a_region_is_asked_about(run, scan, tmp_path):
         question = Question((1,), method=Method.GRAD_CAM, target=target)
         expected = explain_image(read_image(scan), "oct-layers", question)
         found = np.load(out / "scan_RNFL_grad-cam.npy")
-        np.testing.assert_allclose(found, expected.maps[0], atol=1e-7)
+        assert_same_maps(found, expected.maps[0])
 
 
 def test_a_volume_gets_maps_of_all_slices_and_a_figure_of_its_middle(run, volume, tmp_path):
@@ -121,11 +122,15 @@ def test_a_volume_gets_maps_of_all_slices_and_a_figure_of_its_middle(run, volume
     for index in (1, 2, 3):
         question = Question((1,), method=Method.HIRES_CAM)
         expected = explain_image(read_image(volume), "oct-layers", question, index=index)
-        np.testing.assert_allclose(maps[index], expected.maps[0], atol=1e-7)
+        assert_same_maps(maps[index], expected.maps[0])
     one = tmp_path / "one"
     assert run(*command, "-o", one, "--slice", "2").exit_code == 0
-    np.testing.assert_allclose(np.load(one / "volume_RNFL_hirescam.npy"), maps[2], atol=1e-7)
-    assert (one / "volume_explain.png").read_bytes() == (out / "volume_explain.png").read_bytes()
+    assert_same_maps(np.load(one / "volume_RNFL_hirescam.npy"), maps[2])
+    figures = [
+        np.asarray(Image.open(folder / "volume_explain.png"), float) for folder in (one, out)
+    ]
+    assert figures[0].shape == figures[1].shape
+    assert np.abs(figures[0] - figures[1]).mean() < 0.01  # grey levels
 
 
 def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):

@@ -92,6 +92,7 @@ def test_different_scans_are_no_copies():
 def test_what_a_copy_means_depends_on_where_it_is(first, second, relation):
     (copy,) = copies_of((scan(0), *first), (scan(0), *second))
     assert copy.identical
+    assert copy.similarity == 1, "by definition, however the sums are rounded"
     assert copy.relation is relation
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 from skimage.data import retina
 
-from helpers import tiny_model
+from helpers import assert_same_mask, tiny_model
 from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.metrics import confusion, scores
@@ -65,7 +65,7 @@ def test_volumes_slice_by_slice_or_one_slice_alone(tiny_oct) -> None:
     assert whole.boundaries.shape == (3, 8, 70)
     for index in range(3):
         alone = finish(segment(volume, tiny_oct, index=index))
-        np.testing.assert_array_equal(alone.labels, whole.labels[index])
+        assert_same_mask(alone.labels, whole.labels[index])
 
 
 def test_lazy_and_plain_pixels_give_the_same_mask(tiny_oct) -> None:
@@ -74,7 +74,7 @@ def test_lazy_and_plain_pixels_give_the_same_mask(tiny_oct) -> None:
     pixels = noise(2, 70, 90)
     lazy = RetinaImage(da.from_array(pixels, chunks=(1, 70, 90)))
     expected = segment_image(RetinaImage(pixels), tiny_oct).labels
-    np.testing.assert_array_equal(segment_image(lazy, tiny_oct).labels, expected)
+    assert_same_mask(segment_image(lazy, tiny_oct).labels, expected)
 
 
 def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
@@ -94,11 +94,12 @@ def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
     assert difference.max() < 0.05
 
 
-def test_the_same_image_gives_the_same_bytes(tiny_fundus) -> None:
+def test_the_same_image_gives_the_same_mask(tiny_fundus) -> None:
     image = RetinaImage(retina()[::2, ::2], color=True)
     one, other = (segment_image(image, tiny_fundus, probabilities=True) for _ in range(2))
-    assert one.labels.tobytes() == other.labels.tobytes()
-    assert one.probabilities.tobytes() == other.probabilities.tobytes()
+    assert_same_mask(one.labels, other.labels)
+    # Two neighbouring numbers of float16 below 1 lie 2 ** -11 apart.
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=2**-11)
 
 
 def test_progress_counts_slices_and_a_token_stops_between_them(tiny_oct) -> None:
@@ -131,8 +132,9 @@ def test_an_empty_slice_stays_background_and_is_named(tiny_oct) -> None:
     assert not result.labels[[0, 2]].any()
     assert np.isnan(result.boundaries[[0, 2]]).all()
     assert (result.probabilities[[0, 2], 0] == 1).all()
-    np.testing.assert_array_equal(result.labels[[1, 3]], whole.labels[[1, 3]])
-    np.testing.assert_array_equal(result.boundaries[[1, 3]], whole.boundaries[[1, 3]])
+    assert_same_mask(result.labels[[1, 3]], whole.labels[[1, 3]])
+    moved = np.abs(result.boundaries[[1, 3]] - whole.boundaries[[1, 3]])
+    assert np.mean(~(moved <= 0.01)) <= 1e-3  # px
 
 
 def test_a_volume_of_empty_slices_is_refused(tiny_oct) -> None:

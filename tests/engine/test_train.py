@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,11 +17,13 @@ from napari_retina_seg.core.errors import DataError, TrainingError, WriteError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.data.augment import Sample
 from napari_retina_seg.data.layouts import read_data
 from napari_retina_seg.data.split import Split, split_images
 from napari_retina_seg.engine.averaging import RunningMean
 from napari_retina_seg.engine.predict import segment_image
 from napari_retina_seg.engine.run_folder import RunFolder
+from napari_retina_seg.engine.samples import prepare_sample
 from napari_retina_seg.engine.train import train, vet_split
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
@@ -164,6 +167,21 @@ def test_a_run_does_not_go_on_with_something_else(data, split, tmp_path) -> None
         next(train(small(), fewer, run, resume=True, start_from=start.best_weights))
     again = train(small(), split, run, resume=True, start_from=start.best_weights)
     assert finish(again).spec.training.start_sha256
+
+
+def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, monkeypatch) -> None:
+    run = RunFolder(tmp_path / "run")
+    job = train(small(), split, run)
+    for _ in range(3):
+        next(job)
+    job.close()
+
+    def prepare(*what: object) -> Sample:
+        sample = prepare_sample(*what)
+        return replace(sample, tensor=sample.tensor * np.float32(1 + 1e-6))
+
+    monkeypatch.setattr("napari_retina_seg.engine.train.prepare_sample", prepare)
+    assert next(train(small(), split, run, resume=True)).done == 3
 
 
 def test_a_run_killed_while_its_model_was_written_is_not_finished(split, tmp_path) -> None:

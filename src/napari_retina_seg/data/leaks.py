@@ -198,12 +198,14 @@ class _Places:
         for row in np.flatnonzero(counts.any(axis=1)):
             column = chosen[row]
             turn = int(correlations[:, row, column].argmax())
+            # Rounding leaves the correlation of an image with itself on either side of 1.
+            alike = 1.0 if identical[row, column] else min(1.0, float(best[row, column]))
             copies.append(
                 Copy(
                     first=int(column),
                     second=int(start + row),
                     identical=bool(identical[row, column]),
-                    similarity=min(1.0, float(best[row, column])),
+                    similarity=alike,
                     turn="" if identical[row, column] else tuple(_TURNS)[turn],
                     relation=Relation(relations[row, column]),
                 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retina_seg import __version__
-from napari_retina_seg.data.augment import Sample
+from napari_retina_seg.data.labelled import LabelledImage
 
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python", "scikit-image")
 
@@ -26,7 +26,8 @@ class Conditions:
     backend : str
         Keras' backend.
     data_sha256 : str
-        Of all images and masks as the network takes them, on either side.
+        Of all images and masks as they are read, on either side. What is computed from them may
+        differ in its last bits on another processor, on which the run may go on.
     start_sha256 : str or None
         Of the weights that it began with; None if they were random.
     """
@@ -36,14 +37,18 @@ class Conditions:
     start_sha256: str | None
 
     @classmethod
-    def of(cls, samples: Iterable[Sample], start_from: Path | None) -> Conditions:
+    def of(cls, images: Iterable[LabelledImage], start_from: Path | None) -> Conditions:
         """Take down the conditions of a run that begins now."""
         import keras
 
         data = hashlib.sha256()
-        for sample in samples:
-            for array in (sample.tensor, sample.target, sample.weight):
-                data.update(array.tobytes())
+        for image in images:
+            field = None if image.read_field is None else image.read_field()
+            for array in (image.pixels(), image.labels(), image.ignored(), field):
+                if array is not None:
+                    data.update(f"{array.shape} {array.dtype}".encode())
+                    data.update(array.tobytes())
+            data.update(repr(image.spacing()).encode())
         start = hashlib.sha256(start_from.read_bytes()).hexdigest() if start_from else None
         return cls(keras.backend.backend(), data.hexdigest(), start)
 

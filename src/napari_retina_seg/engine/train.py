@@ -70,7 +70,7 @@ def train(
     check_run(run, recipe, start_from, resume=resume)
     samples = [prepare_sample(image, recipe) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
-    conditions = Conditions.of([*samples, *watched], start_from)
+    conditions = Conditions.of([*split.training, *split.validation], start_from)
     trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), start_from)
     run.check_space(trainer.model.count_params())
     if resume:
