@@ -5,10 +5,12 @@ from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import Length, Origin, Placement, RetinaImage, Spacing
 from napari_retina_seg.core.pixel_size import (
     SLICE_UM,
+    describe_spacing,
     is_print,
     parse_spacing,
     plausible_um,
     state_spacing,
+    user_stated,
     with_stated_spacing,
 )
 
@@ -87,3 +89,30 @@ def test_pixels_of_a_retina_are_no_print(sizes):
 
 def test_an_unknown_side_may_be_a_print():
     assert is_print(11.6, None)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "words"),
+    [
+        (Spacing(), "unknown"),
+        (
+            Spacing.from_um(axial=3.87, lateral=11.6),
+            "3.87 µm axial × 11.6 µm lateral, stated by the file",
+        ),
+        (
+            Spacing.from_um(slice=120, axial=3.87, lateral=11.6, origin=Origin.USER),
+            "3.87 µm axial × 11.6 µm lateral × 120 µm between slices, stated by the user",
+        ),
+        (
+            Spacing(axial=Length(3.87, Origin.FILE), lateral=Length(12, Origin.USER)),
+            "3.87 µm axial, stated by the file × 12 µm lateral, stated by the user",
+        ),
+    ],
+)
+def test_a_size_is_said_with_who_stated_it(spacing, words):
+    assert describe_spacing(spacing) == words
+
+
+def test_of_a_spacing_the_users_part_is_taken():
+    spacing = Spacing(axial=Length(3.87, Origin.FILE), lateral=Length(12, Origin.USER))
+    assert user_stated(spacing) == Spacing(lateral=Length(12, Origin.USER))

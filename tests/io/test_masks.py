@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.image import Length, Spacing
+from napari_retina_seg.core.image import Length, Origin, Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS, SCHEMES
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
@@ -123,3 +123,11 @@ def test_one_known_side_is_kept_where_the_format_can_hold_it(tmp_path):
     spacing = Spacing(axial=Length(3.87, SIZES.axial.origin))
     save_mask(tmp_path / "a.tif", np.zeros((9, 9), np.uint8), OCT_LAYERS, spacing)
     assert sizes(tmp_path / "a.tif") == (None, 3.87, None)
+
+
+@pytest.mark.parametrize("origin", [Origin.FILE, Origin.USER])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_mask_says_who_stated_its_pixel_size(tmp_path, suffix, origin):
+    spacing = Spacing.from_um(axial=3.87, lateral=11.6, origin=origin)
+    save_mask(tmp_path / f"a.{suffix}", np.zeros((9, 9), np.uint8), OCT_LAYERS, spacing)
+    assert read_mask_spacing(tmp_path / f"a.{suffix}").axial.origin is origin

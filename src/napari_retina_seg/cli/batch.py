@@ -16,7 +16,7 @@ from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Cancelled, CancelToken
 
 if TYPE_CHECKING:
-    from napari_retina_seg.core.image import RetinaImage
+    from napari_retina_seg.core.image import RetinaImage, Spacing
     from napari_retina_seg.io.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
 
@@ -53,6 +53,15 @@ KindOfImage = Annotated[
         help="What the images are; by default the file says it, or it is guessed by its looks."
     ),
 ]
+PixelSize = Annotated[
+    str | None,
+    typer.Option(
+        "--pixel-size",
+        metavar="AXIAL,LATERAL[,SLICE]",
+        help="Size of a pixel in µm, such as 3.87,11.6: from row to row, from column to column and,"
+        " for volumes, from slice to slice. It comes before what the files say.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote.")]
 
 
@@ -72,17 +81,38 @@ def choose_model(name: str) -> ModelFolder:
         raise UsageError(str(error)) from error
 
 
-def open_image(source: ImageFiles, kind: Kind | None, bar: Bar) -> RetinaImage:
+def find_spacing(text: str | None) -> Spacing | None:
+    """Return the pixel sizes that the user states, if any.
+
+    Raises
+    ------
+    UsageError
+        If it is not two or three sizes in µm that a retinal image can have.
+    """
+    from napari_retina_seg.core.pixel_size import parse_spacing
+
+    try:
+        return None if text is None else parse_spacing(text)
+    except RetinaSegError as error:
+        raise UsageError(str(error)) from error
+
+
+def open_image(
+    source: ImageFiles, kind: Kind | None, bar: Bar, stated: Spacing | None = None
+) -> RetinaImage:
     """Read an image, and say what its files leave in doubt.
 
-    What the user says it is comes before what it looks like.
+    What the user says of its kind and of its pixel sizes comes before what the file says.
     """
     from napari_retina_seg.core.image import Modality
+    from napari_retina_seg.core.pixel_size import with_stated_spacing
     from napari_retina_seg.io.series import read_files
 
     image = read_files(source)
     for warning in image.warnings:
         bar.say(f"'{source.path}': {warning}")
+    if stated is not None:
+        image = with_stated_spacing(image, stated)
     return image if kind is None else replace(image, modality=Modality(kind.value))
 
 

@@ -19,7 +19,9 @@ from napari_retina_seg.cli.batch import (
     ModelName,
     Out,
     Overwrite,
+    PixelSize,
     choose_model,
+    find_spacing,
     model_for,
     open_image,
     work_through,
@@ -45,7 +47,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 if TYPE_CHECKING:
     from napari_retina_seg.core.cam import Method
     from napari_retina_seg.core.explanation import Explanation
-    from napari_retina_seg.core.image import RetinaImage
+    from napari_retina_seg.core.image import RetinaImage, Spacing
     from napari_retina_seg.core.labels import LabelScheme
     from napari_retina_seg.core.target import Target
     from napari_retina_seg.io.explanations import MapKind
@@ -81,6 +83,8 @@ class Request:
         Of the figure.
     maps : {"npy", "tiff"}
         Format of the maps.
+    spacing : Spacing or None
+        Pixel sizes, if the user stated them.
     """
 
     folder: Path
@@ -93,6 +97,7 @@ class Request:
     index: int | None
     form: str
     maps: MapKind
+    spacing: Spacing | None
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,7 @@ def explain_command(
     point: PointText = None,
     form: FormatOption = Format.PNG,
     maps: MapOption = MapFormat.NPY,
+    pixel_size: PixelSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
@@ -169,6 +175,7 @@ def explain_command(
         index=index,
         form=form.value,
         maps="npy" if maps is MapFormat.NPY else "tiff",
+        spacing=find_spacing(pixel_size),
     )
     endings = _endings(request)
     _check_layer(request)
@@ -266,7 +273,7 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     from napari_retina_seg.engine.explain import explain
 
     bar.begin(f"Reading {source.path.name}")
-    image = open_image(source, request.kind, bar)
+    image = open_image(source, request.kind, bar, request.spacing)
     model = request.model or model_for(image)
     values = _find_values(model.spec.scheme, request.classes)
     check_target(request.target, image.grid, image.n_slices)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_retina_seg.cli.batch import choose_model
+from napari_retina_seg.cli.batch import PixelSize, choose_model, find_spacing
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
@@ -78,12 +78,16 @@ def add_command(
         bool, typer.Option("--copy", help="Keep copies; by default files stay where they are.")
     ] = False,
     group_pattern: GroupPattern = None,
+    pixel_size: PixelSize = None,
 ) -> None:
     """Add images; those that are there already, by their content, are noticed."""
     patient_of = _patient_of(group_pattern)
+    spacing = find_spacing(pixel_size)
     inputs = expand(files)
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        job = project.add_images(inputs.paths, copy=copy, patient_of=patient_of, token=token)
+        job = project.add_images(
+            inputs.paths, copy=copy, patient_of=patient_of, spacing=spacing, token=token
+        )
         added = bar.walk(job, "Adding")
     for sentence in (*inputs.problems, *inputs.remarks, *added.problems):
         say(sentence)

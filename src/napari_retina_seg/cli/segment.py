@@ -16,7 +16,9 @@ from napari_retina_seg.cli.batch import (
     ModelName,
     Out,
     Overwrite,
+    PixelSize,
     choose_model,
+    find_spacing,
     model_for,
     open_image,
     work_through,
@@ -26,6 +28,7 @@ from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, output
 from napari_retina_seg.core.progress import CancelToken
 
 if TYPE_CHECKING:
+    from napari_retina_seg.core.image import Spacing
     from napari_retina_seg.core.segmentation import Provenance
     from napari_retina_seg.io.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
@@ -45,12 +48,15 @@ class Request:
         What the images are, if the user said so.
     probabilities : bool
         Write the class probabilities.
+    spacing : Spacing or None
+        Pixel sizes, if the user stated them.
     """
 
     folder: Path
     model: ModelFolder | None
     kind: Kind | None
     probabilities: bool
+    spacing: Spacing | None
 
 
 @dataclass(frozen=True)
@@ -72,16 +78,18 @@ def segment_command(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the class probabilities too.")
     ] = False,
+    pixel_size: PixelSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries."""
     inputs = expand(files)
+    spacing = find_spacing(pixel_size)
     chosen = choose_model(model) if model else None
     images = inputs.group()
     check_outputs(images, out, overwrite=overwrite)
-    request = Request(out, chosen, modality, probabilities)
+    request = Request(out, chosen, modality, probabilities, spacing)
     work = partial(_segment_file, request)
-    if not work_through(ctx, inputs, images, work, partial(_summarise, out)):
+    if not work_through(ctx, inputs, images, work, partial(_summarise, out, spacing)):
         raise typer.Exit(1)
 
 
@@ -90,7 +98,7 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     from napari_retina_seg.io.results import save_segmentation
 
     bar.begin(f"Reading {source.path.name}")
-    image = open_image(source, request.kind, bar)
+    image = open_image(source, request.kind, bar, request.spacing)
     model = request.model or model_for(image)
     bar.begin("Starting TensorFlow")
     start_engine()
@@ -108,7 +116,7 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     return Result(source.path, segmentation.labels.shape, segmentation.provenance, written[0])
 
 
-def _summarise(folder: Path, results: list[Result], failed: int) -> None:
+def _summarise(folder: Path, stated: Spacing | None, results: list[Result], failed: int) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -128,4 +136,8 @@ def _summarise(folder: Path, results: list[Result], failed: int) -> None:
         Console().print(table)
     ran = results[0].provenance if results else None
     where = f" in '{folder}' ({ran.device}, {ran.precision})" if ran else ""
+    if stated is not None and results:
+        from napari_retina_seg.core.pixel_size import describe_spacing
+
+        typer.echo(f"Pixel size: {describe_spacing(stated)}.")
     typer.echo(f"{len(results)} segmented{where}, {failed} failed.")

@@ -9,6 +9,12 @@ from dataclasses import replace
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import Length, Origin, RetinaImage, Spacing
 
+_ORIGINS = {
+    Origin.FILE: ", stated by the file",
+    Origin.USER: ", stated by the user",
+    Origin.UNKNOWN: "",
+}
+
 # Pixels of a retina are some µm wide; programs write 1 mm or 1 inch when they know nothing.
 PIXEL_UM = (0.1, 500.0)
 SLICE_UM = (0.1, 10_000.0)
@@ -101,6 +107,8 @@ def with_stated_spacing(image: RetinaImage, stated: Spacing) -> RetinaImage:
     Sizes that are not stated stay those of the file. A single image has no distance of slices.
     """
     known = image.spacing
+    if not any(size.um for size in _lengths(stated)):
+        return image
     chosen = [
         new if new.um is not None else old
         for new, old in zip(_lengths(stated), _lengths(known), strict=True)
@@ -114,6 +122,38 @@ def with_stated_spacing(image: RetinaImage, stated: Spacing) -> RetinaImage:
         spacing=spacing,
         placement=None if placement is None else placement.resized(spacing),
     )
+
+
+def user_stated(spacing: Spacing) -> Spacing:
+    """Return the sizes that a person stated; those of the file are unknown in it."""
+    return Spacing(
+        *(size if size.origin is Origin.USER else Length() for size in _lengths(spacing))
+    )
+
+
+def describe_spacing(spacing: Spacing) -> str:
+    """Say pixel sizes in words, and who stated them.
+
+    Returns
+    -------
+    str
+        Such as ``3.87 µm axial × 11.6 µm lateral, stated by the user``.
+    """
+    names = (
+        ("axial", spacing.axial),
+        ("lateral", spacing.lateral),
+        ("between slices", spacing.slice),
+    )
+    said = [
+        f"{size.um:.4g} µm {name}{_ORIGINS[size.origin]}"
+        for name, size in names
+        if size.um is not None
+    ]
+    origins = {size.origin for _, size in names if size.um is not None}
+    if len(origins) == 1:  # said once
+        ending = _ORIGINS[origins.pop()]
+        return " × ".join(part.removesuffix(ending) for part in said) + ending
+    return " × ".join(said) or "unknown"
 
 
 def _lengths(spacing: Spacing) -> tuple[Length, Length, Length]:

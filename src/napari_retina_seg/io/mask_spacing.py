@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.image import Origin, Spacing
 from napari_retina_seg.core.pixel_size import is_print, plausible_um
 
+ORIGIN = "PixelSizeOrigin"  # what the files call who stated the size
+
 _INCH_UM = 25_400.0
+
+
+def spacing_origin(spacing: Spacing) -> str:
+    """Say in a word who stated a size: ``user`` if a person stated any of them, or ``file``."""
+    origins = (spacing.slice.origin, spacing.axial.origin, spacing.lateral.origin)
+    return (Origin.USER if Origin.USER in origins else Origin.FILE).value
 
 
 def png_density(spacing: Spacing) -> dict[str, Any]:
@@ -19,7 +27,11 @@ def png_density(spacing: Spacing) -> dict[str, Any]:
     axial, lateral = spacing.axial.um, spacing.lateral.um
     if axial is None or lateral is None:
         return {}
-    return {"dpi": (_INCH_UM / lateral, _INCH_UM / axial)}
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text(ORIGIN, spacing_origin(spacing))
+    return {"dpi": (_INCH_UM / lateral, _INCH_UM / axial), "pnginfo": info}
 
 
 def tiff_density(spacing: Spacing) -> dict[str, Any]:
@@ -33,7 +45,8 @@ def tiff_density(spacing: Spacing) -> dict[str, Any]:
 def tiff_sizes(spacing: Spacing) -> dict[str, Any]:
     """Return what is known of the sizes in OME's words, for tifffile's description as JSON."""
     known = (("X", spacing.lateral), ("Y", spacing.axial), ("Z", spacing.slice))
-    return {f"PhysicalSize{axis}": size.um for axis, size in known if size.um is not None}
+    sizes = {f"PhysicalSize{axis}": size.um for axis, size in known if size.um is not None}
+    return sizes | ({ORIGIN: spacing_origin(spacing)} if sizes else {})
 
 
 def read_mask_spacing(path: Path) -> Spacing:
@@ -57,17 +70,26 @@ def _tiff_spacing(path: Path) -> Spacing:
     from napari_retina_seg.io.tiff_spacing import read_tiff_spacing
 
     with tifffile.TiffFile(path) as tiff:
-        return read_tiff_spacing(tiff)
+        said = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
+        return _with_origin(read_tiff_spacing(tiff), said.get(ORIGIN))
 
 
 def _png_spacing(path: Path) -> Spacing:
     from PIL import Image
 
     with Image.open(path) as picture:
-        density = picture.info.get("dpi")
+        density, origin = picture.info.get("dpi"), picture.info.get(ORIGIN)
     if not density or not all(density):
         return Spacing()
     lateral, axial = (_INCH_UM / float(dots) for dots in density)
     if is_print(lateral, axial):
         return Spacing()
-    return Spacing.from_um(axial=plausible_um(axial), lateral=plausible_um(lateral))
+    found = Spacing.from_um(axial=plausible_um(axial), lateral=plausible_um(lateral))
+    return _with_origin(found, origin)
+
+
+def _with_origin(spacing: Spacing, origin: object) -> Spacing:
+    if origin != Origin.USER.value:
+        return spacing
+    sizes = (spacing.slice.um, spacing.axial.um, spacing.lateral.um)
+    return Spacing.from_um(slice=sizes[0], axial=sizes[1], lateral=sizes[2], origin=Origin.USER)

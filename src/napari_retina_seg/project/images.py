@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
-from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.image import RetinaImage, Spacing
+from napari_retina_seg.core.pixel_size import user_stated, with_stated_spacing
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.exchange.identity import notice
@@ -33,6 +34,7 @@ def add_images(
     *,
     copy: bool,
     patient_of: PatientOf | None,
+    spacing: Spacing | None,
     token: CancelToken,
 ) -> Generator[Progress, None, Added]:
     """Add image files; see `Project.add_images`."""
@@ -45,7 +47,7 @@ def add_images(
         yield Progress(done, len(paths), path.name)
         token.raise_if_cancelled()
         try:
-            image, is_new = _add_image(store, path.resolve(), copy, patient_of)
+            image, is_new = _add_image(store, path.resolve(), copy, patient_of, spacing)
             told = notice(path) if is_new else ()
         except ProjectError:  # the project itself can't go on
             raise
@@ -65,9 +67,15 @@ def add_images(
 
 
 def _add_image(
-    store: Store, path: Path, copy: bool, patient_of: PatientOf | None
+    store: Store,
+    path: Path,
+    copy: bool,
+    patient_of: PatientOf | None,
+    stated: Spacing | None,
 ) -> tuple[ProjectImage, bool]:
     image = read_image(path)  # first: what is no image is told as such
+    if stated is not None:
+        image = with_stated_spacing(image, stated)
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     stored = None
@@ -84,6 +92,8 @@ def _add_image(
             session.add(row)
         elif row.copy_sha256 is None and not _is_whole(store.path_of(row), sha256):
             row.path = _reference(store, path)  # it was moved here
+        if stated is not None:
+            row.spacing = SPACING.dump_python(image.spacing, mode="json")
         session.flush()
         blind = blinded_images(session, [row], store.author)
         return image_value(store, row, blinded=bool(blind)), is_new
@@ -185,7 +195,7 @@ def read_pixels(store: Store, image_id: int) -> RetinaImage:
     found = damage_of(image)
     if found is not None:
         raise ProjectError(found)
-    known = read_image(image.path)
+    known = with_stated_spacing(read_image(image.path), user_stated(image.spacing))
     return replace(known, name=image.name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_retina_seg.core.image import Origin, Placement
+from napari_retina_seg.core.image import Placement
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
@@ -22,7 +22,4 @@ def placement_of(project: ProjectView, image: ProjectImage) -> Placement | None:
     """
     if image.path.suffix.lower() in _WITHOUT:
         return None  # such files state none, and need not be there
-    placement = project.read_image(image.id).placement
-    spacing = image.spacing
-    stated = Origin.USER in (spacing.slice.origin, spacing.axial.origin, spacing.lateral.origin)
-    return placement.resized(spacing) if placement is not None and stated else placement
+    return project.read_image(image.id).placement

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.segmentation import Segmentation
@@ -60,6 +61,7 @@ class Project(ProjectView):
         *,
         copy: bool = False,
         patient_of: PatientOf | None = None,
+        spacing: Spacing | None = None,
         token: CancelToken | None = None,
     ) -> Generator[Progress, None, Added]:
         """Add image files; long work. A file that is there already, by its hash, is noticed.
@@ -74,6 +76,9 @@ class Project(ProjectView):
             Keep copies in the project; otherwise the files are referred to where they are.
         patient_of : callable, optional
             Finds the patient or eye by an image's name, or None.
+        spacing : Spacing, optional
+            Pixel sizes that the user states; they come before those of the files, also for images
+            that are there already.
         token : CancelToken, optional
             To stop it; what was added stays.
 
@@ -83,7 +88,12 @@ class Project(ProjectView):
             If the project can't be written. Files that are no images are told in the result.
         """
         return images.add_images(
-            self._store, paths, copy=copy, patient_of=patient_of, token=token or CancelToken()
+            self._store,
+            paths,
+            copy=copy,
+            patient_of=patient_of,
+            spacing=spacing,
+            token=token or CancelToken(),
         )
 
     def add_prediction(self, image_id: int, segmentation: Segmentation) -> Version:
