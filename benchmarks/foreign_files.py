@@ -126,7 +126,7 @@ def refer(path: Path) -> Pixels | None:
     if head[128:] == b"DICM" or path.suffix.lower() in (".dcm", ""):
         readers = [_pydicom]
     elif head[:2] in (b"II", b"MM"):
-        readers = [_tifffile, _pillow, _opencv]
+        readers = [_tifffile, _opencv, _pillow]
     elif head.startswith((b"\x93NUMPY", b"PK")):
         readers = [_numpy]
     for reader in readers:
@@ -141,8 +141,7 @@ def refer(path: Path) -> Pixels | None:
 
 def _pillow(path: Path) -> Pixels:
     with Image.open(path) as opened:
-        opened.load()  # which turns a TIFF
-        picture = ImageOps.exif_transpose(opened) if opened.format != "TIFF" else opened
+        picture = ImageOps.exif_transpose(opened)
         if picture.mode[0] in "IF":
             return np.asarray(picture)
         return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
@@ -157,14 +156,28 @@ def _tifffile(path: Path) -> Pixels:
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
         orientation = page.tags.valueof(274) or 1
-        if page.photometric not in (0, 1, 2) or orientation != 1:
-            raise ValueError("tifffile converts no colours and turns nothing")
+        if page.photometric not in (0, 1, 2):
+            raise ValueError("tifffile converts no colours")
         if tiff.series[0].axes == "CYX":
             return np.moveaxis(tiff.series[0].asarray(), 0, -1)
         pixels = page.asarray()
         if page.axes.startswith("S"):
             pixels = np.moveaxis(pixels, 0, -1)
+        # Pillow 13 and OpenCV 5 each turn some of these twice, or not at all.
+        pixels = _TURNS[orientation](pixels)
         return -pixels.astype(np.float64) if page.photometric == 0 else pixels
+
+
+_TURNS: dict[int, Callable[[Pixels], Pixels]] = {  # TIFF 6.0, p. 36
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
 def _numpy(path: Path) -> Pixels:

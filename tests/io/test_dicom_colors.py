@@ -105,6 +105,15 @@ def test_jpeg_is_decoded_by_its_own_word(make_dicom, read, stream, said):
     assert difference(read(dataset)) < NEAR
 
 
+@pytest.mark.parametrize("said", ["RGB", "YBR_FULL"])
+def test_the_header_decides_where_a_jpeg_says_nothing_of_its_colors(make_dicom, read, said):
+    plain = without_application_markers(jpeg(COLOR, subsampling=0, keep_rgb=said == "RGB"))
+    dataset = make_dicom(COLOR, PhotometricInterpretation=said)
+    dataset.PixelData = encapsulate([with_ids(plain, (0, 1, 2))])
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    assert difference(read(dataset)) < NEAR
+
+
 def test_frames_of_jpeg(make_dicom, read):
     pixels = np.stack([COLOR, COLOR[::-1]])
     dataset = make_dicom(pixels, PhotometricInterpretation="YBR_FULL_422")

@@ -21,6 +21,7 @@ _JPEG_LS_FRAME = 0xF7
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _LOSSY = (0xC0, 0xC1, 0xC2)  # baseline, extended sequential, progressive
 _ADOBE_TRANSFORM_AT = 11  # in the segment "Adobe", version, two words of flags, transform
+_JFIF_IDS = (1, 2, 3)  # of luminance and chrominance
 _RGB_IDS = ((82, 71, 66), (114, 103, 98))  # "RGB" and "rgb"
 
 
@@ -40,6 +41,9 @@ class Codestream:
         Whether the samples of three components are luminance and chrominance. In JPEG
         2000 the decoder turns them back. In JPEG an Adobe marker says so; without one they are,
         unless the components are called R, G and B.
+    is_silent : bool
+        Whether a JPEG says nothing of its colours: no marker, no usual names of components, one
+        resolution for all. The header of the file decides then.
     """
 
     rows: int
@@ -48,6 +52,7 @@ class Codestream:
     precision: int
     is_lossy_jpeg: bool = False
     holds_ybr: bool = False
+    is_silent: bool = False
 
 
 def frames_of(dataset: Dataset) -> Iterator[bytes]:
@@ -123,17 +128,22 @@ def _read_j2k(frame: bytes) -> Codestream:
 def _read_jpeg(frame: bytes) -> Codestream:
     """Read the markers of JPEG and JPEG-LS up to the first scan (ISO/IEC 10918-1, B.2)."""
     adobe: int | None = None
+    jfif = False
     for marker, segment in _segments(frame):
         if marker == 0xEE and segment.startswith(b"Adobe") and len(segment) >= 12:
             adobe = segment[_ADOBE_TRANSFORM_AT]
+        elif marker == 0xE0:
+            jfif = segment.startswith(b"JFIF")
         elif marker == _JPEG_LS_FRAME or (0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES):
             precision, rows, columns, count = struct.unpack_from(">BHHB", segment)
             ids = tuple(segment[6 + 3 * k] for k in range(count))
             lossy = marker in _LOSSY
+            one_resolution = len({segment[7 + 3 * k] for k in range(count)}) == 1
+            usual = jfif or ids in (*_RGB_IDS, _JFIF_IDS)
+            silent = lossy and count == 3 and adobe is None and one_resolution and not usual
             holds_ybr = ids not in _RGB_IDS if adobe is None else adobe != 0
-            return Codestream(
-                rows, columns, count, precision, lossy, lossy and count == 3 and holds_ybr
-            )
+            ybr = lossy and count == 3 and holds_ybr and not silent
+            return Codestream(rows, columns, count, precision, lossy, ybr, silent)
     raise ValueError("no frame in a JPEG codestream")
 
 

@@ -114,7 +114,8 @@ def _decode_colors(path: Path, dataset: Dataset, stream: Codestream | None) -> _
             f"'{path}' holds colours as {said}, which can't be converted to RGB here: export it"
             " as RGB, PNG or TIFF."
         )
-    if stream is not None and stream.is_lossy_jpeg and stream.precision == 8:
+    speaks = stream is not None and stream.is_lossy_jpeg and not stream.is_silent
+    if stream is not None and speaks and stream.precision == 8:
         return _decode_jpeg_colors(dataset)
     # The decoder of JPEG 2000 undoes the transformation that is stated in the codestream.
     j2k = dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes
