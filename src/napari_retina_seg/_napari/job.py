@@ -50,6 +50,8 @@ class Outcome:
         Whether a layer of the probabilities was asked for.
     uncertainty : array or None
         float32 of the labels' shape, if it was asked for.
+    doubtful : bool
+        Whether the result is to be checked: it is not shown as a success.
     """
 
     end: End
@@ -57,6 +59,7 @@ class Outcome:
     segmentation: Segmentation | None = None
     probabilities: bool = False
     uncertainty: npt.NDArray[np.float32] | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

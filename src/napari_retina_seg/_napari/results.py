@@ -17,7 +17,7 @@ from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class MaskInfo:
         float32 heights in px, if the scheme has surfaces.
     index : int or None
         The slice that was segmented; None for all.
+    checks : tuple of Check
+        What fired of the checks whether the model is for such images.
     ignore : array or None
         bool, shape of the prediction: True where the image holds no data. A file of the mask
         says so, except where a person has painted.
@@ -60,6 +62,7 @@ class MaskInfo:
     ignore: np.ndarray | None = None
     spacing: Spacing = field(default_factory=Spacing)
     placement: Placement | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
         boundaries=segmentation.boundaries,
         index=target.index,
         ignore=segmentation.ignore,
+        checks=segmentation.checks,
         **place_of(target.layer),
     )
     layer = Labels(
@@ -218,10 +222,10 @@ def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome
         f" ({made.precision})."
     )
     if outcome.segmentation.remark:
-        words += f" {outcome.segmentation.remark}"
+        words = f"{outcome.segmentation.remark} {words}"
     if target.layer not in viewer.layers:
         words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
-    return replace(outcome, sentence=words)
+    return replace(outcome, sentence=words, doubtful=bool(outcome.segmentation.checks))
 
 
 def _add_maps(viewer: ViewerModel, outcome: Outcome, target: Target) -> None:

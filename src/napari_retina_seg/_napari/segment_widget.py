@@ -226,7 +226,7 @@ class SegmentWidget(Dock):
         if outcome.segmentation is not None:
             outcome = add_layers(self._viewer, outcome, target)
         self.refresh()
-        self.status.say_end(outcome.end, outcome.sentence)
+        self.status.say_end(outcome.end, outcome.sentence, doubtful=outcome.doubtful)
         self.finished.emit(outcome)
 
     def _show_work(self, on: bool) -> None:

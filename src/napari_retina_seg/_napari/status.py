@@ -8,15 +8,17 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 from napari_retina_seg._napari.job import End
 
 # White on these has a contrast above 5 : 1; the sign and the word say it without the colour.
+AMBER = "#8f5a00"
 _LOOKS = {
     End.ENDED: ("✔", "Done", "#1b6e3c"),
     End.CANCELLED: ("■", "Cancelled", "#7a5200"),
     End.FAILED: ("✖", "Failed", "#a8201a"),
 }
+_DOUBTFUL = ("⚠", "Done, but check it", AMBER)
 
 
 class StatusLine(QLabel):
-    """A sentence that wraps; the three ends look different."""
+    """A sentence that wraps; the three ends look different, and so does a doubtful result."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,10 +34,10 @@ class StatusLine(QLabel):
         self.setText(sentence)
         self.setVisible(bool(sentence))
 
-    def say_end(self, end: End, sentence: str) -> None:
-        """Show how a job ended."""
+    def say_end(self, end: End, sentence: str, *, doubtful: bool = False) -> None:
+        """Show how a job ended; a doubtful result does not look like success."""
         self.end = end
-        sign, word, color = _LOOKS[end]
+        sign, word, color = _DOUBTFUL if doubtful and end is End.ENDED else _LOOKS[end]
         self.setStyleSheet(
             f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 6px; }}"
         )

@@ -24,6 +24,7 @@ RESULT_ENDINGS = (
     "_overlay.png",
     "_boundaries.csv",
     "_probabilities.npz",
+    "_checks.json",
 )
 
 

@@ -29,7 +29,7 @@ from napari_retina_seg.core.progress import CancelToken
 
 if TYPE_CHECKING:
     from napari_retina_seg.core.image import Spacing
-    from napari_retina_seg.core.segmentation import Provenance
+    from napari_retina_seg.core.segmentation import Check, Provenance
     from napari_retina_seg.io.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
 
@@ -67,6 +67,8 @@ class Result:
     shape: tuple[int, ...]
     provenance: Provenance
     mask: Path
+    checks: tuple[Check, ...]
+    unchecked: bool
 
 
 def segment_command(
@@ -113,7 +115,14 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
             leftover.unlink()
     if segmentation.remark:
         bar.say(f"'{source.path}': {segmentation.remark}")
-    return Result(source.path, segmentation.labels.shape, segmentation.provenance, written[0])
+    return Result(
+        source.path,
+        segmentation.labels.shape,
+        segmentation.provenance,
+        written[0],
+        segmentation.checks,
+        bool(segmentation.unchecked),
+    )
 
 
 def _summarise(folder: Path, stated: Spacing | None, results: list[Result], failed: int) -> None:
@@ -124,6 +133,9 @@ def _summarise(folder: Path, stated: Spacing | None, results: list[Result], fail
     if results:
         table = Table("file", "model", "size", "mask", box=None, pad_edge=False)
         table.add_column("seconds", justify="right")
+        doubtful = [result for result in results if result.checks]
+        if doubtful:
+            table.add_column("check it", style="yellow")
         for result in results:
             cells = (
                 result.path.name,
@@ -131,6 +143,7 @@ def _summarise(folder: Path, stated: Spacing | None, results: list[Result], fail
                 " × ".join(str(size) for size in result.shape),
                 result.mask.name,
                 f"{result.provenance.seconds:.2f}",
+                *([", ".join(check.name for check in result.checks)] if doubtful else []),
             )
             table.add_row(*(Text(cell) for cell in cells))
         Console().print(table)
@@ -140,4 +153,12 @@ def _summarise(folder: Path, stated: Spacing | None, results: list[Result], fail
         from napari_retina_seg.core.pixel_size import describe_spacing
 
         typer.echo(f"Pixel size: {describe_spacing(stated)}.")
-    typer.echo(f"{len(results)} segmented{where}, {failed} failed.")
+    to_check = sum(bool(result.checks) for result in results)
+    doubt = f", {to_check} to check" if to_check else ""
+    typer.echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
+    without = sorted({result.provenance.model for result in results if result.unchecked})
+    if without:
+        typer.echo(
+            f"{', '.join(without)}: no limits were measured of what its predictions look like, so"
+            " that only the kind of image and its columns were checked."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -36,11 +37,11 @@ def measure(
     dict
         ``uncertainty``: mean entropy of the drawn pixels over its largest value, 0 … 1;
         ``drawn``: their share of what is seen; ``sharpness``: standard deviation of the
-        Laplacian over that of the brightness; ``contrast 1``, …: brightness of each class, and
-        of what lies below the last layer, less that of background (above the first), in standard
-        deviations. Of layers also ``coverage``: share of the columns in which any is drawn;
-        ``thickness``: median of all of them together, in rows; ``disorder``: places per column
-        where one class follows another that it can't.
+        Laplacian over that of the brightness; ``contrast 1``, …: brightness of each class
+        less that of background (of layers: of what lies above them), in standard deviations.
+        Of layers also ``below``: the contrast of what lies below them; ``coverage``: share of
+        the columns in which any is drawn; ``thickness``: median of all of them together, in
+        rows; ``disorder``: places per column where one class follows another that it can't.
     """
     thin = np.ascontiguousarray(probabilities[:, ::_STEP, ::_STEP], np.float32)
     grey = tensor.mean(axis=2)
@@ -55,7 +56,9 @@ def measure(
     if is_layered:
         figures |= _layer_figures(labels, inside)
         labels = np.where(_below(labels), np.uint8(len(thin)), labels)
-    return figures | _contrasts(grey[::_STEP, ::_STEP], labels, inside)
+    figures |= _contrasts(grey[::_STEP, ::_STEP], labels, inside)
+    below = figures.pop(f"contrast {len(thin)}", None)
+    return figures if below is None else figures | {"below": below}
 
 
 def _uncertainty(probabilities: Array, drawn: Mask) -> float:
@@ -104,3 +107,58 @@ def _contrasts(grey: Array, labels: npt.NDArray[np.uint8], inside: Mask) -> dict
         for k in range(1, len(counts))
         if counts[k] and counts[0]
     }
+
+
+# Checks that need a model's own limits.
+LIMITED = ("uncertainty", "drawn", "contrast", "thickness", "disorder", "red", "blue")
+Limits = Mapping[str, tuple[float | None, float | None]]
+
+# Why a figure below or above its limit is no good sign.
+_TOO_LOW = {
+    "drawn": "little is drawn",
+    "sharpness": "it is blurred",
+    "thickness": "the layers are thin",
+    "below": "it is darker below the layers than above, as if upside down",
+    "contrast": "what is drawn is too dark for what it should be",
+    "red": "its colours are not those of a retina",
+    "blue": "its colours are not those of a retina",
+}
+_TOO_HIGH = {
+    "uncertainty": "the model is unsure of what it drew",
+    "drawn": "much is drawn",
+    "sharpness": "it is noisy",
+    "thickness": "the layers are thick",
+    "disorder": "layers are out of order",
+    "below": "it is brighter below the layers than usual",
+    "contrast": "what is drawn is too bright for what it should be",
+    "red": "its colours are not those of a retina",
+    "blue": "its colours are not those of a retina",
+}
+
+
+def judge(figures: Mapping[str, float], limits: Limits) -> dict[str, str]:
+    """Return which figures lie outside of their limits, and what that may mean.
+
+    Parameters
+    ----------
+    figures : mapping
+        As `measure` returns them.
+    limits : mapping
+        Least and largest value of each figure on images that the model is for.
+
+    Returns
+    -------
+    dict
+        Names of the checks that fired and a reason for each, the first of those alike.
+    """
+    fired: dict[str, str] = {}
+    for name, (low, high) in limits.items():
+        value = figures.get(name)
+        if value is None:
+            continue
+        check = name.split()[0]
+        if low is not None and value < low:
+            fired.setdefault(check, _TOO_LOW.get(check, f"{check} {value:.2g} is low"))
+        elif high is not None and value > high:
+            fired.setdefault(check, _TOO_HIGH.get(check, f"{check} {value:.2g} is high"))
+    return fired

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.labels import LabelScheme
 
+UNLIKE = "This does not look like what the model learnt from"
 IGNORE = 255  # in the files of masks: no class, but what counts for nothing
 
 
@@ -41,6 +42,25 @@ class Provenance:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Check:
+    """A sign that an image, or what was drawn on it, is not what the model is for.
+
+    Attributes
+    ----------
+    name : str
+        Which check fired, e.g. ``uncertainty``; one of `napari_retina_seg.core.plausibility`.
+    reason : str
+        What was seen, in words that follow a colon.
+    slices : tuple of int
+        Of a volume, in which slices.
+    """
+
+    name: str
+    reason: str
+    slices: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """The mask of an image, on the image's own grid.
@@ -64,6 +84,10 @@ class Segmentation:
     ignore : array or None
         bool, shape of the labels: True where the image holds no data, so that nothing can be
         said. It becomes the value 255 in files.
+    checks : tuple of Check
+        What fired of the checks whether this is the kind of image that the model learnt from.
+    unchecked : tuple of str
+        Names of the checks that were left out, since the model states no limits for them.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -73,6 +97,8 @@ class Segmentation:
     probabilities: npt.NDArray[np.float16] | None = None
     skipped: tuple[int, ...] = ()
     ignore: npt.NDArray[np.bool_] | None = None
+    checks: tuple[Check, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
@@ -108,8 +134,27 @@ class Segmentation:
         return np.where(self.ignore, np.uint8(IGNORE), self.labels)
 
     @property
+    def warning(self) -> str:
+        """What to say if the image does not look like what the model learnt from, or nothing."""
+        if not self.checks:
+            return ""
+        reasons = "; ".join(self._with_slices(check) for check in self.checks)
+        return f"{UNLIKE}: check it ({reasons})."
+
+    def _with_slices(self, check: Check) -> str:
+        total = len(self.labels) if self.is_volume else 1
+        if not check.slices or len(check.slices) == total:
+            return check.reason
+        if len(check.slices) == 1:
+            return f"{check.reason}, slice {check.slices[0]}"
+        return f"{check.reason}, {len(check.slices)} of {total} slices"
+
+    @property
     def remark(self) -> str:
-        """A sentence on what is odd: nothing was found, or slices were skipped; or nothing."""
+        """Sentences on what is odd: the warning, nothing was found, slices were skipped."""
+        return " ".join(said for said in (self.warning, self._gaps()) if said)
+
+    def _gaps(self) -> str:
         if not self.labels.any():
             return "Nothing was found in it: is it the kind of image that the model is for?"
         if not self.skipped:

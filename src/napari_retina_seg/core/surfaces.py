@@ -18,6 +18,8 @@ from napari_retina_seg.core.errors import ImageError
 Heights = npt.NDArray[np.float32]
 
 _SHARPEST = -9.0  # log-probability below which more certainty says nothing more
+_NARROW = 15  # columns
+_THIN = 0.3  # of the thickness in other columns; healthy maculas have over 0.5, the pit included
 _NOTHING = 1e-3  # probability of a layer that is none
 
 
@@ -66,6 +68,39 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
         best[k] += change[k]
     heights = _between_rows(_trace_back(best), ratio)
     return np.maximum.accumulate(heights, axis=0) + np.float32(band.start)
+
+
+def drawn_columns(background: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell in which columns the class probabilities show layers at all.
+
+    A column shows them if some pixel in it is more probably a layer than background, and the
+    layers are together not much thinner than in other columns: in noise a network now and then
+    takes a speck for one. Gaps and islands narrower than `_NARROW` columns follow their
+    neighbours: a shadow is no gap.
+
+    Parameters
+    ----------
+    background : array
+        ``(rows, columns)`` probability of background.
+
+    Returns
+    -------
+    array
+        ``(columns,)`` bool.
+    """
+    expected = (1 - background).sum(axis=0)  # pixels of layers
+    shows = (background.min(axis=0) < 0.5) & (expected >= _THIN * np.percentile(expected, 90))
+    if shows.all() or not shows.any():
+        return np.asarray(shows)
+    width = min(_NARROW, len(shows))
+    closed = ndimage.grey_closing(shows.astype(np.uint8), width, mode="nearest")
+    return np.asarray(ndimage.grey_opening(closed, width, mode="nearest") > 0)
+
+
+def nearest_column(wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return for each column the nearest one that is wanted, of which there must be some."""
+    nearest = ndimage.distance_transform_edt(~wanted, return_distances=False, return_indices=True)
+    return np.asarray(nearest[0], np.intp)
 
 
 def _retina_rows(background: npt.NDArray[Any]) -> slice:

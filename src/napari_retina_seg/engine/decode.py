@@ -64,8 +64,10 @@ def _decode(
         planes = np.concatenate([1 - planes, planes])
     after = spec.postprocessing
     if isinstance(after, SurfacePostprocessing):
-        boundaries = _surfaces(planes, geometry, after)
+        boundaries, drawn = _surfaces(planes, geometry, after)
         labels = surfaces.to_labels(boundaries, geometry.grid[0])
+        labels[:, ~drawn] = 0
+        boundaries[:, ~drawn] = np.nan
         kept = _restore(planes, geometry).astype(np.float16) if probabilities else None
         return PlaneResult(labels, boundaries, kept)
     restored = _restore(planes, geometry) if probabilities else None
@@ -85,10 +87,15 @@ def _restore(planes: npt.NDArray[np.float32], geometry: Geometry) -> npt.NDArray
 
 def _surfaces(
     planes: npt.NDArray[np.float32], geometry: Geometry, after: SurfacePostprocessing
-) -> npt.NDArray[np.float32]:
-    heights = surfaces.smooth(surfaces.decode(planes), after.smoothing)
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Return heights on the image's grid, and in which of its columns there are layers."""
+    heights, drawn = surfaces.decode(planes), surfaces.drawn_columns(planes[0])
+    if drawn.any() and not drawn.all():  # what is no layer must not bend those beside it
+        heights = heights[:, surfaces.nearest_column(drawn)]
+    heights = surfaces.smooth(heights, after.smoothing)
     on_grid = surfaces.resample(heights, from_grid=geometry.working, to_grid=geometry.grid)
-    return surfaces.connect(on_grid, geometry.grid[0])
+    columns = (2 * np.arange(geometry.grid[1]) + 1) * len(drawn) // (2 * geometry.grid[1])
+    return surfaces.connect(on_grid, geometry.grid[0]), drawn[columns]
 
 
 def _threshold(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -18,11 +18,14 @@ from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.plausibility import LIMITED, Limits, judge
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
 from napari_retina_seg.engine.decode import PlaneResult, decode
 from napari_retina_seg.engine.frozen import freeze_network
+from napari_retina_seg.engine.plausibility import check_plane, join_checks, measure_plane
+from napari_retina_seg.models.limits import read_limits
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
 from napari_retina_seg.models.spec import ModelSpec
 
@@ -52,10 +55,13 @@ class Predictor:
         Where it came from.
     forward : callable
         ``(1, rows, columns, channels)`` to ``(1, rows, columns, outputs)`` float32.
+    limits : mapping or None
+        Of the figures of a plausible prediction; None if the model states none.
     """
 
     model: ModelFolder
     forward: Any
+    limits: Limits | None = None
 
     def predict(self, tensor: Array, token: CancelToken) -> Generator[Progress, None, Array]:
         """Run the network over an input of any size, in tiles if it is large.
@@ -158,21 +164,26 @@ def segment(
     predictor = load_predictor(model)
     started = time.perf_counter()
     results: list[PlaneResult | None] = []
+    fired: dict[int, dict[str, str]] = {}
     for done, i in enumerate(indices):
         message = f"{done + 1} of {len(indices)} slices" if image.is_volume else image.name
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
         try:
-            results.append((yield from _segment_plane(predictor, image, i, probabilities, token)))
+            result, fired[i] = yield from _segment_plane(predictor, image, i, probabilities, token)
+            results.append(result)
         except ImageError:
             if done + 1 == len(indices) and not any(results):
                 raise
             results.append(None)
     token.raise_if_cancelled()
+    checks = yield from _join_checks(predictor, image, fired, token)
     yield Progress(len(indices), len(indices), "Done")
     stack = image.is_volume and index is None
     seconds = time.perf_counter() - started
-    return _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
+    drawn = _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
+    unchecked = LIMITED if predictor.limits is None else ()
+    return replace(drawn, checks=checks, unchecked=unchecked)
 
 
 def segment_image(
@@ -221,7 +232,7 @@ def load_predictor(model: ModelFolder) -> Predictor:
 @lru_cache(maxsize=4)
 def _load(path: Path, spec_json: str) -> Predictor:
     model = ModelFolder(path, ModelSpec.model_validate_json(spec_json))
-    return Predictor(model, freeze_network(load_network(model)))
+    return Predictor(model, freeze_network(load_network(model)), read_limits(model))
 
 
 def load_network(model: ModelFolder) -> Any:
@@ -304,17 +315,39 @@ _NAMES = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 def _segment_plane(
     predictor: Predictor, image: RetinaImage, index: int, probabilities: bool, token: CancelToken
-) -> Generator[Progress, None, PlaneResult]:
+) -> Generator[Progress, None, tuple[PlaneResult, dict[str, str]]]:
+    """Segment one plane; return also which checks fired, with reasons."""
     spec = predictor.model.spec
+    plane = image.plane(index)
     try:
-        prepared = spec.preprocessing.prepare(
-            image.plane(index), image.spacing, valid=image.valid_plane(index)
-        )
+        prepared = spec.preprocessing.prepare(plane, image.spacing, valid=image.valid_plane(index))
     except ImageError as error:
         where = f", slice {index}" if image.is_volume else ""
         raise ImageError(f"'{image.name}'{where}: {error}") from error
     output = yield from predictor.predict(prepared.tensor, token)
-    return decode(output, prepared.geometry, spec, probabilities=probabilities)
+    fired = check_plane(plane, prepared, output, spec, predictor.limits)
+    return decode(output, prepared.geometry, spec, probabilities=probabilities), fired
+
+
+def _join_checks(
+    predictor: Predictor, image: RetinaImage, fired: dict[int, dict[str, str]], token: CancelToken
+) -> Generator[Progress, None, tuple[Check, ...]]:
+    """Join what fired in the planes; where a scan is not plausible, see if it is upside down."""
+    checks = join_checks(tuple(fired.values()), tuple(fired))
+    doubtful = next((i for i, names in fired.items() if "uncertainty" in names), None)
+    if not any(check.name == "uncertainty" for check in checks) or doubtful is None:
+        return checks
+    if predictor.limits is None or not predictor.model.spec.scheme.surfaces:
+        return checks
+    plane, valid = image.plane(doubtful), image.valid_plane(doubtful)
+    turned, spec = np.ascontiguousarray(plane[::-1]), predictor.model.spec
+    prepared = spec.preprocessing.prepare(
+        turned, image.spacing, valid=None if valid is None else valid[::-1]
+    )
+    output = yield from predictor.predict(prepared.tensor, token)
+    if judge(measure_plane(turned, prepared, output, spec), predictor.limits):
+        return checks
+    return (Check("orientation", "it looks right when it is turned upside down"), *checks)
 
 
 def _collect(

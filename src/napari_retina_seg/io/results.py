@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import asdict
 from io import BytesIO, StringIO
 from itertools import compress
 from pathlib import Path
@@ -34,7 +36,8 @@ def save_segmentation(
     the mask, of a volume the middle slice. Pixels without data are 255 in the mask, which states
     the image's pixel sizes where they are known. ``<stem>_boundaries.csv`` has a row for each
     column of the image and a column for each surface, in px from the top; for a volume the slice
-    comes first. What is unknown is left empty.
+    comes first. What is unknown is left empty. ``<stem>_checks.json`` says which checks fired, if
+    any did, whether this is the kind of image that the model learnt from.
 
     Parameters
     ----------
@@ -70,8 +73,8 @@ def save_segmentation(
             f"A mask of shape {segmentation.labels.shape} is not that of '{image.name}', whose"
             f" shape is {tuple(image.pixels.shape)}: segment the image again."
         )
-    endings = ["_overlay.png", "_boundaries.csv", "_probabilities.npz"]
-    wanted = [True, segmentation.boundaries is not None, probabilities]
+    endings = ["_overlay.png", "_boundaries.csv", "_probabilities.npz", "_checks.json"]
+    wanted = [True, segmentation.boundaries is not None, probabilities, bool(segmentation.checks)]
     check_names(folder / f"{stem}{ending}" for ending in compress(endings, wanted))
     overlay = _overlay(segmentation, image)
     written = [_write_mask(segmentation, image, folder, stem), folder / f"{stem}_overlay.png"]
@@ -82,7 +85,21 @@ def save_segmentation(
     if probabilities:
         written.append(folder / f"{stem}_probabilities.npz")
         write_atomically(written[-1], _probability_archive(segmentation))
+    if segmentation.checks:
+        written.append(folder / f"{stem}_checks.json")
+        write_atomically(written[-1], _list_checks(segmentation))
     return tuple(written)
+
+
+def _list_checks(segmentation: Segmentation) -> bytes:
+    said = {
+        "warning": segmentation.warning,
+        "model": segmentation.provenance.model,
+        "weights_sha256": segmentation.provenance.weights_sha256,
+        "checks": [asdict(check) for check in segmentation.checks],
+        "unchecked": segmentation.unchecked,
+    }
+    return json.dumps(said, indent=1, ensure_ascii=False).encode()
 
 
 def _overlay(segmentation: Segmentation, image: RetinaImage) -> npt.NDArray[np.uint8]:

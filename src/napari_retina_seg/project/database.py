@@ -23,8 +23,15 @@ PATIENCE = 30  # seconds that a writer waits for another one
 
 Migration = Callable[[Connection], None]
 
+
+def _add_checks(connection: Connection) -> None:
+    """Make room for what fired of the checks of a prediction."""
+    connection.execute(text("ALTER TABLE image ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE version ADD COLUMN checks JSON"))
+
+
 # Each brings the tables from the version of its place, counted from 1, to the next one.
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (_add_checks,)
 
 
 class Database:

@@ -29,12 +29,15 @@ class Predicted:
         A sentence for each image that could not be read or segmented.
     remarks : tuple of str
         A sentence for each prediction that is odd.
+    warned : tuple of int
+        Images that do not look like what the model learnt from.
     """
 
     image_ids: tuple[int, ...]
     skipped: tuple[int, ...]
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
+    warned: tuple[int, ...] = ()
 
 
 def predict_images(
@@ -95,7 +98,11 @@ def predict_images(
             ) from None
     yield Progress(len(image_ids), len(image_ids), "Done")
     return Predicted(
-        tuple(run.image_ids), tuple(run.skipped), tuple(run.problems), tuple(run.remarks)
+        tuple(run.image_ids),
+        tuple(run.skipped),
+        tuple(run.problems),
+        tuple(run.remarks),
+        tuple(run.warned),
     )
 
 
@@ -111,6 +118,7 @@ class _Run:
     skipped: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    warned: list[int] = field(default_factory=list)
 
     def predict(self, image: ProjectImage) -> Generator[Progress, None, None]:
         self.token.raise_if_cancelled()
@@ -132,6 +140,8 @@ class _Run:
             return
         self.project.add_prediction(image.id, segmentation)
         self.image_ids.append(image.id)
+        if segmentation.checks:
+            self.warned.append(image.id)
         if segmentation.remark:
             self.remarks.append(f"'{image.name}': {segmentation.remark}")
 

@@ -63,6 +63,8 @@ def _filtered(filters: Filters, blind_to: ColumnElement[bool]) -> _Query:
         query = query.where(ImageRow.name.icontains(filters.text, autoescape=True))
     if filters.second_read:
         query = query.where(blind_to, ImageRow.state.in_([state.value for state in FIRST_DONE]))
+    if filters.warned:
+        query = query.where(ImageRow.warning != "")
     if filters.conflict:
         query = query.where(ImageRow.conflict.is_(True))
     return query

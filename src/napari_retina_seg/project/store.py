@@ -15,6 +15,7 @@ from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.names import name_key
+from napari_retina_seg.core.segmentation import Check
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
 from napari_retina_seg.project.states import Reading, State, as_told
@@ -24,6 +25,7 @@ from napari_retina_seg.project.values import Change, Kind, ProjectImage, Project
 SCHEME = TypeAdapter(LabelScheme)
 SPACING = TypeAdapter(Spacing)
 CHANGE = TypeAdapter(Change)
+CHECKS = TypeAdapter(tuple[Check, ...])
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +153,7 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
         conflict=row.conflict,
         author=None if blinded else row.author,
         uncertainty=row.uncertainty if row.uncertainty >= 0 else None,
+        warning=row.warning,
     )
 
 
@@ -180,6 +183,7 @@ def version_value(row: VersionRow) -> Version:
         boundaries=row.boundaries,
         probabilities=row.probabilities,
         questionable=row.questionable,
+        checks=tuple(CHECKS.validate_python(row.checks or [])),
         created_at=row.created_at,
     )
 

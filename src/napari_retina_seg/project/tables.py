@@ -112,6 +112,7 @@ class ImageRow(Base):
     conflict: Mapped[bool]
     author: Mapped[str | None]
     uncertainty: Mapped[float]  # -1 while there is no prediction: sorts last
+    warning: Mapped[str] = mapped_column(server_default="")  # of the newest prediction
 
 
 Index("image_worst_first", ImageRow.uncertainty.desc(), ImageRow.id)
@@ -148,6 +149,7 @@ class VersionRow(Base):
     boundaries: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
     probabilities: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
     questionable: Mapped[str | None] = mapped_column(ForeignKey("file.sha256"))
+    checks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
 
     parent: Mapped[VersionRow | None] = relationship(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.segmentation import Check
 from napari_retina_seg.project.states import Action, Reading, State
 
 
@@ -75,6 +76,8 @@ class ProjectImage:
         Who made its newest human version; None for a reader who is blinded to it, too.
     uncertainty : float or None
         How unsure the model was of its newest prediction, 0 … 1; see `Segmentation.doubt`.
+    warning : str
+        Why that prediction does not look like what its model learnt from, or nothing.
     """
 
     id: int
@@ -94,6 +97,7 @@ class ProjectImage:
     conflict: bool
     author: str | None
     uncertainty: float | None
+    warning: str = ""
 
     @property
     def n_slices(self) -> int:
@@ -170,6 +174,8 @@ class Version:
         Hashes of the files.
     created_at : datetime
         UTC.
+    checks : tuple of Check
+        What fired of a prediction's checks.
     """
 
     id: int
@@ -196,6 +202,7 @@ class Version:
     probabilities: str | None
     questionable: str | None
     created_at: datetime
+    checks: tuple[Check, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -332,6 +339,8 @@ class Filters:
         Only those in conflict.
     second_read : bool
         Only those that this person has still to read a second time.
+    warned : bool
+        Only those of which the newest prediction has a warning.
     """
 
     states: frozenset[State] = frozenset()
@@ -340,6 +349,7 @@ class Filters:
     text: str = ""
     conflict: bool = False
     second_read: bool = False
+    warned: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from sqlalchemy import func, select
@@ -180,6 +180,8 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
         row.seconds = segmentation.provenance.seconds
         row.comment, row.uncertainty = segmentation.remark, uncertainty
         image.uncertainty = -1 if uncertainty is None else uncertainty
+        row.checks = [asdict(check) for check in segmentation.checks]
+        image.warning = segmentation.warning
         session.add(row)
         session.flush()
         return version_value(row)

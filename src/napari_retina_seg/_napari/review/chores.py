@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.segmentation import UNLIKE
 from napari_retina_seg.core.words import count
 from napari_retina_seg.io.folders import look_below
 from napari_retina_seg.models.registry import ModelFolder
@@ -106,10 +107,16 @@ def _predict(task: Predicting, token: CancelToken) -> Steps:
     parts = [f"{task.model.name} drew {len(done.image_ids)} of {count(len(due), 'image')}."]
     if done.skipped:
         parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
-    parts += done.remarks[:_TOLD]
+    if done.warned:
+        parts.append(
+            f"{UNLIKE}: {count(len(done.warned), 'image')}, listed by the filter 'Check these'."
+        )
+    else:
+        parts += done.remarks[:_TOLD]
     if done.problems:
         parts.append(f"{len(done.problems)} failed: {_few(done.problems, ' ')}")
-    return Outcome(End.FAILED if done.problems else End.ENDED, " ".join(parts))
+    end = End.FAILED if done.problems else End.ENDED
+    return Outcome(end, " ".join(parts), doubtful=bool(done.warned))
 
 
 def _unreviewed(project: Project) -> Generator[int, None, None]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtGui import QBrush, QColor
 
 from napari_retina_seg._napari.review.thumbnails import Thumbnails
 from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
+from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import FIRST_DONE
@@ -143,6 +145,11 @@ class QueueModel(QAbstractTableModel):
             return self.thumbnails.picture(image)
         if role == Qt.ItemDataRole.ToolTipRole:
             return _hint(image)
+        if image.warning and index.column() == UNCERTAINTY:
+            if role == Qt.ItemDataRole.BackgroundRole:
+                return QBrush(QColor(AMBER))
+            if role == Qt.ItemDataRole.ForegroundRole:
+                return QBrush(QColor("white"))
         return None
 
     def _page(self, after: int | None, limit: int) -> tuple[ProjectImage, ...] | None:
@@ -187,7 +194,8 @@ def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
     if column == STATE:
         return f"⚠ {image.state}" if image.conflict else state_of(image)
     if column == UNCERTAINTY:
-        return "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
+        said = "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
+        return f"⚠{said}" if image.warning else said
     return image.author or ""
 
 
@@ -195,6 +203,7 @@ def _hint(image: ProjectImage) -> str:
     size = " × ".join(str(number) for number in image.shape)
     conflict = ", in conflict: restore one version" if image.conflict else ""
     lines = [f"#{image.id} {image.name}: {state_of(image)}{conflict}; {size} px", str(image.path)]
+    lines += [image.warning] if image.warning else []
     return "\n".join([*lines, NOT_SHOWN] if is_due(image) else lines)
 
 
@@ -204,5 +213,6 @@ def _is_wanted(image: ProjectImage, filters: Filters) -> bool:
         (not filters.states or image.state in filters.states)
         and filters.author in (None, image.author)
         and (not filters.conflict or image.conflict)
+        and (not filters.warned or bool(image.warning))
         and (not filters.second_read or image.state in FIRST_DONE)
     )

@@ -46,11 +46,13 @@ _CHOICES: dict[str, Filters] = {
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
     "My 2nd reads": Filters(second_read=True),
     "In conflict": Filters(conflict=True),
+    "Check these": Filters(warned=True),
 }
 _MEANT = {
     "To do": "Nobody is done with them yet.",
     "My 2nd reads": "You have still to read them a second time.",
     "In conflict": "Two people have changed the same version: compare, and restore one.",
+    "Check these": "The prediction does not look like what the model learnt from.",
 }
 _NO_IMAGES = "There are no images yet: drop files or folders here, or press Add images."
 _ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}

@@ -231,11 +231,11 @@ class ReviewWidget(Dock):
 
     # What happens
 
-    def _say(self, end: End | None, sentence: str) -> None:
+    def _say(self, end: End | None, sentence: str, *, doubtful: bool = False) -> None:
         if end is None:
             self.status.say(sentence)
         else:
-            self.status.say_end(end, sentence)
+            self.status.say_end(end, sentence, doubtful=doubtful)
         if sentence and end in (None, End.FAILED):  # what was asked for did not happen
             self._raise()
         elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
@@ -299,7 +299,7 @@ class ReviewWidget(Dock):
 
     def _on_chore(self, outcome: Outcome) -> None:
         self.queue.list_anew()
-        self._say(outcome.end, outcome.sentence)
+        self._say(outcome.end, outcome.sentence, doubtful=outcome.doubtful)
 
     def _on_predicting(self, folder: Path | None) -> None:
         self.reviewer.predicting_in = folder
