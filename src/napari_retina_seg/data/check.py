@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,11 @@ from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.splits import SPLITS
+from napari_retina_seg.data.alignment import make_pattern
 from napari_retina_seg.data.examine import Examination, Fault, Finding, examine
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.leaks import Copy, Fingerprint, find_copies, fingerprint
+from napari_retina_seg.data.misfits import MisfitFinder
 
 UNDIVIDED = "undivided"
 _LEVELS = 256  # bins of one image's histogram: exact for uint8
@@ -188,6 +190,7 @@ def check_dataset(
     scheme = scheme or _usual_scheme(images, modality)
     checked: list[CheckedImage] = []
     prints: list[Fingerprint | None] = []
+    finder = MisfitFinder(scheme)
     for place, image in enumerate(images):
         token.raise_if_cancelled()
         yield Progress(place, len(images), image.name)
@@ -195,6 +198,13 @@ def check_dataset(
         checked.append(_summarise(image, examination))
         seen = None if examination.has(Fault.BLANK) else examination.pixels
         prints.append(None if seen is None else fingerprint(seen))
+        if seen is not None and examination.labels is not None:
+            pattern = make_pattern(seen, examination.labels)
+            if pattern is not None:
+                finder.add(place, pattern)
+    for place, finding in finder.finish(images).items():
+        known = checked[place]
+        checked[place] = replace(known, findings=(*known.findings, finding))
     copies = yield from find_copies(images, prints, token)
     return DatasetCheck(scheme, modality, tuple(checked), copies)
 

@@ -30,6 +30,10 @@ class Fault(StrEnum):
     EMPTY = "empty mask"
     HEIGHTS = "boundaries that don't fit"
     FIELD = "field of view that doesn't fit"
+    OTHER_MASK = "mask of another image"
+    SHIFTED = "shifted mask"
+    TURNED = "mask turned against its image"
+    INVERTED = "inverted mask"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from napari_retina_seg.data.examine import (
 from napari_retina_seg.data.leaks import Copy, Relation
 from napari_retina_seg.data.split import group_remark
 
+_MISFITS = (Fault.OTHER_MASK, Fault.SHIFTED, Fault.TURNED, Fault.INVERTED)
+_FEW = 3  # masks of a data set that are told one by one
 _MANY = 8  # values that are no class, and are named one by one
 
 
@@ -52,6 +54,7 @@ def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
         *_of_schemes(check),
         *_of_values(check),
         *_of_empty_masks(check),
+        *_of_misfits(check),
         *_of_splits(check),
         *_of_copies(check),
         *_of_classes(check),
@@ -89,7 +92,7 @@ def _too_few(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_images(check: DatasetCheck) -> Iterator[Problem]:
-    told_together = {Fault.MODALITY, Fault.SCHEME, Fault.VALUES, Fault.EMPTY}
+    told_together = {Fault.MODALITY, Fault.SCHEME, Fault.VALUES, Fault.EMPTY, *_MISFITS}
     for fault in (fault for fault in Fault if fault not in told_together):
         yield from _each(check.images, fault)
 
@@ -166,6 +169,23 @@ def _of_empty_masks(check: DatasetCheck) -> Iterator[Problem]:
         )
         return
     yield from _each(empty, Fault.EMPTY)
+
+
+def _of_misfits(check: DatasetCheck) -> Iterator[Problem]:
+    """Tell many masks of a data set with the same fault in one sentence."""
+    for images in check.datasets.values():
+        for fault in _MISFITS:
+            wrong = [checked for checked in images if fault in checked.faults]
+            if len(wrong) <= _FEW:
+                yield from _each(wrong, fault)
+                continue
+            first = next(one.sentence for one in wrong[0].findings if one.fault is fault)
+            yield Problem(
+                fault.value,
+                f"This is so for {len(wrong)} of {len(images)} masks of"
+                f" '{wrong[0].image.dataset}', first: {first}",
+                _names(wrong),
+            )
 
 
 def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
