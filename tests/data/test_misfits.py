@@ -56,7 +56,9 @@ def find(make_image):
 
 
 @pytest.mark.parametrize(
-    ("pairs", "scheme"), [(PHOTOGRAPHS, FUNDUS_VESSELS), (SCANS, OCT_LAYERS)], ids=["vessels", "oct"]
+    ("pairs", "scheme"),
+    [(PHOTOGRAPHS, FUNDUS_VESSELS), (SCANS, OCT_LAYERS)],
+    ids=["vessels", "oct"],
 )
 def test_sound_masks_raise_no_alarm(find, pairs, scheme):
     assert find(pairs, scheme) == ([set()] * 6, [])
@@ -68,7 +70,9 @@ def test_angiograms_with_bright_vessels_raise_no_alarm(find):
 
 
 @pytest.mark.parametrize(
-    ("pairs", "scheme"), [(PHOTOGRAPHS, FUNDUS_VESSELS), (SCANS, OCT_LAYERS)], ids=["vessels", "oct"]
+    ("pairs", "scheme"),
+    [(PHOTOGRAPHS, FUNDUS_VESSELS), (SCANS, OCT_LAYERS)],
+    ids=["vessels", "oct"],
 )
 def test_masks_of_other_images_are_found_and_their_images_named(find, pairs, scheme):
     swapped = [(pixels, pairs[(k + 1) % 6][1]) for k, (pixels, _) in enumerate(pairs)]
@@ -125,13 +129,17 @@ def test_shifted_vessels_are_found_and_the_way_back_told(find, rows, columns):
 
 
 def test_shifted_layers_are_found(find):
-    faults, problems = find([(pixels, np.roll(labels, 8, 0)) for pixels, labels in SCANS], OCT_LAYERS)
+    faults, problems = find(
+        [(pixels, np.roll(labels, 8, 0)) for pixels, labels in SCANS], OCT_LAYERS
+    )
     assert faults == [{Fault.SHIFTED}] * 6
     assert "moved 8 px up" in problems[0].sentence
 
 
 def test_inverted_vessels_are_found_with_the_remedy(find):
-    faults, (problem,) = find([(pixels, 1 - labels) for pixels, labels in PHOTOGRAPHS], FUNDUS_VESSELS)
+    faults, (problem,) = find(
+        [(pixels, 1 - labels) for pixels, labels in PHOTOGRAPHS], FUNDUS_VESSELS
+    )
     assert faults == [{Fault.INVERTED}] * 6
     assert "--remap 0:1 --remap 1:0" in problem.sentence
 

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, interruptible, say
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
 from napari_retina_seg.cli.project import Author, Folder, open_project
+from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.account import login
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
+
+if TYPE_CHECKING:
+    from napari_retina_seg.project.patients import PatientRule
 
 _MOST = 20  # sentences of a kind
 
@@ -69,6 +73,30 @@ def export_command(
             " pseudonyms; 'pseudonyms' does so with all; 'keep' leaves names as they are."
         ),
     ] = Identities.HIDE,
+    patients_from_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="Finds in an image's name the patient whom the project does not know, e.g."
+            " '^([^_]+)_'; for formats with images, which are divided by patient.",
+        ),
+    ] = None,
+    patients: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            exists=True,
+            dir_okay=False,
+            help="A table of name,patient: whose images they are.",
+        ),
+    ] = None,
+    each_image_its_own_patient: Annotated[
+        bool,
+        typer.Option(
+            "--each-image-its-own-patient",
+            help="No two images of unknown patients are of the same one.",
+        ),
+    ] = False,
 ) -> None:
     """Write masks that count as truth for other programs, with classes, sizes and who made them.
 
@@ -87,8 +115,17 @@ def export_command(
         eye=Laterality(eye.value) if eye else None,
         predictions=predictions,
     )
+    rule = _patient_rule(patients_from_name, patients, each_image=each_image_its_own_patient)
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        job = export(project, out, format, selection=selection, identities=identities, token=token)
+        job = export(
+            project,
+            out,
+            format,
+            selection=selection,
+            identities=identities,
+            patients=rule,
+            token=token,
+        )
         done = bar.walk(job, "Exporting")
     say_some(done.problems)
     if done.pseudonyms and identities is Identities.HIDE:
@@ -101,6 +138,21 @@ def export_command(
     typer.echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
     if done.problems:
         raise typer.Exit(1)
+
+
+def _patient_rule(
+    pattern: str | None, table: Path | None, *, each_image: bool
+) -> PatientRule | None:
+    from napari_retina_seg.project.patients import PatientRule
+
+    if pattern is None and table is None and not each_image:
+        return None
+    try:
+        return PatientRule(pattern, table, each_image)
+    except ProjectError as error:
+        raise UsageError(
+            f"--patients-from-name, --patients, --each-image-its-own-patient: {error}"
+        ) from error
 
 
 def import_command(

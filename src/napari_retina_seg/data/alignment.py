@@ -38,7 +38,7 @@ TURNS: dict[str, Turn] = {
 }
 SQUARE_TURNS: dict[str, Turn] = {
     **TURNS,
-    "turned by 90° to the left": lambda mask: np.rot90(mask),
+    "turned by 90° to the left": np.rot90,
     "turned by 90° to the right": lambda mask: np.rot90(mask, -1),
     "mirrored along its diagonal": lambda mask: mask.T,
     "mirrored along its other diagonal": lambda mask: mask[::-1, ::-1].T,
@@ -72,7 +72,7 @@ class Pattern:
     @property
     def scale(self) -> float:
         """Pixels of the image in one of the pattern."""
-        return max(self.shape) / max(self.mask.shape)
+        return float(max(self.shape) / max(self.mask.shape))
 
     @property
     def turns(self) -> dict[str, Turn]:

@@ -36,8 +36,9 @@ from napari_retina_seg.io.exchange.vgg import VggFile
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.images import damage_of
+from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.placing import placement_of
-from napari_retina_seg.project.selection import Chosen, Selection, choose
+from napari_retina_seg.project.selection import Chosen, Selection, choose, with_patients
 from napari_retina_seg.project.store import now
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
@@ -106,6 +107,7 @@ def export(
     *,
     selection: Selection | None = None,
     identities: Identities = Identities.HIDE,
+    patients: PatientRule | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Exported]:
     """Write masks to a new folder, which appears when all of it is written; long work.
@@ -123,6 +125,9 @@ def export(
     identities : Identities
         By default names of images that may tell who the patient is, and those of patients, are
         replaced by pseudonyms, which only the project's own key connects with them.
+    patients : PatientRule, optional
+        Whose images those are of which the project does not know it. Formats with images need it
+        then, since all images of a patient belong on one side of a split.
     token : CancelToken, optional
         Stops it before the next image; nothing is left then.
 
@@ -140,6 +145,8 @@ def export(
     ------
     WriteError
         If there is nothing to export, or the folder holds something or can't be written.
+    ProjectError
+        If images leave of patients whom nobody named.
     Cancelled
         If the token said so.
     """
@@ -148,8 +155,10 @@ def export(
     if not chosen:
         because = f" {refused[0]}" if refused else ""
         raise WriteError(f"There is no mask to export of those that were chosen.{because}")
+    if format.has_images:
+        chosen = with_patients(chosen, patients, identities, project.info.key)
     with building(folder) as new:
-        job = _Job(project, new, format, identities, token)
+        job = _Job(project, new, format, identities, patients, token)
         yield from job.run(chosen)
         token.raise_if_cancelled()
         if not job.cards:
@@ -175,12 +184,14 @@ class _Job:
         new: Path,
         format: Format,
         identities: Identities,
+        patients: PatientRule | None,
         token: CancelToken,
     ) -> None:
         self._project = project
         self._new = new
         self._format = format
         self._identities = identities
+        self._patients = patients.words if patients else ""
         self._token = token
         self.cards: list[Card] = []
         self.problems: list[str] = []
@@ -257,7 +268,7 @@ class _Job:
     def _write_set(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         """Write images with their masks, of which a network may learn; no predictions."""
         sides = assign_splits((one.group for one in chosen), seed=_SPLIT_SEED)
-        training = TrainingFolder(self._new)
+        training = TrainingFolder(self._new, self._patients)
         items: list[TrainingItem] = []
 
         def add(one: Chosen, record: MaskRecord) -> None:
@@ -275,7 +286,8 @@ class _Job:
         if self._format is Format.TRAINING and self.cards:
             training.finish()
         elif items:
-            fill_stacks(self._new, items, one_hot=self._format is Format.NPY_ONE_HOT)
+            one_hot = self._format is Format.NPY_ONE_HOT
+            fill_stacks(self._new, items, one_hot=one_hot, patients=self._patients)
 
 
 def make_record(one: Chosen, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:

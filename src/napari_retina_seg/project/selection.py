@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from napari_retina_seg.core.errors import ProjectError
@@ -13,6 +13,7 @@ from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
 from napari_retina_seg.project.formats import Identities
+from napari_retina_seg.project.patients import PatientRule, require_patients
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import Kind, ProjectImage, Version
@@ -88,23 +89,30 @@ class Whose:
         Patients, or other groups whose images stay together, sorted; each in one spelling.
     eyes : tuple of Laterality
         Right, left and unknown, in this order; nothing if all are unknown.
+    unknown : tuple of str
+        Names of images whose patients it does not know.
     """
 
     patients: tuple[str, ...] = ()
     eyes: tuple[Laterality, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def find_whose(project: ProjectView) -> Whose:
     """Look whose images a project has."""
     patients: dict[str, str] = {}
     eyes: set[Laterality] = set()
+    unknown: list[str] = []
     for image in project.images():
         spelling = (image.patient or "").strip()
         if spelling:
             patients.setdefault(clean_name(spelling), spelling)
+        else:
+            unknown.append(image.name)
         eyes.add(image.laterality)
     known = tuple(eye for eye in Laterality if eye in eyes)
-    return Whose(tuple(sorted(patients.values())), known if eyes != {Laterality.UNKNOWN} else ())
+    sides = known if eyes != {Laterality.UNKNOWN} else ()
+    return Whose(tuple(sorted(patients.values())), sides, tuple(unknown))
 
 
 @dataclass(frozen=True)
@@ -221,9 +229,48 @@ def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[st
     return apart
 
 
+def with_patients(
+    chosen: Sequence[Chosen], rule: PatientRule | None, identities: Identities, key: str
+) -> tuple[Chosen, ...]:
+    """Say whose images those are of which the project does not know it.
+
+    Parameters
+    ----------
+    chosen : sequence of Chosen
+        Masks whose images leave with them, to be divided by patient.
+    rule : PatientRule or None
+        What a person said of patients.
+    identities : Identities
+        Whether patients get pseudonyms.
+    key : str
+        The project's own, for pseudonyms.
+
+    Raises
+    ------
+    ProjectError
+        If nobody said whose they are, or the rule finds no patient for one; a single image can't
+        be divided.
+    """
+    unknown = {one.image.name for one in chosen if not (one.image.patient or "").strip()}
+    if len(chosen) < 2 and rule is None:
+        return tuple(chosen)
+    found = require_patients(rule, sorted(unknown))
+    spellings: dict[str, str] = {}  # one person in two spellings is one patient
+    named = []
+    for one in chosen:
+        who = one.image.patient if one.image.name not in unknown else found.get(one.image.name)
+        if who is not None:
+            who = spellings.setdefault(clean_name(who), who)
+        named.append(one if who is None else replace(one, group=_group_of(who, identities, key)))
+    return tuple(named)
+
+
 def _group(image: ProjectImage, name: str, identities: Identities, key: str) -> str:
-    if image.patient is None:
+    if not (image.patient or "").strip():
         return name
-    # That it tells the patient needs no looking for.
-    keep = identities is Identities.KEEP
-    return image.patient if keep else pseudonymise(image.patient, key)
+    return _group_of(str(image.patient), identities, key)
+
+
+def _group_of(patient: str, identities: Identities, key: str) -> str:
+    # That it tells who the patient is needs no looking for.
+    return patient if identities is Identities.KEEP else pseudonymise(patient, key)

@@ -15,7 +15,6 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.core.names import composed
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.io.exchange.card import Card
 from napari_retina_seg.io.exchange.contents import Contents, Picture
 from napari_retina_seg.io.exchange.record import IGNORE
 
@@ -37,17 +36,17 @@ def describe(images: Iterable[LabelledImage], contents: Contents) -> list[Labell
     for image in images:
         picture = pictures.get(composed(image.name))
         if picture is not None and 0 <= picture.record < len(contents.records):
-            described.append(_describe(image, picture, contents.records[picture.record]))
+            known = with_ignored(image, contents.records[picture.record].scheme)
+            guessed = is_guessed(picture, contents)
+            described.append(replace(known, group=picture.group, group_guessed=guessed))
         else:
             described.append(image)
     return described
 
 
-def _describe(image: LabelledImage, picture: Picture, card: Card) -> LabelledImage:
-    # Nobody said whose image it is where the group is called as the image.
-    guessed = picture.group == card.name
-    known = with_ignored(image, card.scheme)
-    return replace(known, group=picture.group, group_guessed=guessed)
+def is_guessed(picture: Picture, contents: Contents) -> bool:
+    """Whether nobody said whose image it is: then its group is called as the image."""
+    return picture.group == contents.records[picture.record].name
 
 
 def with_ignored(image: LabelledImage, scheme: LabelScheme) -> LabelledImage:

@@ -28,7 +28,7 @@ class ReadOptions:
         Regular expression that finds the patient or eye in an image's name: its first group, or
         the whole match, e.g. ``^(\d+)_`` for ``017_left_3``.
     groups : Path or None
-        CSV with the columns ``name`` and ``group``, a row for each image.
+        CSV with the columns ``name`` and ``group`` (or ``patient``), a row for each image.
     remap : mapping
         Mask values and what they stand for, e.g. ``{255: 1}``; other values stay.
     """
@@ -80,7 +80,7 @@ def _group_by_pattern(images: tuple[LabelledImage, ...], pattern: str) -> tuple[
 
 
 def _group_by_table(images: tuple[LabelledImage, ...], path: Path) -> tuple[LabelledImage, ...]:
-    groups = _read_groups(path)
+    groups = read_groups(path)
     grouped = []
     for image in images:
         group = groups.get(composed(image.name)) or groups.get(composed(image.path.name))
@@ -90,17 +90,37 @@ def _group_by_table(images: tuple[LabelledImage, ...], path: Path) -> tuple[Labe
     return tuple(grouped)
 
 
-def _read_groups(path: Path) -> dict[str, str]:
+def read_groups(path: Path) -> dict[str, str]:
+    """Read a table of whose images they are.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns ``name`` and ``group`` (or ``patient``), a row for each image.
+
+    Returns
+    -------
+    dict
+        Groups by names.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, lacks a column, or puts an image into two groups.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"The groups in '{path}' can't be read: {error}.") from error
-    if not rows or not {"name", "group"} <= rows[0].keys():
-        raise DataError(f"'{path}' needs the columns 'name' and 'group', and a row per image.")
+    column = next((one for one in ("group", "patient") if rows and one in rows[0]), None)
+    if column is None or "name" not in rows[0]:
+        raise DataError(
+            f"'{path}' needs the columns 'name' and 'group' (or 'patient'), and a row per image."
+        )
     groups: dict[str, str] = {}
     for row in rows:
-        name, group = (composed(row[key] or "").strip() for key in ("name", "group"))
+        name, group = (composed(row[key] or "").strip() for key in ("name", column))
         if groups.setdefault(name, group) != group:
             raise DataError(f"'{path}' puts '{name}' into two groups: keep one row of it.")
     return groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.preprocess import Plane
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.cards import read_contents, with_ignored
+from napari_retina_seg.data.layouts.cards import is_guessed, read_contents, with_ignored
 from napari_retina_seg.data.layouts.layout import SPLIT_NAMES, Layout, find_visible
 from napari_retina_seg.io.arrays import open_stack
 
@@ -41,7 +42,14 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
     contents = read_contents(folder)
     if contents is None or not contents.records:
         return found
-    return tuple(with_ignored(image, contents.records[0].scheme) for image in found)
+    known = tuple(with_ignored(image, contents.records[0].scheme) for image in found)
+    if len(contents.pictures) != len(known):
+        return known
+    pairs = zip(known, contents.pictures, strict=True)
+    return tuple(
+        replace(image, group=picture.group, group_guessed=is_guessed(picture, contents))
+        for image, picture in pairs
+    )
 
 
 def _find(folder: Path, words: set[str]) -> dict[str, Path]:

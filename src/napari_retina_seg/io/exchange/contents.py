@@ -27,10 +27,21 @@ class Picture(BaseModel):
 
 
 class Contents(BaseModel):
-    """What the file holds; a stack has no pictures."""
+    """What the file holds.
+
+    Attributes
+    ----------
+    pictures : list of Picture
+        In the order of their masks; older stacks have none.
+    records : list of Card
+        A card for each mask that was drawn.
+    patients : str
+        Where patients were found whom nobody had named before; empty if there are none.
+    """
 
     pictures: list[Picture] = []
     records: list[Card]
+    patients: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -15,7 +15,7 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.arrays import open_stack
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import make_card, restore
-from napari_retina_seg.io.exchange.contents import CONTENTS, Contents
+from napari_retina_seg.io.exchange.contents import CONTENTS, Contents, Picture
 from napari_retina_seg.io.exchange.folder import building
 from napari_retina_seg.io.exchange.record import (
     IGNORE,
@@ -23,7 +23,7 @@ from napari_retina_seg.io.exchange.record import (
     require_truth,
     shared_scheme,
 )
-from napari_retina_seg.io.exchange.training import TrainingItem
+from napari_retina_seg.io.exchange.training import TrainingItem, record_name
 
 
 def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False) -> None:
@@ -35,7 +35,7 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
         Where to; it must not exist, or be empty.
     items : sequence of TrainingItem
         Masks of one scheme, all made or accepted by a person, and images of one shape and dtype.
-        Their splits are left out: the format knows none.
+        ``dataset.json`` says whose they are.
     one_hot : bool
         Whether masks are ``(images, rows, columns, classes)`` of 0 and 1, rather than ``(images,
         rows, columns)`` of class values. One-hot masks can't tell what is questionable.
@@ -50,7 +50,9 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
         fill_stacks(new, items, one_hot=one_hot)
 
 
-def fill_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False) -> None:
+def fill_stacks(
+    folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False, patients: str = ""
+) -> None:
     """Write the files of `write_stacks` into a folder that is built out of sight."""
     records = [item.record for item in items]
     require_truth(records)
@@ -67,7 +69,19 @@ def fill_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = 
         masks = _encode(masks, scheme)
     write_atomically(folder / "images.npy", _saved(np.concatenate([i.planes for i in items])))
     write_atomically(folder / "masks.npy", _saved(masks))
-    Contents(records=[make_card(record) for record in records]).write(folder)
+    pictures = [
+        Picture(
+            name=record_name(item.record, index),
+            group=item.group,
+            split=item.split,
+            record=number,
+            slice=index,
+        )
+        for number, item in enumerate(items)
+        for index in range(len(item.planes))
+    ]
+    cards = [make_card(record) for record in records]
+    Contents(pictures=pictures, records=cards, patients=patients).write(folder)
 
 
 def _encode(masks: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:

@@ -128,10 +128,13 @@ class TrainingFolder:
     ----------
     folder : Path
         Where it is built, out of sight.
+    patients : str
+        What the folder says of where its patients were found.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patients: str = "") -> None:
         self._folder = folder
+        self._patients = patients
         self._pictures: list[Picture] = []
         self._cards: list[Card] = []
         self._names: set[str] = set()
@@ -146,7 +149,7 @@ class TrainingFolder:
             If it does not go with those before it, or can't be written.
         """
         record, planes = item.record, item.record.planes
-        names = [_name(record, index) for index in range(len(planes))]
+        names = [record_name(record, index) for index in range(len(planes))]
         self._check(item, names)
         for index, (name, plane) in enumerate(zip(names, planes, strict=True)):
             pixels = _encode_tiff(item.planes[index], record.spacing)
@@ -173,7 +176,8 @@ class TrainingFolder:
         """
         if not self._cards:
             raise WriteError("There is no mask to export: choose some.")
-        _write_contents(self._folder, self._pictures, self._cards)
+        contents = Contents(pictures=self._pictures, records=self._cards, patients=self._patients)
+        _write_contents(self._folder, contents)
 
     def _check(self, item: TrainingItem, names: list[str]) -> None:
         require_truth([item.record])
@@ -194,7 +198,8 @@ class TrainingFolder:
             )
 
 
-def _name(record: MaskRecord, index: int) -> str:
+def record_name(record: MaskRecord, index: int) -> str:
+    """Return what an image, or a slice of a volume, is called in a folder to train on."""
     return f"{record.name}_{index:04d}" if record.is_volume else record.name
 
 
@@ -215,8 +220,9 @@ def _encode_tiff(plane: npt.NDArray[Any], spacing: Spacing) -> bytes:
     return file.getvalue()
 
 
-def _write_contents(folder: Path, pictures: list[Picture], cards: list[Card]) -> None:
-    Contents(pictures=pictures, records=cards).write(folder)
+def _write_contents(folder: Path, contents: Contents) -> None:
+    contents.write(folder)
+    pictures = contents.pictures
     table = StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([("name", "group"), *((picture.name, picture.group) for picture in pictures)])

@@ -1,0 +1,134 @@
+"""Whose images those are of which a project does not know it: what a person says at an export."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_retina_seg.core.errors import DataError, ProjectError
+from napari_retina_seg.core.words import count
+from napari_retina_seg.data.layouts.options import read_groups
+
+
+@dataclass(frozen=True)
+class PatientRule:
+    r"""How patients are told whom a project does not know; one of the three.
+
+    Attributes
+    ----------
+    pattern : str or None
+        Regular expression that finds the patient in an image's name: its first group, or the
+        whole match, e.g. ``^(\d+)_`` for ``017_left_3``.
+    table : Path or None
+        CSV with the columns ``name`` and ``patient`` (or ``group``), a row for each image.
+    each_image : bool
+        Whether each image is of another patient.
+
+    Raises
+    ------
+    ProjectError
+        If there is not exactly one, or the pattern is no regular expression.
+    """
+
+    pattern: str | None = None
+    table: Path | None = None
+    each_image: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.pattern is not None) + (self.table is not None) + self.each_image != 1:
+            raise ProjectError(
+                "Patients come from the images' names, from a table, or each image is its own"
+                " patient: choose one of the three."
+            )
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ProjectError(
+                f"The pattern '{self.pattern}' is no regular expression: {error}."
+            ) from error
+
+    @property
+    def words(self) -> str:
+        """What an exported folder says of its patients; it tells nobody's name."""
+        if self.each_image:
+            return "Some patients are not known: each of their images counts as its own patient."
+        source = "the images' names" if self.table is None else "a table"
+        return f"Patients whom the project does not know were found in {source}."
+
+    def find(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Return the patient of each image by its name; None where the rule finds none.
+
+        Raises
+        ------
+        DataError
+            If the table can't be read.
+        """
+        if self.table is not None:
+            listed = {_plain(name): who for name, who in read_groups(self.table).items()}
+            return {name: _look_up(listed, name) for name in names}
+        if self.pattern is None:
+            return dict.fromkeys(names)
+        pattern = re.compile(self.pattern)
+        found = {name: pattern.search(name) for name in names}
+        return {
+            name: (one[1] if pattern.groups else one[0]) or None if one else None
+            for name, one in found.items()
+        }
+
+
+def require_patients(rule: PatientRule | None, unknown: Iterable[str]) -> Mapping[str, str]:
+    """Return the patients of images of which a project does not know it.
+
+    Parameters
+    ----------
+    rule : PatientRule or None
+        What a person said.
+    unknown : iterable of str
+        Names of the images.
+
+    Returns
+    -------
+    mapping
+        Patients by names; without those that are their own patients.
+
+    Raises
+    ------
+    ProjectError
+        If nobody said anything, or the rule finds no patient for an image.
+    """
+    names = tuple(unknown)
+    if not names:
+        return {}
+    if rule is None:
+        raise ProjectError(
+            f"The patients of {count(len(names), 'image')} are not known, e.g. of '{names[0]}', so"
+            " that one could be learnt from and tested on. Give a pattern that finds the patient in"
+            " a name (--patients-from-name) or a table (--patients), or say that each image is its"
+            " own patient (--each-image-its-own-patient)."
+        )
+    try:
+        found = rule.find(names)
+    except DataError as error:
+        raise ProjectError(str(error)) from error
+    missing = [name for name, who in found.items() if who is None]
+    if missing and not rule.each_image:
+        where = f"The table '{rule.table}'" if rule.table else f"The pattern '{rule.pattern}'"
+        more = f" nor for {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ProjectError(
+            f"{where} finds no patient for the image '{missing[0]}'{more}: complete it, so that no"
+            " patient is divided by mistake."
+        )
+    return {name: who for name, who in found.items() if who is not None}
+
+
+def _look_up(listed: Mapping[str, str], name: str) -> str | None:
+    return listed.get(_plain(name)) or None
+
+
+def _plain(name: str) -> str:
+    """Return a name in one spelling, without the suffix of an image."""
+    plain = unicodedata.normalize("NFC", name.strip()).casefold()
+    return re.sub(r"\.(?:png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|npy)$", "", plain)

@@ -1,0 +1,115 @@
+"""Whose images leave with their masks: said by the project, or by the person who exports."""
+
+import csv
+import json
+
+import pytest
+
+from helpers import write_png
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.data.layouts import read_dataset
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.formats import Format, Identities
+from napari_retina_seg.project.patients import PatientRule
+from napari_retina_seg.project.states import Action
+
+NAMES = ("017_L", "017_R", "018_L", "018_R", "019_L")
+WITH_IMAGES = [one for one in Format if one.has_images]
+
+
+@pytest.fixture
+def filled(ann, tmp_path):
+    """Make a project of five scans of three patients, of which it knows none."""
+    for number, name in enumerate(NAMES):
+        write_png(tmp_path / "in" / f"{name}.png", phantom_bscan(number, 64, 96).image.pixels)
+    images = finish(ann.add_images(sorted((tmp_path / "in").iterdir()))).images
+    for number, image in enumerate(images):
+        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+    return ann
+
+
+def leave(project, out, rule=None, format=Format.TRAINING):
+    return finish(export(project, out, format, identities=Identities.KEEP, patients=rule))
+
+
+def groups_of(folder):
+    return {image.name: image.group for image in read_dataset(folder)}
+
+
+@pytest.mark.parametrize("format", WITH_IMAGES)
+def test_images_of_unknown_patients_do_not_leave_unasked(filled, tmp_path, format):
+    with pytest.raises(ProjectError, match=r"patients of 5 images are not known, e\.g\. of '017_L'"):
+        leave(filled, tmp_path / "out", format=format)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_keeps_both_eyes_of_a_patient_on_one_side(filled, tmp_path):
+    leave(filled, tmp_path / "out", PatientRule(pattern=r"^(\d+)_"))
+    assert groups_of(tmp_path / "out") == {name: name[:3] for name in NAMES}
+    sides = {}
+    for image in read_dataset(tmp_path / "out"):
+        assert sides.setdefault(image.group, image.split) == image.split
+        assert not image.group_guessed
+    said = json.loads((tmp_path / "out" / "dataset.json").read_text())["patients"]
+    assert "found in the images' names" in said
+
+
+def test_stacks_say_whose_their_images_are(filled, tmp_path):
+    leave(filled, tmp_path / "out", PatientRule(pattern=r"^(\d+)_"), Format.NPY)
+    images = read_dataset(tmp_path / "out")
+    assert [image.group for image in images] == [name[:3] for name in NAMES]
+    assert not any(image.group_guessed for image in images)
+
+
+@pytest.mark.parametrize("column", ["patient", "group"])
+@pytest.mark.parametrize("suffix", ["", ".png"])
+def test_a_table_says_whose_they_are(filled, tmp_path, column, suffix):
+    table = tmp_path / "who.csv"
+    with table.open("w", newline="") as file:
+        rows = [("name", column), *((f"{name}{suffix}", name[:3]) for name in NAMES)]
+        csv.writer(file).writerows(rows)
+    leave(filled, tmp_path / "out", PatientRule(table=table))
+    assert groups_of(tmp_path / "out") == {name: name[:3] for name in NAMES}
+
+
+def test_each_image_may_be_its_own_patient_and_the_folder_says_so(filled, tmp_path):
+    leave(filled, tmp_path / "out", PatientRule(each_image=True))
+    assert all(image.group_guessed for image in read_dataset(tmp_path / "out"))
+    said = json.loads((tmp_path / "out" / "dataset.json").read_text())["patients"]
+    assert "each of their images counts as its own patient" in said
+
+
+def test_what_finds_no_patient_for_an_image_is_refused(filled, tmp_path):
+    with pytest.raises(ProjectError, match=r"finds no patient for the image '019_L'"):
+        leave(filled, tmp_path / "out", PatientRule(pattern="^(017|018)"))
+    (tmp_path / "who.csv").write_text("name,patient\n017_L,17\n")
+    with pytest.raises(ProjectError, match=r"'017_R' nor for 3 more"):
+        leave(filled, tmp_path / "out", PatientRule(table=tmp_path / "who.csv"))
+    (tmp_path / "who.csv").write_text("image,patient\n017_L,17\n")
+    with pytest.raises(ProjectError, match="needs the columns"):
+        leave(filled, tmp_path / "out", PatientRule(table=tmp_path / "who.csv"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("rule", [{}, {"pattern": "a", "each_image": True}, {"pattern": "("}])
+def test_a_rule_is_one_of_three(rule):
+    with pytest.raises(ProjectError):
+        PatientRule(**rule)
+
+
+def test_a_patient_whom_the_project_knows_is_the_same_as_one_from_a_name(ann, tmp_path):
+    for number, name in enumerate(("a_P1", "b_p1")):
+        write_png(tmp_path / f"{name}.png", phantom_bscan(number, 64, 96).image.pixels)
+    known = finish(ann.add_images([tmp_path / "a_P1.png"], patient_of=lambda _: "P1")).images
+    unknown = finish(ann.add_images([tmp_path / "b_p1.png"])).images
+    for number, image in enumerate((*known, *unknown)):
+        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+    leave(ann, tmp_path / "out", PatientRule(pattern="p1$"))
+    assert set(groups_of(tmp_path / "out").values()) == {"P1"}
+
+
+def test_masks_alone_need_no_patients(filled, tmp_path):
+    assert leave(filled, tmp_path / "out", format=Format.TIFF).masks == 5
