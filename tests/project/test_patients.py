@@ -41,7 +41,7 @@ def groups_of(folder):
 
 @pytest.mark.parametrize("format", WITH_IMAGES)
 def test_images_of_unknown_patients_do_not_leave_unasked(filled, tmp_path, format):
-    with pytest.raises(ProjectError, match=r"patients of 5 images are not known, e\.g\. of '017_L'"):
+    with pytest.raises(ProjectError, match=r"of 5 images are not known, e\.g\. of '017_L'"):
         leave(filled, tmp_path / "out", format=format)
     assert not (tmp_path / "out").exists()
 

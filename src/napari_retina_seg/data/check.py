@@ -190,7 +190,7 @@ def check_dataset(
     scheme = scheme or _usual_scheme(images, modality)
     checked: list[CheckedImage] = []
     prints: list[Fingerprint | None] = []
-    finder = MisfitFinder(scheme)
+    finder = MisfitFinder(scheme, modality)
     for place, image in enumerate(images):
         token.raise_if_cancelled()
         yield Progress(place, len(images), image.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, LabelScheme
 from napari_retina_seg.data.alignment import (
     Pattern,
@@ -23,6 +24,7 @@ from napari_retina_seg.data.labelled import LabelledImage
 # Calibrated on CHASE_DB1, HRF, Tian et al. 2015 and Kermany et al. 2018 with the polygons of
 # akulistus; what is found and missed there is in docs/dataset_check.md.
 _GAIN = 0.05  # by which something else must fit better
+_GAIN_OF_PART = 0.2  # the same where layers are left out, which look like background then
 _SPREADS = 5.0  # the same for vessels, in standard deviations of fits by chance
 _BY_CHANCE = 5.0  # standard deviations up to which vessels fit by chance
 _CERTAIN = 8.0  # standard deviations from which vessels do not fit by chance
@@ -54,6 +56,7 @@ class _Tried:
     shifts: Shifts
     bright: bool
     vessels: bool
+    whole: bool
     turned: tuple[float, str]
     shifted: bool
     other: tuple[float, int] = (-1.0, -1)
@@ -74,10 +77,13 @@ class MisfitFinder:
     ----------
     scheme : LabelScheme
         The classes of the masks.
+    modality : Modality
+        What most images are.
     """
 
-    def __init__(self, scheme: LabelScheme) -> None:
-        self._vessels = scheme.name == FUNDUS_VESSELS.name
+    def __init__(self, scheme: LabelScheme, modality: Modality = Modality.UNKNOWN) -> None:
+        self._vessels = scheme.name == FUNDUS_VESSELS.name and modality is not Modality.OCT
+        self._classes = len(scheme)
         self._window: deque[tuple[int, Pattern]] = deque(maxlen=_WINDOW)
         self._tried: dict[int, _Tried] = {}
         self._inverted: dict[int, str] = {}
@@ -86,7 +92,9 @@ class MisfitFinder:
     def add(self, place: int, pattern: Pattern) -> None:
         """Try the masks on the image at a place of the list."""
         vessels = self._vessels and pattern.binary
-        tried = _try(pattern, vessels=vessels) if vessels or pattern.layered else None
+        tried = None
+        if vessels or pattern.layered:
+            tried = _try(pattern, vessels=vessels, classes=self._classes)
         inverted = _find_inverted(pattern, tried)
         if inverted:
             self._inverted[place] = inverted
@@ -161,23 +169,25 @@ def _sigma(value: float, shifts: Shifts) -> float:
     return (value - shifts.chance) / max(shifts.spread, 1e-3)
 
 
-def _try(pattern: Pattern, *, vessels: bool) -> _Tried:
+def _try(pattern: Pattern, *, vessels: bool, classes: int) -> _Tried:
     own = fit(pattern, pattern)
     bright = False
     if vessels:
         shifts = fit_shifted(pattern, darker=True)
-        bright = _sigma(-own, shifts) <= -_BRIGHT
+        bright = _sigma(-own, shifts) <= -_BRIGHT and own > shifts.best
     if bright or not vessels:
         shifts = fit_shifted(pattern)
     sign = -1 if vessels and not bright else 1
     turned = max((sign * fit_turned(pattern, turn), name) for name, turn in pattern.turns.items())
     shifted = max(abs(shifts.rows), abs(shifts.columns)) >= _LEAST_SHIFT * pattern.scale
-    return _Tried(sign * own, shifts, bright, vessels, turned, shifted)
+    whole = pattern.binary or len(np.unique(pattern.mask)) >= classes
+    return _Tried(sign * own, shifts, bright, vessels, whole, turned, shifted)
 
 
 def _judge(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
     """Return what fits better than the mask as it is, or that nothing does."""
-    gain = max(_GAIN, _SPREADS * tried.shifts.spread) if tried.vessels else _GAIN
+    gain = _GAIN if tried.whole else _GAIN_OF_PART
+    gain = max(gain, _SPREADS * tried.shifts.spread) if tried.vessels else gain
     candidates = []
     if tried.shifted:
         candidates.append(_Better(tried.shifts.best, Fault.SHIFTED, _describe_shift(tried)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from napari_retina_seg.core.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
@@ -18,6 +21,7 @@ from napari_retina_seg.io.assemble import reduce_channels
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
 
+SCHEME_KEY = "napari_retina_seg_scheme"  # of the text in a PNG that says what its values mean
 SUFFIXES = (".png", ".tif", ".tiff")
 _ENTRIES = 256  # of a palette
 _SAVE_AS = "save it as one plane of class values, 0, 1, 2, …, grey or with a palette."
@@ -66,7 +70,7 @@ def encode_mask(
 
 
 def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
-    """Read a mask that `save_mask` wrote, known by its palette.
+    """Read a mask that `save_mask` wrote, known by its palette, or one of a training folder.
 
     Returns
     -------
@@ -81,14 +85,46 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
     except RetinaSegError:
         return None
     values, palette = stored.values, stored.palette
-    if palette is None or values.dtype != np.uint8 or stored.alpha is not None:
+    if values.dtype != np.uint8 or stored.alpha is not None:
         return None
+    if palette is None:
+        told = read_scheme(path)
+        known = told is not None and values.ndim == 2 and values.max(initial=0) < len(told)
+        return (np.array(values), told) if told is not None and known else None
     colors = np.pad(palette[:, :3], ((0, _ENTRIES - len(palette)), (0, 0)))
     for scheme in SCHEMES.values():
         known = (values < len(scheme)) | (values == IGNORE)
         if known.all() and np.array_equal(colors, _padded(scheme, values)):
             return np.array(values), scheme
     return None
+
+
+def encode_grey_png(raster: Labels, scheme: LabelScheme) -> bytes:
+    """Return ``(rows, columns)`` class values as a grey PNG, which says what they mean.
+
+    Every library reads the values of a grey PNG, ``cv2.imread(path, 0)`` too, which turns those
+    of a palette into the brightness of its colours.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    told = PngInfo()
+    told.add_text(SCHEME_KEY, json.dumps(to_jsonable_python(scheme)))
+    file = BytesIO()
+    Image.fromarray(np.ascontiguousarray(raster)).save(file, format="PNG", pnginfo=told)
+    return file.getvalue()
+
+
+def read_scheme(path: Path) -> LabelScheme | None:
+    """Read what a PNG of `encode_grey_png` says of its values; None for any other file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            text = picture.info.get(SCHEME_KEY)
+        return TypeAdapter(LabelScheme).validate_json(text) if isinstance(text, str) else None
+    except (OSError, SyntaxError, ValueError, RetinaSegError, Image.DecompressionBombError):
+        return None
 
 
 def read_classes(path: Path) -> npt.NDArray[Any]:

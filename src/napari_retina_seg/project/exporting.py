@@ -248,7 +248,9 @@ class _Job:
 
         # By an image's UIDs its archive finds the patient.
         hidden = self._identities is Identities.PSEUDONYMS
-        write_dicom_seg(path, record, None if hidden else _read_reference(one.image))
+        reference = None if hidden else _read_reference(one.image)
+        identified = self._identities is Identities.KEEP
+        write_dicom_seg(path, record, reference, identified=identified)
 
     def _write_together(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         files: dict[str, CocoFile | VggFile] = {}

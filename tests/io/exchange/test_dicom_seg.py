@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import highdicom as hd
 import numpy as np
 import pydicom
@@ -11,6 +14,7 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Laterality, Spacing
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, OCTID_LAYERS
 from napari_retina_seg.io.dicom_slices import slice_order
+from napari_retina_seg.io.exchange.dicom_header import DicomIds, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_masks import is_dicom_mask, read_dicom_mask
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg, write_dicom_seg
 from napari_retina_seg.io.exchange.record import Attribution, Maker
@@ -59,7 +63,7 @@ def read_standard(path):
 def test_it_refers_to_its_image_and_lies_where_that_does(tmp_path, volume, make_record):
     record = make_record()
     path = tmp_path / "a.dcm"
-    write_dicom_seg(path, record, volume)
+    write_dicom_seg(path, record, volume, identified=True)
     seg = read_standard(path)
     assert seg.StudyInstanceUID == "1.2.3.4"
     assert seg.FrameOfReferenceUID == "1.2.3.6"
@@ -113,7 +117,7 @@ def test_segments_have_names_codes_and_colours(tmp_path, make_record):
     ignore[0, 0] = True
     write_dicom_seg(tmp_path / "a.dcm", make_record(labels, scheme=OCTID_LAYERS, ignore=ignore))
     seg = read_standard(tmp_path / "a.dcm")
-    assert seg.Laterality == "L"
+    assert seg.ImageLaterality == "L"
     names = [segment.SegmentLabel for segment in seg.SegmentSequence]
     assert names == [*OCTID_LAYERS.names[1:], "ignore"]
     kinds = [segment.SegmentedPropertyTypeCodeSequence[0] for segment in seg.SegmentSequence]
@@ -173,7 +177,7 @@ def write_foreign(path, source, planes, labels, *, code=codes.SCT.Retina, overla
         "1",
         "2",
     )
-    seg.Laterality = "R"
+    seg.ImageLaterality = "R"
     seg.save_as(path)
 
 
@@ -363,3 +367,114 @@ def test_a_segmentation_by_itself(tmp_path, volume, labels):
     assert mask.scheme is (OCT_LAYERS if known else None)
     assert mask.spacing.axial.um == pytest.approx(3.87)
     assert not is_dicom_mask(tmp_path / "missing")
+
+
+CLASSES = np.tile(np.arange(8, dtype=np.uint8), (64, 8))
+VESSELS = (CLASSES > 5).astype(np.uint8)
+KINDS = {
+    "B-scan": {"labels": CLASSES},
+    "volume": {"labels": np.stack([CLASSES, CLASSES[::-1], CLASSES])},
+    "fundus": {"labels": VESSELS, "scheme": FUNDUS_VESSELS, "ignore": CLASSES == 2},
+}
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+@pytest.mark.parametrize("side", list(Laterality))
+@pytest.mark.parametrize("spacing", [Spacing(), Spacing.from_um(slice=120.5, axial=4, lateral=8)])
+@pytest.mark.parametrize("identified", [None, False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_dciodvfy_finds_no_error(
+    tmp_path, make_record, make_dicom, kind, identified, spacing, side
+):
+    record = make_record(**KINDS[kind], spacing=spacing, laterality=side)
+    reference = None
+    if identified is not None:
+        reference = make_dicom(record.labels, OP if kind == "fundus" else OPT)
+        reference.StudyInstanceUID, reference.SeriesInstanceUID = "1.2.3.4", "1.2.3.5"
+        reference.PatientID, reference.PatientName = "7", "Doe^Jane"
+        reference.StudyDate, reference.StudyTime, reference.StudyID = "20260101", "1201", "1"
+        reference.PatientBirthDate, reference.PatientSex = "19700101", "F"
+    path = tmp_path / "a.dcm"
+    write_dicom_seg(path, record, reference, identified=bool(identified))
+    checked = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
+    said = (checked.stderr + checked.stdout).splitlines()
+    assert [line for line in said if line.startswith("Error")] == []
+    assert any("Segmentation" in line for line in said)
+    assert read_dicom_seg(path).laterality is side
+
+
+@pytest.mark.parametrize(
+    ("side", "letter", "code"), [("OD", "R", "24028007"), ("OS", "L", "7771000")]
+)
+def test_the_side_is_said_of_the_image_and_of_each_segment(
+    tmp_path, make_record, side, letter, code
+):
+    write_dicom_seg(tmp_path / "a.dcm", make_record(laterality=Laterality(side)))
+    seg = read_standard(tmp_path / "a.dcm")
+    assert seg.ImageLaterality == letter
+    assert "Laterality" not in seg
+    for segment in seg.SegmentSequence:
+        (modifier,) = segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence
+        assert (modifier.CodingSchemeDesignator, modifier.CodeValue) == ("SCT", code)
+
+
+@pytest.fixture
+def archived(volume):
+    """Return a volume that an archive knows the patient of."""
+    volume.PatientID, volume.PatientName = "4711", "Doe^Jane"
+    volume.PatientBirthDate, volume.PatientSex = "19700101", "F"
+    volume.StudyDate, volume.StudyTime, volume.StudyID = "20260102", "120000", "S1"
+    volume.AccessionNumber, volume.ReferringPhysicianName = "A1", "Roe^Richard"
+    return volume
+
+
+WHO = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime")
+WHICH = (*WHO, "StudyID", "AccessionNumber", "ReferringPhysicianName")
+
+
+def test_patient_and_study_are_all_kept(tmp_path, make_record, archived):
+    write_dicom_seg(tmp_path / "a.dcm", make_record(), archived, identified=True)
+    seg = read_standard(tmp_path / "a.dcm")
+    assert {word: seg[word].value for word in WHICH} == {
+        word: archived[word].value for word in WHICH
+    }
+    assert seg.StudyInstanceUID == archived.StudyInstanceUID
+
+
+def test_patient_and_study_are_all_hidden_and_the_image_is_found_still(
+    tmp_path, make_record, archived
+):
+    path = tmp_path / "a.dcm"
+    write_dicom_seg(path, make_record(), archived)
+    seg = read_standard(path)
+    assert not any(seg[word].value for word in WHICH)
+    assert seg.StudyInstanceUID != archived.StudyInstanceUID
+    assert seg.get_source_image_uids() == [("1.2.3.4", "1.2.3.5", archived.SOPInstanceUID)]
+    assert read_referenced_ids(path) == DicomIds("1.2.3.5", archived.SOPInstanceUID)
+    np.testing.assert_array_equal(read_dicom_seg(path).labels, make_record().labels)
+
+
+@pytest.mark.parametrize("distance", [0.1205, 0.2410])
+def test_the_distance_of_slices_is_that_of_their_positions(tmp_path, make_record, volume, distance):
+    for number, group in enumerate(volume.PerFrameFunctionalGroupsSequence):
+        group.PlanePositionSequence[0].ImagePositionPatient = [5 - distance * number, 2, 3]
+    write_dicom_seg(tmp_path / "a.dcm", make_record(), volume)
+    shared = read_standard(tmp_path / "a.dcm").SharedFunctionalGroupsSequence[0]
+    assert float(shared.PixelMeasuresSequence[0].SpacingBetweenSlices) == pytest.approx(distance)
+
+
+def test_slices_at_uneven_distances_have_no_single_one(tmp_path, make_record, volume):
+    for x, group in zip((5, 4, 2), volume.PerFrameFunctionalGroupsSequence, strict=True):
+        group.PlanePositionSequence[0].ImagePositionPatient = [x, 2, 3]
+    write_dicom_seg(tmp_path / "a.dcm", make_record(), volume)
+    shared = read_standard(tmp_path / "a.dcm").SharedFunctionalGroupsSequence[0]
+    assert "SpacingBetweenSlices" not in shared.PixelMeasuresSequence[0]
+
+
+def test_a_single_plane_has_a_size(tmp_path, make_record):
+    spacing = Spacing.from_um(axial=3.87, lateral=11.8)
+    write_dicom_seg(tmp_path / "a.dcm", make_record(CLASSES, spacing=spacing))
+    measures = read_standard(tmp_path / "a.dcm").SharedFunctionalGroupsSequence[0]
+    measures = measures.PixelMeasuresSequence[0]
+    assert list(measures.PixelSpacing) == [0.00387, 0.0118]
+    assert float(measures.SliceThickness) > 0

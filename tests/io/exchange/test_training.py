@@ -3,9 +3,12 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+import skimage.io
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
 from helpers import TINY_RECIPE
@@ -24,6 +27,7 @@ from napari_retina_seg.io.exchange.training import (
     read_training_folder,
     write_training_folder,
 )
+from napari_retina_seg.io.masks import SCHEME_KEY, read_mask
 from napari_retina_seg.project.states import MASK_COUNTS
 
 
@@ -276,3 +280,35 @@ def test_groups_are_divided_by_the_seed_alone():
     assert sorted(assign_splits(["a", "b"], seed=0).values()) == ["train", "val"]
     assert assign_splits(["a"], seed=0) == {"a": "train"}
     assert assign_splits([], seed=0) == {}
+
+
+def test_masks_are_class_values_to_every_library(tmp_path, items):
+    record = items[0].record
+    region = np.zeros(record.labels.shape, bool)
+    region[:5] = True
+    marked = replace(items[0], record=replace(record, ignore=region))
+    write_training_folder(tmp_path / "set", [marked, *items[1:]])
+    path = tmp_path / "set" / "masks" / "p1-r.png"
+    expected = np.where(region, 255, record.labels)
+    np.testing.assert_array_equal(cv2.imread(str(path), 0), expected)
+    np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), expected)
+    np.testing.assert_array_equal(skimage.io.imread(path), expected)
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+    colored = Image.open(tmp_path / "set" / "masks_colored" / "p1-r.png")
+    assert colored.mode == "P"
+    np.testing.assert_array_equal(np.asarray(colored), expected)
+
+
+def test_a_mask_alone_still_says_what_its_values_mean(tmp_path, items):
+    write_training_folder(tmp_path / "set", items)
+    labels, scheme = read_mask(tmp_path / "set" / "masks" / "p1-l.png")
+    np.testing.assert_array_equal(labels, items[1].record.labels)
+    assert scheme == OCT_LAYERS
+
+
+def test_a_text_that_is_no_scheme_makes_no_mask(tmp_path):
+    told = PngInfo()
+    told.add_text(SCHEME_KEY, "{")
+    picture = Image.fromarray(np.zeros((20, 20), np.uint8))
+    picture.save(tmp_path / "grey.png", pnginfo=told)
+    assert read_mask(tmp_path / "grey.png") is None

@@ -11,6 +11,7 @@ from napari_retina_seg.io.dicom_attributes import is_segmentation
 from napari_retina_seg.io.dicom_file import read_attributes
 from napari_retina_seg.io.guard import decoding
 
+_OTHER_STUDIES = "StudiesContainingOtherReferencedInstancesSequence"
 _WORDS = ("SeriesInstanceUID", "SOPInstanceUID")
 
 
@@ -64,13 +65,15 @@ def read_referenced_ids(path: Path) -> DicomIds | None:
     ReadError
         If it can't be read.
     """
-    header = read_header(path, "SOPClassUID", "Modality", "ReferencedSeriesSequence")
+    wanted = ("SOPClassUID", "Modality", "ReferencedSeriesSequence", _OTHER_STUDIES)
+    header = read_header(path, *wanted)
     if header is None or not is_segmentation(header):
         return None
     with decoding(path, "DICOM"):
         found = {
             DicomIds(str(series.get("SeriesInstanceUID", "")), str(image.ReferencedSOPInstanceUID))
-            for series in header.get("ReferencedSeriesSequence") or ()
+            for study in (header, *(header.get(_OTHER_STUDIES) or ()))
+            for series in study.get("ReferencedSeriesSequence") or ()
             for image in series.get("ReferencedInstanceSequence") or ()
         }
     return found.pop() if len(found) == 1 else None

@@ -36,7 +36,13 @@ _SIDES = {Laterality.RIGHT: "R", Laterality.LEFT: "L"}
 _Raster = npt.NDArray[np.uint8]
 
 
-def write_dicom_seg(path: Path, record: MaskRecord, reference: Dataset | None = None) -> None:
+def write_dicom_seg(
+    path: Path,
+    record: MaskRecord,
+    reference: Dataset | None = None,
+    *,
+    identified: bool = False,
+) -> None:
     """Write a mask as binary segments, one for each class but background, and one for `ignore`.
 
     Classes without a code of their own have that of the retina, or of blood vessels; the label
@@ -50,11 +56,14 @@ def write_dicom_seg(path: Path, record: MaskRecord, reference: Dataset | None = 
     record : MaskRecord
         The mask.
     reference : Dataset, optional
-        Header of the DICOM image that the mask belongs to. Its UIDs, by which the archive finds
-        it, and the place of its frames are all that is taken from it: nothing of the patient.
-        Without it the mask refers to an image that exists nowhere, with the axes of the scan.
-        Where the spacing is unknown 1 mm stands for it, since the standard demands a number; the
-        card and the content's description say that it is none.
+        Header of the DICOM image that the mask belongs to. The UIDs of the image and its series,
+        by which it is found, and the place of its frames are taken from it. Without it the mask
+        refers to an image that exists nowhere, with the axes of the scan. Where the spacing is
+        unknown 1 mm stands for it, since the standard demands a number; the card and the content's
+        description say that it is none.
+    identified : bool
+        Whether the file belongs to the patient and study of the reference, as an archive needs it;
+        else all that tells the patient is empty, and the file is a study of its own.
 
     Raises
     ------
@@ -62,11 +71,13 @@ def write_dicom_seg(path: Path, record: MaskRecord, reference: Dataset | None = 
         If the reference is of another size, its frames have no place to be described with, or
         the file can't be written.
     """
-    source = make_source(record, reference)
+    source = make_source(record, reference, identified=identified)
     # The image's slices are in the order of their positions, its frames may not be.
     order = None if reference is None else slice_order(reference)
     try:
         dataset = _make(record, source, order)
+        if reference is not None and not identified:
+            _leave_study(dataset)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WriteError(
             f"'{path}' can't refer to the DICOM image of '{record.name}', whose header is unusual:"
@@ -106,10 +117,23 @@ def _make(record: MaskRecord, source: Dataset, order: tuple[int, ...] | None) ->
         specific_character_set="ISO_IR 192",
     )
     if record.laterality in _SIDES:
-        dataset.Laterality = _SIDES[record.laterality]
+        # Of the image and, in `_describe`, of each segment: a segmentation has no other place.
+        dataset.ImageLaterality = _SIDES[record.laterality]
     block = dataset.private_block(_GROUP, CREATOR, create=True)
     block.add_new(_ELEMENT, "UT", make_card(record).text)
     return dataset
+
+
+def _leave_study(dataset: Any) -> None:
+    """Make the file a study of its own, which refers to an image of another one."""
+    from pydicom.uid import generate_uid
+
+    other = Dataset()
+    other.StudyInstanceUID = dataset.StudyInstanceUID
+    other.ReferencedSeriesSequence = dataset.ReferencedSeriesSequence
+    del dataset.ReferencedSeriesSequence
+    dataset.StudiesContainingOtherReferencedInstancesSequence = [other]
+    dataset.StudyInstanceUID = generate_uid()
 
 
 def _number_segments(record: MaskRecord) -> tuple[_Raster, list[Any]]:
@@ -128,6 +152,7 @@ def _describe(record: MaskRecord, label: LabelClass) -> Any:
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription
+    from highdicom.sr import CodedConcept
     from pydicom.sr.codedict import codes
 
     said = record.attribution
@@ -141,7 +166,7 @@ def _describe(record: MaskRecord, label: LabelClass) -> Any:
             family=codes.DCM.ArtificialIntelligence,
             version=(said.program or "unknown")[:_LABEL],
         )
-    return SegmentDescription(
+    described = SegmentDescription(
         segment_number=label.value,
         segment_label=label.name[:_LABEL],
         segmented_property_category=codes.SCT.AnatomicalStructure,
@@ -151,6 +176,12 @@ def _describe(record: MaskRecord, label: LabelClass) -> Any:
         anatomic_regions=[codes.SCT.Eye],
         display_color=CIELabColor.from_rgb(*label.rgb),
     )
+    if record.laterality in _SIDES:
+        side = codes.SCT.Right if record.laterality is Laterality.RIGHT else codes.SCT.Left
+        described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [
+            CodedConcept(side.value, side.scheme_designator, side.meaning)
+        ]
+    return described
 
 
 def _code_of(label: LabelClass, scheme: LabelScheme) -> Any:

@@ -1,9 +1,10 @@
-"""The image that a DICOM Segmentation refers to, less all that could tell who the patient is."""
+"""The image that a DICOM Segmentation refers to, with its patient and study, or with neither."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -14,10 +15,11 @@ from napari_retina_seg.io.exchange.record import MaskRecord
 CREATOR = "napari-retina-seg"  # of the private block
 
 _TOMOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
-# All that is copied from the image's own header: what the archive finds it by.
+# By what the archive finds the image.
 _REFERENCES = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-# What a file must have and may leave empty.
-_EMPTY = (
+# Of patient and study: what a file must have and may leave empty. An archive refuses, or files
+# under nobody, what has some of them and not others.
+_IDENTITY = (
     "PatientID",
     "PatientName",
     "PatientBirthDate",
@@ -26,11 +28,15 @@ _EMPTY = (
     "StudyID",
     "StudyDate",
     "StudyTime",
+    "ReferringPhysicianName",
 )
+_UNEVEN = 0.01  # share of their distance by which slices may lie apart unevenly
 _NOMINAL = 1000.0  # µm, in place of an unknown size
 
 
-def make_source(record: MaskRecord, reference: Dataset | None) -> Dataset:
+def make_source(
+    record: MaskRecord, reference: Dataset | None, *, identified: bool = False
+) -> Dataset:
     """Describe an image of the record's size, to which segments refer.
 
     Parameters
@@ -39,11 +45,13 @@ def make_source(record: MaskRecord, reference: Dataset | None) -> Dataset:
         The mask.
     reference : Dataset or None
         Header of its image, if that is DICOM. Its UIDs are taken, and where its frames lie.
+    identified : bool
+        Whether patient and study are those of the image; else they are all empty.
 
     Returns
     -------
     Dataset
-        Without pixels, and without a patient.
+        Without pixels.
 
     Raises
     ------
@@ -57,8 +65,9 @@ def make_source(record: MaskRecord, reference: Dataset | None) -> Dataset:
     source.Modality = "OPT"
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         setattr(source, keyword, generate_uid())
-    for keyword in _EMPTY:
-        setattr(source, keyword, "")
+    for keyword in _IDENTITY:
+        known = reference.get(keyword) if identified and reference is not None else None
+        setattr(source, keyword, "" if known is None else known)
     planes = record.planes
     source.NumberOfFrames, source.Rows, source.Columns = planes.shape
     source.FrameOfReferenceUID = generate_uid()
@@ -95,10 +104,25 @@ def _refer(source: Dataset, record: MaskRecord, reference: Dataset) -> None:
         orientation, positions = places
         shared = source.SharedFunctionalGroupsSequence[0]
         shared.PlaneOrientationSequence[0].ImageOrientationPatient = orientation
+        _set_distance(shared.PixelMeasuresSequence[0], orientation, positions)
         frames = source.PerFrameFunctionalGroupsSequence
         for frame, position in zip(frames, positions, strict=True):
             frame.PlanePositionSequence[0].ImagePositionPatient = position
         source.FrameOfReferenceUID = reference.FrameOfReferenceUID
+
+
+def _set_distance(measures: Dataset, orientation: Any, positions: list[Any]) -> None:
+    """Let the distance of slices be that of their positions; there is none if it is uneven."""
+    along, down = np.array(orientation, float).reshape(2, 3)
+    depths = np.sort(np.array(positions, float) @ np.cross(along, down))
+    if len(depths) < 2:
+        return
+    gaps = np.diff(depths)
+    mean = float(gaps.mean())
+    if mean <= 0 or np.ptp(gaps) > _UNEVEN * mean:
+        del measures.SpacingBetweenSlices
+    else:
+        measures.SpacingBetweenSlices = _short(mean)
 
 
 def _given_places(reference: Dataset, frames: int) -> tuple[Any, list[Any]] | None:

@@ -24,8 +24,9 @@ from napari_retina_seg.io.exchange.contents import Contents, Picture
 from napari_retina_seg.io.exchange.folder import building
 from napari_retina_seg.io.exchange.raster import encode_png
 from napari_retina_seg.io.exchange.record import MaskRecord, require_truth
-from napari_retina_seg.io.masks import read_classes
+from napari_retina_seg.io.masks import encode_grey_png, read_classes
 
+COLORED = "masks_colored"
 _CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can hold
 
 
@@ -96,8 +97,9 @@ def assign_splits(
 def write_training_folder(folder: Path, items: Iterable[TrainingItem]) -> None:
     """Write a data set that ``dataset check`` and ``train`` take as it is.
 
-    ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a palette
-    PNG of the same name, `IGNORE` where it is questionable. ``splits.json`` lists the names for
+    ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a grey PNG
+    of the same name with the class values, `IGNORE` where it is questionable; ``masks_colored/``
+    has the same in the scheme's colours, to be looked at. ``splits.json`` lists the names for
     training, validation and test; all of a group are on one side. ``groups.csv`` says whose they
     are, and ``dataset.json`` has the cards. The folder appears when all of it is written.
 
@@ -154,8 +156,10 @@ class TrainingFolder:
         for index, (name, plane) in enumerate(zip(names, planes, strict=True)):
             pixels = _encode_tiff(item.planes[index], record.spacing)
             write_atomically(self._folder / "images" / f"{name}.tif", pixels)
-            mask = encode_png(plane, record.scheme)
+            mask = encode_grey_png(plane, record.scheme)
             write_atomically(self._folder / "masks" / f"{name}.png", mask)
+            colored = encode_png(plane, record.scheme)
+            write_atomically(self._folder / COLORED / f"{name}.png", colored)
             picture = Picture(
                 name=name,
                 group=item.group,
