@@ -22,6 +22,7 @@ from napari_retina_seg.io.exchange.card import Card, make_card
 from napari_retina_seg.io.exchange.coco import CocoFile
 from napari_retina_seg.io.exchange.dicom_header import read_header
 from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.networks import HuggingFaceFolder, NnunetFolder
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_png, write_tiff
 from napari_retina_seg.io.exchange.record import (
@@ -58,6 +59,11 @@ _EACH: dict[Format, tuple[str, _Write]] = {
     Format.NIFTI: (".nii.gz", write_nifti),
     Format.BOUNDARY_CSV: (".csv", write_boundary_csv),
     Format.BOUNDARY_JSON: (".json", write_boundary_json),
+}
+_FOLDERS: dict[Format, type[TrainingFolder]] = {
+    Format.TRAINING: TrainingFolder,
+    Format.NNUNET: NnunetFolder,
+    Format.HUGGING_FACE: HuggingFaceFolder,
 }
 
 
@@ -270,7 +276,8 @@ class _Job:
     def _write_set(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         """Write images with their masks, of which a network may learn; no predictions."""
         sides = assign_splits((one.group for one in chosen), seed=_SPLIT_SEED)
-        training = TrainingFolder(self._new, self._patients)
+        folder = _FOLDERS.get(self._format)
+        training = folder(self._new, self._patients) if folder else None
         items: list[TrainingItem] = []
 
         def add(one: Chosen, record: MaskRecord) -> None:
@@ -279,13 +286,13 @@ class _Job:
             pixels = np.asarray(image.pixels)
             pixels = pixels[..., :3] if image.color else pixels
             item = TrainingItem(record, pixels, one.group, sides[one.group])
-            if self._format is Format.TRAINING:
+            if training is not None:
                 training.add(item)
             else:
                 items.append(item)
 
         yield from self._walk(chosen, add)
-        if self._format is Format.TRAINING and self.cards:
+        if training is not None and self.cards:
             training.finish()
         elif items:
             one_hot = self._format is Format.NPY_ONE_HOT

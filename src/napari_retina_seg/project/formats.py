@@ -9,6 +9,8 @@ class Format(StrEnum):
     """In which masks leave."""
 
     TRAINING = "training"
+    NNUNET = "nnunet"
+    HUGGING_FACE = "huggingface"
     PNG = "png"
     TIFF = "tiff"
     NIFTI = "nifti"
@@ -24,7 +26,13 @@ class Format(StrEnum):
     @property
     def has_images(self) -> bool:
         """Whether images leave with their masks, for a network to learn from: no predictions."""
-        return self in (Format.TRAINING, Format.NPY, Format.NPY_ONE_HOT)
+        return self in (
+            Format.TRAINING,
+            Format.NNUNET,
+            Format.HUGGING_FACE,
+            Format.NPY,
+            Format.NPY_ONE_HOT,
+        )
 
 
 class Identities(StrEnum):

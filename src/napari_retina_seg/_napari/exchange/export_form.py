@@ -20,6 +20,8 @@ from napari_retina_seg.project.states import MASK_COUNTS, State
 
 _FORMATS = {
     Format.TRAINING: "Training folder",
+    Format.NNUNET: "nnU-Net data set",
+    Format.HUGGING_FACE: "Hugging Face and MONAI folder",
     Format.PNG: "PNG with a palette",
     Format.TIFF: "TIFF, volumes too",
     Format.NIFTI: "NIfTI",

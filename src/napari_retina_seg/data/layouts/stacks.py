@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.errors import DataError, RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.preprocess import Plane
 from napari_retina_seg.data.labelled import LabelledImage
@@ -29,7 +29,9 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
     """Pair the stacks by what their names say beside "images" and "masks"."""
     images, masks = _find(folder, _IMAGES), _find(folder, _MASKS)
     if not images.keys() & masks.keys():
-        return ()
+        images, masks = _find_by_content(folder)
+        if not masks:
+            return ()
     alone = [(images | masks)[key] for key in images.keys() ^ masks.keys()]
     if alone:
         raise DataError(
@@ -66,6 +68,75 @@ def _find(folder: Path, words: set[str]) -> dict[str, Path]:
                 " one of them."
             )
     return found
+
+
+def _find_by_content(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Find one-hot masks by what is in them, whatever they are called, and their images.
+
+    Returns
+    -------
+    tuple of dict
+        Images and masks by what the names of a pair have in common.
+
+    Raises
+    ------
+    DataError
+        If it can't be told which images belong to a stack of masks.
+    """
+    stacks = {path: _open(path) for path in find_visible(folder, "*.npy")}
+    known = {path: stack for path, stack in stacks.items() if stack is not None}
+    one_hot = {path: stack for path, stack in known.items() if _is_one_hot(stack)}
+    images: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
+    for path, stack in one_hot.items():
+        fitting = [
+            other
+            for other, candidate in known.items()
+            if other not in one_hot and candidate.shape[:3] == stack.shape[:3]
+        ]
+        most = max((_shared(path, other) for other in fitting), default=0)
+        closest = [other for other in fitting if _shared(path, other) == most]
+        if len(closest) != 1:
+            raise DataError(
+                f"'{path}' holds one-hot masks, and {len(closest)} stacks beside it may be their"
+                " images: call the two e.g. 'train_images.npy' and 'train_masks.npy'."
+            )
+        (partner,) = closest
+        words = _words(path) & _words(partner)
+        key = "_".join(word for word in _in_order(path) if word in words)
+        if key in masks:
+            key = path.stem
+        images[key], masks[key] = partner, path
+    return images, masks
+
+
+def _open(path: Path) -> _Stack | None:
+    """Return a stack; None if it is no array of three or four axes."""
+    try:
+        stack = open_stack(path)
+    except RetinaSegError:
+        return None
+    return stack if stack.ndim in (3, 4) and stack.size else None
+
+
+def _is_one_hot(stack: _Stack) -> bool:
+    """Whether one channel of each pixel is set, in the first masks, the middle and the last."""
+    if stack.ndim != 4 or stack.shape[-1] < 2:
+        return False
+    some = np.asarray(stack[sorted({0, len(stack) // 2, len(stack) - 1})])
+    return bool(((some != 0).sum(axis=-1) == 1).all() and len(np.unique(some)) == 2)
+
+
+def _in_order(path: Path) -> list[str]:
+    return [word for word in re.split(r"[ ._-]+", path.stem.lower()) if word]
+
+
+def _words(path: Path) -> set[str]:
+    return set(_in_order(path))
+
+
+def _shared(one: Path, other: Path) -> int:
+    return len(_words(one) & _words(other))
 
 
 def _read_pair(key: str, images_at: Path, masks_at: Path) -> Iterator[LabelledImage]:

@@ -44,15 +44,22 @@ class Contents(BaseModel):
     patients: str = ""
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path, name: str = CONTENTS) -> Self:
         """Read the file of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder.
+        name : str
+            What the file is called.
 
         Raises
         ------
         ReadError
             If there is none, it is damaged, or another program's.
         """
-        path = folder / CONTENTS
+        path = folder / name
         content = read_json(path)
         try:
             return cls.model_validate(content)
@@ -62,12 +69,19 @@ class Contents(BaseModel):
         except RetinaSegError as error:  # of classes that can't be
             raise ReadError(f"'{path}' is no list of masks: {error}") from error
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, name: str = CONTENTS) -> None:
         """Write the file into a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder.
+        name : str
+            What the file is called.
 
         Raises
         ------
         WriteError
             If it can't be written.
         """
-        write_atomically(folder / CONTENTS, self.model_dump_json(indent=1).encode())
+        write_atomically(folder / name, self.model_dump_json(indent=1).encode())

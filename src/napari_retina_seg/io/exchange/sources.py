@@ -18,6 +18,7 @@ from napari_retina_seg.io.exchange.boundaries import (
 from napari_retina_seg.io.exchange.coco import read_coco
 from napari_retina_seg.io.exchange.contents import CONTENTS
 from napari_retina_seg.io.exchange.named import read_json
+from napari_retina_seg.io.exchange.networks import NOTES, read_network_folder
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.nifti import read_nifti
 from napari_retina_seg.io.exchange.raster import read_png, read_tiff
@@ -92,7 +93,11 @@ def find_sources(path: Path) -> tuple[Path, ...]:
 
 def _is_whole(path: Path) -> bool:
     """Whether a folder is read as one."""
-    return (path / _STACK).is_file() or ((path / CONTENTS).is_file() and (path / "masks").is_dir())
+    return (
+        (path / _STACK).is_file()
+        or (path / NOTES).is_file()
+        or ((path / CONTENTS).is_file() and (path / "masks").is_dir())
+    )
 
 
 def _may_hold_masks(file: Path) -> bool:
@@ -129,6 +134,8 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
     if path.is_dir():
         if (path / _STACK).is_file():
             return read_stacks(path, scheme, remap)
+        if (path / NOTES).is_file():
+            return read_network_folder(path)
         return read_training_folder(path)
     if name.endswith(".json"):
         return _read_json(path, expected)

@@ -154,12 +154,7 @@ class TrainingFolder:
         names = [record_name(record, index) for index in range(len(planes))]
         self._check(item, names)
         for index, (name, plane) in enumerate(zip(names, planes, strict=True)):
-            pixels = _encode_tiff(item.planes[index], record.spacing)
-            write_atomically(self._folder / "images" / f"{name}.tif", pixels)
-            mask = encode_grey_png(plane, record.scheme)
-            write_atomically(self._folder / "masks" / f"{name}.png", mask)
-            colored = encode_png(plane, record.scheme)
-            write_atomically(self._folder / COLORED / f"{name}.png", colored)
+            self._write_pair(name, item, index, plane)
             picture = Picture(
                 name=name,
                 group=item.group,
@@ -169,6 +164,18 @@ class TrainingFolder:
             )
             self._pictures.append(picture)
         self._cards.append(make_card(record))
+
+    def _write_pair(
+        self, name: str, item: TrainingItem, index: int, mask: npt.NDArray[np.uint8]
+    ) -> None:
+        """Write an image, or a slice of one, with its mask."""
+        record = item.record
+        pixels = _encode_tiff(item.planes[index], record.spacing)
+        write_atomically(self._folder / "images" / f"{name}.tif", pixels)
+        write_atomically(
+            self._folder / "masks" / f"{name}.png", encode_grey_png(mask, record.scheme)
+        )
+        write_atomically(self._folder / COLORED / f"{name}.png", encode_png(mask, record.scheme))
 
     def finish(self) -> None:
         """Write what is known of all.
@@ -181,6 +188,10 @@ class TrainingFolder:
         if not self._cards:
             raise WriteError("There is no mask to export: choose some.")
         contents = Contents(pictures=self._pictures, records=self._cards, patients=self._patients)
+        self._write_contents(contents)
+
+    def _write_contents(self, contents: Contents) -> None:
+        """Write the lists of what is in the folder."""
         _write_contents(self._folder, contents)
 
     def _check(self, item: TrainingItem, names: list[str]) -> None:

@@ -1,0 +1,156 @@
+"""Whose images leave of which the project does not know it, with a preview while one types."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.exchange.path_row import PathRow
+from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.parts import Box, narrow, text
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.words import count
+from napari_retina_seg.project.patients import PatientRule
+
+_ASK, _NAME, _TABLE, _EACH = "", "name", "table", "each"
+_CHOICES = {
+    _ASK: "choose…",
+    _NAME: "A pattern finds them in the names",
+    _TABLE: "A table (CSV) lists them",
+    _EACH: "Each image is its own patient",
+}
+_SHOWN = 4  # patients, and images of each, in the preview
+
+
+class PatientsForm(QWidget):
+    """Ask for the patients that a project does not know.
+
+    Signals
+    -------
+    changed : ()
+        Something else is chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: tuple[str, ...] = ()
+        self.choice = narrow(Box())
+        for value, words in _CHOICES.items():
+            self.choice.addItem(words, value)
+        self.choice.setToolTip(
+            "All images of a patient must be on one side, training or validation. The project does"
+            " not know whose some of these are."
+        )
+        self.pattern = QLineEdit()
+        self.pattern.setPlaceholderText("e.g. ^([^_]+)_")
+        self.pattern.setToolTip(
+            "Regular expression; its first group, or else all of it, is the patient."
+        )
+        self.table = PathRow(
+            "Choose a table with the columns name and patient",
+            "CSV with name, patient",
+            LastFolder("patients"),
+            files=True,
+        )
+        self.preview = text()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.choice, self.pattern, self.table, self.preview):
+            layout.addWidget(widget)
+        self.choice.currentIndexChanged.connect(self._on_change)
+        self.pattern.textChanged.connect(self._on_change)
+        self.table.changed.connect(self._on_change)
+        self._on_change()
+
+    def offer(self, names: Sequence[str]) -> None:
+        """Ask for the patients of the images of these names; of none, nothing is asked."""
+        self._names = tuple(names)
+        self._on_change()
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to ask."""
+        return bool(self._names)
+
+    @property
+    def why_not(self) -> str:
+        """What is missing or wrong."""
+        if not self.asks:
+            return ""
+        if self._chosen == _ASK:
+            return f"Say whose {count(len(self._names), 'image')} these are: see Patients."
+        try:
+            rule = self.rule
+            found = {} if rule is None else rule.find(self._names)
+        except RetinaSegError as error:
+            return str(error)
+        if rule is None:
+            what = "a pattern" if self._chosen == _NAME else "a table"
+            return f"Give {what} that tells the patients."
+        missing = [name for name, who in found.items() if who is None]
+        if missing and not rule.each_image:
+            return f"No patient is found for {count(len(missing), 'image')}, e.g. '{missing[0]}'."
+        return ""
+
+    @property
+    def rule(self) -> PatientRule | None:
+        """What was said; None if it is nothing.
+
+        Raises
+        ------
+        ProjectError
+            If the pattern is no regular expression.
+        """
+        if not self.asks:
+            return None
+        if self._chosen == _EACH:
+            return PatientRule(each_image=True)
+        pattern = self.pattern.text().strip()
+        if self._chosen == _NAME and pattern:
+            return PatientRule(pattern=pattern)
+        if self._chosen == _TABLE and self.table.path is not None:
+            return PatientRule(table=self.table.path)
+        return None
+
+    @property
+    def _chosen(self) -> str:
+        return str(self.choice.currentData())
+
+    def _on_change(self) -> None:
+        self.pattern.setVisible(self._chosen == _NAME)
+        self.table.setVisible(self._chosen == _TABLE)
+        self.preview.setText(self._describe())
+        self.preview.setVisible(bool(self.preview.text()))
+        self.changed.emit()
+
+    def _describe(self) -> str:
+        """Show the patients that are found, and the first of their images."""
+        if self._chosen == _ASK or not self.asks:
+            return ""
+        try:
+            rule = self.rule
+            found = {} if rule is None or rule.each_image else rule.find(self._names)
+        except RetinaSegError as error:
+            return str(error)
+        images: dict[str, list[str]] = defaultdict(list)
+        for name, who in found.items():
+            if who is not None:
+                images[who].append(name)
+        lines = [f"{who}: {_some(names)}" for who, names in list(images.items())[:_SHOWN]]
+        if not found:
+            return ""
+        missing = [name for name, who in found.items() if who is None]
+        head = f"{count(len(images), 'patient')} in {count(len(found), 'image')}"
+        lost = [f"No patient: {_some(missing)}"] if missing else []
+        more = [f"… and {len(images) - _SHOWN} more"] if len(images) > _SHOWN else []
+        return "\n".join([head, *lost, *lines, *more])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" … ({len(names)})" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
