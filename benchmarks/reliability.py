@@ -40,6 +40,7 @@ from napari_retina_seg.project.exporting import export
 from napari_retina_seg.project.files import Trouble
 from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.importing import import_masks
+from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Filters
@@ -91,7 +92,8 @@ def work(folder: Path, journal: Path, author: str, seed: int) -> None:
         if operation == "export":
             out = journal.with_name(f"out-{content}")
             note("begin", "export", out.name)
-            finish(export(project, out, rng.choice(FORMATS)))
+            patients = PatientRule(each_image=True)
+            finish(export(project, out, rng.choice(FORMATS), patients=patients))
             note("done", "export", out.name)
             continue
         if operation == "import":

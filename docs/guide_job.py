@@ -202,6 +202,8 @@ class Job(Hands):
         """Write a training folder."""
         exchange = self.open_dock("Export and import")
         self.pick(exchange.exporting.formats, "Training folder")
+        wait_until(lambda: exchange.exporting.whose.asks, "the project to be looked through")
+        self.pick(exchange.exporting.whose.choice, "Each image is its own patient")
         self.type(exchange.exporting.out.edit, str(folder))
         self.click(exchange.button)
         wait_until(lambda: "9 masks exported" in exchange.status.text(), "the export")

@@ -55,6 +55,35 @@ def test_a_network_learns_from_what_leaves(run, project, tmp_path):
     assert scored.exit_code == 0, scored.output
 
 
+def test_patients_whom_the_project_does_not_know_are_asked_for(run, project, tmp_path):
+    write_png(tmp_path / "more" / "p3_a.png", phantom_bscan(7, 96, 128).image.pixels)
+    run("project", "add", project, tmp_path / "more", "--author", "Ann")
+    with Project(project, author="Ann") as opened:
+        image = opened.find_image("p3_a")
+        opened.save_version(image.id, Drawing(phantom_bscan(7, 96, 128).labels), Action.CORRECT)
+
+    def export(name, *options):
+        return run(
+            *("project", "export", project, tmp_path / name, "-f", "nnunet", "--author", "Ann"),
+            *options,
+        )
+
+    asked = export("a")
+    assert asked.exit_code == 1
+    assert "patients of 1 image are not known, e.g. of 'p3_a'" in asked.stderr
+    for option in ("--patients-from-name", "--patients", "--each-image-its-own-patient"):
+        assert option in asked.stderr
+    assert not (tmp_path / "a").exists()
+    assert export("b", "--patients-from-name", "^[^_]+").exit_code == 0
+    (tmp_path / "who.csv").write_text("name,patient\np3_a.png,p1\n")
+    assert export("c", "--patients", tmp_path / "who.csv", "--identities", "keep").exit_code == 0
+    folds = json.loads((tmp_path / "c" / "splits_final.json").read_text())
+    assert {"p1_a", "p1_b", "p3_a"} in [set(fold["val"]) for fold in folds]
+    assert export("d", "--each-image-its-own-patient").exit_code == 0
+    both = export("e", "--each-image-its-own-patient", "--patients-from-name", "x")
+    assert both.exit_code == 2
+
+
 def test_masks_go_to_another_project_and_are_known_there(run, project, tmp_path):
     run("project", "export", project, tmp_path / "out", "-f", "coco", "--author", "Ann")
     other = tmp_path / "other"

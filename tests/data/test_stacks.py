@@ -128,3 +128,45 @@ def test_pickled_objects_are_never_loaded(tmp_path):
     np.save(tmp_path / "masks.npy", CLASSES)
     with pytest.raises(ReadError, match=r"images\.npy'"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("scans", "truth"),
+        ("X_train", "segmentations_train"),
+        ("oct_a", "onehot_a"),
+        ("volume", "volume_8classes"),
+    ],
+)
+def test_one_hot_masks_are_found_under_any_name(tmp_path, names):
+    np.save(tmp_path / f"{names[0]}.npy", IMAGES)
+    np.save(tmp_path / f"{names[1]}.npy", np.eye(8, dtype=np.uint8)[CLASSES])
+    found = read_dataset(tmp_path)
+    for image, pixels, classes in zip(found, IMAGES, CLASSES, strict=True):
+        assert np.array_equal(image.pixels(), pixels)
+        assert np.array_equal(image.labels(), classes)
+
+
+def test_one_hot_masks_of_two_splits_find_their_images_by_their_names(tmp_path):
+    for split in ("train", "val"):
+        np.save(tmp_path / f"{split}_scans.npy", IMAGES + (split == "val"))
+        np.save(tmp_path / f"{split}_onehot.npy", np.eye(8, dtype=np.uint8)[CLASSES])
+    found = read_dataset(tmp_path)
+    assert [image.split for image in found] == ["train"] * 3 + ["val"] * 3
+    assert np.array_equal(found[3].pixels(), IMAGES[0] + 1)
+
+
+def test_one_hot_masks_without_telling_which_images(tmp_path):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", IMAGES)
+    np.save(tmp_path / "c.npy", np.eye(8, dtype=np.uint8)[CLASSES])
+    with pytest.raises(DataError, match="2 stacks beside it may be their images"):
+        read_dataset(tmp_path)
+
+
+def test_colours_are_no_one_hot_masks(tmp_path):
+    np.save(tmp_path / "a.npy", np.stack([IMAGES] * 3, axis=-1))
+    np.save(tmp_path / "b.npy", IMAGES)
+    with pytest.raises(DataError, match="No data set was found"):
+        read_dataset(tmp_path)

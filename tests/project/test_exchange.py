@@ -25,6 +25,7 @@ from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.exporting import Exported, export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.selection import Selection, Whose, find_whose
 from napari_retina_seg.project.states import Action, State
@@ -137,7 +138,7 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
     (single,) = finish(ann.add_images([scan(tmp_path, "single", 5)])).images
     ann.save_version(volume.id, Drawing(phantom.labels), Action.CORRECT)
     ann.save_version(single.id, drawing(5), Action.CORRECT)
-    leave(ann, tmp_path / "set", Format.TRAINING)
+    leave(ann, tmp_path / "set", Format.TRAINING, patients=PatientRule(each_image=True))
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as fresh:
         finish(fresh.add_images(sorted((tmp_path / "set" / "images").iterdir())))

@@ -18,6 +18,7 @@ from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.exporting import export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import import_masks
+from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 
@@ -61,7 +62,8 @@ def little_room(size: int) -> Iterator[None]:
 
 
 def leave(project: Project, folder: Path, format: Format = Format.TIFF):
-    return export(project, folder, format, identities=Identities.KEEP)
+    patients = PatientRule(each_image=True)
+    return export(project, folder, format, identities=Identities.KEEP, patients=patients)
 
 
 def left_behind(folder: Path, name: str = "out") -> list[Path]:

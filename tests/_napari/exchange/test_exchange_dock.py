@@ -192,6 +192,42 @@ def test_a_full_folder_gets_a_new_one_inside(exchange, qtbot, tmp_path, monkeypa
     assert (first, last) == ("", str(tmp_path))  # where the last one was chosen
 
 
+def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
+    form = exchange.exporting
+    form.formats.setCurrentIndex(form.formats.findData(Format.TRAINING.value))
+    form.names.setCurrentIndex(2)
+    qtbot.waitUntil(lambda: form.whose.asks)
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    assert not exchange.button.isEnabled()
+    assert "Say whose 3 images these are" in exchange.status.text()
+    asked = form.whose
+    asked.choice.setCurrentIndex(asked.choice.findData("name"))
+    assert not asked.pattern.isHidden()
+    write(qtbot, asked.pattern, "scan[01]")
+    assert "2 patients in 3 images" in asked.preview.text()
+    assert "No patient: scan2" in asked.preview.text()
+    assert "No patient is found for 1 image, e.g. 'scan2'" in exchange.status.text()
+    write(qtbot, asked.pattern, "(")
+    assert "is no regular expression" in asked.preview.text()
+    assert not exchange.button.isEnabled()
+    write(qtbot, asked.pattern, "^scan")
+    assert asked.preview.text() == "1 patient in 3 images\nscan: scan0, scan1, scan2"
+    assert press(qtbot, exchange).end is End.ENDED
+    assert (tmp_path / "out" / "groups.csv").read_text() == "name,group\nscan0,scan\nscan1,scan\n"
+    form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
+    assert asked.isHidden()
+
+
+def test_each_image_may_be_its_own_patient(exchange, qtbot, tmp_path):
+    form = exchange.exporting
+    form.formats.setCurrentIndex(form.formats.findData(Format.NNUNET.value))
+    qtbot.waitUntil(lambda: form.whose.asks)
+    form.whose.choice.setCurrentIndex(form.whose.choice.findData("each"))
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    assert press(qtbot, exchange).end is End.ENDED
+    assert (tmp_path / "out" / "splits_final.json").is_file()
+
+
 def test_a_training_folder_holds_no_predictions(exchange):
     form = exchange.exporting
     for chosen in Format:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLine
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.path_row import PathRow
+from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.exchange.transfer import Leaving, Where
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.parts import Box, add_row, narrow
@@ -21,7 +22,7 @@ from napari_retina_seg.project.states import MASK_COUNTS, State
 _FORMATS = {
     Format.TRAINING: "Training folder",
     Format.NNUNET: "nnU-Net data set",
-    Format.HUGGING_FACE: "Hugging Face and MONAI folder",
+    Format.HUGGING_FACE: "Hugging Face, MONAI",
     Format.PNG: "PNG with a palette",
     Format.TIFF: "TIFF, volumes too",
     Format.NIFTI: "NIfTI",
@@ -70,6 +71,7 @@ class ExportForm(QWidget):
         self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
         self.patients, self.eyes = narrow(Box()), narrow(Box())
+        self.whose = PatientsForm()
         self.predictions = QCheckBox("Unreviewed predictions too, apart")
         self._lay_out()
         self._connect()
@@ -84,7 +86,7 @@ class ExportForm(QWidget):
         for edit in (self.since, self.until):
             if edit.text().strip() and _day(edit) is None:
                 return f"'{edit.text()}' is no day: write it as 2026-01-31."
-        return ""
+        return self.whose.why_not if self._divides else ""
 
     def task(self, where: Where) -> Leaving:
         """Return what is to be exported; there is no reason why not."""
@@ -104,7 +106,14 @@ class ExportForm(QWidget):
             Format(self.formats.currentData()),
             selection,
             Identities(self.names.currentData()),
+            self.whose.rule if self._divides else None,
         )
+
+    @property
+    def _divides(self) -> bool:
+        """Whether images leave to be divided by patients, not all of whom are known."""
+        divides = Format(self.formats.currentData()).has_images
+        return divides and self.whose.asks and self.patients.currentData() is None
 
     def offer(self, whose: Whose) -> None:
         """Offer the patients and eyes of a project, as far as it knows them."""
@@ -119,6 +128,8 @@ class ExportForm(QWidget):
                 box.addItem(words, value)
             box.setCurrentIndex(max(0, box.findData(chosen)))
             form.setRowVisible(box, bool(known))
+        self.whose.offer(whose.unknown)
+        self._on_patient()
 
     def _lay_out(self) -> None:
         states = QGridLayout()
@@ -148,6 +159,7 @@ class ExportForm(QWidget):
         form = QFormLayout(self)
         add_row(form, "Format", self.formats)
         add_row(form, "Folder", self.out)
+        add_row(form, "Patients", self.whose)
         add_row(form, "State", states)
         add_row(form, "Patient", self.patients)
         add_row(form, "Eye", self.eyes)
@@ -165,15 +177,22 @@ class ExportForm(QWidget):
             )
         )
         self.out.changed.connect(self.changed)
+        self.whose.changed.connect(self.changed)
+        self.patients.currentIndexChanged.connect(self._on_patient)
         for box in self.states.values():
             box.toggled.connect(self.changed)
         for edit in (self.since, self.until):
             edit.textChanged.connect(self.changed)
         self._on_format()
 
+    def _on_patient(self) -> None:
+        """Ask whose images they are only where it matters."""
+        self.layout().setRowVisible(self.whose, self._divides)
+
     def _on_format(self) -> None:
         chosen = Format(self.formats.currentData())
         self.predictions.setEnabled(not chosen.has_images)
+        self._on_patient()
         self._settings.remember_choice(remembered.EXPORT_FORMAT, chosen.value)
         self.changed.emit()
 

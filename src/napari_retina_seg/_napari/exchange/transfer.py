@@ -13,6 +13,7 @@ from napari_retina_seg.core.words import count
 from napari_retina_seg.project.exporting import Exported, export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.selection import Selection, Whose, find_whose
 from napari_retina_seg.project.view import ProjectView
@@ -29,6 +30,7 @@ class Leaving:
     format: Format
     selection: Selection
     identities: Identities
+    patients: PatientRule | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
             task.format,
             selection=task.selection,
             identities=task.identities,
+            patients=task.patients,
             token=token,
         )
     parts = [f"{count(done.masks, 'mask')} exported to '{done.folder}'."]
