@@ -303,3 +303,42 @@ def test_a_check_can_be_cancelled():
     token.cancel()
     with pytest.raises(Cancelled):
         next(job)
+
+
+@pytest.mark.parametrize(
+    ("names", "patient"),
+    [
+        (("017_left", "017_right", "018_left"), "017"),
+        (("P1-OD", "P1-OS", "P2-OD"), "p1"),
+        (("Subject1_01", "Subject1_02", "Subject2_01"), "subject1"),
+        (("train_17_L", "test_17_R", "train_18_L"), "17"),
+    ],
+)
+def test_names_of_one_patient_on_two_sides_are_told(names, patient):
+    sides = ("train", "test", "train")
+    images = [
+        scan(number, split=side, name=name, group=name, group_guessed=True)
+        for number, (name, side) in enumerate(zip(names, sides, strict=True))
+    ]
+    (problem,) = [one for one in problems_of(*images) if one.serious]
+    assert problem.kind == "one patient in several splits"
+    assert f"are of one patient ('{patient}')" in problem.sentence
+    assert problem.images == tuple(f"set/{name}" for name in names[:2])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("img_1", "img_2", "img_3"),
+        ("scan1", "scan2", "scan3"),
+        ("study7_1", "study7_2", "study7_3"),
+        ("left_a", "right_b", "left_c"),
+    ],
+)
+def test_numbers_of_images_are_no_patients(names):
+    sides = ("train", "test", "train")
+    images = [
+        scan(number, split=side, name=name, group=name, group_guessed=True)
+        for number, (name, side) in enumerate(zip(names, sides, strict=True))
+    ]
+    assert not [one for one in problems_of(*images) if one.serious]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from napari_retina_seg.data.examine import (
     describe_values,
     locate,
 )
+from napari_retina_seg.data.layouts.layout import SPLIT_NAMES
 from napari_retina_seg.data.leaks import Copy, Relation
 from napari_retina_seg.data.split import group_remark
 
 _MISFITS = (Fault.OTHER_MASK, Fault.SHIFTED, Fault.TURNED, Fault.INVERTED)
+_EYES = frozenset({"l", "r", "left", "right", "od", "os"})
 _FEW = 3  # masks of a data set that are told one by one
 _MANY = 8  # values that are no class, and are named one by one
 
@@ -56,6 +59,7 @@ def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
         *_of_empty_masks(check),
         *_of_misfits(check),
         *_of_splits(check),
+        *_of_names(check),
         *_of_copies(check),
         *_of_classes(check),
         *_of_guessed_groups(check),
@@ -208,6 +212,44 @@ def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
             f"All images are in {' and '.join(check.splits)}: put some groups into train.",
             _names(check.images),
         )
+
+
+def _of_names(check: DatasetCheck) -> Iterator[Problem]:
+    """Tell images on two sides whose names seem to be those of one patient, where nobody said."""
+    members: dict[tuple[str, str], list[CheckedImage]] = defaultdict(list)
+    for checked in check.images:
+        patient = _patient_in(checked.image.name)
+        if checked.image.group_guessed and patient:
+            members[checked.image.dataset, patient].append(checked)
+    patients = {dataset: 0 for dataset, _ in members}
+    for dataset, _ in members:
+        patients[dataset] += 1
+    for (dataset, patient), images in members.items():
+        by_split = {one.split: one for one in images}
+        if len(by_split) > 1 and patients[dataset] > 1:
+            shown = " and ".join(
+                f"'{one.image.name}' in {split}" for split, one in by_split.items()
+            )
+            yield Problem(
+                "one patient in several splits",
+                f"By their names, {shown} of '{dataset}' are of one patient ('{patient}'): put all"
+                " of a patient into one split, or say with --group-pattern or --groups who is who.",
+                _names(images),
+            )
+
+
+def _patient_in(name: str) -> str:
+    """Return what a name calls the patient beside eye and number; empty if that can't be told."""
+    words = [word for word in re.split(r"[ ._-]+", name.casefold()) if word]
+    if words and words[0] in SPLIT_NAMES:  # put before names that two splits share
+        words = words[1:]
+    sides = [word for word in words if word in _EYES]
+    rest = [word for word in words if word not in _EYES]
+    if not sides and len(rest) > 1 and rest[-1].isdigit():
+        rest = rest[:-1]
+    elif not sides:
+        return ""
+    return "_".join(rest) if any(sign.isdigit() for sign in "".join(rest)) else ""
 
 
 def _of_copies(check: DatasetCheck) -> Iterator[Problem]:

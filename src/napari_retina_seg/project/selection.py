@@ -258,7 +258,7 @@ def with_patients(
     spellings: dict[str, str] = {}  # one person in two spellings is one patient
     named = []
     for one in chosen:
-        who = one.image.patient if one.image.name not in unknown else found.get(one.image.name)
+        who = (one.image.patient or "").strip() or found.get(one.image.name)
         if who is not None:
             who = spellings.setdefault(clean_name(who), who)
         named.append(one if who is None else replace(one, group=_group_of(who, identities, key)))
