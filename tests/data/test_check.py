@@ -310,6 +310,7 @@ def test_a_check_can_be_cancelled():
     [
         (("017_left", "017_right", "018_left"), "017"),
         (("P1-OD", "P1-OS", "P2-OD"), "p1"),
+        (("Image_01L", "Image_01R", "Image_02L"), "image_01"),
         (("Subject1_01", "Subject1_02", "Subject2_01"), "subject1"),
         (("train_17_L", "test_17_R", "train_18_L"), "17"),
     ],

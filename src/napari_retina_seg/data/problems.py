@@ -240,7 +240,8 @@ def _of_names(check: DatasetCheck) -> Iterator[Problem]:
 
 def _patient_in(name: str) -> str:
     """Return what a name calls the patient beside eye and number; empty if that can't be told."""
-    words = [word for word in re.split(r"[ ._-]+", name.casefold()) if word]
+    apart = re.sub(r"(?<=\d)(?=(?:l|r|od|os)$)", "_", name.casefold())  # 01L
+    words = [word for word in re.split(r"[ ._-]+", apart) if word]
     if words and words[0] in SPLIT_NAMES:  # put before names that two splits share
         words = words[1:]
     sides = [word for word in words if word in _EYES]
