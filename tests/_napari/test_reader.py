@@ -1,10 +1,13 @@
+import highdicom as hd
 import numpy as np
 import pytest
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 from napari.utils.notifications import notification_manager
 from PIL import Image as PillowImage
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.reader import get_reader
@@ -148,3 +151,45 @@ def test_what_a_file_leaves_in_doubt_is_said(write_dicom, said):
     paths = [str(write_dicom(f"{k}.dcm", k, place)) for k, place in enumerate((0, 0.1, 0.5))]
     get_reader(paths)(paths)
     assert any("unevenly spaced" in record.message for record in said)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, known):
+    labels = np.zeros((3, 20, 30), np.uint8)
+    labels[0, 5:9], labels[2, 9:12] = 1, 2
+    source = dcmread(write_dicom("scan.dcm"))
+    source.SOPInstanceUID, source.StudyInstanceUID = generate_uid(), generate_uid()
+    for word in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID",
+                 "AccessionNumber", "StudyDate", "StudyTime"):  # fmt: skip
+        setattr(source, word, "")
+    source.Modality, source.FrameOfReferenceUID = "OPT", generate_uid()
+    source.NumberOfFrames, source.Rows, source.Columns = labels.shape
+    shared, measures, axes = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.004, 0.012], 0.12
+    measures.SpacingBetweenSlices = 0.12
+    axes.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [axes]
+    source.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for k in range(3):
+        frame, place = Dataset(), Dataset()
+        place.ImagePositionPatient = [0, 0, 0.12 * k]
+        frame.PlanePositionSequence = [place]
+        frames.append(frame)
+    source.PerFrameFunctionalGroupsSequence = frames
+    described = [
+        hd.seg.SegmentDescription(
+            number, name, codes.SCT.AnatomicalStructure, codes.SCT.Retina, "MANUAL"
+        )
+        for number, name in enumerate(["INL", "RPE"] if known else ["Drusen", "Fluid"], 1)
+    ]
+    uids = generate_uid(), 1, generate_uid(), 1
+    seg = hd.seg.Segmentation([source], labels, "LABELMAP", described, *uids, "m", "m", "1", "2")
+    seg.save_as(tmp_path / "1.2.840.5")
+    (layer,) = viewer.open(str(tmp_path / "1.2.840.5"), plugin="napari-retina-seg")
+    assert isinstance(layer, Labels)
+    table = np.array([0, 3, 7]) if known else np.arange(3)
+    assert np.array_equal(layer.data, table[labels])
+    assert np.allclose(layer.scale, (120, 4, 12))
+    assert layer.name == "1.2.840.5"
+    assert (KEY in layer.metadata) is known

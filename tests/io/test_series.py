@@ -60,6 +60,12 @@ def test_positions_count_more_than_numbers_and_names(write):
     np.testing.assert_array_equal(read_slices(paths).pixels, VOLUME)
 
 
+@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "StudyInstanceUID"])
+def test_exporters_that_number_anew_what_slices_share(write, keyword):
+    paths = write(**{keyword: [f"1.2.{k}" for k in range(5)]})
+    assert len(group_series(paths)) == 1
+
+
 def test_numbers_count_where_slices_to_be_stacked_have_no_position(write):
     paths = write(places=[None] * 5)
     assert len(group_series(paths)) == 5

@@ -211,14 +211,14 @@ def _find_padding(dataset: Dataset, pixels: _Pixels) -> npt.NDArray[np.bool_] | 
     if limits is None:
         return None
     found = (pixels >= limits[0]) & (pixels <= limits[1])
-    stored, allocated = (dataset.get(f"Bits{word}", 0) for word in ("Stored", "Allocated"))
-    if stored != allocated and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+    stored, allocated = (int(dataset.get(f"Bits{word}", 0)) for word in ("Stored", "Allocated"))
+    if stored < allocated and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         # The value may be one that the stored bits can't express.
-        raw = pixel_array(dataset, correct_unused_bits=False)
+        raw = pixel_array(dataset, correct_unused_bits=False, view_only=True)
         found |= (raw >= limits[0]) & (raw <= limits[1])
     if not found.any():
         return None
-    if not _is_apart(limits, pixels[~found]):
+    if not _is_apart(limits, pixels, ~found):
         planes = found.reshape(-1, *found.shape[-2:])
         found = np.stack([_solid(plane) for plane in planes]).reshape(found.shape)
     return found if found.any() else None
@@ -248,11 +248,12 @@ def _as_pixel(value: Any, dtype: np.dtype[Any]) -> Any:
     return dtype.type(number)
 
 
-def _is_apart(limits: tuple[Any, Any], others: _Pixels) -> bool:
+def _is_apart(limits: tuple[Any, Any], pixels: _Pixels, measured: npt.NDArray[np.bool_]) -> bool:
     """Whether padding can't be mistaken for what was measured."""
-    if not others.size:
+    if not measured.any():
         return True
-    low, high = float(others.min()), float(others.max())
+    low = float(pixels.min(where=measured, initial=pixels.max()))
+    high = float(pixels.max(where=measured, initial=pixels.min()))
     gap = _APART * (high - low)
     return bool(float(limits[1]) < low - gap or float(limits[0]) > high + gap)
 

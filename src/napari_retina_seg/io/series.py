@@ -25,11 +25,10 @@ from napari_retina_seg.io.dicom_slices import (
 from napari_retina_seg.io.guard import check_claim, decoding
 from napari_retina_seg.io.names import image_name
 
-# What slices of one volume have in common.
+# What slices of one volume have in common. Some exporters give each its own frame of reference.
 _COMMON = (
     "SeriesInstanceUID",
     "SOPClassUID",
-    "FrameOfReferenceUID",
     "Rows",
     "Columns",
     "SamplesPerPixel",
