@@ -21,6 +21,7 @@ _BYTES_PER_PIXEL = 4  # the limit also bounds memory: wider pixels count for sev
 _MAX_VALUES_PER_BYTE = 5000
 _SMALL = 2**24
 _UNSUPPORTED = re.compile(r"not (supported|implemented)|unsupported|cannot handle", re.IGNORECASE)
+_PANIC = "PanicException"  # of pyo3, whose module is in each library anew
 _LIBRARIES = ("PIL", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
 
 
@@ -51,16 +52,20 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
             f"'{path}' needs more memory than there is: make it smaller, or export fewer slices."
         ) from error
     # Decoders meet broken bytes with any exception there is: struct.error, KeyError, TypeError …
-    except Exception as error:
-        if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(str(error)):
-            raise ReadError(
-                f"'{path}' is {kind} of a kind that can't be decoded here, or damaged: export it"
-                " again, as PNG or as TIFF without compression."
-            ) from error
-        raise ReadError(
-            f"'{path}' can't be read as {kind}: it is damaged or cut short. Copy or export it"
-            " again."
-        ) from error
+    # Those written in Rust raise one that is no Exception.
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
+        raise ReadError(_reason(path, kind, error)) from error
+
+
+def _reason(path: Path, kind: str, error: BaseException) -> str:
+    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(str(error)):
+        return (
+            f"'{path}' is {kind} of a kind that can't be decoded here, or damaged: export it"
+            " again, as PNG or as TIFF without compression."
+        )
+    return f"'{path}' can't be read as {kind}: it is damaged or cut short. Copy or export it again."
 
 
 @contextlib.contextmanager

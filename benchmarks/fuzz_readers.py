@@ -1,0 +1,267 @@
+"""Whether altered files end in an image or a sentence: no traceback, no hang, no full memory.
+
+    python benchmarks/fuzz_readers.py [--mutations 1000] [--format png] [--seed 0]
+
+alters a small file of each of 22 formats so many times (bits, headers, extreme numbers, lengths,
+cuts), reads it as an image and as a mask in a child process, and writes ``docs/fuzz_readers.json``.
+The child may take `MEMORY` more than it has after a sound file, and `SECONDS` for each file. The
+exit status is 1 if anything but a `ReadError` came of a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pydicom
+import tifffile
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs/fuzz_readers.json"
+MEMORY = 400 * 2**20  # bytes; sound files take less than 1 MB
+RESERVED = 8 * 2**30  # bytes that may be reserved without being taken
+SECONDS = 20.0
+EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 10**6, 65_000)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mutations", type=int, default=1000, help="of each format")
+    parser.add_argument("--format", help="only this one")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    formats = sound_files()
+    chosen = {options.format: formats[options.format]} if options.format else formats
+    tallies = {}
+    for name, content in chosen.items():
+        tallies[name] = fuzz(name, content, options.mutations, options.seed)
+        print(name, dict(tallies[name].outcomes), flush=True)
+    total: Counter[str] = Counter()
+    for tally in tallies.values():
+        total.update(tally.outcomes)
+        for failure in tally.failures:
+            print(failure)
+    print("all:", dict(total))
+    if not options.format:
+        write(tallies, total, options.mutations, options.seed)
+    return int(any(total[kind] for kind in ("traceback", "hang", "over memory", "crash")))
+
+
+def sound_files() -> dict[str, bytes]:
+    """Return a small file of each of 22 formats."""
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (24, 31), np.uint8)
+    color = rng.integers(0, 256, (24, 31, 3), np.uint8)
+    deep = rng.integers(0, 65536, (24, 31, 3)).astype(np.uint16)
+    pages = rng.integers(0, 65536, (3, 24, 31)).astype(np.uint16)
+    frames = [Image.fromarray(page) for page in rng.integers(0, 256, (3, 24, 31), np.uint8)]
+    picture = Image.fromarray(color)
+    animation: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
+    colormap = rng.integers(0, 65536, (3, 256)).astype(np.uint16)
+    return {
+        "png": _saved(picture, "PNG"),
+        "png 16 bit": cv2.imencode(".png", deep)[1].tobytes(),
+        "png palette": _saved(picture.quantize(16), "PNG", transparency=3),
+        "png animation": _saved(frames[0], "PNG", **animation),
+        "jpeg": _saved(picture, "JPEG"),
+        "jpeg cmyk": _saved(picture.convert("CMYK"), "JPEG", progressive=True),
+        "bmp": _saved(picture, "BMP"),
+        "gif": _saved(frames[0], "GIF", **animation),
+        "webp": _saved(picture, "WEBP", lossless=True),
+        "ppm": _saved(picture, "PPM"),
+        "pgm 16 bit": b"P5 31 24 4095\n" + (pages[0] >> 4).astype(">u2").tobytes(),
+        "tiff": _tiff(color, photometric="rgb", compression="lzw"),
+        "tiff pages": _tiff(pages, photometric="minisblack", compression="zlib"),
+        "tiff bigtiff": _tiff(grey, photometric="miniswhite", bigtiff=True, tile=(16, 16)),
+        "tiff jpeg": _tiff(color, photometric="rgb", compression="jpeg"),
+        "tiff ycbcr": _tiff(color, photometric="ycbcr", compression="zlib"),
+        "tiff palette": _tiff(grey, photometric="palette", colormap=colormap),
+        "npy": _array(np.save, pages),
+        "npz": _array(np.savez_compressed, pages),
+        "dicom": Path(str(get_testdata_file("CT_small.dcm"))).read_bytes(),
+        "dicom jpeg": Path(str(get_testdata_file("SC_rgb_small_odd_jpeg.dcm"))).read_bytes(),
+        "dicom rle": _rle(pages[0]),
+    }
+
+
+def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format=kind, **options)
+    return file.getvalue()
+
+
+def _tiff(pixels: np.ndarray, **options: Any) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def _array(save: Callable[..., None], pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    save(file, pixels)
+    return file.getvalue()
+
+
+def _rle(pixels: np.ndarray) -> bytes:
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.PixelData = pixels.tobytes()
+    dataset.PixelRepresentation = 0
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    file = io.BytesIO()
+    dataset.save_as(file)
+    return file.getvalue()
+
+
+def mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Alter a file as faulty disks, programs and people do; headers more often than pixels."""
+    altered = bytearray(content)
+    for _ in range(int(rng.integers(1, 5))):
+        if len(altered) < 8:
+            break
+        at = int(rng.random() ** 3 * (len(altered) - 4))
+        kind = int(rng.integers(6))
+        if kind == 0:
+            altered[at] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            altered[at] = int(rng.integers(256))
+        elif kind == 2:
+            order = "little" if rng.random() < 0.5 else "big"
+            width = int(rng.choice([1, 2, 4]))
+            value = int(rng.choice(EXTREMES)) & (256**width - 1)
+            altered[at : at + width] = value.to_bytes(width, order)  # type: ignore[arg-type]
+        elif kind == 3:
+            del altered[at : at + int(rng.integers(1, 64))]
+        elif kind == 4:
+            altered[at:at] = altered[at : at + int(rng.integers(1, 64))]
+        elif rng.random() < 0.3:
+            del altered[int(rng.random() * len(altered)) :]
+    return bytes(altered)
+
+
+@dataclass
+class Tally:
+    """How the altered files of a format ended."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    slowest_s: float = 0.0
+
+
+def fuzz(name: str, content: bytes, mutations: int, seed: int) -> Tally:
+    """Read altered files in child processes, a new one after each that had to be ended."""
+    tally = Tally()
+    done = 0
+    context = multiprocessing.get_context("spawn")
+    while done < mutations:
+        ours, theirs = context.Pipe()
+        suffix = f".{name.split(maxsplit=1)[0]}"
+        arguments = (theirs, content, suffix, range(done, mutations), seed)
+        child = context.Process(target=read_all, args=arguments)
+        child.start()
+        theirs.close()
+        done = _follow(ours, child, name, done, mutations, tally)
+        child.kill()
+        child.join()
+    return tally
+
+
+def _follow(ours: Connection, child: Any, name: str, done: int, end: int, tally: Tally) -> int:
+    """Take in what a child says of each file; return the next one that is to be read."""
+    patience = 120.0  # until the libraries are there
+    while done < end:
+        began = time.monotonic()
+        try:
+            outcome, said = ours.recv() if ours.poll(patience) else ("hang", f"{patience:.0f} s")
+        except EOFError:
+            child.join(5)
+            outcome, said = "crash", f"exit status {child.exitcode}"
+        if outcome == "ready":
+            patience = SECONDS
+            continue
+        tally.slowest_s = max(tally.slowest_s, time.monotonic() - began)
+        tally.outcomes[outcome] += 1
+        if outcome not in ("opened", "refused"):
+            tally.failures.append(f"{name}, mutation {done}: {outcome}: {said}")
+        done += 1
+        if outcome in ("hang", "crash"):
+            break
+    return done
+
+
+def read_all(pipe: Connection, content: bytes, suffix: str, numbers: range, seed: int) -> None:
+    """Read a sound file, then the altered ones; tell the outcome of each."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"image{suffix}"
+        path.write_bytes(content)
+        _read(path)
+        before = _memory("VmRSS")
+        # Some decoders reserve what a header claims, and take what there is of it.
+        resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + RESERVED,) * 2)
+        pipe.send(("ready", ""))
+        for number in numbers:
+            path.write_bytes(mutate(content, np.random.default_rng([seed, number])))
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+            outcome, said = _read(path)
+            taken = _memory("VmHWM") - before
+            if taken > MEMORY:
+                outcome, said = "over memory", f"{taken / 2**20:.0f} MiB"
+            pipe.send((outcome, said))
+
+
+def _read(path: Path) -> tuple[str, str]:
+    from napari_retina_seg.core.errors import ReadError
+    from napari_retina_seg.io import read_image
+    from napari_retina_seg.io.masks import read_class_values
+
+    outcome = "opened", ""
+    for reader in (read_image, read_class_values):
+        try:
+            reader(path)
+        except ReadError as error:
+            if reader is read_image:
+                outcome = "refused", str(error)
+        except Exception as error:  # noqa: BLE001 - that is what is looked for
+            return "traceback", f"{reader.__name__} raised {type(error).__name__}: {error}"
+    return outcome
+
+
+def _memory(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+def write(tallies: dict[str, Tally], total: Counter[str], mutations: int, seed: int) -> None:
+    results = {
+        "mutations of each format": mutations,
+        "seed": seed,
+        "seconds allowed": SECONDS,
+        "MiB allowed": MEMORY // 2**20,
+        "all": dict(total),
+        "formats": {
+            name: {**tally.outcomes, "slowest s": round(tally.slowest_s, 2)}
+            for name, tally in tallies.items()
+        },
+        "failures": [failure for tally in tallies.values() for failure in tally.failures],
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
