@@ -438,3 +438,41 @@ def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, 
 def test_the_dock_fits_into_340_px(dock):
     assert dock.minimumSizeHint().width() <= 340
     assert dock.minimumWidth() <= 340
+
+
+def test_this_slice_is_the_one_on_the_screen_however_the_axes_are_rolled(
+    viewer, dock, run, masks, volume
+):
+    """Rolled, the screen shows a cut across the slices; transposed, still a slice."""
+    viewer.add_image(volume, name="cube")
+    viewer.dims.set_point(0, 3)
+    assert dock.button.isEnabled()
+    for _ in range(2):
+        viewer.dims.roll()
+        assert not dock.button.isEnabled()
+        assert "a cut across the slices" in dock.button.toolTip()
+        assert dock.button.toolTip() in dock.status.text()
+        dock.segment()
+        assert not dock.is_running
+    dock.images.whole.setChecked(True)
+    assert dock.button.isEnabled()
+    dock.images.this_slice.setChecked(True)
+    assert not dock.button.isEnabled()
+    viewer.dims.roll()
+    viewer.dims.transpose()
+    assert tuple(viewer.dims.displayed) == (2, 1)
+    run(dock)
+    drawn = masks()[-1].data
+    assert drawn[3].any()
+    assert not drawn[[0, 1, 2, 4]].any()
+    viewer.dims.ndisplay = 3
+    assert not dock.button.isEnabled()
+    assert "3D view shows all slices" in dock.button.toolTip()
+    viewer.dims.ndisplay = 2
+    assert dock.button.isEnabled()
+
+
+def test_a_single_image_has_no_slice_to_be_on_the_screen(viewer, dock, bscan):
+    viewer.add_image(bscan, name="scan")
+    viewer.dims.transpose()
+    assert dock.button.isEnabled()

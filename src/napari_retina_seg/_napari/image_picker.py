@@ -46,9 +46,12 @@ class ImagePicker(QWidget):
     -------
     changed : ()
         Another layer, or another modality.
+    axes_changed : ()
+        The viewer shows other axes.
     """
 
     changed = Signal()
+    axes_changed = Signal()
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
@@ -97,6 +100,25 @@ class ImagePicker(QWidget):
             return False
         return is_beside(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
+    @property
+    def why_no_slice(self) -> str:
+        """Say why the screen shows no slice of the chosen volume, or nothing.
+
+        A slice is on the screen if its rows and columns are, in either order, however the other
+        axes were rolled.
+        """
+        dims = self._viewer.dims
+        if self.layer is None or not is_volume(self.layer):
+            return ""
+        if dims.ndisplay == 3:
+            return "The 3D view shows all slices: switch it off, or choose the whole volume."
+        if set(dims.displayed) != {dims.ndim - 2, dims.ndim - 1}:
+            return (
+                "The screen shows a cut across the slices: roll the axes back until rows and"
+                " columns are on it, or choose the whole volume."
+            )
+        return ""
+
     def choose(self, layer: Image) -> None:
         """Choose a layer."""
         if layer in self._layers:
@@ -129,6 +151,10 @@ class ImagePicker(QWidget):
         """Stop listening: the dock is going away."""
         self._connect(False)
 
+    def _on_axes(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self._offer_slices(self.layer is not None and is_volume(self.layer))
+        self.axes_changed.emit()
+
     def _lay_out(self) -> None:
         scope = QHBoxLayout()
         group = QButtonGroup(self)
@@ -147,6 +173,8 @@ class ImagePicker(QWidget):
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             (event.connect if on else event.disconnect)(self._on_list)
+        for event in (self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
+            (event.connect if on else event.disconnect)(self._on_axes)
         active = self._viewer.layers.selection.events.active
         (active.connect if on else active.disconnect)(self.follow)
 
@@ -181,7 +209,8 @@ class ImagePicker(QWidget):
     def _offer_slices(self, volume: bool) -> None:
         self.this_slice.setEnabled(volume)
         self.whole.setEnabled(volume)
-        self.this_slice.setToolTip("Take the slice that is shown." if volume else _NO_SLICES)
+        shown = self.why_no_slice or "Take the slice that is shown."
+        self.this_slice.setToolTip(shown if volume else _NO_SLICES)
         self.whole.setToolTip("Take every slice of the volume." if volume else _NO_SLICES)
 
     def _show_question(self) -> None:

@@ -24,6 +24,7 @@ from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.native import load_engine
 from napari_retina_seg._napari.parts import Fold, WorkRow, large, text
+from napari_retina_seg._napari.pixel_size import PixelSize
 from napari_retina_seg._napari.results import (
     MaskInfo,
     Target,
@@ -60,6 +61,7 @@ class SegmentWidget(Dock):
         self._warmed: set[str] = set()
         self.images = ImagePicker(viewer)
         self.models = ModelPicker(self._settings)
+        self.pixel_size = PixelSize(viewer)
         self.legend = Legend(viewer)
         self.status = StatusLine()
         self.button = large(QPushButton("Segment"))
@@ -147,13 +149,19 @@ class SegmentWidget(Dock):
         layout.setContentsMargins(6, 4, 6, 4)
         for widget in (self.button, self.work, self.status):
             layout.addWidget(widget)
-        for widget in (self.images, self.models, self.legend):
+        for widget in (self.images, self._size(), self.models, self.legend):
             layout.addWidget(widget)
         for widget in (self._advanced(), self.models.card, text(_ABOUT)):
             layout.addWidget(widget)
         layout.addStretch(1)
         self.scroll(inner)
         self._show_work(False)
+
+    def _size(self) -> Fold:
+        folded = Fold("Pixel size", self._settings, remembered.PIXEL_SIZE_OPEN, default=False)
+        folded.setToolTip("Enter or correct how large a pixel is, in µm.")
+        folded.addWidget(self.pixel_size)
+        return folded
 
     def _advanced(self) -> Fold:
         folded = Fold("Advanced", self._settings, remembered.ADVANCED_OPEN, default=False)
@@ -179,6 +187,8 @@ class SegmentWidget(Dock):
         self.button.clicked.connect(self.segment)
         self.cancel_button.clicked.connect(self.cancel)
         self.images.changed.connect(self._on_image)
+        self.images.axes_changed.connect(self.refresh)
+        self.images.this_slice.toggled.connect(lambda _: self.refresh())
         self.models.changed.connect(self._on_model)
         self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
 
@@ -190,7 +200,7 @@ class SegmentWidget(Dock):
             return "Choose the kind of image first."
         if self.models.model is None:
             return "There is no model for this kind of image: add a model folder."
-        return ""
+        return self.images.why_no_slice if self.images.this_slice.isChecked() else ""
 
     # What happens
 
@@ -199,6 +209,7 @@ class SegmentWidget(Dock):
             self._said_of = self.images.layer
             if self._job is None:
                 self.status.say("")  # what was said of another image would be taken for this one's
+        self.pixel_size.show_layer(self.images.layer)
         self.models.offer(self.images.modality)
         self._on_model()
 
@@ -240,6 +251,7 @@ class SegmentWidget(Dock):
             self._job.abandon()
             self._job = None
         self.images.disconnect_viewer()
+        self.pixel_size.disconnect_layer()
         self.legend.disconnect_viewer()
 
 

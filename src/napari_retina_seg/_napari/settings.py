@@ -9,6 +9,7 @@ from napari_retina_seg.core.image import Modality
 PROBABILITIES = "advanced/probabilities"
 UNCERTAINTY = "advanced/uncertainty"
 ADVANCED_OPEN = "advanced/open"
+PIXEL_SIZE_OPEN = "pixel_size/open"
 CARD_OPEN = "card/open"
 COLORS = "explain/colors"
 SCALE = "explain/scale"

@@ -81,6 +81,7 @@ class Choices(QWidget):
             rows.addWidget(widget)
         self.images.changed.connect(self._on_image)
         self.images.this_slice.toggled.connect(self.changed)
+        self.images.axes_changed.connect(self.changed)
         self.models.changed.connect(self._on_model)
         self.targets.changed.connect(self._on_target)
         for picker in (self.classes, self.layers, self.methods):
@@ -114,6 +115,8 @@ class Choices(QWidget):
             return "Choose the kind of image first."
         if self.models.model is None:
             return "There is no model for this kind of image: add a model folder."
+        if self.images.why_no_slice and not self.is_whole and self.targets.kind != POINT:
+            return self.images.why_no_slice
         return self.targets.why_not(self.images.layer)
 
     def task(self, target: Target) -> ExplainTask:

@@ -1,0 +1,164 @@
+"""Enter or correct the pixel size of the chosen image."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.layers import KEY, ImageInfo, is_volume, layer_spacing
+from napari_retina_seg._napari.parts import add_row, text
+from napari_retina_seg._napari.set_size import set_size
+from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.pixel_size import describe_spacing, state_spacing
+
+if TYPE_CHECKING:
+    import napari
+
+_TIPS = {
+    "axial": "From one row to the next, in µm: depth in an OCT scan.",
+    "lateral": "From one column to the next, in µm.",
+    "slice": "From one slice to the next, in µm; leave it empty if it is not known.",
+}
+
+
+class PixelSize(QWidget):
+    """Shows the pixel size of an image and who stated it, and takes another one.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where the image is; masks and maps on it get its size too.
+    """
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._layer: Image | None = None
+        self._before: weakref.WeakKeyDictionary[Image, list[Spacing]] = weakref.WeakKeyDictionary()
+        self.said = text()
+        self.problem = text()
+        self.fields = {name: QLineEdit() for name in _TIPS}
+        self.undo_button = QPushButton("Undo")
+        self.reset_button = QPushButton("From file")
+        self._lay_out()
+        for field in self.fields.values():
+            field.editingFinished.connect(self.apply)
+        self.undo_button.clicked.connect(self.undo)
+        self.reset_button.clicked.connect(self.reset)
+        self.show_layer(None)
+
+    def show_layer(self, layer: Image | None) -> None:
+        """Show the size of another layer."""
+        if layer is not self._layer:
+            self._listen(False)
+            self._layer = layer
+            self._listen(True)
+        self.refresh()
+
+    def refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        """Show what the layer has now."""
+        layer = self._layer
+        spacing = Spacing() if layer is None else layer_spacing(layer)
+        sizes = (spacing.axial.um, spacing.lateral.um, spacing.slice.um)
+        for (name, field), um in zip(self.fields.items(), sizes, strict=True):
+            field.setText("" if um is None else f"{um:.6g}")
+            there = layer is not None and (name != "slice" or is_volume(layer))
+            field.setEnabled(there)
+            field.setToolTip(_TIPS[name] if there else "Open an image of this kind first.")
+        self.said.setText(f"Pixel size: {describe_spacing(spacing)}.")
+        self._show_problem("")
+        self.undo_button.setEnabled(bool(layer is not None and self._before.get(layer)))
+        self.reset_button.setEnabled(layer is not None and spacing != self._stated_by_file())
+
+    def apply(self) -> None:
+        """Take what was entered; a size that can't be one is a sentence."""
+        layer = self._layer
+        if layer is None:
+            return
+        try:
+            entered = [_number(field.text()) for field in self.fields.values()]
+            if entered[0] is None or entered[1] is None:
+                if any(um is not None for um in entered):
+                    raise ImageError("Enter both the axial and the lateral size, in µm.")
+                wanted = Spacing()
+            else:
+                wanted = state_spacing(entered)
+        except ImageError as error:
+            self._show_problem(str(error))
+            return
+        if _sizes(wanted) != _sizes(layer_spacing(layer), rounded=True):
+            self._change(wanted)
+
+    def undo(self) -> None:
+        """Go back to the size before the last change."""
+        earlier = self._before.get(self._layer, []) if self._layer is not None else []
+        if earlier:
+            set_size(self._viewer, self._layer, earlier.pop())
+            self.refresh()
+
+    def reset(self) -> None:
+        """Go back to what the file says."""
+        if self._layer is not None:
+            self._change(self._stated_by_file())
+
+    def disconnect_layer(self) -> None:
+        """Stop listening: the dock is going away."""
+        self._listen(False)
+        self._layer = None
+
+    def _change(self, spacing: Spacing) -> None:
+        layer = self._layer
+        self._before.setdefault(layer, []).append(layer_spacing(layer))
+        set_size(self._viewer, layer, spacing)
+        self.refresh()
+
+    def _stated_by_file(self) -> Spacing:
+        known = self._layer.metadata.get(KEY)
+        return known.spacing if isinstance(known, ImageInfo) else Spacing()
+
+    def _show_problem(self, words: str) -> None:
+        self.problem.setText(words)
+        self.problem.setVisible(bool(words))
+
+    def _listen(self, on: bool) -> None:
+        if self._layer is None:
+            return
+        for event in (self._layer.events.scale, self._layer.events.units):
+            (event.connect if on else event.disconnect)(self.refresh)
+
+    def _lay_out(self) -> None:
+        self.undo_button.setToolTip("Go back to the size before the last change.")
+        self.reset_button.setToolTip("Go back to the size that the image's file states.")
+        form = QFormLayout()
+        for name, field in self.fields.items():
+            field.setPlaceholderText("unknown")
+            add_row(form, f"{name.capitalize()} µm", field)
+        row = QHBoxLayout()
+        row.addWidget(self.undo_button)
+        row.addWidget(self.reset_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.said)
+        layout.addLayout(form)
+        layout.addWidget(self.problem)
+        layout.addLayout(row)
+
+
+def _number(words: str) -> float | None:
+    cleaned = words.strip().replace(",", ".")
+    if not cleaned:
+        return None
+    try:
+        return float(cleaned)
+    except ValueError as error:
+        raise ImageError(f"'{words}' is not a number: enter a size in µm, such as 3.87.") from error
+
+
+def _sizes(spacing: Spacing, *, rounded: bool = False) -> tuple[float | None, ...]:
+    """Return sizes to compare; rounded as the fields show them."""
+    sizes = (spacing.axial.um, spacing.lateral.um, spacing.slice.um)
+    return tuple(float(f"{um:.6g}") if rounded and um is not None else um for um in sizes)
