@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 
 from napari_retina_seg.core.image import Modality
@@ -54,10 +53,9 @@ def tiny_model(folder: Path, modality: Modality) -> ModelFolder:
     architecture = UNetConfig(
         channels=1 if oct_model else 3, classes=8 if oct_model else 2, widths=(4, 8)
     )
-    keras.utils.set_random_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "float32.weights.h5"
-    build(architecture).save_weights(weights)
+    build(architecture, seed=0).save_weights(weights)
     half = halve_weights(weights)
     weights.unlink()
     return write_model(

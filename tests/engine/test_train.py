@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,13 @@ from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.augment import Sample
 from napari_retina_seg.data.layouts import read_data
 from napari_retina_seg.data.split import Split, split_images
+from napari_retina_seg.engine.architectures import build
 from napari_retina_seg.engine.averaging import RunningMean
 from napari_retina_seg.engine.predict import segment_image
 from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.engine.samples import prepare_sample
 from napari_retina_seg.engine.train import train, vet_split
+from napari_retina_seg.engine.trainer import Trainer
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
 
@@ -116,6 +119,28 @@ def test_the_same_seed_gives_the_same_log(split, tmp_path) -> None:
     assert log(tmp_path / "one") == log(tmp_path / "other")
     finish(train(small("unet-octid", *OCTID, "seed=2"), split, RunFolder(tmp_path / "third")))
     assert log(tmp_path / "one") != log(tmp_path / "third")
+
+
+def test_a_seed_decides_while_other_networks_are_built(split) -> None:
+    """As they are in the window, when a model is loaded in the background."""
+    over = threading.Event()
+
+    def build_others() -> None:
+        while not over.is_set():
+            build(small("unet-octid", *OCTID).architecture)
+
+    recipe = small("unet-octid", *OCTID)
+    expected = Trainer.build(recipe, 2, None).model.get_weights()
+    other = threading.Thread(target=build_others)
+    other.start()
+    try:
+        found = [Trainer.build(recipe, 2, None).model.get_weights() for _ in range(5)]
+    finally:
+        over.set()
+        other.join()
+    for weights in found:
+        for one, first in zip(weights, expected, strict=True):
+            np.testing.assert_array_equal(one, first)
 
 
 OCTID = ("scheme=oct-layers", "rows=64", "columns=64")

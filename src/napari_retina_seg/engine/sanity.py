@@ -23,11 +23,8 @@ def randomise_from_top(network: Any, config: Architecture, layer: str, seed: int
     seed : int
         Of the new weights.
     """
-    import keras
-
     with ENGINE_LOCK:
-        keras.utils.set_random_seed(seed)
-        fresh = build(config)
+        fresh = build(config, seed)
     first = network.layers.index(network.get_layer(layer))
     for own, new in zip(network.layers[first:], fresh.layers[first:], strict=True):
         own.set_weights(new.get_weights())

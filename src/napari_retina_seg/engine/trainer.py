@@ -74,11 +74,8 @@ class Trainer:
         DataError
             If the weights are another architecture's.
         """
-        import keras
-
         from napari_retina_seg.engine.losses import make_loss
 
-        keras.utils.set_random_seed(recipe.seed)
         model = _network(recipe, start_from)
         loss = make_loss(recipe.loss, recipe.architecture.classes)
         optimizer = _optimizer(recipe, steps * recipe.training.epochs)
@@ -227,7 +224,7 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.training.precision)
     try:
-        model = build(recipe.architecture)
+        model = build(recipe.architecture, recipe.seed)
     finally:
         keras.config.set_dtype_policy(policy)
     if start_from is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,32 @@ from napari_retina_seg.engine.architectures.segnet import build_segnet
 from napari_retina_seg.engine.architectures.unet import build_unet
 from napari_retina_seg.models.config import Architecture, EncoderUNetConfig, SegNetConfig
 
+# Keras draws the seeds of initial weights and of dropout from Python's global generator. A network
+# that another thread builds at the same time, to segment, would draw from the same sequence.
+_BUILDING = threading.Lock()
 
-def build(config: Architecture) -> Any:
-    """Build the Keras model of a configuration, with random weights."""
-    if isinstance(config, SegNetConfig):
-        return build_segnet(config)
-    if isinstance(config, EncoderUNetConfig):
-        return build_encoder_unet(config)
-    return build_unet(config)
+
+def build(config: Architecture, seed: int | None = None) -> Any:
+    """Build the Keras model of a configuration, with random weights.
+
+    Parameters
+    ----------
+    config : Architecture
+        What to build.
+    seed : int, optional
+        Decides the weights and what dropout will leave out, whatever other threads do. It also
+        becomes the seed of Python, NumPy and Keras; by default nothing is seeded.
+    """
+    import keras
+
+    with _BUILDING:
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
+        if isinstance(config, SegNetConfig):
+            return build_segnet(config)
+        if isinstance(config, EncoderUNetConfig):
+            return build_encoder_unet(config)
+        return build_unet(config)
 
 
 def load_weights(network: Any, path: Path) -> None:
