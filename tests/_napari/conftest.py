@@ -12,7 +12,7 @@ load_engine()  # before anything else imports TensorFlow where the graphics driv
 
 from napari.layers import Labels  # noqa: E402
 from pytestqt.qtbot import QtBot  # noqa: E402
-from qtpy.QtCore import QSettings, QThreadPool  # noqa: E402
+from qtpy.QtCore import QSettings  # noqa: E402
 from skimage.data import retina  # noqa: E402
 
 from helpers import tiny_model  # noqa: E402
@@ -20,6 +20,7 @@ from napari_retina_seg._napari.job import Outcome  # noqa: E402
 from napari_retina_seg._napari.layers import KEY  # noqa: E402
 from napari_retina_seg._napari.results import MaskInfo  # noqa: E402
 from napari_retina_seg._napari.segment_widget import SegmentWidget  # noqa: E402
+from napari_retina_seg._napari.tasks import is_idle  # noqa: E402
 from napari_retina_seg.core.image import Modality  # noqa: E402
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume  # noqa: E402
 from napari_retina_seg.models import registry  # noqa: E402
@@ -100,5 +101,4 @@ def masks(viewer: object) -> Callable[[], list[Labels]]:
 
 
 def let_workers_end(qtbot: QtBot) -> None:
-    QThreadPool.globalInstance().waitForDone(120_000)
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle, timeout=60_000)

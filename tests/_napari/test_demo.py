@@ -1,9 +1,8 @@
 import gc
 from types import SimpleNamespace
 
-from qtpy.QtCore import QThreadPool
-
 from napari_retina_seg._napari import demo
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 
 
@@ -17,8 +16,7 @@ def test_every_image_is_segmented_and_the_first_is_shown(
     def wait() -> None:
         gc.collect()  # whatever nobody holds is gone, as in a program that runs for long
         qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=60_000)
-        QThreadPool.globalInstance().waitForDone(60_000)
-        qtbot.wait(50)
+        qtbot.waitUntil(is_idle, timeout=60_000)
 
     monkeypatch.setattr(demo, "napari", SimpleNamespace(Viewer=lambda **_: viewer, run=wait))
     demo.open_demo([eye, scan])

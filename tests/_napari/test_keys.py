@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 from napari._app_model import get_app_model
-from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QKeySequence
 
 from napari_retina_seg._napari.explain.widget import ExplainWidget
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.keys import EXPLAIN, SEGMENT, bind
 from napari_retina_seg._napari.segment_widget import SegmentWidget
+from napari_retina_seg._napari.tasks import is_idle
 
 
 @pytest.fixture
@@ -28,8 +28,7 @@ def press(make_napari_viewer, qtbot):
         return docks[0]
 
     yield viewer, keys
-    QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle, timeout=60_000)
 
 
 def test_the_shortcut_opens_the_dock_and_segments(press, qtbot, bscan):

@@ -3,10 +3,12 @@ import shutil
 import dask.array as da
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt, QThreadPool, QTimer
+from qtpy.QtCore import Qt, QTimer
 
+from helpers import assert_same_mask
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY, retina_image
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.predict import segment_image
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
@@ -45,7 +47,7 @@ def test_a_bscan_becomes_a_mask_on_its_own_grid(viewer, dock, run, masks, bscan,
     (mask,) = masks()
     assert mask.data.dtype == np.uint8
     assert mask.name == "scan · tiny-oct"
-    assert np.array_equal(mask.data, segment_image(retina_image(image), "tiny-oct").labels)
+    assert_same_mask(mask.data, segment_image(retina_image(image), "tiny-oct").labels)
     corners = np.array([[0, 0], [0, 90], [90, 0], [90, 90]])
     for corner in corners:
         assert np.allclose(mask.data_to_world(corner), image.data_to_world(corner))
@@ -298,7 +300,7 @@ def test_colours_given_to_an_oct_model_are_a_sentence(viewer, dock, run, photogr
     assert "colour" in failing(viewer, dock, run, photograph, Modality.OCT, rgb=True)
 
 
-def test_an_altered_model_is_a_sentence(viewer, dock, run, bscan, model_folders, tmp_path):
+def test_an_altered_model_is_a_sentence(viewer, dock, run, qtbot, bscan, model_folders, tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(model_folders[0], folder)
     spec = (folder / "spec.json").read_text().replace('"tiny-oct"', '"mine"')
@@ -306,7 +308,7 @@ def test_an_altered_model_is_a_sentence(viewer, dock, run, bscan, model_folders,
     dock.models.add(folder)
     viewer.add_image(bscan, name="bad")
     dock.models.choose("mine")
-    QThreadPool.globalInstance().waitForDone()
+    qtbot.waitUntil(is_idle, timeout=60_000)
     with (folder / WEIGHTS_FILE).open("r+b") as file:
         file.truncate(1000)
     outcome = run(dock)
@@ -360,8 +362,7 @@ def test_a_second_click_while_the_first_is_being_prepared_starts_nothing(
     with qtbot.waitSignal(dock.finished, timeout=60_000):
         dock.segment()
         qtbot.wait(20)
-    QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(50)
+    qtbot.waitUntil(is_idle, timeout=60_000)
     assert len(masks()) == 1
 
 
@@ -393,8 +394,7 @@ def test_closing_the_dock_stops_the_work(viewer, qtbot, bscan):
     dock.images.whole.setChecked(True)
     dock.button.click()
     viewer.window.remove_dock_widget(widget_dock)
-    assert QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(50)
+    qtbot.waitUntil(is_idle, timeout=60_000)
     viewer.add_image(bscan)
     assert [layer.name for layer in viewer.layers] == ["cube", "bscan"]
 
@@ -412,8 +412,7 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     dock._job.progressed.connect(lambda step, _: steps.append(step.done))
     qtbot.waitUntil(lambda: bool(steps), timeout=60_000)
     viewer.close()
-    assert QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(50)
+    qtbot.waitUntil(is_idle, timeout=60_000)
     assert max(steps) < 400
     assert not ended or ended[0].end is End.CANCELLED
 

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
+from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg.core.errors import RetinaSegError
 
 T = TypeVar("T")
@@ -20,15 +21,10 @@ log = logging.getLogger(__name__)
 class Clerk(QObject):
     """Runs errands in the order in which they were given: what is saved is read after that."""
 
-    _came = Signal(object)
-
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        # Not Qt's pool: that one waits for its threads where they can't come to an end, and a
-        # program that ends waits for this one.
         self._thread = ThreadPoolExecutor(1, "retina-seg-clerk")
         self._listens = True
-        self._came.connect(self._on_answer)
 
     def ask(
         self,
@@ -38,7 +34,9 @@ class Clerk(QObject):
     ) -> None:
         """Run an errand; the answer, or why there is none, comes in the window's thread."""
         if self._listens:
-            self._thread.submit(self._run, errand, then, failed)
+            task = Task(lambda _: _attempt(errand, then, failed), self._thread)
+            task.ended.connect(self._on_answer)
+            task.start()
 
     def wait(self) -> None:
         """Wait for all errands; their answers come as usual."""
@@ -50,22 +48,18 @@ class Clerk(QObject):
         self._listens = False
         self._thread.shutdown()
 
-    def _run(
-        self,
-        errand: Callable[[], T],
-        then: Callable[[T], object],
-        failed: Callable[[str], object],
-    ) -> None:
-        try:
-            answer = partial(then, errand())
-        except RetinaSegError as error:
-            answer = partial(failed, str(error))
-        except Exception as error:
-            log.exception("an errand failed")
-            answer = partial(failed, f"{type(error).__name__}: {error}.")
-        if self._listens:
-            self._came.emit(answer)
-
     def _on_answer(self, answer: Callable[[], object]) -> None:
         if self._listens:
             answer()
+
+
+def _attempt(
+    errand: Callable[[], T], then: Callable[[T], object], failed: Callable[[str], object]
+) -> Callable[[], object]:
+    try:
+        return partial(then, errand())
+    except RetinaSegError as error:
+        return partial(failed, str(error))
+    except Exception as error:
+        log.exception("an errand failed")
+        return partial(failed, f"{type(error).__name__}: {error}.")

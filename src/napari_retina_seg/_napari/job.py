@@ -8,15 +8,16 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from napari.qt.threading import create_worker
 from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.tasks import Task as Background
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
@@ -109,7 +110,6 @@ def caught(steps: Steps, failed: str) -> Steps:
     failed : str
         What to say before the name of an error that nobody foresaw.
     """
-    # A RuntimeError that left a generator worker would end it without a word.
     try:
         return (yield from steps)
     except Cancelled as error:
@@ -201,11 +201,12 @@ class Job(QObject):
         self._started = time.monotonic()
         self._title = title or f"{task.image.name} · {task.model.name}"
         self._bar: _ActivityBar | None = None
-        self._worker = create_worker(steps, task, self._token, _start_thread=False)
-        self._worker.yielded.connect(self._on_step)
-        self._worker.returned.connect(self._finish)
-        self._worker.aborted.connect(self._on_abort)
-        self._worker.finished.connect(self._on_finished)
+        self._work = Background(partial(_walk, steps, task, self._token))
+        self._work.stepped.connect(self._on_step)
+        self._work.ended.connect(self._on_ended)
+        # Nobody waits any longer: the program ends, or what this job belongs to was deleted.
+        QCoreApplication.instance().aboutToQuit.connect(self.cancel)
+        self.destroyed.connect(self._token.cancel)
 
     def start(self) -> None:
         """Begin."""
@@ -214,7 +215,7 @@ class Job(QObject):
         if self._over:
             self._bar.close()
             return
-        self._worker.start()
+        self._work.start()
 
     def cancel(self) -> None:
         """Ask the work to stop at its next step; `done` follows."""
@@ -250,11 +251,10 @@ class Job(QObject):
         if not self._over and step.total > 1 and step.done > self._bar.n:
             self._bar.update(step.done - self._bar.n)
 
-    def _on_abort(self) -> None:
-        self._finish(Outcome(End.CANCELLED, "Cancelled: nothing was changed."))
-
-    def _on_finished(self) -> None:
-        self._finish(Outcome(End.FAILED, "The work stopped without a result: try again."))
+    def _on_ended(self, outcome: Outcome | None) -> None:
+        self._finish(
+            outcome or Outcome(End.FAILED, "The work stopped without a result: try again.")
+        )
 
     def _finish(self, outcome: Outcome) -> None:
         if self._steps and self._ending is None:
@@ -264,6 +264,21 @@ class Job(QObject):
         self._over = True
         self._bar.close()
         self.done.emit(outcome)
+
+
+def _walk(
+    steps: Callable[[Any, CancelToken], Steps],
+    task: Any,
+    token: CancelToken,
+    tell: Callable[[object], None],
+) -> Outcome:
+    """Walk through work, and tell of each step."""
+    walking = steps(task, token)
+    while True:
+        try:
+            tell(next(walking))
+        except StopIteration as end:
+            return end.value
 
 
 def time_left(step: Progress, elapsed: float) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
-from superqt.utils import create_worker
 
 from napari_retina_seg._napari.explain.job import Places, list_places, warm
 from napari_retina_seg._napari.parts import Box, add_row, narrow, text
+from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg.engine.places import Place
 from napari_retina_seg.models.registry import ModelFolder
 
@@ -81,13 +83,7 @@ class LayerPicker(QWidget):
             self._fill(self._known[model.spec.weights_sha256])
         else:
             self._show(f"The layers of {model.name} are being looked up.")
-            create_worker(
-                list_places,
-                model,
-                _start_thread=True,
-                _ignore_errors=True,
-                _connect={"returned": self._on_found},
-            )
+            in_background(partial(list_places, model), self._on_found)
 
     def choose(self, name: str) -> None:
         """Choose a layer by its place, as a person would."""
@@ -134,9 +130,7 @@ class LayerPicker(QWidget):
         """Get the layer chosen ready in the background, one layer at a time."""
         if self._warming is None and self.place is not None and not self.is_ready:
             self._warming = self._model, self.place
-            worker = create_worker(warm, self._model, self.place.layer, _start_thread=False)
-            worker.finished.connect(self._on_warmed)
-            worker.start()
+            in_background(partial(warm, self._model, self.place.layer), self._on_warmed)
 
     def _on_warmed(self) -> None:
         self._warmed, self._warming = self._warming, None

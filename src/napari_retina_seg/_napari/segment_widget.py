@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+
 import napari
 from napari.layers import Image, Layer
 from qtpy.QtCore import Signal
@@ -12,7 +15,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt.utils import create_worker
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.docks import Dock
@@ -32,10 +34,13 @@ from napari_retina_seg._napari.results import (
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.models.registry import ModelFolder
+
+log = logging.getLogger(__name__)
 
 _ABOUT = "For research and annotation only. Retina Seg is not a medical device."
 
@@ -223,7 +228,7 @@ class SegmentWidget(Dock):
         if model.name in self._warmed:
             return
         self._warmed.add(model.name)
-        create_worker(_warm, model, _start_thread=True, _ignore_errors=True)
+        in_background(partial(_warm, model))
 
     def _on_progress(self, step: Progress, time_left: str) -> None:
         self.work.show_step(step, time_left)
@@ -261,7 +266,10 @@ def _is_ours(layer: Layer) -> bool:
 
 
 def _warm(model: ModelFolder) -> None:
-    load_engine()
-    from napari_retina_seg.engine.predict import warm
+    try:
+        load_engine()
+        from napari_retina_seg.engine.predict import warm
 
-    warm(model)
+        warm(model)
+    except Exception:  # the first click says why
+        log.debug("getting '%s' ready failed", model.name, exc_info=True)

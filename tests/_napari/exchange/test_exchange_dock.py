@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPoint, Qt, QThreadPool
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QPushButton
 
 from helpers import write_png
@@ -15,6 +15,7 @@ from napari_retina_seg._napari.exchange.exchange_widget import ExchangeWidget
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
@@ -58,8 +59,7 @@ def exchange(viewer: object, qtbot: QtBot, folder: Path) -> Iterator[ExchangeWid
     """Return the dock, opened as the menu does it."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Export and import")
     yield widget
-    QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle, timeout=60_000)
 
 
 def write(qtbot: QtBot, edit: object, words: str) -> None:

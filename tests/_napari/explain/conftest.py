@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
 
 from napari_retina_seg._napari.explain.maps import evidence_of
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality
 
 
@@ -15,8 +15,7 @@ def explain(viewer, qtbot):
     """Return the Explain dock of the viewer, opened as the menu does it."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
     yield widget
-    QThreadPool.globalInstance().waitForDone(120_000)
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle, timeout=60_000)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QThreadPool
+from qtpy.QtCore import QPoint
 
 from helpers import tiny_model
 from napari_retina_seg._napari.explain.maps import Look, evidence_of
@@ -11,6 +11,7 @@ from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import _halves
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
@@ -188,7 +189,7 @@ def test_a_mask_of_a_model_that_is_gone_says_so(viewer, explain, dock, run, mask
 
 
 def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders, qtbot):
-    qtbot.waitUntil(lambda: not QThreadPool.globalInstance().activeThreadCount(), timeout=60_000)
+    qtbot.waitUntil(is_idle, timeout=60_000)
     explain.layers._known.clear()
     weights = model_folders[0] / WEIGHTS_FILE
     content = weights.read_bytes()

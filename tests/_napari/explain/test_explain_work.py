@@ -4,12 +4,12 @@ import weakref
 import dask.array as da
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
 
 from napari_retina_seg._napari.explain.maps import evidence_of
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import retina_image
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.explain import explain_image
@@ -115,9 +115,9 @@ def test_an_image_that_is_removed_meanwhile_gets_no_map(viewer, explain, ends, s
     assert len(viewer.layers) == 0
 
 
-def test_an_altered_model_is_a_sentence(explain, ends, scan, model_folders):
+def test_an_altered_model_is_a_sentence(explain, ends, scan, model_folders, qtbot):
     weights = model_folders[0] / WEIGHTS_FILE
-    QThreadPool.globalInstance().waitForDone()
+    qtbot.waitUntil(is_idle, timeout=60_000)
     content = weights.read_bytes()
     weights.write_bytes(content[:1000])
     try:
@@ -136,8 +136,7 @@ def test_closing_the_dock_stops_the_work_and_the_listening(viewer, qtbot, bscan,
     dock.button.click()
     qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
     viewer.window.remove_dock_widget(frame)
-    assert QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(50)
+    qtbot.waitUntil(is_idle, timeout=60_000)
     assert list(viewer.layers) == [image]
     assert list(viewer.mouse_drag_callbacks) == before
     viewer.dims.set_point(0, 4)
@@ -160,8 +159,7 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     dock.button.click()
     qtbot.waitUntil(lambda: evidence_of(viewer.layers[-1]) is not None, timeout=60_000)
     viewer.close()
-    assert QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(50)
+    qtbot.waitUntil(is_idle, timeout=60_000)
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
 
 from napari_retina_seg._napari.readers.agreement_widget import AgreementWidget
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
@@ -47,5 +47,4 @@ def agreement(viewer: object, qtbot: QtBot, folder: Path) -> Iterator[AgreementW
     widget.project.author.clear()
     qtbot.keyClicks(widget.project.author, "Carl")
     yield widget
-    QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle, timeout=60_000)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-log = logging.getLogger(__name__)
+from napari_retina_seg._napari.tasks import in_background
 
 Work = Callable[[], Any]
 
@@ -51,21 +49,10 @@ class Latest(QObject):
     def _start(self) -> None:
         self._now, work = self._next
         self._next = None
-        worker = create_worker(_attempt, work, _start_thread=False)
-        worker.returned.connect(self._on_returned)
-        worker.start()
+        in_background(work, self._on_result)
 
-    def _on_returned(self, result: object) -> None:
+    def _on_result(self, result: object) -> None:
         name, self._now = self._now, None
         if self._next is not None:
             self._start()
         self.done.emit(name, result)
-
-
-def _attempt(work: Work) -> Any:
-    # A RuntimeError that left a worker would end it without a word.
-    try:
-        return work()
-    except Exception:
-        log.exception("working out a preview failed")
-        return None

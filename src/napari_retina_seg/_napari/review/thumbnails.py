@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage, QPixmap
 
+from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.invalid_pixels import find_invalid
 from napari_retina_seg.project.values import ProjectImage
@@ -31,7 +33,6 @@ class Thumbnails(QObject):
     """
 
     ready = Signal(int)
-    _made = Signal(int, int, object)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -40,7 +41,6 @@ class Thumbnails(QObject):
         self._wanted: OrderedDict[int, ProjectImage] = OrderedDict()
         self._generation = 0  # one for each project
         self._is_at_work = self._is_over = False
-        self._made.connect(self._on_made)
 
     def picture(self, image: ProjectImage) -> QPixmap | None:
         """Return a picture, or have it made."""
@@ -69,28 +69,34 @@ class Thumbnails(QObject):
             return
         self._is_at_work = True
         _, image = self._wanted.popitem()
-        self._thread.submit(self._make, self._generation, image)
+        make = partial(_make, self._generation, image)
+        task = Task(lambda _: make(), self._thread)
+        task.ended.connect(self._on_made)
+        task.start()
 
-    def _make(self, generation: int, image: ProjectImage) -> None:
-        from napari_retina_seg.io import read_image
-
-        try:
-            picture = draw(read_image(image.path))
-        except Exception:  # opening it says why
-            log.debug("no thumbnail of '%s'", image.path, exc_info=True)
-            picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
-            picture.fill(0x808080)
-        if not self._is_over:
-            self._made.emit(generation, image.id, picture)
-
-    def _on_made(self, generation: int, image_id: int, picture: QImage) -> None:
+    def _on_made(self, made: tuple[int, int, QImage]) -> None:
+        generation, image_id, picture = made
         self._is_at_work = False
+        if self._is_over:
+            return
         if generation == self._generation:
             self._pictures[image_id] = QPixmap.fromImage(picture)
             while len(self._pictures) > _KEPT:
                 self._pictures.popitem(last=False)
             self.ready.emit(image_id)
         self._make_next()
+
+
+def _make(generation: int, image: ProjectImage) -> tuple[int, int, QImage]:
+    from napari_retina_seg.io import read_image
+
+    try:
+        picture = draw(read_image(image.path))
+    except Exception:  # opening it says why
+        log.debug("no thumbnail of '%s'", image.path, exc_info=True)
+        picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
+        picture.fill(0x808080)
+    return generation, image.id, picture
 
 
 def draw(image: RetinaImage) -> QImage:

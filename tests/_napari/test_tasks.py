@@ -1,0 +1,140 @@
+"""Background work: what comes of it, in which thread, and who may go away meanwhile."""
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import QObject
+
+from napari_retina_seg._napari.job import Job, Outcome
+from napari_retina_seg._napari.tasks import Task, in_background, is_idle
+from napari_retina_seg.core.progress import Progress
+
+
+class Listener(QObject):
+    """Notes what comes, and in which thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard, self.threads = [], set()
+
+    def hear(self, what: object) -> None:
+        self.heard.append(what)
+        self.threads.add(threading.current_thread())
+
+
+def test_steps_and_end_come_in_order_in_the_windows_thread(qtbot):
+    listener, at_work = Listener(), []
+
+    def work(tell):
+        at_work.append(threading.current_thread())
+        for step in range(100):
+            tell(step)
+        return "end"
+
+    task = Task(work)
+    task.stepped.connect(listener.hear)
+    task.ended.connect(listener.hear)
+    task.start()
+    qtbot.waitUntil(is_idle)
+    assert listener.heard == [*range(100), "end"]
+    assert listener.threads == {threading.current_thread()}
+    assert listener.threads.isdisjoint(at_work)
+
+
+def test_a_task_that_nobody_holds_is_kept_until_its_end_is_delivered(qtbot):
+    goes_on, listener = threading.Event(), Listener()
+    in_background(lambda: goes_on.wait(10), listener.hear)
+    for _ in range(3):
+        gc.collect()
+        in_background(gc.collect)
+    assert not is_idle()
+    goes_on.set()
+    qtbot.waitUntil(is_idle)
+    assert listener.heard == [True]
+
+
+def test_an_error_is_logged_and_still_an_end(qtbot, caplog):
+    listener = Listener()
+    in_background(lambda: 1 / 0, listener.hear)
+    qtbot.waitUntil(is_idle)
+    assert listener.heard == [None]
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
+
+
+def test_a_listener_may_go_away(qtbot):
+    goes_on, listener = threading.Event(), Listener()
+    heard = listener.heard
+    in_background(lambda: goes_on.wait(10), listener.hear)
+    listener.deleteLater()
+    with qtbot.waitSignal(listener.destroyed):
+        pass
+    goes_on.set()
+    qtbot.waitUntil(is_idle)
+    assert heard == []
+
+
+@pytest.mark.parametrize("how", ["deleted", "abandoned"])
+def test_a_job_stops_when_what_it_belongs_to_goes_away(qtbot, how):
+    started, tokens, parent, ends = threading.Event(), [], QObject(), []
+
+    def steps(task, token):
+        tokens.append(token)
+        started.set()
+        while not token.cancelled:
+            time.sleep(0.01)
+            yield Progress(0, 1)
+        return Outcome(None)
+
+    job = Job(steps, None, parent, "a job")
+    job.done.connect(ends.append)
+    job.start()
+    assert started.wait(10)
+    if how == "deleted":
+        bar = job._bar
+        parent.deleteLater()
+        with qtbot.waitSignal(parent.destroyed):
+            pass
+        bar.close()
+    else:
+        job.abandon()
+    qtbot.waitUntil(is_idle)
+    assert tokens[0].cancelled
+    assert ends == []
+
+
+PROGRAM = """
+import faulthandler, gc, sys, time
+faulthandler.enable()
+from qtpy.QtCore import QCoreApplication, QObject
+from napari_retina_seg._napari.job import Job, Outcome
+from napari_retina_seg.core.progress import Progress
+
+def steps(task, token):
+    for step in range(20):
+        time.sleep(0.05)
+        yield Progress(step, 20)
+    print("ended", flush=True)
+    return Outcome(None)
+
+app, parent = QCoreApplication(sys.argv), QObject()
+job = Job(steps, None, parent, "a job")
+job.start()
+app.processEvents()
+time.sleep(0.1)
+app.processEvents()
+"""
+
+
+def test_a_program_may_end_while_a_job_is_at_work(tmp_path: Path):
+    """PyQt deletes its objects at the end of the program; the work must have ended by then."""
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout == "ended\n"
+    assert "Error" not in done.stderr
