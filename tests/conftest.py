@@ -1,9 +1,10 @@
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from qtpy.QtCore import QtMsgType, qInstallMessageHandler
 
 # Two cores, shared with whatever else runs: a slow example is no failure.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
@@ -20,23 +21,26 @@ def shared_data() -> Path:
     return SHARED
 
 
-_STATUS = pytest.StashKey[int]()
+# What Qt says of objects in the wrong thread, or destroyed while their thread still runs.
+_THREADS_IN_TROUBLE: list[str] = []
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Keep the outcome for `pytest_unconfigure`."""
-    session.config.stash[_STATUS] = int(session.exitstatus)
+def pytest_configure(config: pytest.Config) -> None:
+    """Show what Qt complains of at once: with a message that ends the process, output is lost."""
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)  # pytest has not redirected it yet
+
+    def show(kind: QtMsgType, _: object, message: str) -> None:
+        if "thread" in message.lower():
+            _THREADS_IN_TROUBLE.append(message)
+        if kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg) or _THREADS_IN_TROUBLE:
+            terminal.write(f"Qt: {message}\n")
+
+    qInstallMessageHandler(show)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave without Python's teardown once all is told.
-
-    Qt's and TensorFlow's threads may outlive what the teardown frees: one run in many aborted
-    after its last test had passed.
-    """
-    if "tensorflow" in sys.modules and _STATUS in config.stash:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(config.stash[_STATUS])
+@pytest.fixture(autouse=True)
+def threads_are_well() -> Iterator[None]:
+    """Fail a test during which Qt found a thread in trouble."""
+    yield
+    found, _THREADS_IN_TROUBLE[:] = _THREADS_IN_TROUBLE[:], []
+    assert not found
