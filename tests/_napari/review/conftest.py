@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPoint, Qt, QThreadPool, QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWidget
 
 from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.parts import Fold
 from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
@@ -105,6 +106,9 @@ class Person:
         for step in range(1, 6):
             self.bot.mouseMove(self.canvas, middle + QPoint(6 * step, 4 * step))
         self.bot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=middle)
+        # napari hands the last move on after 5 ms, and warns if its canvas is gone by then. Timers
+        # run in the order in which they are due.
+        self.bot.wait(10)
         return np.array(self.mask.data)
 
     def answer(self, words: str = "", button: object = None) -> None:
@@ -158,8 +162,7 @@ def sit(window: object, qtbot: QtBot) -> Iterator[Callable[[], Person]]:
     for dock in docks:
         with suppress(RuntimeError):  # it went with its window
             dock.close_down()
-    QThreadPool.globalInstance().waitForDone(60_000)
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle, timeout=60_000)
 
 
 @pytest.fixture
