@@ -11,18 +11,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.core.aperture import Aperture, find_aperture, fit_circle, outline
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.pixels import resize
+from napari_retina_seg.core.rim import Rim, fit_to_rim, trace_rim
+
+Signal = npt.NDArray[np.float32]
 
 RIM = 0.005  # of the diameter, along the rim, where the optics blur into the surround
 _RIM_SIZE = 1536  # longer side of the copy on which distances to the rim are measured, px
-_SEARCH_SIZE = 512  # longer side of the small copy on which the circle is looked for, px
-_BLUR = 0.003  # against noise, standard deviation in longer sides
-_TOLERANCE = 0.008  # distance to the circle that still counts as on it, in diameters
-_DARK = 0.4  # of the brightness inside; photographs have under 0.05, cut-outs over 0.6
-_TRIES = 100
-_FEWEST_POINTS = 20
-_MOST_POINTS = 400  # of the outline; more make the circle no rounder
+_SEARCH_SIZE = 512  # longer side of the small copy on which the rim is looked for, px
+_EDGE = 3  # px of the small copy along the frame that show the surround
+_LARGEST_HUE_NOISE = 0.05  # of the difference in hue between retina and surround
+_BLUR = 0.002  # against noise, standard deviation in longer sides
+_LEAST_RIM = 0.05  # of all directions, in which the rim lies within the frame
+_LEAST_SHARPNESS = 0.55  # mean over the rim; shading within the retina has less
+_BRIGHTEST_SURROUND = 0.35  # of the way from the surround's colour to the retina's
 
 
 class FieldOrigin(StrEnum):
@@ -156,10 +160,15 @@ def _measure(pixels: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
     scale = min(1.0, _SEARCH_SIZE / max(pixels.shape))
     rows, columns = (max(1, round(side * scale)) for side in pixels.shape)
     small = resize(pixels.view(np.uint8) * 255, (rows, columns)) > 127
-    circle = _fit_circle(_outline_of(small.view(np.uint8)))
-    if circle is not None:
-        row, column, diameter = circle
-        return (row + 0.5) / scale - 0.5, (column + 0.5) / scale - 0.5, diameter / scale
+    circle = fit_circle(outline(small))
+    if circle is None:
+        return _span(pixels)
+    row, column, radius = circle
+    return (row + 0.5) / scale - 0.5, (column + 0.5) / scale - 0.5, 2 * radius / scale
+
+
+def _span(pixels: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return row and column of the middle of a mask, and its width."""
     spans = [np.flatnonzero(pixels.any(axis=axis))[[0, -1]] for axis in (1, 0)]
     (top, bottom), (left, right) = spans
     width = max(bottom - top, right - left) + 1
@@ -167,11 +176,12 @@ def _measure(pixels: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
 
 
 def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
-    """Find the disc of retina in a photograph.
+    """Find the part of a photograph that shows retina.
 
-    A circle is fitted to the outline of the bright part, leaving out what lies on the frame, so
-    that a disc cut at top and bottom gets its true diameter and a notch none of it; random
-    triples of outline points vote (RANSAC, Fischler and Bolles 1981), always the same ones.
+    The surround is what the frame's edge is like where it is darkest (or, where nothing is found
+    so, brightest). A circle and straight cuts are fitted to the outline of what differs from it
+    (`aperture`), and the rim is traced around them (`rim`): a disc that is cut on any side, with a
+    notch, a tab or a vignette keeps its shape, and what is dark inside stays inside.
 
     Parameters
     ----------
@@ -181,117 +191,114 @@ def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
     Returns
     -------
     FieldOfView
-        The disc; or the whole frame, where no outline is round.
+        The field; or the whole frame, where no rim is seen.
     """
     grid = image.shape[0], image.shape[1]
-    frame = FieldOfView.whole(grid)
     scale = min(1.0, _SEARCH_SIZE / max(grid))
-    brightness = _shrunken_brightness(image, scale)
-    outline = _outline(brightness)
-    circle = _fit_circle(outline)
-    if circle is None or not _is_dark_around(brightness, circle):
-        return frame
-    row, column, diameter = circle
-    if not 0.5 * min(grid) <= diameter / scale <= 3 * max(grid):
-        return frame
-    center = ((row + 0.5) / scale - 0.5, (column + 0.5) / scale - 0.5)
-    pixels = _draw_disc(grid, center, diameter / scale)
-    return FieldOfView(pixels, center, diameter / scale, found=True)
+    small = _shrunken(image, scale)
+    for brightest in (False, True):
+        view = _seen_against(small, brightest)
+        found = None if view is None else _find_rim(*view)
+        if found is not None:
+            return _at_full_size(*found, grid, scale)
+    return FieldOfView.whole(grid)
 
 
-def _draw_disc(
-    grid: tuple[int, int], center: tuple[float, float], diameter: float
-) -> npt.NDArray[np.bool_]:
-    # OpenCV draws to 1/16 px, and much faster than comparing distances.
-    row, column, radius = (round(16 * value) for value in (*center, diameter / 2))
-    mask = np.zeros(grid, np.uint8)
-    cv2.circle(mask, (column, row), radius, 1, thickness=-1, shift=4)
-    return mask.astype(bool)
-
-
-def _shrunken_brightness(image: npt.NDArray[Any], scale: float) -> npt.NDArray[np.float32]:
+def _shrunken(image: npt.NDArray[Any], scale: float) -> Signal:
     rows, columns = (max(1, round(size * scale)) for size in image.shape[:2])
     # Skipping pixels before converting them keeps a 12-megapixel photograph cheap.
     stride = max(1, int(1 / scale))
-    small = resize(image[::stride, ::stride], (rows, columns)).astype(np.float32)
-    brightness = small.max(axis=2) if small.ndim == 3 else small
-    blur = _BLUR * max(rows, columns)
-    return np.asarray(cv2.GaussianBlur(brightness, (0, 0), blur), np.float32)
+    small = resize(np.ascontiguousarray(image[::stride, ::stride]), (rows, columns))
+    blurred = cv2.GaussianBlur(small.astype(np.float32), (0, 0), _BLUR * max(rows, columns))
+    return np.asarray(blurred if blurred.ndim == 3 else blurred[..., np.newaxis], np.float32)
 
 
-def _outline(brightness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the outline of the bright part as ``(points, 2)`` rows and columns, frame left out."""
-    dark, bright = np.percentile(brightness, [1, 75])
-    mask = (brightness > dark + 0.15 * (bright - dark)).astype(np.uint8)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
-    return _outline_of(mask)
+def _seen_against(small: Signal, brightest: bool) -> tuple[Signal, float] | None:
+    """Return how far each pixel is on the way from the surround's colour to the retina's.
 
-
-def _outline_of(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return the outline of the largest part of a mask as rows and columns, frame left out."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return np.empty((0, 2))
-    points = max(contours, key=cv2.contourArea)[:, 0, ::-1].astype(np.float64)
-    last = np.array(mask.shape) - 1
-    margin = 4
-    inside = ((points >= margin) & (points <= last - margin)).all(axis=1)
-    return np.asarray(points[inside])
-
-
-def _fit_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float] | None:
-    """Fit ``(row, column, diameter)`` to the largest part of the points that is round."""
-    if len(points) < _FEWEST_POINTS:
+    Returns
+    -------
+    tuple or None
+        The signal, 0 in the surround and about 1 on the retina, and the standard deviation of the
+        surround; None where there is no surround of that kind.
+    """
+    rows, columns = (small[:_EDGE], small[-_EDGE:]), (small[:, :_EDGE], small[:, -_EDGE:])
+    frame = np.concatenate([part.reshape(-1, small.shape[2]) for part in (*rows, *columns)])
+    brightness, contrast = frame.max(axis=1), float(np.ptp(small))
+    if brightest:
+        alike = brightness >= np.percentile(brightness, 90) - 0.03 * contrast
+    else:
+        alike = brightness <= np.percentile(brightness, 10) + 0.03 * contrast
+    surround = np.median(frame[alike], axis=0)
+    difference = small - surround
+    size = np.linalg.norm(difference, axis=2)
+    retina = np.median(difference[size >= np.percentile(size[::2, ::2], 75)], axis=0)
+    if not retina.any():
         return None
-    points = points[:: -(-len(points) // _MOST_POINTS)]
-    rng = np.random.default_rng(0)
-    candidates = _circles_through(points[rng.integers(0, len(points), (_TRIES, 3))])
-    if not len(candidates):
+    weights = _weigh_colors(retina, frame[alike] - surround)
+    noise = np.median(np.abs((frame[alike] - surround) @ weights))
+    return np.asarray(difference @ weights, np.float32), 1.48 * float(noise)
+
+
+def _weigh_colors(retina: Signal, surround: Signal) -> Signal:
+    """Return the weights of the channels that tell the retina from its surround.
+
+    Half by brightness, half by hue: a dim rim is no brighter than a grey surround, but redder.
+
+    Parameters
+    ----------
+    retina : array
+        ``(channels,)``, how the retina differs from the surround.
+    surround : array
+        ``(pixels, channels)``, how pixels of the surround differ from its colour.
+    """
+    by_brightness = retina / (retina @ retina)
+    hue = retina - retina.mean()
+    power = float(hue @ hue)
+    if power == 0 or np.median(np.abs(surround @ hue)) / power > _LARGEST_HUE_NOISE:
+        return np.asarray(by_brightness)
+    return np.asarray((by_brightness + hue / power) / 2)
+
+
+def _find_rim(signal: Signal, noise: float) -> tuple[Aperture, Rim] | None:
+    aperture = find_aperture(signal, noise)
+    if aperture is None:
         return None
-    distance = np.linalg.norm(points[np.newaxis] - candidates[:, np.newaxis, :2], axis=2)
-    tolerance = np.maximum(1.0, _TOLERANCE * candidates[:, 2:])
-    on_circle = np.abs(distance - candidates[:, 2:] / 2) <= tolerance
-    best = on_circle.sum(axis=1).argmax()
-    if on_circle[best].mean() < 0.4:
+    rim = trace_rim(signal, noise, aperture)
+    seen = rim.sharpness[np.isfinite(rim.sharpness)]
+    if len(seen) < _LEAST_RIM * len(rim.angles) or seen.mean() < _LEAST_SHARPNESS:
         return None
-    return _nearest_circle(points[on_circle[best]])
+    rows, columns = aperture.row, aperture.column
+    around = ~_fill(signal.shape[:2], (rows, columns), 1.03 * rim.radii, rim.angles)
+    # Captions may be in the surround, but within the retina as much varies as beyond a shadow.
+    if around.any() and np.percentile(signal[around], 90) > _BRIGHTEST_SURROUND:
+        return None
+    return aperture, rim
 
 
-def _is_dark_around(
-    brightness: npt.NDArray[np.float32], circle: tuple[float, float, float]
-) -> bool:
-    """Whether all but specks and captions beyond the circle is dark: in a cut-out it is not."""
-    step = 3  # one pixel in nine tells as much
-    thin = brightness[::step, ::step]
-    rows, columns = np.ogrid[: brightness.shape[0] : step, : brightness.shape[1] : step]
-    share = np.hypot(rows - circle[0], columns - circle[1]) / (circle[2] / 2)
-    beyond, inside = thin[share > 1.03], thin[share < 1]
-    if not beyond.size or not inside.size:
-        return False
-    least = thin.min()
-    return bool(np.percentile(beyond, 95) - least < _DARK * (np.median(inside) - least))
+def _at_full_size(aperture: Aperture, rim: Rim, grid: tuple[int, int], scale: float) -> FieldOfView:
+    center = [(place + 0.5) / scale - 0.5 for place in (aperture.row, aperture.column)]
+    field = _fill(grid, (center[0], center[1]), rim.radii / scale, rim.angles)
+    circle = fit_to_rim(aperture, rim) if aperture.is_round else None
+    if circle is None:
+        row, column, diameter = _span(field)
+    else:
+        row, column = ((place + 0.5) / scale - 0.5 for place in circle[:2])
+        diameter = 2 * circle[2] / scale
+    return FieldOfView(field, (row, column), diameter, found=True)
 
 
-def _circles_through(triples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return ``(circles, 3)`` rows, columns, diameters through triples that are not on a line."""
-    origin = triples[:, 0]
-    (b_row, b_column), (c_row, c_column) = (triples[:, 1:] - origin[:, np.newaxis]).transpose(
-        1, 2, 0
-    )
-    twice_area = 2 * (b_row * c_column - b_column * c_row)
-    b_square, c_square = b_row**2 + b_column**2, c_row**2 + c_column**2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        row = (c_column * b_square - b_column * c_square) / twice_area
-        column = (b_row * c_square - c_row * b_square) / twice_area
-    circles = np.column_stack(
-        [origin[:, 0] + row, origin[:, 1] + column, 2 * np.hypot(row, column)]
-    )
-    return np.asarray(circles[np.isfinite(circles).all(axis=1)])
-
-
-def _nearest_circle(points: npt.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return row, column, diameter of the least-squares circle (Kåsa 1976)."""
-    system = np.column_stack([2 * points, np.ones(len(points))])
-    row, column, rest = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0]
-    return float(row), float(column), 2 * float(np.sqrt(max(rest + row**2 + column**2, 0)))
+def _fill(
+    grid: tuple[int, int],
+    center: tuple[float, float],
+    radii: npt.NDArray[np.float64],
+    angles: npt.NDArray[np.float64],
+) -> npt.NDArray[np.bool_]:
+    """Draw what lies within an outline in polar coordinates."""
+    # OpenCV draws to 1/16 px, and fills the pixels that the outline only touches, too.
+    columns = center[1] + (radii - 0.5) * np.cos(angles)
+    rows = center[0] + (radii - 0.5) * np.sin(angles)
+    pixels = np.zeros(grid, np.uint8)
+    corners = np.round(16 * np.column_stack([columns, rows])).astype(np.int32)
+    cv2.fillPoly(pixels, [corners], 1, shift=4)
+    return pixels.view(bool)
