@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_si
 SCHEME_KEY = "napari_retina_seg_scheme"  # of the text in a PNG that says what its values mean
 SUFFIXES = (".png", ".tif", ".tiff")
 _ENTRIES = 256  # of a palette
+_PNG_START, _PNG_COLOR_TYPE_AT, _PNG_PALETTE = b"\x89PNG", 25, 3
 _SAVE_AS = "save it as one plane of class values, 0, 1, 2, …, grey or with a palette."
 
 IGNORED_COLOR = (128, 128, 128)
@@ -78,7 +80,7 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
         Class values, and `IGNORE` where nothing can be said. None for any other file, one that
         can't be read included: `read_image` says why.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES or not _may_be_mask(path):
         return None
     try:
         stored = read_stored(path)
@@ -97,6 +99,21 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
         if known.all() and np.array_equal(colors, _padded(scheme, values)):
             return np.array(values), scheme
     return None
+
+
+def _may_be_mask(path: Path) -> bool:
+    """Whether a file has a palette or states a scheme; most images need no decoding to see it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_PNG_COLOR_TYPE_AT + 1)
+        if head.startswith(_PNG_START):
+            return head[_PNG_COLOR_TYPE_AT] == _PNG_PALETTE or read_scheme(path) is not None
+        import tifffile
+
+        with tifffile.TiffFile(path) as tiff:
+            return bool(tiff.pages.first.photometric == tifffile.PHOTOMETRIC.PALETTE)
+    except Exception:  # noqa: BLE001 - the libraries raise anything on foreign files
+        return False
 
 
 def encode_grey_png(raster: Labels, scheme: LabelScheme) -> bytes:
@@ -120,8 +137,10 @@ def read_scheme(path: Path) -> LabelScheme | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            text = picture.info.get(SCHEME_KEY)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures, whose pixels are not read here
+            with Image.open(path) as picture:
+                text = picture.info.get(SCHEME_KEY)
         return TypeAdapter(LabelScheme).validate_json(text) if isinstance(text, str) else None
     except (OSError, SyntaxError, ValueError, RetinaSegError, Image.DecompressionBombError):
         return None
