@@ -190,6 +190,11 @@ def import_command(
         done = bar.walk(job, "Importing")
     say_some(done.noticed)
     say_some(done.problems)
+    if done.unannotated:
+        say(
+            f"{count(len(done.unannotated), 'image')} without a mask there (not annotated, or boxes"
+            f" only): left as they are, e.g. '{done.unannotated[0]}'."
+        )
     by = Counter(version.author for version in done.versions)
     names = ", ".join(f"{number} by {name}" for name, number in by.items())
     typer.echo(

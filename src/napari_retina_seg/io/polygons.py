@@ -76,6 +76,20 @@ def read_vgg(path: Path) -> tuple[Annotation, ...] | None:
     ReadError
         If it is no JSON, or a region is no polygon.
     """
+    entries = read_entries(path)
+    if entries is None:
+        return None
+    return tuple(_annotation(path, key, entry) for key, entry in entries.items())
+
+
+def read_entries(path: Path) -> dict[str, dict[str, Any]] | None:
+    """Read the entries of a VGG export, one for each image; None if it is about something else.
+
+    Raises
+    ------
+    ReadError
+        If it is no JSON.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -88,7 +102,7 @@ def read_vgg(path: Path) -> tuple[Annotation, ...] | None:
         return None
     if not all(isinstance(entry, dict) and "regions" in entry for entry in content.values()):
         return None
-    return tuple(_annotation(path, key, entry) for key, entry in content.items())
+    return content
 
 
 def _annotation(path: Path, key: str, entry: Any) -> Annotation:
@@ -99,12 +113,17 @@ def _annotation(path: Path, key: str, entry: Any) -> Annotation:
         raise ReadError(
             f"'{path}' is no VGG export that can be read: look at '{at}' of '{key}'."
         ) from error
-    regions = parsed.regions
-    if isinstance(regions, dict):
-        # Their keys count the regions; whoever saved the file may have sorted them as words.
-        counted = all(name.isdecimal() for name in regions)
-        regions = [regions[name] for name in (sorted(regions, key=int) if counted else regions)]
-    return Annotation(parsed.filename, tuple(_polygon(path, parsed, region) for region in regions))
+    polygons = (_polygon(path, parsed, region) for region in in_order(parsed.regions))
+    return Annotation(parsed.filename, tuple(polygons))
+
+
+def in_order(regions: list[Any] | dict[str, Any]) -> list[Any]:
+    """Return the regions of an image in the order in which they were drawn."""
+    if isinstance(regions, list):
+        return regions
+    # Their keys count the regions; whoever saved the file may have sorted them as words.
+    counted = all(name.isdecimal() for name in regions)
+    return [regions[name] for name in (sorted(regions, key=int) if counted else regions)]
 
 
 def _polygon(path: Path, entry: _Entry, region: _Region) -> Polygon:
@@ -115,11 +134,14 @@ def _polygon(path: Path, entry: _Entry, region: _Region) -> Polygon:
             f"'{path}' has a region of '{entry.filename}' that is no polygon ({shape.name}, {count}"
             " points): draw it as a polygon."
         )
-    texts = tuple(text for value in region.region_attributes.values() for text in _texts(value))
+    texts = tuple(
+        text for value in region.region_attributes.values() for text in region_texts(value)
+    )
     return Polygon(np.column_stack([shape.all_points_x, shape.all_points_y]), texts)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def region_texts(value: Any) -> tuple[str, ...]:
+    """Return what an attribute of a region says: a text, or what is ticked."""
     if isinstance(value, dict):  # VIA's checkboxes: {"RNFL": true}
         return tuple(name for name, ticked in value.items() if ticked)
     return (str(value).strip(),) if str(value).strip() else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,14 +20,18 @@ from napari_retina_seg.io.dicom_slices import slice_order
 from napari_retina_seg.io.exchange.card import stem_of
 from napari_retina_seg.io.exchange.dicom_header import read_header, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
+from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
 from napari_retina_seg.io.exchange.identity import notice, pseudonymise
+from napari_retina_seg.io.exchange.named import possible_names, split_slice
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
 from napari_retina_seg.io.exchange.sources import (
     Expected,
+    Item,
     Record,
     find_sources,
     is_dicom,
+    iter_source,
     read_source,
 )
 from napari_retina_seg.io.names import image_name
@@ -54,13 +58,18 @@ class Imported:
     problems : tuple of str
         A sentence for each file or mask that was not taken.
     noticed : tuple of str
-        A sentence for each file that may tell who the patient is; nothing of that was kept.
+        A sentence for each file that may tell who the patient is, of which nothing was kept, and
+        for each mask that is to be looked at.
+    unannotated : tuple of str
+        Images that a file lists without a mask, or with boxes only. That nothing is in them, nobody
+        has said: they stay as they were.
     """
 
     versions: tuple[Version, ...]
     known: int
     problems: tuple[str, ...]
     noticed: tuple[str, ...]
+    unannotated: tuple[str, ...] = ()
 
 
 def import_masks(
@@ -134,7 +143,13 @@ def import_masks(
             job.take(record)
             yield Progress(done, len(sources), record.name)
     yield Progress(len(sources), len(sources), "Done")
-    return Imported(tuple(job.versions), job.known, tuple(job.problems), tuple(job.noticed))
+    return Imported(
+        tuple(job.versions),
+        job.known,
+        tuple(job.problems),
+        tuple(job.noticed),
+        tuple(job.unannotated),
+    )
 
 
 class _Images:
@@ -142,10 +157,12 @@ class _Images:
 
     def __init__(self, project: Project) -> None:
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.by_id: dict[int, ProjectImage] = {}
         self._by_hash: dict[str, ProjectImage] = {}
         self._by_name: dict[str, list[ProjectImage]] = {}
         for image in project.images():
             pseudonym = pseudonymise(image.name, project.info.key)
+            self.by_id[image.id] = image
             self._by_hash[image.sha256] = image
             names = (image.name, safe_name(image.name), pseudonym)
             self.shapes.update(dict.fromkeys(names, image.shape))
@@ -158,13 +175,17 @@ class _Images:
     def known(self, sha256: str | None) -> ProjectImage | None:
         return self._by_hash.get(sha256 or "")
 
-    def find(self, name: str, sha256: str | None) -> ProjectImage:
-        if sha256 in self._by_hash:
-            return self._by_hash[sha256]
-        found = self.named(name)
+    def find(self, record: Record) -> ProjectImage:
+        """Return the image of a mask; of two of one name, that with the suffix that is named."""
+        if record.image_sha256 in self._by_hash:
+            return self._by_hash[record.image_sha256]
+        name, found = record.name, self.named(record.name)
+        if len(found) > 1 and isinstance(record, MaskRecord):
+            suffix = record.image_suffix.lower()
+            found = [image for image in found if image.path.suffix.lower() == suffix] or found
         if not found:
             raise ProjectError(
-                f"The project has no image '{name}': add it, or call the mask as its image."
+                f"The project has no image '{name}': add it, or give the mask the image's name."
             )
         if len(found) > 1:
             numbers = ", ".join(f"#{image.id}" for image in found[:5])
@@ -174,7 +195,10 @@ class _Images:
         return found[0]
 
     def named(self, name: str) -> list[ProjectImage]:
-        return self._by_name.get(name_key(name)) or self._by_name.get(plain_stem(name), [])
+        for key in (*possible_names(name), plain_stem(name)):
+            if key in self._by_name:
+                return self._by_name[key]
+        return []
 
 
 class _Job:
@@ -197,24 +221,66 @@ class _Job:
         self.known = 0
         self.problems: list[str] = []
         self.noticed: list[str] = []
+        self.unannotated: list[str] = []
 
-    def read(self, source: Path, expected: Expected) -> Iterable[Record]:
+    def read(self, source: Path, expected: Expected) -> Iterator[Record]:
         """Read the masks of a file, and notice whom it tells of."""
-        try:
-            if is_dicom(source):
-                records: Iterable[Record] = (self._read_dicom(source, expected),)
-            elif source.name.lower().endswith(NIFTI):
-                expected = replace(expected, placements=self._find_placements(source))
-                records = read_source(source, expected)
-            else:
-                records = read_source(source, expected)
-        except RetinaSegError as error:
-            self.problems.append(str(error))
-            return ()
         told = notice(source) if source.is_file() else ()
         if told:
             self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
-        return records
+        volumes: dict[int, dict[int, MaskRecord]] = {}
+        try:
+            for item in self._items(source, expected):
+                if isinstance(item, Problem):
+                    self.problems.append(item.sentence)
+                elif isinstance(item, Remark):
+                    self.noticed.append(item.sentence)
+                elif isinstance(item, Unannotated) or self._is_unannotated(item, source):
+                    self.unannotated.append(item.name)
+                elif not self._keep_slice(item, volumes):
+                    yield item
+        except RetinaSegError as error:
+            self.problems.append(str(error))
+        for number, slices in volumes.items():
+            yield _stack(self._images.by_id[number], slices)
+
+    def _items(self, source: Path, expected: Expected) -> Iterable[Item]:
+        if is_dicom(source):
+            return (self._read_dicom(source, expected),)
+        if source.name.lower().endswith(NIFTI):
+            expected = replace(expected, placements=self._find_placements(source))
+        return iter_source(source, expected)
+
+    def _is_unannotated(self, record: Record, source: Path) -> bool:
+        """Whether a record without a mark in it says nothing, for want of anybody's word."""
+        if record.attribution.maker is not Maker.UNKNOWN:
+            return False
+        if not isinstance(record, MaskRecord):
+            return not np.isfinite(record.heights).any()
+        if record.labels.any() or record.ignore is not None:
+            return False
+        if is_dicom(source):  # which leaves empty frames out: of nothing, nothing is said
+            return True
+        self.noticed.append(
+            f"The mask of '{record.name}' in '{source}' is background only: if nobody annotated"
+            " that image, reopen it."
+        )
+        return False
+
+    def _keep_slice(self, record: Record, volumes: dict[int, dict[int, MaskRecord]]) -> bool:
+        """Keep the mask of a slice that another program got as an image of its own."""
+        if not isinstance(record, MaskRecord) or record.is_volume:
+            return False
+        place = split_slice(record.name)
+        if place is None or self._images.has(record.name, record.image_sha256):
+            return False
+        found = self._images.named(place[0])
+        if len(found) != 1 or len(found[0].shape) != 3 or place[1] >= found[0].shape[0]:
+            return False
+        if record.labels.shape != found[0].grid:
+            return False
+        volumes.setdefault(found[0].id, {})[place[1]] = record
+        return True
 
     def _find_placements(self, source: Path) -> tuple[Placement, ...]:
         """Return where the images of a file's name lie, which may decide what its voxels are."""
@@ -266,7 +332,10 @@ class _Job:
                 f"The project has neither the DICOM image that '{source}' refers to nor one called"
                 f" '{name}': add the image, or call the mask as it."
             )
-        named = self._images.find(name, None)
+        found = self._images.named(name)
+        if len(found) > 1:
+            return  # which of them is told when it is taken
+        named = found[0]
         damage = damage_of(named)
         if damage is not None:  # so that nobody knows whether it was DICOM
             raise ProjectError(damage)
@@ -287,7 +356,7 @@ class _Job:
 
     def _take(self, record: Record) -> None:
         try:
-            image = self._images.find(record.name, record.image_sha256)
+            image = self._images.find(record)
             drawing = _drawing(record, image)
             who = self._find_author(record, image)
             if self._is_known(image, drawing, who):
@@ -326,6 +395,17 @@ class _Job:
         return False
 
 
+def _stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
+    """Put the masks of slices together; what is in the others, nobody has said."""
+    some = next(iter(slices.values()))
+    labels = np.zeros(image.shape, np.uint8)
+    ignore = np.ones(image.shape, bool)
+    for index, record in slices.items():
+        labels[index] = record.labels
+        ignore[index] = False if record.ignore is None else record.ignore
+    return replace(some, labels=labels, name=image.name, ignore=ignore, image_sha256=image.sha256)
+
+
 def _slices(record: Record) -> list[MaskRecord]:
     """Cut a volume as a training folder does, which keeps each slice as an image of its own."""
     if not isinstance(record, MaskRecord) or not record.is_volume:
@@ -353,7 +433,13 @@ def _drawing(record: Record, image: ProjectImage) -> Drawing:
     heights = record.heights
     planes = heights.reshape(-1, *heights.shape[-2:])
     labels = np.stack([draw(plane, image.grid[0]) for plane in planes])
-    return Drawing(labels.reshape(*heights.shape[:-2], *labels.shape[-2:]), heights)
+    labels = labels.reshape(*heights.shape[:-2], *labels.shape[-2:])
+    if record.attribution.maker is not Maker.UNKNOWN:
+        return Drawing(labels, heights)
+    # Of columns without a height nobody said that there are no layers in them.
+    unknown = np.isnan(heights).all(axis=-2, keepdims=True)
+    ignore = np.broadcast_to(unknown, labels.shape)
+    return Drawing(labels, heights, ignore.copy() if ignore.any() else None)
 
 
 def _is_same(one: Drawing, other: Drawing) -> bool:

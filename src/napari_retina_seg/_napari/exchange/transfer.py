@@ -97,6 +97,8 @@ def _enter(task: Entering, token: CancelToken) -> Steps:
         )
         done = yield from job
     parts = [f"{count(len(done.versions), 'mask')} imported, {done.known} there already."]
+    if done.unannotated:
+        parts.append(f"Not annotated there, and left as they are: {len(done.unannotated)}.")
     parts += _some("", done.noticed)
     return _end(parts, "not imported", done.problems)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from napari_retina_seg.io.exchange.record import IGNORE, Attribution, MaskRecord
 
 KEY = "napari_retina_seg"  # under which formats keep a card
 VERSION = 1
+_KIND = b"napari-retina-seg mask"
 _SHOWN = 5  # values that a message lists
 
 
@@ -150,7 +152,18 @@ def read_sidecar(path: Path) -> Card | None:
         text = sidecar_of(path).read_bytes()
     except OSError:
         return None
-    return parse_card(sidecar_of(path), text) if b"napari-retina-seg mask" in text else None
+    return parse_card(sidecar_of(path), text) if _is_card(text) else None
+
+
+def _is_card(text: bytes) -> bool:
+    """Whether JSON is a card; labelme's beside an image may have one inside."""
+    if _KIND not in text:
+        return False
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return True  # a damaged one
+    return isinstance(content, dict) and content.get("kind") == _KIND.decode()
 
 
 def restore(

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, ValidationError
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.exchange.card import (
-    KEY,
-    Card,
-    choose_scheme,
-    make_card,
-    parse_card,
-    restore,
-)
-from napari_retina_seg.io.exchange.named import find_value, read_json
-from napari_retina_seg.io.exchange.outlines import fill, trace
+from napari_retina_seg.io.exchange.canvas import Canvas
+from napari_retina_seg.io.exchange.card import KEY, Card, choose_scheme, make_card, parse_card
+from napari_retina_seg.io.exchange.drawn import DrawnImage, Reader, Shape
+from napari_retina_seg.io.exchange.found import Found, Problem, only_masks
+from napari_retina_seg.io.exchange.named import KnownShapes, read_json
+from napari_retina_seg.io.exchange.outlines import trace
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, MaskRecord, shared_scheme
-from napari_retina_seg.io.guard import check_claim
 
 _Region = npt.NDArray[np.bool_]
+
+
+def _as_id(value: Any) -> Any:
+    """Return an id as text: some tools write 1.0 or "1" in one place and 1 in another."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value) if isinstance(value, int | float | str) else value
+
+
+_Id = Annotated[str, BeforeValidator(_as_id)]
 
 
 class _Rle(BaseModel):
@@ -37,15 +42,16 @@ class _Rle(BaseModel):
 
 
 class _Annotation(BaseModel):
-    image_id: int | str
-    category_id: int
-    segmentation: _Rle | list[list[FiniteFloat]]
+    id: _Id = ""
+    image_id: _Id
+    category_id: _Id
+    segmentation: Any = None
 
 
 class _Image(BaseModel):
     model_config = ConfigDict(extra="allow")
 
-    id: int | str
+    id: _Id
     file_name: str
     height: PositiveInt
     width: PositiveInt
@@ -54,15 +60,16 @@ class _Image(BaseModel):
 
 
 class _Category(BaseModel):
-    id: int
+    id: _Id
     name: str
+    supercategory: str | None = None
 
 
 class _Document(BaseModel):
-    info: dict[str, Any] = {}
+    info: Any = None
     images: list[_Image]
-    annotations: list[_Annotation]
-    categories: list[_Category]
+    annotations: list[Any] = []
+    categories: list[_Category] = []
 
 
 def write_coco(path: Path, records: Sequence[MaskRecord], *, polygons: bool = False) -> None:
@@ -79,8 +86,7 @@ def write_coco(path: Path, records: Sequence[MaskRecord], *, polygons: bool = Fa
         Masks of one scheme.
     polygons : bool
         Whether regions are polygons: a list of all parts, with holes joined to their outer line
-        by a cut. `read_coco` gets the same pixels from them as from RLE; a program that fills
-        polygons by other rules may miss pixels beside the outline.
+        by a cut; see `outlines.trace` for what programs make of them. RLE is exact everywhere.
 
     Raises
     ------
@@ -205,35 +211,67 @@ def read_coco(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord
     path : Path
         JSON with images, annotations (RLE, compressed or not, or polygons) and categories.
     scheme : LabelScheme, optional
-        The classes, found by name or abbreviation, if another program wrote the file.
+        The classes, found by name, abbreviation or supercategory, if another program wrote the
+        file.
 
     Returns
     -------
     tuple of MaskRecord
-        Of RLE to the bit. A pixel is of a polygon if its centre is: exact for what `write_coco`
-        wrote, within half a pixel of the line for polygons drawn elsewhere.
+        Of the images that have a mask: one without an annotation, or with a box only, has none. Of
+        RLE to the bit. A pixel is of a polygon if its centre is: exact for what `write_coco` wrote,
+        within half a pixel of the line for polygons drawn elsewhere. See `Canvas` for polygons
+        within others or beyond the image.
 
     Raises
     ------
     ReadError
-        If it is no COCO, a category is none of the classes, or a region leaves its image.
+        If it is no COCO, or something in it can't be read; `iter_coco` reads the rest.
+    """
+    return only_masks(iter_coco(path, scheme))
+
+
+def iter_coco(
+    path: Path,
+    scheme: LabelScheme | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Iterator[Found]:
+    """Read COCO item by item, as `read_coco` does; what is wrong is said and spoils nothing else.
+
+    Parameters
+    ----------
+    path, scheme
+        As of `read_coco`.
+    shapes : mapping, optional
+        ``(rows, columns)`` or ``(slices, rows, columns)`` of the images that are wanted, by name.
+
+    Raises
+    ------
+    ReadError
+        If it is no COCO.
     """
     document = _parse(path)
-    cards = [parse_card(path, json.dumps(card)) for card in document.info.get(KEY, ())]
+    info = document.info if isinstance(document.info, dict) else {}
+    cards = [parse_card(path, json.dumps(card)) for card in info.get(KEY) or ()]
     classes = choose_scheme(path, cards[0] if cards else None, scheme)
-    values = {
-        category.id: find_value(path, category.name, classes) for category in document.categories
-    }
-    planes = {image.id: _Plane(image, _blank(path, image)) for image in document.images}
-    for annotation in document.annotations:
-        if annotation.image_id not in planes or annotation.category_id not in values:
-            raise ReadError(
-                f"'{path}' has an annotation of an image or a category that it does not list:"
-                " export it again."
+    shapes_of, problems = _collect(path, document)
+    yield from problems
+    times = Counter(image.id for image in document.images)
+    for image in document.images:
+        if times[image.id] > 1 and shapes_of.pop(image.id, []):
+            yield Problem(
+                f"'{path}' has several images with the id {image.id}: its annotations may be of any"
+                " of them, and are left out."
             )
-        raster = planes[annotation.image_id].raster
-        raster[_region(path, annotation, raster.shape)] = values[annotation.category_id]
-    return _assemble(path, list(planes.values()), cards, classes)
+    yield from Reader(path, classes, KnownShapes(shapes or {})).read(
+        DrawnImage(
+            image.file_name,
+            (image.height, image.width),
+            tuple(shapes_of.get(image.id, ())),
+            _card_of(image, cards),
+            image.slice,
+        )
+        for image in document.images
+    )
 
 
 def _parse(path: Path) -> _Document:
@@ -245,38 +283,90 @@ def _parse(path: Path) -> _Document:
         raise ReadError(f"'{path}' is no COCO file that can be read: look at '{at}'.") from error
 
 
-@dataclass(frozen=True, eq=False)
-class _Plane:
-    image: _Image
-    raster: npt.NDArray[np.uint8]
+def _card_of(image: _Image, cards: list[Card]) -> Card | None:
+    number = image.record
+    return cards[number] if number is not None and 0 <= number < len(cards) else None
 
 
-def _blank(path: Path, image: _Image) -> npt.NDArray[np.uint8]:
-    check_claim(f"An image in '{path}'", (image.height, image.width))
-    return np.zeros((image.height, image.width), np.uint8)
-
-
-def _region(path: Path, annotation: _Annotation, shape: tuple[int, ...]) -> _Region:
-    rows, columns = shape
-    found = annotation.segmentation
-    if isinstance(found, list):
-        if any(len(line) < 6 or len(line) % 2 for line in found):
-            raise ReadError(f"'{path}' has a polygon of less than three points: draw it again.")
-        return fill((np.reshape(line, (-1, 2)) for line in found), (rows, columns))
-    if found.size != (rows, columns):
-        raise ReadError(
-            f"'{path}' has a region of {found.size[0]} × {found.size[1]} px on an image of {rows} ×"
-            f" {columns}: export it again."
+def _collect(path: Path, document: _Document) -> tuple[dict[str, list[Shape]], list[Problem]]:
+    """Return the shapes of each image by its id, and what is of none."""
+    categories = {category.id: category for category in document.categories}
+    images = {image.id for image in document.images}
+    shapes: dict[str, list[Shape]] = {}
+    problems = []
+    for place, content in enumerate(document.annotations):
+        try:
+            annotation = _Annotation.model_validate(content)
+        except ValidationError as error:
+            at = ".".join(map(str, error.errors()[0]["loc"]))
+            problems.append(f"annotations.{place} of '{path}' can't be read: look at its '{at}'.")
+            continue
+        what = f"annotation {annotation.id or place}"
+        category = categories.get(annotation.category_id)
+        if annotation.image_id not in images:
+            problems.append(
+                f"{what.capitalize()} of '{path}' is of an image that it does not list"
+                f" ({annotation.image_id}): left out."
+            )
+            continue
+        shapes.setdefault(annotation.image_id, []).append(
+            Shape(
+                category.name if category else f"category {annotation.category_id}",
+                what,
+                _find_drawing(annotation.segmentation, what),
+                group=(category.supercategory or "") if category else "",
+            )
         )
-    return _decode(path, found)
+    return shapes, [Problem(problem) for problem in problems]
 
 
-def _decode(path: Path, found: _Rle) -> _Region:
+def _find_drawing(segmentation: Any, what: str) -> Any:
+    """Return what draws a segmentation; None if there is nothing to draw."""
+    if isinstance(segmentation, list):
+        rings = [ring for ring in segmentation if ring not in ([], None)]
+        if segmentation and all(isinstance(number, int | float) for number in segmentation):
+            rings = [segmentation]  # one polygon without the list around it
+        return partial(_draw_rings, rings, what) if rings else None
+    if segmentation in (None, {}, ""):
+        return None
+    return partial(_draw_rle, segmentation, what)
+
+
+def _draw_rings(rings: list[Any], what: str, canvas: Canvas, value: int) -> None:
+    lines = []
+    for ring in rings:
+        try:
+            lines.append(np.array(ring, np.float64).reshape(-1, 2))
+        except (ValueError, TypeError):
+            canvas.refuse(f"{what} has a polygon that is no list of x and y")
+    canvas.draw_polygons(value, lines, what)
+
+
+def _draw_rle(content: Any, what: str, canvas: Canvas, value: int) -> None:
+    try:
+        found = _Rle.model_validate(content)
+    except ValidationError:
+        canvas.refuse(f"{what} has a segmentation that is neither RLE nor polygons")
+        return
+    if found.size != canvas.shape:
+        canvas.refuse(
+            f"{what} is a region of {found.size[0]} × {found.size[1]} px on an image of"
+            f" {canvas.shape[0]} × {canvas.shape[1]} px"
+        )
+        return
+    region = _decode(found)
+    if region is None:
+        canvas.refuse(f"{what} has an RLE that does not fill its image")
+        return
+    canvas.draw_region(value, region, what)
+
+
+def _decode(found: _Rle) -> _Region | None:
     rows, columns = found.size
     counts = found.counts if isinstance(found.counts, list) else _unpack(found.counts)
     # The library's own decoder leaves what a short RLE does not reach to chance.
     if min(counts, default=0) < 0 or sum(counts) != rows * columns:
-        raise ReadError(f"'{path}' has an RLE that does not fill its image: export it again.")
+        return None
     kinds = np.arange(len(counts)) % 2 == 1
     return np.repeat(kinds, counts).reshape((rows, columns), order="F")
 
@@ -300,23 +390,3 @@ def _unpack(text: str) -> list[int]:
         counts.append(number + (counts[-2] if len(counts) > 2 else 0))
         number, shift = 0, 0
     return counts
-
-
-def _assemble(
-    path: Path, planes: list[_Plane], cards: list[Card], scheme: LabelScheme
-) -> tuple[MaskRecord, ...]:
-    records = []
-    for number, card in enumerate(cards):
-        own = sorted(
-            (plane for plane in planes if plane.image.record == number),
-            key=lambda plane: plane.image.slice,
-        )
-        if len({plane.raster.shape for plane in own}) != 1:
-            raise ReadError(f"'{path}' lacks images of '{card.name}': export it again.")
-        stack = np.stack([plane.raster for plane in own])
-        records.append(restore(path, stack[0] if len(card.shape) == 2 else stack, card, None))
-    for plane in planes:
-        if not cards or plane.image.record is None:
-            image = Path(plane.image.file_name)
-            records.append(restore(image, plane.raster, None, scheme, named=True))
-    return tuple(records)

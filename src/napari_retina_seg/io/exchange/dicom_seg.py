@@ -23,7 +23,7 @@ from napari_retina_seg.io.exchange.card import Card, make_card, parse_card, rest
 from napari_retina_seg.io.exchange.dicom_header import read_header
 from napari_retina_seg.io.exchange.dicom_planes import read_planes
 from napari_retina_seg.io.exchange.dicom_source import CREATOR, make_source
-from napari_retina_seg.io.exchange.named import find_value
+from napari_retina_seg.io.exchange.named import require_value
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME, Maker, MaskRecord
 from napari_retina_seg.io.guard import decoding
 
@@ -308,7 +308,7 @@ def _find_class(path: Path, segment: Dataset, scheme: LabelScheme) -> int:
     """Return a segment's class, by what another program calls it."""
     label, number = str(segment.SegmentLabel), int(segment.SegmentNumber)
     try:
-        return find_value(path, label, scheme)
+        return require_value(path, label, scheme)
     except ReadError as error:
         coded = [
             one.value for one in scheme.classes[1:] if _code_of(one, scheme) in _codes(segment)

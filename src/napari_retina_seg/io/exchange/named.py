@@ -1,14 +1,32 @@
-"""What formats share that keep classes by name, in JSON."""
+"""What formats share that keep images and classes by name, in JSON or XML."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.names import last_part, name_key
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME
+
+# What tools put around the name of an image that is uploaded to them.
+_LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?=.)")
+_ROBOFLOW = re.compile(r"_(?:jpe?g|png|tiff?|bmp|webp)\.rf\.[0-9a-z]+$", re.IGNORECASE)
+_SLICE = re.compile(r"^(.+)_(\d{4,})$")
+
+# Other words for the classes, by abbreviation: American spelling, older names, plain words.
+_ALIASES = {
+    "Vessel": ("Blood vessel", "Retinal vessel", "Retinal blood vessel", "Vasculature"),
+    "RNFL": ("NFL", "Nerve fibre layer"),
+    "GCL+IPL": ("IPL+GCL", "GCIPL", "GCL-IPL", "Inner plexiform + ganglion cell layer"),
+    "EZ": ("IS/OS", "IS/OS junction", "Ellipsoid"),
+    "RPE": ("RPE+BM", "BM+RPE", "RPE complex"),
+    "BG": ("Back ground",),
+}
 
 
 def read_json(path: Path) -> Any:
@@ -29,17 +47,109 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def find_value(path: Path, name: str, scheme: LabelScheme) -> int:
-    """Return the value of a class that a file calls by its name or abbreviation.
+def find_value(name: str, scheme: LabelScheme, group: str = "") -> int | None:
+    """Return the value of a class that a file calls by a name; None if it is none of the scheme.
+
+    Parameters
+    ----------
+    name : str
+        Name, abbreviation or value of a class, in any spelling of it that means only one.
+    scheme : LabelScheme
+        The classes.
+    group : str
+        What the file counts it among (COCO's supercategory), taken if the name is unknown.
+    """
+    if name_key(name.strip()) == IGNORE_NAME and len(scheme) <= IGNORE:
+        return IGNORE
+    for text in (name, group):
+        if not text.strip():
+            continue
+        try:
+            return scheme.find(text).value
+        except RetinaSegError:
+            found = [label.value for label in scheme.classes if _plain(text) in _spellings(label)]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def require_value(path: Path, name: str, scheme: LabelScheme) -> int:
+    """Return the value of a class that a file calls by a name.
 
     Raises
     ------
     ReadError
         If the scheme has no such class.
     """
-    if name.strip().casefold() == IGNORE_NAME and len(scheme) <= IGNORE:
-        return IGNORE
-    try:
-        return scheme.find(name).value
-    except RetinaSegError as error:
-        raise ReadError(f"'{path}' holds other classes: {error}") from error
+    value = find_value(name, scheme)
+    if value is None:
+        raise ReadError(f"'{path}' holds other classes: {unknown_class(name, scheme)}.")
+    return value
+
+
+def _spellings(label: Any) -> set[str]:
+    words = (label.name, label.abbreviation, *_ALIASES.get(label.abbreviation, ()))
+    return {_plain(word) for word in words}
+
+
+def _plain(text: str) -> str:
+    """Return a name without signs, in one spelling and number."""
+    letters = "".join(filter(str.isalnum, name_key(text))).replace("fiber", "fibre")
+    return re.sub(r"(layer|class|mask)?s?$", "", letters) or letters
+
+
+def unknown_class(name: str, scheme: LabelScheme) -> str:
+    """Return a sentence's beginning about a class that the scheme does not have."""
+    known = ", ".join(label.abbreviation for label in scheme.classes[1:])
+    return f"'{name}' is no class of '{scheme.name}' ({known})"
+
+
+def possible_names(file_name: str) -> Iterator[str]:
+    """Yield the keys (`name_key`) of what an image may be called here, the likeliest first.
+
+    Parameters
+    ----------
+    file_name : str
+        As a file of another program refers to the image: with folders of any system, with a
+        suffix, and with what Label Studio (``3f2a9b1c-a.jpg``) and Roboflow
+        (``a_jpg.rf.3f2a9b1c.jpg``) add.
+    """
+    name = last_part(file_name)
+    stem = Path(name).stem
+    bare = (_LABEL_STUDIO.sub("", stem), _ROBOFLOW.sub("", stem))
+    yield from dict.fromkeys(map(name_key, (name, stem, *bare)))
+
+
+def split_slice(stem: str) -> tuple[str, int] | None:
+    """Return the volume's name and the number in the name of a slice, e.g. ``scan_0003``."""
+    found = _SLICE.match(stem)
+    return (found[1], int(found[2])) if found else None
+
+
+class KnownShapes:
+    """The grids of the images that masks are wanted for, found by what files call the images.
+
+    Parameters
+    ----------
+    shapes : mapping
+        ``(rows, columns)`` or ``(slices, rows, columns)`` by name, with or without suffix.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._shapes = {name_key(name): shape for name, shape in shapes.items()}
+
+    def __bool__(self) -> bool:
+        return bool(self._shapes)
+
+    def find(self, file_name: str) -> tuple[int, int] | None:
+        """Return ``(rows, columns)`` of an image or a slice; None if it is unknown."""
+        for key in possible_names(file_name):
+            if key in self._shapes:
+                rows, columns = self._shapes[key][-2:]
+                return rows, columns
+        for key in possible_names(file_name):
+            place = split_slice(key)
+            shape = self._shapes.get(place[0], ()) if place else ()
+            if place and len(shape) == 3 and place[1] < shape[0]:
+                return shape[1], shape[2]
+        return None

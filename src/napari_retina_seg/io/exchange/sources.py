@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.names import last_part, name_key
 from napari_retina_seg.io import SUFFIXES, is_dicom_content
 from napari_retina_seg.io.exchange.boundaries import (
     BoundaryRecord,
     read_boundary_csv,
     read_boundary_json,
 )
-from napari_retina_seg.io.exchange.coco import read_coco
+from napari_retina_seg.io.exchange.coco import iter_coco
 from napari_retina_seg.io.exchange.contents import CONTENTS
+from napari_retina_seg.io.exchange.cvat import iter_cvat, read_xml
+from napari_retina_seg.io.exchange.found import Found, Problem
+from napari_retina_seg.io.exchange.labelme import is_labelme, iter_labelme, slices_of
 from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.networks import NOTES, read_network_folder
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
@@ -25,15 +30,18 @@ from napari_retina_seg.io.exchange.raster import read_png, read_tiff
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.exchange.stacks import read_stacks
 from napari_retina_seg.io.exchange.training import read_training_folder
-from napari_retina_seg.io.exchange.vgg import read_vgg
+from napari_retina_seg.io.exchange.vgg import iter_vgg
 from napari_retina_seg.io.names import image_name
 
 Record = MaskRecord | BoundaryRecord
+Item = Found | BoundaryRecord
 
 _STACK = "masks.npy"
 _MASKS = ("masks", "labels")
 _DICOM = (".dcm", ".dicom", ".dic")
 _TIFF = (".tif", ".tiff")
+_CVAT = b"<annotations"
+_HEAD = 1000  # bytes in which XML says what it is
 _KINDS = "napari-retina-seg"  # how JSON that is no mask by itself, but about some, begins
 
 
@@ -69,7 +77,8 @@ def find_sources(path: Path) -> tuple[Path, ...]:
     ----------
     path : Path
         A file, a training folder, a folder with stacks, or one with masks, which may lie in a
-        folder ``masks`` or ``labels`` in it. Predictions of an export are left out.
+        folder ``masks`` or ``labels`` in it. Predictions of an export are left out, and images
+        that a file of shapes beside them refers to.
 
     Raises
     ------
@@ -85,7 +94,10 @@ def find_sources(path: Path) -> tuple[Path, ...]:
     if _is_whole(folder):
         return (folder,)
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.name[0] != ".")
-    found = tuple(file for file in files if _may_hold_masks(file))
+    pictures = {name for file in files for name in _pictures_of(file)}
+    found = tuple(
+        file for file in files if _may_hold_masks(file) and name_key(file.name) not in pictures
+    )
     if not found:
         raise ReadError(f"There is no mask in '{path}': choose the folder that holds them.")
     return found
@@ -104,7 +116,39 @@ def _may_hold_masks(file: Path) -> bool:
     name = file.name.lower()
     if name.endswith(".json"):
         return not _is_about_others(file)
+    if name.endswith(".xml"):
+        with file.open("rb") as opened:
+            return _CVAT in opened.read(_HEAD)
     return name.endswith((*SUFFIXES, *NIFTI, ".csv")) or is_dicom(file)
+
+
+def _pictures_of(file: Path) -> Iterator[str]:
+    """Yield the keys (`name_key`) of the images that a file of shapes refers to."""
+    try:
+        if file.suffix.lower() == ".xml" and _may_hold_masks(file):
+            names = [image.get("name", "") for image in read_xml(file).iterfind("image")]
+        elif file.suffix.lower() == ".json":
+            names = _names_in(read_json(file))
+        else:
+            return
+    except (ReadError, OSError):
+        return  # it is told when it is read
+    yield from (name_key(last_part(name)) for name in names if isinstance(name, str))
+
+
+def _names_in(content: Any) -> list[Any]:
+    if not isinstance(content, dict):
+        return []
+    if is_labelme(content):
+        return [content["imagePath"]]
+    entries = content.get("images") if _is_coco(content) else list(content.values())
+    key = "file_name" if _is_coco(content) else "filename"
+    listed = entries if isinstance(entries, list) else []
+    return [entry.get(key) for entry in listed if isinstance(entry, dict)]
+
+
+def _is_coco(content: Any) -> bool:
+    return isinstance(content, dict) and "images" in content and "categories" in content
 
 
 def _is_about_others(file: Path) -> bool:
@@ -127,8 +171,35 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
     Raises
     ------
     ReadError
+        If it can't be read, does not hold the classes that are expected, or has shapes that can't
+        be drawn; `iter_source` reads the rest.
+    """
+    items = list(iter_source(path, expected))
+    for item in items:
+        if isinstance(item, Problem):
+            raise ReadError(item.sentence)
+    return tuple(item for item in items if isinstance(item, MaskRecord | BoundaryRecord))
+
+
+def iter_source(path: Path, expected: Expected) -> Iterator[Item]:
+    """Read one of `find_sources` mask by mask, with what is wrong in it and what has no mask.
+
+    Raises
+    ------
+    ReadError
         If it can't be read, or does not hold the classes that are expected.
     """
+    name = path.name.lower()
+    if path.is_file() and name.endswith(".xml"):
+        yield from iter_cvat(path, expected.scheme, expected.shapes)
+    elif path.is_file() and name.endswith(".json"):
+        yield from _read_json(path, expected)
+    else:
+        yield from _read_masks(path, expected)
+
+
+def _read_masks(path: Path, expected: Expected) -> tuple[Record, ...]:
+    """Read what holds a value for each pixel, or heights."""
     scheme, remap = expected.scheme, expected.remap
     name = path.name.lower()
     if path.is_dir():
@@ -137,8 +208,6 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
         if (path / NOTES).is_file():
             return read_network_folder(path)
         return read_training_folder(path)
-    if name.endswith(".json"):
-        return _read_json(path, expected)
     if name.endswith(".csv"):
         return (read_boundary_csv(path, scheme),)
     if name.endswith(NIFTI):
@@ -153,13 +222,14 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
     return (read(path, scheme, remap),)
 
 
-def _read_json(path: Path, expected: Expected) -> tuple[Record, ...]:
+def _read_json(path: Path, expected: Expected) -> Iterable[Item]:
     content = read_json(path)
     if not isinstance(content, dict):
         raise ReadError(f"'{path}' is JSON about something else: it holds no masks.")
     if "boundaries" in content:
         return (read_boundary_json(path, expected.scheme),)
-    if "annotations" in content and "images" in content:
-        return read_coco(path, expected.scheme)
-    grids = {name: (shape[-2], shape[-1]) for name, shape in expected.shapes.items()}
-    return read_vgg(path, expected.scheme, grids)
+    if is_labelme(content):
+        return iter_labelme(slices_of(path), expected.scheme, expected.shapes)
+    if "images" in content and ("annotations" in content or "categories" in content):
+        return iter_coco(path, expected.scheme, expected.shapes)
+    return iter_vgg(path, expected.scheme, expected.shapes)

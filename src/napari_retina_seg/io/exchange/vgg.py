@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.exchange.card import KEY, Card, make_card, parse_card, restore
-from napari_retina_seg.io.exchange.named import find_value, read_json
-from napari_retina_seg.io.exchange.outlines import Points, fill, trace
+from napari_retina_seg.io.exchange.canvas import Canvas, ellipse
+from napari_retina_seg.io.exchange.card import KEY, make_card, parse_card
+from napari_retina_seg.io.exchange.drawn import DrawnImage, Reader, Shape
+from napari_retina_seg.io.exchange.found import Found, Problem, only_masks
+from napari_retina_seg.io.exchange.named import KnownShapes, read_json
+from napari_retina_seg.io.exchange.outlines import Points, trace
 from napari_retina_seg.io.exchange.record import IGNORE_NAME, MaskRecord, shared_scheme
-from napari_retina_seg.io.polygons import Annotation, Polygon
-from napari_retina_seg.io.polygons import read_vgg as read_polygons
-
-_OUTSIDE = 1.0  # px by which a point may miss its image: tools round differently
+from napari_retina_seg.io.polygons import in_order, read_entries, region_texts
 
 _Raster = npt.NDArray[np.uint8]
 
@@ -105,7 +104,7 @@ def _regions(plane: _Raster, scheme: LabelScheme) -> list[dict[str, Any]]:
 def read_vgg(
     path: Path,
     scheme: LabelScheme | None = None,
-    shapes: Mapping[str, tuple[int, int]] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> tuple[MaskRecord, ...]:
     """Read masks from polygons; a later polygon lies over an earlier one.
 
@@ -116,94 +115,101 @@ def read_vgg(
     scheme : LabelScheme, optional
         The classes, found by name or abbreviation, if another program wrote the file.
     shapes : mapping, optional
-        ``(rows, columns)`` of each image by its file's name, which VGG itself does not tell.
+        ``(rows, columns)`` or ``(slices, rows, columns)`` of each image by name, which VGG itself
+        does not tell.
 
     Returns
     -------
     tuple of MaskRecord
-        A pixel is of a polygon if its centre is: exact for what `write_vgg` wrote, within half a
-        pixel of the line for polygons drawn elsewhere.
+        Of the images that have a polygon, circle or ellipse; one without, or with boxes only, has
+        no mask. A pixel is of a polygon if its centre is: exact for what `write_vgg` wrote, within
+        half a pixel of the line for polygons drawn elsewhere.
 
     Raises
     ------
     ReadError
-        If it is no VGG, a class or a size is unknown, or a polygon leaves its image.
+        If it is no VGG, or something in it can't be read; `iter_vgg` reads the rest.
     """
-    annotations = read_polygons(path) if path.is_file() else read_json(path)
-    if annotations is None:
-        raise ReadError(f"'{path}' is JSON about something else: export the polygons as VGG JSON.")
-    cards, records = _read_cards(path), []
-    volumes: dict[str, list[tuple[int, _Raster]]] = defaultdict(list)
-    for annotation in annotations:
-        card, index = cards.get(annotation.filename, (None, 0))
-        shape = _shape(path, annotation, card, shapes or {})
-        raster = _draw(path, annotation, shape, card.scheme if card else scheme)
-        if card is None:
-            records.append(restore(Path(annotation.filename), raster, None, scheme, named=True))
-        else:
-            volumes[card.text].append((index, raster))
-    for text, planes in volumes.items():
-        ordered = np.stack([raster for _, raster in sorted(planes, key=lambda plane: plane[0])])
-        card = parse_card(path, text)
-        records.append(restore(path, ordered[0] if len(card.shape) == 2 else ordered, card, scheme))
-    return tuple(records)
+    return only_masks(iter_vgg(path, scheme, shapes))
 
 
-def _read_cards(path: Path) -> dict[str, tuple[Card, int]]:
-    content = read_json(path)
-    cards = {}
-    for entry in content.get("_via_img_metadata", content).values():
-        said = entry.get("file_attributes")
-        if isinstance(said, dict) and KEY in said:
-            index = str(said.get("slice", "0"))
-            card = parse_card(path, str(said[KEY]))
-            cards[entry["filename"]] = (card, int(index) if index.isdecimal() else 0)
-    return cards
-
-
-def _shape(
-    path: Path, annotation: Annotation, card: Card | None, shapes: Mapping[str, tuple[int, int]]
-) -> tuple[int, int]:
-    name = annotation.filename
-    found = card.shape[-2:] if card else shapes.get(name, shapes.get(Path(name).stem))
-    if found is None:
-        raise ReadError(f"'{path}' does not say how large '{name}' is: add that image first.")
-    return found[0], found[1]
-
-
-def _draw(
-    path: Path, annotation: Annotation, shape: tuple[int, int], scheme: LabelScheme | None
-) -> _Raster:
-    if scheme is None:
-        raise ReadError(f"'{path}' names classes, but not those of which scheme: name it.")
-    raster = np.zeros(shape, np.uint8)
-    drawn = (
-        _find_polygon(path, annotation, polygon, shape, scheme) for polygon in annotation.polygons
-    )
-    # Polygons of one class in a row are filled in one go: there may be thousands of specks.
-    for value, row in groupby(drawn, key=itemgetter(0)):
-        raster[fill((points for _, points in row), shape)] = value
-    return raster
-
-
-def _find_polygon(
+def iter_vgg(
     path: Path,
-    annotation: Annotation,
-    polygon: Polygon,
-    shape: tuple[int, int],
-    scheme: LabelScheme,
-) -> tuple[int, Points]:
-    """Return the class and the points of a polygon."""
-    points = polygon.points
-    if (points < -_OUTSIDE).any() or (points > np.add(shape, _OUTSIDE)[::-1]).any():
-        raise ReadError(
-            f"A polygon of '{annotation.filename}' in '{path}' leaves its image of {shape[0]} ×"
-            f" {shape[1]} px: it was drawn over another size."
-        )
-    values = {find_value(path, text, scheme) for text in polygon.texts}
-    if len(values) != 1:
-        raise ReadError(
-            f"A polygon of '{annotation.filename}' in '{path}' has no class or several: give it"
-            " one."
-        )
-    return values.pop(), points
+    scheme: LabelScheme | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Iterator[Found]:
+    """Read VGG item by item, as `read_vgg` does; what is wrong is said and spoils nothing else.
+
+    Raises
+    ------
+    ReadError
+        If it is no VGG.
+    """
+    entries = read_entries(path) if path.is_file() else read_json(path)
+    if entries is None:
+        raise ReadError(f"'{path}' is JSON about something else: export the polygons as VGG JSON.")
+    images, problems = [], []
+    for key, content in entries.items():
+        try:
+            images.append(_image(path, _Entry.model_validate(content)))
+        except ValidationError as error:
+            at = ".".join(map(str, error.errors()[0]["loc"]))
+            problems.append(f"'{key}' in '{path}' can't be read: look at its '{at}'.")
+    yield from map(Problem, problems)
+    classes = scheme or next((image.card.scheme for image in images if image.card), None)
+    yield from Reader(path, classes, KnownShapes(shapes or {})).read(images)
+
+
+class _Entry(BaseModel):
+    filename: str
+    regions: list[Any] | dict[str, Any] = []
+    file_attributes: Any = None
+
+
+def _image(path: Path, entry: _Entry) -> DrawnImage:
+    said = entry.file_attributes if isinstance(entry.file_attributes, dict) else {}
+    card = parse_card(path, str(said[KEY])) if KEY in said else None
+    index = str(said.get("slice", "0"))
+    return DrawnImage(
+        entry.filename,
+        None,
+        tuple(_shape(number, region) for number, region in enumerate(in_order(entry.regions))),
+        card,
+        int(index) if index.isdecimal() else 0,
+    )
+
+
+def _shape(number: int, region: Any) -> Shape:
+    what = f"region {number}"
+    region = region if isinstance(region, dict) else {}
+    said = region.get("region_attributes")
+    values = said.values() if isinstance(said, dict) else ()
+    texts = [text for value in values for text in region_texts(value)]
+    outline = region.get("shape_attributes")
+    draws = isinstance(outline, dict) and outline.get("name") in ("polygon", "circle", "ellipse")
+    return Shape(
+        texts[0] if texts else "",
+        what,
+        partial(_draw, outline, what) if draws else None,
+        others=tuple(texts[1:]),
+    )
+
+
+def _draw(outline: dict[str, Any], what: str, canvas: Canvas, value: int) -> None:
+    try:
+        points = _outline(outline)
+    except (KeyError, TypeError, ValueError):
+        canvas.refuse(f"{what} is no {outline['name']}: its numbers are missing or wrong")
+        return
+    canvas.draw_polygons(value, [points], what)
+
+
+def _outline(outline: dict[str, Any]) -> Points:
+    if outline["name"] == "polygon":
+        x, y = outline["all_points_x"], outline["all_points_y"]
+        return np.array([x, y], np.float64).T
+    x, y = float(outline["cx"]), float(outline["cy"])
+    if outline["name"] == "circle":
+        return ellipse(x, y, float(outline["r"]), float(outline["r"]))
+    turned = np.degrees(float(outline.get("theta", 0)))
+    return ellipse(x, y, float(outline["rx"]), float(outline["ry"]), turned)

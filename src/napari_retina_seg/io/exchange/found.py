@@ -1,0 +1,50 @@
+"""What is found in a file with masks, item by item: masks, and what is no mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.io.exchange.record import MaskRecord
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A sentence about something that was left out."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence about something that was taken, and is to be looked at."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Unannotated:
+    """An image that a file lists without a mask: that there is nothing in it, nobody has said."""
+
+    name: str
+
+
+Found = MaskRecord | Problem | Remark | Unannotated
+
+
+def only_masks(items: Iterator[Found]) -> tuple[MaskRecord, ...]:
+    """Return the masks among what was found.
+
+    Raises
+    ------
+    ReadError
+        If something had to be left out.
+    """
+    records = []
+    for item in items:
+        if isinstance(item, Problem):
+            raise ReadError(item.sentence)
+        if isinstance(item, MaskRecord):
+            records.append(item)
+    return tuple(records)
