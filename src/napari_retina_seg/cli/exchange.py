@@ -97,6 +97,14 @@ def export_command(
             help="No two images of unknown patients are of the same one.",
         ),
     ] = False,
+    with_images: Annotated[
+        bool,
+        typer.Option(
+            "--with-images",
+            help="Also the images, as PNG of 8 bits beside the masks, slice by slice: for coco,"
+            " coco-polygons, vgg and cvat; labelme has them always.",
+        ),
+    ] = False,
 ) -> None:
     """Write masks that count as truth for other programs, with classes, sizes and who made them.
 
@@ -124,6 +132,7 @@ def export_command(
             selection=selection,
             identities=identities,
             patients=rule,
+            with_images=with_images,
             token=token,
         )
         done = bar.walk(job, "Exporting")
@@ -133,6 +142,8 @@ def export_command(
             f"Pseudonyms there: {done.pseudonyms}, of images whose names may tell who the patient"
             " is; '--identities keep' leaves names as they are."
         )
+    if format.advice:
+        say(format.advice)
     unreviewed = f" and {count(done.predictions, 'prediction')}" if done.predictions else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
     typer.echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")

@@ -15,15 +15,19 @@ from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError, WriteError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.lines import draw
+from napari_retina_seg.core.names import safe_name
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.exchange.card import Card, make_card
 from napari_retina_seg.io.exchange.coco import CocoFile
+from napari_retina_seg.io.exchange.cvat import CvatFile
 from napari_retina_seg.io.exchange.dicom_header import read_header
 from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.labelme import write_labelme
 from napari_retina_seg.io.exchange.networks import HuggingFaceFolder, NnunetFolder
 from napari_retina_seg.io.exchange.nifti import write_nifti
+from napari_retina_seg.io.exchange.pictures import picture_names, write_pictures
 from napari_retina_seg.io.exchange.raster import write_png, write_tiff
 from napari_retina_seg.io.exchange.record import (
     Attribution,
@@ -114,6 +118,7 @@ def export(
     selection: Selection | None = None,
     identities: Identities = Identities.HIDE,
     patients: PatientRule | None = None,
+    with_images: bool = False,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Exported]:
     """Write masks to a new folder, which appears when all of it is written; long work.
@@ -134,6 +139,10 @@ def export(
     patients : PatientRule, optional
         Whose images those are of which the project does not know it. Formats with images need it
         then, since all images of a patient belong on one side of a split.
+    with_images : bool
+        Whether the images are written beside the masks, as PNG without anything but their pixels,
+        slice by slice; for formats that refer to images (`Format.may_have_images`). labelme's
+        always has them: it opens a mask with its image only.
     token : CancelToken, optional
         Stops it before the next image; nothing is left then.
 
@@ -150,13 +159,19 @@ def export(
     Raises
     ------
     WriteError
-        If there is nothing to export, or the folder holds something or can't be written.
+        If there is nothing to export, the format has no images beside it, or the folder holds
+        something or can't be written.
     ProjectError
         If images leave of patients whom nobody named.
     Cancelled
         If the token said so.
     """
     token = token or CancelToken()
+    if with_images and not format.may_have_images:
+        raise WriteError(
+            f"'{format.value}' refers to no images: leave them out, or choose coco, coco-polygons,"
+            " vgg, cvat or labelme."
+        )
     chosen, refused = yield from choose(project, selection or Selection(), identities, token)
     if not chosen:
         because = f" {refused[0]}" if refused else ""
@@ -164,7 +179,8 @@ def export(
     if format.has_images:
         chosen = with_patients(chosen, patients, identities, project.info.key)
     with building(folder) as new:
-        job = _Job(project, new, format, identities, patients, token)
+        images = with_images or format is Format.LABELME
+        job = _Job(project, new, format, identities, patients, token, with_images=images)
         yield from job.run(chosen)
         token.raise_if_cancelled()
         if not job.cards:
@@ -192,7 +208,10 @@ class _Job:
         identities: Identities,
         patients: PatientRule | None,
         token: CancelToken,
+        *,
+        with_images: bool,
     ) -> None:
+        self._with_images = with_images
         self._project = project
         self._new = new
         self._format = format
@@ -205,7 +224,7 @@ class _Job:
     def run(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         if self._format.has_images:
             yield from self._write_set(chosen)
-        elif self._format in (Format.COCO, Format.COCO_POLYGONS, Format.VGG):
+        elif self._format in (Format.COCO, Format.COCO_POLYGONS, Format.VGG, Format.CVAT):
             yield from self._write_together(chosen)
         else:
             yield from self._walk(chosen, self._write_one)
@@ -246,6 +265,9 @@ class _Job:
             return
         if self._format is Format.NIFTI:
             record = replace(record, placement=placement_of(self._project, one.image))
+        if self._format is Format.LABELME:
+            write_labelme(folder, record, self._name_files(one, record, folder))
+            return
         suffix, write = _EACH[self._format]
         write(folder / f"{one.name}{suffix}", record)
 
@@ -259,19 +281,38 @@ class _Job:
         write_dicom_seg(path, record, reference, identified=identified)
 
     def _write_together(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
-        files: dict[str, CocoFile | VggFile] = {}
+        files: dict[str, CocoFile | VggFile | CvatFile] = {}
+        called = "annotations.xml" if self._format is Format.CVAT else "masks.json"
 
         def add(one: Chosen, record: MaskRecord) -> None:
-            place = f"{PREDICTIONS}/{PREDICTIONS}" if one.is_prediction else "masks"
+            place = f"{PREDICTIONS}/{PREDICTIONS}.json" if one.is_prediction else called
+            if one.is_prediction and self._format is Format.CVAT:
+                place = f"{PREDICTIONS}/{called}"
+            names = self._name_files(one, record, (self._new / place).parent)
             if place not in files:
-                polygons = self._format is Format.COCO_POLYGONS
-                vgg = self._format is Format.VGG
-                files[place] = VggFile() if vgg else CocoFile(polygons=polygons)
-            files[place].add(record)
+                files[place] = self._new_file()
+            files[place].add(record, names)
 
         yield from self._walk(chosen, add)
         for place, file in files.items():
-            file.write(self._new / f"{place}.json")
+            file.write(self._new / place)
+
+    def _new_file(self) -> CocoFile | VggFile | CvatFile:
+        if self._format is Format.VGG:
+            return VggFile()
+        if self._format is Format.CVAT:
+            return CvatFile()
+        return CocoFile(polygons=self._format is Format.COCO_POLYGONS)
+
+    def _name_files(self, one: Chosen, record: MaskRecord, folder: Path) -> tuple[str, ...]:
+        """Return the names of the images that the slices of a mask refer to, and write them."""
+        if self._with_images:
+            names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
+            return tuple(path.name for path in names)
+        suffix = one.image.path.suffix
+        if not record.is_volume and one.name == safe_name(one.image.name):
+            return (f"{one.image.name}{suffix}",)  # as the file is really called
+        return tuple(picture_names(record.name, record.labels.shape, suffix))
 
     def _write_set(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         """Write images with their masks, of which a network may learn; no predictions."""
@@ -319,7 +360,7 @@ def make_record(one: Chosen, drawing: Drawing, scheme: LabelScheme) -> MaskRecor
         spacing=image.spacing,
         laterality=image.laterality,
         attribution=said,
-        image_suffix=image.path.suffix.lower(),
+        image_suffix=image.path.suffix,
         image_sha256=image.sha256,
         ignore=questionable if questionable is not None and questionable.any() else None,
         boundaries=_boundaries(drawing),

@@ -18,6 +18,8 @@ class Format(StrEnum):
     COCO = "coco"
     COCO_POLYGONS = "coco-polygons"
     VGG = "vgg"
+    CVAT = "cvat"
+    LABELME = "labelme"
     NPY = "npy"
     NPY_ONE_HOT = "npy-one-hot"
     BOUNDARY_CSV = "boundary-csv"
@@ -32,6 +34,22 @@ class Format(StrEnum):
             Format.HUGGING_FACE,
             Format.NPY,
             Format.NPY_ONE_HOT,
+        )
+
+    @property
+    def may_have_images(self) -> bool:
+        """Whether images can leave beside the masks, for people to look at and correct."""
+        return self in (Format.COCO, Format.COCO_POLYGONS, Format.VGG, Format.CVAT, Format.LABELME)
+
+    @property
+    def advice(self) -> str:
+        """A sentence about what programs make of it that is not plain; empty if there is none."""
+        if self is not Format.COCO_POLYGONS:
+            return ""
+        return (
+            "Programs that round the points of polygons fill them up to a quarter too large where"
+            " they are thin: cut points to whole numbers, or take 'coco', whose run lengths are"
+            " exact."
         )
 
 

@@ -82,7 +82,7 @@ def _add_image(
     with store.database.reading() as session:
         known = _find(session, sha256) is not None
     if copy and not known:
-        stored = store.files.put(content, path.suffix.lower())
+        stored = store.files.put(content, path.suffix)
     with store.database.writing() as session:
         row = _find(session, sha256)
         is_new = row is None

@@ -12,17 +12,15 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.lines import draw
-from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
 from napari_retina_seg.core.words import count
-from napari_retina_seg.data.layouts.pairs import plain_stem
 from napari_retina_seg.io.dicom_slices import slice_order
 from napari_retina_seg.io.exchange.card import stem_of
 from napari_retina_seg.io.exchange.dicom_header import read_header, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
-from napari_retina_seg.io.exchange.identity import notice, pseudonymise
-from napari_retina_seg.io.exchange.named import possible_names, split_slice
+from napari_retina_seg.io.exchange.identity import notice
+from napari_retina_seg.io.exchange.named import split_slice
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
 from napari_retina_seg.io.exchange.sources import (
@@ -37,6 +35,7 @@ from napari_retina_seg.io.exchange.sources import (
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.dicom_images import DicomImage, find_same, find_sent_anew, list_dicom
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.image_finder import ImageFinder, cut, stack
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.placing import placement_of
 from napari_retina_seg.project.project import Project
@@ -128,7 +127,7 @@ def import_masks(
             f"The project '{project.folder}' can only be looked at: get write permission first."
         )
     sources = find_sources(path)
-    images = _Images(project)
+    images = ImageFinder(project)
     expected = Expected(project.scheme, images.shapes, remap or {})
     dicom: tuple[DicomImage, ...] = ()
     if any(map(is_dicom, sources)):
@@ -152,62 +151,13 @@ def import_masks(
     )
 
 
-class _Images:
-    """The images of a project, to be found by what a mask's file says of its own."""
-
-    def __init__(self, project: Project) -> None:
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.by_id: dict[int, ProjectImage] = {}
-        self._by_hash: dict[str, ProjectImage] = {}
-        self._by_name: dict[str, list[ProjectImage]] = {}
-        for image in project.images():
-            pseudonym = pseudonymise(image.name, project.info.key)
-            self.by_id[image.id] = image
-            self._by_hash[image.sha256] = image
-            names = (image.name, safe_name(image.name), pseudonym)
-            self.shapes.update(dict.fromkeys(names, image.shape))
-            for key in set(map(name_key, names)):
-                self._by_name.setdefault(key, []).append(image)
-
-    def has(self, name: str, sha256: str | None) -> bool:
-        return sha256 in self._by_hash or bool(self.named(name))
-
-    def known(self, sha256: str | None) -> ProjectImage | None:
-        return self._by_hash.get(sha256 or "")
-
-    def find(self, record: Record) -> ProjectImage:
-        """Return the image of a mask; of two of one name, that with the suffix that is named."""
-        if record.image_sha256 in self._by_hash:
-            return self._by_hash[record.image_sha256]
-        name, found = record.name, self.named(record.name)
-        if len(found) > 1 and isinstance(record, MaskRecord):
-            suffix = record.image_suffix.lower()
-            found = [image for image in found if image.path.suffix.lower() == suffix] or found
-        if not found:
-            raise ProjectError(
-                f"The project has no image '{name}': add it, or give the mask the image's name."
-            )
-        if len(found) > 1:
-            numbers = ", ".join(f"#{image.id}" for image in found[:5])
-            raise ProjectError(
-                f"Several images are called '{name}' ({numbers}): attach the mask to one of them."
-            )
-        return found[0]
-
-    def named(self, name: str) -> list[ProjectImage]:
-        for key in (*possible_names(name), plain_stem(name)):
-            if key in self._by_name:
-                return self._by_name[key]
-        return []
-
-
 class _Job:
     """An import on its way."""
 
     def __init__(
         self,
         project: Project,
-        images: _Images,
+        images: ImageFinder,
         dicom: tuple[DicomImage, ...],
         author: str | None,
         second_read: bool,
@@ -222,6 +172,7 @@ class _Job:
         self.problems: list[str] = []
         self.noticed: list[str] = []
         self.unannotated: list[str] = []
+        self._seen: set[int] = set()
 
     def read(self, source: Path, expected: Expected) -> Iterator[Record]:
         """Read the masks of a file, and notice whom it tells of."""
@@ -229,6 +180,7 @@ class _Job:
         if told:
             self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
         volumes: dict[int, dict[int, MaskRecord]] = {}
+        self._seen.clear()
         try:
             for item in self._items(source, expected):
                 if isinstance(item, Problem):
@@ -242,7 +194,7 @@ class _Job:
         except RetinaSegError as error:
             self.problems.append(str(error))
         for number, slices in volumes.items():
-            yield _stack(self._images.by_id[number], slices)
+            yield stack(self._images.by_id[number], slices)
 
     def _items(self, source: Path, expected: Expected) -> Iterable[Item]:
         if is_dicom(source):
@@ -347,7 +299,7 @@ class _Job:
 
     def take(self, record: Record) -> None:
         """Save a mask as a version, or tell why not; of a volume that was cut up, its slices."""
-        slices = [] if self._images.has(record.name, record.image_sha256) else _slices(record)
+        slices = [] if self._images.has(record.name, record.image_sha256) else cut(record)
         if slices and all(self._images.has(one.name, None) for one in slices):
             for one in slices:
                 self._take(one)
@@ -357,6 +309,7 @@ class _Job:
     def _take(self, record: Record) -> None:
         try:
             image = self._images.find(record)
+            self._check_once(image, record)
             drawing = _drawing(record, image)
             who = self._find_author(record, image)
             if self._is_known(image, drawing, who):
@@ -377,6 +330,14 @@ class _Job:
             return
         self.versions.append(version)
 
+    def _check_once(self, image: ProjectImage, record: Record) -> None:
+        """Refuse a second mask of one image in a file of another program."""
+        if record.attribution.maker is Maker.UNKNOWN and image.id in self._seen:
+            raise ReadError(
+                f"There are several masks of '{image.name}' in one file: keep one of them."
+            )
+        self._seen.add(image.id)
+
     def _find_author(self, record: Record, image: ProjectImage) -> str:
         said = record.attribution
         if said.maker is not Maker.UNKNOWN:
@@ -393,34 +354,6 @@ class _Job:
                 if _is_same(drawing, other):
                     return True
         return False
-
-
-def _stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
-    """Put the masks of slices together; what is in the others, nobody has said."""
-    some = next(iter(slices.values()))
-    labels = np.zeros(image.shape, np.uint8)
-    ignore = np.ones(image.shape, bool)
-    for index, record in slices.items():
-        labels[index] = record.labels
-        ignore[index] = False if record.ignore is None else record.ignore
-    return replace(some, labels=labels, name=image.name, ignore=ignore, image_sha256=image.sha256)
-
-
-def _slices(record: Record) -> list[MaskRecord]:
-    """Cut a volume as a training folder does, which keeps each slice as an image of its own."""
-    if not isinstance(record, MaskRecord) or not record.is_volume:
-        return []
-    return [
-        replace(
-            record,
-            labels=plane,
-            name=Path(record.file_of(index)).stem,
-            image_sha256=None,
-            ignore=None if record.ignore is None else record.ignore[index],
-            boundaries=None if record.boundaries is None else record.boundaries[index],
-        )
-        for index, plane in enumerate(record.labels)
-    ]
 
 
 def _drawing(record: Record, image: ProjectImage) -> Drawing:

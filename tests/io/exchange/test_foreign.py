@@ -221,9 +221,12 @@ def test_coco_of_other_programs(tmp_path):
     ("changes", "message"),
     [
         ({"images": 3}, "look at 'images'"),
-        ({"categories": [{"id": 0, "name": "Macula"}]}, "no class 'Macula' in 'oct-layers'"),
-        ({"categories": []}, "an image or a category that it does not list"),
-        ({"images": [{"id": 7, "file_name": "a", "height": 5, "width": 8}]}, r"6 × 8 px on an im"),
+        ({"categories": [{"id": 0, "name": "Macula"}]}, "'Macula' is no class of 'oct-layers'"),
+        ({"categories": []}, "'category 0' is no class of 'oct-layers'"),
+        (
+            {"images": [{"id": 7, "file_name": "a", "height": 5, "width": 8}]},
+            r"is a region of 6 × 8 px on an image of 5 × 8 px",
+        ),
         ({"images": [{"id": 7, "file_name": "a", "height": 10**9, "width": 8}]}, "limit of"),
     ],
 )
@@ -317,8 +320,8 @@ def test_vgg_of_other_programs(tmp_path):
     for arguments, message in (
         ((OCT_LAYERS,), "does not say how large 'a.png' is"),
         ((None, {"a": (6, 8)}), "not those of which scheme"),
-        ((FUNDUS_VESSELS, {"a": (6, 8)}), "no class 'INL'"),
-        ((OCT_LAYERS, {"a": (2, 8)}), r"leaves its image of 2 × 8 px"),
+        ((FUNDUS_VESSELS, {"a": (6, 8)}), "'INL' is no class of"),
+        ((OCT_LAYERS, {"a": (2, 8)}), r"leaves the image of 2 × 8 px"),
     ):
         with pytest.raises(ReadError, match=message):
             read_vgg(path, *arguments)

@@ -22,7 +22,9 @@ from napari_retina_seg.io.exchange.boundaries import (
     write_boundary_json,
 )
 from napari_retina_seg.io.exchange.coco import read_coco, write_coco
+from napari_retina_seg.io.exchange.cvat import read_cvat, write_cvat
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg, write_dicom_seg
+from napari_retina_seg.io.exchange.labelme import read_labelme, write_labelme
 from napari_retina_seg.io.exchange.nifti import read_nifti, write_nifti
 from napari_retina_seg.io.exchange.raster import read_png, read_tiff, write_png, write_tiff
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord
@@ -55,6 +57,16 @@ def write_list(write, path, record, **options):
     write(path, [record], **options)
 
 
+def write_slices(path, record):
+    path.mkdir()
+    write_labelme(path, record)
+
+
+def read_slices(path):
+    (record,) = read_labelme(sorted(path.iterdir()))
+    return record
+
+
 FORMATS = {
     "png": (write_png, read_png),
     "tif": (write_tiff, read_tiff),
@@ -67,6 +79,8 @@ FORMATS = {
         partial(one_of, read_coco),
     ),
     "vgg.json": (partial(write_list, write_vgg), partial(one_of, read_vgg)),
+    "cvat.xml": (partial(write_list, write_cvat), partial(one_of, read_cvat)),
+    "labelme": (write_slices, read_slices),
     "stacks": (partial(write_items, write_stacks), partial(one_of, read_stacks)),
     "training": (
         partial(write_items, write_training_folder),

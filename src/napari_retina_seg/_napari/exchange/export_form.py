@@ -27,9 +27,11 @@ _FORMATS = {
     Format.TIFF: "TIFF, volumes too",
     Format.NIFTI: "NIfTI",
     Format.DICOM_SEG: "DICOM Segmentation",
-    Format.COCO: "COCO, run lengths",
+    Format.COCO: "COCO, run lengths (exact)",
     Format.COCO_POLYGONS: "COCO, polygons",
     Format.VGG: "VGG JSON, polygons",
+    Format.CVAT: "CVAT for images 1.1",
+    Format.LABELME: "labelme, with images",
     Format.NPY: "NumPy stacks, class values",
     Format.NPY_ONE_HOT: "NumPy stacks, one-hot",
     Format.BOUNDARY_CSV: "Boundaries as CSV",
@@ -72,6 +74,7 @@ class ExportForm(QWidget):
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
         self.patients, self.eyes = narrow(Box()), narrow(Box())
         self.whose = PatientsForm()
+        self.with_images = QCheckBox("Images too, as PNG beside them")
         self.predictions = QCheckBox("Unreviewed predictions too, apart")
         self._lay_out()
         self._connect()
@@ -107,6 +110,7 @@ class ExportForm(QWidget):
             selection,
             Identities(self.names.currentData()),
             self.whose.rule if self._divides else None,
+            self.with_images.isChecked() and self.with_images.isEnabled(),
         )
 
     @property
@@ -152,6 +156,10 @@ class ExportForm(QWidget):
         )
         self.patients.setToolTip("Only the images of one patient, or other group.")
         self.eyes.setToolTip("Only the images of right or left eyes.")
+        self.with_images.setToolTip(
+            "For annotation tools: each image or slice as a PNG of 8 bits, under the name that the"
+            " masks refer to, with its pixels and nothing else of its file."
+        )
         self.predictions.setToolTip(
             "What a model drew and nobody has reviewed goes into a folder 'predictions', marked as"
             " such; it is never truth."
@@ -166,6 +174,7 @@ class ExportForm(QWidget):
         add_row(form, "Drawn by", self.drawn_by)
         add_row(form, "Saved", days)
         add_row(form, "Names", self.names)
+        form.addRow(self.with_images)
         form.addRow(self.predictions)
         self.offer(Whose())
 
@@ -193,6 +202,8 @@ class ExportForm(QWidget):
         chosen = Format(self.formats.currentData())
         self.predictions.setEnabled(not chosen.has_images)
         self._on_patient()
+        always = chosen is Format.LABELME
+        self.with_images.setEnabled(chosen.may_have_images and not always)
         self._settings.remember_choice(remembered.EXPORT_FORMAT, chosen.value)
         self.changed.emit()
 

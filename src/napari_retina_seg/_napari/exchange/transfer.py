@@ -31,6 +31,7 @@ class Leaving:
     selection: Selection
     identities: Identities
     patients: PatientRule | None = None
+    with_images: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
             selection=task.selection,
             identities=task.identities,
             patients=task.patients,
+            with_images=task.with_images,
             token=token,
         )
     parts = [f"{count(done.masks, 'mask')} exported to '{done.folder}'."]
@@ -82,6 +84,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
         parts.append(f"Unreviewed predictions, in 'predictions' there: {done.predictions}.")
     if done.pseudonyms:
         parts.append(f"Pseudonyms of images there: {done.pseudonyms}.")
+    parts += [task.format.advice] if task.format.advice else []
     return _end(parts, "not exported", done.problems)
 
 

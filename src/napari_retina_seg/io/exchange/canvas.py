@@ -15,7 +15,6 @@ Region = npt.NDArray[np.bool_]
 
 _ROUNDING = 1.0  # px by which a point may miss its image: tools round differently
 _OVERHANG = 0.01  # of the longer side, by which a hand may reach over the edge
-_LEAST_OVERHANG = 2.0  # px
 
 
 class Canvas:
@@ -23,7 +22,7 @@ class Canvas:
 
     A shape that can't be drawn is left out and named; it does not spoil the others. As pycocotools
     does, polygons that reach over the edge of the image are cut there; of those that reach farther
-    than a hand's slip (1 % of the longer side, at least 2 px) it is said, and they are left out:
+    than a hand's slip (1 % of the longer side, at least 1 px) it is said, and they are left out:
     they were drawn over an image of another size.
 
     Parameters
@@ -118,7 +117,7 @@ class Canvas:
             self.refuse(f"{what} lies outside of the image{self._size}")
             return False
         reach = float(max(-ring.min(), (ring - limits).max()))
-        if reach > max(_LEAST_OVERHANG, _OVERHANG * limits.max()):
+        if reach > max(_ROUNDING, _OVERHANG * limits.max()):
             self.refuse(
                 f"{what} leaves the image{self._size} by {reach:.0f} px, as if it was drawn over"
                 " another size"

@@ -115,13 +115,23 @@ class CocoFile:
         self._has_ignored = False
         self._parts: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
 
-    def add(self, record: MaskRecord) -> None:
-        """Describe a mask; all have one scheme, and names of their own."""
+    def add(self, record: MaskRecord, files: Sequence[str] | None = None) -> None:
+        """Describe a mask; all have one scheme, and names of their own.
+
+        Parameters
+        ----------
+        record : MaskRecord
+            The mask.
+        files : sequence of str, optional
+            Names of the images of its slices; by default those of `MaskRecord.file_of`.
+        """
         self._cards.append(make_card(record))
         self._has_ignored |= record.ignore is not None
         number = len(self._cards) - 1
         for index, plane in enumerate(record.planes):
-            _add_plane(self._parts, record, number, index, plane, polygons=self._polygons)
+            name = record.file_of(index) if files is None else files[index]
+            image = {"file_name": name, "record": number, "slice": index}
+            _add_plane(self._parts, record, image, plane, polygons=self._polygons)
 
     def write(self, path: Path) -> None:
         """Write the file.
@@ -160,24 +170,14 @@ def _categories(scheme: LabelScheme) -> list[dict[str, Any]]:
 def _add_plane(
     document: dict[str, list[dict[str, Any]]],
     record: MaskRecord,
-    number: int,
-    index: int,
+    described: dict[str, Any],
     plane: npt.NDArray[np.uint8],
     *,
     polygons: bool,
 ) -> None:
     image = len(document["images"]) + 1
     rows, columns = plane.shape
-    document["images"].append(
-        {
-            "id": image,
-            "file_name": record.file_of(index),
-            "height": rows,
-            "width": columns,
-            "record": number,
-            "slice": index,
-        }
-    )
+    document["images"].append({"id": image, "height": rows, "width": columns, **described})
     for value in np.unique(plane[plane > 0]).tolist():
         questionable = value == IGNORE and record.ignore is not None
         document["annotations"].append(

@@ -16,7 +16,7 @@ from napari_retina_seg.core.words import count
 from napari_retina_seg.io.exchange.canvas import Canvas, Raster
 from napari_retina_seg.io.exchange.card import Card, choose_scheme, hash_values, restore
 from napari_retina_seg.io.exchange.found import Found, Problem, Remark, Unannotated
-from napari_retina_seg.io.exchange.named import KnownShapes, find_value, unknown_class
+from napari_retina_seg.io.exchange.named import KnownShapes, find_value, image_of, unknown_class
 from napari_retina_seg.io.exchange.record import IGNORE
 from napari_retina_seg.io.guard import check_claim
 
@@ -133,7 +133,7 @@ class Reader:
             )
 
     def _read_foreign(self, image: DrawnImage) -> Iterator[Found]:
-        stem = Path(last_part(image.file_name)).stem
+        stem = image_of(image.file_name)
         if not any(shape.draw for shape in image.shapes):
             self._without_area += len(image.shapes)
             yield Unannotated(stem)
@@ -157,13 +157,13 @@ class Reader:
         except RetinaSegError as error:
             yield Problem(str(error))
             return
-        yield replace(record, image_suffix=name.suffix)
+        yield replace(record, name=stem, image_suffix=name.suffix)
 
     def _find_shape(self, image: DrawnImage) -> tuple[tuple[int, int] | None, str]:
         """Return the grid of an image, or a sentence why it can't be drawn on."""
         name, size, known = image.file_name, image.size, self._known.find(image.file_name)
         if self._known and known is None:
-            stem = Path(last_part(name)).stem
+            stem = image_of(name)
             return None, (
                 f"The project has no image '{stem}', of which '{self._path}' has shapes: add it, or"
                 " give it that name."
@@ -192,8 +192,8 @@ class Reader:
             values.add(find_value(drawn.label, scheme, drawn.group))
             values.discard(None)
             value = values.pop() if values else None
-            if values:
-                canvas.refuse(f"{drawn.what} has several classes: give it one")
+            if values or not any((drawn.label, drawn.group, *drawn.others)):
+                canvas.refuse(f"{drawn.what} has no class or several, and needs one")
             elif value is None:
                 self._strange[drawn.label].add(image.file_name)
                 self._strange_shapes[drawn.label] += 1

@@ -12,6 +12,7 @@ from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.names import last_part, name_key
 from napari_retina_seg.io.exchange.record import IGNORE, IGNORE_NAME
+from napari_retina_seg.io.names import image_name
 
 # What tools put around the name of an image that is uploaded to them.
 _LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?=.)")
@@ -104,20 +105,22 @@ def unknown_class(name: str, scheme: LabelScheme) -> str:
     return f"'{name}' is no class of '{scheme.name}' ({known})"
 
 
-def possible_names(file_name: str) -> Iterator[str]:
+def image_of(file_name: str) -> str:
+    """Return what an image is called by the name of its file, with folders of any system."""
+    return image_name(Path(last_part(file_name)))
+
+
+def possible_names(name: str) -> Iterator[str]:
     """Yield the keys (`name_key`) of what an image may be called here, the likeliest first.
 
     Parameters
     ----------
-    file_name : str
-        As a file of another program refers to the image: with folders of any system, with a
-        suffix, and with what Label Studio (``3f2a9b1c-a.jpg``) and Roboflow
-        (``a_jpg.rf.3f2a9b1c.jpg``) add.
+    name : str
+        What another program calls it, without suffix, but with what Label Studio
+        (``3f2a9b1c-a``) and Roboflow (``a_jpg.rf.3f2a9b1c``) add.
     """
-    name = last_part(file_name)
-    stem = Path(name).stem
-    bare = (_LABEL_STUDIO.sub("", stem), _ROBOFLOW.sub("", stem))
-    yield from dict.fromkeys(map(name_key, (name, stem, *bare)))
+    bare = (_LABEL_STUDIO.sub("", name), _ROBOFLOW.sub("", name))
+    yield from dict.fromkeys(map(name_key, (name, *bare)))
 
 
 def split_slice(stem: str) -> tuple[str, int] | None:
@@ -143,11 +146,12 @@ class KnownShapes:
 
     def find(self, file_name: str) -> tuple[int, int] | None:
         """Return ``(rows, columns)`` of an image or a slice; None if it is unknown."""
-        for key in possible_names(file_name):
+        keys = [name_key(last_part(file_name)), *possible_names(image_of(file_name))]
+        for key in keys:
             if key in self._shapes:
                 rows, columns = self._shapes[key][-2:]
                 return rows, columns
-        for key in possible_names(file_name):
+        for key in keys:
             place = split_slice(key)
             shape = self._shapes.get(place[0], ()) if place else ()
             if place and len(shape) == 3 and place[1] < shape[0]:

@@ -60,16 +60,25 @@ class VggFile:
     def __init__(self) -> None:
         self._entries: dict[str, Any] = {}
 
-    def add(self, record: MaskRecord) -> None:
-        """Describe a mask; all have one scheme, and names of their own."""
+    def add(self, record: MaskRecord, files: Sequence[str] | None = None) -> None:
+        """Describe a mask; all have one scheme, and names of their own.
+
+        Parameters
+        ----------
+        record : MaskRecord
+            The mask.
+        files : sequence of str, optional
+            Names of the images of its slices; by default those of `MaskRecord.file_of`.
+        """
         card = make_card(record).text
         for index, plane in enumerate(record.planes):
             said = {KEY: card, "slice": str(index)}
             regions = _regions(plane, record.scheme)
-            self._entries[record.file_of(index)] = {
+            name = record.file_of(index) if files is None else files[index]
+            self._entries[name] = {
                 "fileref": "",
                 "size": 0,
-                "filename": record.file_of(index),
+                "filename": name,
                 "base64_img_data": "",
                 "file_attributes": said,
                 "regions": {str(number): region for number, region in enumerate(regions)},

@@ -1,0 +1,113 @@
+"""Which image of a project a mask is of, by what the mask's file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.core.names import name_key, safe_name
+from napari_retina_seg.data.layouts.pairs import plain_stem
+from napari_retina_seg.io.exchange.identity import pseudonymise
+from napari_retina_seg.io.exchange.named import possible_names
+from napari_retina_seg.io.exchange.record import MaskRecord
+from napari_retina_seg.io.exchange.sources import Record
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.values import ProjectImage
+
+
+class ImageFinder:
+    """The images of a project, to be found by what a mask's file says of its own.
+
+    Attributes
+    ----------
+    shapes : dict
+        ``(rows, columns)`` or ``(slices, rows, columns)`` by each name that an image may have.
+    by_id : dict
+        The images by their numbers.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.by_id: dict[int, ProjectImage] = {}
+        self._by_hash: dict[str, ProjectImage] = {}
+        self._by_name: dict[str, list[ProjectImage]] = {}
+        for image in project.images():
+            pseudonym = pseudonymise(image.name, project.info.key)
+            self.by_id[image.id] = image
+            self._by_hash[image.sha256] = image
+            names = (image.name, safe_name(image.name), pseudonym)
+            self.shapes.update(dict.fromkeys(names, image.shape))
+            for key in set(map(name_key, names)):
+                self._by_name.setdefault(key, []).append(image)
+
+    def has(self, name: str, sha256: str | None) -> bool:
+        """Whether there is an image of this hash or name."""
+        return sha256 in self._by_hash or bool(self.named(name))
+
+    def known(self, sha256: str | None) -> ProjectImage | None:
+        """Return the image of a hash."""
+        return self._by_hash.get(sha256 or "")
+
+    def find(self, record: Record) -> ProjectImage:
+        """Return the image of a mask; of two of one name, that with the suffix that is named.
+
+        Raises
+        ------
+        ProjectError
+            If there is none, or there are several.
+        """
+        if record.image_sha256 in self._by_hash:
+            return self._by_hash[record.image_sha256]
+        name, found = record.name, self.named(record.name)
+        if len(found) > 1 and isinstance(record, MaskRecord):
+            suffix = record.image_suffix.lower()
+            found = [image for image in found if image.path.suffix.lower() == suffix] or found
+        if not found:
+            raise ProjectError(
+                f"The project has no image '{name}': add it, or give the mask the image's name."
+            )
+        if len(found) > 1:
+            numbers = ", ".join(f"#{image.id}" for image in found[:5])
+            raise ProjectError(
+                f"Several images are called '{name}' ({numbers}): attach the mask to one of them."
+            )
+        return found[0]
+
+    def named(self, name: str) -> list[ProjectImage]:
+        """Return the images of a name, or else of what other programs make of it."""
+        for key in (*possible_names(name), plain_stem(name)):
+            if key in self._by_name:
+                return self._by_name[key]
+        return []
+
+
+def stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
+    """Put the masks of slices together; what is in the others, nobody has said."""
+    some = next(iter(slices.values()))
+    labels = np.zeros(image.shape, np.uint8)
+    ignore = np.ones(image.shape, bool)
+    for index, record in slices.items():
+        labels[index] = record.labels
+        ignore[index] = False if record.ignore is None else record.ignore
+    return replace(some, labels=labels, name=image.name, ignore=ignore, image_sha256=image.sha256)
+
+
+def cut(record: Record) -> list[MaskRecord]:
+    """Cut a volume as a training folder does, which keeps each slice as an image of its own."""
+    if not isinstance(record, MaskRecord) or not record.is_volume:
+        return []
+    return [
+        replace(
+            record,
+            labels=plane,
+            name=Path(record.file_of(index)).stem,
+            image_sha256=None,
+            ignore=None if record.ignore is None else record.ignore[index],
+            boundaries=None if record.boundaries is None else record.boundaries[index],
+        )
+        for index, plane in enumerate(record.labels)
+    ]
