@@ -229,6 +229,7 @@ def test_slices_that_were_annotated_elsewhere_come_back_as_a_volume(ann, tmp_pat
     del content["info"]  # as a tool does that has its own
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] != 2]
     (tmp_path / "theirs.json").write_text(json.dumps(content))
+    ann.reopen(volume.id)
     taken = finish(import_masks(ann, tmp_path / "theirs.json", author="Eve"))
     assert (taken.problems, taken.unannotated) == ((), ("volume_0001",))
     found = ann.drawing(volume.id, taken.versions[0].number)
