@@ -126,6 +126,13 @@ def test_numbers_count_where_there_are_no_positions(volume, read, positions):
     assert image.placement is None
 
 
+def test_indices_count_where_nothing_else_does(volume, read):
+    dataset = volume(order=SHUFFLED)
+    for k, group in zip(SHUFFLED, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        group.FrameContentSequence[0].DimensionIndexValues = [1 + k // 3, 1 + k % 3]
+    np.testing.assert_array_equal(read(dataset).pixels, VOLUME)
+
+
 @pytest.mark.parametrize("turned", [1, -1])
 def test_lines_on_the_photograph_where_there_are_no_positions(volume, read, turned):
     ends = (50.0, 700.0)[::turned]

@@ -84,12 +84,15 @@ def add_command(
     patient_of = _patient_of(group_pattern)
     spacing = find_spacing(pixel_size)
     inputs = expand(files)
+    series = inputs.group()
+    paths = [file for image in series for file in image.files]
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         job = project.add_images(
-            inputs.paths, copy=copy, patient_of=patient_of, spacing=spacing, token=token
+            paths, copy=copy, patient_of=patient_of, spacing=spacing, token=token
         )
         added = bar.walk(job, "Adding")
-    for sentence in (*inputs.problems, *inputs.remarks, *added.problems):
+    apart = [image.remark for image in series if image.remark]
+    for sentence in (*inputs.problems, *inputs.remarks, *apart, *added.problems, *added.warnings):
         say(sentence)
     for path, image in added.duplicates:
         say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from napari_retina_seg.io.dicom_attributes import first_item, number_of, read_pi
 
 _EVEN = 0.05  # steps that differ by less of their mean are even
 _PARALLEL = 0.999  # cosine between the normals of slices of one stack
+_MOST_FRAMES = 2**20  # along one dimension
 _SAME_MM = 1e-4  # positions nearer to each other are one
 
 _Vector = npt.NDArray[np.float64]
@@ -156,6 +158,7 @@ def _frame(sources: Sequence[Dataset | None], instance: Any) -> Frame:
     positions = (_vector(value_of(plane, "ImagePositionPatient"), 3) for plane in planes)
     contents = [first_item(source, "FrameContentSequence") for source in sources]
     numbers = [number_of(value_of(content, "InStackPositionNumber")) for content in contents]
+    numbers += [_index(value_of(content, "DimensionIndexValues")) for content in contents]
     numbers += [number_of(instance)]
     locations = [number_of(value_of(source, "SliceLocation")) for source in sources]
     lines = [first_item(source, "OphthalmicFrameLocationSequence") for source in sources]
@@ -167,6 +170,16 @@ def _frame(sources: Sequence[Dataset | None], instance: Any) -> Frame:
         line=_first(ends),
         number=_first(numbers),
     )
+
+
+def _index(values: Any) -> float | None:
+    """Make one number of the indices along several dimensions, of which the first counts most."""
+    if number_of(values) is not None:
+        return number_of(values)
+    try:
+        return float(reduce(lambda whole, value: whole * _MOST_FRAMES + int(value), values, 0))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _orientation(sources: Sequence[Dataset | None]) -> _Vector | None:

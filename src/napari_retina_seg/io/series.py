@@ -47,7 +47,7 @@ class ImageFiles:
     name : str
         What the image is called.
     files : tuple of Path
-        In the order of their names.
+        In the order of their slices.
     """
 
     name: str
@@ -57,6 +57,16 @@ class ImageFiles:
     def path(self) -> Path:
         """The file, or the folder of a series."""
         return self.files[0] if len(self.files) == 1 else self.files[0].parent
+
+    @property
+    def remark(self) -> str:
+        """A sentence for where the slices of a series become images of their own, or empty."""
+        if len(self.files) == 1:
+            return ""
+        return (
+            f"The {len(self.files)} slices of the series '{self.name}' are images of their own"
+            " here: to work on the volume, export it as one file."
+        )
 
 
 def group_series(paths: Iterable[Path]) -> tuple[ImageFiles, ...]:
@@ -78,7 +88,8 @@ def group_series(paths: Iterable[Path]) -> tuple[ImageFiles, ...]:
     for files in groups.values():
         frames = [read_frames(headers[file])[0] for file in files if file in headers]
         if len(files) > 1 and are_apart(frames):
-            found.append(tuple(files))
+            order = arrange(frames, None, None, one_file=False).order
+            found.append(tuple(files[k] for k in order))
         else:
             found += [(file,) for file in files]
     return _named(found, headers)

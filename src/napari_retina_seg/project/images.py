@@ -43,11 +43,12 @@ def add_images(
     duplicates: list[tuple[Path, ProjectImage]] = []
     problems: list[str] = []
     noticed: list[tuple[ProjectImage, tuple[str, ...]]] = []
+    warnings: list[str] = []
     for done, path in enumerate(paths):
         yield Progress(done, len(paths), path.name)
         token.raise_if_cancelled()
         try:
-            image, is_new = _add_image(store, path.resolve(), copy, patient_of, spacing)
+            image, is_new, doubts = _add_image(store, path.resolve(), copy, patient_of, spacing)
             told = notice(path) if is_new else ()
         except ProjectError:  # the project itself can't go on
             raise
@@ -57,13 +58,14 @@ def add_images(
         except OSError as error:  # it went away after it had been looked at
             problems.append(f"'{path}' can't be read: {error.strerror or error}.")
             continue
+        warnings += [f"'{image.name}': {doubt}" for doubt in doubts]
         if told:
             noticed.append((image, told))
         if is_new:
             images.append(image)
         else:
             duplicates.append((path, image))
-    return Added(tuple(images), tuple(duplicates), tuple(problems), tuple(noticed))
+    return Added(tuple(images), tuple(duplicates), tuple(problems), tuple(noticed), tuple(warnings))
 
 
 def _add_image(
@@ -72,7 +74,8 @@ def _add_image(
     copy: bool,
     patient_of: PatientOf | None,
     stated: Spacing | None,
-) -> tuple[ProjectImage, bool]:
+) -> tuple[ProjectImage, bool, tuple[str, ...]]:
+    """Return the image, whether it is new, and what its file leaves in doubt."""
     image = read_image(path)  # first: what is no image is told as such
     if stated is not None:
         image = with_stated_spacing(image, stated)
@@ -96,7 +99,7 @@ def _add_image(
             row.spacing = SPACING.dump_python(image.spacing, mode="json")
         session.flush()
         blind = blinded_images(session, [row], store.author)
-        return image_value(store, row, blinded=bool(blind)), is_new
+        return image_value(store, row, blinded=bool(blind)), is_new, image.warnings
 
 
 def _find(session: Session, sha256: str) -> ImageRow | None:

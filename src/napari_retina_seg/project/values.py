@@ -395,9 +395,12 @@ class Added:
     noticed : tuple of (ProjectImage, tuple of str)
         New images whose files may tell who the patient is, and what of them does; the project
         keeps nothing of that but the image's name.
+    warnings : tuple of str
+        Sentences on what files leave in doubt.
     """
 
     images: tuple[ProjectImage, ...]
     duplicates: tuple[tuple[Path, ProjectImage], ...]
     problems: tuple[str, ...]
     noticed: tuple[tuple[ProjectImage, tuple[str, ...]], ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -75,8 +75,13 @@ def _add(task: Adding, token: CancelToken) -> Steps:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
         words = f"There is no image in {names}: choose another folder. {found.remark}"
         return Outcome(End.FAILED, words.strip())
-    added = yield from task.project.add_images(found.images, copy=task.copy, token=token)
-    words = f"{_say_added(added)} {found.remark}".strip()
+    from napari_retina_seg.io.series import group_series
+
+    series = group_series(found.images)
+    files = [file for image in series for file in image.files]
+    added = yield from task.project.add_images(files, copy=task.copy, token=token)
+    apart = [image.remark for image in series if image.remark]
+    words = " ".join(filter(None, (_say_added(added), found.remark, *apart, *added.warnings)))
     return Outcome(End.FAILED if added.problems else End.ENDED, words)
 
 

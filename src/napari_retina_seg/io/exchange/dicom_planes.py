@@ -50,7 +50,12 @@ def read_planes(
     """
     from highdicom.seg import Segmentation
 
-    if str(dataset.get("SegmentationType", "")) == "FRACTIONAL":
+    if "SegmentationType" not in dataset:
+        raise ReadError(
+            f"'{path}' is a segmentation by surfaces or heights, which is not read: export it as"
+            " binary segments or as a label map."
+        )
+    if str(dataset.SegmentationType) == "FRACTIONAL":
         raise ReadError(
             f"'{path}' holds probabilities, not classes: export it as binary segments or as a"
             " label map."
