@@ -270,4 +270,6 @@ def _depth_order(pattern: Pattern) -> float:
     values = np.unique(pattern.mask)[1:]
     rows = np.arange(pattern.mask.shape[0])
     depths = [np.average(rows, weights=(pattern.mask == value).sum(1)) for value in values]
-    return float(np.corrcoef(values, depths)[0, 1]) if len(values) > 2 else 1.0
+    if len(values) < 3 or np.ptp(depths) == 0:
+        return 1.0
+    return float(np.corrcoef(values, depths)[0, 1])

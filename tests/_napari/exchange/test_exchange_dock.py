@@ -109,6 +109,7 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
 
 def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
     form = exchange.exporting
+    form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     write(qtbot, form.since, "tomorrow")
     assert "'tomorrow' is no day" in exchange.status.text()
