@@ -8,9 +8,11 @@ from qtpy.QtCore import Qt, QTimer
 from helpers import assert_same_mask
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY, retina_image
+from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.models.limits import LIMITS_FILE, LimitsRecord, write_limits
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
 
 
@@ -475,3 +477,23 @@ def test_a_single_image_has_no_slice_to_be_on_the_screen(viewer, dock, bscan):
     viewer.add_image(bscan, name="scan")
     viewer.dims.transpose()
     assert dock.button.isEnabled()
+
+
+def test_a_doubtful_result_is_no_green_success(viewer, dock, run, masks, bscan, model_folders):
+    # The tiny model's limits are such that whatever it draws is doubtful.
+    model = find_model("tiny-oct")
+    limits = {"uncertainty": (None, 0.0)}
+    record = LimitsRecord(weights_sha256=model.spec.weights_sha256, images="none", limits=limits)
+    write_limits(model, record)
+    try:
+        viewer.add_image(bscan, name="scan")
+        dock.images.set_modality(Modality.OCT)
+        outcome = run(dock)
+    finally:
+        (model.path / LIMITS_FILE).unlink()
+    assert (outcome.end, outcome.doubtful) == (End.ENDED, True)
+    assert AMBER in dock.status.styleSheet()
+    assert dock.status.text().startswith("⚠ Done, but check it: This does not look like what the")
+    assert "unsure" in dock.status.text()
+    (mask,) = masks()
+    assert [check.name for check in mask.metadata[KEY].checks] == ["uncertainty"]

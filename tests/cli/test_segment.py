@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from helpers import assert_same_mask, write_png
-from napari_retina_seg.core.phantom import phantom_volume
+from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.engine.predict import segment_image
 from napari_retina_seg.io import read_image
 
@@ -184,3 +184,30 @@ def test_a_name_that_is_too_long_fails_alone(run, scan, oct_model, tmp_path, let
     assert letters in result.stderr
     assert "is too long a name for a file" in result.stderr
     assert files_in(out) == ["other_boundaries.csv", "other_mask.png", "other_overlay.png"]
+
+
+def test_what_is_not_plausible_is_said_with_its_reason(run, tmp_path):
+    upright = phantom_bscan(0).image.pixels
+    write_png(tmp_path / "right.png", upright)
+    write_png(tmp_path / "wrong.png", np.ascontiguousarray(upright[::-1]))
+    out = tmp_path / "out"
+    result = run("segment", tmp_path / "right.png", tmp_path / "wrong.png", "-o", out)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "wrong.png': This does not look like what the model learnt from: check it (" in said
+    assert "right.png'" not in said
+    assert "2 segmented" in result.stdout
+    assert "1 to check" in result.stdout
+    assert (out / "wrong_checks.json").is_file()
+    assert not (out / "right_checks.json").exists()
+
+    write_png(tmp_path / "wrong.png", upright)
+    again = run("segment", tmp_path / "wrong.png", "-o", out, "--overwrite")
+    assert again.exit_code == 0, again.output
+    assert "to check" not in again.stdout
+    assert not (out / "wrong_checks.json").exists()
+
+
+def test_a_model_without_limits_is_named(run, scan, oct_model, tmp_path):
+    result = run("segment", scan, "-o", tmp_path / "out", "--model", oct_model.path)
+    assert "tiny-oct: no limits were measured" in " ".join(result.stdout.split())

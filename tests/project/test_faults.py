@@ -15,7 +15,7 @@ from sqlalchemy import text
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.progress import finish
-from napari_retina_seg.project.database import Database
+from napari_retina_seg.project.database import MIGRATIONS, Database
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -212,7 +212,7 @@ def test_an_older_project_is_brought_up_to_date_once(folder):
         connection.execute(text("ALTER TABLE image ADD COLUMN camera VARCHAR"))
 
     for _ in range(2):
-        Database(folder, migrations=(add_column,)).close()
+        Database(folder, migrations=(*MIGRATIONS, add_column)).close()
     assert done == [True]
     connection = sqlite3.connect(folder / "project.sqlite")
     assert "camera" in {row[1] for row in connection.execute("PRAGMA table_info(image)")}
@@ -227,7 +227,7 @@ def test_a_migration_that_fails_changes_nothing(folder):
         connection.execute(text("ALTER TABLE unheard_of ADD COLUMN camera VARCHAR"))
 
     with pytest.raises(Exception, match="no such table"):
-        Database(folder, migrations=(halfway,))
+        Database(folder, migrations=(*MIGRATIONS, halfway))
     connection = sqlite3.connect(folder / "project.sqlite")
     assert "camera" not in {row[1] for row in connection.execute("PRAGMA table_info(image)")}
     connection.close()

@@ -111,3 +111,45 @@ def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model)
     expected[:, :20] = True
     np.testing.assert_array_equal(drawing.questionable, expected)
     assert not drawing.labels[expected].any()
+
+
+def test_a_prediction_that_is_not_plausible_is_kept_with_what_fired_and_listed(ann, tmp_path):
+    from napari_retina_seg.models.registry import find_model
+    from napari_retina_seg.project.values import Filters
+
+    upright = phantom_bscan(0).image.pixels
+    write_png(tmp_path / "right.png", upright)
+    write_png(tmp_path / "wrong.png", np.ascontiguousarray(upright[::-1]))
+    right, wrong = finish(ann.add_images([tmp_path / "right.png", tmp_path / "wrong.png"])).images
+    done = finish(predict_images(ann, find_model("oct-layers"), [right.id, wrong.id]))
+
+    assert done.warned == (wrong.id,)
+    assert [image.id for image in ann.queue(Filters(warned=True))] == [wrong.id]
+    assert "upside down" in ann.image(wrong.id).warning
+    assert ann.image(right.id).warning == ""
+    (version,) = ann.history(wrong.id)
+    assert version.checks[0].name == "orientation"
+    assert "upside down" in version.comment
+    assert ann.history(right.id)[0].checks == ()
+
+
+def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, model):
+    import sqlite3
+
+    from napari_retina_seg.project.project import Project
+
+    finish(predict_images(ann, model, [scans[0].id]))
+    folder = ann.folder
+    ann.close()
+    connection = sqlite3.connect(folder / "project.sqlite")
+    connection.execute("ALTER TABLE image DROP COLUMN warning")
+    connection.execute("ALTER TABLE version DROP COLUMN checks")
+    connection.execute("UPDATE schema_version SET version = 1")
+    connection.commit()
+    connection.close()
+
+    with Project(folder, author="Ann") as again:
+        assert [image.warning for image in again.images()] == ["", "", ""]
+        assert again.history(scans[0].id)[0].checks == ()
+        finish(predict_images(again, model, [scans[1].id]))
+        assert len(again.history(scans[1].id)) == 1

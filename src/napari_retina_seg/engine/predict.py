@@ -19,6 +19,7 @@ from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.plausibility import LIMITED, Limits, judge
+from napari_retina_seg.core.preprocess import Prepared
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
@@ -55,13 +56,10 @@ class Predictor:
         Where it came from.
     forward : callable
         ``(1, rows, columns, channels)`` to ``(1, rows, columns, outputs)`` float32.
-    limits : mapping or None
-        Of the figures of a plausible prediction; None if the model states none.
     """
 
     model: ModelFolder
     forward: Any
-    limits: Limits | None = None
 
     def predict(self, tensor: Array, token: CancelToken) -> Generator[Progress, None, Array]:
         """Run the network over an input of any size, in tiles if it is large.
@@ -161,7 +159,7 @@ def segment(
     check_fit(image, model)
     indices = range(image.n_slices) if index is None else [index]
     yield Progress(0, len(indices), f"Loading {model.name}")
-    predictor = load_predictor(model)
+    predictor, limits = load_predictor(model), read_limits(model)
     started = time.perf_counter()
     results: list[PlaneResult | None] = []
     fired: dict[int, dict[str, str]] = {}
@@ -170,19 +168,23 @@ def segment(
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
         try:
-            result, fired[i] = yield from _segment_plane(predictor, image, i, probabilities, token)
-            results.append(result)
+            plane = yield from _run(predictor, image, i, token)
+            fired[i] = check_plane(*plane, model.spec, limits)
+            _, prepared, output = plane
+            results.append(
+                decode(output, prepared.geometry, model.spec, probabilities=probabilities)
+            )
         except ImageError:
             if done + 1 == len(indices) and not any(results):
                 raise
             results.append(None)
     token.raise_if_cancelled()
-    checks = yield from _join_checks(predictor, image, fired, token)
+    checks = yield from _join_checks(predictor, limits, image, fired, token)
     yield Progress(len(indices), len(indices), "Done")
     stack = image.is_volume and index is None
     seconds = time.perf_counter() - started
     drawn = _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
-    unchecked = LIMITED if predictor.limits is None else ()
+    unchecked = LIMITED if limits is None else ()
     return replace(drawn, checks=checks, unchecked=unchecked)
 
 
@@ -232,7 +234,7 @@ def load_predictor(model: ModelFolder) -> Predictor:
 @lru_cache(maxsize=4)
 def _load(path: Path, spec_json: str) -> Predictor:
     model = ModelFolder(path, ModelSpec.model_validate_json(spec_json))
-    return Predictor(model, freeze_network(load_network(model)), read_limits(model))
+    return Predictor(model, freeze_network(load_network(model)))
 
 
 def load_network(model: ModelFolder) -> Any:
@@ -313,31 +315,35 @@ def check_fit(image: RetinaImage, model: ModelFolder) -> None:
 _NAMES = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 
-def _segment_plane(
-    predictor: Predictor, image: RetinaImage, index: int, probabilities: bool, token: CancelToken
-) -> Generator[Progress, None, tuple[PlaneResult, dict[str, str]]]:
-    """Segment one plane; return also which checks fired, with reasons."""
-    spec = predictor.model.spec
+def _run(
+    predictor: Predictor, image: RetinaImage, index: int, token: CancelToken
+) -> Generator[Progress, None, tuple[npt.NDArray[Any], Prepared, Array]]:
+    """Return a plane, the network's input and its output."""
     plane = image.plane(index)
     try:
-        prepared = spec.preprocessing.prepare(plane, image.spacing, valid=image.valid_plane(index))
+        prepared = predictor.model.spec.preprocessing.prepare(
+            plane, image.spacing, valid=image.valid_plane(index)
+        )
     except ImageError as error:
         where = f", slice {index}" if image.is_volume else ""
         raise ImageError(f"'{image.name}'{where}: {error}") from error
     output = yield from predictor.predict(prepared.tensor, token)
-    fired = check_plane(plane, prepared, output, spec, predictor.limits)
-    return decode(output, prepared.geometry, spec, probabilities=probabilities), fired
+    return plane, prepared, output
 
 
 def _join_checks(
-    predictor: Predictor, image: RetinaImage, fired: dict[int, dict[str, str]], token: CancelToken
+    predictor: Predictor,
+    limits: Limits | None,
+    image: RetinaImage,
+    fired: dict[int, dict[str, str]],
+    token: CancelToken,
 ) -> Generator[Progress, None, tuple[Check, ...]]:
     """Join what fired in the planes; where a scan is not plausible, see if it is upside down."""
     checks = join_checks(tuple(fired.values()), tuple(fired))
     doubtful = next((i for i, names in fired.items() if "uncertainty" in names), None)
     if not any(check.name == "uncertainty" for check in checks) or doubtful is None:
         return checks
-    if predictor.limits is None or not predictor.model.spec.scheme.surfaces:
+    if limits is None or not predictor.model.spec.scheme.surfaces:
         return checks
     plane, valid = image.plane(doubtful), image.valid_plane(doubtful)
     turned, spec = np.ascontiguousarray(plane[::-1]), predictor.model.spec
@@ -345,7 +351,7 @@ def _join_checks(
         turned, image.spacing, valid=None if valid is None else valid[::-1]
     )
     output = yield from predictor.predict(prepared.tensor, token)
-    if judge(measure_plane(turned, prepared, output, spec), predictor.limits):
+    if judge(measure_plane(turned, prepared, output, spec), limits):
         return checks
     return (Check("orientation", "it looks right when it is turned upside down"), *checks)
 
