@@ -49,8 +49,8 @@ ENDS = {
         "uncertainty": (False, True),
         "drawn": (True, True),
         "contrast 1": (True, True),
-        "red": (True, True),
-        "blue": (True, True),
+        "colour red": (True, True),
+        "colour blue": (True, True),
     },
 }
 PICTURES = (
@@ -72,15 +72,16 @@ def main() -> None:
     parser.add_argument("--calibrate", action="store_true", help="write the models' limits anew")
     parser.add_argument("--only", nargs="*", choices=SETS, help="keep the other model's figures")
     arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for name in arguments.only or SETS:
         model = find_model(name)
         if arguments.calibrate:
             calibrate(model, arguments.data)
         cases = scans if model.spec.modality is Modality.OCT else photographs
-        results[name] = count_flags(model, cases(arguments.data))
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    PAGE.write_text(page(results))
+        counts = count_flags(model, cases(arguments.data))
+        results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+        results[name] = counts  # the two models may be looked at side by side
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(page(results))
 
 
 def labelled(data: Path, model: str, *, test: bool) -> list[LabelledImage]:

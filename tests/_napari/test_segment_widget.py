@@ -493,7 +493,7 @@ def test_a_doubtful_result_is_no_green_success(viewer, dock, run, masks, bscan, 
         (model.path / LIMITS_FILE).unlink()
     assert (outcome.end, outcome.doubtful) == (End.ENDED, True)
     assert AMBER in dock.status.styleSheet()
-    assert dock.status.text().startswith("⚠ Done, but check it: This does not look like what the")
+    assert dock.status.text().startswith("⚠ Done, with a warning: This does not look like what")
     assert "unsure" in dock.status.text()
     (mask,) = masks()
     assert [check.name for check in mask.metadata[KEY].checks] == ["uncertainty"]

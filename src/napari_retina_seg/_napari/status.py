@@ -14,7 +14,7 @@ _LOOKS = {
     End.CANCELLED: ("■", "Cancelled", "#7a5200"),
     End.FAILED: ("✖", "Failed", "#a8201a"),
 }
-_DOUBTFUL = ("⚠", "Done, but check it", AMBER)
+_DOUBTFUL = ("⚠", "Done, with a warning", AMBER)
 
 
 class StatusLine(QLabel):

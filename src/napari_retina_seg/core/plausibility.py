@@ -110,7 +110,7 @@ def _contrasts(grey: Array, labels: npt.NDArray[np.uint8], inside: Mask) -> dict
 
 
 # Checks that need a model's own limits.
-LIMITED = ("uncertainty", "drawn", "contrast", "thickness", "disorder", "red", "blue")
+LIMITED = ("uncertainty", "drawn", "contrast", "thickness", "disorder", "colour")
 Limits = Mapping[str, tuple[float | None, float | None]]
 
 # Why a figure below or above its limit is no good sign.
@@ -120,8 +120,7 @@ _TOO_LOW = {
     "thickness": "the layers are thin",
     "below": "it is darker below the layers than above, as if upside down",
     "contrast": "what is drawn is too dark for what it should be",
-    "red": "its colours are not those of a retina",
-    "blue": "its colours are not those of a retina",
+    "colour": "its colours are not those of a retina",
 }
 _TOO_HIGH = {
     "uncertainty": "the model is unsure of what it drew",
@@ -131,8 +130,7 @@ _TOO_HIGH = {
     "disorder": "layers are out of order",
     "below": "it is brighter below the layers than usual",
     "contrast": "what is drawn is too bright for what it should be",
-    "red": "its colours are not those of a retina",
-    "blue": "its colours are not those of a retina",
+    "colour": "its colours are not those of a retina",
 }
 
 

@@ -12,6 +12,7 @@ from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.labels import LabelScheme
 
 UNLIKE = "This does not look like what the model learnt from"
+_MUCH = 0.01  # share of the pixels that is worth a sentence
 IGNORE = 255  # in the files of masks: no class, but what counts for nothing
 
 
@@ -157,6 +158,9 @@ class Segmentation:
     def _gaps(self) -> str:
         if not self.labels.any():
             return "Nothing was found in it: is it the kind of image that the model is for?"
+        return " ".join(said for said in (self._skipped_slices(), self._ignored_share()) if said)
+
+    def _skipped_slices(self) -> str:
         if not self.skipped:
             return ""
         first = ", ".join(str(index) for index in self.skipped[:5])
@@ -165,6 +169,14 @@ class Segmentation:
             f"{len(self.skipped)} of {len(self.labels)} slices show nothing and are left out"
             f" (slice {first}{more})."
         )
+
+    def _ignored_share(self) -> str:
+        """Say how much of the slices that were segmented holds no data, if it is much."""
+        if self.ignore is None:
+            return ""
+        seen = np.delete(self.ignore, self.skipped, axis=0) if self.is_volume else self.ignore
+        share = float(seen.mean())
+        return f"{share:.0%} of the pixels hold no data and are left out." if share > _MUCH else ""
 
     def uncertainty(self) -> npt.NDArray[np.float32]:
         """Return the entropy of the class probabilities over its largest value, 0 … 1.

@@ -72,7 +72,8 @@ def measure_plane(
 ) -> dict[str, float]:
     """Measure one plane and what the network made of it; see `core.plausibility.measure`.
 
-    Colours add ``red`` and ``blue``, their shares of the light within the field of view.
+    Colours add ``colour red`` and ``colour blue``, their shares of the light within the field of
+    view.
     """
     planes = np.moveaxis(output, -1, 0)
     if len(planes) == 1:
@@ -121,4 +122,4 @@ def _colors(plane: npt.NDArray[np.generic], geometry: Geometry) -> dict[str, flo
     light = plane[::step, ::step, :3][inside].astype(np.float64)
     red, green, blue = np.nan_to_num(light).mean(axis=0)
     total = max(red + green + blue, 1e-9)
-    return {"red": float(red / total), "blue": float(blue / total)}
+    return {"colour red": float(red / total), "colour blue": float(blue / total)}
