@@ -28,6 +28,9 @@ _THREADS_IN_TROUBLE: list[str] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Show what Qt complains of at once: with a message that ends the process, output is lost."""
     terminal = os.fdopen(os.dup(2), "w", buffering=1)  # pytest has not redirected it yet
+    config.add_cleanup(
+        terminal.close
+    )  # a library that takes the handler's place drops the last use
 
     def show(kind: QtMsgType, _: object, message: str) -> None:
         if "thread" in message.lower():
