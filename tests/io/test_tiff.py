@@ -122,3 +122,19 @@ def test_a_header_that_claims_too_much_is_refused_before_decoding(tmp_path):
         tiff.pages[0].tags["ImageLength"].overwrite(60_000)
     with pytest.raises(ReadError, match="too short for what its header claims"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("back_to", [0, 1])
+def test_a_list_of_pages_that_comes_back_is_refused(tmp_path, back_to):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page in DEEP[:2]:
+            writer.write(page, metadata=None, photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        offsets = [page.offset for page in tiff.pages]
+        count = len(tiff.pages[1].tags)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    at = offsets[1] + 2 + 12 * count
+    content[at : at + 4] = offsets[back_to].to_bytes(4, "little")
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ReadError, match="damaged"):
+        read_image(tmp_path / "a.tif")

@@ -74,11 +74,16 @@ class _Axes:
 
 
 def _check_chain(tiff: tifffile.TiffFile) -> None:
-    """Raise `struct.error` if the list of pages breaks off, where tifffile would drop the rest."""
+    """Raise `struct.error` if the list of pages breaks off, where tifffile would drop the rest.
+
+    Raise `ValueError` if it comes back to a page, which tifffile would read for ever.
+    """
     layout, file = tiff.tiff, tiff.filehandle
     seen: set[int] = set()
     offset = tiff.pages.first.offset
-    while offset and offset not in seen:
+    while offset:
+        if offset in seen:
+            raise ValueError("the list of pages is a loop")
         seen.add(offset)
         file.seek(offset)
         (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
