@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from qtpy.QtCore import QObject
@@ -112,6 +111,7 @@ PROGRAM = """
 import faulthandler, gc, sys, time
 faulthandler.enable()
 from qtpy.QtCore import QCoreApplication, QObject
+from napari_retina_seg._napari.correct.latest import Latest
 from napari_retina_seg._napari.job import Job, Outcome
 from napari_retina_seg.core.progress import Progress
 
@@ -119,22 +119,27 @@ def steps(task, token):
     for step in range(20):
         time.sleep(0.05)
         yield Progress(step, 20)
-    print("ended", flush=True)
+    print("job", flush=True)
     return Outcome(None)
+
+def preview():
+    time.sleep(2)
+    print("preview", flush=True)
 
 app, parent = QCoreApplication(sys.argv), QObject()
 job = Job(steps, None, parent, "a job")
 job.start()
+Latest(parent).ask("a preview", preview)
 app.processEvents()
 time.sleep(0.1)
 app.processEvents()
 """
 
 
-def test_a_program_may_end_while_a_job_is_at_work(tmp_path: Path):
+def test_a_program_may_end_while_work_is_under_way():
     """PyQt deletes its objects at the end of the program; the work must have ended by then."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout == "ended\n"
+    assert done.stdout == "job\npreview\n"
     assert "Error" not in done.stderr
