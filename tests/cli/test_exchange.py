@@ -138,3 +138,39 @@ def test_images_are_reopened_refused_and_given_to_a_second_reader(run, project):
         run("project", "history", project, "p1_b", "--json", "--author", "Bob").stdout
     )
     assert seen == []
+
+
+def test_images_leave_beside_masks_for_annotation_tools(run, project, tmp_path):
+    ann = ("--author", "Ann", "--identities", "keep")
+    out = tmp_path / "out"
+    left = run("project", "export", project, out, "-f", "cvat", "--with-images", *ann)
+    assert left.exit_code == 0, left.output
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("annotations.xml", "export.json", "p1_a.png", "p1_b.png", "p2_a.png"),
+    ]
+    taken = run("project", "import", project, out)
+    assert taken.stdout == "0 imported, 3 there already, 0 failed.\n"
+    refused = run("project", "export", project, tmp_path / "b", "-f", "png", "--with-images", *ann)
+    assert refused.exit_code == 1
+    assert "'png' refers to no images" in refused.stderr
+
+
+def test_what_is_not_annotated_elsewhere_is_told(run, project, tmp_path):
+    size = {"height": 96, "width": 128}
+    names = enumerate(("p2_b.png", "p1_a.png"))
+    images = [{"id": number, "file_name": name, **size} for number, name in names]
+    (tmp_path / "a.json").write_text(
+        json.dumps({"images": images, "annotations": [], "categories": []})
+    )
+    taken = run("project", "import", project, tmp_path / "a.json", "--author", "Eve")
+    assert taken.exit_code == 0, taken.output
+    assert taken.stdout == "0 imported, 0 there already, 0 failed.\n"
+    assert "2 images without a mask there" in taken.stderr
+    status = json.loads(run("project", "status", project, "--json", "--author", "Ann").stdout)
+    assert status["states"]["unreviewed"] == 1
+
+
+def test_polygons_come_with_advice(run, project, tmp_path):
+    options = ("-f", "coco-polygons", "--author", "Ann")
+    left = run("project", "export", project, tmp_path / "out", *options)
+    assert "or take 'coco'" in left.stderr

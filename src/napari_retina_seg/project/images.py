@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage, Spacing
+from napari_retina_seg.core.names import composed
 from napari_retina_seg.core.pixel_size import user_stated, with_stated_spacing
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
@@ -90,7 +91,7 @@ def _add_image(
         row = _find(session, sha256)
         is_new = row is None
         if row is None:
-            patient = None if patient_of is None else patient_of(image_name(path))
+            patient = None if patient_of is None else patient_of(composed(image_name(path)))
             row = _new_row(store, session, image, path, sha256, stored, patient)
             session.add(row)
         elif row.copy_sha256 is None and not _is_whole(store.path_of(row), sha256):

@@ -290,3 +290,16 @@ def test_the_dock_follows_the_review_dock_beside_it_until_it_has_a_project_of_it
         qtbot.waitUntil(lambda: not review.reviewer.busy)
         assert exchange.project.name.text() == "next"
         exchange.project.choose(tmp_path / "next")
+
+
+def test_images_are_ticked_for_formats_that_refer_to_them(exchange, qtbot, tmp_path):
+    form = exchange.exporting
+    for chosen, ticks in ((Format.PNG, False), (Format.LABELME, False), (Format.COCO, True)):
+        form.formats.setCurrentIndex(form.formats.findData(chosen.value))
+        assert form.with_images.isEnabled() == ticks
+    qtbot.mouseClick(form.with_images, LEFT, pos=QPoint(8, form.with_images.height() // 2))
+    assert form.with_images.isChecked()
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    assert press(qtbot, exchange).end is End.ENDED
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["export.json", "masks.json", "scan0.png", "scan1.png"]
