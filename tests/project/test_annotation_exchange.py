@@ -102,13 +102,13 @@ OF_OTHERS = {
 
 @pytest.mark.parametrize("name", OF_OTHERS)
 def test_what_is_not_annotated_stays_unreviewed(fundus, tmp_path, name):
-    path = tmp_path / "others" / name
-    path.parent.mkdir()
+    path = tmp_path / "others" / "annotations" / name
+    path.parent.mkdir(parents=True)
     content = OF_OTHERS[name]
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     for name in NAMES:  # the images lie beside, and are no masks
         (path.parent / name).write_bytes((tmp_path / "photos" / name).read_bytes())
-    taken = finish(import_masks(fundus, path.parent, author="Eve"))
+    taken = finish(import_masks(fundus, tmp_path / "others", author="Eve"))
     assert ([version.image_id for version in taken.versions], taken.problems) == ([1], ())
     assert taken.unannotated == ("b", "c")
     states = [image.state for image in fundus.images()]

@@ -376,8 +376,12 @@ def _drawing(record: Record, image: ProjectImage) -> Drawing:
 
 
 def _is_same(one: Drawing, other: Drawing) -> bool:
-    pairs = ((one.labels, other.labels), (_region(one), _region(other)))
-    return all(np.array_equal(first, second) for first, second in pairs)
+    """Whether two drawings say the same; files keep no class of what is questionable."""
+    if one.labels.shape != other.labels.shape:
+        return False
+    region = _region(one)
+    same = one.labels == other.labels
+    return np.array_equal(region, _region(other)) and bool((same | region).all())
 
 
 def _region(drawing: Drawing) -> npt.NDArray[np.bool_]:

@@ -37,7 +37,7 @@ Record = MaskRecord | BoundaryRecord
 Item = Found | BoundaryRecord
 
 _STACK = "masks.npy"
-_MASKS = ("masks", "labels")
+_MASKS = ("masks", "labels", "annotations")
 _DICOM = (".dcm", ".dicom", ".dic")
 _TIFF = (".tif", ".tiff")
 _CVAT = b"<annotations"
@@ -77,8 +77,8 @@ def find_sources(path: Path) -> tuple[Path, ...]:
     ----------
     path : Path
         A file, a training folder, a folder with stacks, or one with masks, which may lie in a
-        folder ``masks`` or ``labels`` in it. Predictions of an export are left out, and images
-        that a file of shapes beside them refers to.
+        folder ``masks``, ``labels`` or ``annotations`` in it. Predictions of an export are left
+        out, and images that a file of shapes beside them refers to.
 
     Raises
     ------
