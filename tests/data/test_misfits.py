@@ -111,7 +111,15 @@ def test_a_turned_vessel_mask_is_found_and_its_turn_named(find, turn):
 
 def test_layers_upside_down_are_found(find):
     faults, _ = find([(pixels, labels[::-1]) for pixels, labels in SCANS], OCT_LAYERS)
-    assert all(faults)
+    assert faults == [{Fault.TURNED}] * 6
+
+
+def test_scans_that_are_upside_down_with_their_masks_are_found(find):
+    faults, (problem,) = find(
+        [(pixels[::-1], labels[::-1]) for pixels, labels in SCANS], OCT_LAYERS
+    )
+    assert faults == [{Fault.INVERTED}] * 6
+    assert "turn image and mask upright" in problem.sentence
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(12, 0), (-9, 5), (0, 16)])

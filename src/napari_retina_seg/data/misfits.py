@@ -257,12 +257,17 @@ def _find_inverted(pattern: Pattern, tried: _Tried | None) -> str:
             "has classes along its frame and background in its middle: its values are inverted,"
             " so say with --remap VALUE:CLASS which class each is."
         )
-    elif pattern.layered and _depth_order(pattern) < _REVERSED:
+    elif pattern.layered and _depth_order(pattern) < _REVERSED and not _fits_turned(tried):
         return (
             "has its layers in reverse order, the first at the bottom: turn image and mask"
             " upright, or say with --remap VALUE:CLASS which class each value is."
         )
     return ""
+
+
+def _fits_turned(tried: _Tried | None) -> bool:
+    """Whether a mask alone is turned, not its image too."""
+    return tried is not None and tried.turned[0] - tried.own > _GAIN_OF_PART
 
 
 def _depth_order(pattern: Pattern) -> float:
