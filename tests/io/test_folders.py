@@ -11,6 +11,7 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.io import is_image_content, read_image
 from napari_retina_seg.io.folders import look_below, look_into
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.io.series import group_series
 
 GREY = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90)
 OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
@@ -130,3 +131,17 @@ def test_a_folder_with_more_or_none_is_refused(archive, tmp_path):
 def test_what_is_no_file_has_no_content(tmp_path):
     assert not is_image_content(tmp_path)
     assert not is_image_content(tmp_path / "missing")
+
+
+def test_headers_that_cant_be_parsed_are_told_when_they_are_read(archive):
+    """An element of an unknown type fails when it is asked for, not when it is read."""
+    path = archive / "IM000001"
+    content = path.read_bytes()
+    rows = b"\x28\0\x10\0US"
+    assert rows in content
+    path.write_bytes(content.replace(rows, b"\x28\0\x10\0U\xeb"))
+    contents = look_into(archive)
+    assert [each.name for each in contents.images] == sorted(ARCHIVE_NAMES)
+    assert len(group_series(contents.images)) == len(ARCHIVE_NAMES)
+    with pytest.raises(ReadError, match=r"IM000001' .* DICOM"):
+        read_image(path)

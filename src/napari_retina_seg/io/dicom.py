@@ -124,12 +124,13 @@ def describe_no_image(path: Path) -> str:
     try:
         with decoding(path, "DICOM"):
             header = read_attributes(path, pixels=False, force=True)
+            if is_segmentation(header):
+                return _describe_mask(header)
+            if "Rows" in header and "Columns" in header:
+                return ""
+            return f"DICOM without pixels, {known_name(value_of(header, 'SOPClassUID'))}"
     except ReadError:
         return ""
-    if is_segmentation(header):
-        return _describe_mask(header)
-    has_size = value_of(header, "Rows") and value_of(header, "Columns")
-    return "" if has_size else f"DICOM without pixels, {known_name(header.get('SOPClassUID'))}"
 
 
 def _refuse_masks(path: Path, dataset: Dataset) -> None:

@@ -113,7 +113,7 @@ def value_of(dataset: Dataset | None, keyword: str) -> Any:
     """Return an attribute's value, or None where it is missing, empty or malformed."""
     try:
         return None if dataset is None else dataset.get(keyword)
-    except _BROKEN:
+    except Exception:  # noqa: BLE001 - values are parsed when asked for, and stumble in any way
         return None
 
 

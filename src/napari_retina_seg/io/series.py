@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Length, Origin, RetinaImage
@@ -16,6 +15,7 @@ from napari_retina_seg.io import is_dicom_content, read_image
 from napari_retina_seg.io.dicom_attributes import number_of, read_pixel_mm, value_of
 from napari_retina_seg.io.dicom_file import read_attributes
 from napari_retina_seg.io.dicom_slices import (
+    Frame,
     Slices,
     are_apart,
     arrange,
@@ -76,23 +76,19 @@ def group_series(paths: Iterable[Path]) -> tuple[ImageFiles, ...]:
     at a position of its own. Anything else is an image by itself: a series of photographs, for
     one, or files of which two lie at one position.
     """
-    groups: dict[object, list[Path]] = {}
-    headers: dict[Path, Dataset] = {}
+    groups: dict[object, list[_Slice]] = {}
     for path in paths:
-        header = _read_slice(path)
-        if header is not None:
-            headers[path] = header
-        key = path if header is None else (path.parent, *_common(header))
-        groups.setdefault(key, []).append(path)
-    found: list[tuple[Path, ...]] = []
-    for files in groups.values():
-        frames = [read_frames(headers[file])[0] for file in files if file in headers]
-        if len(files) > 1 and are_apart(frames):
+        found = _read_slice(path)
+        groups.setdefault(found.common or path, []).append(found)
+    images: list[tuple[_Slice, ...]] = []
+    for slices in groups.values():
+        frames = [one.frame for one in slices]
+        if are_apart(frames):
             order = arrange(frames, None, None, one_file=False).order
-            found.append(tuple(files[k] for k in order))
+            images.append(tuple(slices[k] for k in order))
         else:
-            found += [(file,) for file in files]
-    return _named(found, headers)
+            images += [(one,) for one in slices]
+    return _named(images)
 
 
 def read_files(image: ImageFiles) -> RetinaImage:
@@ -156,51 +152,60 @@ def _check_alike(images: Sequence[RetinaImage]) -> None:
 
 
 def _arrange(paths: Sequence[Path]) -> Slices:
-    headers = [_read_header(path) for path in paths if is_dicom_content(path)]
-    if len(headers) < len(paths):
-        return Slices(tuple(range(len(paths))))
-    frames = [read_frames(header)[0] for header in headers]
-    return arrange(
-        frames, read_pixel_mm(headers[0]), read_said_distance(headers[0]), one_file=False
-    )
+    headers = []
+    for path in paths:
+        if not is_dicom_content(path):
+            return Slices(tuple(range(len(paths))))
+        with decoding(path, "DICOM"):
+            headers.append(read_attributes(path, pixels=False, force=True))
+    with decoding(paths[0], "DICOM"):
+        frames = [read_frames(header)[0] for header in headers]
+        first = headers[0]
+        return arrange(frames, read_pixel_mm(first), read_said_distance(first), one_file=False)
 
 
-def _read_header(path: Path) -> Dataset:
-    with decoding(path, "DICOM"):
-        return read_attributes(path, pixels=False, force=True)
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """A file that may be one slice of a series, and what it has in common with the others."""
+
+    path: Path
+    frame: Frame = field(default_factory=Frame)
+    common: tuple[object, ...] = ()
+    number: str = ""
 
 
-def _read_slice(path: Path) -> Dataset | None:
-    """Read the header of a file that may be one slice of a series; None for any other."""
+def _read_slice(path: Path) -> _Slice:
     if not is_dicom_content(path):
-        return None
+        return _Slice(path)
     try:
-        header = _read_header(path)
+        with decoding(path, "DICOM"):
+            header = read_attributes(path, pixels=False, force=True)
+            count = number_of(value_of(header, "NumberOfFrames") or 1)
+            if count != 1 or not value_of(header, "SeriesInstanceUID"):
+                return _Slice(path)
+            return _Slice(
+                path,
+                read_frames(header)[0],
+                (path.parent, *(str(value_of(header, keyword)) for keyword in _COMMON)),
+                str(value_of(header, "SeriesNumber") or 1),
+            )
     except ReadError:
-        return None  # what is wrong with it is told when it is read
-    is_single = number_of(value_of(header, "NumberOfFrames") or 1) == 1
-    return header if is_single and value_of(header, "SeriesInstanceUID") else None
+        return _Slice(path)  # what is wrong with it is told when it is read
 
 
-def _common(header: Dataset) -> tuple[str, ...]:
-    return tuple(str(value_of(header, keyword)) for keyword in _COMMON)
-
-
-def _named(
-    groups: Sequence[tuple[Path, ...]], headers: dict[Path, Dataset]
-) -> tuple[ImageFiles, ...]:
+def _named(images: Sequence[tuple[_Slice, ...]]) -> tuple[ImageFiles, ...]:
     """Call a series as its folder, with its number where that folder holds more."""
-    in_folder = Counter(files[0].parent.resolve() for files in groups)
+    in_folder = Counter(slices[0].path.parent.resolve() for slices in images)
     taken: Counter[str] = Counter()
     found = []
-    for files in groups:
-        name = image_name(files[0])
-        if len(files) > 1:
-            folder = files[0].parent.resolve()
+    for slices in images:
+        name = image_name(slices[0].path)
+        if len(slices) > 1:
+            folder = slices[0].path.parent.resolve()
             name = folder.name or "series"
             if in_folder[folder] > 1:
-                name += f"-{value_of(headers[files[0]], 'SeriesNumber') or 1}"
+                name += f"-{slices[0].number}"
             taken[name] += 1
             name += f"-{taken[name]}" if taken[name] > 1 else ""
-        found.append(ImageFiles(name, files))
+        found.append(ImageFiles(name, tuple(one.path for one in slices)))
     return tuple(found)
