@@ -5,12 +5,15 @@ from hypothesis import strategies as st
 from skimage.data import retina
 
 from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.fov import FieldOfView, FieldOrigin
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.preprocess import (
     FundusPreprocessing,
     OctPreprocessing,
     ResizePreprocessing,
+    correct_illumination,
 )
+from photographs import SIDES, Scene, draw
 
 EVERY = [OctPreprocessing(), FundusPreprocessing(diameter=128), ResizePreprocessing(64, 48)]
 grids = st.tuples(st.integers(16, 300), st.integers(16, 300))
@@ -132,3 +135,53 @@ def test_the_mask_of_a_photograph_ends_at_its_field_of_view() -> None:
     geometry = prepared.geometry
     mask = geometry.restore_mask(np.ones(geometry.working, np.float32), 0.5)
     np.testing.assert_array_equal(mask, geometry.field.core)
+
+
+def channels(*layers: np.ndarray) -> np.ndarray:
+    return np.stack(layers, axis=2).astype(np.float32)
+
+
+def test_a_channel_of_noise_does_not_become_as_strong_as_vessels() -> None:
+    """A saturated red channel, and a blue one that is too dark to show anything."""
+    rng = np.random.default_rng(0)
+    green = 90 + 15 * np.sin(np.arange(200) / 4)[np.newaxis] + rng.normal(0, 1, (200, 200))
+    red = np.clip(254 + rng.normal(0, 1, (200, 200)), 0, 255)
+    blue = 4 + rng.normal(0, 6, (200, 200))
+    inside = np.ones((200, 200), bool)
+    flat = correct_illumination(channels(red, green, blue), inside, 30)
+    assert flat[..., 1].std() == pytest.approx(1, rel=0.01)
+    assert flat[..., 0].std() < 0.4
+    assert flat[..., 2].std() < 0.6
+
+
+def test_channels_that_show_vessels_keep_one_contrast() -> None:
+    rng = np.random.default_rng(0)
+    vessels = np.sin(np.arange(200) / 4)[np.newaxis] + np.zeros((200, 1))
+    layers = [100 + size * vessels + rng.normal(0, 0.5, (200, 200)) for size in (9, 10, 4)]
+    flat = correct_illumination(channels(*layers), np.ones((200, 200), bool), 30)
+    np.testing.assert_allclose(flat.std(axis=(0, 1)), 1, rtol=0.01)
+
+
+def test_nothing_is_predicted_outside_a_field_that_is_cut() -> None:
+    photograph, field = draw(
+        Scene(cuts=((SIDES["top"], 0.8), (SIDES["bottom"], 0.8)), surround=(15, 37, 25))
+    )
+    prepared = FundusPreprocessing(diameter=300).prepare(photograph, Spacing())
+    geometry = prepared.geometry
+    mask = geometry.restore_mask(np.ones(geometry.working, np.float32), 0.5).astype(bool)
+    assert mask[field].mean() > 0.96
+    assert not (mask & ~field).any()
+    # The cut leaves no edge in what the network sees.
+    assert np.abs(prepared.tensor[[2, -3]]).max() < 6
+
+
+def test_a_field_that_is_given_is_the_one_that_is_used() -> None:
+    given = np.zeros((400, 480), bool)
+    given[100:300, 140:340] = True
+    photograph, _ = draw(Scene())
+    how = FundusPreprocessing(diameter=300)
+    geometry = how.prepare(photograph, Spacing(), field=FieldOfView.given(given)).geometry
+    assert geometry.box == (100, 140, 300, 340)
+    assert geometry.field.origin is FieldOrigin.GIVEN
+    drawn = geometry.restore_mask(np.ones(geometry.working, np.float32), 0.5)
+    assert not drawn[~given].any()

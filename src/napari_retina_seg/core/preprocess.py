@@ -30,6 +30,9 @@ Mask = npt.NDArray[np.bool_]
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=SMALLEST, le=16384)]
 
+# Of CHASE_DB1, HRF and IDRiD, no photograph in which a channel shows vessels is beyond these.
+_LEAST_SPREAD = 0.25  # of a channel, in spreads of the strongest one
+_MOST_NOISE = 0.5  # of a channel, in its spreads
 _SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is taken for a mistake
 
 
@@ -234,7 +237,8 @@ class FundusPreprocessing:
         if valid is not None:
             part = np.ascontiguousarray(valid[top:bottom, left:right]).view(np.uint8)
             inside = inside & (resize(part * 255, working) > 252)
-        return Prepared(flatten(colors, inside, self.background * self.diameter), geometry)
+        sigma = self.background * self.diameter
+        return Prepared(correct_illumination(colors, inside, sigma), geometry)
 
 
 @dataclass(frozen=True)
@@ -309,11 +313,13 @@ def stretch(values: Tensor, valid: Mask | None = None) -> Tensor:
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
 
 
-def flatten(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tensor:
+def correct_illumination(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tensor:
     """Take out slow changes of brightness within the field of view, and even the contrast.
 
     Each channel loses its Gaussian mean over the pixels inside (a normalised convolution, so
-    that the rim leaves no edge) and is divided by its standard deviation there; outside is 0.
+    that the rim leaves no edge) and is divided by its spread there; outside is 0. A channel that
+    is saturated, or too dark, shows little but noise: it is divided by more, so that its noise
+    does not become as strong as the vessels of the others.
 
     Parameters
     ----------
@@ -327,7 +333,7 @@ def flatten(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tens
     Returns
     -------
     array
-        ``(rows, columns, 3)``, of mean 0 and variance 1 inside.
+        ``(rows, columns, 3)``, inside of mean 0 and variance 1, or less where there is noise.
     """
     size = colors.shape[0], colors.shape[1]
     # The mean is smooth: computing it on a quarter of the size changes nothing but the time.
@@ -338,8 +344,16 @@ def flatten(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tens
     blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 4)
     mean = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
     flat = colors - resize(mean, size)
-    middle, deviation = cv2.meanStdDev(flat, mask=within)
-    spread = np.hypot(middle, deviation)[:, 0]
-    flat /= np.maximum(spread, 1e-6).astype(np.float32)
+    flat /= np.maximum(_contrast(flat, inside), 1e-6).astype(np.float32)
     flat[~inside] = 0
     return np.asarray(flat, np.float32)
+
+
+def _contrast(flat: Tensor, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return what each channel is to be divided by: its spread, but no less than its noise asks."""
+    middle, deviation = cv2.meanStdDev(flat, mask=inside.view(np.uint8))
+    spread = np.hypot(middle, deviation)[:, 0]
+    fine = (flat - cv2.GaussianBlur(flat, (0, 0), 1.5))[::3, ::3][inside[::3, ::3]]
+    noise = 1.48 * np.median(np.abs(fine), axis=0) if len(fine) else 0.0
+    floor = np.maximum(_LEAST_SPREAD * spread.max(), noise / _MOST_NOISE)
+    return np.asarray(np.maximum(spread, floor))
