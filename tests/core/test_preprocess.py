@@ -185,3 +185,5 @@ def test_a_field_that_is_given_is_the_one_that_is_used() -> None:
     assert geometry.field.origin is FieldOrigin.GIVEN
     drawn = geometry.restore_mask(np.ones(geometry.working, np.float32), 0.5)
     assert not drawn[~given].any()
+    with pytest.raises(ImageError, match="400 × 480 px and its field of view 200 × 480"):
+        how.prepare(photograph, Spacing(), field=FieldOfView.given(given[:200]))

@@ -51,6 +51,18 @@ def test_drive(drive):
     assert np.array_equal(test.labels("second_observer"), VESSEL[::-1] > 0)
 
 
+@pytest.mark.parametrize("where", ["fov/a.png", "mask/a_mask.gif", "fov/a_fov.tif", "mask/a.png"])
+def test_a_field_of_view_beside_the_images_is_read(tmp_path, where) -> None:
+    save(tmp_path / "images" / "a.png", PHOTO)
+    save(tmp_path / "images" / "b.png", PHOTO)
+    save(tmp_path / "masks" / "a.png", VESSEL // 255)
+    save(tmp_path / "masks" / "b.png", VESSEL // 255)
+    save(tmp_path / where, FIELD)
+    first, second = read_dataset(tmp_path)
+    assert np.array_equal(first.given_field().pixels, FIELD > 0)
+    assert second.given_field() is None
+
+
 def test_drive_whose_palette_begins_with_white(drive):
     picture = Image.fromarray((VESSEL == 0).astype(np.uint8))
     picture.putpalette([255, 255, 255, 0, 0, 0])

@@ -10,7 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from helpers import tiny_model
 from napari_retina_seg.core.errors import DataError, ModelError
-from napari_retina_seg.core.fov import detect_fov
+from napari_retina_seg.core.fov import FieldOrigin, detect_fov
 from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.measures import Key
@@ -157,6 +157,24 @@ def test_an_official_field_of_view_comes_first(fundus_model) -> None:
     field[50:90, 60:100] = True
     evaluation = finish(evaluate(fundus_model, [photo(0, read_field=always(field))]))
     assert evaluation.matrix.sum() == 40 * 40
+    assert evaluation.images[0].field_origin is FieldOrigin.GIVEN
+    assert not evaluation.worst[0].drawn.labels[~field].any()
+
+
+def test_whether_a_field_was_given_or_found_is_kept(fundus_model) -> None:
+    field = np.zeros((160, 170), bool)
+    field[50:90, 60:100] = True
+    images = [photo(0, read_field=always(field)), photo(1), photo(2)]
+    evaluation = finish(evaluate(fundus_model, images))
+    assert evaluation.field_origins == {FieldOrigin.GIVEN: 1, FieldOrigin.FOUND: 2}
+    case = next(case for case in evaluation.worst if case.image.name == "photo 0")
+    np.testing.assert_array_equal(case.image.field.pixels, field)
+
+
+def test_an_empty_field_names_its_image(fundus_model) -> None:
+    empty = photo(0, read_field=always(np.zeros((160, 170), bool)))
+    with pytest.raises(DataError, match=r"photo0\.jpg.*The field of view is empty"):
+        finish(evaluate(fundus_model, [empty]))
 
 
 def test_an_expert_is_scored_as_if_a_model(fundus_model) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_retina_seg.core.agreement import AGREED, DRAWN, INVENTED, MISSED, REFERENCE
+from napari_retina_seg.core.agreement import AGREED, DRAWN, FIELD, INVENTED, MISSED, REFERENCE
 from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.evaluation import Drawing, Evaluation, ScoredImage, Tally, compare
+from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan
@@ -48,6 +49,30 @@ def layers(axial_um: float | None = None) -> Evaluation:
         labels = np.roll(phantom.labels, seed + 1, axis=0)
         tally.add(one, reference, Drawing(labels, phantom.heights + seed + 1))
     return tally.result("model", None)
+
+
+def test_the_field_of_view_is_told_and_outlined(tmp_path) -> None:
+    inside = np.zeros(GRID, bool)
+    inside[5:35, 5:45] = True
+    tally = Tally(FUNDUS_VESSELS)
+    truth = np.zeros(GRID, np.uint8)
+    truth[10:20, 10:20] = 1
+    for name, field in (("a", FieldOfView.given(inside)), ("b", FieldOfView.whole(GRID))):
+        pixels = np.zeros((*GRID, 3), np.uint8)
+        one = ScoredImage(name, "set", f"set/{name}", pixels, field.mask(), field=field)
+        tally.add(one, Drawing(truth), Drawing(np.roll(truth, 2, axis=0)))
+    evaluation = tally.result("model", None)
+    page, table, data = write_report(alone(evaluation), tmp_path)
+    assert "given: 1, whole image: 1" in texts(page.read_text())
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [row["field_of_view"] for row in rows] == ["given", "whole image"]
+    per_image = json.loads(data.read_text())["evaluations"][0]["per_image"]
+    assert [row["field_of_view"] for row in per_image] == ["given", "whole image"]
+    for case in evaluation.worst:
+        picture = np.asarray(Image.open(BytesIO(case_png(case, FUNDUS_VESSELS))))
+        line = (picture == FIELD).all(axis=2)
+        assert line[5, 10:40].all() == (case.image.name == "a")
+        assert line.any() == (case.image.name == "a")
 
 
 def alone(evaluation: Evaluation) -> Report:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.overlay import display
+from napari_retina_seg.core.pixels import resize
 
 AGREED = (255, 255, 255)
 MISSED = (60, 120, 255)  # false negative: blue, light enough to be seen on black
@@ -17,6 +18,7 @@ OUTSIDE = (48, 48, 48)
 
 REFERENCE = (86, 180, 233)  # Okabe and Ito's sky blue and orange
 DRAWN = (230, 159, 0)
+FIELD = (240, 228, 66)  # their yellow
 
 _SHIFT = 4  # OpenCV draws to 1/16 px
 
@@ -45,6 +47,33 @@ def draw_agreement(
     if inside is not None:
         picture[~inside] = OUTSIDE
     return picture
+
+
+def draw_field(
+    picture: npt.NDArray[np.uint8], field: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Outline a field of view, if it is not the whole picture.
+
+    Parameters
+    ----------
+    picture : array
+        ``(rows, columns, 3)`` uint8, of any scale.
+    field : array
+        ``(rows, columns)`` bool on the image's own grid.
+
+    Returns
+    -------
+    array
+        A copy of the picture with a yellow line along the rim.
+    """
+    if field.all():
+        return picture
+    grid = picture.shape[0], picture.shape[1]
+    inside = resize(field.astype(np.float32), grid) > 0.5
+    inner = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+    outlined = picture.copy()
+    outlined[inside & ~inner] = FIELD
+    return outlined
 
 
 def draw_boundaries(

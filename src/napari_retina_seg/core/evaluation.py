@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_retina_seg.core import metrics, surfaces
 from napari_retina_seg.core.calibration import Reliability, class_reliability
 from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.fov import FieldOfView, FieldOrigin
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.measures import (
     Key,
@@ -37,7 +38,9 @@ class ScoredImage:
     pixels : array
         ``(rows, columns)`` or ``(rows, columns, channels)``.
     inside : array or None
-        ``(rows, columns)`` bool, the field of view; None if all of it counts.
+        ``(rows, columns)`` bool, what is scored; None if all of it counts.
+    field : FieldOfView or None
+        Of a photograph: where it shows retina.
     axial_um : float or None
         Height of a pixel in µm, where it is known.
     """
@@ -48,6 +51,7 @@ class ScoredImage:
     pixels: npt.NDArray[Any]
     inside: npt.NDArray[np.bool_] | None = None
     axial_um: float | None = None
+    field: FieldOfView | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +85,16 @@ class Case:
 
 @dataclass(frozen=True)
 class ImageScores:
-    """The scores of one image; what does not apply to it is absent."""
+    """The scores of one image; what does not apply to it is absent.
+
+    The field of view was ``given``, ``found`` or is the ``whole image``; None but of photographs.
+    """
 
     name: str
     dataset: str
     group: str
     scores: Scores
+    field_origin: FieldOrigin | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +147,12 @@ class Evaluation:
     def ranked(self) -> tuple[ImageScores, ...]:
         """The images by their Dice, worst first; those without one come last."""
         return worst_first(self.images)
+
+    @property
+    def field_origins(self) -> dict[FieldOrigin, int]:
+        """How many fields of view were given, found, or are whole images."""
+        origins = [image.field_origin for image in self.images]
+        return {origin: origins.count(origin) for origin in FieldOrigin if origin in origins}
 
     @property
     def dataset_means(self) -> dict[str, dict[Key, Estimate]]:
@@ -213,7 +227,8 @@ class Tally:
             difference = drawn.heights.astype(np.float64) - reference.heights
             self._differences.append(_Difference(image.group, difference, image.axial_um))
             scores |= height_scores_in_all_units(difference, image.axial_um, self._scheme)
-        self._images.append(ImageScores(image.name, image.dataset, image.group, scores))
+        origin = None if image.field is None else image.field.origin
+        self._images.append(ImageScores(image.name, image.dataset, image.group, scores, origin))
         self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
 
     def result(self, name: str, reference: str | None) -> Evaluation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
@@ -220,8 +220,12 @@ class FundusPreprocessing:
         plane, valid = _without_invalid(plane, valid)
         if plane.dtype.kind == "f":
             plane = to_float(plane)
-        if field is None:
-            field = detect_fov(plane[..., :3] if plane.ndim == 3 else plane)
+        field = field or find_field(plane)
+        if field.grid != plane.shape[:2]:
+            raise ImageError(
+                f"The image has {plane.shape[0]} × {plane.shape[1]} px and its field of view"
+                f" {field.grid[0]} × {field.grid[1]}: give one of the size of the image."
+            )
         scale = self.diameter / field.diameter
         if not field.found:
             scale = min(scale, 1.0)  # a cut-out: nothing tells its scale, so it keeps its own
@@ -282,6 +286,29 @@ class ResizePreprocessing:
 
 
 Preprocessing = OctPreprocessing | FundusPreprocessing | ResizePreprocessing
+
+
+def find_field(plane: Plane) -> FieldOfView:
+    """Find the field of view of a photograph of any type and number of channels."""
+    finite = to_float(plane) if plane.dtype.kind == "f" else plane
+    return detect_fov(finite[..., :3] if finite.ndim == 3 else finite)
+
+
+def prepare_plane(
+    how: Preprocessing,
+    plane: Plane,
+    spacing: Spacing,
+    *,
+    valid: Mask | None = None,
+    field: FieldOfView | None = None,
+) -> Prepared:
+    """Prepare a plane; a field of view that is given counts for photographs, whatever the model."""
+    if isinstance(how, FundusPreprocessing):
+        return how.prepare(plane, spacing, valid=valid, field=field)
+    prepared = how.prepare(plane, spacing, valid=valid)
+    if field is None:
+        return prepared
+    return replace(prepared, geometry=replace(prepared.geometry, field=field))
 
 
 def _without_invalid(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.core.errors import DataError, ImageError
+from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.image import Modality, Spacing
 from napari_retina_seg.core.preprocess import Plane
 from napari_retina_seg.core.splits import SplitName
@@ -119,6 +120,21 @@ class LabelledImage:
     def ignored(self) -> npt.NDArray[np.bool_] | None:
         """Return where nothing is known, ``(rows, columns)``; None where nobody said so."""
         return None if self.read_ignored is None else self.read_ignored()
+
+    def given_field(self) -> FieldOfView | None:
+        """Return the field of view that the data set gives, None where it gives none.
+
+        Raises
+        ------
+        DataError
+            If it shows no retina.
+        """
+        if self.read_field is None:
+            return None
+        try:
+            return FieldOfView.given(self.read_field())
+        except ImageError as error:
+            raise DataError(f"'{self.path}': {error}") from error
 
     def heights(self) -> npt.NDArray[np.float64]:
         """Return the boundaries, ``(boundaries, columns)`` in px, in anatomical order."""

@@ -17,10 +17,10 @@ from napari_retina_seg.core.evaluation import (
     Tally,
     stacked_heights,
 )
-from napari_retina_seg.core.fov import detect_fov
 from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 from napari_retina_seg.core.invalid_pixels import combine_valid
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.preprocess import find_field
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.data.labelled import LabelledImage
@@ -39,7 +39,8 @@ def evaluate(
 ) -> Generator[Progress, None, Evaluation]:
     """Segment every image as a user would, and score the masks on the images' own grids.
 
-    Of photographs only the field of view counts: that of the data set, or the disc that is seen.
+    Of photographs only the field of view counts: that of the data set, which the model is given,
+    too, or else the one that is found in the pixels.
     What a data set says is to be ignored does not count, nor do boundaries in its columns, nor
     pixels without data.
     Layers are scored by their boundaries, too: the expert's heights if there are any, else those
@@ -104,9 +105,10 @@ def evaluate_against(
         token.raise_if_cancelled()
         pixels, spacing = image.pixels(), image.spacing()
         truths = [_truth(image, pixels, reference, scheme) for reference in references]
-        job = segment(_as_image(image, pixels, spacing), model, probabilities=True, token=token)
-        drawn = _drawn((yield from _within(step, job)), scheme)
         scored = _scored_image(image, pixels, spacing)
+        opened = _as_image(image, pixels, spacing)
+        job = segment(opened, model, probabilities=True, field=scored.field, token=token)
+        drawn = _drawn((yield from _within(step, job)), scheme)
         for tally, truth in zip(tallies, truths, strict=True):
             tally.add(scored, truth, drawn)
     yield Progress(len(images), len(images), "Done")
@@ -192,12 +194,12 @@ def _as_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) 
 
 
 def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> ScoredImage:
-    inside = None
-    if image.read_field is not None:
-        inside = image.read_field()
-        _check_size(image, "field of view", inside, pixels)
+    field = image.given_field()
+    if field is not None:
+        _check_size(image, "field of view", field.pixels, pixels)
     elif image.modality is Modality.FUNDUS:
-        inside = detect_fov(pixels[..., :3] if pixels.ndim == 3 else pixels).mask()
+        field = find_field(pixels)
+    inside = None if field is None else field.mask()
     ignored = image.ignored()
     if ignored is not None and ignored.any():
         _check_size(image, "mask", ignored, pixels)
@@ -206,7 +208,7 @@ def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spaci
     if valid is not None:
         inside = valid if inside is None else inside & valid
     axial_um = spacing.axial.um
-    return ScoredImage(image.name, image.dataset, image.full_group, pixels, inside, axial_um)
+    return ScoredImage(image.name, image.dataset, image.full_group, pixels, inside, axial_um, field)
 
 
 def _truth(

@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import ImageError, ModelError
+from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.plausibility import LIMITED, Limits, judge
-from napari_retina_seg.core.preprocess import Prepared
+from napari_retina_seg.core.preprocess import Prepared, find_field, prepare_plane
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
@@ -118,6 +119,7 @@ def segment(
     *,
     index: int | None = None,
     probabilities: bool = False,
+    field: FieldOfView | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Segmentation]:
     """Segment an image, or one slice of a volume.
@@ -133,6 +135,8 @@ def segment(
         see are skipped.
     probabilities : bool
         Keep the class probabilities (they need twice `classes` the memory of the mask).
+    field : FieldOfView, optional
+        Where a photograph shows retina, if it is known; by default it is found in the pixels.
     token : CancelToken, optional
         Stops the work before the next slice or tile.
 
@@ -168,7 +172,7 @@ def segment(
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
         try:
-            plane = yield from _run(predictor, image, i, token)
+            plane = yield from _run(predictor, image, i, token, field)
             fired[i] = check_plane(*plane, model.spec, limits)
             _, prepared, output = plane
             results.append(
@@ -316,17 +320,25 @@ _NAMES = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 
 def _run(
-    predictor: Predictor, image: RetinaImage, index: int, token: CancelToken
+    predictor: Predictor,
+    image: RetinaImage,
+    index: int,
+    token: CancelToken,
+    field: FieldOfView | None = None,
 ) -> Generator[Progress, None, tuple[npt.NDArray[Any], Prepared, Array]]:
     """Return a plane, the network's input and its output."""
-    plane = image.plane(index)
+    plane, spec = image.plane(index), predictor.model.spec
     try:
-        prepared = predictor.model.spec.preprocessing.prepare(
-            plane, image.spacing, valid=image.valid_plane(index)
+        prepared = prepare_plane(
+            spec.preprocessing, plane, image.spacing, valid=image.valid_plane(index), field=field
         )
     except ImageError as error:
         where = f", slice {index}" if image.is_volume else ""
         raise ImageError(f"'{image.name}'{where}: {error}") from error
+    if prepared.geometry.field is None and spec.modality is Modality.FUNDUS:
+        # Nothing is drawn outside, whatever the preprocessing.
+        seen = replace(prepared.geometry, field=find_field(plane))
+        prepared = replace(prepared, geometry=seen)
     output = yield from predictor.predict(prepared.tensor, token)
     return plane, prepared, output
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.pixels import resize
-from napari_retina_seg.core.preprocess import FundusPreprocessing, Geometry
+from napari_retina_seg.core.preprocess import FundusPreprocessing, Geometry, prepare_plane
 from napari_retina_seg.data.augment import Sample, random_crop
 from napari_retina_seg.data.labelled import LabelledImage, Labels
 from napari_retina_seg.models.recipe import Recipe
@@ -25,10 +25,12 @@ _ORDER = 1  # sets the order of the images apart from their augmentation
 def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
     """Bring an image and its mask to the network's scale.
 
-    A mask keeps its classes (nearest neighbour), but where the field of view is scaled to one
-    diameter: there the target is the share of a pixel that is vessel, since many are thinner.
+    A field of view that the data set gives is the one that is used. A mask keeps its classes
+    (nearest neighbour), but where the field of view is scaled to one diameter: there the target
+    is the share of a pixel that is vessel, since many are thinner.
     """
-    prepared = recipe.preprocessing.prepare(image.pixels(), image.spacing())
+    field = image.given_field()
+    prepared = prepare_plane(recipe.preprocessing, image.pixels(), image.spacing(), field=field)
     geometry = prepared.geometry
     top, left, bottom, right = geometry.box
     labels = image.labels()[top:bottom, left:right]

@@ -8,7 +8,13 @@ from pathlib import Path
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, find_visible, read_binary, read_plane
+from napari_retina_seg.data.layouts.layout import (
+    Layout,
+    find_given_field,
+    find_visible,
+    read_binary,
+    read_plane,
+)
 
 _FIRST, _SECOND = "_1stHO.png", "_2ndHO.png"
 
@@ -30,6 +36,7 @@ def _image(mask: Path) -> LabelledImage:
         read_pixels=partial(read_plane, path),
         read_labels=partial(read_binary, mask),
         references=({"second_observer": partial(read_binary, second)} if second.is_file() else {}),
+        read_field=find_given_field(path),
     )
 
 

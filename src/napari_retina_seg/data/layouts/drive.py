@@ -13,8 +13,8 @@ from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
     find_files,
+    find_given_field,
     read_binary,
-    read_field,
     read_plane,
 )
 
@@ -35,7 +35,6 @@ def _image(path: Path, part: Path, split: SplitName) -> LabelledImage:
     number = path.stem.split("_", maxsplit=1)[0]
     first = part / "1st_manual" / f"{number}_manual1.gif"
     second = part / "2nd_manual" / f"{number}_manual2.gif"
-    field = part / "mask" / f"{path.stem}_mask.gif"
     return LabelledImage(
         name=path.stem,
         dataset="drive",
@@ -51,7 +50,7 @@ def _image(path: Path, part: Path, split: SplitName) -> LabelledImage:
         ),
         split=split,
         references=({"second_observer": partial(read_binary, second)} if second.is_file() else {}),
-        read_field=partial(read_field, field) if field.is_file() else None,
+        read_field=find_given_field(path),
     )
 
 

@@ -16,9 +16,9 @@ from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
     find_files,
+    find_given_field,
     find_visible,
     read_binary,
-    read_field,
     read_plane,
 )
 from napari_retina_seg.io.masks import read_classes
@@ -39,20 +39,17 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
 
 def _official(path: Path) -> LabelledImage:
     mask = path.parents[1] / "manual1" / f"{path.stem}.tif"
-    field = path.parents[1] / "mask" / f"{path.stem}_mask.tif"
     return _image(
         path,
         partial(read_binary, mask)
         if mask.is_file()
         else absent(f"'{path.name}' has no tracing '{mask}': put it back."),
-        partial(read_field, field) if field.is_file() else None,
     )
 
 
 def _image(
     path: Path,
     read_labels: Callable[[], npt.NDArray[np.uint8]],
-    read_field: Callable[[], npt.NDArray[np.bool_]] | None = None,
 ) -> LabelledImage:
     return LabelledImage(
         name=path.stem,
@@ -63,7 +60,7 @@ def _image(
         path=path,
         read_pixels=partial(read_plane, path),
         read_labels=read_labels,
-        read_field=read_field,
+        read_field=find_given_field(path),
     )
 
 

@@ -19,6 +19,8 @@ from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.io import SUFFIXES, read_image
 
+_FIELDS = ("fov", "mask")
+
 SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
@@ -92,6 +94,22 @@ def read_binary(path: Path) -> npt.NDArray[np.uint8]:
 def read_field(path: Path) -> npt.NDArray[np.bool_]:
     """Read a field of view, ``(rows, columns)`` bool."""
     return read_binary(path).astype(bool)
+
+
+def find_given_field(path: Path) -> Callable[[], npt.NDArray[np.bool_]] | None:
+    """Return a reader of the field of view that a data set gives beside an image.
+
+    It lies in a folder ``fov`` or ``mask`` in the image's folder or beside it, under the name of
+    the image or with ``_mask`` or ``_fov`` added, as DRIVE has it.
+    """
+    beside = (parent / name for parent in (path.parent, path.parent.parent) for name in _FIELDS)
+    for folder in filter(Path.is_dir, beside):
+        for ending in ("", "_mask", "_fov"):
+            for suffix in sorted(SUFFIXES):
+                file = folder / f"{path.stem}{ending}{suffix}"
+                if file.is_file():
+                    return partial(read_field, file)
+    return None
 
 
 def absent(message: str) -> Callable[[], Any]:

@@ -18,6 +18,7 @@ from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
     find_files,
+    find_given_field,
     read_plane,
     read_spacing,
 )
@@ -88,6 +89,7 @@ def _image(
         path=path,
         read_pixels=partial(read_plane, path),
         read_spacing=partial(read_spacing, path),
+        read_field=find_given_field(path),
         read_labels=(
             partial(read_classes, mask)
             if mask

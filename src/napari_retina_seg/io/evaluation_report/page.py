@@ -50,8 +50,12 @@ def report_page(report: Report) -> str:
 
 
 def _tell_about(page: Page, report: Report) -> None:
-    if report.about:
-        page.table(["evaluated", ""], report.about.items())
+    about = dict(report.about)
+    origins = report.main.field_origins
+    if origins:
+        about["field of view"] = ", ".join(f"{name}: {n}" for name, n in origins.items())
+    if about:
+        page.table(["evaluated", ""], about.items())
     for remark in report.remarks:
         page.paragraph(remark)
 

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.agreement import draw_agreement, draw_boundaries, draw_outlines
+from napari_retina_seg.core.agreement import (
+    draw_agreement,
+    draw_boundaries,
+    draw_field,
+    draw_outlines,
+)
 from napari_retina_seg.core.calibration import Reliability
 from napari_retina_seg.core.evaluation import Case
 from napari_retina_seg.core.labels import LabelScheme
@@ -93,7 +98,8 @@ def case_png(case: Case, scheme: LabelScheme) -> bytes:
     """Show an image, and beside it where both drawings agree; of layers, below it.
 
     Two classes: agreement white, false negatives blue, false positives red. Else the boundaries,
-    or the outlines of the classes, of the reference blue and of the other orange.
+    or the outlines of the classes, of the reference blue and of the other orange. The outline of
+    the field of view is yellow on both.
     """
     image, reference, drawn = case.image, case.reference, case.drawn
     if reference.heights is not None and drawn.heights is not None:
@@ -103,6 +109,8 @@ def case_png(case: Case, scheme: LabelScheme) -> bytes:
     else:
         shown = draw_outlines(image.pixels, reference.labels, drawn.labels)
     panels = [_shrink(panel) for panel in (display(image.pixels), shown)]
+    if image.field is not None:
+        panels = [draw_field(panel, image.field.pixels) for panel in panels]
     gap = np.full((panels[0].shape[0], _GAP, 3), 255, np.uint8)
     return picture_png(np.hstack([panels[0], gap, panels[1]]))
 
@@ -136,7 +144,9 @@ def case_caption(case: Case, scheme: LabelScheme) -> str:
         colors = "agreement white, false negatives blue, false positives red"
     else:
         colors = "outlines of the reference blue, those drawn orange"
-    return f"{case.image.dataset}, {case.image.name}: Dice {case.dice:.3f}; {colors}"
+    field = case.image.field
+    outlined = "" if field is None else f"; outline of the field of view ({field.origin}) yellow"
+    return f"{case.image.dataset}, {case.image.name}: Dice {case.dice:.3f}; {colors}{outlined}"
 
 
 def _shrink(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

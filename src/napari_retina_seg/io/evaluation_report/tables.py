@@ -17,9 +17,17 @@ from napari_retina_seg.io.report_files import column_name, in_order, nested, to_
 def report_csv(report: Report) -> str:
     """Return a row per image and evaluation, and a column per score, empty where it is absent."""
     keys = list(dict.fromkeys(key for one in report.evaluations for key in in_order(one.means)))
-    who = ("scored", "reference", "dataset", "group", "image")
+    who = ("scored", "reference", "dataset", "group", "image", "field_of_view")
     rows = (
-        (one.name, one.reference, row.dataset, row.group, row.name, *map(row.scores.get, keys))
+        (
+            one.name,
+            one.reference,
+            row.dataset,
+            row.group,
+            row.name,
+            row.field_origin,
+            *map(row.scores.get, keys),
+        )
         for one in report.evaluations
         for row in one.images
     )
@@ -56,6 +64,7 @@ def _evaluation(one: Evaluation) -> dict[str, Any]:
                 "dataset": row.dataset,
                 "group": row.group,
                 "image": row.name,
+                "field_of_view": row.field_origin,
                 "scores": nested(row.scores),
             }
             for row in one.images
