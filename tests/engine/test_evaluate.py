@@ -181,7 +181,7 @@ def test_an_expert_is_scored_as_if_a_model(fundus_model) -> None:
     images = [photo(0), photo(1)]
     human = finish(evaluate_reference(images, "second_observer", FUNDUS_VESSELS))
     assert (human.name, human.reference) == ("second_observer", None)
-    inside = detect_fov(images[0].pixels()).mask()
+    inside = detect_fov(images[0].pixels()).core
     pair = images[0].labels()[inside], images[0].labels("second_observer")[inside]
     assert human.images[0].scores[Key("dice")] == pytest.approx(sklearn_metrics.f1_score(*pair))
     assert not {Key("auc"), Key("ece")} & set(human.means)

@@ -17,6 +17,7 @@ from napari_retina_seg.core.evaluation import (
     Tally,
     stacked_heights,
 )
+from napari_retina_seg.core.fov import FieldOrigin
 from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 from napari_retina_seg.core.invalid_pixels import combine_valid
 from napari_retina_seg.core.labels import LabelScheme
@@ -40,7 +41,7 @@ def evaluate(
     """Segment every image as a user would, and score the masks on the images' own grids.
 
     Of photographs only the field of view counts: that of the data set, which the model is given,
-    too, or else the one that is found in the pixels.
+    too, or else the one that is found in the pixels, less its blurred rim.
     What a data set says is to be ignored does not count, nor do boundaries in its columns, nor
     pixels without data.
     Layers are scored by their boundaries, too: the expert's heights if there are any, else those
@@ -199,7 +200,9 @@ def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spaci
         _check_size(image, "field of view", field.pixels, pixels)
     elif image.modality is Modality.FUNDUS:
         field = find_field(pixels)
-    inside = None if field is None else field.mask()
+    inside = None
+    if field is not None:
+        inside = field.mask() if field.origin is FieldOrigin.GIVEN else field.core
     ignored = image.ignored()
     if ignored is not None and ignored.any():
         _check_size(image, "mask", ignored, pixels)
