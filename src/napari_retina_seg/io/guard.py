@@ -22,7 +22,7 @@ _MAX_VALUES_PER_BYTE = 5000
 _SMALL = 2**24
 _UNSUPPORTED = re.compile(r"not (supported|implemented)|unsupported|cannot handle", re.IGNORECASE)
 _PANIC = "PanicException"  # of pyo3, whose module is in each library anew
-_LIBRARIES = ("PIL", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
+_LIBRARIES = ("PIL", "highdicom", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
 
 
 @contextlib.contextmanager
