@@ -91,8 +91,9 @@ def main() -> None:
         cases = [case for case in cases if case.labels.any()]
         results[name] = measure(name, cases)
         print(name, json.dumps(results[name], indent=1), flush=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    PAGE.write_text(page(results))
+    content = {"every": chosen.every, "data sets": results}
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+    PAGE.write_text(page(results, chosen.every))
 
 
 def measure(name: str, cases: Sequence[Case]) -> dict[str, Any]:
@@ -165,12 +166,13 @@ def share(found: Sequence[object]) -> float:
     return round(sum(map(bool, found)) / max(1, len(found)), 4)
 
 
-def page(results: dict[str, Any]) -> str:
+def page(results: dict[str, Any], every: int) -> str:
     """Return the figures as a page."""
     columns = ("flagged", "named", f"flagged in sets of {SMALL}")
     parts = [
         "# What `dataset check` finds of masks that do not belong to their images",
-        "Made by `python benchmarks/dataset_check.py`; figures in `docs/dataset_check.json`.",
+        f"Made by `python benchmarks/dataset_check.py --every {every}`, on one of {every} images of"
+        " each set; figures in `docs/dataset_check.json`.",
         "Flagged is the share of masks that are said to be wrong in any way, named that with the"
         " right fault. Of sound masks every flag is a false alarm. Lesions are too faint to be"
         f" judged one by one: they are judged together, in sets of {SMALL} or more, and the fault"
