@@ -16,8 +16,8 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled
 from napari_retina_seg.core.target import Point, Region
 from napari_retina_seg.engine.explain import explain_image
+from napari_retina_seg.io import read_image
 from napari_retina_seg.io.explanations import MapWriter, map_name, save_maps, save_panels
-from napari_retina_seg.io.tiff import read_tiff
 
 GRID = (60, 90)
 
@@ -177,7 +177,7 @@ def test_maps_come_back_as_they_were(tmp_path):
     for heat, array, picture in zip(one.maps, arrays, pictures, strict=True):
         assert np.load(array).dtype == np.float32
         np.testing.assert_array_equal(np.load(array), heat)
-        np.testing.assert_array_equal(read_tiff(picture).pixels, heat)
+        np.testing.assert_array_equal(read_image(picture).pixels, heat)
     with tifffile.TiffFile(pictures[0]) as file:
         assert file.shaped_metadata[0]["Description"] == one.caption
 

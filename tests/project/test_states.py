@@ -49,7 +49,7 @@ def newest(project, image):
     return human[-1].number if human else None
 
 
-@pytest.mark.parametrize(("state", "action"), list(product(State, set(Action) - REFUSALS)))
+@pytest.mark.parametrize(("state", "action"), list(product(State, sorted(set(Action) - REFUSALS))))
 def test_every_action_in_every_state(state, action, open_as, ann, image, make):
     ann.add_prediction(image.id, make.prediction())
     for author, step in WAYS[state]:
