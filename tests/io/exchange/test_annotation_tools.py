@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+import zlib
 from functools import partial
 from io import BytesIO
 from xml.etree import ElementTree as ET
@@ -565,3 +567,19 @@ def test_a_size_that_a_card_claims_takes_no_memory(tmp_path, make_record, kind):
     path.write_text(text)
     with pytest.raises(ReadError):
         read(path)
+
+
+def test_a_mask_of_labelme_that_claims_gigabytes_is_a_sentence(tmp_path):
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    )
+    bomb = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+    text = base64.b64encode(bomb).decode()
+    shape = {"shape_type": "mask", "points": [[0, 0], [9, 9]], "mask": text}
+    _, (problem,), _, _ = found_in(tmp_path / "a.json", labelme(shape), read=read_one)
+    assert "can't be read" in problem

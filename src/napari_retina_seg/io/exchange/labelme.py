@@ -215,6 +215,8 @@ def _shape(number: int, content: Any) -> Shape:
 
 
 def _draw(kind: str, content: dict[str, Any], what: str, canvas: Canvas, value: int) -> None:
+    from PIL import Image
+
     try:
         points = np.array(content["points"], np.float64).reshape(-1, 2)
         if kind == "mask":
@@ -225,7 +227,7 @@ def _draw(kind: str, content: dict[str, Any], what: str, canvas: Canvas, value: 
             canvas.draw_polygons(value, [ellipse(x, y, radius, radius)], what)
         else:
             canvas.draw_polygons(value, [points], what)
-    except (KeyError, TypeError, ValueError, OSError):
+    except (KeyError, TypeError, ValueError, OSError, Image.DecompressionBombError):
         canvas.refuse(f"{what} has points or a mask that can't be read")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.invalid_pixels import combine_valid
 from napari_retina_seg.io.atomic import write_atomically
 
 _SUFFIX = ".png"
@@ -79,7 +80,8 @@ def _span(image: RetinaImage) -> tuple[float, float]:
     lows, highs = [], []
     for index in range(image.n_slices):
         plane = image.plane(index)
-        valid = image.valid_plane(index)
+        is_bscan = image.modality is Modality.OCT
+        valid = combine_valid(plane, image.valid_plane(index), is_bscan=is_bscan)
         values = plane if valid is None else plane[valid]
         values = values[np.isfinite(values)]
         if values.size:
