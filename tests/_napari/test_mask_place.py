@@ -8,10 +8,13 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from PIL import Image as Picture
 
 from napari_retina_seg._napari.layers import KEY, image_layers
+from napari_retina_seg._napari.mask_place import is_named_after
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.image import Length, Origin, Placement, RetinaImage, Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
 from napari_retina_seg.io.exchange.raster import read_png
+from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.masks import save_mask
 
 PLUGIN = "napari-retina-seg"
@@ -217,3 +220,28 @@ def test_masks_keep_their_classes_and_colours(viewer, bscan, classes, tmp_path):
     save_as(viewer, mask, tmp_path / "m.nii.gz")
     (again,) = viewer.open(str(tmp_path / "m.nii.gz"), plugin=PLUGIN)
     assert again.metadata[KEY].scheme == OCT_LAYERS
+
+
+def test_a_dicom_mask_lies_on_its_image_and_keeps_what_is_questionable(viewer, bscan, tmp_path):
+    labels = np.ones(bscan.shape, np.uint8)
+    ignore = np.zeros(bscan.shape, bool)
+    ignore[:4] = True
+    spacing = Spacing.from_um(axial=3.87, lateral=11.6)
+    record = MaskRecord(
+        np.where(ignore, np.uint8(0), labels), OCT_LAYERS, "scan", spacing=spacing, ignore=ignore
+    )
+    write_dicom_seg(tmp_path / "scan_mask.dcm", record)
+    (image,) = viewer.open(write_um(tmp_path / "scan.tif", bscan), plugin=PLUGIN)
+    image.translate = (100, 200)
+    (mask,) = viewer.open(str(tmp_path / "scan_mask.dcm"), plugin=PLUGIN)
+    assert_on(mask, image)
+    known = mask.metadata[KEY]
+    assert known.image == "scan"
+    np.testing.assert_array_equal(known.ignore, ignore)
+
+
+def test_one_name_is_one_name_however_its_accents_are_encoded():
+    composed, decomposed = "m\u00fcller", "mu\u0308ller"
+    assert is_named_after(f"{decomposed}_mask", composed)
+    assert is_named_after(f"{composed}_mask", decomposed)
+    assert not is_named_after("mullet", composed)

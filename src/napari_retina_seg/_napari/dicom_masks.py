@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from napari.types import LayerDataTuple
 
-from napari_retina_seg._napari.layers import image_layers
+from napari_retina_seg._napari.mask_files import place
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import is_dicom_content
 
 
@@ -24,8 +22,9 @@ def segmentation_layers(path: Path) -> list[LayerDataTuple] | None:
     Returns
     -------
     list of LayerDataTuple or None
-        One Labels layer of its pixel sizes. Its values are those of the scheme whose classes the
-        segments are, or else the numbers of the segments.
+        One Labels layer, on the open image that it was drawn on, or of its own pixel sizes. Its
+        values are those of the scheme whose classes the segments are, or else the numbers of the
+        segments.
 
     Raises
     ------
@@ -39,11 +38,8 @@ def segmentation_layers(path: Path) -> list[LayerDataTuple] | None:
     if not is_dicom_mask(path):
         return None
     mask = read_dicom_mask(path)
-    image = RetinaImage(mask.labels, spacing=mask.spacing, name=mask.name)
-    ((_, placed, _),) = image_layers(image)
-    options: dict[str, Any] = {
-        key: placed[key] for key in ("name", "scale", "units", "axis_labels")
-    }
+    options, image = place(mask.name, mask.labels.shape, mask.spacing)
     if mask.scheme is not None:
-        options |= mask_options(MaskInfo("", mask.scheme))
-    return [(mask.labels, options, "labels")]
+        info = MaskInfo(image, mask.scheme, spacing=mask.spacing, ignore=mask.ignore)
+        options |= mask_options(info)
+    return [(mask.labels, {"name": mask.name, **options}, "labels")]

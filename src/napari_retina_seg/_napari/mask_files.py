@@ -80,20 +80,19 @@ def _foreign(path: Path, values: np.ndarray, spacing: Spacing) -> LayerDataTuple
         raise ReadError(
             f"'{path}' holds no mask of classes 0 to 255: export the image as TIFF or DICOM."
         )
-    options, _ = _place(path, labels.shape, spacing)
+    options, _ = place(stem_of(path), labels.shape, spacing)
     return labels.astype(np.uint8), {"name": stem_of(path), **options}, "labels"
 
 
 def _layer(path: Path, labels: np.ndarray, info: MaskInfo) -> LayerDataTuple:
     """Take up a mask again: its classes are named, and can be corrected further."""
-    options, image = _place(path, labels.shape, info.spacing)
+    options, image = place(stem_of(path), labels.shape, info.spacing)
     named = mask_options(replace(info, image=image))
     return labels, {"name": stem_of(path), **named, **options}, "labels"
 
 
-def _place(path: Path, shape: tuple[int, ...], spacing: Spacing) -> tuple[dict, str]:
+def place(stem: str, shape: tuple[int, ...], spacing: Spacing) -> tuple[dict, str]:
     """Return where a mask lies, and the name of its image if the file is called after it."""
-    stem = stem_of(path)
     image = find_image(open_images(), shape, spacing, stem)
     if image is None:
         return place_alone(spacing, len(shape)), ""

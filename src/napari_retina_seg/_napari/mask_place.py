@@ -16,6 +16,7 @@ from napari_retina_seg._napari.layer_sizes import grid_of, sizes_of
 from napari_retina_seg._napari.layers import AXES, KEY, finest, is_image
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.names import name_key
 
 _SAME_SIZE = 0.01  # relative; a file may state a size rounded
 
@@ -61,7 +62,7 @@ def find_image(
 
 def is_named_after(stem: str, image: str) -> bool:
     """Whether a file's name is that of an image, or begins with it: ``scan_mask`` of ``scan``."""
-    stem, image = stem.casefold(), image.casefold()
+    stem, image = name_key(stem), name_key(image)
     rest = stem.removeprefix(image)
     return stem.startswith(image) and not rest[:1].isalnum()
 

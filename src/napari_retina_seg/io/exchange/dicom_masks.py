@@ -28,6 +28,8 @@ class DicomMask:
     ----------
     labels : array
         uint8 or uint16, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    ignore : array or None
+        bool, shape of the labels: what is questionable.
     scheme : LabelScheme or None
         Whose classes the labels are; None if they are the numbers of unknown segments.
     spacing : Spacing
@@ -37,6 +39,7 @@ class DicomMask:
     """
 
     labels: npt.NDArray[np.integer]
+    ignore: npt.NDArray[np.bool_] | None
     scheme: LabelScheme | None
     spacing: Spacing
     name: str
@@ -76,17 +79,18 @@ def read_dicom_mask(path: Path) -> DicomMask:
     name = image_name(path)
     if read_dicom_card(path) is not None:
         record = read_dicom_seg(path)
-        return DicomMask(record.labels, record.scheme, record.spacing, name)
+        return DicomMask(record.labels, record.ignore, record.scheme, record.spacing, name)
     for scheme in SCHEMES.values():
         try:
             record = read_dicom_seg(path, scheme)
         except ReadError:
             continue
-        return DicomMask(record.labels, scheme, record.spacing, name)
+        return DicomMask(record.labels, record.ignore, scheme, record.spacing, name)
     with decoding(path, "DICOM"):
         dataset = read_attributes(path, force=True)
         check_claimed_size(path, dataset)
         planes = read_planes(path, dataset, None, None)
         distance = read_said_distance(dataset) if len(planes) > 1 else None
         spacing = read_spacing(dataset, slice_mm=distance)
-    return DicomMask(planes if len(planes) > 1 else planes[0], None, spacing, name)
+    labels = planes if len(planes) > 1 else planes[0]
+    return DicomMask(labels, None, None, spacing, name)
