@@ -63,6 +63,16 @@ def test_a_field_of_view_beside_the_images_is_read(tmp_path, where) -> None:
     assert second.given_field() is None
 
 
+def test_a_field_of_view_is_found_however_its_name_is_written(tmp_path) -> None:
+    for name in ("mu\u0308ller", "other"):
+        save(tmp_path / "images" / f"{name}.png", PHOTO)
+        save(tmp_path / "masks" / f"{name}.png", VESSEL // 255)
+    save(tmp_path / "fov" / "m\u00fcller.png", FIELD)
+    save(tmp_path / "fov" / "Other_Mask.PNG", FIELD)
+    fields = [image.given_field() for image in read_dataset(tmp_path)]
+    assert all(np.array_equal(field.pixels, FIELD > 0) for field in fields)
+
+
 def test_drive_whose_palette_begins_with_white(drive):
     picture = Image.fromarray((VESSEL == 0).astype(np.uint8))
     picture.putpalette([255, 255, 255, 0, 0, 0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.names import composed
+from napari_retina_seg.core.names import composed, name_key
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.data.labelled import LabelledImage
@@ -103,13 +103,20 @@ def find_given_field(path: Path) -> Callable[[], npt.NDArray[np.bool_]] | None:
     the image or with ``_mask`` or ``_fov`` added, as DRIVE has it.
     """
     beside = (parent / name for parent in (path.parent, path.parent.parent) for name in _FIELDS)
+    wanted = [name_key(f"{path.stem}{ending}") for ending in ("", "_mask", "_fov")]
     for folder in filter(Path.is_dir, beside):
-        for ending in ("", "_mask", "_fov"):
-            for suffix in sorted(SUFFIXES):
-                file = folder / f"{path.stem}{ending}{suffix}"
-                if file.is_file():
-                    return partial(read_field, file)
+        files = _list_fields(folder, folder.stat().st_mtime_ns)
+        found = next((files[key] for key in wanted if key in files), None)
+        if found is not None:
+            return partial(read_field, found)
     return None
+
+
+@lru_cache(8)
+def _list_fields(folder: Path, _changed: int) -> dict[str, Path]:
+    """Return the image files of a folder by their stems' keys (`name_key`)."""
+    files = find_visible(folder, "*")
+    return {name_key(path.stem): path for path in files if path.suffix.lower() in SUFFIXES}
 
 
 def absent(message: str) -> Callable[[], Any]:
