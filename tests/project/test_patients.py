@@ -65,7 +65,7 @@ def test_stacks_say_whose_their_images_are(filled, tmp_path):
 
 
 @pytest.mark.parametrize("column", ["patient", "group"])
-@pytest.mark.parametrize("suffix", ["", ".png"])
+@pytest.mark.parametrize("suffix", ["", ".png", ".JFIF"])
 def test_a_table_says_whose_they_are(filled, tmp_path, column, suffix):
     table = tmp_path / "who.csv"
     with table.open("w", newline="") as file:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.core.errors import DataError, ProjectError
+from napari_retina_seg.core.names import name_key
 from napari_retina_seg.core.words import count
 from napari_retina_seg.data.layouts.options import read_groups
+from napari_retina_seg.io.names import image_name
 
 
 @dataclass(frozen=True)
@@ -130,5 +131,4 @@ def _look_up(listed: Mapping[str, str], name: str) -> str | None:
 
 def _plain(name: str) -> str:
     """Return a name in one spelling, without the suffix of an image."""
-    plain = unicodedata.normalize("NFC", name.strip()).casefold()
-    return re.sub(r"\.(?:png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|npy)$", "", plain)
+    return name_key(image_name(Path(name.strip())))
