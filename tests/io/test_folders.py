@@ -84,6 +84,7 @@ def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, arch
     (archive / "empty").touch()
     (archive / "older").mkdir()
     (archive / "IM000001_mask.png").write_bytes(b"x")
+    (archive / "IM000001_checks.json").write_text("{}")
     report = make_dicom(GREY, "1.2.840.10008.5.1.4.1.1.104.1")
     del report.PixelData, report.Rows, report.Columns
     report.save_as(archive / "SR1")
@@ -99,11 +100,12 @@ def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, arch
         "empty": "empty",
         "older": "a folder",
         "IM000001_mask.png": "a result for another image",
+        "IM000001_checks.json": "a result for another image",
         "SR1": "DICOM without pixels, Encapsulated PDF Storage",
         "SEG1": "a mask of RNFL (DICOM Segmentation)",
     }
-    assert contents.remark.startswith("Passed over 7 files: ")
-    assert contents.remark.endswith(" and 2 more.")
+    assert contents.remark.startswith("Passed over 8 files: ")
+    assert contents.remark.endswith(" and 3 more.")
 
 
 def test_folders_in_a_folder_are_looked_into_where_asked(archive):

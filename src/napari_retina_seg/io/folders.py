@@ -15,8 +15,8 @@ from napari_retina_seg.io.names import image_name
 
 # What follows an image's name in those that `segment` and `explain` write.
 _RESULT = re.compile(
-    r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|probabilities\.npz|explain\.(png|svg|pdf)"
-    r"|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
+    r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|checks\.json|probabilities\.npz"
+    r"|explain\.(png|svg|pdf)|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
 )
 _NAMED = 5  # files in a sentence
 
