@@ -179,6 +179,18 @@ def test_files_are_named_that_exist(ann, tmp_path, format):
     assert all((folder / name).is_file() for name in named)
 
 
+def test_a_file_that_is_called_by_a_uid_is_named_so(ann, tmp_path):
+    """What follows the last dot of a UID is no suffix: two images would have one name."""
+    for seed in (1, 2):
+        scan(tmp_path / "in" / f"{seed}.png", seed).rename(tmp_path / "in" / f"1.2.840.{seed}")
+    for image in finish(ann.add_images(sorted((tmp_path / "in").iterdir()))).images:
+        ann.save_version(image.id, Drawing(labels(image.id)), Action.CORRECT)
+    finish(export(ann, tmp_path / "out", Format.COCO))
+    assert files_named(tmp_path / "out") == ["1.2.840.1", "1.2.840.2"]
+    taken = finish(import_masks(ann, tmp_path / "out"))
+    assert (taken.known, taken.problems) == (2, ())
+
+
 @pytest.mark.parametrize("format", REFERRING)
 def test_images_leave_beside_their_masks_slice_by_slice(ann, tmp_path, format):
     phantom = phantom_volume(0, 3, *SHAPE)

@@ -20,3 +20,8 @@ def image_name(path: Path) -> str:
     lower = name.lower()
     found = next((each for each in _KNOWN if lower.endswith(each) and lower != each), "")
     return name[: len(name) - len(found)]
+
+
+def image_suffix(path: Path) -> str:
+    """Return what `image_name` leaves out of a file's name, as it is written there, or nothing."""
+    return path.name[len(image_name(path)) :]

@@ -38,6 +38,7 @@ from napari_retina_seg.io.exchange.record import (
 from napari_retina_seg.io.exchange.stacks import fill_stacks
 from napari_retina_seg.io.exchange.training import TrainingFolder, TrainingItem, assign_splits
 from napari_retina_seg.io.exchange.vgg import VggFile
+from napari_retina_seg.io.names import image_suffix
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.images import damage_of
@@ -309,7 +310,7 @@ class _Job:
         if self._with_images:
             names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
             return tuple(path.name for path in names)
-        suffix = one.image.path.suffix
+        suffix = _suffix_of(one.image)
         if not record.is_volume and one.name == safe_name(one.image.name):
             return (f"{one.image.name}{suffix}",)  # as the file is really called
         return tuple(picture_names(record.name, record.labels.shape, suffix))
@@ -340,6 +341,13 @@ class _Job:
             fill_stacks(self._new, items, one_hot=one_hot, patients=self._patients)
 
 
+def _suffix_of(image: ProjectImage) -> str:
+    """Return what follows an image's name in that of its file."""
+    # Earlier versions took what follows the last dot for the suffix, in UIDs too.
+    old = image.path.suffix
+    return old if image.path.name == f"{image.name}{old}" else image_suffix(image.path)
+
+
 def make_record(one: Chosen, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:
     """Return a mask with all that leaves together with it."""
     image, version = one.image, one.version
@@ -360,7 +368,7 @@ def make_record(one: Chosen, drawing: Drawing, scheme: LabelScheme) -> MaskRecor
         spacing=image.spacing,
         laterality=image.laterality,
         attribution=said,
-        image_suffix=image.path.suffix,
+        image_suffix=_suffix_of(image),
         image_sha256=image.sha256,
         ignore=questionable if questionable is not None and questionable.any() else None,
         boundaries=_boundaries(drawing),

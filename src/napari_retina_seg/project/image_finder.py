@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from napari_retina_seg.io.exchange.identity import pseudonymise
 from napari_retina_seg.io.exchange.named import possible_names
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.exchange.sources import Record
+from napari_retina_seg.io.exchange.training import record_name
+from napari_retina_seg.io.names import image_suffix
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import ProjectImage
 
@@ -65,7 +66,7 @@ class ImageFinder:
         name, found = record.name, self.named(record.name)
         if len(found) > 1 and isinstance(record, MaskRecord):
             suffix = record.image_suffix.lower()
-            found = [image for image in found if image.path.suffix.lower() == suffix] or found
+            found = [one for one in found if image_suffix(one.path).lower() == suffix] or found
         if not found:
             raise ProjectError(
                 f"The project has no image '{name}': add it, or give the mask the image's name."
@@ -104,7 +105,7 @@ def cut(record: Record) -> list[MaskRecord]:
         replace(
             record,
             labels=plane,
-            name=Path(record.file_of(index)).stem,
+            name=record_name(record, index),
             image_sha256=None,
             ignore=None if record.ignore is None else record.ignore[index],
             boundaries=None if record.boundaries is None else record.boundaries[index],

@@ -583,3 +583,10 @@ def test_a_mask_of_labelme_that_claims_gigabytes_is_a_sentence(tmp_path):
     shape = {"shape_type": "mask", "points": [[0, 0], [9, 9]], "mask": text}
     _, (problem,), _, _ = found_in(tmp_path / "a.json", labelme(shape), read=read_one)
     assert "can't be read" in problem
+
+
+def test_labelme_s_files_of_images_called_by_uids_are_two(tmp_path, make_record):
+    one, two = (make_record(np.ones((9, 11), np.uint8), name=f"1.2.{k}", image_suffix="")
+                for k in (1, 2))  # fmt: skip
+    written = [*write_labelme(tmp_path, one), *write_labelme(tmp_path, two)]
+    assert [path.name for path in written] == ["1.2.1.json", "1.2.2.json"]

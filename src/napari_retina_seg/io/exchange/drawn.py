@@ -19,6 +19,7 @@ from napari_retina_seg.io.exchange.found import Found, Problem, Remark, Unannota
 from napari_retina_seg.io.exchange.named import KnownShapes, find_value, image_of, unknown_class
 from napari_retina_seg.io.exchange.record import IGNORE
 from napari_retina_seg.io.guard import check_claim
+from napari_retina_seg.io.names import image_suffix
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +158,7 @@ class Reader:
         except RetinaSegError as error:
             yield Problem(str(error))
             return
-        yield replace(record, name=stem, image_suffix=name.suffix)
+        yield replace(record, name=stem, image_suffix=image_suffix(name))
 
     def _find_shape(self, image: DrawnImage) -> tuple[tuple[int, int] | None, str]:
         """Return the grid of an image, or a sentence why it can't be drawn on."""

@@ -27,6 +27,7 @@ from napari_retina_seg.io.exchange.found import Found, only_masks
 from napari_retina_seg.io.exchange.named import KnownShapes, read_json, split_slice
 from napari_retina_seg.io.exchange.outlines import Points, trace
 from napari_retina_seg.io.exchange.record import IGNORE_NAME, MaskRecord
+from napari_retina_seg.io.names import image_name
 
 _VERSION = "5.5.0"  # of labelme, whose form this is
 
@@ -81,7 +82,7 @@ def write_labelme(
             "imageWidth": plane.shape[1],
             KEY: {"card": card.text, "slice": index},
         }
-        written.append(folder / f"{Path(name).stem}.json")
+        written.append(folder / f"{image_name(Path(name))}.json")
         write_atomically(written[-1], json.dumps(document).encode())
     return tuple(written)
 
