@@ -204,7 +204,7 @@ class Job(QObject):
         self._work = Background(partial(_walk, steps, task, self._token))
         self._work.stepped.connect(self._on_step)
         self._work.ended.connect(self._on_ended)
-        # Nobody waits any longer: the program ends, or what this job belongs to was deleted.
+        # The result is no longer needed: the program ends, or the job's owner was deleted.
         QCoreApplication.instance().aboutToQuit.connect(self.cancel)
         self.destroyed.connect(self._token.cancel)
 
@@ -270,13 +270,13 @@ def _walk(
     steps: Callable[[Any, CancelToken], Steps],
     task: Any,
     token: CancelToken,
-    tell: Callable[[object], None],
+    report: Callable[[object], None],
 ) -> Outcome:
-    """Walk through work, and tell of each step."""
+    """Run a generator to its end and report each step."""
     walking = steps(task, token)
     while True:
         try:
-            tell(next(walking))
+            report(next(walking))
         except StopIteration as end:
             return end.value
 

@@ -271,7 +271,7 @@ def placement_of(layer: Image) -> Placement | None:
 
 
 def _is_as_opened(layer: Image, known: ImageInfo) -> bool:
-    """Whether nobody has cropped or replaced the pixels since the file was read."""
+    """Whether the pixels are still those of the file, neither cropped nor replaced."""
     raster = _raster(finest(layer), bool(layer.rgb))
     leading = len(raster) - len(known.raster)
     return raster == (*(1,) * leading, *known.raster)

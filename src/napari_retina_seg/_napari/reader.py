@@ -28,7 +28,7 @@ _NOTHING: list[LayerDataTuple] = [(None,)]  # napari's sign for a file that made
 def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple]] | None:
     """Return the function that reads a path, or None if it is not one of ours.
 
-    What the name does not tell, as those that archives give to DICOM files, the first bytes do.
+    Names without a known suffix, as archives give to DICOM files, are judged by the first bytes.
 
     Parameters
     ----------

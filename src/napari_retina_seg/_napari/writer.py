@@ -105,7 +105,7 @@ def _record(
 
 
 def _ignored(labels: np.ndarray, known: MaskInfo) -> np.ndarray | None:
-    """Return where the image holds no data and nobody has painted since."""
+    """Return where the image holds no data and nothing has been painted since."""
     if known.ignore is None:
         return None
     ignored = np.zeros(labels.shape, bool)

@@ -51,7 +51,7 @@ class FieldOfView:
         Diameter in px of the disc that the field is cut from, or the field's width where it is
         no part of a disc; the frame's longer side if `found` is False.
     found : bool
-        Whether the field has a rim that tells its scale; False where it is the whole frame.
+        Whether the field has a rim from which its scale follows; False where it is the whole frame.
     origin : FieldOrigin
         Given with the photograph, found in its pixels, or the whole image for want of a rim.
     """
@@ -241,7 +241,7 @@ def _seen_against(small: Signal, brightest: bool) -> tuple[Signal, float] | None
 
 
 def _weigh_colors(retina: Signal, surround: Signal) -> Signal:
-    """Return the weights of the channels that tell the retina from its surround.
+    """Return the weights of the channels that separate the retina from its surround.
 
     Half by brightness, half by hue: a dim rim is no brighter than a grey surround, but redder.
 

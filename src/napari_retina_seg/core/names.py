@@ -15,7 +15,7 @@ _DEVICE = re.compile(
 )
 _AT_AN_END = re.compile(r"^[. ]|[. ]+$")  # a dot at the beginning hides a file elsewhere
 _LONGEST = 180  # bytes; most file systems take 255, suffixes and numbers of slices included
-_DIGITS = 8  # of the hash that tells apart names which were cut
+_DIGITS = 8  # of the hash that keeps shortened names different
 _DEFAULT = "image"
 
 

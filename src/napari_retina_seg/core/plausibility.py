@@ -1,4 +1,4 @@
-"""Figures of a prediction that tell whether it looks like those on images the model is for."""
+"""Statistics that show whether a prediction looks like those on images the model is for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-_STEP = 2  # every other pixel along rows and columns tells as much in a quarter of the time
+_STEP = 2  # every other row and column gives the same figures in a quarter of the time
 _EMPTY = 1e-6
 
 

@@ -71,7 +71,7 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
 
 
 def drawn_columns(background: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Tell in which columns the class probabilities show layers at all.
+    """Return the columns in which the class probabilities show layers at all.
 
     A column shows them if some pixel in it is more probably a layer than background, and the
     layers are together not much thinner than in other columns: in noise a network now and then

@@ -148,7 +148,7 @@ def _channels(mask: npt.NDArray[np.uint8], *, binary: bool) -> npt.NDArray[np.fl
 
 
 def _split_background(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Tell the background above the foreground, vitreous, from that below."""
+    """Separate the background above the foreground (vitreous) from that below."""
     split = mask.copy()
     split[np.maximum.accumulate(mask, axis=0) == 0] = _ABOVE
     return split
@@ -208,7 +208,7 @@ def standing(pattern: Pattern) -> float:
     -------
     float
         In standard deviations of theirs; about 0 for the mask of another image. Only the mean of
-        many images tells anything where what was drawn is faint.
+        many images is meaningful where what was drawn is faint.
     """
     mask, binary = pattern.mask, pattern.binary
     columns = range(_FAR, mask.shape[1] - _FAR + 1, _FAR)

@@ -34,7 +34,7 @@ _MOST_VESSEL = 0.5  # share of an image that is vessel
 _MUCH_VESSEL = 0.35  # the same if it is brighter than its surroundings
 _FRAME = 0.8  # of the outermost pixels: more are foreground only if values are swapped
 _REVERSED = -0.5  # correlation of layers with their depth
-_SET = 6  # images that tell together what none tells by itself
+_SET = 6  # images that together are evidence enough where a single one is not
 _STANDING = 0.6  # mean standing below which their masks are of other images
 _WINDOW = 128  # images before and behind one whose masks are tried on it
 
@@ -242,7 +242,7 @@ def _describe_shift(tried: _Tried) -> str:
 
 
 def _find_inverted(pattern: Pattern, tried: _Tried | None) -> str:
-    """Tell how the values of a mask are swapped; empty if they are not."""
+    """Describe how the values of a mask are swapped; empty if they are not."""
     mask = pattern.mask > 127 if pattern.binary else pattern.mask
     share = float((mask > 0).mean())
     frame = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]) > 0

@@ -22,7 +22,7 @@ from napari_retina_seg.data.split import group_remark
 
 _MISFITS = (Fault.OTHER_MASK, Fault.SHIFTED, Fault.TURNED, Fault.INVERTED)
 _EYES = frozenset({"l", "r", "left", "right", "od", "os"})
-_FEW = 3  # masks of a data set that are told one by one
+_FEW = 3  # masks of a data set that are listed one by one
 _MANY = 8  # values that are no class, and are named one by one
 
 
@@ -176,7 +176,7 @@ def _of_empty_masks(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_misfits(check: DatasetCheck) -> Iterator[Problem]:
-    """Tell many masks of a data set with the same fault in one sentence."""
+    """Report many masks of a data set with the same fault in one sentence."""
     for images in check.datasets.values():
         for fault in _MISFITS:
             wrong = [checked for checked in images if fault in checked.faults]
@@ -215,7 +215,7 @@ def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_names(check: DatasetCheck) -> Iterator[Problem]:
-    """Tell images on two sides whose names seem to be those of one patient, where nobody said."""
+    """Report images on two sides whose names suggest one patient, where patients are unknown."""
     members: dict[tuple[str, str], list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
         patient = _patient_in(checked.image.name)
@@ -239,7 +239,7 @@ def _of_names(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _patient_in(name: str) -> str:
-    """Return what a name calls the patient beside eye and number; empty if that can't be told."""
+    """Return the patient's part of a name, without eye and number; empty if there is none."""
     apart = re.sub(r"(?<=\d)(?=(?:l|r|od|os)$)", "_", name.casefold())  # 01L
     words = [word for word in re.split(r"[ ._-]+", apart) if word]
     if words and words[0] in SPLIT_NAMES:  # put before names that two splits share

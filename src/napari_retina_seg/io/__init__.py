@@ -120,7 +120,7 @@ def is_dicom_content(path: Path) -> bool:
 def is_image_content(path: Path) -> bool:
     """Whether a file begins as an image does, whatever it is called.
 
-    Formats of which two letters are the mark, BMP and PPM, are told by their suffix alone.
+    Formats with a mark of only two letters, BMP and PPM, are recognised by their suffix alone.
     """
     try:
         head = _read_head(path)

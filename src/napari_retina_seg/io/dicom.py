@@ -43,7 +43,7 @@ def read_dicom(path: Path) -> RetinaImage:
     RetinaImage
         Stored values in which more is brighter; colours are RGB; see `dicom_pixels`. Frames are
         in the order of their positions; see `dicom_slices`. Of the metadata only the device is
-        kept: nothing that could tell who the person is.
+        kept: nothing that could identify the person.
 
     Raises
     ------

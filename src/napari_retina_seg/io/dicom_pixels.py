@@ -1,4 +1,4 @@
-"""The pixels of a DICOM file: more is brighter, colours are RGB, padding is told apart."""
+"""The pixels of a DICOM file: more is brighter, colours are RGB, padding is marked as invalid."""
 
 from __future__ import annotations
 

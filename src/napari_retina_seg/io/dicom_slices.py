@@ -62,7 +62,7 @@ class Slices:
     placement : Placement or None
         Where the pixels of the volume lie.
     warnings : tuple of str
-        What is to be told to the user.
+        Sentences to be shown to the user.
     """
 
     order: tuple[int, ...]

@@ -90,9 +90,9 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
     if values.dtype != np.uint8 or stored.alpha is not None:
         return None
     if palette is None:
-        told = read_scheme(path)
-        known = told is not None and values.ndim == 2 and values.max(initial=0) < len(told)
-        return (np.array(values), told) if told is not None and known else None
+        stated = read_scheme(path)
+        known = stated is not None and values.ndim == 2 and values.max(initial=0) < len(stated)
+        return (np.array(values), stated) if stated is not None and known else None
     colors = np.pad(palette[:, :3], ((0, _ENTRIES - len(palette)), (0, 0)))
     for scheme in SCHEMES.values():
         known = (values < len(scheme)) | (values == IGNORE)
@@ -125,10 +125,10 @@ def encode_grey_png(raster: Labels, scheme: LabelScheme) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    told = PngInfo()
-    told.add_text(SCHEME_KEY, json.dumps(to_jsonable_python(scheme)))
+    info = PngInfo()
+    info.add_text(SCHEME_KEY, json.dumps(to_jsonable_python(scheme)))
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(raster)).save(file, format="PNG", pnginfo=told)
+    Image.fromarray(np.ascontiguousarray(raster)).save(file, format="PNG", pnginfo=info)
     return file.getvalue()
 
 

@@ -190,7 +190,7 @@ def _read_slice(path: Path) -> _Slice:
                 str(value_of(header, "SeriesNumber") or 1),
             )
     except ReadError:
-        return _Slice(path)  # what is wrong with it is told when it is read
+        return _Slice(path)  # its error is reported when it is read
 
 
 def _named(images: Sequence[tuple[_Slice, ...]]) -> tuple[ImageFiles, ...]:

@@ -163,7 +163,7 @@ def export(
         If there is nothing to export, the format has no images beside it, or the folder holds
         something or can't be written.
     ProjectError
-        If images leave of patients whom nobody named.
+        If the patients of exported images are unknown.
     Cancelled
         If the token said so.
     """

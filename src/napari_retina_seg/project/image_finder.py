@@ -87,7 +87,7 @@ class ImageFinder:
 
 
 def stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
-    """Put the masks of slices together; what is in the others, nobody has said."""
+    """Put the masks of slices together; the other slices are not annotated."""
     some = next(iter(slices.values()))
     labels = np.zeros(image.shape, np.uint8)
     ignore = np.ones(image.shape, bool)

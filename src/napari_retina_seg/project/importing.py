@@ -57,11 +57,11 @@ class Imported:
     problems : tuple of str
         A sentence for each file or mask that was not taken.
     noticed : tuple of str
-        A sentence for each file that may tell who the patient is, of which nothing was kept, and
-        for each mask that is to be looked at.
+        A sentence for each file that may identify the patient, of which nothing was kept, and
+        for each mask that should be checked.
     unannotated : tuple of str
-        Images that a file lists without a mask, or with boxes only. That nothing is in them, nobody
-        has said: they stay as they were.
+        Images that a file lists without a mask, or with boxes only: they are not annotated, and
+        stay as they were.
     """
 
     versions: tuple[Version, ...]
@@ -214,8 +214,8 @@ class _Job:
         if is_dicom(source):  # which leaves empty frames out: of nothing, nothing is said
             return True
         self.noticed.append(
-            f"The mask of '{record.name}' in '{source}' is background only: if nobody annotated"
-            " that image, reopen it."
+            f"The mask of '{record.name}' in '{source}' is background only: if the image was not"
+            " annotated, reopen it."
         )
         return False
 
@@ -286,7 +286,7 @@ class _Job:
             )
         found = self._images.named(name)
         if len(found) > 1:
-            return  # which of them is told when it is taken
+            return  # the error is reported when the mask is imported
         named = found[0]
         damage = damage_of(named)
         if damage is not None:  # so that nobody knows whether it was DICOM
@@ -369,7 +369,7 @@ def _drawing(record: Record, image: ProjectImage) -> Drawing:
     labels = labels.reshape(*heights.shape[:-2], *labels.shape[-2:])
     if record.attribution.maker is not Maker.UNKNOWN:
         return Drawing(labels, heights)
-    # Of columns without a height nobody said that there are no layers in them.
+    # A column without a height is not annotated, rather than without layers.
     unknown = np.isnan(heights).all(axis=-2, keepdims=True)
     ignore = np.broadcast_to(unknown, labels.shape)
     return Drawing(labels, heights, ignore.copy() if ignore.any() else None)

@@ -16,7 +16,7 @@ from napari_retina_seg.io.names import image_name
 
 @dataclass(frozen=True)
 class PatientRule:
-    r"""How patients are told whom a project does not know; one of the three.
+    r"""How patients that a project does not know are identified; one of the three.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class PatientRule:
 
     @property
     def words(self) -> str:
-        """What an exported folder says of its patients; it tells nobody's name."""
+        """What an exported folder says of its patients, without their names."""
         if self.each_image:
             return "Some patients are not known: each of their images counts as its own patient."
         source = "the images' names" if self.table is None else "a table"
@@ -98,7 +98,7 @@ def require_patients(rule: PatientRule | None, unknown: Iterable[str]) -> Mappin
     Raises
     ------
     ProjectError
-        If nobody said anything, or the rule finds no patient for an image.
+        If no rule is given, or it finds no patient for an image.
     """
     names = tuple(unknown)
     if not names:

@@ -248,7 +248,7 @@ def with_patients(
     Raises
     ------
     ProjectError
-        If nobody said whose they are, or the rule finds no patient for one; a single image can't
+        If no rule is given, or it finds no patient for one; a single image can't
         be divided.
     """
     unknown = {one.image.name for one in chosen if not (one.image.patient or "").strip()}
@@ -272,5 +272,5 @@ def _group(image: ProjectImage, name: str, identities: Identities, key: str) -> 
 
 
 def _group_of(patient: str, identities: Identities, key: str) -> str:
-    # That it tells who the patient is needs no looking for.
+    # A patient's name identifies the patient: no need to search for identifiers.
     return patient if identities is Identities.KEEP else pseudonymise(patient, key)

@@ -91,7 +91,7 @@ class PatientsForm(QWidget):
             return str(error)
         if rule is None:
             what = "a pattern" if self._chosen == _NAME else "a table"
-            return f"Give {what} that tells the patients."
+            return f"Give {what} that identifies the patients."
         missing = [name for name, who in found.items() if who is None]
         if missing and not rule.each_image:
             return f"No patient is found for {count(len(missing), 'image')}, e.g. '{missing[0]}'."

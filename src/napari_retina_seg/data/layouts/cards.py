@@ -45,7 +45,7 @@ def describe(images: Iterable[LabelledImage], contents: Contents) -> list[Labell
 
 
 def is_guessed(picture: Picture, contents: Contents) -> bool:
-    """Whether nobody said whose image it is: then its group is called as the image."""
+    """Whether the patient is unknown: then the group has the name of the image."""
     return picture.group == contents.records[picture.record].name
 
 

@@ -81,7 +81,7 @@ def _find_by_content(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     Raises
     ------
     DataError
-        If it can't be told which images belong to a stack of masks.
+        If the images of a stack of masks can't be determined.
     """
     stacks = {path: _open(path) for path in find_visible(folder, "*.npy")}
     known = {path: stack for path, stack in stacks.items() if stack is not None}

@@ -35,14 +35,14 @@ class Canvas:
 
     def __init__(self, where: str, shape: tuple[int, int]) -> None:
         self._where, self.shape = where, shape
-        self.raster: Raster | None = None  # until something is drawn, nobody has annotated it
+        self.raster: Raster | None = None  # None until something is drawn: not annotated
         self.said: list[Problem | Remark] = []
 
     def draw_polygons(self, value: int, rings: Sequence[Points], what: str) -> None:
         """Draw one shape of one or several polygons.
 
         A polygon that lies within another one of the same shape, clear of its line, is a hole, or
-        an island in a hole: COCO has no other way to tell of them in polygons, and tools that trace
+        an island in a hole: COCO has no other way to write them as polygons, and tools that trace
         masks write them so. Others are added up.
 
         Parameters

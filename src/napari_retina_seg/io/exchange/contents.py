@@ -36,7 +36,7 @@ class Contents(BaseModel):
     records : list of Card
         A card for each mask that was drawn.
     patients : str
-        Where patients were found whom nobody had named before; empty if there are none.
+        Where the patients that the project did not know came from; empty if there are none.
     """
 
     pictures: list[Picture] = []

@@ -63,7 +63,7 @@ def write_dicom_seg(
         description say that it is none.
     identified : bool
         Whether the file belongs to the patient and study of the reference, as an archive needs it;
-        else all that tells the patient is empty, and the file is a study of its own.
+        else all attributes that identify the patient are empty, and the file is a new study.
 
     Raises
     ------

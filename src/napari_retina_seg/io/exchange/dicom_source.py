@@ -17,8 +17,8 @@ CREATOR = "napari-retina-seg"  # of the private block
 _TOMOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
 # By what the archive finds the image.
 _REFERENCES = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-# Of patient and study: what a file must have and may leave empty. An archive refuses, or files
-# under nobody, what has some of them and not others.
+# Of patient and study: what a file must have and may leave empty. An archive refuses a file
+# that has some of them and not others, or files it without a patient.
 _IDENTITY = (
     "PatientID",
     "PatientName",

@@ -78,7 +78,8 @@ class DrawnImage:
 class Reader:
     """Makes masks of the images with shapes in one file.
 
-    An image without a shape that marks an area has no mask: nobody says that nothing is in it.
+    An image without a shape that marks an area has no mask: it is not annotated, rather than
+    annotated as empty.
 
     Parameters
     ----------

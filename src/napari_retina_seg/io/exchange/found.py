@@ -25,7 +25,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Unannotated:
-    """An image that a file lists without a mask: that there is nothing in it, nobody has said."""
+    """An image that a file lists without a mask: not annotated, rather than annotated as empty."""
 
     name: str
 

@@ -132,7 +132,7 @@ def _pictures_of(file: Path) -> Iterator[str]:
         else:
             return
     except (ReadError, OSError):
-        return  # it is told when it is read
+        return  # the error is reported when the file is read
     yield from (name_key(last_part(name)) for name in names if isinstance(name, str))
 
 
