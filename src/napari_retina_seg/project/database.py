@@ -157,6 +157,12 @@ class Database:
                 )
             if found == newest:
                 return
+            if self.read_only:
+                raise ProjectError(
+                    f"The project '{self.folder}' was made by an earlier version of this program,"
+                    " and can't be brought up to date here: open it once where it can be written,"
+                    " or open a copy."
+                )
             self.check_writable()
             with self._writer.begin() as connection:
                 # Another program may have been faster.
