@@ -32,11 +32,6 @@ def name_key(name: str) -> str:
     return composed(composed(name).casefold())
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two names differ in nothing but capitals and the way accents are encoded."""
-    return name_key(one) == name_key(other)
-
-
 def last_part(name: str) -> str:
     """Return the file's name in a path that any system wrote, Windows too."""
     return PurePosixPath(PureWindowsPath(name).name).name
