@@ -80,8 +80,9 @@ def _add(task: Adding, token: CancelToken) -> Steps:
     series = group_series(found.images)
     files = [file for image in series for file in image.files]
     added = yield from task.project.add_images(files, copy=task.copy, token=token)
-    apart = [image.remark for image in series if image.remark]
-    words = " ".join(filter(None, (_say_added(added), found.remark, *apart, *added.warnings)))
+    apart = _few([image.remark for image in series if image.remark], " ")
+    doubts = _few(added.warnings, " ")
+    words = " ".join(filter(None, (_say_added(added), found.remark, apart, doubts)))
     return Outcome(End.FAILED if added.problems else End.ENDED, words)
 
 
