@@ -317,3 +317,37 @@ def test_a_project_is_saved_to_from_any_thread(ann, image):
         drawn = ann.drawing(image.id, version.number)
         np.testing.assert_array_equal(drawn.labels, noise(seed).labels)
     assert finish(ann.check()) == ()
+
+
+def test_a_mask_larger_than_pillow_s_limit_is_opened_again(ann, image, make, monkeypatch):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
+    assert (ann.drawing(image.id, 1).labels == make.drawing().labels).all()
+
+
+def bring_back_to_version_1(folder):
+    connection = sqlite3.connect(folder / "project.sqlite")
+    connection.executescript(
+        "ALTER TABLE image DROP COLUMN warning; ALTER TABLE version DROP COLUMN checks;"
+        "UPDATE schema_version SET version = 1"
+    )
+    connection.close()
+
+
+def test_a_project_of_version_1_keeps_all_that_is_in_it(ann, image, make):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    before = ann.history(image.id), ann.image(image.id)
+    ann.close()
+    bring_back_to_version_1(ann.folder)
+    with Project(ann.folder, author="Ann") as project:
+        assert (project.history(image.id), project.image(image.id)) == before
+        assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
+        project.save_version(image.id, make.drawing(), Action.CORRECT)
+
+
+def test_an_older_project_that_can_t_be_written_says_what_it_needs(ann, monkeypatch):
+    ann.close()
+    bring_back_to_version_1(ann.folder)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ProjectError, match=r"earlier version .* open it once where it can be"):
+        Project(ann.folder, author="Ann")

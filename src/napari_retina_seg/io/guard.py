@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -79,6 +80,30 @@ def _silenced_logs() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+_pillow_lock = threading.Lock()
+_pillow_users = 0
+_pillow_limit: int | None = None
+
+
+@contextlib.contextmanager
+def without_pillow_limit() -> Iterator[None]:
+    """Let Pillow open what `max_pixels` allows; its own limit is one for the whole process."""
+    global _pillow_users, _pillow_limit  # noqa: PLW0603
+    from PIL import Image
+
+    with _pillow_lock:
+        if not _pillow_users:
+            _pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _pillow_users += 1
+    try:
+        yield
+    finally:
+        with _pillow_lock:
+            _pillow_users -= 1
+            if not _pillow_users:
+                Image.MAX_IMAGE_PIXELS = _pillow_limit
 
 
 @dataclass

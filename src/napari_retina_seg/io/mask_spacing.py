@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_retina_seg.core.image import Origin, Spacing
 from napari_retina_seg.core.pixel_size import is_print, plausible_um
+from napari_retina_seg.io.guard import without_pillow_limit
 
 ORIGIN = "PixelSizeOrigin"  # what the files call who stated the size
 
@@ -77,7 +78,7 @@ def _tiff_spacing(path: Path) -> Spacing:
 def _png_spacing(path: Path) -> Spacing:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with without_pillow_limit(), Image.open(path) as picture:
         density, origin = picture.info.get("dpi"), picture.info.get(ORIGIN)
     if not density or not all(density):
         return Spacing()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import read_stored
 from napari_retina_seg.io.assemble import reduce_channels
 from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.guard import without_pillow_limit
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
 
 SCHEME_KEY = "napari_retina_seg_scheme"  # of the text in a PNG that says what its values mean
@@ -137,12 +137,10 @@ def read_scheme(path: Path) -> LabelScheme | None:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures, whose pixels are not read here
-            with Image.open(path) as picture:
-                text = picture.info.get(SCHEME_KEY)
+        with without_pillow_limit(), Image.open(path) as picture:  # pixels are not read here
+            text = picture.info.get(SCHEME_KEY)
         return TypeAdapter(LabelScheme).validate_json(text) if isinstance(text, str) else None
-    except (OSError, SyntaxError, ValueError, RetinaSegError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, RetinaSegError):
         return None
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from napari_retina_seg.io.deep_raster import decode_deep_jpeg, decode_png, decode_webp, read_pnm
-from napari_retina_seg.io.guard import check_size, decoding
+from napari_retina_seg.io.guard import check_size, decoding, without_pillow_limit
 from napari_retina_seg.io.orientation import turn_upright
 from napari_retina_seg.io.stored import StoredPixels
 
@@ -50,7 +48,7 @@ def decode_raster(path: Path, kind: str) -> StoredPixels:
     ReadError
         If it is damaged, cut short, too large, or of a kind that can't be decoded.
     """
-    with decoding(path, kind), path.open("rb") as file, _no_limit_of_pillow():
+    with decoding(path, kind), path.open("rb") as file, without_pillow_limit():
         if kind == "PPM":
             return read_pnm(path)
         try:
@@ -205,25 +203,3 @@ def _strips(
         bottom = min(top + step, picture.height)
         strip = picture.crop((0, top, picture.width, bottom))
         yield slice(top, bottom), np.asarray(convert(strip) if convert else strip)
-
-
-_lock = threading.Lock()
-_open_pictures = 0
-_limit_of_pillow = Image.MAX_IMAGE_PIXELS
-
-
-@contextlib.contextmanager
-def _no_limit_of_pillow() -> Iterator[None]:
-    """Let Pillow open what our own limit allows; its limit is one for the whole process."""
-    global _open_pictures, _limit_of_pillow  # noqa: PLW0603
-    with _lock:
-        if not _open_pictures:
-            _limit_of_pillow, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        _open_pictures += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _open_pictures -= 1
-            if not _open_pictures:
-                Image.MAX_IMAGE_PIXELS = _limit_of_pillow

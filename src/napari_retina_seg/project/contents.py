@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io import masks
-from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.io.guard import decoding, without_pillow_limit
 from napari_retina_seg.project.drawing import Drawing
 
 Labels = npt.NDArray[np.uint8]
@@ -44,7 +44,7 @@ def decode_mask(content: bytes, path: Path) -> Labels:
             return np.asarray(tifffile.imread(BytesIO(content)), np.uint8)
         from PIL import Image
 
-        with Image.open(BytesIO(content)) as picture:
+        with without_pillow_limit(), Image.open(BytesIO(content)) as picture:
             return np.array(picture, np.uint8)
 
 

@@ -169,3 +169,11 @@ def test_nothing_of_the_patient_is_in_an_export(tmp_path, dicom, make_record):
 
 def test_what_can_not_be_read_is_noticed_as_such(tmp_path):
     assert notice(tmp_path / "gone.png") == ("a header that can't be read",)
+
+
+def test_large_pictures_are_looked_at_too(tmp_path, monkeypatch):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Patient", "Doe, Jane")
+    Image.new("L", (30, 20)).save(tmp_path / "a.png", pnginfo=info)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert notice(tmp_path / "a.png") == ("PNG Patient",)

@@ -14,7 +14,7 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.names import composed, name_key
 from napari_retina_seg.io.exchange.dicom_source import CREATOR
 from napari_retina_seg.io.exchange.record import MaskRecord
-from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.io.guard import decoding, max_pixels, without_pillow_limit
 from napari_retina_seg.io.names import image_name
 
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
@@ -224,12 +224,14 @@ def _tells(element: Any) -> bool:
 def _in_picture(path: Path) -> Iterator[str]:
     from PIL import Image, UnidentifiedImageError
 
-    with decoding(path, "image"):
+    with decoding(path, "image"), without_pillow_limit():
         try:
             picture = Image.open(path)
-        except (UnidentifiedImageError, Image.DecompressionBombError):
+        except UnidentifiedImageError:
             return
         with picture:
+            if picture.width * picture.height > max_pixels():  # reading it says so
+                return
             for name, text in _texts(picture):
                 if name == "Artist" or _FREE_TEXT.search(f"{name} {text}"):
                     yield f"{picture.format} {name}"
