@@ -1,8 +1,19 @@
+import logging
+import warnings
+from pathlib import Path
+
 import pytest
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.io import max_pixels, set_max_pixels
-from napari_retina_seg.io.guard import MAX_PIXELS, TooLargeError, check_claim, check_size, limited
+from napari_retina_seg.io.guard import (
+    MAX_PIXELS,
+    TooLargeError,
+    check_claim,
+    check_size,
+    decoding,
+    limited,
+)
 
 
 def test_a_claim_at_the_limit_is_accepted_and_one_above_refused():
@@ -43,3 +54,16 @@ def test_a_file_too_short_for_its_claim_is_refused(tmp_path):
     check_size(path, (4096, 4096))  # as much as harms nobody
     with pytest.raises(ReadError, match="too short for what its header claims"):
         check_size(path, (4096, 4097))
+
+
+def test_files_that_are_decoded_at_once_leave_warnings_and_logs_as_they_were():
+    logger = logging.getLogger("tifffile")
+    before = list(warnings.filters), logger.level
+    first, second = decoding(Path("a"), "TIFF"), decoding(Path("b"), "TIFF")
+    first.__enter__()
+    second.__enter__()
+    assert logger.level > logging.CRITICAL
+    first.__exit__(None, None, None)
+    assert logger.level > logging.CRITICAL
+    second.__exit__(None, None, None)
+    assert (list(warnings.filters), logger.level) == before

@@ -43,8 +43,7 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         For anything but a `RetinaSegError`, which passes.
     """
     try:
-        with warnings.catch_warnings(), _silenced_logs():
-            warnings.simplefilter("ignore")
+        with _quiet():
             yield
     except RetinaSegError:
         raise
@@ -69,17 +68,34 @@ def _reason(path: Path, kind: str, error: BaseException) -> str:
     return f"'{path}' can't be read as {kind}: it is damaged or cut short. Copy or export it again."
 
 
+_quiet_lock = threading.Lock()
+_quiet_users = 0
+_before_quiet = contextlib.ExitStack()
+
+
 @contextlib.contextmanager
-def _silenced_logs() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in _LIBRARIES]
-    levels = [logger.level for logger in loggers]
+def _quiet() -> Iterator[None]:
+    """Silence warnings and logs of decoders; both are set for the whole process.
+
+    Several threads decode at once: the last one to end brings back what the first one found.
+    """
+    global _quiet_users  # noqa: PLW0603
+    with _quiet_lock:
+        if not _quiet_users:
+            _before_quiet.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            for name in _LIBRARIES:
+                logger = logging.getLogger(name)
+                _before_quiet.callback(logger.setLevel, logger.level)
+                logger.setLevel(logging.CRITICAL + 1)
+        _quiet_users += 1
     try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        with _quiet_lock:
+            _quiet_users -= 1
+            if not _quiet_users:
+                _before_quiet.close()
 
 
 _pillow_lock = threading.Lock()
