@@ -9,9 +9,10 @@ from PIL import Image
 from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.image import Length, Origin, Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS, SCHEMES
+from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
-from napari_retina_seg.io.masks import read_mask, read_region, save_mask
+from napari_retina_seg.io.masks import encode_grey_png, read_mask, read_region, save_mask
 
 shapes = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=20)
 
@@ -131,3 +132,12 @@ def test_a_mask_says_who_stated_its_pixel_size(tmp_path, suffix, origin):
     spacing = Spacing.from_um(axial=3.87, lateral=11.6, origin=origin)
     save_mask(tmp_path / f"a.{suffix}", np.zeros((9, 9), np.uint8), OCT_LAYERS, spacing)
     assert read_mask_spacing(tmp_path / f"a.{suffix}").axial.origin is origin
+
+
+def test_a_mask_of_a_training_folder_is_known_with_what_it_leaves_open(tmp_path):
+    labels = np.array([[0, 7, IGNORE], [1, 2, 3]], np.uint8)
+    (tmp_path / "a.png").write_bytes(encode_grey_png(labels, OCT_LAYERS))
+    again, scheme = read_mask(tmp_path / "a.png")
+    assert scheme == OCT_LAYERS
+    np.testing.assert_array_equal(again, labels)
+    np.testing.assert_array_equal(read_region(tmp_path / "a.png"), (labels > 0) & (labels < 8))

@@ -91,14 +91,18 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
         return None
     if palette is None:
         stated = read_scheme(path)
-        known = stated is not None and values.ndim == 2 and values.max(initial=0) < len(stated)
-        return (np.array(values), stated) if stated is not None and known else None
+        if stated is None or values.ndim != 2 or not _are_classes(values, stated):
+            return None
+        return np.array(values), stated
     colors = np.pad(palette[:, :3], ((0, _ENTRIES - len(palette)), (0, 0)))
     for scheme in SCHEMES.values():
-        known = (values < len(scheme)) | (values == IGNORE)
-        if known.all() and np.array_equal(colors, _padded(scheme, values)):
+        if _are_classes(values, scheme) and np.array_equal(colors, _padded(scheme, values)):
             return np.array(values), scheme
     return None
+
+
+def _are_classes(values: Labels, scheme: LabelScheme) -> bool:
+    return bool(((values < len(scheme)) | (values == IGNORE)).all())
 
 
 def _may_be_mask(path: Path) -> bool:
