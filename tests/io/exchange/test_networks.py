@@ -148,3 +148,13 @@ def test_masks_come_back_with_their_authors(tmp_path, items, kind):
         record = found[item.record.name]
         np.testing.assert_array_equal(record.raster(), item.record.raster())
         assert record.attribution == item.record.attribution
+
+
+@pytest.mark.parametrize("kind", [NnunetFolder, HuggingFaceFolder])
+def test_masks_are_found_whose_names_a_mac_has_decomposed(tmp_path, items, kind):
+    item = replace(items[0], record=replace(items[0].record, name="m\u00fcller"))
+    write(kind, tmp_path, [item])
+    for path in list(tmp_path.rglob("m\u00fcller.png")):
+        path.rename(path.with_name("mu\u0308ller.png"))
+    (record,) = read_network_folder(tmp_path)
+    np.testing.assert_array_equal(record.labels, item.record.labels)

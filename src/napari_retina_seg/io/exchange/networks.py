@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.names import find_same
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import restore
 from napari_retina_seg.io.exchange.contents import Contents, Picture
@@ -198,10 +199,10 @@ def read_network_folder(folder: Path) -> tuple[MaskRecord, ...]:
 
 
 def _read_mask(folder: Path, picture: Picture, scheme: LabelScheme) -> npt.NDArray[Any]:
-    nnunet = folder / "labelsTr" / f"{picture.name}.png"
+    name = f"{picture.name}.png"
     if not (folder / "labelsTr").is_dir():
-        return read_classes(folder / _SPLITS[picture.split] / "masks" / f"{picture.name}.png")
-    values = read_classes(nnunet)
+        return read_classes(find_same(folder / _SPLITS[picture.split] / "masks", name))
+    values = read_classes(find_same(folder / "labelsTr", name))
     return np.where(values == len(scheme), IGNORE, values) if len(scheme) <= IGNORE else values
 
 
