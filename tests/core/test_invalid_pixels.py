@@ -121,6 +121,23 @@ def test_the_black_surround_of_a_photograph_is_data_and_that_of_a_scan_is_not() 
     )
 
 
+@pytest.mark.parametrize("threshold", [25, 40, 60, 90])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_background_that_was_cut_off_at_a_threshold_is_data(threshold, dtype) -> None:
+    plane = scan(dtype)
+    plane[plane < threshold] = 0
+
+    assert find_invalid(plane, is_bscan=True) is None
+
+
+def test_a_wedge_of_zeros_beside_a_turned_scan_holds_no_data() -> None:
+    plane = np.clip(scan(np.uint16), 60, 255)
+    wedge = np.add.outer(np.arange(200), np.arange(300)) < 80
+    plane[wedge] = 0
+
+    np.testing.assert_array_equal(find_invalid(plane, is_bscan=True), wedge)
+
+
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_columns_of_one_value_hold_no_data_in_a_scan(value) -> None:
     plane = scan()

@@ -23,6 +23,7 @@ _LEAST_COUNT = 4  # px that hold a marker; less is a hot pixel
 _FAR = 1.0  # gap to the other values, in their range, that alone makes a value a marker
 _ISOLATED = 0.1  # gap that makes it one where it fills areas
 _AREA = 16  # px of a connected area
+_CONVEX = 0.98  # share of its convex hull that an area of padding fills
 _GRAPHIC = 0.0005  # share of an image that a burnt-in bar or margin takes at least
 _FRINGE = 8  # px beside a drawn area that JPEG, which works in blocks of 8, may have blurred
 _SOLID = 0.98  # share of its box that a bar fills
@@ -205,7 +206,11 @@ def _is_marker(end: _End, grey: Plane, is_bscan: bool) -> bool:
     if end.gap > _FAR * end.span:
         return True
     lone_negative = end.value < 0 <= end.value + end.gap
-    return (end.gap > _ISOLATED * end.span or lone_negative) and _fills_areas(grey == end.value)
+    if not (end.gap > _ISOLATED * end.span or lone_negative):
+        return False
+    held = grey == end.value
+    # A dark background that was cut off at a threshold is 0, too.
+    return _is_padding(held) if end.value == 0 else _fills_areas(held)
 
 
 def _fills_areas(held: Mask) -> bool:
@@ -213,6 +218,15 @@ def _fills_areas(held: Mask) -> bool:
     _, _, stats, _ = cv2.connectedComponentsWithStats(held.astype(np.uint8), connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return bool(areas[areas >= _AREA].sum() > 0.5 * areas.sum())
+
+
+def _is_padding(held: Mask) -> bool:
+    """Whether pixels form few areas with straight edges, as those of tissue and noise are not."""
+    outlines, _ = cv2.findContours(held.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hulls = np.zeros(held.shape, np.uint8)
+    for outline in outlines:
+        cv2.fillConvexPoly(hulls, cv2.convexHull(outline), 1)
+    return bool(np.count_nonzero(held) >= _CONVEX * np.count_nonzero(hulls))
 
 
 def _holds(plane: Plane, value: Any) -> Mask:
