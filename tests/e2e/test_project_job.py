@@ -92,6 +92,9 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
         assert new.truth(new.find_image(NAMES[0]).id).author == "Carl"
 
     (tmp_path / "own.toml").write_text(TINY_RECIPE)
-    do("dataset", "check", training, "--out", tmp_path / "check")
+    report = str(tmp_path / "check")
+    checked = CliRunner().invoke(app, ["dataset", "check", str(training), "--out", report])
+    assert checked.exit_code == 1  # what an untrained model drew was accepted unseen
+    assert "This is so for 6 of 9 masks of 'training'" in checked.stdout + checked.stderr
     do("train", tmp_path / "own.toml", "--data", training, "--out", tmp_path / "run")
     assert open_model(tmp_path / "run" / "model").name == "tiny"
