@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -214,12 +215,12 @@ def prediction(labels: np.ndarray, blur: float) -> Segmentation:
 
 
 @pytest.fixture
-def draw_as_model(folder: Path) -> Callable[[int, np.ndarray], None]:
+def draw_as_model(folder: Path) -> Callable[..., None]:
     """Return a function that adds a prediction, as a program apart does."""
 
-    def draw(image_id: int, labels: np.ndarray) -> None:
+    def draw(image_id: int, labels: np.ndarray, **more: object) -> None:
         with Project(folder, author="Zoe") as project:
-            project.add_prediction(image_id, prediction(labels, 0.1))
+            project.add_prediction(image_id, replace(prediction(labels, 0.1), **more))
 
     return draw
 

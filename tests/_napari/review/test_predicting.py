@@ -6,12 +6,15 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.review.chores import Predicting
-from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.core.progress import Progress, finish
 from napari_retina_seg.models.registry import list_models
+from napari_retina_seg.project.predicting import predict_images
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind
@@ -68,6 +71,42 @@ def test_a_prediction_appears_while_others_are_still_being_drawn(
     assert np.array_equal(at_work.mask.data, drawn)
     at_work.press(Qt.Key.Key_G)
     assert versions(4)[-1].state is State.ACCEPTED
+
+
+@pytest.fixture
+def padded(ann, folder, tmp_path):
+    """Predict a scan whose left columns hold no data; Ann has opened it."""
+    pixels = phantom_bscan(7, 96, 128).image.pixels.astype(np.float32)
+    pixels[:, :20] = np.nan
+    tifffile.imwrite(tmp_path / "padded.tif", pixels)
+    with Project(folder, author="Zoe") as project:
+        (image,) = finish(project.add_images([tmp_path / "padded.tif"])).images
+        (model,) = (model for model in list_models() if model.name == "tiny-oct")
+        finish(predict_images(project, model, (image.id,)))
+        assert project.drawing(image.id, 1).questionable[:, :20].all()
+    ann.dock.queue.list_anew()
+    ann.wait()
+    ann.dock.goes_on.setChecked(False)
+    ann.open_row(4)
+    assert ann.name == "padded"
+    return ann
+
+
+def test_a_prediction_of_padded_columns_is_accepted_as_it_is(padded, versions):
+    padded.press(Qt.Key.Key_G)
+    assert versions(5)[-1].state is State.ACCEPTED
+
+
+def test_a_prediction_is_not_accepted_once_its_questionable_region_was_changed(padded, versions):
+    marks = padded.viewer.layers["padded · mask · questionable"]
+    marks.data[40:50, 60:70] = 1
+    padded.press(Qt.Key.Key_G)
+    assert "You have changed 'padded'" in padded.said
+    padded.viewer.layers.remove(marks)
+    padded.bot.wait(20)
+    padded.press(Qt.Key.Key_G)
+    assert "You have changed 'padded'" in padded.said
+    assert len(versions(5)) == 1
 
 
 def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model, scans, versions):

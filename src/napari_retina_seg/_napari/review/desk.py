@@ -167,21 +167,26 @@ class Desk(QObject):
             self.mask.mode = self._mode  # napari lets go of the brush
 
     def is_of_prediction(self, work: Work) -> bool:
-        """Whether mask and lines are what the prediction drew."""
+        """Whether mask, lines and questionable regions are what the prediction drew."""
         predicted = self.opened.predicted
         if predicted is None:
             return False
         heights = predicted.boundaries
         if heights is None and work.now.heights is not None:
             heights = np.full_like(work.now.heights, np.nan)
-        drawn = Snapshot(predicted.labels, heights, None)
+        marked = predicted.questionable  # where the image holds no data
+        if marked is not None and not marked.any():
+            marked = None
+        drawn = Snapshot(predicted.labels, heights, marked)
         if work.now.shows_same(drawn):
             return True
         if not np.array_equal(work.now.labels, predicted.labels) or work.now.heights is None:
             return False
         # Lines that are older than the masks count as the masks have them.
-        lines = [np.asarray(each.drawing().boundaries) for each in (work.now, drawn)]
-        return work.now.questionable is None and np.array_equal(*lines, equal_nan=True)
+        now, drawn = (
+            replace(each, heights=each.drawing().boundaries) for each in (work.now, drawn)
+        )
+        return now.shows_same(drawn)
 
     def clear(self) -> None:
         """Take the layers away, and maps of evidence; masks that other docks made are hidden."""
