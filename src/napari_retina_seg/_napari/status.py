@@ -17,6 +17,13 @@ _LOOKS = {
 _DOUBTFUL = ("⚠", "Done, with a warning", AMBER)
 
 
+def _look(color: str) -> str:
+    return f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 6px; }}"
+
+
+WARNS = _look(AMBER)  # the style sheet of a label that holds a warning
+
+
 class StatusLine(QLabel):
     """A sentence that wraps; the three ends look different, and so does a doubtful result."""
 
@@ -38,9 +45,7 @@ class StatusLine(QLabel):
         """Show how a job ended; a doubtful result does not look like success."""
         self.end = end
         sign, word, color = _DOUBTFUL if doubtful and end is End.ENDED else _LOOKS[end]
-        self.setStyleSheet(
-            f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 6px; }}"
-        )
+        self.setStyleSheet(_look(color))
         text = sentence if sentence.startswith(word) else f"{word}: {sentence}"
         self.setText(f"{sign} {text}")
         self.setVisible(True)

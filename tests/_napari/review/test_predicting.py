@@ -11,8 +11,10 @@ from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.review.chores import Predicting
+from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Progress, finish
+from napari_retina_seg.core.segmentation import UNLIKE, Check
 from napari_retina_seg.models.registry import list_models
 from napari_retina_seg.project.predicting import predict_images
 from napari_retina_seg.project.project import Project
@@ -107,6 +109,22 @@ def test_a_prediction_is_not_accepted_once_its_questionable_region_was_changed(p
     padded.press(Qt.Key.Key_G)
     assert "You have changed 'padded'" in padded.said
     assert len(versions(5)) == 1
+
+
+def test_a_warning_of_the_checks_is_shown_beside_accept(at_work, draw_as_model, scans):
+    info = at_work.dock.info
+    assert (UNLIKE in info.text(), info.styleSheet()) == (False, "")
+    checks = (Check("uncertainty", "the model is unsure"),)
+    draw_as_model(4, scans[3][1], checks=checks)
+    at_work.dock.chores.stepped.emit()
+    at_work.wait()
+    assert f"⚠ {UNLIKE}: check it (the model is unsure)." in info.text().splitlines()
+    assert AMBER in info.styleSheet()
+    at_work.open_row(0)
+    assert (UNLIKE in info.text(), info.styleSheet()) == (False, "")
+    at_work.open_row(3)
+    assert UNLIKE in info.text()
+    assert AMBER in info.styleSheet()
 
 
 def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model, scans, versions):

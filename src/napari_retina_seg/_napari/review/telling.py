@@ -59,6 +59,8 @@ def describe(reviewer: Reviewer) -> str:
         parts.append(f"2nd reader: {second}")
     parts.append(as_clock(watch.seconds) + (" (stands still)" if watch.is_idle else ""))
     lines = [" · ".join(parts), opened.why_locked]
+    if opened.image.warning:
+        lines.append(f"⚠ {opened.image.warning}")
     if is_due(opened.image):
         lines.append(NOT_SHOWN)
     if reviewer.awaits_prediction:

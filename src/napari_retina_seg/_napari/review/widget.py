@@ -42,7 +42,7 @@ from napari_retina_seg._napari.review.telling import (
     why_no_comment,
 )
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.status import WARNS, StatusLine
 from napari_retina_seg.project.values import Autosave, Version
 
 
@@ -309,6 +309,10 @@ class ReviewWidget(Dock):
 
     def _show_info(self) -> None:
         self.info.setText(describe(self.reviewer))
+        image = self.reviewer.desk.image
+        look = WARNS if image is not None and image.warning else ""
+        if look != self.info.styleSheet():  # setting it costs time, and this runs every second
+            self.info.setStyleSheet(look)
         tell_on_image(self._viewer, self.reviewer.awaits_prediction)
 
     def _show_counts(self) -> None:
