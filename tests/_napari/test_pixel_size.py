@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.layers import KEY, image_layers, retina_image
-from napari_retina_seg.core.image import Origin, RetinaImage, Spacing
+from napari_retina_seg.core.image import Modality, Origin, RetinaImage, Spacing
 from napari_retina_seg.io.exchange.raster import read_png
 
 PLUGIN = "napari-retina-seg"
@@ -125,3 +126,63 @@ def test_a_layer_in_millimetres_stays_in_them(viewer, dock, bscan):
     enter(dock, axial="3.87")
     assert image.scale == pytest.approx((0.00387, 0.01))
     assert [str(unit) for unit in image.units] == ["millimeter"] * 2
+
+
+def type_over(qtbot, field, words):
+    field.setFocus()
+    field.selectAll()
+    qtbot.keyClicks(field, words)
+
+
+@pytest.mark.parametrize("how", ["click", "shortcut"])
+def test_nothing_is_segmented_while_the_size_entered_is_wrong(
+    viewer, dock, qtbot, run, masks, bscan, how
+):
+    known = RetinaImage(bscan, name="scan", spacing=Spacing.from_um(axial=3.87, lateral=11.6))
+    ((pixels, options, _),) = image_layers(known)
+    image = viewer.add_image(pixels, **options)
+    dock.images.set_modality(Modality.OCT)
+    field = dock.pixel_size.fields["axial"]
+    type_over(qtbot, field, "3.9 mm")
+    if how == "click":
+        qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
+    else:
+        dock.segment_selected()
+    assert not dock.is_running
+    assert not masks()
+    assert not dock.button.isEnabled()
+    assert "Correct the pixel size first. '3.9 mm' is not a number" in dock.status.text()
+    assert dock.button.toolTip() == dock.status.text()
+    dock.pixel_size.refresh()
+    dock.images.changed.emit()
+    image.scale = (4, 12)
+    assert field.text() == "3.9 mm"
+    assert "is not a number" in dock.pixel_size.problem.text()
+    type_over(qtbot, field, "3.9")
+    assert dock.button.isEnabled()  # as soon as it is right, for who clicks at once
+    assert not dock.pixel_size.problem.text()
+    assert not dock.status.text()
+    run(dock)
+    assert image.scale == pytest.approx((3.9, 11.6))
+    assert masks()[0].scale == pytest.approx((3.9, 11.6))
+
+
+def test_the_earlier_size_typed_again_ends_the_problem(viewer, dock, qtbot, bscan):
+    viewer.add_image(bscan, scale=(3.87, 11.6), units=("um", "um"), name="scan")
+    field = dock.pixel_size.fields["axial"]
+    for right in ("3.870", "3.87"):
+        enter(dock, axial="wide")
+        assert not dock.button.isEnabled()
+        enter(dock, axial=right)
+        assert dock.button.isEnabled()
+        assert field.text() == "3.87"
+
+
+def test_a_wrong_size_is_of_its_own_image(viewer, dock, bscan):
+    viewer.add_image(bscan, name="scan")
+    dock.images.set_modality(Modality.OCT)
+    enter(dock, axial="wide")
+    viewer.add_image(bscan, name="other")
+    dock.images.set_modality(Modality.OCT)
+    assert dock.pixel_size.fields["axial"].text() == ""
+    assert dock.button.isEnabled()

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.layers import KEY, ImageInfo, is_volume, layer_spacing
@@ -32,7 +33,14 @@ class PixelSize(QWidget):
     ----------
     viewer : napari.Viewer
         Where the image is; masks and maps on it get its size too.
+
+    Signals
+    -------
+    checked : ()
+        What is entered was found wrong, or right again.
     """
+
+    checked = Signal()
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
@@ -42,11 +50,13 @@ class PixelSize(QWidget):
         self.said = text()
         self.problem = text()
         self.fields = {name: QLineEdit() for name in _TIPS}
+        self._shown: list[str] = []  # in the fields, before anybody typed
         self.undo_button = QPushButton("Undo")
         self.reset_button = QPushButton("From file")
         self._lay_out()
         for field in self.fields.values():
             field.editingFinished.connect(self.apply)
+            field.textEdited.connect(self._on_edited)
         self.undo_button.clicked.connect(self.undo)
         self.reset_button.clicked.connect(self.reset)
         self.show_layer(None)
@@ -57,20 +67,24 @@ class PixelSize(QWidget):
             self._listen(False)
             self._layer = layer
             self._listen(True)
+            self._forget_typed()
         self.refresh()
 
     def refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Show what the layer has now."""
-        layer = self._layer
+        """Show what the layer has now; what a person has typed and not applied stays."""
+        layer, keep = self._layer, self._is_typed()
         spacing = Spacing() if layer is None else layer_spacing(layer)
         sizes = (spacing.axial.um, spacing.lateral.um, spacing.slice.um)
         for (name, field), um in zip(self.fields.items(), sizes, strict=True):
-            field.setText("" if um is None else f"{um:.6g}")
+            if not keep:
+                field.setText("" if um is None else f"{um:.6g}")
             there = layer is not None and (name != "slice" or is_volume(layer))
             field.setEnabled(there)
             field.setToolTip(_TIPS[name] if there else "Open an image of this kind first.")
         self.said.setText(f"Pixel size: {describe_spacing(spacing)}.")
-        self._show_problem("")
+        if not keep:
+            self._shown = self._texts()
+            self._show_problem("")
         self.undo_button.setEnabled(bool(layer is not None and self._before.get(layer)))
         self.reset_button.setEnabled(layer is not None and spacing != self._stated_by_file())
 
@@ -79,24 +93,25 @@ class PixelSize(QWidget):
         layer = self._layer
         if layer is None:
             return
+        if not self._is_typed():
+            self._show_problem("")
+            return
         try:
-            entered = [_number(field.text()) for field in self.fields.values()]
-            if entered[0] is None or entered[1] is None:
-                if any(um is not None for um in entered):
-                    raise ImageError("Enter both the axial and the lateral size, in µm.")
-                wanted = Spacing()
-            else:
-                wanted = state_spacing(entered)
+            wanted = _spacing(self._texts())
         except ImageError as error:
             self._show_problem(str(error))
             return
         if _sizes(wanted) != _sizes(layer_spacing(layer), rounded=True):
             self._change(wanted)
+        else:
+            self._forget_typed()
+            self.refresh()
 
     def undo(self) -> None:
         """Go back to the size before the last change."""
         earlier = self._before.get(self._layer, []) if self._layer is not None else []
         if earlier:
+            self._forget_typed()
             set_size(self._viewer, self._layer, earlier.pop())
             self.refresh()
 
@@ -112,6 +127,7 @@ class PixelSize(QWidget):
 
     def _change(self, spacing: Spacing) -> None:
         layer = self._layer
+        self._forget_typed()
         self._before.setdefault(layer, []).append(layer_spacing(layer))
         set_size(self._viewer, layer, spacing)
         self.refresh()
@@ -120,9 +136,34 @@ class PixelSize(QWidget):
         known = self._layer.metadata.get(KEY)
         return known.spacing if isinstance(known, ImageInfo) else Spacing()
 
+    def _texts(self) -> list[str]:
+        return [field.text() for field in self.fields.values()]
+
+    def _is_typed(self) -> bool:
+        """Whether the fields hold something else than what was shown."""
+        return bool(self._shown) and self._texts() != self._shown
+
+    def _forget_typed(self) -> None:
+        self._shown = []
+
+    def _on_edited(self, words: str) -> None:  # noqa: ARG002 - Qt hands it over
+        """Look again at what was found wrong, while it is corrected."""
+        if not self.problem.text():
+            return
+        try:
+            if self._is_typed():
+                _spacing(self._texts())
+        except ImageError as error:
+            self._show_problem(str(error))
+        else:
+            self._show_problem("")
+
     def _show_problem(self, words: str) -> None:
+        changed = words != self.problem.text()
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
+        if changed:
+            self.checked.emit()
 
     def _listen(self, on: bool) -> None:
         if self._layer is None:
@@ -146,6 +187,15 @@ class PixelSize(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.problem)
         layout.addLayout(row)
+
+
+def _spacing(texts: list[str]) -> Spacing:
+    entered = [_number(words) for words in texts]
+    if entered[0] is not None and entered[1] is not None:
+        return state_spacing(entered)
+    if any(um is not None for um in entered):
+        raise ImageError("Enter both the axial and the lateral size, in µm.")
+    return Spacing()
 
 
 def _number(words: str) -> float | None:

@@ -83,6 +83,8 @@ class SegmentWidget(Dock):
 
     def segment(self) -> None:
         """Start segmenting what is chosen; the button."""
+        if self._job is None:
+            self.pixel_size.apply()  # what was typed, wherever the cursor is
         if self._job is not None or self._why_not():
             self.refresh()
             return
@@ -194,6 +196,7 @@ class SegmentWidget(Dock):
         self.images.changed.connect(self._on_image)
         self.images.axes_changed.connect(self.refresh)
         self.images.this_slice.toggled.connect(lambda _: self.refresh())
+        self.pixel_size.checked.connect(self.refresh)
         self.models.changed.connect(self._on_model)
         self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
 
@@ -205,6 +208,8 @@ class SegmentWidget(Dock):
             return "Choose the kind of image first."
         if self.models.model is None:
             return "There is no model for this kind of image: add a model folder."
+        if self.pixel_size.problem.text():
+            return f"Correct the pixel size first. {self.pixel_size.problem.text()}"
         return self.images.why_no_slice if self.images.this_slice.isChecked() else ""
 
     # What happens
