@@ -479,21 +479,69 @@ def test_a_single_image_has_no_slice_to_be_on_the_screen(viewer, dock, bscan):
     assert dock.button.isEnabled()
 
 
-def test_a_doubtful_result_is_no_green_success(viewer, dock, run, masks, bscan, model_folders):
-    # The tiny model's limits are such that whatever it draws is doubtful.
+@pytest.fixture
+def doubting(model_folders):
+    """Give the tiny model limits such that whatever it draws is doubtful."""
     model = find_model("tiny-oct")
     limits = {"uncertainty": (None, 0.0)}
     record = LimitsRecord(weights_sha256=model.spec.weights_sha256, images="none", limits=limits)
     write_limits(model, record)
-    try:
-        viewer.add_image(bscan, name="scan")
-        dock.images.set_modality(Modality.OCT)
-        outcome = run(dock)
-    finally:
-        (model.path / LIMITS_FILE).unlink()
+    yield
+    (model.path / LIMITS_FILE).unlink(missing_ok=True)
+
+
+def test_a_doubtful_result_is_no_green_success(viewer, dock, run, masks, bscan, doubting):
+    viewer.add_image(bscan, name="scan")
+    dock.images.set_modality(Modality.OCT)
+    outcome = run(dock)
     assert (outcome.end, outcome.doubtful) == (End.ENDED, True)
     assert AMBER in dock.status.styleSheet()
     assert dock.status.text().startswith("⚠ Done, with a warning: This does not look like what")
     assert "unsure" in dock.status.text()
     (mask,) = masks()
     assert [check.name for check in mask.metadata[KEY].checks] == ["uncertainty"]
+
+
+def test_the_warning_comes_back_with_its_mask_and_its_image(
+    viewer, dock, run, masks, bscan, photograph, model_folders, doubting
+):
+    def is_warned():
+        said = dock.status.text()
+        assert ("This does not look like" in said) == (AMBER in dock.status.styleSheet())
+        return "'scan · tiny-oct': This does not look like" in said and "unsure" in said
+
+    def select(layer):
+        viewer.layers.selection.active = layer
+
+    scan = viewer.add_image(bscan, name="scan")
+    dock.images.set_modality(Modality.OCT)
+    run(dock)
+    (doubtful,) = masks()
+    select(scan)
+    assert "Done, with a warning" in dock.status.text()  # it stands, being about this image
+    eye = viewer.add_image(photograph, rgb=True, name="eye")
+    assert dock.status.text() == ""
+    for layer in (doubtful, scan):
+        select(layer)
+        assert is_warned()
+        select(eye)
+        assert dock.status.text() == ""
+    (model_folders[0] / LIMITS_FILE).unlink()
+    select(scan)
+    assert is_warned()
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
+    assert is_warned()
+    run(dock)
+    fine = masks()[-1]
+    assert "✔ Done: 'scan', in " in dock.status.text()
+    select(doubtful)
+    assert is_warned()
+    select(fine)
+    assert dock.status.text() == ""
+    select(scan)
+    assert is_warned()
+    viewer.layers.remove(doubtful)
+    select(fine)
+    select(scan)
+    assert dock.status.text() == ""

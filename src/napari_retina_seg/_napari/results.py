@@ -17,7 +17,7 @@ from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
+from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation, warn
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,12 @@ class MaskInfo:
     spacing: Spacing = field(default_factory=Spacing)
     placement: Placement | None = None
     checks: tuple[Check, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """What to say if the image does not look like what the model learnt from, or nothing."""
+        drawn = self.prediction
+        return warn(self.checks, len(drawn) if drawn is not None and drawn.ndim == 3 else 1)
 
 
 @dataclass(frozen=True)

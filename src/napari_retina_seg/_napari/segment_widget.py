@@ -38,6 +38,7 @@ from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.core.segmentation import UNLIKE
 from napari_retina_seg.models.registry import ModelFolder
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,11 @@ class SegmentWidget(Dock):
         keys = QKeySequence(SEGMENT.keys).toString(QKeySequence.SequenceFormat.NativeText)
         self.button.setToolTip(reason or f"{SEGMENT.description} ({keys}).")
         if self._job is None and (reason or self.status.end is None):
-            self.status.say(reason)
+            mask, warning = self._doubt()
+            if warning:
+                self.status.warn(f"'{mask}': {warning} {reason}".strip())
+            else:
+                self.status.say(reason)
 
     # How it is put together
 
@@ -197,6 +202,7 @@ class SegmentWidget(Dock):
         self.images.axes_changed.connect(self.refresh)
         self.images.this_slice.toggled.connect(lambda _: self.refresh())
         self.pixel_size.checked.connect(self.refresh)
+        self._viewer.layers.selection.events.active.connect(self._on_active)
         self.models.changed.connect(self._on_model)
         self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
 
@@ -212,7 +218,26 @@ class SegmentWidget(Dock):
             return f"Correct the pixel size first. {self.pixel_size.problem.text()}"
         return self.images.why_no_slice if self.images.this_slice.isChecked() else ""
 
+    def _doubt(self) -> tuple[str, str]:
+        """Return the selected mask's name and warning, or those of the topmost of its image."""
+        active, image = self._viewer.layers.selection.active, self.images.layer
+        if active is not None and isinstance(active.metadata.get(KEY), MaskInfo):
+            return active.name, active.metadata[KEY].warning
+        for layer in reversed(self._viewer.layers):
+            known = layer.metadata.get(KEY)
+            ours = isinstance(known, MaskInfo) and image is not None and known.image == image.name
+            if ours and known.warning:
+                return layer.name, known.warning
+        return "", ""
+
     # What happens
+
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        """Say what is doubtful about what is selected now, and not about another mask."""
+        warning, said = self._doubt()[1], self.status.text()
+        if self._job is None and (warning not in said or (not warning and UNLIKE in said)):
+            self.status.say("")
+        self.refresh()
 
     def _on_image(self) -> None:
         if self.images.layer != self._said_of:
@@ -260,6 +285,7 @@ class SegmentWidget(Dock):
         if self._job is not None:
             self._job.abandon()
             self._job = None
+        self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self.images.disconnect_viewer()
         self.pixel_size.disconnect_layer()
         self.legend.disconnect_viewer()

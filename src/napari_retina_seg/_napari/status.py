@@ -41,6 +41,13 @@ class StatusLine(QLabel):
         self.setText(sentence)
         self.setVisible(bool(sentence))
 
+    def warn(self, sentence: str) -> None:
+        """Show what is doubtful about a result of earlier."""
+        self.end = None
+        self.setStyleSheet(WARNS)
+        self.setText(f"{_DOUBTFUL[0]} {sentence}")
+        self.setVisible(True)
+
     def say_end(self, end: End, sentence: str, *, doubtful: bool = False) -> None:
         """Show how a job ended; a doubtful result does not look like success."""
         self.end = end

@@ -62,6 +62,22 @@ class Check:
     slices: tuple[int, ...] = ()
 
 
+def warn(checks: tuple[Check, ...], slices: int) -> str:
+    """Say what fired of the checks of so many slices, or nothing."""
+    if not checks:
+        return ""
+    reasons = "; ".join(_with_slices(check, slices) for check in checks)
+    return f"{UNLIKE}: check it ({reasons})."
+
+
+def _with_slices(check: Check, total: int) -> str:
+    if not check.slices or len(check.slices) == total:
+        return check.reason
+    if len(check.slices) == 1:
+        return f"{check.reason}, slice {check.slices[0]}"
+    return f"{check.reason}, {len(check.slices)} of {total} slices"
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """The mask of an image, on the image's own grid.
@@ -137,18 +153,7 @@ class Segmentation:
     @property
     def warning(self) -> str:
         """What to say if the image does not look like what the model learnt from, or nothing."""
-        if not self.checks:
-            return ""
-        reasons = "; ".join(self._with_slices(check) for check in self.checks)
-        return f"{UNLIKE}: check it ({reasons})."
-
-    def _with_slices(self, check: Check) -> str:
-        total = len(self.labels) if self.is_volume else 1
-        if not check.slices or len(check.slices) == total:
-            return check.reason
-        if len(check.slices) == 1:
-            return f"{check.reason}, slice {check.slices[0]}"
-        return f"{check.reason}, {len(check.slices)} of {total} slices"
+        return warn(self.checks, len(self.labels) if self.is_volume else 1)
 
     @property
     def remark(self) -> str:
