@@ -61,8 +61,9 @@ def test_the_remap_that_is_offered_mends_the_masks(run, tmp_path):
     for number in range(2):
         rng = np.random.default_rng(number)
         colors = rng.integers(60, 200, (256, 256, 3)) * disc[..., np.newaxis] * [0.3, 0.5, 1]
-        write_png(tmp_path / "set" / "images" / f"{number}.png", colors.astype(np.uint8))
         vessels = cv2.line(np.zeros((256, 256), np.uint8), (20, 128), (230, 100), 255, 5)
+        colors[vessels > 0] *= 0.3
+        write_png(tmp_path / "set" / "images" / f"{number}.png", colors.astype(np.uint8))
         write_png(tmp_path / "set" / "masks" / f"{number}.png", vessels)
     result = run("dataset", "check", tmp_path / "set", "-o", tmp_path / "first")
     assert result.exit_code == 1
@@ -77,7 +78,9 @@ def test_the_remap_that_is_offered_mends_the_masks(run, tmp_path):
 def test_several_folders_and_groups_from_a_table(run, dataset, tmp_path):
     other = shutil.copytree(dataset, tmp_path / "others")
     for number, path in enumerate(sorted((other / "images").iterdir())):
-        write_png(path, phantom_bscan(20 + number, 96, 128).image.pixels)
+        phantom = phantom_bscan(20 + number, 96, 128)
+        write_png(path, phantom.image.pixels)
+        write_png(other / "masks" / path.name, phantom.labels)
     table = tmp_path / "groups.csv"
     table.write_text("name,group\neye1_0,x\neye1_1,x\neye2_0,y\n")
     result = run("dataset", "check", dataset, other, "-o", tmp_path / "out", "--groups", table)
