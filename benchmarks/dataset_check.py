@@ -21,7 +21,7 @@ from tables import markdown_table
 
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.data.alignment import Pattern, make_pattern
-from napari_retina_seg.data.examine import Fault
+from napari_retina_seg.data.examine import Fault, read_filled
 from napari_retina_seg.data.labelled import LabelledImage, Labels
 from napari_retina_seg.data.layouts import ReadOptions, read_dataset
 from napari_retina_seg.data.misfits import MisfitFinder
@@ -48,6 +48,7 @@ class Case:
 
     image: LabelledImage
     pixels: Any
+    valid: Any
     labels: Labels
 
 
@@ -87,7 +88,7 @@ def main() -> None:
     for name in SCHEMES:
         options = ReadOptions(group_pattern=PATIENTS.get(name))
         images = read_dataset(chosen.data / name, options)[:: chosen.every]
-        cases = [Case(one, one.pixels(), one.labels()) for one in images]
+        cases = [Case(one, *read_filled(one, one.modality), one.labels()) for one in images]
         cases = [case for case in cases if case.labels.any()]
         results[name] = measure(name, cases)
         print(name, json.dumps(results[name], indent=1), flush=True)
@@ -99,12 +100,11 @@ def main() -> None:
 def measure(name: str, cases: Sequence[Case]) -> dict[str, Any]:
     """Return the shares of masks that are flagged, by what was done to them."""
     kinds: dict[str, tuple[Fault | None, list[Pattern | None]]] = {
-        SOUND: (None, [make_pattern(case.pixels, case.labels) for case in cases]),
+        SOUND: (None, [make_pattern(case.pixels, case.labels, case.valid) for case in cases]),
         OTHER: (Fault.OTHER_MASK, swapped(cases)),
     }
     for kind, (fault, spoil) in SPOILT.items():
-        spoilt = [make_pattern(case.pixels, spoil(case.labels).copy()) for case in cases]
-        kinds[kind] = (fault, spoilt)
+        kinds[kind] = (fault, [make_spoilt(case, spoil) for case in cases])
     images = [case.image for case in cases]
     rows = {}
     for kind, (fault, patterns) in kinds.items():
@@ -119,6 +119,10 @@ def measure(name: str, cases: Sequence[Case]) -> dict[str, Any]:
     return rows
 
 
+def make_spoilt(case: Case, spoil: Spoil) -> Pattern | None:
+    return make_pattern(case.pixels, spoil(case.labels).copy(), case.valid)
+
+
 def swapped(cases: Sequence[Case]) -> list[Pattern | None]:
     """Give each image the mask of another patient's image of its size, where there is one."""
     patterns: list[Pattern | None] = []
@@ -129,7 +133,7 @@ def swapped(cases: Sequence[Case]) -> list[Pattern | None]:
             if other.labels.shape == case.labels.shape and other.image.group != case.image.group
         ]
         mask = others[len(others) // 2].labels if others else None
-        patterns.append(None if mask is None else make_pattern(case.pixels, mask))
+        patterns.append(None if mask is None else make_pattern(case.pixels, mask, case.valid))
     return patterns
 
 

@@ -225,6 +225,7 @@ class Tally:
             scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
         if reference.heights is not None and drawn.heights is not None:
             difference = drawn.heights.astype(np.float64) - reference.heights
+            difference[:, ~inside.any(axis=0)] = np.nan
             self._differences.append(_Difference(image.group, difference, image.axial_um))
             scores |= height_scores_in_all_units(difference, image.axial_um, self._scheme)
         origin = None if image.field is None else image.field.origin

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from napari_retina_seg.core.invalid_pixels import Mask
 from napari_retina_seg.core.pixels import Plane, resize, to_float, to_grey
 from napari_retina_seg.data.labelled import Labels
 
@@ -80,7 +81,7 @@ class Pattern:
         return SQUARE_TURNS if self.shape[0] == self.shape[1] else TURNS
 
 
-def make_pattern(pixels: Plane, labels: Labels) -> Pattern | None:
+def make_pattern(pixels: Plane, labels: Labels, valid: Mask | None = None) -> Pattern | None:
     """Shrink an image with its mask.
 
     Parameters
@@ -90,6 +91,8 @@ def make_pattern(pixels: Plane, labels: Labels) -> Pattern | None:
         are darkest there.
     labels : array
         ``(rows, columns)`` uint8 classes.
+    valid : array, optional
+        ``(rows, columns)`` bool: which pixels hold data; the others count for no class.
 
     Returns
     -------
@@ -110,6 +113,8 @@ def make_pattern(pixels: Plane, labels: Labels) -> Pattern | None:
         mask = _shrink_classes(labels, values, size)
     grey = to_float(pixels[..., 1] if pixels.ndim == 3 else pixels)
     detail = _normalise(resize(to_grey(grey), size))
+    if valid is not None:
+        detail[resize(valid.astype(np.float32), size) < 1] = 0
     return Pattern(detail.astype(np.float16), mask, shape, binary, not binary and _layered(labels))
 
 

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.invalid_pixels import Mask
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.splits import SPLITS
 from napari_retina_seg.data.alignment import make_pattern
-from napari_retina_seg.data.examine import Examination, Fault, Finding, examine
+from napari_retina_seg.data.examine import Examination, Fault, Finding, examine, read_filled
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.leaks import Copy, Fingerprint, find_copies, fingerprint
 from napari_retina_seg.data.misfits import MisfitFinder
@@ -60,10 +61,10 @@ class CheckedImage:
     modality : Modality
         What it looks like.
     histogram : Histogram or None
-        Of its grey levels, finite ones; the mean of the channels is the grey of a colour.
+        Of its grey levels where it holds data; the mean of the channels is the grey of a colour.
     areas : mapping or None
-        Pixels by mask value, of those values that there are, but for what is to be ignored; None
-        if the mask can't be read.
+        Pixels by mask value, of those values that there are, but for what is to be ignored and
+        what holds no data; None if the mask can't be read.
     findings : tuple of Finding
         What is wrong with it.
     """
@@ -199,7 +200,7 @@ def check_dataset(
         seen = None if examination.has(Fault.BLANK) else examination.pixels
         prints.append(None if seen is None else fingerprint(seen))
         if seen is not None and examination.labels is not None:
-            pattern = make_pattern(seen, examination.labels)
+            pattern = make_pattern(seen, examination.labels, examination.valid)
             if pattern is not None:
                 finder.add(place, pattern)
     for place, finding in finder.finish(images).items():
@@ -221,34 +222,37 @@ def _commonest_modality(images: Sequence[LabelledImage]) -> Modality:
 
 def _glance(image: LabelledImage) -> Modality:
     try:
-        return guess_modality(image.pixels())
+        return guess_modality(read_filled(image, Modality.UNKNOWN)[0])
     except (RetinaSegError, OSError):
         return Modality.UNKNOWN
 
 
 def _summarise(image: LabelledImage, examination: Examination) -> CheckedImage:
     """Keep what is known of an image, and let its pixels go."""
-    pixels, labels = examination.pixels, examination.labels
+    pixels, valid, labels = examination.pixels, examination.valid, examination.labels
     areas = None
     if labels is not None:
         ignored = image.ignored()
-        counted = labels if ignored is None else labels[~ignored]
-        counts = np.bincount(counted.ravel(), minlength=256)
+        counted = np.ones(labels.shape, bool) if ignored is None else ~ignored
+        if valid is not None and valid.shape == labels.shape:
+            counted = counted & valid
+        counts = np.bincount(labels[counted], minlength=256)
         areas = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     return CheckedImage(
         image=image,
         shape=None if pixels is None else pixels.shape,
         dtype="" if pixels is None else str(pixels.dtype),
         modality=examination.modality,
-        histogram=None if pixels is None else _count_levels(pixels),
+        histogram=None if pixels is None else _count_levels(pixels, valid),
         areas=areas,
         findings=examination.findings,
     )
 
 
-def _count_levels(pixels: Plane) -> Histogram | None:
+def _count_levels(pixels: Plane, valid: Mask | None) -> Histogram | None:
     grey = to_grey(pixels.astype(np.float32))
-    values = grey[np.isfinite(grey)]
+    seen = np.isfinite(grey) if valid is None else np.isfinite(grey) & valid
+    values = grey[seen]
     if not values.size:
         return None
     low, high = float(values.min()), float(values.max())

@@ -14,7 +14,7 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.overlay import draw_overlay
 from napari_retina_seg.core.pixels import resize
 from napari_retina_seg.data.check import CheckedImage, DatasetCheck
-from napari_retina_seg.data.examine import Fault
+from napari_retina_seg.data.examine import Fault, read_filled
 from napari_retina_seg.data.leaks import Copy
 from napari_retina_seg.io.plots import figure_png
 
@@ -103,7 +103,8 @@ def draw_examples(check: DatasetCheck) -> bytes | None:
     drawn = []
     for checked in _choose(check):
         try:
-            plane, labels = checked.image.pixels(), checked.image.labels()
+            plane, _ = read_filled(checked.image, check.modality)
+            labels = checked.image.labels()
             drawn.append((checked, _shrink(draw_overlay(plane, labels, check.scheme))))
         except (RetinaSegError, OSError):
             continue  # it was there a moment ago
@@ -137,7 +138,7 @@ def draw_copies(check: DatasetCheck, copies: Sequence[Copy]) -> bytes | None:
     for copy in copies[:_PAIRS]:
         pair = [check.images[place] for place in (copy.first, copy.second)]
         try:
-            pictures = [_shrink(_plain(one, check.scheme)) for one in pair]
+            pictures = [_shrink(_plain(one, check)) for one in pair]
         except (RetinaSegError, OSError):
             continue
         pairs += zip(pair, pictures, strict=True)
@@ -150,9 +151,9 @@ def draw_copies(check: DatasetCheck, copies: Sequence[Copy]) -> bytes | None:
     return figure_png(figure)
 
 
-def _plain(checked: CheckedImage, scheme: LabelScheme) -> npt.NDArray[np.uint8]:
-    plane = checked.image.pixels()
-    return draw_overlay(plane, np.zeros(plane.shape[:2], np.uint8), scheme)
+def _plain(checked: CheckedImage, check: DatasetCheck) -> npt.NDArray[np.uint8]:
+    plane, _ = read_filled(checked.image, check.modality)
+    return draw_overlay(plane, np.zeros(plane.shape[:2], np.uint8), check.scheme)
 
 
 def _title(check: DatasetCheck, checked: CheckedImage) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_retina_seg.core.errors import ImageError, RetinaSegError
 from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.invalid_pixels import Mask, combine_valid, fill_invalid
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import check_plane
@@ -51,7 +52,10 @@ class Examination:
     Attributes
     ----------
     pixels : array or None
-        ``(rows, columns)`` or ``(rows, columns, 3)``; None if they can't be read.
+        ``(rows, columns)`` or ``(rows, columns, 3)``; None if they can't be read. Those that hold
+        no data have the value of their nearest neighbour that does.
+    valid : array or None
+        ``(rows, columns)`` bool: which pixels hold data; None if all do.
     labels : array or None
         ``(rows, columns)`` uint8 mask values; None if they can't be read.
     modality : Modality
@@ -61,6 +65,7 @@ class Examination:
     """
 
     pixels: Plane | None
+    valid: Mask | None
     labels: Labels | None
     modality: Modality
     findings: tuple[Finding, ...]
@@ -87,18 +92,15 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
     def find(fault: Fault, sentence: str) -> None:
         findings.append(Finding(fault, sentence))
 
-    pixels = labels = None
+    pixels = valid = labels = None
     looks = Modality.UNKNOWN
     try:
-        pixels = image.pixels()
+        pixels, valid = read_filled(image, modality)
     except (RetinaSegError, OSError) as error:
         find(Fault.UNREADABLE, _naming(image, error))
     if pixels is not None:
         looks = guess_modality(pixels)
-        try:
-            check_plane(pixels)
-        except ImageError as error:
-            find(Fault.BLANK, str(error).replace("The image", locate(image), 1))
+        findings.extend(_examine_pixels(image, pixels, valid))
         if {looks, modality} == {Modality.OCT, Modality.FUNDUS}:
             find(
                 Fault.MODALITY,
@@ -116,11 +118,31 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
             f" '{scheme.name}': {advise_scheme(image)}.",
         )
     if labels is not None:
-        findings.extend(_examine_mask(image, pixels, labels, scheme))
+        findings.extend(_examine_mask(image, pixels, valid, labels, scheme))
     if pixels is not None:
         findings.extend(_examine_heights(image, pixels, scheme))
         findings.extend(_examine_field(image, pixels))
-    return Examination(pixels, labels, looks, tuple(findings))
+    return Examination(pixels, valid, labels, looks, tuple(findings))
+
+
+def read_filled(image: LabelledImage, modality: Modality) -> tuple[Plane, Mask | None]:
+    """Read an image and give pixels without data the values of their neighbours.
+
+    Parameters
+    ----------
+    image : LabelledImage
+        Which one.
+    modality : Modality
+        What kind of picture it is to be; see `find_invalid`.
+
+    Returns
+    -------
+    tuple of array
+        The pixels, and ``(rows, columns)`` bool which of them held data; None if all did.
+    """
+    pixels = image.pixels()
+    valid = combine_valid(pixels, image.valid(), is_bscan=modality is Modality.OCT)
+    return fill_invalid(pixels, valid), valid
 
 
 _KIND = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
@@ -139,8 +161,24 @@ def locate(image: LabelledImage) -> str:
     return f"'{image.path}'" if alone else f"'{image.name}' of '{image.path}'"
 
 
+def _examine_pixels(image: LabelledImage, pixels: Plane, valid: Mask | None) -> list[Finding]:
+    if valid is not None and not valid.any():
+        sentence = f"{locate(image)} holds no data, only padding or the like: take it out."
+        return [Finding(Fault.BLANK, sentence)]
+    try:
+        check_plane(pixels)
+    except ImageError as error:
+        sentence = str(error).replace("The image", locate(image), 1)
+        return [Finding(Fault.BLANK, sentence)]
+    return []
+
+
 def _examine_mask(
-    image: LabelledImage, pixels: Plane | None, labels: Labels, scheme: LabelScheme
+    image: LabelledImage,
+    pixels: Plane | None,
+    valid: Mask | None,
+    labels: Labels,
+    scheme: LabelScheme,
 ) -> list[Finding]:
     findings = []
     if pixels is not None and labels.shape != pixels.shape[:2]:
@@ -161,7 +199,8 @@ def _examine_mask(
                 f" '{scheme.name}' has no class for: {advise(values.tolist(), scheme)}.",
             )
         )
-    if not values.any():
+    fits = valid is not None and valid.shape == labels.shape
+    if not (labels[valid] if fits else values).any():
         findings.append(
             Finding(
                 Fault.EMPTY,

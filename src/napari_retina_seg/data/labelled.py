@@ -50,6 +50,9 @@ class LabelledImage:
     read_ignored : callable or None
         Returns where nothing is known, ``(rows, columns)`` bool: background in the masks, learnt
         from and scored by nobody.
+    read_valid : callable or None
+        Returns which pixels hold data by what the file states (no padding, for example),
+        ``(rows, columns)`` bool, or None if all do.
     read_spacing : callable or None
         Returns the pixel sizes that the file states; None where such files state none.
     scheme : str or None
@@ -72,6 +75,7 @@ class LabelledImage:
     read_heights: Callable[[], npt.NDArray[np.float64]] | None = None
     read_field: Callable[[], npt.NDArray[np.bool_]] | None = None
     read_ignored: Callable[[], npt.NDArray[np.bool_]] | None = None
+    read_valid: Callable[[], npt.NDArray[np.bool_] | None] | None = None
     read_spacing: Callable[[], Spacing] | None = None
     scheme: str | None = None
     layout: str = ""
@@ -85,6 +89,13 @@ class LabelledImage:
     def pixels(self) -> Plane:
         """Return ``(rows, columns)`` or ``(rows, columns, 3)`` RGB."""
         return self.read_pixels()
+
+    def valid(self) -> npt.NDArray[np.bool_] | None:
+        """Return which pixels the file states to hold data, ``(rows, columns)``; None if all do.
+
+        Their values may say more: see `combine_valid`.
+        """
+        return None if self.read_valid is None else self.read_valid()
 
     def spacing(self) -> Spacing:
         """Return the pixel sizes, as far as they are known."""

@@ -44,7 +44,8 @@ class Conditions:
         data = hashlib.sha256()
         for image in images:
             field = None if image.read_field is None else image.read_field()
-            for array in (image.pixels(), image.labels(), image.ignored(), field):
+            arrays = (image.pixels(), image.valid(), image.labels(), image.ignored(), field)
+            for array in arrays:
                 if array is not None:
                     data.update(f"{array.shape} {array.dtype}".encode())
                     data.update(array.tobytes())

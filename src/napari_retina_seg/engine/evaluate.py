@@ -18,8 +18,8 @@ from napari_retina_seg.core.evaluation import (
     stacked_heights,
 )
 from napari_retina_seg.core.fov import FieldOrigin
-from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
-from napari_retina_seg.core.invalid_pixels import combine_valid
+from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.invalid_pixels import combine_valid, fill_invalid
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.preprocess import find_field
 from napari_retina_seg.core.progress import CancelToken, Progress
@@ -104,10 +104,9 @@ def evaluate_against(
         step = Progress(done, len(images), image.name)
         yield step
         token.raise_if_cancelled()
-        pixels, spacing = image.pixels(), image.spacing()
-        truths = [_truth(image, pixels, reference, scheme) for reference in references]
-        scored = _scored_image(image, pixels, spacing)
-        opened = _as_image(image, pixels, spacing)
+        opened = _open(image)
+        truths = [_truth(image, opened.pixels, reference, scheme) for reference in references]
+        scored = _scored_image(image, opened)
         job = segment(opened, model, probabilities=True, field=scored.field, token=token)
         drawn = _drawn((yield from _within(step, job)), scheme)
         for tally, truth in zip(tallies, truths, strict=True):
@@ -160,10 +159,10 @@ def evaluate_reference(
     for done, image in enumerate(images):
         yield Progress(done, len(images), image.name)
         token.raise_if_cancelled()
-        pixels = image.pixels()
-        truth = _truth(image, pixels, None, scheme)
-        drawn = _truth(image, pixels, name, scheme)
-        tally.add(_scored_image(image, pixels, image.spacing()), truth, drawn)
+        opened = _open(image)
+        truth = _truth(image, opened.pixels, None, scheme)
+        drawn = _truth(image, opened.pixels, name, scheme)
+        tally.add(_scored_image(image, opened), truth, drawn)
     yield Progress(len(images), len(images), "Done")
     return tally.result(name, None)
 
@@ -183,23 +182,27 @@ def _within(step: Progress, job: Generator[Progress, None, T]) -> Generator[Prog
         yield step
 
 
-def _as_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> RetinaImage:
+def _open(image: LabelledImage) -> RetinaImage:
+    pixels = image.pixels()
     return RetinaImage(
         pixels,
         color=pixels.ndim == 3,
         modality=image.modality,
-        spacing=spacing,
+        spacing=image.spacing(),
         name=image.name,
         source=str(image.path),
+        valid=image.valid(),
     )
 
 
-def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spacing) -> ScoredImage:
+def _scored_image(image: LabelledImage, opened: RetinaImage) -> ScoredImage:
+    pixels = opened.plane()
+    valid = combine_valid(pixels, opened.valid, is_bscan=image.modality is Modality.OCT)
     field = image.given_field()
     if field is not None:
         _check_size(image, "field of view", field.pixels, pixels)
     elif image.modality is Modality.FUNDUS:
-        field = find_field(pixels)
+        field = find_field(fill_invalid(pixels, valid))
     inside = None
     if field is not None:
         inside = field.mask() if field.origin is FieldOrigin.GIVEN else field.core
@@ -207,10 +210,9 @@ def _scored_image(image: LabelledImage, pixels: npt.NDArray[Any], spacing: Spaci
     if ignored is not None and ignored.any():
         _check_size(image, "mask", ignored, pixels)
         inside = ~ignored if inside is None else inside & ~ignored
-    valid = combine_valid(pixels, is_bscan=image.modality is Modality.OCT)
     if valid is not None:
         inside = valid if inside is None else inside & valid
-    axial_um = spacing.axial.um
+    axial_um = opened.spacing.axial.um
     return ScoredImage(image.name, image.dataset, image.full_group, pixels, inside, axial_um, field)
 
 

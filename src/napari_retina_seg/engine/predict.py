@@ -18,6 +18,7 @@ from napari_retina_seg import __version__
 from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.image import Modality, RetinaImage
+from napari_retina_seg.core.invalid_pixels import fill_invalid
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.plausibility import LIMITED, Limits, judge
 from napari_retina_seg.core.preprocess import Prepared, find_field, prepare_plane
@@ -326,7 +327,7 @@ def _run(
     token: CancelToken,
     field: FieldOfView | None = None,
 ) -> Generator[Progress, None, tuple[npt.NDArray[Any], Prepared, Array]]:
-    """Return a plane, the network's input and its output."""
+    """Return a plane, filled where it holds no data, the network's input and its output."""
     plane, spec = image.plane(index), predictor.model.spec
     try:
         prepared = prepare_plane(
@@ -335,6 +336,7 @@ def _run(
     except ImageError as error:
         where = f", slice {index}" if image.is_volume else ""
         raise ImageError(f"'{image.name}'{where}: {error}") from error
+    plane = fill_invalid(plane, prepared.geometry.valid)
     if prepared.geometry.field is None and spec.modality is Modality.FUNDUS:
         # Nothing is drawn outside, whatever the preprocessing.
         seen = replace(prepared.geometry, field=find_field(plane))

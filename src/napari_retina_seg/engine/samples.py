@@ -30,7 +30,9 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
     is the share of a pixel that is vessel, since many are thinner.
     """
     field = image.given_field()
-    prepared = prepare_plane(recipe.preprocessing, image.pixels(), image.spacing(), field=field)
+    prepared = prepare_plane(
+        recipe.preprocessing, image.pixels(), image.spacing(), valid=image.valid(), field=field
+    )
     geometry = prepared.geometry
     top, left, bottom, right = geometry.box
     labels = image.labels()[top:bottom, left:right]

@@ -10,10 +10,10 @@ from napari_retina_seg.core.labels import FUNDUS_VESSELS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
+    file_readers,
     find_given_field,
     find_visible,
     read_binary,
-    read_plane,
 )
 
 _FIRST, _SECOND = "_1stHO.png", "_2ndHO.png"
@@ -33,7 +33,7 @@ def _image(mask: Path) -> LabelledImage:
         modality=Modality.FUNDUS,
         scheme=FUNDUS_VESSELS.name,
         path=path,
-        read_pixels=partial(read_plane, path),
+        **file_readers(path),
         read_labels=partial(read_binary, mask),
         references=({"second_observer": partial(read_binary, second)} if second.is_file() else {}),
         read_field=find_given_field(path),

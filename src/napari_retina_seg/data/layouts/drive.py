@@ -12,10 +12,10 @@ from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
+    file_readers,
     find_files,
     find_given_field,
     read_binary,
-    read_plane,
 )
 
 _PARTS: tuple[tuple[str, SplitName], ...] = (("training", "train"), ("test", "test"))
@@ -42,7 +42,7 @@ def _image(path: Path, part: Path, split: SplitName) -> LabelledImage:
         modality=Modality.FUNDUS,
         scheme=FUNDUS_VESSELS.name,
         path=path,
-        read_pixels=partial(read_plane, path),
+        **file_readers(path),
         read_labels=(
             partial(read_binary, first)
             if first.is_file()

@@ -15,11 +15,11 @@ from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
+    file_readers,
     find_files,
     find_given_field,
     find_visible,
     read_binary,
-    read_plane,
 )
 from napari_retina_seg.io.masks import read_classes
 
@@ -58,7 +58,7 @@ def _image(
         modality=Modality.FUNDUS,
         scheme=FUNDUS_VESSELS.name,
         path=path,
-        read_pixels=partial(read_plane, path),
+        **file_readers(path),
         read_labels=read_labels,
         read_field=find_given_field(path),
     )

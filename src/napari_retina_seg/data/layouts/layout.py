@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.image import RetinaImage, Spacing
 from napari_retina_seg.core.names import composed, name_key
 from napari_retina_seg.core.pixels import Plane, to_grey
 from napari_retina_seg.core.splits import SplitName
@@ -48,6 +48,23 @@ class Layout:
     read: Callable[[Path], tuple[LabelledImage, ...]]
 
 
+class FileReaders(TypedDict):
+    """The arguments of `LabelledImage` that an image file answers by itself."""
+
+    read_pixels: Callable[[], Plane]
+    read_valid: Callable[[], npt.NDArray[np.bool_] | None]
+    read_spacing: Callable[[], Spacing]
+
+
+def file_readers(path: Path) -> FileReaders:
+    """Return readers of all that an image file states; they raise as `read_plane` does."""
+    return {
+        "read_pixels": partial(read_plane, path),
+        "read_valid": partial(_read_valid, path),
+        "read_spacing": partial(_read_spacing, path),
+    }
+
+
 def read_plane(path: Path) -> Plane:
     """Read an image file of one plane.
 
@@ -63,26 +80,34 @@ def read_plane(path: Path) -> Plane:
     ReadError
         If it can't be read.
     """
-    if not path.is_file():
-        raise DataError(f"'{path.name}' is missing in '{path.parent}': put it back.")
-    image = read_image(path)
-    if image.is_volume:
-        raise DataError(
-            f"'{path}' holds {image.n_slices} slices: save each B-scan as a file of its own."
-        )
+    image = _read_single(path)
     plane = image.plane()
     return plane[..., :3] if image.color else plane
 
 
-def read_spacing(path: Path) -> Spacing:
-    """Read the pixel sizes that an image file states, e.g. DICOM or a TIFF of ImageJ.
+def _read_valid(path: Path) -> npt.NDArray[np.bool_] | None:
+    return _read_single(path).valid_plane()
 
-    Raises
-    ------
-    ReadError
-        If it can't be read.
-    """
-    return read_image(path).spacing
+
+def _read_spacing(path: Path) -> Spacing:
+    return _read_single(path).spacing
+
+
+def _read_single(path: Path) -> RetinaImage:
+    if not path.is_file():
+        raise DataError(f"'{path.name}' is missing in '{path.parent}': put it back.")
+    stat = path.stat()
+    image = _read_again(path, stat.st_mtime_ns, stat.st_size)
+    if image.is_volume:
+        raise DataError(
+            f"'{path}' holds {image.n_slices} slices: save each B-scan as a file of its own."
+        )
+    return image
+
+
+@lru_cache(1)  # pixels, valid pixels and spacing are asked for one after the other
+def _read_again(path: Path, _changed: int, _size: int) -> RetinaImage:
+    return read_image(path)
 
 
 def read_binary(path: Path) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts.layout import Layout, find_visible, read_plane
+from napari_retina_seg.data.layouts.layout import Layout, file_readers, find_visible
 from napari_retina_seg.io.masks import read_classes
 
 _MASK, _HEIGHTS = "_mask.png", "_boundaries.csv"
@@ -34,7 +34,7 @@ def _image(mask: Path) -> LabelledImage:
         modality=Modality.OCT,
         scheme=OCT_LAYERS.name,
         path=path,
-        read_pixels=partial(read_plane, path),
+        **file_readers(path),
         read_labels=partial(read_classes, mask),
         read_heights=partial(_read_heights, heights) if heights.is_file() else None,
     )

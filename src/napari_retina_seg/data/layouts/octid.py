@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts.layout import (
     Layout,
     absent,
+    file_readers,
     find_files,
     find_visible,
     read_plane,
-    read_spacing,
 )
 from napari_retina_seg.io.polygons import Annotation, Polygon, draw, read_vgg
 
@@ -64,7 +65,7 @@ def _image(
         f"'{annotation.filename}' has polygons in '{source}', but there is no such image in"
         f" '{folder}': add it."
     )
-    return LabelledImage(
+    image = LabelledImage(
         name=where.stem,
         dataset="octid",
         group=where.stem,
@@ -72,10 +73,10 @@ def _image(
         modality=Modality.OCT,
         scheme=OCTID_LAYERS.name,
         path=where,
-        read_pixels=partial(read_plane, path) if path else nowhere,
-        read_spacing=partial(read_spacing, path) if path else None,
-        read_labels=partial(_read_labels, annotation, values, path, source) if path else nowhere,
+        **file_readers(where),
+        read_labels=partial(_read_labels, annotation, values, where, source),
     )
+    return image if path else replace(image, read_pixels=nowhere, read_labels=nowhere)
 
 
 def _find_image(filename: str, files: dict[str, Path]) -> Path | None:

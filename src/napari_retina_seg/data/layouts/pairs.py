@@ -17,10 +17,9 @@ from napari_retina_seg.data.layouts.layout import (
     SPLIT_NAMES,
     Layout,
     absent,
+    file_readers,
     find_files,
     find_given_field,
-    read_plane,
-    read_spacing,
 )
 from napari_retina_seg.io.masks import read_classes
 
@@ -87,8 +86,7 @@ def _image(
         group_guessed=True,
         modality=Modality.UNKNOWN,
         path=path,
-        read_pixels=partial(read_plane, path),
-        read_spacing=partial(read_spacing, path),
+        **file_readers(path),
         read_field=find_given_field(path),
         read_labels=(
             partial(read_classes, mask)
