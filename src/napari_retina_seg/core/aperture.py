@@ -20,6 +20,7 @@ _TRIES = 150  # random circles and lines (RANSAC, Fischler and Bolles 1981), alw
 _ON_CIRCLE = 0.01  # distance to the circle that still counts as on it, in radii
 _LONGEST_CUTS = 4
 _SHORTEST_CUT = 0.24  # of the outline's extent: a shorter run of an arc is straight, too
+_LEAST_FALL = 0.3  # of the signal, across a cut; a straight border of a shadow falls by less
 _MOSTLY_STRAIGHT = 0.8  # of an outline that may be a polygon
 _SECTORS = 72
 
@@ -106,7 +107,7 @@ def find_aperture(signal: Signal, noise: float) -> Aperture | None:
         extent = float(np.ptp(points, axis=0).max()) if len(points) else 0.0
         if len(points) < 2 * _FEWEST_POINTS or extent < 0.3 * min(signal.shape):
             continue
-        edge = _find_lines(points, extent, rng)
+        edge = _find_lines(signal, points, extent, rng)
         for score, aperture in _candidates(signal, edge, rng):
             if best is None or score > best[0]:
                 best = score, aperture
@@ -132,34 +133,39 @@ def outline(mask: npt.NDArray[np.bool_]) -> Points:
     return np.asarray(points[((points >= _MARGIN) & (points <= last - _MARGIN)).all(axis=1)])
 
 
-def fit_circle(points: Points) -> tuple[float, float, float] | None:
-    """Fit the ``(row, column, radius)`` that most points of an outline lie on."""
+def fit_circle(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float] | None:
+    """Fit the ``(row, column, radius)`` that most of the outline of a mask lies on."""
+    points = outline(mask)
     points = points[:: max(1, len(points) // _MOST_POINTS)]
     if len(points) < 2 * _FEWEST_POINTS:
         return None
     extent = float(np.ptp(points, axis=0).max())
     rng = np.random.default_rng(0)
-    curved = points[_find_lines(points, extent, rng).curved]
+    curved = points[_find_lines(mask.astype(np.float32), points, extent, rng).curved]
     circles = _likely_circles(curved, extent, rng)
     return circles[0][0] if circles else None
 
 
-def _find_lines(points: Points, extent: float, rng: np.random.Generator) -> _Outline:
-    """Take the long straight runs out of an outline."""
-    curved = np.ones(len(points), bool)
+def _find_lines(
+    signal: Signal, points: Points, extent: float, rng: np.random.Generator
+) -> _Outline:
+    """Take the long straight runs across which the signal falls out of an outline."""
+    curved, free = np.ones((2, len(points)), bool)
     lines: list[tuple[Points, float]] = []
     for _ in range(_LONGEST_CUTS):
-        on = _most_on_a_line(points, curved, extent, rng)
+        on = _most_on_a_line(points, free, extent, rng)
         if on is None:
             break
         middle = points[on].mean(axis=0)
         along, normal = np.linalg.svd(points[on] - middle, full_matrices=False)[2]
         away = np.abs((points - middle) @ normal)
-        run = _longest_run((points[curved & (away <= 1.3)] - middle) @ along, 0.06 * extent)
+        run = _longest_run((points[free & (away <= 1.3)] - middle) @ along, 0.06 * extent)
         if run < _SHORTEST_CUT * extent:
             break
-        lines.append((normal, float(middle @ normal)))
-        curved &= away > 2.5
+        if _fall(signal, points[on], normal, extent) > _LEAST_FALL:
+            lines.append((normal, float(middle @ normal)))
+            curved &= (away > 2.5) | ~free
+        free &= away > 2.5
     return _Outline(points, extent, lines, curved)
 
 
@@ -183,6 +189,14 @@ def _most_on_a_line(
     offsets = (normals * points[first]).sum(axis=1, keepdims=True)
     on = (np.abs(normals @ points.T - offsets) <= 1.0) & free
     return np.asarray(on[on.sum(axis=1).argmax()])
+
+
+def _fall(signal: Signal, points: Points, normal: Points, extent: float) -> float:
+    """Return which share of the signal is lost across a line, in the median of its points."""
+    step = max(2.0, 0.006 * extent) * normal
+    sides = [_at(signal, *(points + side).T) for side in (-step, step)]
+    bright, dark = np.maximum(*sides), np.minimum(*sides)
+    return float(np.median((bright - dark) / np.maximum(bright, 1e-3)))
 
 
 def _longest_run(places: Points, gap: float) -> float:
@@ -294,13 +308,14 @@ def _drop(signal: Signal, circle: tuple[float, float, float | Points], angles: P
     row, column, radius = circle
     width = np.maximum(2.0, 0.012 * radius)
     inner, outer = (
-        cv2.remap(
-            signal,
-            (column + away * np.cos(angles)).astype(np.float32)[np.newaxis],
-            (row + away * np.sin(angles)).astype(np.float32)[np.newaxis],
-            cv2.INTER_LINEAR,
-            borderValue=np.nan,
-        )[0]
+        _at(signal, row + away * np.sin(angles), column + away * np.cos(angles))
         for away in (radius - width, radius + width)
     )
     return np.asarray(np.nan_to_num(inner - outer), np.float64)
+
+
+def _at(signal: Signal, rows: Points, columns: Points) -> Points:
+    """Return the signal at places between pixels; NaN outside the frame."""
+    across, down = (places.astype(np.float32)[np.newaxis] for places in (columns, rows))
+    found = cv2.remap(signal, across, down, cv2.INTER_LINEAR, borderValue=np.nan)
+    return np.asarray(found[0], np.float64)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.aperture import Aperture, find_aperture, fit_circle, outline
+from napari_retina_seg.core.aperture import Aperture, find_aperture, fit_circle
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.pixels import resize
 from napari_retina_seg.core.rim import Rim, fit_to_rim, trace_rim
@@ -160,7 +160,7 @@ def _measure(pixels: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
     scale = min(1.0, _SEARCH_SIZE / max(pixels.shape))
     rows, columns = (max(1, round(side * scale)) for side in pixels.shape)
     small = resize(pixels.view(np.uint8) * 255, (rows, columns)) > 127
-    circle = fit_circle(outline(small))
+    circle = fit_circle(small)
     if circle is None:
         return _span(pixels)
     row, column, radius = circle

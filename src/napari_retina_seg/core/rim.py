@@ -28,6 +28,7 @@ _JUMP = 14.0  # a leap of any length
 _REACH = 7  # steps that the rim may bend by without leaping
 _LEAST_ARC = 0.1  # of all directions, from which a circle is fitted
 _NEAR = 0.012  # radii that are not yet off the aperture's edge
+_NEAR_PIXELS = 2.5  # what an outline may be off by, however small the photograph
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +85,15 @@ def trace_rim(signal: Signal, noise: float, aperture: Aperture) -> Rim:
     """
     polar = _to_polar(signal, aperture)
     surround, retina, spread = _levels(polar, noise)
-    sharpness = _sharpness(polar, surround, spread)
+    blur = max(1, round(_UNIT / aperture.radius))
+    sharpness = _sharpness(polar, surround, spread, blur)
     expected = aperture.reach(polar.angles) / aperture.radius
     cost = _region_cost(polar, surround, retina, spread, expected) - _EDGE * sharpness
     away = np.abs(polar.radii - expected[:, np.newaxis])
     if aperture.is_round:
         away = np.minimum(away, np.abs(polar.radii - 1))
-    cost += _OFF_APERTURE * np.clip((away - _NEAR) / 0.01, 0, 1)
+    near = max(_NEAR, _NEAR_PIXELS / aperture.radius)
+    cost += _OFF_APERTURE * np.clip((away - near) / 0.01, 0, 1)
     cost[:, polar.radii > _FAR] = np.inf
     start = _surest(cost, polar, expected)
     steps = _cheapest_path(cost, start)
@@ -168,8 +171,12 @@ def _pool(values: Array, otherwise: float) -> Array:
     return np.repeat(coarse, 4)
 
 
-def _sharpness(polar: _Polar, surround: Array, spread: Array) -> Array:
-    """Return which share of the step from retina to surround happens at each place."""
+def _sharpness(polar: _Polar, surround: Array, spread: Array, blur: int) -> Array:
+    """Return which share of the step from retina to surround happens at each place.
+
+    The `blur` steps on either side are left out: the edge is no sharper than a pixel, which in a
+    small photograph is more than a step.
+    """
     sums = np.cumsum(np.pad(polar.signal.astype(np.float64), ((0, 0), (1, 0))), axis=1)
     steps = np.arange(len(polar.radii))
 
@@ -178,9 +185,9 @@ def _sharpness(polar: _Polar, surround: Array, spread: Array) -> Array:
         last = np.maximum(np.clip(steps + end, 0, len(steps)), first + 1)
         return np.asarray((sums[:, last] - sums[:, first]) / (last - first))
 
-    inside = mean(-4, -1)
-    level = np.maximum(mean(-16, -3), inside) - surround[:, np.newaxis]
-    share = (inside - mean(1, 4)) / np.maximum(level, 4 * spread[:, np.newaxis])
+    inside = mean(-3 - blur, -blur)
+    level = np.maximum(mean(-15 - blur, -2 - blur), inside) - surround[:, np.newaxis]
+    share = (inside - mean(blur, 3 + blur)) / np.maximum(level, 4 * spread[:, np.newaxis])
     return np.where(polar.inside_frame, np.clip(share, 0, 1), 0.0)
 
 
