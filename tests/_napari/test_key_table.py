@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_retina_seg._napari.key_table import KeyTable
-from napari_retina_seg._napari.keys import ASSIGN, CLASS_KEYS, NEXT, SHORTCUTS
+from napari_retina_seg._napari.shortcuts import ASSIGN, CLASS_KEYS, NEXT, SHORTCUTS
 
 
 def tables():

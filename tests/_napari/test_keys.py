@@ -1,19 +1,30 @@
+import napari
 import numpy as np
 import pytest
 from napari._app_model import get_app_model
+from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtGui import QKeySequence
 
+from napari_retina_seg._napari.actions import on_activate
 from napari_retina_seg._napari.explain.widget import ExplainWidget
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.keys import EXPLAIN, SEGMENT, bind
 from napari_retina_seg._napari.segment_widget import SegmentWidget
+from napari_retina_seg._napari.shortcuts import (
+    ACCEPT,
+    CLASS_KEYS,
+    EXPLAIN,
+    LINE_KEYS,
+    NEXT,
+    REVIEW_KEYS,
+    SEGMENT,
+)
 from napari_retina_seg._napari.tasks import is_idle
 
 
 @pytest.fixture
 def press(make_napari_viewer, qtbot):
     """Return a viewer and a function that presses the shortcut in its window."""
-    bind()
+    on_activate(None)
     viewer = make_napari_viewer()
 
     def keys(shortcut=SEGMENT, kind=SegmentWidget):
@@ -77,12 +88,40 @@ def test_the_button_names_the_shortcut(press, bscan):
 
 
 def test_keys_that_somebody_bound_are_left_alone(monkeypatch):
-    import napari
-
     def theirs(viewer):
         pass
 
     monkeypatch.setattr(napari.Viewer, "class_keymap", {})
     napari.Viewer.bind_key(SEGMENT.keys, theirs)
-    bind()
+    on_activate(None)
     assert next(iter(napari.Viewer.class_keymap.values())) is theirs
+
+
+def test_keys_of_a_dock_work_only_while_it_is_open(make_napari_viewer, qtbot):
+    viewer, other = make_napari_viewer(show=True), make_napari_viewer()
+    before = set(viewer.keymap)
+    letters = {coerce_keybinding(each.keys) for each in (*REVIEW_KEYS, *LINE_KEYS, *CLASS_KEYS)}
+    _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    _, correct = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
+    qtbot.waitUntil(lambda: letters <= set(viewer.keymap))  # one is behind the tab of the other
+    assert not letters & (set(other.keymap) | set(napari.Viewer.class_keymap))
+    review.parent().hide()
+    assert coerce_keybinding(NEXT.keys) not in viewer.keymap
+    review.parent().show()
+    assert coerce_keybinding(NEXT.keys) in viewer.keymap
+    for dock in (review, correct):
+        viewer.window.remove_dock_widget(dock)
+    assert set(viewer.keymap) == before
+
+
+def test_a_dock_leaves_keys_alone_that_somebody_bound(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+
+    def theirs(viewer):
+        pass
+
+    viewer.bind_key(NEXT.keys, theirs)
+    _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
+    qtbot.waitUntil(lambda: coerce_keybinding(ACCEPT.keys) in viewer.keymap)
+    viewer.window.remove_dock_widget(review)
+    assert viewer.keymap[coerce_keybinding(NEXT.keys)] is theirs

@@ -8,8 +8,8 @@ import napari
 from napari.layers import Image, Layer
 
 from napari_retina_seg._napari.job import Outcome
-from napari_retina_seg._napari.keys import PLUGIN, SEGMENT_WIDGET
 from napari_retina_seg._napari.layers import image_layers
+from napari_retina_seg._napari.shortcuts import PLUGIN, SEGMENT_WIDGET
 from napari_retina_seg.core.image import RetinaImage, Spacing
 
 

@@ -9,8 +9,8 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.keys import PLUGIN
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.shortcuts import PLUGIN
 
 _SUFFIX = f" ({PLUGIN})"  # as napari names docks of plugins
 

@@ -18,7 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retina_seg._napari.keys import (
+from napari_retina_seg._napari.parts import scrolling, text
+from napari_retina_seg._napari.shortcuts import (
     BLINK,
     CLASS_KEYS,
     CORRECT,
@@ -27,7 +28,6 @@ from napari_retina_seg._napari.keys import (
     REVIEW_KEYS,
     SEGMENT,
 )
-from napari_retina_seg._napari.parts import scrolling, text
 
 KEY = "?"
 _NAME = "retina-seg-key-table"

@@ -17,10 +17,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.image_picker import ImagePicker
 from napari_retina_seg._napari.job import End, Job, Outcome, Task, work
-from napari_retina_seg._napari.keys import SEGMENT, bind
 from napari_retina_seg._napari.layers import KEY, is_image, is_volume, retina_image
 from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.model_picker import ModelPicker
@@ -33,6 +32,7 @@ from napari_retina_seg._napari.results import (
     add_layers,
 )
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.shortcuts import SEGMENT
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg.core.errors import RetinaSegError
@@ -77,7 +77,6 @@ class SegmentWidget(Dock):
         self.uncertainty = QCheckBox("Add uncertainty map")
         self._lay_out()
         self._connect()
-        bind()
         self._on_image()
 
     # What a person does

@@ -7,9 +7,9 @@ from qtpy.QtTest import QTest
 
 from mouse import CTRL, FREE, LEFT, SHIFT, drag, press, push
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.keys import BLINK, CLASS_KEYS, CORRECT
 from napari_retina_seg._napari.masks.edits import locked
 from napari_retina_seg._napari.results import MaskInfo, colormap, mask_options
+from napari_retina_seg._napari.shortcuts import BLINK, CLASS_KEYS, CORRECT
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 

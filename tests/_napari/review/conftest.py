@@ -13,7 +13,6 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWidget
 
-from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.parts import Fold
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.tasks import is_idle
@@ -139,7 +138,6 @@ class Person:
 @pytest.fixture
 def window(make_napari_viewer: Callable[..., object], qtbot: QtBot) -> object:
     """Return a viewer whose window is on the screen."""
-    bind()
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.resize(800, 500)
     viewer.window._qt_window.activateWindow()

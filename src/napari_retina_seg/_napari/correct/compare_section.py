@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVB
 
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.keys import BLINK
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.companions import (
     CompanionInfo,
@@ -27,6 +26,7 @@ from napari_retina_seg._napari.masks.compare import (
     show_difference,
 )
 from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.shortcuts import BLINK
 from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER
 from napari_retina_seg.core.errors import RetinaSegError
 

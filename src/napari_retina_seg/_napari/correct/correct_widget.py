@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import napari
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.class_list import ClassList
+from napari_retina_seg._napari import shortcuts
+from napari_retina_seg._napari.correct.class_list import ClassList, choose_class
 from napari_retina_seg._napari.correct.compare_section import CompareSection
+from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.new_mask import NewMask
@@ -17,14 +22,15 @@ from napari_retina_seg._napari.correct.region_section import RegionSection
 from napari_retina_seg._napari.correct.tool_buttons import ToolButtons
 from napari_retina_seg._napari.correct.vessel_section import VesselSection
 from napari_retina_seg._napari.correct.words import changed
-from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.keys import CORRECT, bind
 from napari_retina_seg._napari.legend import hidden_classes
+from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import Change
 from napari_retina_seg._napari.masks.steps import StepWatch
 from napari_retina_seg._napari.parts import Fold, large, text
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
 from napari_retina_seg._napari.status import StatusLine
 
 
@@ -53,7 +59,6 @@ class CorrectWidget(Dock):
         self._folds: dict[str, Fold] = {}
         self._lay_out()
         self._connect(True)
-        bind()
         self._on_mask()
 
     # What a person does
@@ -64,6 +69,23 @@ class CorrectWidget(Dock):
             self.status.say_end(End.FAILED, self.follower.why)
             return
         self.tools.take("paint")
+
+    def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
+        """Return the keys for classes, lines and differences, which work while the dock is open."""
+        classes = {
+            shortcut: partial(choose_class, self._viewer, value)
+            for value, shortcut in enumerate(CLASS_KEYS)
+        }
+        return classes | {
+            shortcuts.BLINK: partial(blink, self._viewer),
+            shortcuts.PULL: partial(self.lines.take, Mode.PULL),
+            shortcuts.REDRAW: partial(self.lines.take, Mode.DRAW),
+            shortcuts.SNAP: partial(self.lines.take, Mode.SNAP),
+            shortcuts.SMOOTH: partial(self.lines.take, Mode.SMOOTH),
+            shortcuts.LINE_ABOVE: partial(self.lines.step, -1),
+            shortcuts.LINE_BELOW: partial(self.lines.step, 1),
+            shortcuts.SHOW_LINES: self.lines.toggle,
+        }
 
     # How it is put together
 

@@ -10,12 +10,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.clerk import Clerk
-from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.import_form import ImportForm
 from napari_retina_seg._napari.exchange.transfer import enter, leave, look
 from napari_retina_seg._napari.job import End, Job, Outcome
-from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.parts import WorkRow, large
 from napari_retina_seg._napari.project_row import ProjectRow
 from napari_retina_seg._napari.review.widget import ReviewWidget
@@ -55,7 +54,6 @@ class ExchangeWidget(Dock):
         self.tabs.addTab(self.importing, _IMPORT)
         self._lay_out()
         self._connect()
-        bind()
         self._on_project()
 
     # What a person does

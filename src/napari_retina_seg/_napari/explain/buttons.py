@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_retina_seg._napari.keys import EXPLAIN
 from napari_retina_seg._napari.parts import large
+from napari_retina_seg._napari.shortcuts import EXPLAIN
 
 _SAVES = (
     "Explain all classes on the slice shown, and save a figure of image, mask and maps;"

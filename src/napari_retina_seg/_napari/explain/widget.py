@@ -12,14 +12,13 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSpacerItem, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import ClassFollower, class_in, drawn_by, foreign
-from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.explain.buttons import Buttons
 from napari_retina_seg._napari.explain.choices import Choices
 from napari_retina_seg._napari.explain.explainer import Explainer
 from napari_retina_seg._napari.explain.maps import Look, Maps
 from napari_retina_seg._napari.explain.target_picker import NothingAskedError
 from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.keys import bind
 from napari_retina_seg._napari.layers import Position
 from napari_retina_seg._napari.parts import WorkRow, text
 from napari_retina_seg._napari.results import Target
@@ -67,7 +66,6 @@ class ExplainWidget(Dock):
         self.work = WorkRow("the explanation", keeps_place=True)
         self._lay_out()
         self._connect()
-        bind()
         self._on_mask()
         self._take_up()
 

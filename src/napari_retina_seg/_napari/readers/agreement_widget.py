@@ -17,9 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.clerk import Clerk
-from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.dock import Dock, show_dock
 from napari_retina_seg._napari.job import End, Job, Outcome
-from napari_retina_seg._napari.keys import REVIEW_WIDGET, bind, show_dock
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.parts import WorkRow, large
 from napari_retina_seg._napari.project_row import ProjectRow, Where
@@ -34,6 +33,7 @@ from napari_retina_seg._napari.readers.findings import Findings
 from napari_retina_seg._napari.readers.hand_over import HandOver
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.shortcuts import REVIEW_WIDGET
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.io.agreement_report import FILES, write_agreement
@@ -78,7 +78,6 @@ class AgreementWidget(Dock):
         self.adjudicate_button = QPushButton("Adjudicate")
         self._lay_out()
         self._connect()
-        bind()
         self.refresh()
 
     # What a person does

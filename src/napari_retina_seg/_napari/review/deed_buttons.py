@@ -5,9 +5,17 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
-from napari_retina_seg._napari.keys import ACCEPT, ASSIGN, FINISH, REFUSE, REOPEN, SAVE, Shortcut
 from napari_retina_seg._napari.review.pages import FINAL_OF, Opened
 from napari_retina_seg._napari.review.words import state_of
+from napari_retina_seg._napari.shortcuts import (
+    ACCEPT,
+    ASSIGN,
+    FINISH,
+    REFUSE,
+    REOPEN,
+    SAVE,
+    Shortcut,
+)
 from napari_retina_seg.project.states import REFUSALS, Action, Reading
 
 _FINISH = {

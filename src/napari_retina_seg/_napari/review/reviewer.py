@@ -12,7 +12,6 @@ import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.keys import ACCEPT, FINISH
 from napari_retina_seg._napari.review.pager import Pager
 from napari_retina_seg._napari.review.pages import (
     FINAL_OF,
@@ -26,6 +25,7 @@ from napari_retina_seg._napari.review.pages import (
     save_as,
     save_draft,
 )
+from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.project import Project

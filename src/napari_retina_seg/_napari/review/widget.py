@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari import shortcuts
 from napari_retina_seg._napari.correct.line_view import find_canvas
-from napari_retina_seg._napari.docks import Dock
+from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.keys import COMMENT, NEXT, PREVIOUS, bind
 from napari_retina_seg._napari.parts import Fold, large, text
 from napari_retina_seg._napari.review.chore_panel import ChorePanel
 from napari_retina_seg._napari.review.chores import Adding, add
@@ -42,6 +43,7 @@ from napari_retina_seg._napari.review.telling import (
     why_no_comment,
 )
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.shortcuts import COMMENT, NEXT, PREVIOUS, Shortcut
 from napari_retina_seg._napari.status import WARNS, StatusLine
 from napari_retina_seg.project.values import Autosave, Version
 
@@ -82,7 +84,6 @@ class ReviewWidget(Dock):
         self._lay_out()
         self._connect()
         self.setAcceptDrops(True)
-        bind()
         self._on_project()
         self.bar.open_last()
 
@@ -133,6 +134,20 @@ class ReviewWidget(Dock):
             return
         copies = self.bar.copies.isChecked()
         self.chores.start(add, Adding(project, tuple(paths), copies))
+
+    def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
+        """Return the keys of the review, which work while the dock is open."""
+        return {
+            shortcuts.NEXT: self.open_next,
+            shortcuts.PREVIOUS: self.open_previous,
+            shortcuts.ACCEPT: self.accept,
+            shortcuts.FINISH: self.finish,
+            shortcuts.REFUSE: self.refuse,
+            shortcuts.SAVE: self.save,
+            shortcuts.COMMENT: self.comment,
+            shortcuts.REOPEN: self.reopen,
+            shortcuts.ASSIGN: self.assign,
+        }
 
     # How it is put together
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import napari
+from napari.utils.key_bindings import KeyBinding, coerce_keybinding
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
@@ -12,6 +14,7 @@ from napari_retina_seg._napari.canvas import mend_canvas
 from napari_retina_seg._napari.dock_memory import bring_back
 from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.parts import scrolling
+from napari_retina_seg._napari.shortcuts import PLUGIN, Shortcut
 
 _WIDTH = 330  # px
 
@@ -24,6 +27,7 @@ class Dock(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._joined = False
+        self._bound: list[KeyBinding] = []
 
     def scroll(self, inner: QWidget) -> None:
         """Fill the dock."""
@@ -45,13 +49,35 @@ class Dock(QWidget):
             if isinstance(dock, Dock) and dock is not self and dock.isVisible():
                 dock.come_forward()
 
+    def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
+        """Return the shortcuts that work while this dock is open, and what each of them calls."""
+        return {}
+
     def event(self, event: QEvent) -> bool:
         """Join the siblings when shown; stop when napari takes the widget out of its dock."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._unbind_keys()
             self.close_down()
         if event.type() == QEvent.Type.Show:
             self._join()
+            self._bind_keys()
+        # A dock behind another tab is not hidden, nor is one in a minimised window.
+        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+            self._unbind_keys()
         return super().event(event)
+
+    def _bind_keys(self) -> None:
+        """Bind the dock's keys in its viewer; keys that somebody else bound are left alone."""
+        for shortcut, action in self.key_actions().items():
+            binding = coerce_keybinding(shortcut.keys)
+            if binding not in self._viewer.keymap and binding not in self._viewer.class_keymap:
+                self._viewer.bind_key(binding, _calling(action))
+                self._bound.append(binding)
+
+    def _unbind_keys(self) -> None:
+        for binding in self._bound:
+            self._viewer.keymap.pop(binding, None)
+        self._bound.clear()
 
     def _join(self) -> None:
         """Become a tab beside a sibling: below each other, both would be too small."""
@@ -82,6 +108,31 @@ class Dock(QWidget):
     def _on_visibility(self, on: bool) -> None:
         if on:
             self.come_forward()
+
+
+def find_dock(viewer: napari.Viewer, kind: type[Dock]) -> Any:
+    """Return the dock of a kind that is in a viewer, or None."""
+    docked = viewer.window.dock_widgets.values()
+    return next((each for each in docked if isinstance(each, kind)), None)
+
+
+def show_dock(viewer: napari.Viewer, kind: type[Dock], name: str) -> Any:
+    """Return a dock of the plugin, which is brought to the front and opened if it must be."""
+    widget = find_dock(viewer, kind)
+    if widget is None:  # napari's menus and this call would not find each other's dock
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    widget.parent().show()
+    widget.parent().raise_()
+    return widget
+
+
+def _calling(action: Callable[[], object]) -> Callable[[napari.Viewer], None]:
+    """Return what napari calls with the viewer when the key is pressed."""
+
+    def call(viewer: napari.Viewer) -> None:  # noqa: ARG001 - the dock knows its viewer
+        action()
+
+    return call
 
 
 def _name_tabs(main: QMainWindow, frame: QDockWidget) -> None:

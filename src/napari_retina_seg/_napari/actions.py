@@ -1,0 +1,38 @@
+"""What the shortcuts of the viewer do. They open docks, so no other module imports this one."""
+
+from __future__ import annotations
+
+import napari
+
+from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
+from napari_retina_seg._napari.dock import show_dock
+from napari_retina_seg._napari.explain.widget import ExplainWidget
+from napari_retina_seg._napari.segment_widget import SegmentWidget
+from napari_retina_seg._napari.shortcuts import CORRECT, EXPLAIN, SEGMENT
+
+
+def segment_current(viewer: napari.Viewer) -> None:
+    """Segment the selected layer, opening the dock if it is not there."""
+    show_dock(viewer, SegmentWidget, SEGMENT.dock).segment_selected()
+
+
+def explain_current(viewer: napari.Viewer) -> None:
+    """Explain what is chosen in the Explain dock, opening it if it is not there."""
+    show_dock(viewer, ExplainWidget, EXPLAIN.dock).explain()
+
+
+def correct_current(viewer: napari.Viewer) -> None:
+    """Take the brush for the selected mask, opening the Correct dock if it is not there."""
+    show_dock(viewer, CorrectWidget, CORRECT.dock).paint()
+
+
+ACTIONS = {SEGMENT: segment_current, EXPLAIN: explain_current, CORRECT: correct_current}
+
+
+def on_activate(context: object) -> None:  # noqa: ARG001 - npe2 hands its context over
+    """Bind the shortcuts of the viewer; keys that somebody else bound are left alone."""
+    for shortcut, action in ACTIONS.items():
+        try:
+            napari.Viewer.bind_key(shortcut.keys, action)
+        except ValueError:
+            continue

@@ -1,0 +1,74 @@
+"""The plugin's keyboard shortcuts, as data: their keys, and what they do in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLUGIN = "napari-retina-seg"
+SEGMENT_WIDGET = "Segment"
+EXPLAIN_WIDGET = "Explain"
+REVIEW_WIDGET = "Review"
+CORRECT_WIDGET = "Correct"
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A keyboard shortcut.
+
+    Attributes
+    ----------
+    keys : str
+        The keys, as napari and Qt write them: ``"Ctrl+Shift+M"``.
+    description : str
+        What they do, in words.
+    dock : str
+        The dock that they belong to.
+    """
+
+    keys: str
+    description: str
+    dock: str
+
+    @property
+    def native(self) -> str:
+        """The keys as this system writes them."""
+        from qtpy.QtGui import QKeySequence
+
+        return QKeySequence(self.keys).toString(QKeySequence.SequenceFormat.NativeText)
+
+
+# These open their dock, and work in every viewer as soon as the plugin is used.
+SEGMENT = Shortcut("Ctrl+Shift+M", "Segment the selected image layer", SEGMENT_WIDGET)
+EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain what the model draws", EXPLAIN_WIDGET)
+CORRECT = Shortcut("Ctrl+Shift+D", "Paint the selected mask", CORRECT_WIDGET)
+VIEWER_KEYS = (SEGMENT, EXPLAIN, CORRECT)
+
+# These work in a viewer while their dock is open in it.
+NEXT = Shortcut("N", "Save, and open the next image", REVIEW_WIDGET)
+PREVIOUS = Shortcut("Shift+N", "Save, and open the previous image", REVIEW_WIDGET)
+ACCEPT = Shortcut("G", "Accept the prediction: it is good", REVIEW_WIDGET)
+FINISH = Shortcut("W", "Save as corrected, as second read or as adjudicated", REVIEW_WIDGET)
+REFUSE = Shortcut("U", "Call the image ungradable, with a reason", REVIEW_WIDGET)
+REOPEN = Shortcut("Shift+R", "Reopen the image, in a new version", REVIEW_WIDGET)
+SAVE = Shortcut("Shift+S", "Save as work in progress", REVIEW_WIDGET)
+COMMENT = Shortcut("Shift+C", "Write a comment, kept with the next version", REVIEW_WIDGET)
+ASSIGN = Shortcut("Shift+D", "Choose the second reader", REVIEW_WIDGET)
+# The most used first: the table of keys shows them in this order.
+REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, SAVE, COMMENT, REOPEN, ASSIGN)
+
+BLINK = Shortcut("K", "Blink the difference to the prediction", CORRECT_WIDGET)
+# napari's own number keys are its tools.
+CLASS_KEYS = tuple(
+    Shortcut(f"Ctrl+{value}", f"Choose class {value}", CORRECT_WIDGET) for value in range(10)
+)
+
+PULL = Shortcut("D", "Pull boundary lines", CORRECT_WIDGET)
+REDRAW = Shortcut("A", "Draw a boundary line anew, by hand", CORRECT_WIDGET)
+SNAP = Shortcut("S", "Snap a boundary line to the edge between two clicks", CORRECT_WIDGET)
+SMOOTH = Shortcut("Q", "Smooth a stretch of a boundary line", CORRECT_WIDGET)
+LINE_ABOVE = Shortcut("Shift+Up", "Choose the boundary line above", CORRECT_WIDGET)
+LINE_BELOW = Shortcut("Shift+Down", "Choose the boundary line below", CORRECT_WIDGET)
+SHOW_LINES = Shortcut("H", "Show or hide the boundary lines", CORRECT_WIDGET)
+LINE_KEYS = (PULL, REDRAW, SNAP, SMOOTH, LINE_ABOVE, LINE_BELOW, SHOW_LINES)
+
+SHORTCUTS = (*VIEWER_KEYS, *REVIEW_KEYS, BLINK, *CLASS_KEYS, *LINE_KEYS)
