@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -176,6 +177,44 @@ def test_a_white_wedge_is_found_with_what_compression_left_of_its_edge() -> None
 
     assert invalid is not None
     assert invalid[wedge].mean() > 0.99
+
+
+def compressed(plane: np.ndarray, quality: int) -> np.ndarray:
+    encoded = cv2.imencode(".jpg", plane, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+
+
+DOWN, ACROSS = np.mgrid[:200, :300]
+DRAWN = {
+    "two columns at the right": ACROSS >= 298,
+    "three columns at the left": ACROSS < 3,
+    "five columns at the right": ACROSS >= 295,
+    "a sloping line at the right": ACROSS >= 296 - DOWN // 50,
+    "a wedge at the bottom": DOWN - ACROSS / 40 > 192,
+    "a wedge in a corner": DOWN + ACROSS < 60,
+    "a curved margin": DOWN + (ACROSS - 150) ** 2 / 2000 < 9,
+    "a bar within": (abs(DOWN - 185) < 4) & (abs(ACROSS - 70) < 50),
+}
+
+
+@pytest.mark.parametrize("quality", [60, 75, 95])
+@pytest.mark.parametrize("drawn", DRAWN.values(), ids=DRAWN.keys())
+def test_what_is_drawn_in_white_is_found_after_lossy_compression(drawn, quality) -> None:
+    plane = compressed(np.where(drawn, 255, scan() // 2).astype(np.uint8), quality)
+
+    invalid = find_invalid(plane, is_bscan=True)
+
+    assert invalid is not None
+    assert invalid[drawn].mean() > 0.95
+    assert invalid[~drawn].mean() < 0.005
+
+
+@pytest.mark.parametrize("quality", [60, 75, 95])
+@pytest.mark.parametrize("gain", [1, 1.5, 2, 3])
+def test_saturated_tissue_is_data_after_lossy_compression(gain, quality) -> None:
+    plane = np.clip(gain * scan(np.float32), 0, 255).astype(np.uint8)
+
+    assert find_invalid(compressed(plane, quality), is_bscan=True) is None
 
 
 @pytest.mark.parametrize("marker", [np.nan, -9999.0, 65535.0])

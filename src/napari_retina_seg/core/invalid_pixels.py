@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ _AREA = 16  # px of a connected area
 _CONVEX = 0.98  # share of its convex hull that an area of padding fills
 _GRAPHIC = 0.0005  # share of an image that a burnt-in bar or margin takes at least
 _FRINGE = 8  # px beside a drawn area that JPEG, which works in blocks of 8, may have blurred
+_LOSSY = 0.05  # of the range, by which lossy compression changes what is drawn in one value
+_HANGING = 0.95  # share of a drawn margin that reaches from the edge without a gap
+_TALL = 6  # heights over widths of what is drawn along the left or the right edge, at least
 _SOLID = 0.98  # share of its box that a bar fills
 
 
@@ -62,8 +65,9 @@ def find_invalid(
     These are NaN, infinities and values beyond 1e30; a value at either end of the range that is
     repeated exactly and lies apart from all others, such as -9999 or 65535 in a 12-bit scan. A
     saturated scan's largest value is none: the values below it occur too. Of a B-scan also
-    columns of one value, and margins and bars that are drawn in the largest value: areas that
-    fill their box or reach the first or last row, which saturated tissue does not.
+    columns of one value, and margins and bars that are drawn in the largest value, or near it where
+    lossy compression has changed it: areas that fill their box or reach the edge without a gap,
+    which saturated tissue does not.
 
     Parameters
     ----------
@@ -95,8 +99,8 @@ def find_invalid(
     for value in markers:
         invalid |= _holds(plane, value)
     if is_bscan and not _is_drawing(grey):
-        invalid |= _constant_columns(grey)
-        invalid |= _drawn_areas(grey, invalid if stated is None else invalid | ~stated)
+        drawn = _drawn_areas(grey, invalid if stated is None else invalid | ~stated)
+        invalid |= drawn | _constant_columns(grey)
     return invalid if invalid.any() else None
 
 
@@ -246,25 +250,91 @@ def _constant_columns(grey: Plane) -> Mask:
 
 
 def _drawn_areas(grey: Plane, known: Mask) -> Mask:
-    """Find margins and bars in the largest value that is left."""
+    """Find margins and bars in the largest value that is left, or near it after compression."""
     found = np.zeros(grey.shape, bool)
     rest = grey[~known]
     if not rest.size:
         return found
-    brightest = ((grey == rest.max()) & ~known).astype(np.uint8)
-    if cv2.countNonZero(brightest) < _GRAPHIC * grey.size:
-        return found
-    pieces, labels, stats, _ = cv2.connectedComponentsWithStats(brightest, connectivity=4)
-    rows = grey.shape[0]
-    for piece in range(1, pieces):
-        _, top, width, height, area = stats[piece]
-        if area < max(_AREA, _GRAPHIC * grey.size) or min(width, height) < 2:
-            continue
-        solid = area >= _SOLID * width * height
-        at_edge = (top == 0 or top + height == rows) and min(width, height) >= 4
-        if solid or (at_edge and area >= 0.3 * width * height):
-            found |= labels == piece
+    brightest, darkest = float(rest.max()), float(rest.min())
+    # Columns of one value may be part of a bar that compression has changed elsewhere.
+    alone = ~known & ~_constant_columns(grey)
+    for tolerance, allowed, drawn_part in (
+        (0.0, alone, _exact_part),
+        (_LOSSY, ~known, _bar_part),
+        (2 * _LOSSY, ~known, _margin_part),
+    ):
+        bright = (grey >= brightest - tolerance * (brightest - darkest)) & allowed
+        for piece in _large_pieces(bright):
+            found[piece.box] |= drawn_part(piece)
     return found | _fringe(grey, found, rest.max()) if found.any() else found
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A connected area: its pixels in the box around it, and the edges that it reaches."""
+
+    box: tuple[slice, slice]
+    pixels: Mask
+    edges: frozenset[str]
+
+
+def _large_pieces(bright: Mask) -> Iterator[_Piece]:
+    least = max(_AREA, _GRAPHIC * bright.size)
+    if np.count_nonzero(bright) < least:
+        return
+    pieces, labels, stats, _ = cv2.connectedComponentsWithStats(
+        bright.astype(np.uint8), connectivity=4
+    )
+    rows, columns = bright.shape
+    for piece in range(1, pieces):
+        left, top, width, height, area = map(int, stats[piece])
+        if area < least or min(width, height) < 2:
+            continue
+        reached = top == 0, top + height == rows, left == 0, left + width == columns
+        names = ("top", "bottom", "left", "right")
+        box = slice(top, top + height), slice(left, left + width)
+        edges = frozenset(name for name, is_it in zip(names, reached, strict=True) if is_it)
+        yield _Piece(box, labels[box] == piece, edges)
+
+
+def _exact_part(piece: _Piece) -> Mask:
+    """Return all of an area of exactly one value that fills its box, or is a margin."""
+    filled = float(piece.pixels.mean())
+    at_edge = bool(piece.edges & {"top", "bottom"}) and min(piece.pixels.shape) >= 4
+    return piece.pixels & (filled >= _SOLID or (at_edge and filled >= 0.3))
+
+
+def _bar_part(piece: _Piece) -> Mask:
+    """Return the box that an area of about one value fills but for ragged lines around it."""
+    pixels = piece.pixels
+    inner = np.ix_(pixels.mean(axis=1) > 0.5, pixels.mean(axis=0) > 0.5)
+    filled, nothing = pixels[inner], np.zeros_like(pixels)
+    if not filled.size or min(filled.shape) < 2 or filled.mean() < _SOLID:
+        return nothing
+    if filled.sum() < 0.75 * pixels.sum():
+        return nothing
+    nothing[inner] = True
+    return nothing
+
+
+def _margin_part(piece: _Piece) -> Mask:
+    """Return what reaches an edge without a gap, if that is most of an area of about one value.
+
+    Saturated tissue has gaps; but layers run to the left and right without any, so that an area
+    along those edges has to be much taller than wide.
+    """
+    height, width = piece.pixels.shape
+    found = np.zeros_like(piece.pixels)
+    for edge in piece.edges:
+        is_beside = edge in {"left", "right"}
+        if height < _TALL * width if is_beside else min(height, width) < 4:
+            continue
+        turns = {"top": 0, "left": 3, "bottom": 2, "right": 1}[edge]
+        from_edge = np.rot90(piece.pixels, turns)
+        hanging = np.rot90(np.logical_and.accumulate(from_edge, axis=0), -turns)
+        if hanging.sum() >= _HANGING * piece.pixels.sum():
+            found |= hanging
+    return found
 
 
 def _fringe(grey: Plane, found: Mask, brightest: Any) -> Mask:
