@@ -38,6 +38,25 @@ def test_any_other_file_is_no_mask(tmp_path):
         assert read_mask(tmp_path / name) is None
 
 
+def test_no_two_schemes_have_one_palette():
+    palettes = {scheme.palette.tobytes() for scheme in SCHEMES.values()}
+    assert len(palettes) == len(SCHEMES)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.dcm", "a.tif", "a.png"])
+def test_a_mask_is_known_by_its_content(tmp_path, suffix, name):
+    labels = np.arange(8, dtype=np.uint8).reshape(2, 4)
+    known = Spacing.from_um(axial=3.87, lateral=11.6)
+    save_mask(tmp_path / f"saved{suffix}", labels, OCT_LAYERS, known)
+    path = (tmp_path / f"saved{suffix}").rename(tmp_path / name)
+    again, scheme = read_mask(path)
+    np.testing.assert_array_equal(again, labels)
+    assert scheme is OCT_LAYERS
+    spacing = read_mask_spacing(path)
+    assert (spacing.axial.um, spacing.lateral.um) == pytest.approx((3.87, 11.6), rel=1e-4)
+
+
 @pytest.mark.parametrize(("name", "shape"), [("a.png", (3, 9, 9)), ("a.jpg", (9, 9))])
 def test_a_file_that_can_not_hold_the_mask_is_refused(tmp_path, name, shape):
     with pytest.raises(WriteError, match=r"as \.png or \.tif, a volume as \.tif"):

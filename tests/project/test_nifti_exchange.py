@@ -121,6 +121,23 @@ def test_a_volume_is_exported_where_its_frames_lie(ann, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a"])
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_dicom_image_of_any_name_keeps_its_place(ann, tmp_path, name, bare):
+    content = write_plane(tmp_path / "as-written.dcm").read_bytes()
+    source = tmp_path / name
+    source.write_bytes(content[132:] if bare else content)
+    image = nibabel.load(leave(ann, source, SHAPE, tmp_path / "out"))
+    np.testing.assert_allclose(
+        image.affine[:3, 3] * (-1, -1, 1), FIRST, atol=1e-3
+    )  # LPS to NIfTI's RAS
+
+
+def test_a_picture_that_is_called_dicom_has_no_place(ann, write_scan, tmp_path):
+    source = write_scan("a.png", 1).rename(tmp_path / "a.dcm")
+    assert leave(ann, source, (16, 24), tmp_path / "out").is_file()
+
+
 @pytest.mark.parametrize("order", [[[0, -1], [1, 1], [2, -1]], [[2, 1], [0, -1], [1, -1]]])
 @pytest.mark.parametrize("foreign", [False, True])
 def test_a_mask_that_another_program_turned_is_imported_upright(ann, tmp_path, order, foreign):

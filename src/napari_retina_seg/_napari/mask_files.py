@@ -20,16 +20,11 @@ from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.segmentation import IGNORE
+from napari_retina_seg.io import is_tiff_content
 from napari_retina_seg.io.exchange.card import read_sidecar, restore, stem_of
-from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
-from napari_retina_seg.io.exchange.nifti import read_voxels
+from napari_retina_seg.io.exchange.nifti import is_nifti, read_voxels
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a file is called as NIfTI is."""
-    return path.name.lower().endswith(NIFTI)
 
 
 def read_mask_layer(path: Path) -> LayerDataTuple | None:
@@ -51,7 +46,7 @@ def read_mask_layer(path: Path) -> LayerDataTuple | None:
     known = read_mask(path)
     if known is None:
         return None
-    card = read_sidecar(path) if path.suffix.lower() == ".png" else None
+    card = None if is_tiff_content(path) else read_sidecar(path)
     spacing = read_mask_spacing(path) if card is None else card.spacing
     labels, scheme = known
     ignore = labels == IGNORE if len(scheme) <= IGNORE else np.zeros(labels.shape, bool)

@@ -11,11 +11,12 @@ from napari.utils.notifications import show_error, show_warning
 
 from napari_retina_seg._napari.dicom_masks import segmentation_layers
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg._napari.mask_files import is_nifti, read_mask_layer
+from napari_retina_seg._napari.mask_files import read_mask_layer
 from napari_retina_seg._napari.mask_place import place_waiting_masks
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
+from napari_retina_seg.io.exchange.nifti import is_nifti
 from napari_retina_seg.io.folders import look_into
 
 PathOrPaths = str | Path | Sequence[str | Path]

@@ -15,6 +15,8 @@ __all__ = [
     "SUFFIXES",
     "is_dicom_content",
     "is_image_content",
+    "is_read_as_dicom",
+    "is_tiff_content",
     "max_pixels",
     "read_image",
     "read_stored",
@@ -37,7 +39,9 @@ _RASTER_STARTS = {
     b"BM": "BMP",
     **{f"P{digit}{space}".encode(): "PPM" for digit in range(1, 7) for space in " \t\r\n#"},
 }
+_TIFF_KIND = "TIFF"
 _RIFF, _WEBP, _WEBP_AT = b"RIFF", b"WEBP", 8
+_ARRAY_STARTS = (b"\x93NUMPY", b"PK\x03\x04")
 _HEAD = 132  # bytes up to the end of DICOM's mark
 
 _Reader = Callable[[Path], RetinaImage]
@@ -117,6 +121,22 @@ def is_dicom_content(path: Path) -> bool:
     return _has_dicom_mark(head) or _is_bare_dicom(head)
 
 
+def is_read_as_dicom(path: Path) -> bool:
+    """Whether `read_image` reads a file as DICOM: by its content, or for want of any other kind."""
+    try:
+        return _is_for_dicom(path, _read_head(path))
+    except ReadError:
+        return False
+
+
+def is_tiff_content(path: Path) -> bool:
+    """Whether a file begins as TIFF does, BigTIFF included."""
+    try:
+        return _read_head(path).startswith(_TIFF_STARTS)
+    except ReadError:
+        return False
+
+
 def is_image_content(path: Path) -> bool:
     """Whether a file begins as an image does, whatever it is called.
 
@@ -142,6 +162,13 @@ def _is_bare_dicom(head: bytes) -> bool:
         return False
     is_explicit = head[4:6].isalpha() and head[4:6].isupper()
     return head[3] == 0 and (is_explicit or head[6:8] == b"\0\0")
+
+
+def _is_for_dicom(path: Path, head: bytes) -> bool:
+    if _has_dicom_mark(head) or _is_bare_dicom(head):
+        return True
+    is_other = _find_kind(head) is not None or head.startswith(_ARRAY_STARTS)
+    return path.suffix.lower() in (*_DICOM, "") and not is_other
 
 
 def _read_picture(decoder: _Decoder, path: Path) -> RetinaImage:
@@ -181,11 +208,11 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
     decoder = _find_decoder(head)
     if decoder is not None:
         return partial(_read_picture, decoder)
-    if head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
+    if head.startswith(_ARRAY_STARTS):
         from napari_retina_seg.io.arrays import read_npy, read_npz
 
         return read_npz if head.startswith(b"PK") else read_npy
-    if suffix in (*_DICOM, "") or _is_bare_dicom(head):
+    if _is_for_dicom(path, head):
         from napari_retina_seg.io.dicom import read_bare_dicom
 
         return read_bare_dicom
@@ -200,15 +227,22 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
 
 def _find_decoder(head: bytes) -> _Decoder | None:
     """Return what decodes a picture; None for arrays and DICOM, which are read in one go."""
-    kinds = [kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)]
-    if head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP):
-        kinds = ["WEBP"]
-    if kinds:
-        from napari_retina_seg.io.raster import decode_raster
-
-        return partial(decode_raster, kind=kinds[0])
-    if head.startswith(_TIFF_STARTS):
+    kind = _find_kind(head)
+    if kind is None:
+        return None
+    if kind == _TIFF_KIND:
         from napari_retina_seg.io.tiff import decode_tiff
 
         return decode_tiff
-    return None
+    from napari_retina_seg.io.raster import decode_raster
+
+    return partial(decode_raster, kind=kind)
+
+
+def _find_kind(head: bytes) -> str | None:
+    """Return what kind of picture a file is by its first bytes; None if it is none."""
+    if head.startswith(_TIFF_STARTS):
+        return _TIFF_KIND
+    if head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP):
+        return "WEBP"
+    return next((kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)), None)

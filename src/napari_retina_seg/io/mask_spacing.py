@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_retina_seg.core.image import Origin, Spacing
 from napari_retina_seg.core.pixel_size import is_print, plausible_um
+from napari_retina_seg.io import is_tiff_content
 from napari_retina_seg.io.guard import without_pillow_limit
 
 ORIGIN = "PixelSizeOrigin"  # what the files call who stated the size
@@ -60,7 +61,7 @@ def read_mask_spacing(path: Path) -> Spacing:
         unless it is that of a print or a screen.
     """
     try:
-        return _png_spacing(path) if path.suffix.lower() == ".png" else _tiff_spacing(path)
+        return _tiff_spacing(path) if is_tiff_content(path) else _png_spacing(path)
     except Exception:  # noqa: BLE001 - the libraries raise anything on foreign files
         return Spacing()
 
@@ -78,7 +79,7 @@ def _tiff_spacing(path: Path) -> Spacing:
 def _png_spacing(path: Path) -> Spacing:
     from PIL import Image
 
-    with without_pillow_limit(), Image.open(path) as picture:
+    with without_pillow_limit(), Image.open(path, formats=("PNG",)) as picture:
         density, origin = picture.info.get("dpi"), picture.info.get(ORIGIN)
     if not density or not all(density):
         return Spacing()

@@ -16,7 +16,7 @@ from napari_retina_seg.core.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.labels import SCHEMES, LabelScheme
 from napari_retina_seg.core.segmentation import IGNORE
-from napari_retina_seg.io import read_stored
+from napari_retina_seg.io import is_tiff_content, read_stored
 from napari_retina_seg.io.assemble import reduce_channels
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.guard import without_pillow_limit
@@ -80,7 +80,7 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
         Class values, and `IGNORE` where nothing can be said. None for any other file, one that
         can't be read included: `read_image` says why.
     """
-    if path.suffix.lower() not in SUFFIXES or not _may_be_mask(path):
+    if not _may_be_mask(path):
         return None
     try:
         stored = read_stored(path)
@@ -108,10 +108,14 @@ def _are_classes(values: Labels, scheme: LabelScheme) -> bool:
 def _may_be_mask(path: Path) -> bool:
     """Whether a file has a palette or states a scheme; most images need no decoding to see it."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             head = file.read(_PNG_COLOR_TYPE_AT + 1)
         if head.startswith(_PNG_START):
             return head[_PNG_COLOR_TYPE_AT] == _PNG_PALETTE or read_scheme(path) is not None
+        if not is_tiff_content(path):
+            return False
         import tifffile
 
         with tifffile.TiffFile(path) as tiff:

@@ -21,7 +21,7 @@ from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
 from napari_retina_seg.io.exchange.identity import notice
 from napari_retina_seg.io.exchange.named import split_slice
-from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
+from napari_retina_seg.io.exchange.nifti import is_nifti
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
 from napari_retina_seg.io.exchange.sources import (
     Expected,
@@ -199,7 +199,7 @@ class _Job:
     def _items(self, source: Path, expected: Expected) -> Iterable[Item]:
         if is_dicom(source):
             return (self._read_dicom(source, expected),)
-        if source.name.lower().endswith(NIFTI):
+        if is_nifti(source):
             expected = replace(expected, placements=self._find_placements(source))
         return iter_source(source, expected)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from napari_retina_seg.core.image import Placement
-from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.io import SUFFIXES, is_read_as_dicom
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
 
@@ -20,6 +22,13 @@ def placement_of(project: ProjectView, image: ProjectImage) -> Placement | None:
     ReadError
         If it can't be read.
     """
-    if image.path.suffix.lower() in _WITHOUT:
+    there = image.path.is_file()
+    without = not is_read_as_dicom(image.path) if there else _is_named_as_without(image.path)
+    if without:
         return None  # such files state none, and need not be there
     return project.read_image(image.id).placement
+
+
+def _is_named_as_without(path: Path) -> bool:
+    """Whether a file that is gone was called as those are that state no placement."""
+    return path.suffix.lower() in _WITHOUT

@@ -28,6 +28,7 @@ from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg, write_dicom_
 from napari_retina_seg.io.exchange.nifti import read_nifti, write_nifti
 from napari_retina_seg.io.exchange.raster import read_png, read_tiff, write_png, write_tiff
 from napari_retina_seg.io.exchange.record import Attribution, Maker
+from napari_retina_seg.io.exchange.sources import Expected, find_sources, read_source
 from napari_retina_seg.io.exchange.vgg import read_vgg, write_vgg
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.polygons import draw
@@ -108,6 +109,29 @@ def test_sixteen_bits_do_not_wrap_around(tmp_path, value, listed):
     encoded("png", np.uint16)(tmp_path / "a.png", values)
     with pytest.raises(ReadError, match=rf"no class \({listed}\)"):
         read_png(tmp_path / "a.png", OCT_LAYERS)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.gz", "a.png", "a.dcm", "a"])
+@pytest.mark.parametrize("written", ["w.nii", "w.nii.gz"])
+def test_nifti_is_known_by_its_content(tmp_path, make_record, written, name):
+    record = make_record()
+    write_nifti(tmp_path / written, record)
+    path = (tmp_path / written).rename(tmp_path / name)
+    assert find_sources(tmp_path) == (path,)
+    (found,) = read_source(path, Expected(OCT_LAYERS))
+    np.testing.assert_array_equal(found.labels, record.labels)
+    assert found.attribution == record.attribution
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.nii", "a.dcm", "a.jpg", "a"])
+@pytest.mark.parametrize("write", [write_tiff, write_png])
+def test_a_raster_is_known_by_its_content(tmp_path, make_record, write, name):
+    record = make_record(np.arange(8, dtype=np.uint8).reshape(2, 4))
+    write(tmp_path / name, record)
+    (path,) = find_sources(tmp_path)
+    (found,) = read_source(path, Expected(OCT_LAYERS))
+    np.testing.assert_array_equal(found.labels, record.labels)
+    assert found.attribution == record.attribution
 
 
 def test_the_unit_of_a_voxel_must_be_stated(tmp_path):

@@ -63,6 +63,24 @@ def test_dicom_fields_are_named_and_their_values_are_not(tmp_path, dicom):
     }
 
 
+@pytest.mark.parametrize("name", ["scan.png", "scan.tif", "scan", "scan.dcm"])
+@pytest.mark.parametrize("bare", [True, False])
+def test_dicom_is_known_by_its_content(tmp_path, dicom, name, bare):
+    dicom.save_as(tmp_path / "whole")
+    content = (tmp_path / "whole").read_bytes()
+    (tmp_path / name).write_bytes(content[132:] if bare else content)
+    assert "DICOM Patient ID" in find_identity(tmp_path / name)
+
+
+def test_a_picture_that_is_called_dicom_is_searched_as_a_picture(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "Patient: Jane Doe")
+    Image.fromarray(GREY).save(tmp_path / "a.png", pnginfo=info)
+    for name in ("a.dcm", "a"):
+        (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes())
+        assert find_identity(tmp_path / name) == ("PNG Comment",)
+
+
 def test_an_anonymous_dicom_says_nothing(tmp_path, make_dicom):
     dataset = make_dicom(GREY)
     for keyword in ("PatientName", "PatientID", "PatientBirthDate"):

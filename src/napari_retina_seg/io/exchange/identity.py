@@ -12,6 +12,7 @@ from typing import Any
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.names import composed, name_key
+from napari_retina_seg.io import is_read_as_dicom
 from napari_retina_seg.io.exchange.dicom_source import CREATOR
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import decoding, max_pixels, without_pillow_limit
@@ -190,8 +191,7 @@ def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
         for field in _XML_FIELD.finditer(path.read_bytes()):
             yield f"Heidelberg XML: {field[1].decode()}"
         return
-    bare = path.suffix.lower() in (".dcm", ".dicom", ".dic", ".ima", "")
-    if head[128:132] == b"DICM" or bare:
+    if is_read_as_dicom(path):
         with decoding(path, "DICOM"):
             yield from _in_dicom(path, name)
     else:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.pixel_size import SLICE_UM, plausible_um
+from napari_retina_seg.io import is_image_content
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import KEY, Card, make_card, parse_card, restore
 from napari_retina_seg.io.exchange.nifti_geometry import order_voxels, reorder, voxel_affine
@@ -23,8 +25,33 @@ from napari_retina_seg.io.guard import check_size, decoding
 
 SUFFIXES = (".nii", ".nii.gz")
 
+_GZIP = b"\x1f\x8b"
+_MARK, _MARK_AT = b"n+1\0", 344  # what a header of NIfTI-1 in one file ends with
 _COMMENT = 6  # NIfTI's code for an extension of plain text
 _MM_PER = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a file holds NIfTI-1, or is called so and begins as no image does."""
+    is_called_so = path.name.lower().endswith(SUFFIXES)
+    return (is_called_so and not is_image_content(path)) or _has_mark(path)
+
+
+def _has_mark(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with _open(path) as file:
+            return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
+    except (OSError, EOFError, ValueError, zlib.error):
+        return False
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a file, unpacked if it is compressed, whatever it is called."""
+    with path.open("rb") as file:
+        is_packed = file.read(len(_GZIP)) == _GZIP
+    return gzip.open(path) if is_packed else path.open("rb")
 
 
 def write_nifti(path: Path, record: MaskRecord) -> None:
@@ -133,16 +160,17 @@ def read_voxels(
     """
     if not path.is_file():
         raise ReadError(f"There is no file '{path}': check its name and folder.")
-    with decoding(path, "NIfTI"):
-        return _read(path, placements)
+    with decoding(path, "NIfTI"), _open(path) as file:
+        return _read(path, file, placements)
 
 
 def _read(
-    path: Path, placements: Sequence[Placement]
+    path: Path, file: IO[bytes], placements: Sequence[Placement]
 ) -> tuple[npt.NDArray[Any], Spacing, Card | None]:
     import nibabel
 
-    image = nibabel.Nifti1Image.from_filename(path)
+    holder = nibabel.FileHolder(fileobj=file)
+    image = nibabel.Nifti1Image.from_file_map({"image": holder})
     axes = len(image.shape)
     while axes > 3 and image.shape[axes - 1] == 1:
         axes -= 1

@@ -11,7 +11,13 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.names import last_part, name_key
-from napari_retina_seg.io import SUFFIXES, is_dicom_content
+from napari_retina_seg.io import (
+    SUFFIXES,
+    is_dicom_content,
+    is_image_content,
+    is_read_as_dicom,
+    is_tiff_content,
+)
 from napari_retina_seg.io.exchange.boundaries import (
     BoundaryRecord,
     read_boundary_csv,
@@ -24,8 +30,7 @@ from napari_retina_seg.io.exchange.found import Found, Problem
 from napari_retina_seg.io.exchange.labelme import is_labelme, iter_labelme, slices_of
 from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.networks import NOTES, read_network_folder
-from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
-from napari_retina_seg.io.exchange.nifti import read_nifti
+from napari_retina_seg.io.exchange.nifti import is_nifti, read_nifti
 from napari_retina_seg.io.exchange.raster import read_png, read_tiff
 from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.exchange.stacks import read_stacks
@@ -39,7 +44,6 @@ Item = Found | BoundaryRecord
 _STACK = "masks.npy"
 _MASKS = ("masks", "labels", "annotations")
 _DICOM = (".dcm", ".dicom", ".dic")
-_TIFF = (".tif", ".tiff")
 _CVAT = b"<annotations"
 _HEAD = 1000  # bytes in which XML says what it is
 _KINDS = "napari-retina-seg"  # how JSON that is no mask by itself, but about some, begins
@@ -119,7 +123,7 @@ def _may_hold_masks(file: Path) -> bool:
     if name.endswith(".xml"):
         with file.open("rb") as opened:
             return _CVAT in opened.read(_HEAD)
-    return name.endswith((*SUFFIXES, *NIFTI, ".csv")) or is_dicom(file)
+    return name.endswith((*SUFFIXES, ".csv")) or is_image_content(file) or is_nifti(file)
 
 
 def _pictures_of(file: Path) -> Iterator[str]:
@@ -161,8 +165,10 @@ def _is_about_others(file: Path) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is called as DICOM is, or holds it under any other name."""
-    return path.name.lower().endswith(_DICOM) or is_dicom_content(path)
+    """Whether a file holds DICOM, or is called so and holds no other image."""
+    if is_dicom_content(path):
+        return True
+    return path.name.lower().endswith(_DICOM) and is_read_as_dicom(path)
 
 
 def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
@@ -210,7 +216,7 @@ def _read_masks(path: Path, expected: Expected) -> tuple[Record, ...]:
         return read_training_folder(path)
     if name.endswith(".csv"):
         return (read_boundary_csv(path, scheme),)
-    if name.endswith(NIFTI):
+    if is_nifti(path):
         return (read_nifti(path, scheme, remap, expected.placements),)
     if is_dicom(path):
         from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg
@@ -218,7 +224,7 @@ def _read_masks(path: Path, expected: Expected) -> tuple[Record, ...]:
         shape = expected.shapes.get(image_name(path), ())
         slices = shape[0] if len(shape) == 3 else None
         return (read_dicom_seg(path, scheme, slices, remap, expected.order),)
-    read = read_tiff if name.endswith(_TIFF) else read_png
+    read = read_tiff if is_tiff_content(path) else read_png
     return (read(path, scheme, remap),)
 
 
