@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari.types import LayerDataTuple
+from napari.utils.notifications import show_warning
 
 from napari_retina_seg._napari.mask_files import place
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -38,6 +39,8 @@ def segmentation_layers(path: Path) -> list[LayerDataTuple] | None:
     if not is_dicom_mask(path):
         return None
     mask = read_dicom_mask(path)
+    if mask.doubt:
+        show_warning(mask.doubt)
     options, image = place(mask.name, mask.labels.shape, mask.spacing)
     if mask.scheme is not None:
         info = MaskInfo(image, mask.scheme, spacing=mask.spacing, ignore=mask.ignore)

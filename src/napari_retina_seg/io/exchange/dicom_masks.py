@@ -16,6 +16,7 @@ from napari_retina_seg.io.dicom_file import check_claimed_size, read_attributes
 from napari_retina_seg.io.dicom_slices import read_said_distance
 from napari_retina_seg.io.exchange.dicom_planes import read_planes
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card, read_dicom_seg
+from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.io.names import image_name
 
@@ -36,6 +37,8 @@ class DicomMask:
         Pixel sizes.
     name : str
         Of the file.
+    doubt : str
+        A sentence if the segments may be classes of several schemes, or nothing.
     """
 
     labels: npt.NDArray[np.integer]
@@ -43,6 +46,7 @@ class DicomMask:
     scheme: LabelScheme | None
     spacing: Spacing
     name: str
+    doubt: str = ""
 
 
 def is_dicom_mask(path: Path) -> bool:
@@ -71,6 +75,12 @@ def read_dicom_mask(path: Path) -> DicomMask:
     path : Path
         The file.
 
+    Returns
+    -------
+    DicomMask
+        With the scheme whose classes all segments are. Where they may be other classes in another
+        scheme, e.g. because they are called "1" and "2", none is chosen.
+
     Raises
     ------
     ReadError
@@ -80,12 +90,11 @@ def read_dicom_mask(path: Path) -> DicomMask:
     if read_dicom_card(path) is not None:
         record = read_dicom_seg(path)
         return DicomMask(record.labels, record.ignore, record.scheme, record.spacing, name)
-    for scheme in SCHEMES.values():
-        try:
-            record = read_dicom_seg(path, scheme)
-        except ReadError:
-            continue
-        return DicomMask(record.labels, record.ignore, scheme, record.spacing, name)
+    fitting = _read_by_schemes(path)
+    if len({_meaning(record) for record in fitting}) == 1:
+        record = fitting[0]
+        return DicomMask(record.labels, record.ignore, record.scheme, record.spacing, name)
+    doubt = _ask(path, fitting) if fitting else ""
     with decoding(path, "DICOM"):
         dataset = read_attributes(path, force=True)
         check_claimed_size(path, dataset)
@@ -93,4 +102,30 @@ def read_dicom_mask(path: Path) -> DicomMask:
         distance = read_said_distance(dataset) if len(planes) > 1 else None
         spacing = read_spacing(dataset, slice_mm=distance)
     labels = planes if len(planes) > 1 else planes[0]
-    return DicomMask(labels, None, None, spacing, name)
+    return DicomMask(labels, None, None, spacing, name, doubt)
+
+
+def _read_by_schemes(path: Path) -> list[MaskRecord]:
+    """Read a segmentation by each scheme that has classes called as its segments are."""
+    records = []
+    for scheme in SCHEMES.values():
+        try:
+            records.append(read_dicom_seg(path, scheme))
+        except ReadError:
+            continue
+    return records
+
+
+def _meaning(record: MaskRecord) -> tuple[bytes, tuple[str, ...]]:
+    """Return what two schemes must agree in: all values, and what those are called."""
+    used = (value for value in np.unique(record.labels) if value)
+    names = tuple(record.scheme.classes[value].abbreviation for value in used)
+    return record.raster().tobytes(), names
+
+
+def _ask(path: Path, fitting: list[MaskRecord]) -> str:
+    schemes = " or ".join(f"'{record.scheme.name}'" for record in fitting)
+    return (
+        f"The segments of '{path}' may be classes of {schemes}: they are shown by their numbers."
+        " Import the file into a project that has the classes which are meant."
+    )
