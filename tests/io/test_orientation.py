@@ -86,6 +86,20 @@ def test_separate_color_planes_are_turned_upright(tmp_path, orientation):
 
 
 @ALL
+def test_the_orientation_of_the_first_page_is_that_of_all_if_no_other_states_one(
+    tmp_path, orientation
+):
+    volume = RNG.integers(0, 256, (3, 20, 30), np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for number, page in enumerate(volume):
+            tags = [] if number else [(TAG, "H", 1, orientation, True)]
+            stored = stored_as(page, orientation)
+            writer.write(stored, metadata=None, photometric="minisblack", extratags=tags)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, volume)
+    np.testing.assert_array_equal(read_class_values(tmp_path / "a.tif"), volume)
+
+
+@ALL
 def test_all_pages_of_a_tiff_are_turned_upright(tmp_path, orientation):
     volume = write_pages(tmp_path / "a.tif", (orientation,) * 3)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, volume)

@@ -161,9 +161,12 @@ def _order_axes(path: Path, values: npt.NDArray[Any], names: str) -> npt.NDArray
 
 
 def _orientations(series: Any) -> list[int]:
-    """Return the orientation that each page states; 1 where it states none."""
+    """Return the orientation of each page: that of the first holds if no other states one."""
     pages = (page.aspage() for page in series.pages if page is not None)
-    return [int(page.tags.valueof(_ORIENTATION) or 1) for page in pages]
+    first, *others = (page.tags.valueof(_ORIENTATION) for page in pages)
+    if not any(others):
+        others = [first] * len(others)
+    return [int(orientation or 1) for orientation in (first, *others)]
 
 
 def _upright(path: Path, stored: StoredPixels, orientations: list[int]) -> StoredPixels:
