@@ -81,6 +81,56 @@ def sort_out(items):
     return masks, problems, remarks, [item.name for item in said[Unannotated]]
 
 
+def resized(number, **said):
+    """Return a document whose second image has another size than the others."""
+    document = coco([drawn([BOX])] * 3)
+    image = document["images"][number]
+    for key in ("height", "width"):
+        image.pop(key)
+    image |= said
+    return document
+
+
+NO_SIZE = [{}, {"height": None, "width": None}, {"height": 0, "width": 0}, {"height": SHAPE[0]}]
+
+
+@pytest.mark.parametrize("said", NO_SIZE)
+def test_an_image_whose_size_is_missing_spoils_no_other(tmp_path, said):
+    document = resized(1, **said)
+    masks, problems, _, _ = found_in(tmp_path / "a.json", document)
+    assert (set(masks), problems) == (set(SHAPES), [])  # the project knows it
+    masks, problems, _, _ = found_in(tmp_path / "a.json", document, None)
+    assert len(masks) == 2
+    (problem,) = problems
+    assert f"does not say how large '{FILES[1]}' is" in problem
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ({"height": "tall", "width": 160}, "height"),
+        ({"height": -120, "width": 160}, "height"),
+        ({"height": 120, "width": 160, "file_name": None}, "file_name"),
+        ({"height": 120, "width": 160, "id": [2]}, "id"),
+    ],
+)
+def test_an_image_that_can_not_be_read_spoils_no_other(tmp_path, said, at):
+    masks, problems, _, _ = found_in(tmp_path / "a.json", resized(1, **said))
+    assert len(masks) == 2
+    assert f"look at its '{at}'" in problems[0]
+    assert problems[0].startswith("images.1")
+    assert (FILES[1] in problems[0]) == (at != "file_name")
+    assert len(problems) == (2 if at == "id" else 1)  # whose annotation is of no image then
+
+
+def test_a_category_that_can_not_be_read_spoils_no_other(tmp_path):
+    document = coco([drawn([BOX])] * 3)
+    document["categories"] = [{"id": 9}, *document["categories"], 5]
+    masks, problems, _, _ = found_in(tmp_path / "a.json", document)
+    assert set(masks) == set(SHAPES)
+    assert [problem.split(" ")[0] for problem in problems] == ["categories.0", "categories.2"]
+
+
 def renamed(names):
     document = coco([drawn([BOX])] * 3)
     for image, name in zip(document["images"], names, strict=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,8 @@ def _as_id(value: Any) -> Any:
 
 
 _Id = Annotated[str, BeforeValidator(_as_id)]
+# Tools that have not opened an image write no size, null or 0.
+_Size = Annotated[PositiveInt | None, BeforeValidator(lambda value: value or None)]
 
 
 class _Rle(BaseModel):
@@ -53,10 +55,15 @@ class _Image(BaseModel):
 
     id: _Id
     file_name: str
-    height: PositiveInt
-    width: PositiveInt
+    height: _Size = None
+    width: _Size = None
     record: int | None = None
     slice: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """``(rows, columns)`` if both are stated."""
+        return (self.height, self.width) if self.height and self.width else None
 
 
 class _Category(BaseModel):
@@ -65,11 +72,14 @@ class _Category(BaseModel):
     supercategory: str | None = None
 
 
+_Model = TypeVar("_Model", _Image, _Annotation, _Category)
+
+
 class _Document(BaseModel):
     info: Any = None
-    images: list[_Image]
+    images: list[Any]
     annotations: list[Any] = []
-    categories: list[_Category] = []
+    categories: list[Any] = []
 
 
 def write_coco(path: Path, records: Sequence[MaskRecord], *, polygons: bool = False) -> None:
@@ -253,10 +263,15 @@ def iter_coco(
     info = document.info if isinstance(document.info, dict) else {}
     cards = [parse_card(path, json.dumps(card)) for card in info.get(KEY) or ()]
     classes = choose_scheme(path, cards[0] if cards else None, scheme)
-    shapes_of, problems = _collect(path, document)
+    images, problems = _read_each(path, "images", document.images, _Image)
+    categories, more = _read_each(path, "categories", document.categories, _Category)
+    yield from (*problems, *more)
+    ids = (_as_id(entry.get("id")) for entry in document.images if isinstance(entry, dict))
+    listed = {number for number in ids if isinstance(number, str)}
+    shapes_of, problems = _collect(path, document.annotations, categories, listed)
     yield from problems
-    times = Counter(image.id for image in document.images)
-    for image in document.images:
+    times = Counter(image.id for image in images)
+    for image in images:
         if times[image.id] > 1 and shapes_of.pop(image.id, []):
             yield Problem(
                 f"'{path}' has several images with the id {image.id}: its annotations may be of any"
@@ -265,12 +280,12 @@ def iter_coco(
     yield from Reader(path, classes, KnownShapes(shapes or {})).read(
         DrawnImage(
             image.file_name,
-            (image.height, image.width),
+            image.shape,
             tuple(shapes_of.get(image.id, ())),
             _card_of(image, cards),
             image.slice,
         )
-        for image in document.images
+        for image in images
     )
 
 
@@ -288,25 +303,42 @@ def _card_of(image: _Image, cards: list[Card]) -> Card | None:
     return cards[number] if number is not None and 0 <= number < len(cards) else None
 
 
-def _collect(path: Path, document: _Document) -> tuple[dict[str, list[Shape]], list[Problem]]:
-    """Return the shapes of each image by its id, and what is of none."""
-    categories = {category.id: category for category in document.categories}
-    images = {image.id for image in document.images}
-    shapes: dict[str, list[Shape]] = {}
-    problems = []
-    for place, content in enumerate(document.annotations):
+def _read_each(
+    path: Path, part: str, contents: list[Any], kind: type[_Model]
+) -> tuple[list[_Model], list[Problem]]:
+    """Return the entries of a list, and a sentence for each that can't be read."""
+    found, problems = [], []
+    for place, content in enumerate(contents):
         try:
-            annotation = _Annotation.model_validate(content)
+            found.append(kind.model_validate(content))
         except ValidationError as error:
-            at = ".".join(map(str, error.errors()[0]["loc"]))
-            problems.append(f"annotations.{place} of '{path}' can't be read: look at its '{at}'.")
-            continue
+            at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
+            name = (
+                content.get("file_name", content.get("name")) if isinstance(content, dict) else ""
+            )
+            called = f" ('{name}')" if name else ""
+            problems.append(
+                Problem(f"{part}.{place}{called} of '{path}' can't be read: look at its '{at}'.")
+            )
+    return found, problems
+
+
+def _collect(
+    path: Path, contents: list[Any], categories: list[_Category], images: Container[str]
+) -> tuple[dict[str, list[Shape]], list[Problem]]:
+    """Return the shapes of each image by its id, and what is of none."""
+    annotations, problems = _read_each(path, "annotations", contents, _Annotation)
+    named = {category.id: category for category in categories}
+    shapes: dict[str, list[Shape]] = {}
+    for place, annotation in enumerate(annotations):
         what = f"annotation {annotation.id or place}"
-        category = categories.get(annotation.category_id)
+        category = named.get(annotation.category_id)
         if annotation.image_id not in images:
             problems.append(
-                f"{what.capitalize()} of '{path}' is of an image that it does not list"
-                f" ({annotation.image_id}): left out."
+                Problem(
+                    f"{what.capitalize()} of '{path}' is of an image that it does not list"
+                    f" ({annotation.image_id}): left out."
+                )
             )
             continue
         shapes.setdefault(annotation.image_id, []).append(
@@ -317,7 +349,7 @@ def _collect(path: Path, document: _Document) -> tuple[dict[str, list[Shape]], l
                 group=(category.supercategory or "") if category else "",
             )
         )
-    return shapes, [Problem(problem) for problem in problems]
+    return shapes, problems
 
 
 def _find_drawing(segmentation: Any, what: str) -> Any:
