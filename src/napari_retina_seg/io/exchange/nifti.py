@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ def _open(path: Path) -> IO[bytes]:
     """Open a file, unpacked if it is compressed, whatever it is called."""
     with path.open("rb") as file:
         is_packed = file.read(len(_GZIP)) == _GZIP
-    return gzip.open(path) if is_packed else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path)) if is_packed else path.open("rb")
 
 
 def write_nifti(path: Path, record: MaskRecord) -> None:
