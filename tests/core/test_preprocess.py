@@ -142,7 +142,11 @@ def channels(*layers: np.ndarray) -> np.ndarray:
 
 
 def test_a_channel_of_noise_does_not_become_as_strong_as_vessels() -> None:
-    """A saturated red channel, and a blue one that is too dark to show anything."""
+    """A saturated red channel, and a blue one that is too dark to show anything.
+
+    Red has a spread of 0.87 and is divided by a quarter of green's, 10.6 / 4: that leaves 0.33.
+    Blue is divided by twice its noise, of which the fine detail shows 95 %: that leaves 0.53.
+    """
     rng = np.random.default_rng(0)
     green = 90 + 15 * np.sin(np.arange(200) / 4)[np.newaxis] + rng.normal(0, 1, (200, 200))
     red = np.clip(254 + rng.normal(0, 1, (200, 200)), 0, 255)
@@ -150,8 +154,8 @@ def test_a_channel_of_noise_does_not_become_as_strong_as_vessels() -> None:
     inside = np.ones((200, 200), bool)
     flat = correct_illumination(channels(red, green, blue), inside, 30)
     assert flat[..., 1].std() == pytest.approx(1, rel=0.01)
-    assert flat[..., 0].std() < 0.4
-    assert flat[..., 2].std() < 0.6
+    assert flat[..., 0].std() < 0.35
+    assert flat[..., 2].std() < 0.55
 
 
 def test_channels_that_show_vessels_keep_one_contrast() -> None:
