@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from skimage.data import retina
 
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.image import Modality, Spacing
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.preprocess import find_field
+from napari_retina_seg.core.preprocess import FundusPreprocessing, find_field, prepare_plane
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.engine.environment import Conditions
@@ -122,6 +122,20 @@ def test_it_counts_for_nothing_between_two_experts() -> None:
     for key, value in expected.means.items():
         assert found.means[key].value == pytest.approx(value.value), key
     assert found.means[Key("dice")].value < 1
+
+
+@pytest.mark.parametrize("padding", [0, 255, noise((353, PADDED, 3))], ids=["0", "255", "noise"])
+def test_a_photograph_is_scored_in_the_field_that_is_predicted_in(padding) -> None:
+    pixels = retina()[::4, ::4]
+    vessels = np.asarray(pixels[..., 1] < 60, np.uint8)
+    whole = padded(pixels, vessels, Modality.FUNDUS, padding)
+    geometry = prepare_plane(
+        FundusPreprocessing(diameter=100), whole.pixels(), Spacing(), valid=whole.valid()
+    ).geometry
+    whole = replace(whole, references={"second": whole.labels})
+    scheme = find_model("fundus-vessels").spec.scheme
+    scored = finish(evaluate_reference([whole], "second", scheme))
+    assert scored.matrix.sum() == (geometry.field.core & geometry.valid).sum()
 
 
 def test_a_run_knows_data_by_it_too() -> None:
