@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Laterality, Modality, RetinaImage, Spacing
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.io.stored import StoredPixels
+
+_PART = 2**22  # values that are compared at a time
 
 
 def assemble(
@@ -77,9 +80,13 @@ def assemble_stored(path: Path, stored: StoredPixels) -> RetinaImage:
     ReadError
         If the pixels are no image.
     """
+    spacing, warnings = stored.spacing, stored.warnings
     pixels, color = stored.picture()
-    image = assemble(path, pixels, color=color, spacing=stored.spacing)
-    return replace(image, warnings=stored.warnings)
+    del stored  # so that colours that are grey need no memory while the image is looked at
+    if color:
+        pixels, color = reduce_channels(pixels)
+    image = assemble(path, pixels, color=color, spacing=spacing)
+    return replace(image, warnings=warnings)
 
 
 def reduce_channels(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
@@ -93,17 +100,28 @@ def reduce_channels(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
     Returns
     -------
     tuple of array and bool
-        Grey pixels and False where all channels are equal and nothing is transparent, else RGB
-        or RGBA and True.
+        A copy of the grey pixels and False where all channels are equal and nothing is
+        transparent, else RGB or RGBA and True.
     """
     channels = pixels.shape[-1]
-    opaque = channels == 3 or bool((pixels[..., -1] == _largest(pixels)).all())
+    white = _largest(pixels)
+    opaque = channels == 3 or all((part[..., -1] == white).all() for part in _parts(pixels))
     if channels == 2:
-        return (pixels[..., 0], False) if opaque else (pixels[..., [0, 0, 0, 1]], True)
-    first = pixels[..., 0]
-    if opaque and all(np.array_equal(first, pixels[..., k]) for k in (1, 2)):
-        return first, False
+        return (pixels[..., 0].copy(), False) if opaque else (pixels[..., [0, 0, 0, 1]], True)
+    if opaque and all(map(_is_grey, _parts(pixels))):
+        return pixels[..., 0].copy(), False
     return pixels, True
+
+
+def _parts(pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Yield the pixels a few rows or slices at a time: comparisons of all take memory and time."""
+    step = max(1, _PART // max(1, pixels[:1].size))
+    for start in range(0, len(pixels), step):
+        yield pixels[start : start + step]
+
+
+def _is_grey(part: npt.NDArray[Any]) -> bool:
+    return all(np.array_equal(part[..., 0], part[..., k]) for k in (1, 2))
 
 
 def _largest(pixels: npt.NDArray[Any]) -> float:
