@@ -49,7 +49,7 @@ def test_a_region_comes_back_from_its_outlines_here_and_elsewhere(region):
         np.testing.assert_array_equal(fills(polygons, region.shape), region, fills.__name__)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), width=st.floats(0.3, 2), share=st.floats(0, 1))
 def test_smooth_regions_within_one_another_come_back_everywhere(seed, width, share):
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).random((40, 50)), width)

@@ -151,7 +151,7 @@ def assert_same(found: MaskRecord, record: MaskRecord) -> None:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(record=mask_records())
 def test_a_mask_comes_back_with_all_that_is_known_of_it(tmp_path_factory, suffix, record):
     if suffix == "png" and record.is_volume:
