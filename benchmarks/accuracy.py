@@ -28,7 +28,7 @@ from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.evaluate import evaluate, evaluate_reference
+from napari_retina_seg.engine.evaluate import iter_evaluate, iter_evaluate_reference
 from napari_retina_seg.models.packaging import write_spec
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import (
@@ -108,7 +108,7 @@ def figures_on(model: ModelFolder, data: Path) -> dict[str, dict[str, Any]]:
     else:
         sets, keys = {"CHASE_DB1 test": "chase_db1", "HRF test": "hrf"}, VESSELS
     return {
-        name: plain(finish(evaluate(model, test_images(data / folder))), keys)
+        name: plain(finish(iter_evaluate(model, test_images(data / folder))), keys)
         for name, folder in sets.items()
     }
 
@@ -149,7 +149,7 @@ def second_tracing(folder: Path) -> dict[str, Any]:
         and np.array_equal(first.pixels(), second.pixels())
     ]
     traced = [replace(first, references={"second": second.read_labels}) for first, second in pairs]
-    figures = plain(finish(evaluate_reference(traced, "second", OCT_LAYERS)), LAYERS)
+    figures = plain(finish(iter_evaluate_reference(traced, "second", OCT_LAYERS)), LAYERS)
     # The mask knows whole rows only, the tracing more.
     errors = [metrics.boundary_error(first.heights(), other.heights()) for first, other in pairs]
     figures["boundary error px"] = float(np.mean(errors))
@@ -159,7 +159,7 @@ def second_tracing(folder: Path) -> dict[str, Any]:
 
 def second_observer(folder: Path) -> dict[str, Any]:
     """Score the second human as if it were a model."""
-    evaluation = finish(evaluate_reference(test_images(folder), SECOND, FUNDUS_VESSELS))
+    evaluation = finish(iter_evaluate_reference(test_images(folder), SECOND, FUNDUS_VESSELS))
     return {"CHASE_DB1 test": plain(evaluation, VESSELS)}
 
 

@@ -32,7 +32,7 @@ from napari_retina_seg.core.image import Modality, Spacing
 from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
 from napari_retina_seg.engine.frozen import FrozenHalves, freeze_halves
 from napari_retina_seg.engine.places import cut, find_places
@@ -64,7 +64,7 @@ class Looked:
     def passed(self, place: str, pixels: Array) -> Activations:
         """Run the network up to a place, and on to the logits."""
         multiple = self.model.spec.architecture.multiple
-        return finish(forward(self.views[place], pixels, multiple, CancelToken()))
+        return finish(iter_forward(self.views[place], pixels, multiple, CancelToken()))
 
 
 def main() -> None:

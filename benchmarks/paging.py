@@ -23,7 +23,6 @@ from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import Phantom, phantom_bscan
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.project import Project
 
@@ -69,7 +68,7 @@ def make_project(folder: Path, phantoms: list[Phantom]) -> Path:
         paths.append(folder / f"scan{number}.png")
         cv2.imwrite(str(paths[-1]), phantom.image.pixels)
     with Project.create(folder / "project", scheme=OCT_LAYERS, author="Ann") as project:
-        added = finish(project.add_images(paths))
+        added = project.add_images(paths)
         for image, phantom in zip(added.images, phantoms, strict=True):
             drawn = Provenance(str(image.path), "phantom", "ab" * 32, "1.0", "CPU", "float32", 0.5)
             project.add_prediction(image.id, Segmentation(phantom.labels, OCT_LAYERS, drawn))

@@ -28,7 +28,7 @@ from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.plausibility import measure_plane
-from napari_retina_seg.engine.predict import load_predictor, segment
+from napari_retina_seg.engine.predict import iter_segment, load_predictor
 from napari_retina_seg.io import read_image
 from napari_retina_seg.models.limits import LimitsRecord, write_limits
 from napari_retina_seg.models.registry import ModelFolder, find_model
@@ -126,7 +126,7 @@ def find_limits(
 
 def measure_image(model: ModelFolder, pixels: np.ndarray, spacing: Spacing) -> dict[str, float]:
     prepared = model.spec.preprocessing.prepare(pixels, spacing)
-    output = finish(load_predictor(model).predict(prepared.tensor, CancelToken()))
+    output = finish(load_predictor(model).iter_predict(prepared.tensor, CancelToken()))
     return measure_plane(pixels, prepared, output, model.spec)
 
 
@@ -139,7 +139,7 @@ def count_flags(model: ModelFolder, cases: Iterator[Case]) -> dict[str, dict[str
         color = pixels.ndim == 3
         image = RetinaImage(pixels, color=color, modality=model.spec.modality, spacing=spacing)
         try:
-            checks = finish(segment(image, model)).checks
+            checks = finish(iter_segment(image, model)).checks
         except RetinaSegError:
             entry["refused"] += 1
             continue

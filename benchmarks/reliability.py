@@ -36,10 +36,10 @@ from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.io.exchange.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.files import Trouble
 from napari_retina_seg.project.formats import Format
-from napari_retina_seg.project.importing import import_masks
+from napari_retina_seg.project.importing import iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -93,7 +93,7 @@ def work(folder: Path, journal: Path, author: str, seed: int) -> None:
             out = journal.with_name(f"out-{content}")
             note("begin", "export", out.name)
             patients = PatientRule(each_image=True)
-            finish(export(project, out, rng.choice(FORMATS), patients=patients))
+            finish(iter_export(project, out, rng.choice(FORMATS), patients=patients))
             note("done", "export", out.name)
             continue
         if operation == "import":
@@ -103,14 +103,14 @@ def work(folder: Path, journal: Path, author: str, seed: int) -> None:
                 write_picture(path, noise(content + k, 255))
                 write_picture(masks / path.name, noise(content - k, 8))
             note("begin", "import", masks.name)
-            finish(project.add_images(paths))
-            finish(import_masks(project, masks, author=author))
+            project.add_images(paths)
+            finish(iter_import_masks(project, masks, author=author))
             note("done", "import", masks.name)
             continue
         if operation == "add":
             path = journal.with_name(f"{author}-{content}.png")
             note("begin", "add", write_picture(path, noise(content, 255)))
-            added = finish(project.add_images([path], copy=rng.random() < 0.5)).images[0]
+            added = project.add_images([path], copy=rng.random() < 0.5).images[0]
             images.append(added.id)
             note("done", "add", added.sha256)
             continue
@@ -223,7 +223,7 @@ def inspect(folder: Path, history: list[Ledger], newest: list[Ledger], outcome: 
             for ledger in newest:
                 outcome.failures += list(look_at_exports(project, folder, ledger, outcome))
                 outcome.failures += list(look_at_imports(project, ledger))
-            findings = finish(project.check())
+            findings = project.check()
         for finding in findings:
             if finding.serious:
                 outcome.failures.append(finding.sentence)
@@ -326,7 +326,7 @@ def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: Outcom
         outcome.confirmed["export"] += sum(ledger.exported.values())
         outcome.confirmed["import"] += sum(ledger.imported.values())
     with Project(folder, author="inspector") as project:
-        findings = finish(project.check())
+        findings = project.check()
         versions = project.status().versions
     orphans = {str(finding.path) for finding in findings if finding.trouble is Trouble.ORPHAN}
     for path in orphans - before:
@@ -367,9 +367,9 @@ def run_project(workshop: Path, rng: random.Random, kills: int, outcome: Outcome
         write_picture(path, noise(k, 255))
     write_picture(workshop / "first.png", noise(TRUTHS, 255))
     with Project.create(folder, scheme=OCT_LAYERS, author="inspector") as project:
-        for k, image in enumerate(finish(project.add_images(paths)).images):
+        for k, image in enumerate(project.add_images(paths).images):
             project.save_version(image.id, Drawing(noise(k, 8)), Action.CORRECT)
-        finish(project.add_images([workshop / "first.png"], copy=True))
+        project.add_images([workshop / "first.png"], copy=True)
     history: list[Ledger] = []
     orphans: set[str] = set()
     for _ in range(ROUNDS_OF_A_PROJECT):

@@ -32,7 +32,7 @@ from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.target import Point
 from napari_retina_seg.engine import predict
 from napari_retina_seg.engine.decode import decode
-from napari_retina_seg.engine.explain import explain_image, find_place, list_places
+from napari_retina_seg.engine.explain import explain, find_place, list_places
 from napari_retina_seg.engine.places import cut
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, find_model, list_models
 
@@ -88,7 +88,7 @@ def inference(name: str, image: RetinaImage) -> list[dict[str, Any]]:
     output = predictor.run(tensor)[:rows, :columns]
     before = median(lambda: prepare(image.plane(), image.spacing))
     after = median(lambda: decode(output, prepared.geometry, model.spec, probabilities=False))
-    whole = median(lambda: predict.segment_image(image, model))
+    whole = median(lambda: predict.segment(image, model))
     keras = median(lambda: network.predict(tensor[np.newaxis], verbose=0))
     size = f"{image.grid[0]} × {image.grid[1]}"
     return [
@@ -108,7 +108,7 @@ def explanations() -> list[dict[str, Any]]:
         first = len(model.spec.scheme) // 2
         point = Point(*(side // 2 for side in image.grid))
         bare, tensor = bare_pass(model, image)
-        one = median(lambda: explain_image(image, model, Question((first,), target=point)))  # noqa: B023
+        one = median(lambda: explain(image, model, Question((first,), target=point)))  # noqa: B023
         size = f"{tensor.shape[0]} × {tensor.shape[1]}"
         rows.append(row(f"`{model.name}`, {size}: a map for a point", one, BARE, bare))
     return [*rows, all_classes()]
@@ -117,7 +117,7 @@ def explanations() -> list[dict[str, Any]]:
 def all_classes() -> dict[str, Any]:
     """Compare the maps of all layers with a forward pass, and a backward pass for each layer."""
     image, model = phantom_bscan().image, find_model("oct-layers")
-    everything = median(lambda: explain_image(image, model, Question()))
+    everything = median(lambda: explain(image, model, Question()))
     bare, tensor = bare_pass(model, image)
     classes = len(model.spec.scheme)
     return row(
@@ -157,7 +157,7 @@ def volume() -> list[dict[str, Any]]:
     tensor = model.spec.preprocessing.prepare(image.plane(0), image.spacing).tensor
     bare = median(lambda: predictor.run(tensor))
     start = time.perf_counter()
-    predict.segment_image(image, model)
+    predict.segment(image, model)
     seconds = time.perf_counter() - start
     return [row("a volume of 49 B-scans", seconds, "49 bare passes", 49 * bare, **memory())]
 
@@ -171,7 +171,7 @@ def large_photograph() -> list[dict[str, Any]]:
     tensor = model.spec.preprocessing.prepare(pixels, image.spacing).tensor
     padded = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
     bare = median(lambda: predictor.run(padded))
-    whole = median(lambda: predict.segment_image(image, model))
+    whole = median(lambda: predict.segment(image, model))
     return [row("a photograph of 12 megapixels", whole, BARE, bare, **memory())]
 
 

@@ -5,13 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.explanation import Explanation, Question
+from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.preprocess import FundusPreprocessing, OctPreprocessing
 from napari_retina_seg.engine.architectures import build
+from napari_retina_seg.engine.explain import explain
 from napari_retina_seg.models.config import UNetConfig
 from napari_retina_seg.models.packaging import halve_weights, write_model
-from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.models.registry import ModelFolder, ModelLike
 from napari_retina_seg.models.spec import SurfacePostprocessing, ThresholdPostprocessing
 
 # One step of training on OCT scans of any size.
@@ -93,3 +95,16 @@ def assert_same_maps(found: np.ndarray, expected: np.ndarray) -> None:
 def write_png(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+def answer(image: RetinaImage, model: ModelLike, question: Question, index: int = 0) -> Explanation:
+    """Return what `explain` says to a question."""
+    return explain(
+        image,
+        model,
+        question.values,
+        layer=question.layer,
+        method=question.method,
+        target=question.target,
+        index=index,
+    )

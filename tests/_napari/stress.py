@@ -32,7 +32,6 @@ from napari_retina_seg._napari.tasks import in_background, is_idle  # noqa: E402
 from napari_retina_seg.core.image import Modality  # noqa: E402
 from napari_retina_seg.core.labels import OCT_LAYERS  # noqa: E402
 from napari_retina_seg.core.phantom import phantom_bscan  # noqa: E402
-from napari_retina_seg.core.progress import finish  # noqa: E402
 from napari_retina_seg.models import registry  # noqa: E402
 from napari_retina_seg.project.project import Project  # noqa: E402
 
@@ -75,7 +74,7 @@ def make_project(folder: Path) -> Path:
     for seed, path in enumerate(paths):
         write_png(path, phantom_bscan(seed, 96, 128).image.pixels)
     with Project.create(folder / "study", scheme=OCT_LAYERS, author="Ann") as project:
-        finish(project.add_images(paths))
+        project.add_images(paths)
     return folder / "study"
 
 

@@ -11,7 +11,7 @@ from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.models.limits import LIMITS_FILE, LimitsRecord, write_limits
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
 
@@ -49,7 +49,7 @@ def test_a_bscan_becomes_a_mask_on_its_own_grid(viewer, dock, run, masks, bscan,
     (mask,) = masks()
     assert mask.data.dtype == np.uint8
     assert mask.name == "scan · tiny-oct"
-    assert_same_mask(mask.data, segment_image(retina_image(image), "tiny-oct").labels)
+    assert_same_mask(mask.data, segment(retina_image(image), "tiny-oct").labels)
     corners = np.array([[0, 0], [0, 90], [90, 0], [90, 90]])
     for corner in corners:
         assert np.allclose(mask.data_to_world(corner), image.data_to_world(corner))

@@ -10,7 +10,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.evaluate import evaluate
+from napari_retina_seg.engine.evaluate import iter_evaluate
 
 FILES = ["evaluation.csv", "evaluation.html", "evaluation.json"]
 
@@ -74,7 +74,7 @@ def test_a_model_is_scored_on_the_test_images(run, scans, oct_model, tmp_path):
     (told,) = content(out)["evaluations"]
     assert [row["image"] for row in told["per_image"]] == ["Subject2_01", "Subject3_01"]
     images = [image for image in read_dataset(scans) if image.split == "test"]
-    expected = finish(evaluate(oct_model, images))
+    expected = finish(iter_evaluate(oct_model, images))
     for key, estimate in expected.means.items():
         part = key.part or "all"
         assert told["mean"][key.measure][part]["value"] == pytest.approx(estimate.value)

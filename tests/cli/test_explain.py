@@ -10,14 +10,14 @@ import pytest
 import tifffile
 from PIL import Image
 
-from helpers import assert_same_maps, write_png
+from helpers import answer, assert_same_maps, write_png
 from napari_retina_seg.cli.console import Bar
 from napari_retina_seg.cli.explain_options import MethodName
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.target import Point, Region
-from napari_retina_seg.engine.explain import explain_image
+from napari_retina_seg.engine.explain import explain
 from napari_retina_seg.io import read_image
 
 GRID = (200, 192)
@@ -49,7 +49,7 @@ def test_a_scan_gets_a_figure_and_a_map_for_each_class(run, scan, tmp_path):
     out = tmp_path / "new" / "out"
     result = run("explain", scan, "-o", out, "--model", "oct-layers")
     assert result.exit_code == 0, result.output
-    expected = explain_image(read_image(scan), "oct-layers")
+    expected = explain(read_image(scan), "oct-layers")
     slug = expected.method.slug
     maps = [f"scan_{name}_{slug}.npy" for name in expected.names]
     assert files_in(out) == sorted([*maps, "scan_explain.png"])
@@ -69,7 +69,7 @@ def test_a_photograph_is_told_from_a_scan(run, scan, tmp_path):
     out = tmp_path / "out"
     result = run("explain", tmp_path / "eye.png", "-o", out, "--class", "vessel", "-c", "BG")
     assert result.exit_code == 0, result.output
-    slug = explain_image(read_image(tmp_path / "eye.png"), "fundus-vessels").method.slug
+    slug = explain(read_image(tmp_path / "eye.png"), "fundus-vessels").method.slug
     assert {f"eye_Vessel_{slug}.npy", f"eye_BG_{slug}.npy"} < set(files_in(out))
 
 
@@ -84,7 +84,7 @@ def test_class_layer_method_and_formats_are_chosen(run, scan, tmp_path, method):
     names = [f"scan_INL_{method}.tif", f"scan_OPL_{method}.tif"]
     assert files_in(out) == sorted([*names, "scan_explain.svg"])
     question = Question((3, 4), "encoder 1", next(m for m in Method if m.slug == method))
-    expected = explain_image(read_image(scan), "oct-layers", question)
+    expected = answer(read_image(scan), "oct-layers", question)
     for name, heat in zip(names, expected.maps, strict=True):
         assert_same_maps(tifffile.imread(out / name), heat)
     assert (out / "scan_explain.svg").read_text().lstrip().startswith("<?xml")
@@ -104,7 +104,7 @@ def test_a_point_or_a_region_is_asked_about(run, scan, tmp_path):
         result = run(*command, "-o", out, option, text)
         assert result.exit_code == 0, result.output
         question = Question((1,), method=Method.GRAD_CAM, target=target)
-        expected = explain_image(read_image(scan), "oct-layers", question)
+        expected = answer(read_image(scan), "oct-layers", question)
         found = np.load(out / "scan_RNFL_grad-cam.npy")
         assert_same_maps(found, expected.maps[0])
 
@@ -121,7 +121,7 @@ def test_a_volume_gets_maps_of_all_slices_and_a_figure_of_its_middle(run, volume
     assert "1 of 4 slices" in result.stderr
     for index in (1, 2, 3):
         question = Question((1,), method=Method.HIRES_CAM)
-        expected = explain_image(read_image(volume), "oct-layers", question, index=index)
+        expected = answer(read_image(volume), "oct-layers", question, index=index)
         assert_same_maps(maps[index], expected.maps[0])
     one = tmp_path / "one"
     assert run(*command, "-o", one, "--slice", "2").exit_code == 0

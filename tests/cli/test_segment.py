@@ -13,7 +13,7 @@ from PIL import Image
 
 from helpers import assert_same_mask, write_png
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.io import read_image
 
 
@@ -28,7 +28,7 @@ def test_a_scan_gets_mask_overlay_and_boundaries(run, scan, oct_model, tmp_path)
     assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
     mask = Image.open(out / "scan_mask.png")
     assert mask.mode == "P"
-    expected = segment_image(read_image(scan), oct_model).labels
+    expected = segment(read_image(scan), oct_model).labels
     assert_same_mask(np.asarray(mask), expected)
     assert cv2.imread(str(out / "scan_overlay.png")).shape == (96, 128, 3)
     with (out / "scan_boundaries.csv").open() as file:

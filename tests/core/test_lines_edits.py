@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_retina_seg.core.between import Between, draw_between
+from napari_retina_seg.core.between import Between, iter_draw_between
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.line_edits import follow_hand, move, pull, smooth
 from napari_retina_seg.core.lines import draw, reconcile
@@ -107,7 +107,7 @@ def test_smoothing_takes_out_jitter_and_leaves_a_slope() -> None:
 
 def between(labels: np.ndarray, heights: np.ndarray, human: list[int]) -> Between:
     made = np.isin(np.arange(len(labels)), human)
-    return finish(draw_between(labels, heights, made, CancelToken()))
+    return finish(iter_draw_between(labels, heights, made, CancelToken()))
 
 
 def test_scans_between_corrected_ones_are_interpolated_and_no_others() -> None:
@@ -141,7 +141,7 @@ def test_nothing_between_corrected_scans_is_said(human: list[int]) -> None:
 def test_interpolating_can_be_cancelled() -> None:
     phantom = phantom_volume(slices=4, rows=96, columns=64)
     token = CancelToken()
-    steps = draw_between(phantom.labels, phantom.heights, np.array([1, 0, 0, 1], bool), token)
+    steps = iter_draw_between(phantom.labels, phantom.heights, np.array([1, 0, 0, 1], bool), token)
     assert next(steps).total == 2
     token.cancel()
     with pytest.raises(Cancelled):

@@ -9,7 +9,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import DUKE_LAYERS, FUNDUS_VESSELS, OCT_LAYERS, OCTID_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.data.check import check_dataset
+from napari_retina_seg.data.check import iter_check_dataset
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.problems import find_problems
 
@@ -38,7 +38,7 @@ def scan(number, group=None, split=None, pixels=None, labels=None, **others):
 
 
 def check(*images, scheme=None):
-    return finish(check_dataset(images, scheme))
+    return finish(iter_check_dataset(images, scheme))
 
 
 def problems_of(*images, scheme=None):
@@ -289,7 +289,7 @@ def test_patients_that_nobody_named_are_worth_knowing():
 
 
 def test_progress_counts_the_images():
-    steps = list(check_dataset([scan(0), scan(1)]))
+    steps = list(iter_check_dataset([scan(0), scan(1)]))
     assert [(step.done, step.total, step.message) for step in steps[:2]] == [
         (0, 2, "scan0"),
         (1, 2, "scan1"),
@@ -298,7 +298,7 @@ def test_progress_counts_the_images():
 
 def test_a_check_can_be_cancelled():
     token = CancelToken()
-    job = check_dataset([scan(0), scan(1)], token=token)
+    job = iter_check_dataset([scan(0), scan(1)], token=token)
     next(job)
     token.cancel()
     with pytest.raises(Cancelled):

@@ -11,7 +11,7 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
-from napari_retina_seg.data.check import check_dataset
+from napari_retina_seg.data.check import iter_check_dataset
 from napari_retina_seg.data.check_report import describe, render, write_report
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.problems import find_problems
@@ -39,7 +39,7 @@ def image(name, group, split=None, phantom=0, **changes):
 
 
 def checked(*images):
-    check = finish(check_dataset(images))
+    check = finish(iter_check_dataset(images))
     return check, find_problems(check)
 
 

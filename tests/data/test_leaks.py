@@ -8,7 +8,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.leaks import Relation, find_copies, fingerprint
+from napari_retina_seg.data.leaks import Relation, fingerprint, iter_copies
 
 
 def scan(seed: int) -> np.ndarray:
@@ -24,7 +24,7 @@ def copies_of(*images):
         for place, (_, group, split) in enumerate(images)
     ]
     prints = [None if pixels is None else fingerprint(pixels) for pixels, _, _ in images]
-    return finish(find_copies(listed, prints))
+    return finish(iter_copies(listed, prints))
 
 
 def noisy(pixels):
@@ -133,4 +133,4 @@ def test_looking_for_copies_can_be_cancelled():
     token.cancel()
     image = LabelledImage("0", "set", "a", Modality.OCT, Path("x"), lambda: 0, lambda: 0)
     with pytest.raises(Cancelled):
-        finish(find_copies([image], [fingerprint(scan(0))], token))
+        finish(iter_copies([image], [fingerprint(scan(0))], token))

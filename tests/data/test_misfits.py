@@ -10,7 +10,7 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.vessels import darkness
 from napari_retina_seg.data.alignment import SQUARE_TURNS, fit, make_pattern
-from napari_retina_seg.data.check import check_dataset
+from napari_retina_seg.data.check import iter_check_dataset
 from napari_retina_seg.data.examine import Fault
 from napari_retina_seg.data.problems import find_problems
 
@@ -47,7 +47,7 @@ def find(make_image):
             )
             for number, (pixels, labels) in enumerate(pairs)
         ]
-        result = finish(check_dataset(images, scheme))
+        result = finish(iter_check_dataset(images, scheme))
         faults = [MISFITS & checked.faults for checked in result.images]
         problems = [one for one in find_problems(result) if one.kind in MISFITS]
         return faults, problems

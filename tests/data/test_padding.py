@@ -13,7 +13,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
-from napari_retina_seg.data.check import check_dataset
+from napari_retina_seg.data.check import iter_check_dataset
 from napari_retina_seg.data.examine import Fault
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.data.split import read_split, split_images, write_split
@@ -149,7 +149,7 @@ def test_the_check_of_data_looks_beside_it(tmp_path) -> None:
     write_png(tmp_path / "plain/images/a.png", SCAN)
     write_png(tmp_path / "plain/masks/a.png", PHANTOM.labels)
     padded, plain = (
-        finish(check_dataset(read_dataset(tmp_path / name), OCT_LAYERS))
+        finish(iter_check_dataset(read_dataset(tmp_path / name), OCT_LAYERS))
         for name in ("padded", "plain")
     )
     found, expected = padded.images[0], plain.images[0]
@@ -168,12 +168,12 @@ def test_a_mask_in_the_padding_alone_is_empty(tmp_path) -> None:
     mask = np.zeros((128, 160 + PADDED), np.uint8)
     mask[50:90, : PADDED - 1] = 3
     write_png(tmp_path / "masks/a.png", mask)
-    check = finish(check_dataset(read_dataset(tmp_path), OCT_LAYERS))
+    check = finish(iter_check_dataset(read_dataset(tmp_path), OCT_LAYERS))
     assert check.images[0].faults == {Fault.EMPTY}
 
 
 def test_padding_alone_is_no_image(tmp_path) -> None:
     as_pairs(tmp_path)
     write_padded(tmp_path / "images/a.dcm", np.arange(128 * 160).reshape(128, 160) % 20 + PADDING)
-    check = finish(check_dataset(read_dataset(tmp_path), OCT_LAYERS))
+    check = finish(iter_check_dataset(read_dataset(tmp_path), OCT_LAYERS))
     assert Fault.BLANK in check.images[0].faults

@@ -5,7 +5,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.data.scorable import choose, without_faults
+from napari_retina_seg.data.scorable import choose, iter_without_faults
 from napari_retina_seg.data.split import Split, write_split
 
 BAND = LabelScheme(
@@ -24,7 +24,7 @@ def images(make_image):
 
 
 def check(images, **options):
-    return finish(without_faults(images, BAND, Modality.OCT, **options))
+    return finish(iter_without_faults(images, BAND, Modality.OCT, **options))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_images_of_another_look_are_never_skipped(make_image) -> None:
 
 def test_looking_at_the_images_can_be_stopped(make_image) -> None:
     token = CancelToken()
-    job = without_faults([make_image("a"), make_image("b")], BAND, Modality.OCT, token=token)
+    job = iter_without_faults([make_image("a"), make_image("b")], BAND, Modality.OCT, token=token)
     assert next(job).done == 1
     token.cancel()
     with pytest.raises(Cancelled):

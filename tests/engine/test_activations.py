@@ -9,7 +9,7 @@ from napari_retina_seg.core.cam import Method, combine
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.engine import predict
-from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.frozen import freeze_halves
 from napari_retina_seg.engine.places import cut, logits_of
 from napari_retina_seg.engine.predict import load_network
@@ -19,7 +19,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def run(network, pixels: np.ndarray, layer: str = "features", multiple=(1, 1)) -> Activations:
-    return finish(forward(freeze_halves(cut(network, layer)), pixels, multiple, CancelToken()))
+    return finish(iter_forward(freeze_halves(cut(network, layer)), pixels, multiple, CancelToken()))
 
 
 def two_classes() -> keras.Model:

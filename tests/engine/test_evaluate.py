@@ -19,8 +19,12 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.evaluate import evaluate, evaluate_against, evaluate_reference
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.evaluate import (
+    iter_evaluate,
+    iter_evaluate_against,
+    iter_evaluate_reference,
+)
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.models.packaging import write_spec
 from napari_retina_seg.models.registry import ModelFolder, open_model
 from napari_retina_seg.models.spec import ArgmaxPostprocessing
@@ -76,11 +80,11 @@ def photo(seed: int, **more: object) -> LabelledImage:
 
 def test_layers_are_scored_as_the_user_would_get_them(oct_model) -> None:
     images = [scan(0), scan(1)]
-    job = evaluate(oct_model, images)
+    job = iter_evaluate(oct_model, images)
     evaluation = finish(job)
     assert (evaluation.name, evaluation.reference) == ("tiny-oct", None)
     for image, row in zip(images, evaluation.images, strict=True):
-        drawn = segment_image(RetinaImage(image.pixels(), modality=Modality.OCT), oct_model)
+        drawn = segment(RetinaImage(image.pixels(), modality=Modality.OCT), oct_model)
         expected = scores(confusion(image.labels(), drawn.labels, 8))
         assert row.scores[Key("dice")] == pytest.approx(np.nanmean(expected.dice))
         errors = boundary_error(image.heights(), drawn.boundaries)
@@ -92,8 +96,8 @@ def test_layers_are_scored_as_the_user_would_get_them(oct_model) -> None:
 
 
 def test_boundaries_come_from_the_mask_where_there_are_no_heights(oct_model) -> None:
-    with_heights = finish(evaluate(oct_model, [scan(0)])).means
-    from_mask = finish(evaluate(oct_model, [scan(0, read_heights=None)])).means
+    with_heights = finish(iter_evaluate(oct_model, [scan(0)])).means
+    from_mask = finish(iter_evaluate(oct_model, [scan(0, read_heights=None)])).means
     key = Key("boundary_error_px", "ONL-EZ")
     assert from_mask[key].value == pytest.approx(with_heights[key].value, abs=0.5)
     assert from_mask[key].value != with_heights[key].value
@@ -101,7 +105,7 @@ def test_boundaries_come_from_the_mask_where_there_are_no_heights(oct_model) -> 
 
 def test_known_pixels_give_micrometres(oct_model) -> None:
     spacing = Spacing.from_um(axial=2.5)
-    means = finish(evaluate(oct_model, [scan(0, read_spacing=lambda: spacing)])).means
+    means = finish(iter_evaluate(oct_model, [scan(0, read_spacing=lambda: spacing)])).means
     in_px = means[Key("boundary_error_px")].value
     assert means[Key("boundary_error_um")].value == pytest.approx(2.5 * in_px)
 
@@ -118,7 +122,7 @@ def test_pixel_sizes_of_files_arrive(oct_model, tmp_path: Path) -> None:
             scan_at, phantom.image.pixels, imagej=True, resolution=resolution, metadata=unit
         )
         tifffile.imwrite(mask_at, phantom.labels)
-    evaluation = finish(evaluate(oct_model, read_dataset(tmp_path)))
+    evaluation = finish(iter_evaluate(oct_model, read_dataset(tmp_path)))
     px, um = Key("boundary_error_px"), Key("boundary_error_um")
     for row, axial in zip(evaluation.images, (2, 4), strict=True):
         assert row.scores[um] == pytest.approx(axial * row.scores[px])
@@ -131,17 +135,17 @@ def test_a_model_without_surfaces_is_scored_by_the_boundaries_it_supports(
     model = tiny_model(tmp_path / "argmax", Modality.OCT)
     spec = model.spec.model_copy(update={"postprocessing": ArgmaxPostprocessing()})
     write_spec(ModelFolder(model.path, spec))
-    means = finish(evaluate(open_model(model.path), [scan(0)])).means
+    means = finish(iter_evaluate(open_model(model.path), [scan(0)])).means
     assert means[Key("boundary_error_px")].value > 0
 
 
 def test_only_the_field_of_view_of_a_photograph_counts(fundus_model) -> None:
     image = photo(0)
-    evaluation = finish(evaluate(fundus_model, [image]))
+    evaluation = finish(iter_evaluate(fundus_model, [image]))
     inside = detect_fov(image.pixels()).mask()
     assert evaluation.matrix.sum() == inside.sum() < inside.size
     color = RetinaImage(image.pixels(), color=True, modality=Modality.FUNDUS)
-    drawn = segment_image(color, fundus_model, probabilities=True)
+    drawn = segment(color, fundus_model, probabilities=True)
     truth = image.labels()[inside]
     expected = sklearn_metrics.average_precision_score(
         truth, drawn.probabilities[1][inside].astype(float)
@@ -155,7 +159,7 @@ def test_only_the_field_of_view_of_a_photograph_counts(fundus_model) -> None:
 def test_an_official_field_of_view_comes_first(fundus_model) -> None:
     field = np.zeros((160, 170), bool)
     field[50:90, 60:100] = True
-    evaluation = finish(evaluate(fundus_model, [photo(0, read_field=always(field))]))
+    evaluation = finish(iter_evaluate(fundus_model, [photo(0, read_field=always(field))]))
     assert evaluation.matrix.sum() == 40 * 40
     assert evaluation.images[0].field_origin is FieldOrigin.GIVEN
     assert not evaluation.worst[0].drawn.labels[~field].any()
@@ -165,7 +169,7 @@ def test_whether_a_field_was_given_or_found_is_kept(fundus_model) -> None:
     field = np.zeros((160, 170), bool)
     field[50:90, 60:100] = True
     images = [photo(0, read_field=always(field)), photo(1), photo(2)]
-    evaluation = finish(evaluate(fundus_model, images))
+    evaluation = finish(iter_evaluate(fundus_model, images))
     assert evaluation.field_origins == {FieldOrigin.GIVEN: 1, FieldOrigin.FOUND: 2}
     case = next(case for case in evaluation.worst if case.image.name == "photo 0")
     np.testing.assert_array_equal(case.image.field.pixels, field)
@@ -174,12 +178,12 @@ def test_whether_a_field_was_given_or_found_is_kept(fundus_model) -> None:
 def test_an_empty_field_names_its_image(fundus_model) -> None:
     empty = photo(0, read_field=always(np.zeros((160, 170), bool)))
     with pytest.raises(DataError, match=r"photo0\.jpg.*The field of view is empty"):
-        finish(evaluate(fundus_model, [empty]))
+        finish(iter_evaluate(fundus_model, [empty]))
 
 
 def test_an_expert_is_scored_as_if_a_model(fundus_model) -> None:
     images = [photo(0), photo(1)]
-    human = finish(evaluate_reference(images, "second_observer", FUNDUS_VESSELS))
+    human = finish(iter_evaluate_reference(images, "second_observer", FUNDUS_VESSELS))
     assert (human.name, human.reference) == ("second_observer", None)
     inside = detect_fov(images[0].pixels()).core
     pair = images[0].labels()[inside], images[0].labels("second_observer")[inside]
@@ -191,25 +195,25 @@ def test_an_expert_is_scored_as_if_a_model(fundus_model) -> None:
 def test_an_expert_s_layers_are_scored_by_their_boundaries() -> None:
     deeper = np.roll(scan(0).labels(), 2, axis=0)
     image = scan(0, references={"grader 2": always(deeper)}, read_heights=None)
-    human = finish(evaluate_reference([image], "grader 2", OCT_LAYERS))
+    human = finish(iter_evaluate_reference([image], "grader 2", OCT_LAYERS))
     assert human.means[Key("boundary_bias_px")].value == pytest.approx(2)
     assert human.means[Key("thickness_error_px")].value == pytest.approx(0)
 
 
 def test_one_segmentation_is_scored_against_several_experts(fundus_model) -> None:
     images = [photo(0)]
-    both = finish(evaluate_against(fundus_model, images, [None, "second_observer"]))
+    both = finish(iter_evaluate_against(fundus_model, images, [None, "second_observer"]))
     assert [evaluation.reference for evaluation in both] == [None, "second_observer"]
-    alone = finish(evaluate(fundus_model, images, reference="second_observer"))
+    alone = finish(iter_evaluate(fundus_model, images, reference="second_observer"))
     assert both[1].means == alone.means
     assert both[0].means[Key("dice")] != both[1].means[Key("dice")]
 
 
 def test_an_expert_who_is_not_there_is_told(fundus_model) -> None:
     with pytest.raises(DataError, match=r"'third'.*there is second_observer"):
-        finish(evaluate(fundus_model, [photo(0)], reference="third"))
+        finish(iter_evaluate(fundus_model, [photo(0)], reference="third"))
     with pytest.raises(DataError, match="no mask by 'third'"):
-        finish(evaluate_reference([photo(0)], "third", FUNDUS_VESSELS))
+        finish(iter_evaluate_reference([photo(0)], "third", FUNDUS_VESSELS))
 
 
 @pytest.mark.parametrize(
@@ -222,29 +226,29 @@ def test_an_expert_who_is_not_there_is_told(fundus_model) -> None:
 )
 def test_masks_that_do_not_fit_are_told(fundus_model, change, message) -> None:
     with pytest.raises(DataError, match=message):
-        finish(evaluate(fundus_model, [replace(photo(0), **change)]))
+        finish(iter_evaluate(fundus_model, [replace(photo(0), **change)]))
 
 
 def test_images_of_another_modality_are_refused(oct_model) -> None:
     with pytest.raises(ModelError, match="photo 0"):
-        finish(evaluate(oct_model, [photo(0)]))
+        finish(iter_evaluate(oct_model, [photo(0)]))
 
 
 def test_no_images_are_told(oct_model) -> None:
     with pytest.raises(DataError, match="no images"):
-        finish(evaluate(oct_model, []))
+        finish(iter_evaluate(oct_model, []))
     with pytest.raises(DataError, match="no images"):
-        finish(evaluate_reference([], "second_observer", FUNDUS_VESSELS))
+        finish(iter_evaluate_reference([], "second_observer", FUNDUS_VESSELS))
 
 
 def test_progress_counts_the_images_and_the_work_can_be_stopped(oct_model) -> None:
     images = [scan(k) for k in range(3)]
-    steps = list(evaluate(oct_model, images))
+    steps = list(iter_evaluate(oct_model, images))
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert {step.total for step in steps} == {3}
     assert {step.message for step in steps} == {"scan 0", "scan 1", "scan 2", "Done"}
     token = CancelToken()
-    job = evaluate(oct_model, images, token=token)
+    job = iter_evaluate(oct_model, images, token=token)
     next(job)
     token.cancel()
     with pytest.raises(Cancelled):

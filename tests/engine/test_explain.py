@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from skimage.data import retina
 from skimage.metrics import structural_similarity
 
-from helpers import assert_same_maps, assert_same_mask, tiny_model
+from helpers import answer, assert_same_maps, assert_same_mask, tiny_model
 from napari_retina_seg.core.cam import Method, combine
 from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.explanation import Question
@@ -22,19 +22,19 @@ from napari_retina_seg.core.preprocess import Prepared, ResizePreprocessing
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.core.target import Point, Region, WholeClass
 from napari_retina_seg.engine import activations
-from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.architectures import build
 from napari_retina_seg.engine.explain import (
     Explained,
     LastPass,
     explain,
-    explain_image,
     find_place,
+    iter_explain,
     list_places,
 )
 from napari_retina_seg.engine.frozen import freeze_halves
 from napari_retina_seg.engine.places import cut
-from napari_retina_seg.engine.predict import load_network, segment_image
+from napari_retina_seg.engine.predict import load_network, segment
 from napari_retina_seg.engine.sanity import randomise_from_top
 from napari_retina_seg.models.config import UNetConfig
 from napari_retina_seg.models.packaging import halve_weights, write_model, write_spec
@@ -104,7 +104,7 @@ def test_evidence_lies_where_it_is_on_an_image_of_odd_size(brightness, method, r
     pixels = np.zeros((131, 197), np.uint8)
     pixels[row - 8 : row + 9, column - 8 : column + 9] = 255
     question = Question((1,), "bottleneck", method)
-    explanation = explain_image(RetinaImage(pixels), brightness, question)
+    explanation = answer(RetinaImage(pixels), brightness, question)
     weight = explanation.maps[0] / explanation.maps.sum()
     found = (weight.sum(axis=1) @ np.arange(131), weight.sum(axis=0) @ np.arange(197))
     cell = (8 * 131 / 64, 8 * 197 / 96)
@@ -118,8 +118,8 @@ def test_every_shipped_model_explains_what_it_draws(name) -> None:
     model = find_model(name)
     oct_model = model.spec.modality is Modality.OCT
     image = BSCAN if oct_model else RetinaImage(retina()[::4, ::4], color=True)
-    explanation = explain_image(image, model)
-    assert_same_mask(explanation.labels, segment_image(image, model).labels)
+    explanation = explain(image, model)
+    assert_same_mask(explanation.labels, segment(image, model).labels)
     assert explanation.maps.shape == (len(model.spec.scheme), *image.grid)
     assert explanation.maps.dtype == np.float32
     assert (explanation.maps >= 0).all()
@@ -159,7 +159,7 @@ def test_maps_of_shipped_models_depend_on_what_was_learnt(name) -> None:
 def passed(network, model: ModelFolder, prepared: Prepared, layer: str) -> Activations:
     multiple = model.spec.architecture.multiple
     return finish(
-        forward(freeze_halves(cut(network, layer)), prepared.tensor, multiple, CancelToken())
+        iter_forward(freeze_halves(cut(network, layer)), prepared.tensor, multiple, CancelToken())
     )
 
 
@@ -177,7 +177,7 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
 def test_points_regions_and_classes_are_different_questions() -> None:
     model = find_model("oct-layers")
     last = LastPass()
-    labels = segment_image(BSCAN, model).labels
+    labels = segment(BSCAN, model).labels
     row, column = (int(np.median(axis)) for axis in np.nonzero(labels == 2))
     left = np.zeros(BSCAN.grid, bool)
     left[:, :100] = labels[:, :100] == 2
@@ -186,7 +186,7 @@ def test_points_regions_and_classes_are_different_questions() -> None:
         question = Question((2,), "decoder 1", Method.HIRES_CAM, target)
         (step,) = (
             step
-            for step in explain(BSCAN, model, question, last=last)
+            for step in iter_explain(BSCAN, model, question, last=last)
             if isinstance(step, Explained)
         )
         return step.explanation.maps[0]
@@ -210,10 +210,10 @@ def test_a_kept_pass_answers_as_a_new_one(tiny_oct) -> None:
                 question = Question((1, 2), layer, method)
                 (step,) = (
                     step
-                    for step in explain(image, tiny_oct, question, last=last)
+                    for step in iter_explain(image, tiny_oct, question, last=last)
                     if isinstance(step, Explained)
                 )
-                fresh = explain_image(image, tiny_oct, question)
+                fresh = answer(image, tiny_oct, question)
                 assert_same_maps(step.explanation.maps, fresh.maps)
 
 
@@ -227,9 +227,9 @@ def test_another_class_method_or_target_costs_no_forward_pass(tiny_oct, monkeypa
         Question((2, 3), "bottleneck", Method.LAYER_CAM),
         Question((2,), "bottleneck", target=Point(3, 4)),
     ):
-        assert list(explain(BSCAN, tiny_oct, question, last=last))
+        assert list(iter_explain(BSCAN, tiny_oct, question, last=last))
     assert len(passes) == 1
-    assert list(explain(BSCAN, tiny_oct, Question((1,), "encoder 0"), last=last))
+    assert list(iter_explain(BSCAN, tiny_oct, Question((1,), "encoder 0"), last=last))
     assert len(passes) == 2
 
 
@@ -244,10 +244,10 @@ def test_a_model_with_the_same_weights_gets_no_answer_of_another(tiny_oct, tmp_p
     for model in (tiny_oct, open_model(folder)):
         (step,) = (
             step
-            for step in explain(BSCAN, model, question, last=last)
+            for step in iter_explain(BSCAN, model, question, last=last)
             if isinstance(step, Explained)
         )
-        fresh = explain_image(BSCAN, model, question)
+        fresh = answer(BSCAN, model, question)
         assert_same_maps(step.explanation.maps, fresh.maps)
 
 
@@ -258,7 +258,7 @@ def test_only_slices_with_a_region_go_through_the_network(tiny_oct, monkeypatch)
     volume = RetinaImage(np.stack([BSCAN.pixels] * 4))
     mask = np.zeros(volume.pixels.shape, bool)
     mask[2, 100:120, 50:60] = True
-    steps = list(explain(volume, tiny_oct, Question((1,), target=Region(mask))))
+    steps = list(iter_explain(volume, tiny_oct, Question((1,), target=Region(mask))))
     found = [step.explanation.index for step in steps if isinstance(step, Explained)]
     assert found == [2]
     assert len(passes) == 1
@@ -266,7 +266,7 @@ def test_only_slices_with_a_region_go_through_the_network(tiny_oct, monkeypatch)
 
 def test_what_the_mask_shows_is_what_is_asked_about() -> None:
     noise = RetinaImage(np.random.default_rng(0).random((96, 96)).astype(np.float32))
-    explanation = explain_image(noise, "oct-layers", Question(layer="decoder 1"))
+    explanation = answer(noise, "oct-layers", Question(layer="decoder 1"))
     shown = set(np.unique(explanation.labels).tolist())
     assert set(explanation.untargeted) == set(explanation.values) - shown
 
@@ -274,7 +274,7 @@ def test_what_the_mask_shows_is_what_is_asked_about() -> None:
 def test_a_volume_comes_slice_by_slice_without_the_empty_ones(tiny_oct) -> None:
     planes = np.stack([BSCAN.pixels, np.zeros_like(BSCAN.pixels), BSCAN.pixels[::-1]])
     volume = RetinaImage(planes)
-    job = explain(volume, tiny_oct, Question((0,)))
+    job = iter_explain(volume, tiny_oct, Question((0,)))
     found = []
     while True:
         try:
@@ -286,13 +286,13 @@ def test_a_volume_comes_slice_by_slice_without_the_empty_ones(tiny_oct) -> None:
             found.append(step.explanation)
     assert skipped == (1,)
     assert [each.index for each in found] == [0, 2]
-    alone = explain_image(volume, tiny_oct, Question((0,)), index=2)
+    alone = answer(volume, tiny_oct, Question((0,)), index=2)
     assert_same_maps(found[1].maps, alone.maps)
 
 
 def test_maps_lie_on_the_photographs_own_grid_inside_its_field_of_view(tiny_fundus) -> None:
     photograph = RetinaImage(retina()[::5, ::5], color=True)
-    explanation = explain_image(photograph, tiny_fundus, Question((), "encoder 0"))
+    explanation = answer(photograph, tiny_fundus, Question((), "encoder 0"))
     assert explanation.maps.shape == (2, *photograph.grid)
     assert explanation.maps.any()
     assert not explanation.maps[:, :10, :10].any()
@@ -300,7 +300,7 @@ def test_maps_lie_on_the_photographs_own_grid_inside_its_field_of_view(tiny_fund
 
 def test_an_image_that_fits_one_pass_needs_no_tiles_and_can_be_cancelled(tiny_oct) -> None:
     token = CancelToken()
-    job = explain(BSCAN, tiny_oct, Question(), token=token)
+    job = iter_explain(BSCAN, tiny_oct, Question(), token=token)
     next(job)
     token.cancel()
     with pytest.raises(Cancelled):
@@ -309,16 +309,16 @@ def test_an_image_that_fits_one_pass_needs_no_tiles_and_can_be_cancelled(tiny_oc
 
 def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
     dark = RetinaImage(np.eye(131, 197, dtype=np.uint8))
-    explanation = explain_image(dark, brightness, Question((1,)))
+    explanation = answer(dark, brightness, Question((1,)))
     assert not explanation.maps.any()
     assert explanation.remark.startswith("The model draws no pixel of Vessel here")
-    asked = explain_image(dark, brightness, Question((1,), target=Point(5, 80)))
+    asked = answer(dark, brightness, Question((1,), target=Point(5, 80)))
     assert asked.remark.startswith("Nothing in ")
     assert "speaks for Vessel (" in asked.remark
 
 
 def test_maps_of_classes_can_be_compared_or_not() -> None:
-    explanation = explain_image(BSCAN, "oct-layers", Question((1, 3)))
+    explanation = answer(BSCAN, "oct-layers", Question((1, 3)))
     alone = explanation.normalised(shared=False)
     assert alone.max(axis=(1, 2)).tolist() == [1, 1]
     together = explanation.normalised(shared=True)
@@ -347,28 +347,28 @@ def test_maps_of_classes_can_be_compared_or_not() -> None:
 )
 def test_what_can_not_be_explained_is_said(tiny_oct, question, error, sentence) -> None:
     with pytest.raises(error, match=sentence.replace("(", r"\(")):
-        explain_image(BSCAN, tiny_oct, question)
+        answer(BSCAN, tiny_oct, question)
 
 
 def test_a_single_cell_locates_nothing() -> None:
     small = RetinaImage(phantom_bscan(rows=64, columns=64).image.pixels[:16, :32])
     with pytest.raises(ImageError, match="bottleneck is a single cell"):
-        explain_image(small, "oct-layers", Question(layer="bottleneck"))
+        answer(small, "oct-layers", Question(layer="bottleneck"))
 
 
 def test_a_model_of_other_images_is_refused(tiny_fundus) -> None:
     with pytest.raises(ModelError, match="choose another model"):
-        explain_image(BSCAN, tiny_fundus)
+        explain(BSCAN, tiny_fundus)
 
 
 def test_altered_weights_are_noticed(tiny_oct, tmp_path: Path) -> None:
     broken = tiny_model(tmp_path / "model", Modality.OCT)
     broken.weights.write_bytes(broken.weights.read_bytes()[:-9])
     with pytest.raises(ModelError):
-        explain_image(BSCAN, broken)
+        explain(BSCAN, broken)
 
 
 def test_a_place_is_asked_about_by_the_method_that_stays_there() -> None:
-    assert explain_image(BSCAN, "oct-layers", Question((1,))).method is Method.GRAD_CAM
+    assert answer(BSCAN, "oct-layers", Question((1,))).method is Method.GRAD_CAM
     asked = Question((1,), target=Point(128, 160))
-    assert explain_image(BSCAN, "oct-layers", asked).method is Method.HIRES_CAM
+    assert answer(BSCAN, "oct-layers", asked).method is Method.HIRES_CAM

@@ -12,10 +12,10 @@ from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.data.augment import Augmentation, random_crop
-from napari_retina_seg.data.check import check_dataset
+from napari_retina_seg.data.check import iter_check_dataset
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.data.problems import find_problems
-from napari_retina_seg.engine.evaluate import evaluate
+from napari_retina_seg.engine.evaluate import iter_evaluate
 from napari_retina_seg.engine.losses import make_loss
 from napari_retina_seg.engine.samples import prepare_sample
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord
@@ -52,7 +52,7 @@ def test_a_folder_says_what_to_ignore(images):
         assert image.ignored()[HERE].all()
         assert not image.labels()[HERE].any()
         assert image.scheme == "oct-layers"
-    check = finish(check_dataset(images))
+    check = finish(iter_check_dataset(images))
     assert check.images[0].areas is not None
     assert sum(check.images[0].areas.values()) == 96 * 128 - 600
     assert not [problem for problem in find_problems(check) if problem.serious]
@@ -116,7 +116,7 @@ def test_it_is_not_scored(tmp_path):
         folder = tmp_path / f"set{wrong}"
         write_training_folder(folder, [item(0, wrong)])
         images = [replace(image, modality=Modality.OCT) for image in read_dataset(folder)]
-        found.append(finish(evaluate(model, images)))
+        found.append(finish(iter_evaluate(model, images)))
     assert found[0].matrix.sum() == 96 * 128 - 600
     # px; the 600 that are ignored would show
     np.testing.assert_allclose(found[0].matrix, found[1].matrix, atol=10)

@@ -8,16 +8,16 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from helpers import tiny_model
+from helpers import answer, tiny_model
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.metrics import confusion, scores
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import IGNORE, Segmentation
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.engine.evaluate import evaluate
-from napari_retina_seg.engine.explain import Question, explain_image
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.evaluate import iter_evaluate
+from napari_retina_seg.engine.explain import Question
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.engine.samples import prepare_sample
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.masks import read_mask
@@ -41,7 +41,7 @@ def clean() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def expected(clean: np.ndarray) -> Segmentation:
-    return segment_image(RetinaImage(clean, modality=Modality.OCT))
+    return segment(RetinaImage(clean, modality=Modality.OCT))
 
 
 def dice(drawn: Segmentation, expected: Segmentation) -> float:
@@ -85,7 +85,7 @@ def test_columns_without_data(clean, expected, dtype, factor, marker) -> None:
     without = np.zeros(clean.shape, bool)
     without[GAP] = True
 
-    check(segment_image(RetinaImage(pixels, modality=Modality.OCT)), expected, without)
+    check(segment(RetinaImage(pixels, modality=Modality.OCT)), expected, without)
 
 
 @pytest.mark.parametrize("marker", [4095, 32768, 65535])
@@ -95,7 +95,7 @@ def test_a_bar_burnt_into_a_scan(clean, expected, marker) -> None:
     without = np.zeros(clean.shape, bool)
     without[450:490, 10:110] = True
 
-    drawn = segment_image(RetinaImage(pixels, modality=Modality.OCT))
+    drawn = segment(RetinaImage(pixels, modality=Modality.OCT))
 
     assert drawn.ignore is not None
     assert drawn.ignore[without].all()
@@ -108,7 +108,7 @@ def test_what_only_the_file_knows(clean, expected) -> None:
     pixels[GAP] = np.random.default_rng(0).integers(0, 255, pixels[GAP].shape)
     valid[GAP] = False
 
-    drawn = segment_image(RetinaImage(pixels, modality=Modality.OCT, valid=valid))
+    drawn = segment(RetinaImage(pixels, modality=Modality.OCT, valid=valid))
 
     check(drawn, expected, ~valid)
 
@@ -124,7 +124,7 @@ def test_slices_of_a_lazy_volume_are_looked_at_one_by_one(clean, tiny_oct) -> No
     volume[2] = np.nan
     lazy = da.from_array(volume, chunks=(1, 100, 120))
 
-    drawn = segment_image(RetinaImage(lazy, modality=Modality.OCT), tiny_oct)
+    drawn = segment(RetinaImage(lazy, modality=Modality.OCT), tiny_oct)
 
     assert drawn.skipped == (2,)
     assert drawn.remark.endswith(
@@ -142,7 +142,7 @@ def test_probabilities_are_those_of_background(clean, tiny_oct, whole) -> None:
     pixels[:, :30] = np.nan
     model = tiny_oct if whole == "oct" else find_model("fundus-vessels")
 
-    drawn = segment_image(RetinaImage(pixels, modality=Modality(whole)), model, probabilities=True)
+    drawn = segment(RetinaImage(pixels, modality=Modality(whole)), model, probabilities=True)
 
     assert (drawn.probabilities[0, :, :30] == 1).all()
     assert not drawn.labels[:, :30].any()
@@ -157,10 +157,8 @@ def test_an_explanation_sees_what_the_prediction_saw(clean, tiny_oct) -> None:
     valid[:, :30] = False
     question = Question(values=(1,))
 
-    found = explain_image(RetinaImage(pixels, modality=Modality.OCT), tiny_oct, question)
-    same = explain_image(
-        RetinaImage(filled, modality=Modality.OCT, valid=valid), tiny_oct, question
-    )
+    found = answer(RetinaImage(pixels, modality=Modality.OCT), tiny_oct, question)
+    same = answer(RetinaImage(filled, modality=Modality.OCT, valid=valid), tiny_oct, question)
 
     np.testing.assert_array_equal(found.labels, same.labels)
     np.testing.assert_allclose(found.maps, same.maps, rtol=1e-4, atol=1e-5)
@@ -201,8 +199,8 @@ def test_they_do_not_count_in_an_evaluation(clean) -> None:
     pixels[GAP] = np.nan
     model = find_model("oct-layers")
 
-    found = finish(evaluate(model, [labelled(pixels)]))
-    whole = finish(evaluate(model, [labelled(clean)]))
+    found = finish(iter_evaluate(model, [labelled(pixels)]))
+    whole = finish(iter_evaluate(model, [labelled(clean)]))
 
     for key, value in whole.means.items():
         assert found.means[key].value == pytest.approx(value.value, abs=0.05), key
@@ -215,7 +213,7 @@ def test_the_files_of_a_mask_say_it_and_are_read_again(clean, tiny_oct, tmp_path
     plane[:, :30] = np.nan
     pixels = plane if slices is None else np.stack([plane] * slices)
     image = RetinaImage(pixels, modality=Modality.OCT)
-    drawn = segment_image(image, tiny_oct)
+    drawn = segment(image, tiny_oct)
 
     path, overlay, table, *_ = save_segmentation(drawn, image, tmp_path, "scan")
 

@@ -14,7 +14,7 @@ from napari_retina_seg.core.preprocess import FundusPreprocessing, find_field, p
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.engine.environment import Conditions
-from napari_retina_seg.engine.evaluate import evaluate, evaluate_reference
+from napari_retina_seg.engine.evaluate import iter_evaluate, iter_evaluate_reference
 from napari_retina_seg.engine.samples import prepare_sample
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import find_model
@@ -102,7 +102,7 @@ def test_it_counts_for_nothing_in_an_evaluation() -> None:
     heights = np.pad(PHANTOM.heights, ((0, 0), (PADDED, 0)), constant_values=200.0)
     whole = replace(whole, read_heights=lambda: heights)
     plain = labelled(SCAN, PHANTOM.labels, heights=PHANTOM.heights)
-    found, expected = (finish(evaluate(model, [image])) for image in (whole, plain))
+    found, expected = (finish(iter_evaluate(model, [image])) for image in (whole, plain))
     for key, value in expected.means.items():
         near = 0.3 if key.measure.endswith("px") else 0.03
         assert found.means[key].value == pytest.approx(value.value, abs=near), key
@@ -117,7 +117,7 @@ def test_it_counts_for_nothing_between_two_experts() -> None:
     plain = replace(labelled(SCAN, PHANTOM.labels), references={"second": lambda: other})
     scheme = find_model("oct-layers").spec.scheme
     found, expected = (
-        finish(evaluate_reference([image], "second", scheme)) for image in (whole, plain)
+        finish(iter_evaluate_reference([image], "second", scheme)) for image in (whole, plain)
     )
     for key, value in expected.means.items():
         assert found.means[key].value == pytest.approx(value.value), key

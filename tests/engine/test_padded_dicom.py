@@ -7,7 +7,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.io import read_image
 from napari_retina_seg.models.registry import default_model
 
@@ -34,7 +34,7 @@ def write(path, pixels, **attributes):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     image = write(tmp_path_factory.mktemp("scan") / "scan.dcm", SCAN)
-    return segment_image(image, default_model(Modality.OCT)).labels
+    return segment(image, default_model(Modality.OCT)).labels
 
 
 def dice(one, other):
@@ -58,7 +58,7 @@ def test_padding_changes_nothing_beside_it(tmp_path, expected, value, dtype, att
     pixels = pixels.astype(dtype)
     pixels[:, :COLUMNS] = value
     image = write(tmp_path / "scan.dcm", pixels, PhotometricInterpretation=kind, **attributes)
-    found = segment_image(image, default_model(Modality.OCT))
+    found = segment(image, default_model(Modality.OCT))
     assert min(dice(found.labels[:, COLUMNS:], expected[:, COLUMNS:])) > 0.9
     assert (found.labels[:, :COLUMNS] == 0).all()
     assert found.ignore is not None

@@ -16,7 +16,7 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.plausibility import LIMITED, judge, measure
 from napari_retina_seg.core.segmentation import UNLIKE, Check, Segmentation
 from napari_retina_seg.engine.plausibility import join_checks
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.io.results import save_segmentation
 from napari_retina_seg.models.limits import LIMITS_FILE, LimitsRecord, read_limits, write_limits
 
@@ -26,7 +26,7 @@ def scan() -> np.ndarray:
 
 
 def segmented(pixels: np.ndarray, modality: Modality = Modality.OCT) -> Segmentation:
-    return segment_image(RetinaImage(pixels, color=pixels.ndim == 3, modality=modality))
+    return segment(RetinaImage(pixels, color=pixels.ndim == 3, modality=modality))
 
 
 def names(pixels: np.ndarray, modality: Modality = Modality.OCT) -> set[str]:
@@ -160,7 +160,7 @@ def test_a_volume_says_in_which_slices_and_forgives_one_in_twenty() -> None:
 
 def test_a_model_without_limits_says_so_and_one_with_others_weights_too(tmp_path) -> None:
     model = tiny_model(tmp_path / "oct", Modality.OCT)
-    drawn = segment_image(RetinaImage(scan()[:96, :96], modality=Modality.OCT), model)
+    drawn = segment(RetinaImage(scan()[:96, :96], modality=Modality.OCT), model)
     assert drawn.unchecked == LIMITED
 
     limits = {"uncertainty": (None, 0.001)}
@@ -176,7 +176,7 @@ def test_a_model_without_limits_says_so_and_one_with_others_weights_too(tmp_path
 
 def test_the_files_of_a_mask_say_which_checks_fired(tmp_path) -> None:
     image = RetinaImage(np.ascontiguousarray(scan()[::-1]), modality=Modality.OCT)
-    drawn = segment_image(image)
+    drawn = segment(image)
     files = save_segmentation(drawn, image, tmp_path, "scan")
     said = json.loads(files[-1].read_text(encoding="utf-8"))
     assert files[-1].name == "scan_checks.json"

@@ -16,7 +16,7 @@ from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.core.surfaces import to_labels
 from napari_retina_seg.engine import predict
-from napari_retina_seg.engine.predict import segment, segment_image
+from napari_retina_seg.engine.predict import iter_segment, segment
 from napari_retina_seg.models.registry import ModelFolder, find_model
 
 
@@ -42,7 +42,7 @@ def test_labels_lie_on_the_images_own_grid(tiny_oct, shape, dtype) -> None:
     if len(shape) == 3:
         pixels = np.stack([pixels] * 3, axis=-1)
     image = RetinaImage(pixels, color=len(shape) == 3)
-    result = segment_image(image, tiny_oct, probabilities=True)
+    result = segment(image, tiny_oct, probabilities=True)
     assert result.labels.shape == shape[:2]
     assert result.labels.dtype == np.uint8
     assert result.boundaries.shape == (8, shape[1])
@@ -54,17 +54,17 @@ def test_labels_lie_on_the_images_own_grid(tiny_oct, shape, dtype) -> None:
 @pytest.mark.parametrize("size", [64, 1001, 4096])
 def test_photographs_from_small_to_large(tiny_fundus, size) -> None:
     pixels = noise(size, size, 3)
-    result = segment_image(RetinaImage(pixels, color=True), tiny_fundus)
+    result = segment(RetinaImage(pixels, color=True), tiny_fundus)
     assert result.labels.shape == (size, size)
 
 
 def test_volumes_slice_by_slice_or_one_slice_alone(tiny_oct) -> None:
     volume = RetinaImage(noise(3, 80, 70))
-    whole = segment_image(volume, tiny_oct)
+    whole = segment(volume, tiny_oct)
     assert whole.labels.shape == (3, 80, 70)
     assert whole.boundaries.shape == (3, 8, 70)
     for index in range(3):
-        alone = finish(segment(volume, tiny_oct, index=index))
+        alone = finish(iter_segment(volume, tiny_oct, index=index))
         assert_same_mask(alone.labels, whole.labels[index])
 
 
@@ -73,8 +73,8 @@ def test_lazy_and_plain_pixels_give_the_same_mask(tiny_oct) -> None:
 
     pixels = noise(2, 70, 90)
     lazy = RetinaImage(da.from_array(pixels, chunks=(1, 70, 90)))
-    expected = segment_image(RetinaImage(pixels), tiny_oct).labels
-    assert_same_mask(segment_image(lazy, tiny_oct).labels, expected)
+    expected = segment(RetinaImage(pixels), tiny_oct).labels
+    assert_same_mask(segment(lazy, tiny_oct).labels, expected)
 
 
 def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
@@ -85,18 +85,18 @@ def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
         tiny_fundus.path,
         spec.model_copy(update={"preprocessing": type(spec.preprocessing)(diameter=900)}),
     )
-    whole = segment_image(image, large, probabilities=True)
+    whole = segment(image, large, probabilities=True)
     monkeypatch.setattr(predict, "_LARGEST_PASS", 300 * 300)
     monkeypatch.setattr(predict, "_TILE", (256, 256))
     monkeypatch.setattr(predict, "_OVERLAP", 64)
-    tiled = segment_image(image, large, probabilities=True)
+    tiled = segment(image, large, probabilities=True)
     difference = np.abs(whole.probabilities.astype(float) - tiled.probabilities)
     assert difference.max() < 0.05
 
 
 def test_the_same_image_gives_the_same_mask(tiny_fundus) -> None:
     image = RetinaImage(retina()[::2, ::2], color=True)
-    one, other = (segment_image(image, tiny_fundus, probabilities=True) for _ in range(2))
+    one, other = (segment(image, tiny_fundus, probabilities=True) for _ in range(2))
     assert_same_mask(one.labels, other.labels)
     # Two neighbouring numbers of float16 below 1 lie 2 ** -11 apart.
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=2**-11)
@@ -104,11 +104,11 @@ def test_the_same_image_gives_the_same_mask(tiny_fundus) -> None:
 
 def test_progress_counts_slices_and_a_token_stops_between_them(tiny_oct) -> None:
     volume = RetinaImage(noise(4, 64, 64))
-    steps = list(segment(volume, tiny_oct))
+    steps = list(iter_segment(volume, tiny_oct))
     assert [step.done for step in steps[1:]] == [0, 1, 2, 3, 4]
     assert {step.total for step in steps} == {4}
     token = CancelToken()
-    job = segment(volume, tiny_oct, token=token)
+    job = iter_segment(volume, tiny_oct, token=token)
     next(job)
     next(job)
     token.cancel()
@@ -119,14 +119,14 @@ def test_progress_counts_slices_and_a_token_stops_between_them(tiny_oct) -> None
 def test_an_image_of_another_modality_is_refused(tiny_oct) -> None:
     photograph = RetinaImage(retina(), color=True, modality=Modality.FUNDUS, name="eye")
     with pytest.raises(ModelError, match="'eye' is marked as fundus photographs"):
-        segment_image(photograph, tiny_oct)
+        segment(photograph, tiny_oct)
 
 
 def test_an_empty_slice_stays_background_and_is_named(tiny_oct) -> None:
     pixels = noise(4, 64, 64)
-    whole = segment_image(RetinaImage(pixels), tiny_oct, probabilities=True)
+    whole = segment(RetinaImage(pixels), tiny_oct, probabilities=True)
     pixels[[0, 2]] = 0
-    result = segment_image(RetinaImage(pixels), tiny_oct, probabilities=True)
+    result = segment(RetinaImage(pixels), tiny_oct, probabilities=True)
     assert result.skipped == (0, 2)
     assert result.remark == "2 of 4 slices show nothing and are left out (slice 0, 2)."
     assert not result.labels[[0, 2]].any()
@@ -139,7 +139,7 @@ def test_an_empty_slice_stays_background_and_is_named(tiny_oct) -> None:
 
 def test_a_volume_of_empty_slices_is_refused(tiny_oct) -> None:
     with pytest.raises(ImageError, match="'stack', slice 2: The image is 0 everywhere"):
-        segment_image(RetinaImage(np.zeros((3, 64, 64), np.uint8), name="stack"), tiny_oct)
+        segment(RetinaImage(np.zeros((3, 64, 64), np.uint8), name="stack"), tiny_oct)
 
 
 def test_a_model_is_loaded_once_however_many_ask_at_a_time(tmp_path, monkeypatch) -> None:
@@ -160,21 +160,21 @@ def test_weights_of_another_architecture_are_refused(tiny_oct, tmp_path) -> None
         tiny_oct.spec.model_copy(update={"weights_sha256": other.spec.weights_sha256}),
     )
     with pytest.raises(ModelError, match="do not belong to its architecture"):
-        segment_image(RetinaImage(noise(64, 64)), mixed)
+        segment(RetinaImage(noise(64, 64)), mixed)
 
 
 def test_weights_that_were_altered_after_loading_are_noticed(tmp_path) -> None:
     model = tiny_model(tmp_path / "model", Modality.OCT)
     image = RetinaImage(noise(64, 64))
-    segment_image(image, model)
+    segment(image, model)
     model.weights.write_bytes(b"")
     with pytest.raises(ModelError, match="cut short"):
-        segment_image(image, model)
+        segment(image, model)
 
 
 def test_the_vessels_of_a_photograph_no_model_has_seen() -> None:
     """Golden points that were read off the picture by eye."""
-    result = segment_image(RetinaImage(retina(), color=True, modality=Modality.FUNDUS))
+    result = segment(RetinaImage(retina(), color=True, modality=Modality.FUNDUS))
     assert result.provenance.model == "fundus-vessels"
     assert result.scheme.names == ("Background", "Vessel")
     assert 0.05 < result.labels.mean() < 0.16
@@ -186,7 +186,7 @@ def test_the_vessels_of_a_photograph_no_model_has_seen() -> None:
 
 def test_the_layers_of_a_phantom_whose_truth_is_known() -> None:
     phantom = phantom_bscan(seed=3)
-    result = segment_image(phantom.image, "oct-layers")
+    result = segment(phantom.image, "oct-layers")
     matrix = confusion(phantom.labels, result.labels, 8)
     assert np.nanmean(scores(matrix).dice) > 0.8
     assert (np.diff(result.boundaries, axis=0) >= 0).all()
@@ -200,7 +200,7 @@ def test_an_experts_image_is_segmented_as_well_as_the_card_says(shared_data) -> 
     from napari_retina_seg.data.layouts import read_dataset
 
     image = next(i for i in read_dataset(shared_data / "oct_layers") if i.split == "test")
-    result = segment_image(RetinaImage(image.pixels(), modality=Modality.OCT))
+    result = segment(RetinaImage(image.pixels(), modality=Modality.OCT))
     said = find_model("oct-layers").spec.metrics["oct_layers test"]["Dice"]
     dice = np.nanmean(scores(confusion(image.labels(), result.labels, 8)).dice)
     assert dice == pytest.approx(said, abs=0.03)
@@ -208,7 +208,7 @@ def test_an_experts_image_is_segmented_as_well_as_the_card_says(shared_data) -> 
 
 def test_a_volume_of_phantoms() -> None:
     phantom = phantom_volume(seed=0, slices=3, columns=256)
-    result = segment_image(phantom.image, "oct-layers")
+    result = segment(phantom.image, "oct-layers")
     assert result.labels.shape == phantom.labels.shape
     assert np.nanmean(scores(confusion(phantom.labels, result.labels, 8)).dice) > 0.75
 

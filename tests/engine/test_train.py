@@ -23,10 +23,10 @@ from napari_retina_seg.data.layouts import read_data
 from napari_retina_seg.data.split import Split, split_images
 from napari_retina_seg.engine.architectures import build
 from napari_retina_seg.engine.averaging import RunningMean
-from napari_retina_seg.engine.predict import segment_image
+from napari_retina_seg.engine.predict import segment
 from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.engine.samples import prepare_sample
-from napari_retina_seg.engine.train import train, vet_split
+from napari_retina_seg.engine.train import iter_train, iter_vet_split
 from napari_retina_seg.engine.trainer import Trainer
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
@@ -72,7 +72,7 @@ def log(run: Path) -> list[dict[str, str]]:
 
 
 def test_a_run_leaves_all_that_tells_of_it(split, tmp_path) -> None:
-    model = finish(train(small(), split, RunFolder(tmp_path / "run")))
+    model = finish(iter_train(small(), split, RunFolder(tmp_path / "run")))
     run = tmp_path / "run"
     assert [row["epoch"] for row in log(run)] == ["1", "2", "3"]
     assert Recipe.read(run / "recipe.toml") == small()
@@ -89,17 +89,17 @@ def test_a_run_leaves_all_that_tells_of_it(split, tmp_path) -> None:
 
 
 def test_the_model_of_a_run_segments(split, tmp_path) -> None:
-    model = finish(train(small(), split, RunFolder(tmp_path / "run")))
-    result = segment_image(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
+    model = finish(iter_train(small(), split, RunFolder(tmp_path / "run")))
+    result = segment(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
     assert result.labels.shape == (96, 128)
     assert result.provenance.weights_sha256 == model.spec.weights_sha256
 
 
 def test_a_run_may_begin_with_the_weights_of_another(split, tmp_path) -> None:
     first = RunFolder(tmp_path / "run")
-    model = finish(train(small(), split, first))
+    model = finish(iter_train(small(), split, first))
     again = finish(
-        train(small(), split, RunFolder(tmp_path / "more"), start_from=first.best_weights)
+        iter_train(small(), split, RunFolder(tmp_path / "more"), start_from=first.best_weights)
     )
     assert again.spec.weights_sha256 != model.spec.weights_sha256
     assert float(log(tmp_path / "more")[0]["loss"]) < float(log(tmp_path / "run")[0]["loss"])
@@ -108,16 +108,16 @@ def test_a_run_may_begin_with_the_weights_of_another(split, tmp_path) -> None:
 @pytest.mark.parametrize("name", ["segnet-duke", "unet-octid"])
 def test_the_published_systems_for_layers_are_trained(split, name, tmp_path) -> None:
     recipe = small(name, "scheme=oct-layers", "rows=64", "columns=64")
-    model = finish(train(recipe, split, RunFolder(tmp_path / "run")))
-    result = segment_image(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
+    model = finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
+    result = segment(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
     assert result.labels.shape == (96, 128)
 
 
 def test_the_same_seed_gives_the_same_log(split, tmp_path) -> None:
     for name in ("one", "other"):
-        finish(train(small("unet-octid", *OCTID), split, RunFolder(tmp_path / name)))
+        finish(iter_train(small("unet-octid", *OCTID), split, RunFolder(tmp_path / name)))
     assert log(tmp_path / "one") == log(tmp_path / "other")
-    finish(train(small("unet-octid", *OCTID, "seed=2"), split, RunFolder(tmp_path / "third")))
+    finish(iter_train(small("unet-octid", *OCTID, "seed=2"), split, RunFolder(tmp_path / "third")))
     assert log(tmp_path / "one") != log(tmp_path / "third")
 
 
@@ -159,17 +159,17 @@ EVERYTHING = (
 @pytest.mark.parametrize(("changes", "epochs"), [(EVERYTHING, 6), ((*OCTID, "ema=0.5"), 3)])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, epochs) -> None:
     recipe = small("unet-octid", *changes)
-    whole = finish(train(recipe, split, RunFolder(tmp_path / "whole")))
+    whole = finish(iter_train(recipe, split, RunFolder(tmp_path / "whole")))
     token = CancelToken()
     run = RunFolder(tmp_path / "stopped")
-    job = train(recipe, split, run, token=token)
+    job = iter_train(recipe, split, run, token=token)
     for _ in range(5):  # two epochs and a step
         next(job)
     token.cancel()
     with pytest.raises(Cancelled):
         finish(job)
     assert len(log(run.path)) == 2
-    resumed = finish(train(recipe, split, run, resume=True))
+    resumed = finish(iter_train(recipe, split, run, resume=True))
     assert len(log(run.path)) == epochs
     assert log(run.path) == log(tmp_path / "whole")
     assert resumed.spec.weights_sha256 == whole.spec.weights_sha256
@@ -177,26 +177,26 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, e
 
 def test_a_run_does_not_go_on_with_something_else(data, split, tmp_path) -> None:
     start = RunFolder(tmp_path / "start")
-    finish(train(small(), split, start))
+    finish(iter_train(small(), split, start))
     run = RunFolder(tmp_path / "run")
-    job = train(small(), split, run, start_from=start.best_weights)
+    job = iter_train(small(), split, run, start_from=start.best_weights)
     next(job)
     job.close()
     with pytest.raises(DataError, match="other weights to start from"):
-        next(train(small(), split, run, resume=True))
+        next(iter_train(small(), split, run, resume=True))
     swapped = Split(split.training[::-1], split.validation, split.test)
     with pytest.raises(DataError, match="other pixels or masks"):
-        next(train(small(), swapped, run, resume=True, start_from=start.best_weights))
+        next(iter_train(small(), swapped, run, resume=True, start_from=start.best_weights))
     fewer = Split(split.training[:1], split.validation, split.test)
     with pytest.raises(DataError, match="other images, or on other sides"):
-        next(train(small(), fewer, run, resume=True, start_from=start.best_weights))
-    again = train(small(), split, run, resume=True, start_from=start.best_weights)
+        next(iter_train(small(), fewer, run, resume=True, start_from=start.best_weights))
+    again = iter_train(small(), split, run, resume=True, start_from=start.best_weights)
     assert finish(again).spec.training.start_sha256
 
 
 def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, monkeypatch) -> None:
     run = RunFolder(tmp_path / "run")
-    job = train(small(), split, run)
+    job = iter_train(small(), split, run)
     for _ in range(3):
         next(job)
     job.close()
@@ -206,24 +206,24 @@ def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, mon
         return replace(sample, tensor=sample.tensor * np.float32(1 + 1e-6))
 
     monkeypatch.setattr("napari_retina_seg.engine.train.prepare_sample", prepare)
-    assert next(train(small(), split, run, resume=True)).done == 3
+    assert next(iter_train(small(), split, run, resume=True)).done == 3
 
 
 def test_a_run_killed_while_its_model_was_written_is_not_finished(split, tmp_path) -> None:
     run = RunFolder(tmp_path / "run")
-    job = train(small(), split, run)
+    job = iter_train(small(), split, run)
     for _ in range(6):
         next(job)
     (run.model / "spec.json").unlink()
     (run.model / "model.weights.h5").write_bytes(b"half")
-    model = finish(train(small(), split, run, resume=True))
+    model = finish(iter_train(small(), split, run, resume=True))
     model.check_weights()
 
 
 def test_a_loss_that_is_no_number_ends_the_run(split, tmp_path) -> None:
     recipe = small("unet-octid", *OCTID, "learning_rate=1e30")
     with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
-        finish(train(recipe, split, RunFolder(tmp_path / "run")))
+        finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
 
 
 def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeypatch) -> None:
@@ -231,7 +231,7 @@ def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeyp
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     run = RunFolder(tmp_path / "run")
     with pytest.raises(WriteError, match="has 1 MB of room and the run needs"):
-        next(train(small(), split, run))
+        next(iter_train(small(), split, run))
     assert not run.path.exists()
 
 
@@ -267,7 +267,7 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> Non
         "callbacks.reduce_lr_on_plateau.min_lr=0",
         "callbacks.early_stopping.patience=3",
     )
-    model = finish(train(recipe, split, RunFolder(tmp_path / "run")))
+    model = finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
     rates = [float(row["learning_rate"]) for row in log(tmp_path / "run")]
     assert len(rates) == 4
     assert rates[2] == pytest.approx(rates[1] / 2)
@@ -276,7 +276,7 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> Non
 
 def test_a_run_is_cancelled_between_steps(split, tmp_path) -> None:
     token = CancelToken()
-    job = train(small(), split, RunFolder(tmp_path / "run"), token=token)
+    job = iter_train(small(), split, RunFolder(tmp_path / "run"), token=token)
     assert next(job).done == 1
     token.cancel()
     with pytest.raises(Cancelled):
@@ -285,40 +285,40 @@ def test_a_run_is_cancelled_between_steps(split, tmp_path) -> None:
 
 def test_what_does_not_fit_is_told_before_anything_is_written(split, tmp_path) -> None:
     with pytest.raises(DataError, match="exists already"):
-        next(train(small(), split, RunFolder(tmp_path)))
+        next(iter_train(small(), split, RunFolder(tmp_path)))
     run = RunFolder(tmp_path / "run")
     with pytest.raises(DataError, match="to start from"):
-        next(train(small(), split, run, start_from=tmp_path / "none.h5"))
+        next(iter_train(small(), split, run, start_from=tmp_path / "none.h5"))
     with pytest.raises(DataError, match="no training run"):
-        next(train(small(), split, run, resume=True))
+        next(iter_train(small(), split, run, resume=True))
     assert not run.path.exists()
 
 
 def test_a_run_goes_on_with_its_own_recipe_only_and_once(split, tmp_path) -> None:
     run = RunFolder(tmp_path / "run")
-    finish(train(small(), split, run))
+    finish(iter_train(small(), split, run))
     with pytest.raises(DataError, match="is finished"):
-        next(train(small(), split, run, resume=True))
+        next(iter_train(small(), split, run, resume=True))
     with pytest.raises(DataError, match="begun with another recipe"):
-        next(train(small("oct-layers", "seed=5"), split, run, resume=True))
+        next(iter_train(small("oct-layers", "seed=5"), split, run, resume=True))
 
 
 def test_weights_of_another_architecture_start_nothing(split, tmp_path) -> None:
     first = RunFolder(tmp_path / "run")
-    finish(train(small(), split, first))
+    finish(iter_train(small(), split, first))
     wider = small("oct-layers", "architecture.widths=[8, 16]")
     more = RunFolder(tmp_path / "more")
     with pytest.raises(DataError, match="do not belong to the recipe's architecture"):
-        next(train(wider, split, more, start_from=first.best_weights))
+        next(iter_train(wider, split, more, start_from=first.best_weights))
     assert not more.path.exists()
 
 
 def test_images_are_looked_at_before_the_first_step(split) -> None:
-    checked, skipped = finish(vet_split(small(), split))
+    checked, skipped = finish(iter_vet_split(small(), split))
     assert (len(checked.training), len(checked.validation)) == (2, 1)
     assert not skipped
     with pytest.raises(DataError, match="needs training and validation images"):
-        finish(vet_split(small(), Split(split.training, (), ())))
+        finish(iter_vet_split(small(), Split(split.training, (), ())))
 
 
 def test_weights_move_between_backends(tmp_path) -> None:

@@ -15,7 +15,7 @@ from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelClass
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled
 from napari_retina_seg.core.target import Point, Region
-from napari_retina_seg.engine.explain import explain_image
+from napari_retina_seg.engine.explain import explain
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.explanations import MapWriter, map_name, save_maps, save_panels
 
@@ -47,7 +47,7 @@ def drawn(one: Explanation, folder: Path, name: str = "figure.png", **options) -
 
 def test_the_phantoms_layers_are_drawn_one_by_one(tmp_path):
     image = phantom_bscan(0, 248, 384).image
-    one = explain_image(image, "oct-layers")
+    one = explain(image, "oct-layers")
     save_panels(one, image.plane(), tmp_path / "figure.png", title="phantom")
     figure = cv2.imread(str(tmp_path / "figure.png"))
     pictures = panels_of(figure)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
@@ -91,4 +90,4 @@ def write_scan(tmp_path: Path) -> Write:
 @pytest.fixture
 def image(ann: Project, write_scan: Write) -> ProjectImage:
     """Add one image to the project."""
-    return finish(ann.add_images([write_scan("scan.png", 0)])).images[0]
+    return ann.add_images([write_scan("scan.png", 0)]).images[0]

@@ -5,13 +5,13 @@ import shutil
 import pytest
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.core.progress import Cancelled, CancelToken
 from napari_retina_seg.project.project import Project
 
 
 def test_an_image_is_referred_to_where_it_is(ann, write_scan):
     path = write_scan("eye1_left.png", 1)
-    image = finish(ann.add_images([path], patient_of=lambda name: name.split("_")[0])).images[0]
+    image = ann.add_images([path], patient_of=lambda name: name.split("_")[0]).images[0]
     assert (image.name, image.path, image.is_copy) == ("eye1_left", path, False)
     assert (image.patient, image.shape, image.n_slices) == ("eye1", (16, 24), 1)
     assert (image.added_by, image.state) == ("Ann", "unreviewed")
@@ -21,8 +21,8 @@ def test_an_image_is_referred_to_where_it_is(ann, write_scan):
 def test_a_project_with_its_images_can_be_moved(ann, write_scan, tmp_path, make):
     inside = write_scan("project/images/inside.png", 1)
     copied = write_scan("elsewhere.png", 2)
-    finish(ann.add_images([inside]))
-    finish(ann.add_images([copied], copy=True))
+    ann.add_images([inside])
+    ann.add_images([copied], copy=True)
     ann.add_prediction(1, make.prediction())
     ann.close()
     shutil.move(ann.folder, tmp_path / "moved")
@@ -30,12 +30,12 @@ def test_a_project_with_its_images_can_be_moved(ann, write_scan, tmp_path, make)
     with Project(tmp_path / "moved", author="Ann") as moved:
         assert [moved.read_image(image.id).grid for image in moved.queue()] == [(16, 24)] * 2
         assert len(moved.history(1)) == 1
-        assert finish(moved.check()) == ()
+        assert moved.check() == ()
 
 
 def test_a_copy_is_told_by_its_content(ann, image, write_scan):
     again = write_scan("other/name.png", 0)
-    added = finish(ann.add_images([again, write_scan("new.png", 1), image.path]))
+    added = ann.add_images([again, write_scan("new.png", 1), image.path])
     assert [new.name for new in added.images] == ["new"]
     assert added.duplicates == ((again, image), (image.path, image))
 
@@ -46,7 +46,7 @@ def test_an_image_that_was_moved_is_found_by_adding_it_again(ann, image, tmp_pat
     shutil.move(image.path, moved)
     with pytest.raises(ProjectError, match=r"no longer at .*: bring it back, or add it"):
         ann.read_image(image.id)
-    added = finish(ann.add_images([moved]))
+    added = ann.add_images([moved])
     assert added.images == ()
     assert ann.image(image.id).path == moved
     assert ann.read_image(image.id).grid == (16, 24)
@@ -63,14 +63,14 @@ def test_files_that_are_no_images_do_not_stop_the_others(ann, write_scan, tmp_pa
     cut = write_scan("cut.png", 5)
     cut.write_bytes(cut.read_bytes()[:50])
     paths = [tmp_path / "notes.txt", cut, tmp_path / "gone.png", write_scan("good.png", 1)]
-    added = finish(ann.add_images(paths))
+    added = ann.add_images(paths)
     assert [image.name for image in added.images] == ["good"]
     assert len(added.problems) == 3
 
 
 def test_adding_can_be_cancelled_and_keeps_what_was_added(ann, write_scan):
     token = CancelToken()
-    job = ann.add_images([write_scan("a.png", 1), write_scan("b.png", 2)], token=token)
+    job = ann.iter_add_images([write_scan("a.png", 1), write_scan("b.png", 2)], token=token)
     assert next(job).message == "a.png"
     assert next(job).done == 1
     token.cancel()
@@ -81,7 +81,7 @@ def test_adding_can_be_cancelled_and_keeps_what_was_added(ann, write_scan):
 
 def test_images_are_found_by_what_a_person_types(ann, image, write_scan, tmp_path):
     other = write_scan("other/scan.png", 1)
-    finish(ann.add_images([other, write_scan("x.y.png", 2)]))
+    ann.add_images([other, write_scan("x.y.png", 2)])
     with pytest.raises(ProjectError, match=r"Several images are called 'scan': .* #1, #2"):
         ann.find_image("scan")
     assert ann.find_image("#2").id == 2

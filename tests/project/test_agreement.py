@@ -7,7 +7,7 @@ from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.project.agreement import adopt, find_agreement
+from napari_retina_seg.project.agreement import adopt, iter_agreement
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.view import ProjectView
@@ -27,7 +27,7 @@ def images(ann, tmp_path):
     for seed in range(4):
         np.save(tmp_path / f"scan{seed}.npy", phantom_bscan(seed, *SHAPE).image.pixels)
     paths = sorted(tmp_path.glob("*.npy"))
-    return finish(ann.add_images(paths, patient_of=lambda name: name[-1])).images
+    return ann.add_images(paths, patient_of=lambda name: name[-1]).images
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def read_twice(ann, bob, images):
 
 
 def test_the_readings_of_both_are_compared_worst_first(ann, read_twice):
-    found = finish(find_agreement(ann))
+    found = finish(iter_agreement(ann))
     assert [one.image.name for one in found.images] == ["scan1", "scan0"]
     worst = found.images[0]
     assert (worst.image.first, worst.image.second, worst.image.group) == ("Ann", "Bob", "1")
@@ -63,19 +63,19 @@ def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, image
         ann.assign_second_reader(image.id, "BOB")
     read(bob, images[0], 5, Action.SECOND_READ)
     with pytest.raises(ProjectError, match=r"Bob still has to read 1 image a second time \('scan1"):
-        finish(find_agreement(bob))
+        finish(iter_agreement(bob))
     for other in (ann, open_as("Carl")):
-        assert len(finish(find_agreement(other)).images) == 1
+        assert len(finish(iter_agreement(other)).images) == 1
     read(bob, images[1], 6, Action.SECOND_READ)
-    assert len(finish(find_agreement(bob)).images) == 2
+    assert len(finish(iter_agreement(bob)).images) == 2
 
 
 def test_what_was_adjudicated_stays_compared_as_it_was_read(ann, bob, open_as, read_twice):
-    before = finish(find_agreement(ann)).images[0].dice
+    before = finish(iter_agreement(ann)).images[0].dice
     read(open_as("Carl"), read_twice[1], 1, Action.ADJUDICATE)
-    assert finish(find_agreement(ann)).images[0].dice == before
+    assert finish(iter_agreement(ann)).images[0].dice == before
     ann.reopen(read_twice[1].id)
-    assert finish(find_agreement(ann)).images[0].dice == before
+    assert finish(iter_agreement(ann)).images[0].dice == before
 
 
 def test_of_a_later_round_the_later_readings_count(ann, bob, read_twice):
@@ -83,20 +83,20 @@ def test_of_a_later_round_the_later_readings_count(ann, bob, read_twice):
     reopened = ann.reopen(image.id)
     read(ann, image, 4, Action.CORRECT, reopened.number)
     read(bob, image, 4, Action.SECOND_READ)
-    assert all(one.dice == 1 for one in finish(find_agreement(ann)).images)
+    assert all(one.dice == 1 for one in finish(iter_agreement(ann)).images)
 
 
 def test_a_draft_is_no_reading(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
     bob.save_version(images[0].id, Drawing(phantom_bscan(1, *SHAPE).labels), Action.SECOND_DRAFT)
     with pytest.raises(ProjectError, match="read by two people yet: choose a second reader"):
-        finish(find_agreement(ann))
+        finish(iter_agreement(ann))
 
 
 def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
     read(bob, images[0], 9, Action.SECOND_READ, questionable=np.ones(SHAPE, bool))
-    means = finish(find_agreement(ann)).means
+    means = finish(iter_agreement(ann)).means
     assert Key("kappa") in means
     assert Key("kappa_sure") not in means
 
@@ -130,11 +130,11 @@ def test_asking_can_be_cancelled(ann, read_twice):
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        finish(find_agreement(ann, token=token))
+        finish(iter_agreement(ann, token=token))
 
 
 def test_a_damaged_reading_is_a_sentence(ann, read_twice):
     for path in (ann.folder / "files").rglob("*.png"):
         path.write_bytes(path.read_bytes()[:-1])
     with ProjectView(ann.folder, author="Dora") as dora, pytest.raises(ProjectError, match="cut"):
-        finish(find_agreement(dora))
+        finish(iter_agreement(dora))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
@@ -45,7 +44,7 @@ def projects(tmp_path_factory):
 def add_image(project, seed):
     path = Path(project.folder) / f"{seed}.npy"
     np.save(path, np.random.default_rng(seed).integers(0, 255, (16, 24), np.uint8))
-    return finish(project.add_images([path])).images[0].id
+    return project.add_images([path]).images[0].id
 
 
 def drawing(seed):

@@ -46,7 +46,7 @@ def listing(folder):
 
 
 def test_a_sound_project_has_nothing_to_tell(full):
-    assert finish(full.check()) == ()
+    assert full.check() == ()
     assert len(listing(full.folder)) == 6
 
 
@@ -64,12 +64,12 @@ def test_every_damaged_file_is_found(full, damage, trouble, said):
         whole = path.read_bytes()
         damage(path)
         before = listing(full.folder)
-        (finding,) = finish(full.check())
+        (finding,) = full.check()
         assert (finding.trouble, finding.path, finding.serious) == (trouble, path, True)
         assert said in finding.sentence
         assert listing(full.folder) == before
         path.write_bytes(whole)
-    assert finish(full.check()) == ()
+    assert full.check() == ()
 
 
 def test_a_damaged_mask_is_not_shown_and_saving_it_again_mends_it(full, image, make):
@@ -79,7 +79,7 @@ def test_a_damaged_mask_is_not_shown_and_saving_it_again_mends_it(full, image, m
     with pytest.raises(ProjectError, match="was cut short"):
         full.drawing(image.id, version.number)
     full.save_version(image.id, make.drawing(), Action.DRAFT, parent=version.number)
-    assert finish(full.check()) == ()
+    assert full.check() == ()
     assert (full.drawing(image.id, version.number).labels == make.drawing().labels).all()
 
 
@@ -87,11 +87,11 @@ def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):
     (autosaved,) = (full.folder / "autosave").iterdir()
     cut(autosaved)
     write_scan("scan.png", 77)
-    found = {finding.path: finding.trouble for finding in finish(full.check())}
+    found = {finding.path: finding.trouble for finding in full.check()}
     assert found == {autosaved: Trouble.ALTERED, image.path: Trouble.ALTERED}
     image.path.unlink()
     autosaved.unlink()
-    found = {finding.path: finding.trouble for finding in finish(full.check())}
+    found = {finding.path: finding.trouble for finding in full.check()}
     assert found == {autosaved: Trouble.MISSING, image.path: Trouble.MISSING}
 
 
@@ -100,7 +100,7 @@ def test_what_belongs_to_nothing_is_told_and_left_alone(full):
     for stray in strays:
         stray.parent.mkdir(exist_ok=True)
         stray.write_bytes(b"half")
-    findings = finish(full.check())
+    findings = full.check()
     assert sorted(finding.path for finding in findings) == sorted(strays)
     assert not any(finding.serious for finding in findings)
     assert all(stray.exists() for stray in strays)
@@ -111,14 +111,14 @@ def test_a_record_that_points_nowhere_is_found(full):
     connection.execute("DELETE FROM file")
     connection.commit()
     connection.close()
-    (finding,) = finish(full.check())
+    (finding,) = full.check()
     assert finding.trouble is Trouble.DATABASE
     assert "points to a missing row of file" in finding.sentence
 
 
 def test_a_check_can_be_cancelled(full):
     token = CancelToken()
-    job = full.check(token)
+    job = full.iter_check(token)
     next(job)
     token.cancel()
     with pytest.raises(Cancelled):
@@ -128,7 +128,7 @@ def test_a_check_can_be_cancelled(full):
 def first_sentence(folder):
     try:
         with Project(folder, author="Ann") as project:
-            return finish(project.check())[0].sentence
+            return project.check()[0].sentence
     except ProjectError as error:
         return str(error)
 

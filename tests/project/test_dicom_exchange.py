@@ -18,9 +18,9 @@ from napari_retina_seg.core.progress import finish
 from napari_retina_seg.io.exchange.dicom_header import DicomIds
 from napari_retina_seg.project.dicom_images import DicomImage, find_sent_anew
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import Identities, export
+from napari_retina_seg.project.exporting import Identities, iter_export
 from napari_retina_seg.project.formats import Format
-from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.importing import Imported, iter_import_masks
 from napari_retina_seg.project.project import Project
 
 SHAPE = (64, 96)
@@ -84,12 +84,12 @@ def scans(ann: Project, tmp_path: Path) -> list[Path]:
     paths = [write_scan(tmp_path / f"{name}.dcm", n, f"1.2.3.{n}") for n, name in enumerate("ab")]
     paths.append(tmp_path / "c.png")
     write_png(paths[-1], phantom_bscan(2, *SHAPE).image.pixels)
-    finish(ann.add_images(paths))
+    ann.add_images(paths)
     return paths
 
 
 def enter(project: Project, path: Path, **more) -> Imported:
-    return finish(import_masks(project, path, author="Eve", **more))
+    return finish(iter_import_masks(project, path, author="Eve", **more))
 
 
 def test_the_image_is_the_one_that_is_referred_to_whatever_the_file_is_called(ann, scans, tmp_path):
@@ -115,25 +115,25 @@ def test_an_image_that_was_sent_anew_is_known_by_its_series_and_name(ann, scans,
 
 def test_the_other_eye_of_a_series_is_not_taken_for_this_one(ann, bob, tmp_path):
     left, right = (write_scan(tmp_path / f"{eye}.dcm", n, "1.2") for n, eye in enumerate("lr"))
-    finish(ann.add_images([left]))
+    ann.add_images([left])
     (problem,) = enter(ann, segment(tmp_path / "r_seg.dcm", right)).problems
     assert "neither the DICOM image that" in problem
     Project.create(tmp_path / "both", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "both", author="Eve") as both:
-        (image,) = finish(both.add_images([right])).images
+        (image,) = both.add_images([right]).images
         both.attach(image.id, Drawing(np.full(SHAPE, 2, np.uint8)), author="Eve")
-        finish(export(both, tmp_path / "out", Format.DICOM_SEG))
+        finish(iter_export(both, tmp_path / "out", Format.DICOM_SEG))
     (problem,) = enter(ann, tmp_path / "out").problems
     assert "no image 'r'" in problem
     # Called as the left one, but drawn on an image that its card knows better.
     same_name = write_scan(tmp_path / "more" / "l.dcm", 5, "1.2")
     with Project(tmp_path / "both", author="Eve") as both:
-        (image,) = finish(both.add_images([same_name])).images
+        (image,) = both.add_images([same_name]).images
         both.attach(image.id, Drawing(np.full(SHAPE, 3, np.uint8)), author="Eve")
-        finish(export(both, tmp_path / "two", Format.DICOM_SEG))
+        finish(iter_export(both, tmp_path / "two", Format.DICOM_SEG))
     (problem, _) = enter(ann, tmp_path / "two").problems
     assert "refers to another DICOM image than 'l' of this project" in problem
-    finish(ann.add_images([right]))
+    ann.add_images([right])
     (version,) = enter(ann, tmp_path / "out").versions
     assert ann.image(version.image_id).name == "r"
 
@@ -153,7 +153,7 @@ def test_an_image_that_is_there_twice_is_told(ann, scans, tmp_path):
     again = dcmread(scans[0])
     again.ImageComments = "sent through another archive"
     again.save_as(tmp_path / "again.dcm")
-    finish(ann.add_images([tmp_path / "again.dcm"]))
+    ann.add_images([tmp_path / "again.dcm"])
     (problem,) = enter(ann, segment(tmp_path / "a_seg.dcm", scans[0])).problems
     assert "Several images have the UIDs of 'a' (#1, #4): attach the mask to one" in problem
 
@@ -176,7 +176,7 @@ def test_a_picture_is_found_by_its_name_if_the_size_is_right(ann, scans, tmp_pat
     (version,) = enter(ann, tmp_path / "c_seg.dcm").versions
     assert ann.image(version.image_id).name == "c"
     write_png(tmp_path / "d.png", np.zeros((10, 10), np.uint8))
-    finish(ann.add_images([tmp_path / "d.png"]))
+    ann.add_images([tmp_path / "d.png"])
     (problem,) = enter(ann, segment(tmp_path / "d.dcm", tmp_path / "original.dcm")).problems
     assert "10 × 10 px" in problem
 
@@ -224,7 +224,7 @@ def write_label_map(path: Path, scan: Path, labels: np.ndarray) -> Path:
 def test_a_label_map_lies_on_its_slices(ann, tmp_path, order, name):
     """Frames count from the stored order, slices from the positions; one slice is left out."""
     planes = write_volume(tmp_path / "vol.dcm", order)
-    (image,) = finish(ann.add_images([tmp_path / "vol.dcm"])).images
+    (image,) = ann.add_images([tmp_path / "vol.dcm"]).images
     slices = np.zeros((4, *SHAPE), np.uint8)
     for k in (0, 2, 3):
         slices[k, 20 + k : 30 + k] = k + 1
@@ -242,13 +242,13 @@ def test_a_label_map_lies_on_its_slices(ann, tmp_path, order, name):
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0)])
 def test_a_volume_out_of_order_comes_back_as_it_left(ann, tmp_path, order):
     write_volume(tmp_path / "vol.dcm", order)
-    (image,) = finish(ann.add_images([tmp_path / "vol.dcm"])).images
+    (image,) = ann.add_images([tmp_path / "vol.dcm"]).images
     labels = np.zeros((3, *SHAPE), np.uint8)
     labels[0, 20:30], labels[1, 30:40] = 1, 2
     path = write_label_map(tmp_path / "mask.dcm", tmp_path / "vol.dcm", labels[list(order)])
     enter(ann, path)
     assert ann.image(image.id).shape == (3, *SHAPE)
-    finish(export(ann, tmp_path / "out", Format.DICOM_SEG, identities=Identities.KEEP))
+    finish(iter_export(ann, tmp_path / "out", Format.DICOM_SEG, identities=Identities.KEEP))
     (written,) = (tmp_path / "out").rglob("*.dcm")
     seg = hd.seg.segread(written)
     uid = dcmread(tmp_path / "vol.dcm").SOPInstanceUID
@@ -258,6 +258,6 @@ def test_a_volume_out_of_order_comes_back_as_it_left(ann, tmp_path, order):
 
 @pytest.mark.parametrize("name", ["mask.dcm", "1.2.840.113619.2.1"])
 def test_a_segmentation_is_not_added_as_an_image(ann, scans, tmp_path, name):
-    added = finish(ann.add_images([segment(tmp_path / name, scans[0])]))
+    added = ann.add_images([segment(tmp_path / name, scans[0])])
     assert added.images == ()
     assert "is a mask of INL (DICOM Segmentation), not an image" in added.problems[0]

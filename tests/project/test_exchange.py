@@ -22,9 +22,9 @@ from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import Exported, export
+from napari_retina_seg.project.exporting import Exported, iter_export
 from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.importing import Imported, iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.selection import Selection, Whose, find_whose
@@ -53,7 +53,7 @@ def scans(ann: Project, tmp_path: Path) -> tuple[ProjectImage, ...]:
     """Add four scans of two patients: two corrected, one accepted, one predicted only."""
     names = ("p1_a", "p1_b", "p2_a", "p2_b")
     paths = [scan(tmp_path / "scans", name, seed) for seed, name in enumerate(names)]
-    job = ann.add_images(paths, patient_of=lambda name: name[:2])
+    job = ann.iter_add_images(paths, patient_of=lambda name: name[:2])
     return finish(job).images
 
 
@@ -70,11 +70,11 @@ def filled(ann: Project, scans, make) -> Project:
 
 
 def leave(project: Project, folder: Path, format: Format = Format.TIFF, **more) -> Exported:
-    return finish(export(project, folder, format, **more))
+    return finish(iter_export(project, folder, format, **more))
 
 
 def enter(project: Project, path: Path, **more) -> Imported:
-    return finish(import_masks(project, path, **more))
+    return finish(iter_import_masks(project, path, **more))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def fresh(scans, tmp_path) -> Project:
     """Make another project with the same images."""
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as project:
-        finish(project.add_images([image.path for image in scans]))
+        project.add_images([image.path for image in scans])
         yield project
 
 
@@ -120,12 +120,12 @@ def test_one_hot_says_that_it_can_not_tell_what_is_questionable(filled, tmp_path
 def test_volumes_come_back(ann, tmp_path, format):
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
-    (image,) = finish(ann.add_images([tmp_path / "volume.tif"])).images
+    (image,) = ann.add_images([tmp_path / "volume.tif"]).images
     ann.save_version(image.id, Drawing(phantom.labels, phantom.heights), Action.CORRECT)
     leave(ann, tmp_path / "out", format)
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as fresh:
-        finish(fresh.add_images([tmp_path / "volume.tif"]))
+        fresh.add_images([tmp_path / "volume.tif"])
         (version,) = enter(fresh, tmp_path / "out").versions
         found = fresh.drawing(image.id, version.number)
         np.testing.assert_array_equal(found.labels, phantom.labels)
@@ -134,14 +134,14 @@ def test_volumes_come_back(ann, tmp_path, format):
 def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
-    (volume,) = finish(ann.add_images([tmp_path / "volume.tif"])).images
-    (single,) = finish(ann.add_images([scan(tmp_path, "single", 5)])).images
+    (volume,) = ann.add_images([tmp_path / "volume.tif"]).images
+    (single,) = ann.add_images([scan(tmp_path, "single", 5)]).images
     ann.save_version(volume.id, Drawing(phantom.labels), Action.CORRECT)
     ann.save_version(single.id, drawing(5), Action.CORRECT)
     leave(ann, tmp_path / "set", Format.TRAINING, patients=PatientRule(each_image=True))
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as fresh:
-        finish(fresh.add_images(sorted((tmp_path / "set" / "images").iterdir())))
+        fresh.add_images(sorted((tmp_path / "set" / "images").iterdir()))
         taken = enter(fresh, tmp_path / "set")
         assert (len(taken.versions), taken.problems) == (4, ())
         middle = fresh.find_image("volume_0001")
@@ -152,7 +152,7 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
 def test_a_png_holds_no_volume_and_the_rest_leaves(filled, tmp_path):
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
-    (image,) = finish(filled.add_images([tmp_path / "volume.tif"])).images
+    (image,) = filled.add_images([tmp_path / "volume.tif"]).images
     filled.save_version(image.id, Drawing(phantom.labels), Action.CORRECT)
     done = leave(filled, tmp_path / "out", Format.PNG)
     assert done.masks == 3
@@ -202,7 +202,7 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
 
 def test_a_patient_is_one_however_the_id_was_typed(ann, tmp_path):
     paths = [scan(tmp_path, name, seed) for seed, name in enumerate(("P1 _a", "p1_b", " _c"))]
-    images = finish(ann.add_images(paths, patient_of=lambda name: name.split("_")[0])).images
+    images = ann.add_images(paths, patient_of=lambda name: name.split("_")[0]).images
     (patient,) = find_whose(ann).patients
     assert patient == "P1"
     chosen = Selection(patient=patient)
@@ -244,7 +244,9 @@ def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
     artist = (315, 2, 0, "Hans", True)
     pixels = phantom_bscan(2, *SHAPE).image.pixels
     tifffile.imwrite(plain, pixels, description="DOB 1950-02-28", extratags=[artist])
-    job = ann.add_images([tmp_path / "doe_left.dcm", dated, plain], patient_of=lambda _: "MRN-77")
+    job = ann.iter_add_images(
+        [tmp_path / "doe_left.dcm", dated, plain], patient_of=lambda _: "MRN-77"
+    )
     added = finish(job)
     noticed = {image.name: told for image, told in added.noticed}
     assert {"DICOM Patient's Name", "DICOM private elements"} <= set(noticed.pop("doe_left"))
@@ -273,7 +275,7 @@ def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
 def test_names_that_meet_do_not_overwrite_each_other(ann, tmp_path):
     for place in ("one", "two"):
         path = scan(tmp_path / place, "same", len(place) + ord(place[0]))
-        (image,) = finish(ann.add_images([path])).images
+        (image,) = ann.add_images([path]).images
         ann.save_version(image.id, drawing(image.id), Action.CORRECT)
     assert leave(ann, tmp_path / "out", Format.PNG).masks == 2
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
@@ -281,7 +283,7 @@ def test_names_that_meet_do_not_overwrite_each_other(ann, tmp_path):
 
 def test_a_cancelled_export_leaves_nothing(filled, tmp_path):
     token = CancelToken()
-    job = export(filled, tmp_path / "out", Format.COCO, token=token)
+    job = iter_export(filled, tmp_path / "out", Format.COCO, token=token)
     while next(job).message != "p1_b" and not list(tmp_path.glob(".out*")):
         pass
     token.cancel()
@@ -329,7 +331,7 @@ def test_masks_of_0_and_255_are_taken_when_their_meaning_is_said(tmp_path):
         )
     Project.create(tmp_path / "project", scheme=FUNDUS_VESSELS, author="Ann").close()
     with Project(tmp_path / "project", author="Ann") as project:
-        finish(project.add_images(sorted(photos.iterdir())))
+        project.add_images(sorted(photos.iterdir()))
         doubtful = enter(project, tmp_path / "masks", author="Eve")
         assert len(doubtful.problems) == 2
         assert "as in 255:1" in doubtful.problems[0]
@@ -374,7 +376,7 @@ def test_names_that_windows_refuses_leave_as_safe_ones(ann, tmp_path, format):
     if os.name == "nt":
         pytest.skip("there are no such files there")
     for seed, name in enumerate(names):
-        (image,) = finish(ann.add_images([scan(tmp_path, name, seed)])).images
+        (image,) = ann.add_images([scan(tmp_path, name, seed)]).images
         ann.save_version(image.id, drawing(seed), Action.CORRECT)
     out = tmp_path / "out"
     patients = PatientRule(each_image=True)
@@ -391,7 +393,7 @@ def test_names_that_windows_refuses_leave_as_safe_ones(ann, tmp_path, format):
 
 def test_an_image_is_found_however_its_accents_are_encoded(ann, tmp_path):
     decomposed = unicodedata.normalize("NFD", "Müller_1")
-    (image,) = finish(ann.add_images([scan(tmp_path, decomposed, 1)])).images
+    (image,) = ann.add_images([scan(tmp_path, decomposed, 1)]).images
     assert ann.find_image("Müller_1") == ann.find_image(decomposed) == image
     write_png(tmp_path / "masks" / "Müller_1_mask.png", drawing(1).labels)
     taken = enter(ann, tmp_path / "masks", author="Eve")

@@ -15,9 +15,9 @@ from napari_retina_seg.core.errors import ProjectError, WriteError
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.importing import import_masks
+from napari_retina_seg.project.importing import iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -35,7 +35,7 @@ def drawn(ann: Project, tmp_path: Path) -> Project:
     """Let Ann draw on three images."""
     for seed, name in enumerate(NAMES):
         np.save(tmp_path / f"{name}.npy", noise(seed, 250))
-        (image,) = finish(ann.add_images([tmp_path / f"{name}.npy"])).images
+        (image,) = ann.add_images([tmp_path / f"{name}.npy"]).images
         ann.save_version(image.id, Drawing(noise(seed)), Action.CORRECT)
     return ann
 
@@ -45,7 +45,7 @@ def fresh(drawn: Project, tmp_path: Path) -> Iterator[Project]:
     """Make another project of the same images."""
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as project:
-        finish(project.add_images([tmp_path / f"{name}.npy" for name in NAMES]))
+        project.add_images([tmp_path / f"{name}.npy" for name in NAMES])
         yield project
 
 
@@ -63,7 +63,7 @@ def little_room(size: int) -> Iterator[None]:
 
 def leave(project: Project, folder: Path, format: Format = Format.TIFF):
     patients = PatientRule(each_image=True)
-    return export(project, folder, format, identities=Identities.KEEP, patients=patients)
+    return iter_export(project, folder, format, identities=Identities.KEEP, patients=patients)
 
 
 def left_behind(folder: Path, name: str = "out") -> list[Path]:
@@ -119,34 +119,34 @@ def test_what_was_imported_before_the_disk_was_full_stays_and_the_rest_follows(
     drawn, fresh, tmp_path
 ):
     finish(leave(drawn, tmp_path / "out"))
-    job = import_masks(fresh, tmp_path / "out")
+    job = iter_import_masks(fresh, tmp_path / "out")
     while not fresh.history(1):
         next(job)
     with little_room(100), pytest.raises(ProjectError, match="nothing was saved"):
         finish(job)
     assert [len(fresh.history(number)) for number in (1, 2, 3)] == [1, 0, 0]
-    again = finish(import_masks(fresh, tmp_path / "out"))
+    again = finish(iter_import_masks(fresh, tmp_path / "out"))
     assert (len(again.versions), again.known, again.problems) == (2, 1, ())
     for number in (1, 2, 3):
         np.testing.assert_array_equal(fresh.drawing(number, 1).labels, noise(number - 1))
-    assert finish(fresh.check()) == ()
+    assert fresh.check() == ()
 
 
 def test_an_import_into_a_project_that_vanishes_stops(drawn, fresh, tmp_path):
     finish(leave(drawn, tmp_path / "out"))
-    job = import_masks(fresh, tmp_path / "out")
+    job = iter_import_masks(fresh, tmp_path / "out")
     while not fresh.history(1):
         next(job)
     fresh.folder.rename(tmp_path / "unplugged")
     with pytest.raises(ProjectError, match="has vanished or was replaced"):
         finish(job)
     (tmp_path / "unplugged").rename(fresh.folder)
-    assert len(finish(import_masks(fresh, tmp_path / "out")).versions) == 2
+    assert len(finish(iter_import_masks(fresh, tmp_path / "out")).versions) == 2
 
 
 def test_masks_that_vanish_while_they_are_imported_are_told_one_by_one(drawn, fresh, tmp_path):
     finish(leave(drawn, tmp_path / "out"))
-    job = import_masks(fresh, tmp_path / "out")
+    job = iter_import_masks(fresh, tmp_path / "out")
     next(job)
     (tmp_path / "out").rename(tmp_path / "elsewhere")
     done = finish(job)

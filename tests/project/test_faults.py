@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.database import MIGRATIONS, Database
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
@@ -64,7 +63,7 @@ def test_three_programs_that_write_at_once_lose_nothing(ann, image):
     assert [version.conflict for version in first] == [False, True, True]
     assert len({version.author for version in versions if not version.conflict}) == 1
     assert ann.status().autosaves == ()
-    assert finish(ann.check()) == ()
+    assert ann.check() == ()
 
 
 @pytest.fixture
@@ -96,7 +95,7 @@ def fill(project, drawings):
 def test_a_full_disk_is_told_and_what_was_saved_stays(small_disk, tmp_path):
     np.save(tmp_path / "scan.npy", np.zeros((400, 400), np.uint8))
     with Project.create(small_disk / "project", scheme=OCT_LAYERS, author="Ann") as project:
-        finish(project.add_images([tmp_path / "scan.npy"]))
+        project.add_images([tmp_path / "scan.npy"])
         with pytest.raises(ProjectError, match="so nothing was saved") as told:
             fill(project, map(big, range(1000)))
         assert "\n" not in str(told.value)
@@ -111,7 +110,7 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(small_disk, tmp_path):
         for number in range(1, saved + 1):
             drawn = project.drawing(1, number)
             np.testing.assert_array_equal(drawn.labels, big(number - 1).labels)
-        assert not [finding for finding in finish(project.check()) if finding.serious]
+        assert not [finding for finding in project.check() if finding.serious]
 
 
 def test_no_project_is_made_on_a_full_disk(small_disk):
@@ -132,7 +131,7 @@ def test_a_limit_on_files_is_told_and_what_was_saved_stays(ann, image, size):
     for version in ann.history(image.id):
         drawn = ann.drawing(image.id, version.number)
         np.testing.assert_array_equal(drawn.labels, noise(version.number - 1).labels)
-    assert not [finding for finding in finish(ann.check()) if finding.serious]
+    assert not [finding for finding in ann.check() if finding.serious]
 
 
 @pytest.fixture
@@ -150,13 +149,13 @@ def test_a_project_that_can_t_be_written_can_be_looked_at(protected, image, make
         assert project.read_only
         assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
         assert project.status().versions == 1
-        assert finish(project.check()) == ()
+        assert project.check() == ()
         for attempt in (
             lambda: project.save_version(image.id, make.drawing(), Action.SECOND_READ),
             lambda: project.autosave(image.id, make.drawing()),
             lambda: project.check_out(image.id),
             lambda: project.reopen(image.id),
-            lambda: finish(project.add_images([image.path])),
+            lambda: project.add_images([image.path]),
         ):
             with pytest.raises(ProjectError, match="can't be written, only looked at"):
                 attempt()
@@ -316,7 +315,7 @@ def test_a_project_is_saved_to_from_any_thread(ann, image):
     for seed, version in enumerate(versions):
         drawn = ann.drawing(image.id, version.number)
         np.testing.assert_array_equal(drawn.labels, noise(seed).labels)
-    assert finish(ann.check()) == ()
+    assert ann.check() == ()
 
 
 def test_a_mask_larger_than_pillow_s_limit_is_opened_again(ann, image, make, monkeypatch):

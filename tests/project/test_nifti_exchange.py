@@ -12,9 +12,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.formats import Format
-from napari_retina_seg.project.importing import import_masks
+from napari_retina_seg.project.importing import iter_import_masks
 from napari_retina_seg.project.project import Project
 
 SHAPE = (32, 48)
@@ -86,9 +86,9 @@ def drawn(shape: tuple[int, ...]) -> np.ndarray:
 
 def leave(ann: Project, path: Path, shape: tuple[int, ...], folder: Path) -> Path:
     """Add an image, draw on it, and export the mask."""
-    (image,) = finish(ann.add_images([path])).images
+    (image,) = ann.add_images([path]).images
     ann.attach(image.id, Drawing(drawn(shape)), author="Ann")
-    finish(export(ann, folder, Format.NIFTI))
+    finish(iter_export(ann, folder, Format.NIFTI))
     (mask,) = folder.glob("*.nii.gz")
     return mask
 
@@ -153,8 +153,8 @@ def test_a_mask_that_another_program_turned_is_imported_upright(ann, tmp_path, o
     nibabel.save(changed, tmp_path / "a.nii.gz")
     Project.create(tmp_path / "other", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "other", author="Eve") as other:
-        finish(other.add_images([source]))
-        outcome = finish(import_masks(other, tmp_path / "a.nii.gz", author="Eve"))
+        other.add_images([source])
+        outcome = finish(iter_import_masks(other, tmp_path / "a.nii.gz", author="Eve"))
         assert not outcome.problems
         (version,) = outcome.versions
         found = other.drawing(version.image_id, version.number).labels
@@ -163,7 +163,7 @@ def test_a_mask_that_another_program_turned_is_imported_upright(ann, tmp_path, o
 
 def test_a_picture_needs_not_be_there_for_its_mask_to_leave(ann, write_scan, tmp_path):
     picture = write_scan("a.png", 1)
-    (image,) = finish(ann.add_images([picture])).images
+    (image,) = ann.add_images([picture]).images
     ann.attach(image.id, Drawing(np.ones(image.shape, np.uint8)), author="Ann")
     picture.unlink()
-    assert finish(export(ann, tmp_path / "out", Format.NIFTI)).masks == 1
+    assert finish(iter_export(ann, tmp_path / "out", Format.NIFTI)).masks == 1

@@ -11,7 +11,7 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.states import Action
@@ -25,14 +25,14 @@ def filled(ann, tmp_path):
     """Make a project of five scans of three patients, of which it knows none."""
     for number, name in enumerate(NAMES):
         write_png(tmp_path / "in" / f"{name}.png", phantom_bscan(number, 64, 96).image.pixels)
-    images = finish(ann.add_images(sorted((tmp_path / "in").iterdir()))).images
+    images = ann.add_images(sorted((tmp_path / "in").iterdir())).images
     for number, image in enumerate(images):
         ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     return ann
 
 
 def leave(project, out, rule=None, format=Format.TRAINING):
-    return finish(export(project, out, format, identities=Identities.KEEP, patients=rule))
+    return finish(iter_export(project, out, format, identities=Identities.KEEP, patients=rule))
 
 
 def groups_of(folder):
@@ -103,8 +103,8 @@ def test_a_rule_is_one_of_three(rule):
 def test_a_patient_whom_the_project_knows_is_the_same_as_one_from_a_name(ann, tmp_path):
     for number, name in enumerate(("a_P1", "b_p1")):
         write_png(tmp_path / f"{name}.png", phantom_bscan(number, 64, 96).image.pixels)
-    known = finish(ann.add_images([tmp_path / "a_P1.png"], patient_of=lambda _: "P1")).images
-    unknown = finish(ann.add_images([tmp_path / "b_p1.png"])).images
+    known = ann.add_images([tmp_path / "a_P1.png"], patient_of=lambda _: "P1").images
+    unknown = ann.add_images([tmp_path / "b_p1.png"]).images
     for number, image in enumerate((*known, *unknown)):
         ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     leave(ann, tmp_path / "out", PatientRule(pattern="p1$"))

@@ -12,7 +12,7 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.predicting import predict_images
+from napari_retina_seg.project.predicting import iter_predict_images
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import Kind
 
@@ -28,12 +28,12 @@ def scans(ann, tmp_path: Path):
     paths = [tmp_path / f"scan{number}.png" for number in range(3)]
     for number, path in enumerate(paths):
         write_png(path, phantom_bscan(number, 64, 96).image.pixels)
-    return finish(ann.add_images(paths)).images
+    return ann.add_images(paths).images
 
 
 def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
     ids = [scan.id for scan in scans]
-    job = predict_images(ann, model, ids)
+    job = iter_predict_images(ann, model, ids)
     steps = []
     while True:
         try:
@@ -53,7 +53,7 @@ def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
         probabilities = ann.probabilities(scan.id, version.number)
         assert probabilities.shape == (8, 64, 96)
         assert ann.truth(scan.id) is None
-    again = finish(predict_images(ann, model, ids))
+    again = finish(iter_predict_images(ann, model, ids))
     assert (again.image_ids, again.skipped) == ((), tuple(ids))
 
 
@@ -61,8 +61,8 @@ def test_what_a_person_has_begun_is_left_alone_unless_it_is_asked_for(ann, scans
     mask = Drawing(np.zeros((64, 96), np.uint8))
     ann.save_version(scans[0].id, mask, Action.CORRECT)
     ids = [scan.id for scan in scans]
-    assert finish(predict_images(ann, model, ids)).skipped == (scans[0].id,)
-    everything = finish(predict_images(ann, model, ids, reviewed=True))
+    assert finish(iter_predict_images(ann, model, ids)).skipped == (scans[0].id,)
+    everything = finish(iter_predict_images(ann, model, ids, reviewed=True))
     assert everything.image_ids == (scans[0].id,)
     assert ann.truth(scans[0].id).number == 1
 
@@ -71,8 +71,8 @@ def test_bad_images_are_told_and_the_rest_goes_on(ann, scans, model, tmp_path):
     scans[0].path.unlink()
     scans[1].path.write_bytes(scans[2].path.read_bytes())
     write_png(tmp_path / "blank.png", np.zeros((64, 96), np.uint8))
-    blank = finish(ann.add_images([tmp_path / "blank.png"])).images
-    done = finish(predict_images(ann, model, [image.id for image in (*scans, *blank)]))
+    blank = ann.add_images([tmp_path / "blank.png"]).images
+    done = finish(iter_predict_images(ann, model, [image.id for image in (*scans, *blank)]))
     assert done.image_ids == (scans[2].id,)
     told = dict(zip(("scan0", "scan1", "blank"), done.problems, strict=True))
     assert "is no longer at" in told["scan0"]
@@ -82,7 +82,7 @@ def test_bad_images_are_told_and_the_rest_goes_on(ann, scans, model, tmp_path):
 
 def test_cancelling_keeps_what_is_done(ann, scans, model):
     token = CancelToken()
-    job = predict_images(ann, model, [scan.id for scan in scans], token=token)
+    job = iter_predict_images(ann, model, [scan.id for scan in scans], token=token)
     while next(job).done == 0:
         pass
     token.cancel()
@@ -94,7 +94,7 @@ def test_cancelling_keeps_what_is_done(ann, scans, model):
 def test_a_model_of_other_classes_is_refused_before_the_work(ann, scans, tmp_path):
     other = tiny_model(tmp_path / "tiny-fundus", Modality.FUNDUS)
     with pytest.raises(ProjectError, match="choose a model that draws them"):
-        finish(predict_images(ann, other, [scan.id for scan in scans]))
+        finish(iter_predict_images(ann, other, [scan.id for scan in scans]))
 
 
 def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model):
@@ -103,8 +103,8 @@ def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model)
     pixels = phantom_bscan(0, 64, 96).image.pixels.astype(np.float32)
     pixels[:, :20] = np.nan
     tifffile.imwrite(tmp_path / "scan.tif", pixels)
-    (scan,) = finish(ann.add_images([tmp_path / "scan.tif"])).images
-    finish(predict_images(ann, model, [scan.id]))
+    (scan,) = ann.add_images([tmp_path / "scan.tif"]).images
+    finish(iter_predict_images(ann, model, [scan.id]))
     version = ann.accept(scan.id)
     drawing = ann.drawing(scan.id, version.number)
     expected = np.zeros((64, 96), bool)
@@ -120,8 +120,8 @@ def test_a_prediction_that_is_not_plausible_is_kept_with_what_fired_and_listed(a
     upright = phantom_bscan(0).image.pixels
     write_png(tmp_path / "right.png", upright)
     write_png(tmp_path / "wrong.png", np.ascontiguousarray(upright[::-1]))
-    right, wrong = finish(ann.add_images([tmp_path / "right.png", tmp_path / "wrong.png"])).images
-    done = finish(predict_images(ann, find_model("oct-layers"), [right.id, wrong.id]))
+    right, wrong = ann.add_images([tmp_path / "right.png", tmp_path / "wrong.png"]).images
+    done = finish(iter_predict_images(ann, find_model("oct-layers"), [right.id, wrong.id]))
 
     assert done.warned == (wrong.id,)
     assert [image.id for image in ann.queue(Filters(warned=True))] == [wrong.id]
@@ -138,7 +138,7 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
 
     from napari_retina_seg.project.project import Project
 
-    finish(predict_images(ann, model, [scans[0].id]))
+    finish(iter_predict_images(ann, model, [scans[0].id]))
     folder = ann.folder
     ann.close()
     connection = sqlite3.connect(folder / "project.sqlite")
@@ -151,5 +151,5 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     with Project(folder, author="Ann") as again:
         assert [image.warning for image in again.images()] == ["", "", ""]
         assert again.history(scans[0].id)[0].checks == ()
-        finish(predict_images(again, model, [scans[1].id]))
+        finish(iter_predict_images(again, model, [scans[1].id]))
         assert len(again.history(scans[1].id)) == 1

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Filters, Order
@@ -73,7 +72,7 @@ def module_project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("queue")
     np.save(folder / "scan.npy", np.zeros((16, 24), np.uint8))
     with Project.create(folder / "project", scheme=OCT_LAYERS, author="Ann") as project:
-        finish(project.add_images([folder / "scan.npy"]))
+        project.add_images([folder / "scan.npy"])
         multiply(folder / "project", 60)
         yield project
 

@@ -4,7 +4,7 @@ import pytest
 
 from napari_retina_seg.core.errors import ProjectError, WriteError
 from napari_retina_seg.core.progress import finish
-from napari_retina_seg.project.exporting import export
+from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.selection import Selection
 from napari_retina_seg.project.states import Action, State
@@ -168,7 +168,7 @@ def test_what_the_adjudicator_calls_ungradable_is_not_read_again(bob, open_as, r
 def four(ann, write_scan, make):
     """Have Ann accept one, refuse one, correct one and leave one; Bob is to read all of them."""
     paths = [write_scan(f"{number}.png", number) for number in range(1, 5)]
-    images = finish(ann.add_images(paths)).images
+    images = ann.add_images(paths).images
     for image in images:
         ann.add_prediction(image.id, make.prediction())
         ann.assign_second_reader(image.id, "bob")
@@ -227,9 +227,11 @@ def test_a_second_reader_is_not_told_which_images_could_be_graded(bob, four):
 
 def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
     with pytest.raises(WriteError, match="no mask to export"):
-        finish(export(bob, tmp_path / "none", Format.TIFF, selection=Selection(drawn_by="Ann")))
+        finish(
+            iter_export(bob, tmp_path / "none", Format.TIFF, selection=Selection(drawn_by="Ann"))
+        )
     bob.save_version(four[0].id, make.drawing(3), Action.SECOND_READ, parent=1)
-    done = finish(export(bob, tmp_path / "out", Format.TIFF))
+    done = finish(iter_export(bob, tmp_path / "out", Format.TIFF))
     assert done.masks == 1
     assert [problem.count("'2'") for problem in done.problems] == [1, 0]
     assert [problem.count("'3'") for problem in done.problems] == [0, 1]

@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as hnp
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import FUNDUS_VESSELS
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.project.drawing import Drawing
@@ -52,7 +51,7 @@ def test_a_drawing_comes_back_as_it_was(ann, image, drawn):
 def test_volumes_come_back_with_all_their_slices(ann, tmp_path, make, shape):
     pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     tifffile.imwrite(tmp_path / "v.tif", pixels, photometric="minisblack", metadata={"axes": "ZYX"})
-    volume = finish(ann.add_images([tmp_path / "v.tif"])).images[0]
+    volume = ann.add_images([tmp_path / "v.tif"]).images[0]
     drawn = make.drawing(0, volume.shape)
     region = drawn.labels > 3
     heights = np.full((*volume.shape[:-2], 8, volume.shape[-1]), 2.5, np.float32)
@@ -181,7 +180,7 @@ def test_nothing_is_written_for_a_save_that_is_refused(ann, image, make):
     ann.save_version(image.id, make.drawing(), Action.CORRECT)
     with pytest.raises(ProjectError, match="is corrected already: reopen it"):
         ann.save_version(image.id, make.drawing(1), Action.CORRECT, parent=1)
-    assert finish(ann.check()) == ()
+    assert ann.check() == ()
 
 
 def test_two_programs_on_one_image_make_two_versions_of_one_parent(ann, bob, image, make):

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.states import Action
 
 
@@ -66,7 +65,7 @@ def test_saving_clears_nobody_else_s_unsaved_work(ann, bob, open_as, image, make
         program.autosave(image.id, make.drawing())
     ann.save_version(image.id, make.drawing(), Action.DRAFT)
     assert [slot.author for slot in ann.status().autosaves] == ["Ann", "Bob"]
-    assert finish(ann.check()) == ()
+    assert ann.check() == ()
 
 
 def test_the_newest_of_several_windows_is_offered_first(ann, open_as, image, make):

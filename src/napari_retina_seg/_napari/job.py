@@ -136,9 +136,9 @@ def _with_engine(steps: Steps, task: Work) -> Steps:
 
 
 def _segment(task: Task, token: CancelToken) -> Steps:
-    from napari_retina_seg.engine.predict import segment
+    from napari_retina_seg.engine.predict import iter_segment
 
-    segmentation = yield from segment(
+    segmentation = yield from iter_segment(
         task.image,
         task.model,
         index=task.index,

@@ -39,7 +39,7 @@ def agreement_command(
         summary_table,
         write_agreement,
     )
-    from napari_retina_seg.project.agreement import find_agreement
+    from napari_retina_seg.project.agreement import iter_agreement
     from napari_retina_seg.project.view import ProjectView
 
     if out is not None:
@@ -49,7 +49,7 @@ def agreement_command(
         Bar(1) as bar,
         interruptible() as token,
     ):
-        found = bar.walk(find_agreement(project, token=token), "Comparing")
+        found = bar.walk(iter_agreement(project, token=token), "Comparing")
         left = project.second_reads_left()
     from rich.console import Console
 

@@ -75,10 +75,10 @@ def check_command(
     folder = out or free_folder(_FOLDER)
     check_reports(folder, FILES, overwrite=overwrite)
     with Bar(1) as bar, interruptible() as token:
-        from napari_retina_seg.data.check import check_dataset
+        from napari_retina_seg.data.check import iter_check_dataset
         from napari_retina_seg.data.problems import find_problems
 
-        check = bar.walk(check_dataset(images, classes, token), "Reading")
+        check = bar.walk(iter_check_dataset(images, classes, token), "Reading")
         problems = find_problems(check)
         bar.begin("Writing the report")
         written = write_report(check, problems, folder)

@@ -93,12 +93,12 @@ def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> 
     with Bar(len(jobs)) as bar, interruptible() as token:
         bar.begin("Starting TensorFlow")
         start_engine()
-        from napari_retina_seg.engine.predict import segment
+        from napari_retina_seg.engine.predict import iter_segment
         from napari_retina_seg.io.atomic import write_atomically
 
         summary = []
         for image, truth, model in jobs:
-            segmentation = bar.walk(segment(image, model, token=token), image.name)
+            segmentation = bar.walk(iter_segment(image, model, token=token), image.name)
             summary.append(_save(image, segmentation, truth, folder))
             bar.finish()
     text = json.dumps({"images": summary}, indent=2)

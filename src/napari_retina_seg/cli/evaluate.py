@@ -98,7 +98,7 @@ def evaluate_command(
     models = [_find_model(name) for name in filter(None, (model, compare))]
     _check_alike(models)
     from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.scorable import choose, without_faults
+    from napari_retina_seg.data.scorable import choose, iter_without_faults
     from napari_retina_seg.data.split import group_remark
     from napari_retina_seg.io.evaluation_report import FILES, Report, write_report
 
@@ -108,7 +108,7 @@ def evaluate_command(
     chosen = choose(found, spec.modality, side, split_file=split_file, reference=reference)
     check_reports(out, FILES, overwrite=overwrite)
     with Bar(1 + len(models) + bool(reference)) as bar, interruptible() as token:
-        job = without_faults(
+        job = iter_without_faults(
             chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=token
         )
         checked = bar.walk(job, "Looking at the images")
@@ -177,19 +177,19 @@ def _score(
     bar.begin("Starting TensorFlow")
     start_engine()
     from napari_retina_seg.core.evaluation import compare
-    from napari_retina_seg.engine.evaluate import evaluate_against, evaluate_reference
+    from napari_retina_seg.engine.evaluate import iter_evaluate_against, iter_evaluate_reference
 
     references = [None] if reference is None else [None, reference]
     against: list[list[Evaluation]] = [[] for _ in references]
     for model, name in zip(models, _display_names(models), strict=True):
-        job = evaluate_against(model, images, references, token=token)
+        job = iter_evaluate_against(model, images, references, token=token)
         for one, others in zip(bar.walk(job, name), against, strict=True):
             others.append(replace(one, name=name))
         bar.finish()
     comparisons = [compare(against[-1][0], other) for other in against[-1][1:]]
     if reference is not None:
         scheme = models[0].spec.scheme
-        human = bar.walk(evaluate_reference(images, reference, scheme, token=token), reference)
+        human = bar.walk(iter_evaluate_reference(images, reference, scheme, token=token), reference)
         bar.finish()
         comparisons.append(compare(against[0][0], human))
         against[0].append(human)

@@ -111,7 +111,7 @@ def export_command(
     The folder appears when all of it is written.
     """
     from napari_retina_seg.core.image import Laterality
-    from napari_retina_seg.project.exporting import export
+    from napari_retina_seg.project.exporting import iter_export
     from napari_retina_seg.project.selection import Selection
 
     selection = Selection(
@@ -125,7 +125,7 @@ def export_command(
     )
     rule = _patient_rule(patients_from_name, patients, each_image=each_image_its_own_patient)
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        job = export(
+        job = iter_export(
             project,
             out,
             format,
@@ -188,14 +188,14 @@ def import_command(
     Images are found by their hash where the file says it, else by their names.
     """
     values = read_options(None, None, remap).remap
-    from napari_retina_seg.project.importing import import_masks
+    from napari_retina_seg.project.importing import iter_import_masks
 
     with (
         open_project(folder, author or login()) as project,
         Bar(1) as bar,
         interruptible() as token,
     ):
-        job = import_masks(
+        job = iter_import_masks(
             project, source, author=author, second_read=second_read, remap=values, token=token
         )
         done = bar.walk(job, "Importing")

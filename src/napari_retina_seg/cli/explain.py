@@ -270,7 +270,7 @@ def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ..
 def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
     from napari_retina_seg.core.explanation import Question
     from napari_retina_seg.core.target import check_target
-    from napari_retina_seg.engine.explain import explain
+    from napari_retina_seg.engine.explain import iter_explain
 
     bar.begin(f"Reading {source.path.name}")
     image = open_image(source, request.kind, bar, request.spacing)
@@ -281,7 +281,7 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     start_engine()
     question = Question(values, request.layer, request.method, request.target)
     started = time.perf_counter()
-    job = explain(image, model, question, index=request.index, token=token)
+    job = iter_explain(image, model, question, index=request.index, token=token)
     if image.is_volume and request.index is None:
         shown, remark = _write_volume(request, image, bar, job)
     else:

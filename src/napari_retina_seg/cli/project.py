@@ -87,7 +87,7 @@ def add_command(
     series = inputs.group()
     paths = [file for image in series for file in image.files]
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        job = project.add_images(
+        job = project.iter_add_images(
             paths, copy=copy, patient_of=patient_of, spacing=spacing, token=token
         )
         added = bar.walk(job, "Adding")
@@ -131,7 +131,7 @@ def predict_command(
     Images that have its prediction already are left out.
     """
     chosen = choose_model(model)
-    from napari_retina_seg.project.predicting import predict_images
+    from napari_retina_seg.project.predicting import iter_predict_images
     from napari_retina_seg.project.states import State
     from napari_retina_seg.project.values import Filters
 
@@ -140,7 +140,7 @@ def predict_command(
         image_ids = [image.id for image in project.images(wanted)]
         bar.begin("Starting TensorFlow")
         start_engine()
-        job = predict_images(project, chosen, image_ids, reviewed=every, token=token)
+        job = iter_predict_images(project, chosen, image_ids, reviewed=every, token=token)
         done = bar.walk(job, "Predicting")
     for sentence in (*done.remarks, *done.problems):
         say(sentence)
@@ -279,7 +279,7 @@ def check_command(folder: Folder, author: Author) -> None:
     Ends with 0 if all is whole, with 1 if something is missing, cut or altered.
     """
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        findings = bar.walk(project.check(token), "Checking")
+        findings = bar.walk(project.iter_check(token), "Checking")
     serious = [finding for finding in findings if finding.serious]
     if not serious:
         typer.echo("Every file of the project is whole.")

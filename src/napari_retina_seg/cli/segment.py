@@ -96,7 +96,7 @@ def segment_command(
 
 
 def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
-    from napari_retina_seg.engine.predict import segment
+    from napari_retina_seg.engine.predict import iter_segment
     from napari_retina_seg.io.results import save_segmentation
 
     bar.begin(f"Reading {source.path.name}")
@@ -104,7 +104,7 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     model = request.model or model_for(image)
     bar.begin("Starting TensorFlow")
     start_engine()
-    job = segment(image, model, probabilities=request.probabilities, token=token)
+    job = iter_segment(image, model, probabilities=request.probabilities, token=token)
     segmentation = bar.walk(job, source.path.name)
     written = save_segmentation(
         segmentation, image, request.folder, source.name, probabilities=request.probabilities

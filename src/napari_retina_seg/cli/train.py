@@ -63,8 +63,6 @@ def train_command(
     skip_bad: SkipBad = False,
 ) -> None:
     """Train a network by a recipe, on your data or on published data sets."""
-    from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.split import group_remark, split_images
     from napari_retina_seg.engine.run_folder import RunFolder
     from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
@@ -75,22 +73,19 @@ def train_command(
     # Ctrl-C is heard from here on: while libraries load, one of them may swallow it.
     with interruptible() as token:
         start_engine_alone()
-        from napari_retina_seg.engine.train import check_run, train, vet_split
+        from napari_retina_seg.engine.train import check_run, iter_train, iter_vet_split, plan_split
 
         check_run(run, wanted, weights, resume=resume)
-        images = read_data(data, wanted.datasets, read_options(group_pattern, groups, remap))
-        remark = group_remark(images)
+        options = read_options(group_pattern, groups, remap)
+        split, remark = plan_split(wanted, data, options, share)
         if remark:
             say(remark)
-        present = {image.dataset for image in images}
-        named = [group for group in wanted.validation if group.split("/")[0] in present]
-        split = split_images(images, seed=wanted.seed, validation_groups=named, share=share)
         with Bar(1) as bar:
-            checking = vet_split(wanted, split, skip_bad=skip_bad, token=token)
+            checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=token)
             split, skipped = bar.walk(checking, "Looking at the images")
             for sentence in skipped:
                 bar.say(f"Left out: {sentence}")
-            job = train(
+            job = iter_train(
                 wanted,
                 split,
                 run,

@@ -52,7 +52,7 @@ def interpolate(before: Heights, after: Heights, share: float) -> Heights:
     return np.asarray((1 - share) * before + share * after, np.float32)
 
 
-def draw_between(
+def iter_draw_between(
     labels: npt.NDArray[Any], heights: Heights, human: npt.NDArray[np.bool_], token: CancelToken
 ) -> Generator[Progress, None, Between]:
     """Draw all scans that lie between two scans that a person made.

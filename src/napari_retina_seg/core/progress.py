@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -33,9 +34,21 @@ class Progress:
     message: str = ""
 
 
+ProgressCallback = Callable[[Progress], None]
+
+
 @dataclass(frozen=True)
 class CancelToken:
-    """A flag that the user's thread raises and the working thread looks at."""
+    """Stops a long job from another thread.
+
+    Examples
+    --------
+    >>> from napari_retina_seg import CancelToken
+    >>> token = CancelToken()
+    >>> token.cancel()
+    >>> token.cancelled
+    True
+    """
 
     _event: threading.Event = field(default_factory=threading.Event)
 
@@ -54,21 +67,26 @@ class CancelToken:
             raise Cancelled("Cancelled: nothing was changed.")
 
 
-def finish(job: Generator[Progress, None, T]) -> T:
-    """Walk a long job to its end without showing its progress.
+def finish(job: Generator[Progress, None, T], progress: ProgressCallback | None = None) -> T:
+    """Run a long job to its end.
 
     Parameters
     ----------
     job : generator of Progress
-        Long work as this package writes it.
+        Long work as this package writes it, in functions called ``iter_…``.
+    progress : callable, optional
+        Called with each `Progress`, in this thread. What it raises ends the job.
 
     Returns
     -------
     object
         What the job returned.
     """
-    while True:
-        try:
-            next(job)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    with closing(job):
+        while True:
+            try:
+                step = next(job)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            if progress is not None:
+                progress(step)

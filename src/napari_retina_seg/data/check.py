@@ -12,16 +12,24 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.invalid_pixels import Mask
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
+from napari_retina_seg.core.labels import (
+    FUNDUS_VESSELS,
+    OCT_LAYERS,
+    SCHEMES,
+    LabelScheme,
+    find_scheme,
+)
 from napari_retina_seg.core.modality import guess_modality
 from napari_retina_seg.core.pixels import Plane, to_grey
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.splits import SPLITS
 from napari_retina_seg.data.alignment import make_pattern
 from napari_retina_seg.data.examine import Examination, Fault, Finding, examine, read_filled
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.leaks import Copy, Fingerprint, find_copies, fingerprint
+from napari_retina_seg.data.layouts import ReadOptions, read_data
+from napari_retina_seg.data.leaks import Copy, Fingerprint, fingerprint, iter_copies
 from napari_retina_seg.data.misfits import MisfitFinder
+from napari_retina_seg.io.inputs import PathsLike, as_paths
 
 UNDIVIDED = "undivided"
 _LEVELS = 256  # bins of one image's histogram: exact for uint8
@@ -160,11 +168,58 @@ def _usual_scheme(images: Sequence[LabelledImage], modality: Modality) -> LabelS
 
 
 def check_dataset(
+    data: PathsLike,
+    scheme: LabelScheme | str | None = None,
+    *,
+    options: ReadOptions | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> DatasetCheck:
+    """Read every image of data sets, and find what would spoil a training.
+
+    Parameters
+    ----------
+    data : str, Path, or sequence of them
+        Data sets, or folders of data sets.
+    scheme : LabelScheme or str, optional
+        The classes that their masks may hold; by default those of most data sets, or those usual
+        for what most images are.
+    options : ReadOptions, optional
+        Whose images they are, and what other mask values stand for.
+    progress : callable, optional
+        Called with a `Progress` before each image.
+    cancel : CancelToken, optional
+        Stops it before the next image.
+
+    Returns
+    -------
+    DatasetCheck
+        Every image with what was found in it; copies of images on both sides of a split.
+
+    Raises
+    ------
+    DataError
+        If there is no data set.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> len(rs.check_dataset("my-data").images)
+    3
+    """
+    classes = None if scheme is None else find_scheme(scheme)
+    images = read_data(as_paths(data), options=options)
+    return finish(iter_check_dataset(images, classes, cancel), progress)
+
+
+def iter_check_dataset(
     images: Sequence[LabelledImage],
     scheme: LabelScheme | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, DatasetCheck]:
-    """Read every image, and tell what there is and what is wrong.
+    """Read every image step by step; see `check_dataset`.
 
     Parameters
     ----------
@@ -206,7 +261,7 @@ def check_dataset(
     for place, finding in finder.finish(images).items():
         known = checked[place]
         checked[place] = replace(known, findings=(*known.findings, finding))
-    copies = yield from find_copies(images, prints, token)
+    copies = yield from iter_copies(images, prints, token)
     return DatasetCheck(scheme, modality, tuple(checked), copies)
 
 

@@ -110,7 +110,7 @@ def fingerprint(pixels: Plane) -> Fingerprint:
     return Fingerprint(digest.digest(), pattern / length if length else pattern)
 
 
-def find_copies(
+def iter_copies(
     images: Sequence[LabelledImage],
     prints: Sequence[Fingerprint | None],
     token: CancelToken | None = None,

@@ -14,7 +14,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.data.examine import KINDS
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.split import read_split
-from napari_retina_seg.data.vetting import sift
+from napari_retina_seg.data.vetting import iter_sift
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _with_reference(images: Sequence[LabelledImage], name: str) -> Scorable:
     return Scorable(chosen, (remark,) if lost else ())
 
 
-def without_faults(
+def iter_without_faults(
     images: Sequence[LabelledImage],
     scheme: LabelScheme,
     modality: Modality,
@@ -159,7 +159,7 @@ def without_faults(
         If an image can't be scored (unless `skip_bad`) or none can, an image looks like another
         kind, or a mask has the classes of another scheme or values of no class.
     """
-    sifted = yield from sift(images, scheme, modality, skip_bad=skip_bad, token=token)
+    sifted = yield from iter_sift(images, scheme, modality, skip_bad=skip_bad, token=token)
     if not sifted.images:
         raise DataError(f"None of {len(images)} images can be scored. {sifted.skipped[0]}")
     remarks = tuple(f"Left out: {sentence}" for sentence in sifted.skipped)

@@ -36,7 +36,7 @@ class Sifted:
     empty: int
 
 
-def sift(
+def iter_sift(
     images: Sequence[LabelledImage],
     scheme: LabelScheme,
     modality: Modality,
@@ -111,7 +111,7 @@ class Vetted:
     skipped: tuple[str, ...] = ()
 
 
-def vet(
+def iter_vet(
     images: Sequence[LabelledImage],
     scheme: LabelScheme,
     modality: Modality,
@@ -151,7 +151,7 @@ def vet(
         of another scheme or values of no class, an image is of another modality, all masks are
         empty, or there are fewer than two images.
     """
-    sifted = yield from sift(images, scheme, modality, skip_bad=skip_bad, token=token)
+    sifted = yield from iter_sift(images, scheme, modality, skip_bad=skip_bad, token=token)
     _check_number(sifted)
     if sifted.empty == len(sifted.images):
         raise DataError(

@@ -97,7 +97,7 @@ class Activations:
         return _cells(tile, self.padded, (self.cells.shape[0], self.cells.shape[1]))
 
 
-def forward(
+def iter_forward(
     halves: FrozenHalves, tensor: Array, multiple: tuple[int, int], token: CancelToken
 ) -> Generator[Progress, None, Activations]:
     """Run a cut network over an input of any size, in tiles if it is large.

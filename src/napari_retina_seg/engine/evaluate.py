@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,23 +24,106 @@ from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.invalid_pixels import combine_valid, fill_invalid
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.preprocess import find_field
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.engine.predict import segment
-from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.data.layouts import ReadOptions, read_data
+from napari_retina_seg.data.scorable import choose, iter_without_faults
+from napari_retina_seg.data.split import group_remark
+from napari_retina_seg.engine.predict import iter_segment
+from napari_retina_seg.io.inputs import PathsLike, as_paths
+from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
 
 T = TypeVar("T")
 
 
 def evaluate(
+    model: ModelLike,
+    data: PathsLike,
+    *,
+    split: SplitName | None = "test",
+    split_file: str | Path | None = None,
+    reference: str | None = None,
+    options: ReadOptions | None = None,
+    skip_bad: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Evaluation:
+    """Score a model on images with expert masks.
+
+    Photographs are scored inside the field of view; what a data set marks as to be ignored, and
+    pixels without data, do not count. Intervals are over patients or eyes. What is left out, or
+    had to be guessed, is said as a `UserWarning`.
+
+    Parameters
+    ----------
+    model : str, Path or ModelFolder
+        Name of a model, path of a model folder, or what `load_model` returns.
+    data : str, Path, or sequence of them
+        Data sets, or folders of data sets.
+    split : {"test", "val", "train"} or None
+        Which images of the data; None for all. Scores on images that a model learnt from
+        flatter it.
+    split_file : str or Path, optional
+        The ``split.json`` of a training; by default the data set's own split.
+    reference : str, optional
+        Score against the masks of this expert; by default the reference of the data set.
+    options : ReadOptions, optional
+        Whose images they are, and what other mask values stand for.
+    skip_bad : bool
+        Leave out files that can't be read, instead of refusing all.
+    progress : callable, optional
+        Called with a `Progress` before each image.
+    cancel : CancelToken, optional
+        Stops the work before the next image or tile.
+
+    Returns
+    -------
+    Evaluation
+        Its `means` are over the images.
+
+    Raises
+    ------
+    DataError
+        If there are no such images, or one can't be scored.
+    ModelError
+        If there is no such model, or it is broken.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> patients = rs.ReadOptions(group_pattern="^([^_]+)_")
+    >>> scores = rs.evaluate("oct-layers", "my-data", split=None, options=patients)
+    >>> len(scores.images)
+    3
+    """
+    folder = load_model(model)
+    spec = folder.spec
+    found = read_data(as_paths(data), options=options)
+    file = None if split_file is None else Path(split_file)
+    chosen = choose(found, spec.modality, split, split_file=file, reference=reference)
+    checking = iter_without_faults(
+        chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=cancel
+    )
+    checked = finish(checking, progress)
+    remarks = *chosen.remarks, *checked.remarks, group_remark(checked.images)
+    for remark in filter(None, remarks):
+        warnings.warn(remark, stacklevel=2)
+    job = iter_evaluate(folder, checked.images, reference=reference, token=cancel)
+    return finish(job, progress)
+
+
+def iter_evaluate(
     model: ModelFolder,
     images: Sequence[LabelledImage],
     *,
     reference: str | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Segment every image as a user would, and score the masks on the images' own grids.
+    """Score a model step by step: segment every image as a user would, on its own grid.
 
     Of photographs only the field of view counts: that of the data set, which the model is given,
     too, or else the one that is found in the pixels, less its blurred rim.
@@ -78,11 +163,11 @@ def evaluate(
     Cancelled
         If the token said so.
     """
-    (evaluation,) = yield from evaluate_against(model, images, [reference], token=token)
+    (evaluation,) = yield from iter_evaluate_against(model, images, [reference], token=token)
     return evaluation
 
 
-def evaluate_against(
+def iter_evaluate_against(
     model: ModelFolder,
     images: Sequence[LabelledImage],
     references: Sequence[str | None],
@@ -107,7 +192,7 @@ def evaluate_against(
         opened = _open(image)
         truths = [_truth(image, opened.pixels, reference, scheme) for reference in references]
         scored = _scored_image(image, opened)
-        job = segment(opened, model, probabilities=True, field=scored.field, token=token)
+        job = iter_segment(opened, model, probabilities=True, field=scored.field, token=token)
         drawn = _drawn((yield from _within(step, job)), scheme)
         for tally, truth in zip(tallies, truths, strict=True):
             tally.add(scored, truth, drawn)
@@ -118,7 +203,7 @@ def evaluate_against(
     )
 
 
-def evaluate_reference(
+def iter_evaluate_reference(
     images: Sequence[LabelledImage],
     name: str,
     scheme: LabelScheme,

@@ -21,14 +21,15 @@ from napari_retina_seg.core.errors import ImageError, ModelError
 from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.preprocess import Geometry
-from napari_retina_seg.core.progress import CancelToken, Progress, finish
-from napari_retina_seg.core.target import Region, WholeClass, check_target, locate, weigh
-from napari_retina_seg.engine.activations import Activations, forward
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
+from napari_retina_seg.core.target import Region, Target, WholeClass, check_target, locate, weigh
+from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.decode import decode
 from napari_retina_seg.engine.frozen import FrozenHalves, freeze_halves
 from napari_retina_seg.engine.places import Place, cut, find_places
 from napari_retina_seg.engine.predict import ENGINE_LOCK, check_fit, load_network
-from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+from napari_retina_seg.io.inputs import ImageLike, as_image
+from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model
 from napari_retina_seg.models.spec import ModelSpec
 
 Array = npt.NDArray[np.float32]
@@ -126,7 +127,7 @@ def recommended_method(*, whole_class: bool) -> Method:
     return RECOMMENDED_METHOD if whole_class else Method.HIRES_CAM
 
 
-def explain(
+def iter_explain(
     image: RetinaImage,
     model: ModelFolder,
     question: Question,
@@ -193,7 +194,7 @@ def explain(
     return tuple(skipped)
 
 
-def draw(
+def iter_draw(
     image: RetinaImage,
     model: ModelFolder,
     question: Question,
@@ -216,43 +217,80 @@ def draw(
     return (yield from _Asker(model, question, last, token).draw(image, index))
 
 
-def explain_image(
-    image: RetinaImage,
-    model: str | Path | ModelFolder | None = None,
-    question: Question | None = None,
+def explain(
+    image: ImageLike,
+    model: ModelLike | None = None,
+    classes: Sequence[str | int] = (),
     *,
+    target: Target | None = None,
+    layer: str = "",
+    method: Method | None = None,
     index: int = 0,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
 ) -> Explanation:
-    """Explain one plane in one call.
+    """Show where in an image, or in one slice of a volume, a model found its evidence.
 
     Parameters
     ----------
-    image : RetinaImage
-        As `napari_retina_seg.io.read_image` returns it.
+    image : RetinaImage, str, Path or array
+        What the model segments; see `segment`.
     model : str, Path or ModelFolder, optional
-        Name of a model or path of a model folder; by default the first that fits the image.
-    question : Question, optional
-        What to explain, and how; by default all classes.
+        Name of a model, path of a model folder, or what `load_model` returns; by default the
+        first that fits the image.
+    classes : sequence of str or int
+        Abbreviations, names or mask values of the classes to explain; by default all of them.
+    target : WholeClass, Region or Point, optional
+        Which pixels are asked about; by default all that the model gives the class.
+    layer : str
+        Layer of the network, such as ``"decoder 2"``; by default the one that is recommended.
+    method : Method, optional
+        Grad-CAM, Grad-CAM++, HiResCAM or LayerCAM; by default the one that suits the target.
     index : int
-        The slice of a volume.
+        Slice of a volume.
+    progress : callable, optional
+        Called with a `Progress` before each pass through the network.
+    cancel : CancelToken, optional
+        Stops the work before the next pass.
 
     Returns
     -------
     Explanation
-        On the image's own grid.
+        With maps of shape ``(classes, rows, columns)`` on the image's own grid.
+
+    Raises
+    ------
+    ModelError
+        If the model is broken, takes another kind of image, or has no such class or layer.
+    ReadError
+        If the file can't be read.
+    ImageError
+        If there is nothing to explain, or the target lies outside the image.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> why = rs.explain("scan.png", "oct-layers", ["RNFL", "RPE"])
+    >>> why.names, why.maps.shape, why.method.value
+    (('RNFL', 'RPE'), (2, 160, 192), 'Grad-CAM')
     """
-    if model is None:
-        model = default_model(image.modality)
-    folder = model if isinstance(model, ModelFolder) else find_model(model)
+    image = as_image(image)
+    folder = default_model(image.modality) if model is None else load_model(model)
+    values = tuple(
+        folder.spec.scheme.find(one).value if isinstance(one, str) else one for one in classes
+    )
+    question = Question(values, layer, method, WholeClass() if target is None else target)
     found: list[Explanation] = []
 
-    def keep() -> Generator[Progress, None, None]:
-        for step in explain(image, folder, question or Question(), index=index):
-            if isinstance(step, Explained):
-                found.append(step.explanation)
-            yield step
+    def keep(step: Progress) -> None:
+        if isinstance(step, Explained):
+            found.append(step.explanation)
+        if progress is not None:
+            progress(step)
 
-    finish(keep())
+    finish(iter_explain(image, folder, question, index=index, token=cancel), keep)
     return found[0]
 
 
@@ -332,7 +370,7 @@ class _Asker:
             where = f", slice {index}" if image.is_volume else ""
             raise ImageError(f"'{image.name}'{where}: {error}") from error
         multiple = self._spec.architecture.multiple
-        activations = yield from forward(self._halves, prepared.tensor, multiple, self._token)
+        activations = yield from iter_forward(self._halves, prepared.tensor, multiple, self._token)
         one = _decoded(activations, prepared.geometry, self._spec)
         self._last.keep(key, one)
         return one

@@ -22,14 +22,15 @@ from napari_retina_seg.core.invalid_pixels import fill_invalid
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.plausibility import LIMITED, Limits, judge
 from napari_retina_seg.core.preprocess import Prepared, find_field, prepare_plane
-from napari_retina_seg.core.progress import CancelToken, Progress, finish
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
 from napari_retina_seg.engine.decode import PlaneResult, decode
 from napari_retina_seg.engine.frozen import freeze_network
 from napari_retina_seg.engine.plausibility import check_plane, join_checks, measure_plane
+from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.models.limits import read_limits
-from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model
 from napari_retina_seg.models.spec import ModelSpec
 
 Array = npt.NDArray[np.float32]
@@ -63,7 +64,7 @@ class Predictor:
     model: ModelFolder
     forward: Any
 
-    def predict(self, tensor: Array, token: CancelToken) -> Generator[Progress, None, Array]:
+    def iter_predict(self, tensor: Array, token: CancelToken) -> Generator[Progress, None, Array]:
         """Run the network over an input of any size, in tiles if it is large.
 
         Parameters
@@ -114,7 +115,7 @@ def passes(grid: tuple[int, int], multiple: tuple[int, int]) -> list[Tile]:
     return list(tiles(grid, (height, width), _OVERLAP, multiple))
 
 
-def segment(
+def iter_segment(
     image: RetinaImage,
     model: ModelFolder,
     *,
@@ -123,7 +124,7 @@ def segment(
     field: FieldOfView | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Segmentation]:
-    """Segment an image, or one slice of a volume.
+    """Segment an image step by step; see `segment`.
 
     Parameters
     ----------
@@ -193,32 +194,65 @@ def segment(
     return replace(drawn, checks=checks, unchecked=unchecked)
 
 
-def segment_image(
-    image: RetinaImage,
-    model: str | Path | ModelFolder | None = None,
+def segment(
+    image: ImageLike,
+    model: ModelLike | None = None,
     *,
+    index: int | None = None,
     probabilities: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
 ) -> Segmentation:
-    """Segment an image in one call.
+    """Segment an image, all slices of a volume, or one of them.
 
     Parameters
     ----------
-    image : RetinaImage
-        As `napari_retina_seg.io.read_image` returns it.
+    image : RetinaImage, str, Path or array
+        What `read_image` returns, the path of such a file, or an array of shape
+        ``(rows, columns)`` or ``(slices, rows, columns)``, with a last axis of 3 or 4 for colour.
     model : str, Path or ModelFolder, optional
-        Name of a model or path of a model folder; by default the first that fits the image.
+        Name of a model, path of a model folder, or what `load_model` returns; by default the
+        first that fits the image.
+    index : int, optional
+        Only this slice of a volume.
     probabilities : bool
-        Keep the class probabilities.
+        Keep the class probabilities, for `Segmentation.uncertainty`.
+    progress : callable, optional
+        Called with a `Progress` before each slice and tile.
+    cancel : CancelToken, optional
+        Stops the work before the next slice or tile.
 
     Returns
     -------
     Segmentation
-        Labels, boundaries for layers, and what the values mean.
+        Labels and, for layers, boundaries on the image's own grid, in px.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, it is broken, or it takes another kind of image.
+    ReadError
+        If the file can't be read.
+    ImageError
+        If there is nothing to segment.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> result = rs.segment("scan.png", "oct-layers")
+    >>> result.labels.shape, result.labels.dtype
+    ((160, 192), dtype('uint8'))
+    >>> result.boundaries.shape
+    (8, 192)
+    >>> result.scheme.names[1]
+    'Retinal nerve fibre layer'
     """
-    if model is None:
-        model = default_model(image.modality)
-    folder = model if isinstance(model, ModelFolder) else find_model(model)
-    return finish(segment(image, folder, probabilities=probabilities))
+    image = as_image(image)
+    folder = default_model(image.modality) if model is None else load_model(model)
+    job = iter_segment(image, folder, index=index, probabilities=probabilities, token=cancel)
+    return finish(job, progress)
 
 
 def warm(model: ModelFolder) -> None:
@@ -341,7 +375,7 @@ def _run(
         # Nothing is drawn outside, whatever the preprocessing.
         seen = replace(prepared.geometry, field=find_field(plane))
         prepared = replace(prepared, geometry=seen)
-    output = yield from predictor.predict(prepared.tensor, token)
+    output = yield from predictor.iter_predict(prepared.tensor, token)
     return plane, prepared, output
 
 
@@ -364,7 +398,7 @@ def _join_checks(
     prepared = spec.preprocessing.prepare(
         turned, image.spacing, valid=None if valid is None else valid[::-1]
     )
-    output = yield from predictor.predict(prepared.tensor, token)
+    output = yield from predictor.iter_predict(prepared.tensor, token)
     if judge(measure_plane(turned, prepared, output, spec), limits):
         return checks
     return (Check("orientation", "it looks right when it is turned upside down"), *checks)

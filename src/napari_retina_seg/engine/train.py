@@ -2,25 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import warnings
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.split import Split
-from napari_retina_seg.data.vetting import vet
+from napari_retina_seg.data.layouts import ReadOptions, read_data
+from napari_retina_seg.data.split import Split, group_remark, split_images
+from napari_retina_seg.data.vetting import iter_vet
 from napari_retina_seg.engine.environment import Conditions
 from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.engine.samples import prepare_sample, steps_per_epoch
 from napari_retina_seg.engine.trainer import Trainer
+from napari_retina_seg.io.inputs import PathsLike, as_paths
+from napari_retina_seg.models.overrides import with_full_keys
 from napari_retina_seg.models.packaging import package
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
 
 
 def train(
+    recipe: str | Path,
+    data: PathsLike,
+    out: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    options: ReadOptions | None = None,
+    validation_share: float = 0.2,
+    skip_bad: bool = False,
+    start_from: str | Path | None = None,
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> ModelFolder:
+    """Train a network by its recipe. What is left out, or had to be guessed, is a `UserWarning`.
+
+    Parameters
+    ----------
+    recipe : str or Path
+        Name of a recipe of the program, e.g. ``"unet-drive"``, or a TOML file.
+    data : str, Path, or sequence of them
+        Data sets, or folders of data sets.
+    out : str or Path
+        A new folder for the model, the split, the log and the curves.
+    changes : mapping, optional
+        Values of the recipe to change, e.g. ``{"epochs": 10, "name": "my-layers"}``.
+    options : ReadOptions, optional
+        Whose images they are, and what other mask values stand for.
+    validation_share : float
+        Share of the patients for validation, where the data do not say.
+    skip_bad : bool
+        Leave out files that can't be read, instead of refusing all.
+    start_from : str or Path, optional
+        Begin with the best weights of this run; by default they are random.
+    resume : bool
+        Go on with a run in `out` that was stopped or killed.
+    progress : callable, optional
+        Called with a `Progress` after each step.
+    cancel : CancelToken, optional
+        Stops the training at the next step; `resume` then goes on after the last whole epoch.
+
+    Returns
+    -------
+    ModelFolder
+        The weights of the best epoch, for `segment` and `load_model`.
+
+    Raises
+    ------
+    DataError
+        If recipe, data, weights and folder do not fit together: before the first step.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> trial = {"name": "my-layers", "epochs": 1, "steps_per_epoch": 2}
+    >>> patients = rs.ReadOptions(group_pattern="^([^_]+)_")
+    >>> model = rs.train("recipe.toml", "my-data", "run", changes=trial, options=patients)
+    >>> model.name
+    'my-layers'
+    """
+    wanted = Recipe.read(Path(recipe), with_full_keys(changes or {}, Recipe))
+    run = RunFolder(Path(out))
+    weights = None if start_from is None else RunFolder(Path(start_from)).best_weights
+    check_run(run, wanted, weights, resume=resume)
+    split, remark = plan_split(wanted, as_paths(data), options, validation_share)
+    checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=cancel)
+    split, skipped = finish(checking, progress)
+    for sentence in filter(None, [remark, *(f"Left out: {sentence}" for sentence in skipped)]):
+        warnings.warn(sentence, stacklevel=2)
+    job = iter_train(
+        wanted,
+        split,
+        run,
+        token=cancel,
+        start_from=weights,
+        resume=resume,
+        left_out=skipped,
+    )
+    return finish(job, progress)
+
+
+def plan_split(
+    recipe: Recipe, data: Sequence[Path], options: ReadOptions | None, share: float
+) -> tuple[Split, str | None]:
+    """Read the data sets of a recipe and divide their images.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Names the data sets, and groups to validate with.
+    data : sequence of Path
+        Data sets, or folders of data sets.
+    options : ReadOptions or None
+        Groups and mask values.
+    share : float
+        Share of the groups for validation, where neither data nor recipe say.
+
+    Returns
+    -------
+    tuple of Split and str or None
+        With a sentence if the groups had to be guessed.
+
+    Raises
+    ------
+    DataError
+        If there are no such data, or they can't be divided.
+    """
+    images = read_data(data, recipe.datasets, options)
+    present = {image.dataset for image in images}
+    named = [group for group in recipe.validation if group.split("/")[0] in present]
+    split = split_images(images, seed=recipe.seed, validation_groups=named, share=share)
+    return split, group_remark(images)
+
+
+def iter_train(
     recipe: Recipe,
     split: Split,
     run: RunFolder,
@@ -30,14 +151,14 @@ def train(
     resume: bool = False,
     left_out: Sequence[str] = (),
 ) -> Generator[Progress, None, ModelFolder]:
-    """Train a network.
+    """Train a network step by step; see `train`.
 
     Parameters
     ----------
     recipe : Recipe
         What to train.
     split : Split
-        Images to learn from and images to watch, as `vet_split` returned them.
+        Images to learn from and images to watch, as `iter_vet_split` returned them.
     run : RunFolder
         A new folder for all that the run leaves.
     token : CancelToken, optional
@@ -47,7 +168,7 @@ def train(
     resume : bool
         Go on with a run that was stopped or killed.
     left_out : sequence of str
-        What `vet_split` skipped, to be kept with the run.
+        What `iter_vet_split` skipped, to be kept with the run.
 
     Yields
     ------
@@ -85,7 +206,7 @@ def train(
         return package(recipe, run.best_weights, run.model, record)
 
     packed = 0
-    for progress in trainer.run(samples, watched, run, token):
+    for progress in trainer.iter_steps(samples, watched, run, token):
         if trainer.best_epoch != packed:  # so that a run that is given up leaves a model, too
             pack()
             packed = trainer.best_epoch
@@ -107,7 +228,7 @@ def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume
         raise DataError(f"'{run.path}' exists already: name a new folder, or go on with --resume.")
 
 
-def vet_split(
+def iter_vet_split(
     recipe: Recipe, split: Split, *, skip_bad: bool = False, token: CancelToken | None = None
 ) -> Generator[Progress, None, tuple[Split, tuple[str, ...]]]:
     """Read every image that a recipe would learn from, so that no mistake shows after hours.
@@ -139,7 +260,7 @@ def vet_split(
         Names the first image that is wrong; see `data.vetting.vet`.
     """
     images = [*split.training, *split.validation]
-    vetted = yield from vet(
+    vetted = yield from iter_vet(
         images, recipe.scheme, recipe.card.modality, skip_bad=skip_bad, token=token
     )
     good = {(image.dataset, image.name): image for image in vetted.images}

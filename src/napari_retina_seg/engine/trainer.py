@@ -112,7 +112,7 @@ class Trainer:
         }
         return State(self.rows, {**arrays, "mean": self.mean.weights})
 
-    def run(
+    def iter_steps(
         self,
         samples: Sequence[Sample],
         watched: Sequence[Sample],

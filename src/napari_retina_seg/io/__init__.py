@@ -71,6 +71,13 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     ------
     ReadError
         If there is no such file, it can't be read, or it is no image.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> scan = rs.read_image("scan.png")
+    >>> scan.pixels.shape, scan.modality.value, scan.spacing.axial.um
+    ((160, 192), 'oct', None)
     """
     path = Path(path)
     with limited(max_pixels):

@@ -64,6 +64,19 @@ def read_npz(path: Path) -> RetinaImage:
     return _assemble(path, pixels)
 
 
+def image_from_array(pixels: npt.NDArray[Any]) -> RetinaImage:
+    """Make an image of an array, by the same rules as of a ``.npy`` file.
+
+    Raises
+    ------
+    ReadError
+        If its shape is not an image's.
+    ImageError
+        If it holds no numbers.
+    """
+    return _assemble(Path("array"), pixels)
+
+
 def open_stack(path: Path) -> npt.NDArray[Any]:
     """Open an array file without reading it: its slices are read when they are taken.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
@@ -34,14 +34,25 @@ def parse_overrides(texts: Sequence[str], model: type[BaseModel]) -> dict[str, A
     DataError
         If a text has no ``=``, or its key is unknown; the nearest key is named.
     """
-    known = sorted(set(known_keys(model)))
     changes = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise DataError(f"'{text}' sets nothing: write key=value, e.g. epochs=10.")
-        changes[_full_key(key.strip(), known)] = _parse(value.strip())
-    return changes
+        changes[key.strip()] = _parse(value.strip())
+    return with_full_keys(changes, model)
+
+
+def with_full_keys(changes: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Write out keys that are only the last part of a dotted key, as ``epochs`` is.
+
+    Raises
+    ------
+    DataError
+        If a key is unknown; the nearest key is named.
+    """
+    known = sorted(set(known_keys(model)))
+    return {_full_key(key, known): value for key, value in changes.items()}
 
 
 def replaced(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

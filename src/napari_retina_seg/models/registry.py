@@ -65,6 +65,9 @@ class ModelFolder:
             )
 
 
+ModelLike = str | Path | ModelFolder
+
+
 def open_model(path: Path) -> ModelFolder:
     """Open a model folder; nothing in it is executed.
 
@@ -110,6 +113,12 @@ def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
     -------
     tuple of ModelFolder
         Folders that were added and can't be read any more are left out.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> [model.name for model in rs.list_models(rs.Modality.OCT)][0]
+    'oct-layers'
     """
     models = [_read_folder(path.parent) for path in sorted(BUNDLED.glob(f"*/{SPEC_FILE}"))]
     models.sort(key=lambda model: model.name not in RECOMMENDED)
@@ -138,6 +147,39 @@ def find_model(name: str | Path) -> ModelFolder:
         return open_model(Path(name))
     known = ", ".join(model.name for model in models)
     raise ModelError(f"There is no model '{name}': use one of {known}, or a model folder's path.")
+
+
+def load_model(model: ModelLike) -> ModelFolder:
+    """Open a model and check that its weights are whole.
+
+    Its network is built when it is first used, and kept for the next time.
+
+    Parameters
+    ----------
+    model : str, Path or ModelFolder
+        Name of a model, or path of a model folder.
+
+    Returns
+    -------
+    ModelFolder
+        With its `spec`: classes, preprocessing, training record.
+
+    Raises
+    ------
+    ModelError
+        If there is none, its files are broken, or the weights are not those its spec names.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> model = rs.load_model("oct-layers")
+    >>> model.name, model.spec.scheme.classes[1].abbreviation
+    ('oct-layers', 'RNFL')
+    """
+    if not isinstance(model, ModelFolder):
+        model = find_model(model)
+    model.check_weights()
+    return model
 
 
 def default_model(modality: Modality) -> ModelFolder:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 
 from napari_retina_seg.core.errors import ProjectError, TooEarlyError
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.two_readers import (
     Agreement,
     Gradability,
@@ -23,9 +23,55 @@ from napari_retina_seg.project.view import ProjectView
 
 
 def find_agreement(
+    project: ProjectView,
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Agreement:
+    """Compare the first and the second gradings of a project.
+
+    Of an image that was reopened and graded twice again the last two gradings count.
+
+    Parameters
+    ----------
+    project : Project
+        The project, opened by somebody who may see both gradings.
+    progress : callable, optional
+        Called with a `Progress` before each image.
+    cancel : CancelToken, optional
+        Stops it before the next image.
+
+    Returns
+    -------
+    Agreement
+        Dice, kappa and, for layers, boundary and thickness differences.
+
+    Raises
+    ------
+    TooEarlyError
+        If this person is a second grader who has not finished, or nothing was graded twice.
+    ProjectError
+        If a file is missing, cut or altered.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> with rs.Project.create("study", scheme="oct-layers", author="Carl") as project:
+    ...     added = project.add_images("scan.png")
+    ...     first = rs.import_masks(project, "scan_mask.png", author="Ann")
+    ...     second = rs.import_masks(project, "scan_mask.png", author="Bob", second_read=True)
+    ...     rs.find_agreement(project).images[0].dice
+    1.0
+    """
+    return finish(iter_agreement(project, token=cancel), progress)
+
+
+def iter_agreement(
     project: ProjectView, *, token: CancelToken | None = None
 ) -> Generator[Progress, None, Agreement]:
-    """Compare the first and the second readings of a project; long work.
+    """Compare the gradings of a project step by step; see `find_agreement`.
 
     Of an image that was reopened and read twice again the last two readings count.
 

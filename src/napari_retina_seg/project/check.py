@@ -17,9 +17,7 @@ from napari_retina_seg.project.tables import AutosaveRow, FileRow
 from napari_retina_seg.project.values import ProjectImage
 
 
-def check_project(
-    store: Store, token: CancelToken
-) -> Generator[Progress, None, tuple[Finding, ...]]:
+def iter_check(store: Store, token: CancelToken) -> Generator[Progress, None, tuple[Finding, ...]]:
     """Verify every hash; see `Project.check`."""
     damage = store.database.find_damage()
     path = store.database.path

@@ -21,7 +21,7 @@ class DicomImage(NamedTuple):
     ids: DicomIds
 
 
-def list_dicom(
+def iter_dicom_images(
     images: Iterable[ProjectImage], token: CancelToken
 ) -> Generator[Progress, None, tuple[DicomImage, ...]]:
     """Look which images are DICOM; long work.

@@ -16,7 +16,7 @@ from napari_retina_seg.core.errors import ProjectError, RetinaSegError, WriteErr
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.names import safe_name
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.exchange.card import Card, make_card
@@ -44,7 +44,7 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.placing import placement_of
-from napari_retina_seg.project.selection import Chosen, Selection, choose, with_patients
+from napari_retina_seg.project.selection import Chosen, Selection, iter_choose, iter_with_patients
 from napari_retina_seg.project.store import now
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
@@ -111,7 +111,83 @@ class _Index(BaseModel):
     masks: list[Card]
 
 
-def export(
+def export_masks(
+    project: ProjectView,
+    folder: str | Path,
+    format: Format | str,
+    *,
+    selection: Selection | None = None,
+    identities: Identities = Identities.HIDE,
+    patients: PatientRule | None = None,
+    with_images: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Exported:
+    """Write masks to a new folder, which appears when all of it is written.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    folder : str or Path
+        Where to; it must not exist, or be empty.
+    format : Format or str
+        For which program, e.g. ``"png"``, ``"coco"``, ``"training"``.
+    selection : Selection, optional
+        Which masks; by default all that count as truth.
+    identities : Identities
+        By default names of images that may tell who the patient is, and those of patients, are
+        replaced by pseudonyms.
+    patients : PatientRule, optional
+        Whose images those are of which the project does not know it; formats with images need it.
+    with_images : bool
+        Write the images beside the masks, for formats that refer to images.
+    progress : callable, optional
+        Called with a `Progress` before each image.
+    cancel : CancelToken, optional
+        Stops it before the next image; nothing is left then.
+
+    Returns
+    -------
+    Exported
+        One mask that can't be written in this format does not stop the others.
+
+    Raises
+    ------
+    WriteError
+        If there is no such format, nothing to export, or the folder holds something or can't be
+        written.
+    ProjectError
+        If the patients of exported images are unknown.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> with rs.Project.create("study", scheme="oct-layers", author="Ann") as project:
+    ...     added = project.add_images("scan.png")
+    ...     done = rs.predict_images(project, "oct-layers")
+    ...     version = project.accept(added.images[0].id)
+    ...     rs.export_masks(project, "masks", "png").masks
+    1
+    """
+    if format not in tuple(Format):
+        raise WriteError(f"There is no format '{format}': choose one of {', '.join(Format)}.")
+    job = iter_export(
+        project,
+        Path(folder),
+        Format(format),
+        selection=selection,
+        identities=identities,
+        patients=patients,
+        with_images=with_images,
+        token=cancel,
+    )
+    return finish(job, progress)
+
+
+def iter_export(
     project: ProjectView,
     folder: Path,
     format: Format,
@@ -122,7 +198,7 @@ def export(
     with_images: bool = False,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Exported]:
-    """Write masks to a new folder, which appears when all of it is written; long work.
+    """Write masks to a new folder step by step; see `export_masks`.
 
     Parameters
     ----------
@@ -173,12 +249,12 @@ def export(
             f"'{format.value}' refers to no images: leave them out, or choose coco, coco-polygons,"
             " vgg, cvat or labelme."
         )
-    chosen, refused = yield from choose(project, selection or Selection(), identities, token)
+    chosen, refused = yield from iter_choose(project, selection or Selection(), identities, token)
     if not chosen:
         because = f" {refused[0]}" if refused else ""
         raise WriteError(f"There is no mask to export of those that were chosen.{because}")
     if format.has_images:
-        chosen = with_patients(chosen, patients, identities, project.info.key)
+        chosen = iter_with_patients(chosen, patients, identities, project.info.key)
     with building(folder) as new:
         images = with_images or format is Format.LABELME
         job = _Job(project, new, format, identities, patients, token, with_images=images)

@@ -29,7 +29,7 @@ from napari_retina_seg.project.values import Added, ProjectImage
 PatientOf = Callable[[str], str | None]
 
 
-def add_images(
+def iter_add_images(
     store: Store,
     paths: Sequence[Path],
     *,

@@ -12,7 +12,13 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.lines import draw
-from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.core.progress import (
+    Cancelled,
+    CancelToken,
+    Progress,
+    ProgressCallback,
+    finish,
+)
 from napari_retina_seg.core.words import count
 from napari_retina_seg.io.dicom_slices import slice_order
 from napari_retina_seg.io.exchange.card import stem_of
@@ -33,7 +39,12 @@ from napari_retina_seg.io.exchange.sources import (
     read_source,
 )
 from napari_retina_seg.io.names import image_name
-from napari_retina_seg.project.dicom_images import DicomImage, find_same, find_sent_anew, list_dicom
+from napari_retina_seg.project.dicom_images import (
+    DicomImage,
+    find_same,
+    find_sent_anew,
+    iter_dicom_images,
+)
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.image_finder import ImageFinder, cut, stack
 from napari_retina_seg.project.images import damage_of
@@ -73,6 +84,68 @@ class Imported:
 
 def import_masks(
     project: Project,
+    path: str | Path,
+    *,
+    author: str | None = None,
+    second_read: bool = False,
+    remap: Mapping[int, int] | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Imported:
+    """File the masks of a file or folder, in any format that is exported, as new versions.
+
+    An image is found by its hash where the mask's file states it; by the UID that a DICOM
+    Segmentation refers to, or its series and name; else by its name or pseudonym. Predictions
+    are not imported. Importing the same masks again adds only those that are missing.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    path : str or Path
+        A file or a folder.
+    author : str, optional
+        Who drew the masks whose files do not state it.
+    second_read : bool
+        Whether the masks are second gradings.
+    remap : mapping, optional
+        What values of masks from other programs stand for, e.g. ``{255: 1}``; otherwise 255 is
+        what is to be ignored.
+    progress : callable, optional
+        Called with a `Progress` before each file.
+    cancel : CancelToken, optional
+        Stops it before the next mask; versions that were saved stay.
+
+    Returns
+    -------
+    Imported
+        One mask that can't be imported does not stop the others.
+
+    Raises
+    ------
+    ReadError
+        If there is no mask.
+    ProjectError
+        If the project can't be written.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> with rs.Project.create("study", scheme="oct-layers", author="Ann") as project:
+    ...     added = project.add_images("scan.png")
+    ...     len(rs.import_masks(project, "scan_mask.png", author="Ann").versions)
+    1
+    """
+    job = iter_import_masks(
+        project, Path(path), author=author, second_read=second_read, remap=remap, token=cancel
+    )
+    return finish(job, progress)
+
+
+def iter_import_masks(
+    project: Project,
     path: Path,
     *,
     author: str | None = None,
@@ -80,7 +153,7 @@ def import_masks(
     remap: Mapping[int, int] | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Imported]:
-    """File the masks of a file or folder, in any format that is exported; long work.
+    """File the masks of a file or folder step by step; see `import_masks`.
 
     An image is found by its hash where the mask's file says it; by the UID that a DICOM
     Segmentation refers to, or its series and name; else by its name or pseudonym.
@@ -131,7 +204,7 @@ def import_masks(
     expected = Expected(project.scheme, images.shapes, remap or {})
     dicom: tuple[DicomImage, ...] = ()
     if any(map(is_dicom, sources)):
-        dicom = yield from list_dicom(project.images(), token)
+        dicom = yield from iter_dicom_images(project.images(), token)
     job = _Job(project, images, dicom, author, second_read)
     for done, source in enumerate(sources):
         yield Progress(done, len(sources), source.name)

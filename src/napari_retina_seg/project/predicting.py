@@ -6,9 +6,15 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
-from napari_retina_seg.engine.predict import segment
-from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.core.progress import (
+    Cancelled,
+    CancelToken,
+    Progress,
+    ProgressCallback,
+    finish,
+)
+from napari_retina_seg.engine.predict import iter_segment
+from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind, ProjectImage
@@ -42,13 +48,70 @@ class Predicted:
 
 def predict_images(
     project: Project,
+    model: ModelLike,
+    image_ids: Sequence[int] | None = None,
+    *,
+    reviewed: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Predicted:
+    """Run a model over the images of a project, and keep what it draws with its probabilities.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    model : str, Path or ModelFolder
+        Name of a model, path of a model folder, or what `load_model` returns.
+    image_ids : sequence of int, optional
+        Of which images; by default of all. Those that have the same model's prediction already
+        are skipped.
+    reviewed : bool
+        Do those too that a person has worked on; what persons made stays as it is.
+    progress : callable, optional
+        Called with a `Progress` before each image, slice and tile.
+    cancel : CancelToken, optional
+        Stops it before the next image, slice or tile; predictions that were kept stay.
+
+    Returns
+    -------
+    Predicted
+        One image that can't be segmented does not stop the others.
+
+    Raises
+    ------
+    ProjectError
+        If the model draws other classes, or the project can't be written.
+    ModelError
+        If there is no such model, or it is broken.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> with rs.Project.create("study", scheme="oct-layers", author="Ann") as project:
+    ...     added = project.add_images("scan.png")
+    ...     rs.predict_images(project, "oct-layers").image_ids
+    (1,)
+    """
+    if image_ids is None:
+        image_ids = [image.id for image in project.images()]
+    job = iter_predict_images(
+        project, load_model(model), image_ids, reviewed=reviewed, token=cancel
+    )
+    return finish(job, progress)
+
+
+def iter_predict_images(
+    project: Project,
     model: ModelFolder,
     image_ids: Sequence[int],
     *,
     reviewed: bool = False,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Predicted]:
-    """Run a model over images and keep what it draws, with probabilities; long work.
+    """Run a model over images step by step; see `predict_images`.
 
     Parameters
     ----------
@@ -127,7 +190,7 @@ class _Run:
             return
         try:
             pixels = self.project.read_image(image.id)
-            job = segment(pixels, self.model, probabilities=True, token=self.token)
+            job = iter_segment(pixels, self.model, probabilities=True, token=self.token)
             segmentation = yield from job
         except Cancelled:
             raise

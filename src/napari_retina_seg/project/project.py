@@ -9,9 +9,10 @@ from typing import Self
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.labels import LabelScheme, find_scheme
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.project import autosaves, images, leases, versions
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import PatientOf
@@ -35,27 +36,93 @@ class Project(ProjectView):
     """
 
     @classmethod
-    def create(cls, folder: Path, *, scheme: LabelScheme, author: str) -> Self:
+    def create(cls, folder: str | Path, *, scheme: LabelScheme | str, author: str) -> Self:
         """Make a project and open it.
 
         Parameters
         ----------
-        folder : Path
+        folder : str or Path
             Where; it is made if it is not there, and may hold other files.
-        scheme : LabelScheme
-            The classes of all masks.
+        scheme : LabelScheme or str
+            The classes of all masks, or the name of such a scheme, e.g. ``"oct-layers"``.
         author : str
             Who makes it.
+
+        Returns
+        -------
+        Project
+            Open; `close` it, or use it in a ``with`` statement.
 
         Raises
         ------
         ProjectError
-            If there is a project already, or the folder can't be written.
+            If there is a project already, the folder can't be written, or no scheme is called so.
+
+        Examples
+        --------
+        >>> import napari_retina_seg as rs
+        >>> with rs.Project.create("study", scheme="oct-layers", author="Ann") as project:
+        ...     added = project.add_images(["scan.png"])
+        ...     project.status().images
+        1
         """
-        create_folder(folder, scheme, author)
+        folder = Path(folder)
+        create_folder(folder, find_scheme(scheme), author)
         return cls(folder, author=author)
 
     def add_images(
+        self,
+        paths: PathsLike,
+        *,
+        copy: bool = False,
+        patient_of: PatientOf | None = None,
+        spacing: Spacing | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Added:
+        """Add image files. One whose content is there already, by its hash, is not added twice.
+
+        Adding a file again from where it was moved to tells the project its new place.
+
+        Parameters
+        ----------
+        paths : str, Path, or sequence of them
+            Files that `read_image` reads.
+        copy : bool
+            Keep copies in the project; otherwise the files are referred to where they are.
+        patient_of : callable, optional
+            Returns the patient or eye for the name of an image, or None.
+        spacing : Spacing, optional
+            Pixel sizes that the user states; they come before those of the files, also for images
+            that are there already.
+        progress : callable, optional
+            Called with a `Progress` before each file.
+        cancel : CancelToken, optional
+            Stops it before the next file; what was added stays.
+
+        Returns
+        -------
+        Added
+            The new images, those that were there already, and a sentence in `Added.problems` for
+            each file that could not be read.
+
+        Raises
+        ------
+        ProjectError
+            If the project can't be written.
+        Cancelled
+            If `cancel` was used.
+        """
+        job = self.iter_add_images(
+            as_paths(paths),
+            copy=copy,
+            patient_of=patient_of,
+            spacing=spacing,
+            token=cancel,
+        )
+        return finish(job, progress)
+
+    def iter_add_images(
         self,
         paths: Sequence[Path],
         *,
@@ -64,30 +131,8 @@ class Project(ProjectView):
         spacing: Spacing | None = None,
         token: CancelToken | None = None,
     ) -> Generator[Progress, None, Added]:
-        """Add image files; long work. A file that is there already, by its hash, is noticed.
-
-        Adding a file again from where it was moved to tells the project its new place.
-
-        Parameters
-        ----------
-        paths : sequence of Path
-            Files that `read_image` reads.
-        copy : bool
-            Keep copies in the project; otherwise the files are referred to where they are.
-        patient_of : callable, optional
-            Finds the patient or eye by an image's name, or None.
-        spacing : Spacing, optional
-            Pixel sizes that the user states; they come before those of the files, also for images
-            that are there already.
-        token : CancelToken, optional
-            To stop it; what was added stays.
-
-        Raises
-        ------
-        ProjectError
-            If the project can't be written. Files that are no images are told in the result.
-        """
-        return images.add_images(
+        """Add image files step by step; see `add_images`."""
+        return images.iter_add_images(
             self._store,
             paths,
             copy=copy,

@@ -145,7 +145,7 @@ class Chosen:
         return self.version.kind is Kind.PREDICTION
 
 
-def choose(
+def iter_choose(
     project: ProjectView, selection: Selection, identities: Identities, token: CancelToken
 ) -> Generator[Progress, None, tuple[tuple[Chosen, ...], tuple[str, ...]]]:
     """Choose masks and name them; long work.
@@ -229,7 +229,7 @@ def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[st
     return apart
 
 
-def with_patients(
+def iter_with_patients(
     chosen: Sequence[Chosen], rule: PatientRule | None, identities: Identities, key: str
 ) -> tuple[Chosen, ...]:
     """Say whose images those are of which the project does not know it.

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.project import autosaves, history, images, queue, readings
-from napari_retina_seg.project.check import check_project
+from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import Finding
 from napari_retina_seg.project.opening import open_store
@@ -39,7 +39,7 @@ class ProjectView:
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Where it is.
     author : str
         Who works on it.
@@ -50,8 +50,8 @@ class ProjectView:
         If there is no project, it is damaged, or a newer program made it; or nobody is named.
     """
 
-    def __init__(self, folder: Path, *, author: str) -> None:
-        self._store = open_store(folder, author)
+    def __init__(self, folder: str | Path, *, author: str) -> None:
+        self._store = open_store(Path(folder), author)
 
     def __enter__(self) -> Self:
         return self
@@ -216,18 +216,34 @@ class ProjectView:
         return autosaves.recoverable(self._store, image_id)
 
     def check(
-        self, token: CancelToken | None = None
-    ) -> Generator[Progress, None, tuple[Finding, ...]]:
-        """Verify every hash; long work that changes nothing.
+        self,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> tuple[Finding, ...]:
+        """Verify the hash of every file; nothing is changed.
 
         Parameters
         ----------
-        token : CancelToken, optional
-            To stop it.
+        progress : callable, optional
+            Called with a `Progress` before each file.
+        cancel : CancelToken, optional
+            Stops it before the next file.
 
         Returns
         -------
         tuple of Finding
             What is cut, altered or missing, and files that belong to nothing.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was used.
         """
-        return check_project(self._store, token or CancelToken())
+        return finish(self.iter_check(cancel), progress)
+
+    def iter_check(
+        self, token: CancelToken | None = None
+    ) -> Generator[Progress, None, tuple[Finding, ...]]:
+        """Verify the hash of every file step by step; see `check`."""
+        return iter_check(self._store, token or CancelToken())

@@ -18,7 +18,6 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.project import Project
@@ -30,7 +29,7 @@ LEFT = Qt.MouseButton.LeftButton
 def make(folder: Path, scans: Path, author: str, drawn: int) -> Path:
     """Make a project of three scans, the first of which are corrected."""
     with Project.create(folder, scheme=OCT_LAYERS, author=author) as project:
-        for number, image in enumerate(finish(project.add_images(sorted(scans.iterdir()))).images):
+        for number, image in enumerate(project.add_images(sorted(scans.iterdir())).images):
             if number < drawn:
                 labels = phantom_bscan(number, 96, 128).labels
                 project.save_version(image.id, Drawing(labels), Action.CORRECT)
@@ -135,7 +134,7 @@ def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_
     folder = tmp_path / "patients"
     with Project.create(folder, scheme=OCT_LAYERS, author="Ann") as project:
         paths = sorted(scans.iterdir())
-        for image in finish(project.add_images(paths, patient_of=lambda name: name[-1])).images:
+        for image in project.add_images(paths, patient_of=lambda name: name[-1]).images:
             labels = phantom_bscan(image.id, 96, 128).labels
             project.save_version(image.id, Drawing(labels), Action.CORRECT)
     exchange.project.choose(folder)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from helpers import answer
 from napari_retina_seg._napari.explain.maps import Look
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.target_picker import POINT
@@ -9,7 +10,6 @@ from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.explain import explain_image
 
 
 def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, bscan, maps):
@@ -20,7 +20,7 @@ def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, 
     assert layer.name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
     assert layer.data.shape == (8, *bscan.shape)
     assert np.allclose(layer.data_to_world((3, 10, 20)), (3, *scan.data_to_world((10, 20))))
-    expected = explain_image(retina_image(scan), "tiny-oct").normalised(shared=False)
+    expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=False)
     assert np.allclose(layer.data, expected, atol=1e-5)
     assert layer.axis_labels[0] == "class"
 
@@ -43,7 +43,7 @@ def test_another_class_is_shown_in_the_same_layer(explain, ends, scan, maps):
     (after,) = maps()
     assert after is before
     assert after.name == "scan · tiny-oct · Grad-CAM OPL, bottleneck"
-    expected = explain_image(retina_image(scan), "tiny-oct", Question(values=(4,)))
+    expected = answer(retina_image(scan), "tiny-oct", Question(values=(4,)))
     assert np.allclose(after.data, expected.normalised(shared=False)[0], atol=1e-5)
 
 
@@ -53,7 +53,7 @@ def test_another_method_updates_the_map(explain, ends, scan, method, maps):
     ends(explain, explain.button.click)
     ends(explain, lambda: explain.methods.choose(method))
     question = Question(values=(6,), method=method)
-    expected = explain_image(retina_image(scan), "tiny-oct", question).normalised(shared=False)
+    expected = answer(retina_image(scan), "tiny-oct", question).normalised(shared=False)
     layers = maps()
     assert [layer.name for layer in layers] == [
         f"scan · tiny-oct · {method.value} EZ, bottleneck"
@@ -95,7 +95,7 @@ def test_colours_and_scale_change_nothing_but_the_look(explain, ends, scan, maps
     explain.looks.choose(Look("cividis", shared=True))
     assert not explain.is_running
     assert layer.colormap.name.startswith("cividis")
-    expected = explain_image(retina_image(scan), "tiny-oct").normalised(shared=True)
+    expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=True)
     assert np.allclose(layer.data, expected, atol=1e-5)
     explain.looks.choose(Look("turbo", shared=False))
     assert np.allclose(layer.data.max(axis=(1, 2))[tops > 0], 1)
@@ -216,7 +216,7 @@ def test_the_colour_bar_says_what_the_strongest_colour_is(viewer, explain, ends,
     assert explain.looks.bar.words == ""
     explain.classes.choose(ALL)
     ends(explain, explain.button.click)
-    tops = explain_image(retina_image(scan), "tiny-oct").maps.max(axis=(1, 2))
+    tops = answer(retina_image(scan), "tiny-oct", Question()).maps.max(axis=(1, 2))
     viewer.dims.set_point(0, 4)
     assert explain.looks.bar.words == f"evidence for OPL: {tops[4]:.3g}"
     explain.looks.choose(Look("inferno", shared=True))

@@ -5,6 +5,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
+from helpers import answer
 from napari_retina_seg._napari.explain.maps import evidence_of
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.job import End
@@ -12,7 +13,6 @@ from napari_retina_seg._napari.layers import retina_image
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.explain import explain_image
 from napari_retina_seg.models.registry import WEIGHTS_FILE
 
 
@@ -43,7 +43,7 @@ def test_a_whole_volume(viewer, explain, ends, volume, lazy, maps):
     assert np.allclose(layer.data_to_world((2, 5, 6)), image.data_to_world((2, 5, 6)))
     raw = np.stack(
         [
-            explain_image(retina_image(image), "tiny-oct", Question((6,)), index=index).maps[0]
+            answer(retina_image(image), "tiny-oct", Question((6,)), index=index).maps[0]
             for index in range(5)
         ]
     )

@@ -11,7 +11,6 @@ from napari_retina_seg._napari.readers.agreement_widget import AgreementWidget
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -29,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     ):
         for seed, second in enumerate((0, 8, 9)):
             np.save(tmp_path / f"scan{seed}.npy", phantom_bscan(seed, *SHAPE).image.pixels)
-            (image,) = finish(ann.add_images([tmp_path / f"scan{seed}.npy"])).images
+            (image,) = ann.add_images([tmp_path / f"scan{seed}.npy"]).images
             for reader, drawn, action in (
                 (ann, seed, Action.CORRECT),
                 (bob, second, Action.SECOND_READ),

@@ -13,7 +13,6 @@ from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 
@@ -170,7 +169,7 @@ def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are
     assert not agreement.report_button.isVisible()
     with Project(folder, author="Ann") as ann:
         np.save(tmp_path / "more.npy", phantom_bscan(6, 96, 128).image.pixels)
-        (image,) = finish(ann.add_images([tmp_path / "more.npy"])).images
+        (image,) = ann.add_images([tmp_path / "more.npy"]).images
         ann.assign_second_reader(image.id, "Bob")
     agreement.project.choose(folder)
     assert compare(qtbot, agreement).end is End.ENDED

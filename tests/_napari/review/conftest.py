@@ -18,7 +18,6 @@ from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import Version
@@ -187,7 +186,7 @@ def folder(tmp_path: Path, scans: list[np.ndarray]) -> Path:
         path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
         paths.append(path)
     with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
-        added = finish(project.add_images(paths))
+        added = project.add_images(paths)
         for image, (_, labels) in zip(added.images[:3], scans, strict=False):
             project.add_prediction(image.id, prediction(labels, image.id / 10))
     return tmp_path / "study"

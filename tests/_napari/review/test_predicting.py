@@ -16,7 +16,7 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Progress, finish
 from napari_retina_seg.core.segmentation import UNLIKE, Check
 from napari_retina_seg.models.registry import list_models
-from napari_retina_seg.project.predicting import predict_images
+from napari_retina_seg.project.predicting import iter_predict_images
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind
@@ -82,9 +82,9 @@ def padded(ann, folder, tmp_path):
     pixels[:, :20] = np.nan
     tifffile.imwrite(tmp_path / "padded.tif", pixels)
     with Project(folder, author="Zoe") as project:
-        (image,) = finish(project.add_images([tmp_path / "padded.tif"])).images
+        (image,) = project.add_images([tmp_path / "padded.tif"]).images
         (model,) = (model for model in list_models() if model.name == "tiny-oct")
-        finish(predict_images(project, model, (image.id,)))
+        finish(iter_predict_images(project, model, (image.id,)))
         assert project.drawing(image.id, 1).questionable[:, :20].all()
     ann.dock.queue.list_anew()
     ann.wait()

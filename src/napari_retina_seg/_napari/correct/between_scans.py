@@ -15,7 +15,7 @@ from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import End, Job, Outcome, Steps, caught
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.parts import WorkRow, text
-from napari_retina_seg.core.between import Between, draw_between
+from napari_retina_seg.core.between import Between, iter_draw_between
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.surfaces import Heights
@@ -93,7 +93,7 @@ def _steps(task: _Task, token: CancelToken) -> Steps:
 
 
 def _draw(task: _Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
-    between = yield from draw_between(task.labels, task.heights, task.human, token)
+    between = yield from iter_draw_between(task.labels, task.heights, task.human, token)
     return _Drawn(End.ENDED, between=between)
 
 

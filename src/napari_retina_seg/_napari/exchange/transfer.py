@@ -10,9 +10,9 @@ from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.words import count
-from napari_retina_seg.project.exporting import Exported, export
+from napari_retina_seg.project.exporting import Exported, iter_export
 from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.importing import Imported, import_masks
+from napari_retina_seg.project.importing import Imported, iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.selection import Selection, Whose, find_whose
@@ -69,7 +69,7 @@ def enter(task: Entering, token: CancelToken) -> Steps:
 
 def _leave(task: Leaving, token: CancelToken) -> Steps:
     with ProjectView(task.where.folder, author=task.where.author) as project:
-        done: Exported = yield from export(
+        done: Exported = yield from iter_export(
             project,
             task.out,
             task.format,
@@ -90,7 +90,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
 
 def _enter(task: Entering, token: CancelToken) -> Steps:
     with Project(task.where.folder, author=task.where.author) as project:
-        job: Generator[Progress, None, Imported] = import_masks(
+        job: Generator[Progress, None, Imported] = iter_import_masks(
             project,
             task.source,
             author=task.author,

@@ -16,7 +16,13 @@ from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.target import Point
-from napari_retina_seg.engine.explain import Explained, LastPass, draw, explain, find_place
+from napari_retina_seg.engine.explain import (
+    Explained,
+    LastPass,
+    find_place,
+    iter_draw,
+    iter_explain,
+)
 from napari_retina_seg.engine.explain import list_places as _list_places
 from napari_retina_seg.engine.explain import warm as _warm
 from napari_retina_seg.engine.places import Place
@@ -128,11 +134,11 @@ def warm(model: ModelFolder, layer: str) -> None:
 def _explain(task: ExplainTask, token: CancelToken) -> Steps:
     question, target = task.question, task.question.target
     if task.as_drawn and isinstance(target, Point):
-        drawn = yield from draw(
+        drawn = yield from iter_draw(
             task.image, task.model, question, index=task.index or 0, last=task.last, token=token
         )
         question = replace(question, values=(int(drawn[target.row, target.column]),))
-    skipped = yield from explain(
+    skipped = yield from iter_explain(
         task.image, task.model, question, index=task.index, last=task.last, token=token
     )
     if not skipped:
@@ -174,7 +180,7 @@ def _ask(
     task: ExplainTask, question: Question, token: CancelToken
 ) -> Generator[Progress, None, tuple[int, ...]]:
     index = task.index or 0
-    return explain(task.image, task.model, question, index=index, last=task.last, token=token)
+    return iter_explain(task.image, task.model, question, index=index, last=task.last, token=token)
 
 
 def _joined(parts: list[Explanation]) -> Explanation:

@@ -12,7 +12,7 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken
 from napari_retina_seg.core.two_readers import Agreement
 from napari_retina_seg.core.words import count
-from napari_retina_seg.project.agreement import find_agreement
+from napari_retina_seg.project.agreement import iter_agreement
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import ReadTwice
 from napari_retina_seg.project.view import ProjectView
@@ -44,7 +44,7 @@ def compare(where: Where, token: CancelToken) -> Steps:
 def _compare(where: Where, token: CancelToken) -> Steps:
     with ProjectView(where.folder, author=where.author) as project:
         try:
-            agreement = yield from find_agreement(project, token=token)
+            agreement = yield from iter_agreement(project, token=token)
         except TooEarlyError as error:
             return Compared(End.ENDED, str(error))
         left = project.second_reads_left()

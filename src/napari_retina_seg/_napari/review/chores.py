@@ -79,7 +79,7 @@ def _add(task: Adding, token: CancelToken) -> Steps:
 
     series = group_series(found.images)
     files = [file for image in series for file in image.files]
-    added = yield from task.project.add_images(files, copy=task.copy, token=token)
+    added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
     apart = _few([image.remark for image in series if image.remark], " ")
     doubts = _few(added.warnings, " ")
     words = " ".join(filter(None, (_say_added(added), found.remark, apart, doubts)))
@@ -104,12 +104,12 @@ def _say_added(added: Added) -> str:
 def _predict(task: Predicting, token: CancelToken) -> Steps:
     yield Progress(0, 0, f"Loading {task.model.name}")  # seconds, in which nothing else is told
     load_engine()
-    from napari_retina_seg.project.predicting import predict_images
+    from napari_retina_seg.project.predicting import iter_predict_images
 
     due = tuple(_unreviewed(task.project))
     if not due:
         return Outcome(End.ENDED, "There is no unreviewed image.")
-    done = yield from predict_images(task.project, task.model, due, token=token)
+    done = yield from iter_predict_images(task.project, task.model, due, token=token)
     parts = [f"{task.model.name} drew {len(done.image_ids)} of {count(len(due), 'image')}."]
     if done.skipped:
         parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
