@@ -134,7 +134,7 @@ def test_a_photograph_is_scored_in_the_field_that_is_predicted_in(padding) -> No
     ).geometry
     whole = replace(whole, references={"second": whole.labels})
     scheme = find_model("fundus-vessels").spec.scheme
-    scored = finish(evaluate_reference([whole], "second", scheme))
+    scored = finish(iter_evaluate_reference([whole], "second", scheme))
     assert scored.matrix.sum() == (geometry.field.core & geometry.valid).sum()
 
 
