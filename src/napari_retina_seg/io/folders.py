@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.words import count
-from napari_retina_seg.io import SUFFIXES, is_dicom_content, is_image_content
+from napari_retina_seg.io.content import SUFFIXES, is_dicom_content, is_image_content
 from napari_retina_seg.io.names import image_name
 
 # What follows an image's name in those that `segment` and `explain` write.

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Length, Origin, RetinaImage
-from napari_retina_seg.io import is_dicom_content, read_image
+from napari_retina_seg.io.content import is_dicom_content
 from napari_retina_seg.io.dicom_attributes import number_of, read_pixel_mm, value_of
 from napari_retina_seg.io.dicom_file import read_attributes
 from napari_retina_seg.io.dicom_slices import (
@@ -22,6 +22,7 @@ from napari_retina_seg.io.dicom_slices import (
     read_frames,
     read_said_distance,
 )
+from napari_retina_seg.io.files import read_file
 from napari_retina_seg.io.guard import check_claim, decoding
 from napari_retina_seg.io.names import image_name
 
@@ -100,7 +101,7 @@ def read_files(image: ImageFiles) -> RetinaImage:
         If a file can't be read, or they don't fit together.
     """
     if len(image.files) == 1:
-        return read_image(image.files[0])
+        return read_file(image.files[0])
     return replace(read_slices(image.files), name=image.name, source=str(image.path))
 
 
@@ -114,12 +115,12 @@ def read_slices(paths: Sequence[Path]) -> RetinaImage:
     ReadError
         If a file can't be read, is a volume itself, or they are of different shapes.
     """
-    first = read_image(paths[0])
+    first = read_file(paths[0])
     check_claim(
         f"The series of '{paths[0]}'", (len(paths), *first.pixels.shape),
         color=first.color, itemsize=first.pixels.dtype.itemsize,
     )  # fmt: skip
-    images = [first, *(read_image(path) for path in paths[1:])]
+    images = [first, *(read_file(path) for path in paths[1:])]
     _check_alike(images)
     slices = _arrange(paths)
     images = [images[k] for k in slices.order]

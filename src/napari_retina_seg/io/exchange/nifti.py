@@ -16,8 +16,8 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.pixel_size import SLICE_UM, plausible_um
-from napari_retina_seg.io import is_image_content
 from napari_retina_seg.io.atomic import write_atomically
+from napari_retina_seg.io.content import is_image_content
 from napari_retina_seg.io.exchange.card import KEY, Card, make_card, parse_card, restore
 from napari_retina_seg.io.exchange.nifti_geometry import order_voxels, reorder, voxel_affine
 from napari_retina_seg.io.exchange.record import MaskRecord

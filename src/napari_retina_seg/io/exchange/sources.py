@@ -11,7 +11,7 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.names import last_part, name_key
-from napari_retina_seg.io import (
+from napari_retina_seg.io.content import (
     SUFFIXES,
     is_dicom_content,
     is_image_content,
