@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from qtpy.QtCore import QObject
@@ -24,6 +25,14 @@ class Listener(QObject):
     def hear(self, what: object) -> None:
         self.heard.append(what)
         self.threads.add(threading.current_thread())
+
+
+def test_work_that_a_pool_refuses_is_not_waited_for(qtbot):
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        Task(lambda _: None, pool).start()
+    assert is_idle()
 
 
 def test_steps_and_end_come_in_order_in_the_windows_thread(qtbot):

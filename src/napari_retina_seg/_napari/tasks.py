@@ -57,10 +57,14 @@ class Task(QObject):
         self._pool = pool or _POOL
 
     def start(self) -> None:
-        """Begin."""
-        _RUNNING.add(self)
+        """Begin; raises what the pool raises if it takes no more work, such as after shutdown."""
         self.ended.connect(self._release)  # the last to hear of it
-        self._pool.submit(self._run)
+        _RUNNING.add(self)  # before the thread can end
+        try:
+            self._pool.submit(self._run)
+        except BaseException:
+            self._release()
+            raise
 
     def _run(self) -> None:
         result = None
