@@ -1,12 +1,21 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 
+from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg._napari.masks.companions import Kind, remove_companion
+from napari_retina_seg._napari.masks.questionable import show_questionable
+from napari_retina_seg._napari.readers.case_layers import CaseLayers
+from napari_retina_seg._napari.readers.comparing import Case
+from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.io.exchange.nifti import read_nifti
 from napari_retina_seg.io.exchange.raster import read_png, read_tiff
+from napari_retina_seg.project.drawing import Drawing
 
 
 @pytest.fixture
@@ -127,3 +136,66 @@ def test_pixels_without_data_stay_ignored_in_files(
     (again,) = viewer.open(str(path), plugin="napari-retina-seg")
     np.testing.assert_array_equal(again.data, mask.data)
     np.testing.assert_array_equal(again.metadata[KEY].ignore, expected)
+
+
+def save_and_read(viewer, layer, path):
+    viewer.layers.selection = {layer}
+    assert viewer.layers.save(str(path), selected=True, plugin="napari-retina-seg") == [str(path)]
+    read = {".png": read_png, ".tif": read_tiff, ".gz": read_nifti}[path.suffix]
+    return read(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "nii.gz"])
+def test_questionable_regions_and_missing_data_are_ignored_in_a_hand_made_mask(
+    viewer, tmp_path, suffix
+):
+    pixels = np.full((20, 30), 0.5, np.float32) + np.arange(30, dtype=np.float32) / 100
+    pixels[:, :4] = np.nan
+    viewer.add_image(pixels, name="scan")
+    maker = NewMask(viewer)
+    maker.refresh()
+    maker.choose(OCT_LAYERS)
+    maker.button.click()
+    mask = viewer.layers[-1]
+    mask.data[5:10, 2:20] = 3
+    marked = np.zeros(mask.data.shape, bool)
+    marked[8:12, 15:25] = True
+    show_questionable(viewer, mask, marked)
+    expected = marked | (np.isnan(pixels) & (np.asarray(mask.data) == 0))
+    record = save_and_read(viewer, mask, tmp_path / f"mask.{suffix}")
+    np.testing.assert_array_equal(record.ignore, expected)
+    np.testing.assert_array_equal(record.labels[~expected], np.asarray(mask.data)[~expected])
+
+
+def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(viewer, tmp_path):
+    viewer.add_image(np.tile(np.arange(30, dtype=np.uint8), (1, 2, 20, 1)), name="cube")
+    known = MaskInfo("cube", OCT_LAYERS)
+    data = np.ones((1, 2, 20, 30), np.uint8)
+    mask = viewer.add_labels(data, name="cube · mask", **mask_options(known))
+    marked = np.zeros(data.shape, bool)
+    marked[0, 1, 3:7] = True
+    show_questionable(viewer, mask, marked)
+    for number, layer in enumerate((mask, viewer.add_labels(data, metadata=mask.metadata))):
+        record = save_and_read(viewer, layer, tmp_path / f"{number}.tif")
+        np.testing.assert_array_equal(record.ignore, marked[0])
+    remove_companion(viewer, mask, Kind.QUESTIONABLE)  # a person took the marks back
+    assert save_and_read(viewer, mask, tmp_path / "none.tif").ignore is None
+
+
+def test_both_readings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
+    marked = np.zeros((2, 20, 30), bool)
+    marked[0, 3:7], marked[1, :, 9] = True, True
+    first, second = (
+        Drawing(np.full((20, 30), value, np.uint8), questionable=part)
+        for value, part in zip((1, 2), marked, strict=True)
+    )
+    people = SimpleNamespace(
+        first=SimpleNamespace(author="Ann"), second=SimpleNamespace(author="Bob")
+    )
+    pixels = RetinaImage(np.tile(np.arange(30, dtype=np.uint8), (20, 1)), name="scan")
+    layers = CaseLayers(viewer)
+    layers.show(Case(people, OCT_LAYERS, pixels, first, second))
+    for place, author, expected in (("first", "Ann", marked[0]), ("second", "Bob", marked[1])):
+        mask = viewer.layers[f"scan · {place} reader, {author}"]
+        record = save_and_read(viewer, mask, tmp_path / f"{author}.png")
+        np.testing.assert_array_equal(record.ignore, expected)

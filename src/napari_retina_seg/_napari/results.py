@@ -18,6 +18,7 @@ from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation, warn
+from napari_retina_seg.core.words import count
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,11 @@ class MaskInfo:
         What fired of the checks whether the model is for such images.
     ignore : array or None
         bool, shape of the prediction: True where the image holds no data. A file of the mask
-        says so, except where a person has painted.
+        says so, except where a person has painted. None for a mask that was not predicted: the
+        image tells when the mask is saved.
+    questionable : array or None
+        bool of the layer's shape: what its author marked as questionable, where no layer beside
+        the mask shows it.
     spacing : Spacing
         Pixel sizes that the image's or the mask's file states.
     placement : Placement or None
@@ -60,6 +65,7 @@ class MaskInfo:
     boundaries: np.ndarray | None = None
     index: int | None = None
     ignore: np.ndarray | None = None
+    questionable: np.ndarray | None = None
     spacing: Spacing = field(default_factory=Spacing)
     placement: Placement | None = None
     checks: tuple[Check, ...] = ()
@@ -223,10 +229,10 @@ def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome
         )
     made = outcome.segmentation.provenance
     where = f", slice {target.index}" if target.index is not None else ""
-    words = (
-        f"'{target.layer.name}'{where}, in {made.seconds:.1f} s on the {made.device}"
-        f" ({made.precision})."
-    )
+    labels = outcome.segmentation.labels
+    if target.index is None and labels.ndim == 3:
+        where = f", {count(len(labels), 'slice')}"
+    words = f"'{target.layer.name}'{where} segmented in {made.seconds:.1f} s on the {made.device}."
     if outcome.segmentation.remark:
         words = f"{outcome.segmentation.remark} {words}"
     if target.layer not in viewer.layers:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import napari
 import numpy as np
+from napari.layers import Image
 from napari.utils.notifications import show_error
 
 from napari_retina_seg._napari.layer_sizes import pixel_sizes, spacing_of
-from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.layers import KEY, Position, finest, retina_image
+from napari_retina_seg._napari.mask_place import open_images
+from napari_retina_seg._napari.masks.companions import mask_of
+from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.core.invalid_pixels import find_no_data
 from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of, stem_of
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.nifti import write_nifti
@@ -105,15 +111,50 @@ def _record(
 
 
 def _ignored(labels: np.ndarray, known: MaskInfo) -> np.ndarray | None:
-    """Return where the image holds no data and nothing has been painted since."""
-    if known.ignore is None:
-        return None
-    ignored = np.zeros(labels.shape, bool)
-    part = ignored if known.index is None or labels.ndim == 2 else ignored[known.index]
-    if part.shape != known.ignore.shape:
-        return None
-    part[:] = known.ignore & ((labels if part is ignored else labels[known.index]) == 0)
+    """Return what the file marks as not to be scored or learnt from.
+
+    That is what a person marked as questionable, whatever class lies there, and where the image
+    holds no data and nothing has been painted since.
+    """
+    ignored = _no_data(labels, known) & (labels == 0)
+    marked = _questionable(known)
+    if marked is not None and marked.size == labels.size:
+        ignored |= marked.reshape(labels.shape)
     return ignored if ignored.any() else None
+
+
+def _questionable(known: MaskInfo) -> np.ndarray | None:
+    """Return what is marked in the layer beside the mask, or else what the mask itself knows."""
+    viewer = napari.current_viewer()
+    for layer in () if viewer is None else viewer.layers:
+        mask = mask_of(layer)
+        if mask is not None and mask.metadata.get(KEY) is known:
+            marked = questionable_of(viewer, mask)
+            if marked is not None:
+                return marked
+    return known.questionable
+
+
+def _no_data(labels: np.ndarray, known: MaskInfo) -> np.ndarray:
+    """Return where the image holds no data: as the model saw it, or else by its own pixels."""
+    found = np.zeros(labels.shape, bool)
+    part, ignore = found, known.ignore
+    if ignore is None:
+        image = next((each for each in open_images() if each.name == known.image), None)
+        ignore = None if image is None else _no_data_of(image, labels.shape)
+    elif known.index is not None and labels.ndim == 3:
+        part = found[known.index]
+    if ignore is not None and ignore.shape == part.shape:
+        part[:] = ignore
+    return found
+
+
+def _no_data_of(image: Image, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return the pixels of an open image that hold no data, if a mask of this shape lies on it."""
+    raster = tuple(map(int, finest(image).shape[: image.ndim]))
+    if raster != (*(1,) * (len(raster) - len(shape)), *shape):
+        return None
+    return find_no_data(retina_image(image, Position((0,) * max(0, len(raster) - 3))))
 
 
 def _spacing(attributes: dict[str, Any], known: MaskInfo, axes: int) -> Spacing:

@@ -104,6 +104,25 @@ def find_invalid(
     return invalid if invalid.any() else None
 
 
+def find_no_data(image: RetinaImage) -> Mask | None:
+    """Find all pixels of an image or a volume that hold no data, by its file and by their values.
+
+    Returns
+    -------
+    array or None
+        bool, ``(rows, columns)`` or ``(slices, rows, columns)``, True where there is no data; None
+        if there is data everywhere.
+    """
+    is_bscan = image.modality is Modality.OCT
+    shape = (image.n_slices, *image.grid) if image.is_volume else image.grid
+    invalid = np.zeros(shape, bool)
+    for index, part in enumerate(invalid.reshape(-1, *image.grid)):
+        valid = combine_valid(image.plane(index), image.valid_plane(index), is_bscan=is_bscan)
+        if valid is not None:
+            part[:] = ~valid
+    return invalid if invalid.any() else None
+
+
 def valid_range(
     image: RetinaImage, indices: Sequence[int] | None = None
 ) -> tuple[float, float] | None:

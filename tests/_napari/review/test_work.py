@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.questionable import show_questionable
+from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
+from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.core.progress import finish
+from napari_retina_seg.io.exchange.raster import read_png
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -403,3 +407,30 @@ def test_an_image_that_can_t_be_read_is_given_back(at_work, folder):
         at_work.press(Qt.Key.Key_N)
         assert at_work.name == "scan2"
         assert [lease.image_id for lease in bob.status().leases] == [3]
+
+
+def test_saving_the_layer_keeps_what_is_questionable_and_where_there_is_no_data(
+    person, tmp_path, scans
+):
+    (tmp_path / "scans").mkdir()
+    pixels = scans[0][0].astype(np.float32)
+    pixels[:, :10] = np.nan
+    tifffile.imwrite(tmp_path / "scans" / "scan.tif", pixels)
+    with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
+        (image,) = finish(project.add_images([tmp_path / "scans" / "scan.tif"])).images
+        marked = np.zeros(pixels.shape, bool)
+        marked[40:50, 60:70] = True
+    person.open(tmp_path / "study", "Ann")
+    person.press(Qt.Key.Key_N)
+    missing = np.isnan(pixels)
+    assert np.array_equal(questionable_of(person.viewer, person.mask), missing)
+    show_questionable(person.viewer, person.mask, missing | marked)
+    person.mask.data[40:50, 60:100] = 3
+    layers = person.viewer.layers
+    layers.selection = {person.mask}
+    layers.save(str(tmp_path / "mask.png"), selected=True, plugin="napari-retina-seg")
+    assert np.array_equal(read_png(tmp_path / "mask.png").ignore, missing | marked)
+    person.click(person.dock.deeds.finish)
+    with Project(tmp_path / "study", author="Zoe") as project:
+        drawing = project.drawing(image.id, project.truth(image.id).number)
+    assert np.array_equal(drawing.questionable, missing | marked)

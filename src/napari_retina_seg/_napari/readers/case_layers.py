@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
-from napari_retina_seg._napari.layers import Position, image_layers
+from napari_retina_seg._napari.layers import Position, image_layers, place_of
 from napari_retina_seg._napari.masks.companions import mask_of
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.readers.comparing import Case
@@ -55,7 +55,13 @@ class CaseLayers:
 
 
 def _mask(image: Image, drawing: Drawing, name: str, scheme: LabelScheme) -> Labels:
-    info = MaskInfo(image=image.name, scheme=scheme, boundaries=drawing.boundaries)
+    info = MaskInfo(
+        image=image.name,
+        scheme=scheme,
+        boundaries=drawing.boundaries,
+        questionable=drawing.questionable,
+        **place_of(image),
+    )
     target = Target(image, Position(), True)
     layer = Labels(drawing.labels, name=name, **mask_options(info), **target.grid())
     layer.editable = False

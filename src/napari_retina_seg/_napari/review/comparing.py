@@ -33,7 +33,7 @@ def compare(reviewer: Reviewer, newer: Version, older: Version | None) -> None:
         reviewer.desk.end_comparison()
         mask, name = reviewer.desk.mask, _name(newer)
         if older is not None:
-            mask = reviewer.desk.show_version(older.number, drawings[1].labels)
+            mask = reviewer.desk.show_version(older.number, drawings[1])
         show_difference(reviewer.desk.viewer, mask, drawings[0].labels, name)
         with_what = "what is on the screen" if older is None else _name(older)
         reviewer.said.emit(

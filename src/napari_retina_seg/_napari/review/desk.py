@@ -27,6 +27,7 @@ from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, un
 from napari_retina_seg._napari.review.pages import Opened, Work
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
 
 # What a person has set up in one mask and wants in the next.
@@ -117,12 +118,19 @@ class Desk(QObject):
             if isinstance(layer, Image):
                 layer.visible = on
 
-    def show_version(self, number: int, labels: np.ndarray) -> Labels:
+    def show_version(self, number: int, drawing: Drawing) -> Labels:
         """Add another version below the mask, hidden: what is compared is its difference."""
         info = self.mask.metadata[KEY]
-        options = mask_options(MaskInfo(info.image, info.scheme))
+        known = MaskInfo(
+            info.image,
+            info.scheme,
+            boundaries=drawing.boundaries,
+            questionable=drawing.questionable,
+            **place_of(self._image),
+        )
         name = f"{self.opened.image.name} · version {number}"
-        layer = Labels(labels, name=name, **options, **self._target().grid())
+        options = mask_options(known)
+        layer = Labels(drawing.labels, name=name, **options, **self._target().grid())
         layer.editable = layer.visible = False
         self._insert(layer, self.mask)
         self._compared = layer

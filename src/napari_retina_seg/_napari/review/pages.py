@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg._napari.masks.drawings import Snapshot
 from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.invalid_pixels import find_no_data
 from napari_retina_seg.core.lines import count_unsaid
 from napari_retina_seg.core.segmentation import normalised_entropy
 from napari_retina_seg.core.words import count
@@ -310,7 +311,7 @@ def open_image(
             image=image,
             pixels=pixels,
             turn=turn,
-            drawing=_begun(project, image, turn, recover),
+            drawing=_begun(project, image, pixels, turn, recover),
             predicted=_read(project, image_id, turn.prediction),
             other=_other_reading(project, image, turn),
             versions=project.history(image_id),
@@ -350,12 +351,23 @@ def _why_locked(project: Project, image: ProjectImage, turn: Turn, recover: Auto
     return f"'{image.name}' is {image.state}: reopen it to change it."
 
 
-def _begun(project: Project, image: ProjectImage, turn: Turn, recover: Autosave | None) -> Drawing:
-    """Return what is painted on: unsaved work, a version, or nothing yet."""
+def _begun(
+    project: Project,
+    image: ProjectImage,
+    pixels: RetinaImage,
+    turn: Turn,
+    recover: Autosave | None,
+) -> Drawing:
+    """Return what is painted on: unsaved work, a version, or an empty mask.
+
+    An empty mask marks the pixels without data as questionable, as a prediction does.
+    """
     if recover is not None:
         return project.recover(recover)
     drawing = _read(project, image.id, turn.shown)
-    return Drawing(np.zeros(image.shape, np.uint8)) if drawing is None else drawing
+    if drawing is not None:
+        return drawing
+    return Drawing(np.zeros(image.shape, np.uint8), questionable=find_no_data(pixels))
 
 
 def _read(project: Project, image_id: int, version: Version | None) -> Drawing | None:
