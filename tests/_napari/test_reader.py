@@ -1,7 +1,8 @@
 import highdicom as hd
+import nibabel as nib
 import numpy as np
 import pytest
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import notification_manager
 from PIL import Image as PillowImage
 from pydicom import dcmread
@@ -9,8 +10,11 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from helpers import write_png
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.reader import get_reader
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.io.masks import save_mask
 
 
 @pytest.fixture
@@ -193,3 +197,42 @@ def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, kno
     assert np.allclose(layer.scale, (120, 4, 12))
     assert layer.name == "1.2.840.5"
     assert (KEY in layer.metadata) is known
+
+
+def test_a_folder_opens_its_masks_as_labels_on_their_images(viewer, bscan, tmp_path, said):
+    labels = (np.arange(bscan.size) % 7).astype(np.uint8).reshape(bscan.shape)
+    write_png(tmp_path / "scan.png", bscan)
+    save_mask(tmp_path / "scan_mask.png", labels, OCT_LAYERS)  # as `segment` names it
+    save_mask(tmp_path / "by-hand.tif", labels, OCT_LAYERS)
+    nib.save(nib.Nifti1Image(labels.T, np.diag([0.01, 0.004, 1, 1])), tmp_path / "other.nii.gz")
+    (tmp_path / "broken.nii").write_bytes(b"x" * 400)
+    (tmp_path / "scan_boundaries.csv").write_text("x")
+    opened = viewer.open(str(tmp_path), plugin="napari-retina-seg")
+    kinds = {layer.name: type(layer) for layer in opened}
+    assert kinds == {"scan": Image, "scan_mask": Labels, "by-hand": Labels, "other": Labels}
+    for name in ("scan_mask", "by-hand"):
+        assert np.array_equal(viewer.layers[name].data, labels)
+        assert viewer.layers[name].metadata[KEY].scheme == OCT_LAYERS
+    assert viewer.layers["scan_mask"].metadata[KEY].image == "scan"
+    (words,) = [record.message for record in said]
+    assert "'broken.nii' (" in words
+    assert "'scan_boundaries.csv' (a result for another image)" in words
+    assert "mask.png" not in words
+
+
+def test_masks_of_a_folder_lie_on_an_image_in_micrometres(viewer, write_dicom, tmp_path, bscan):
+    volume = write_dicom("scan.dcm")
+    dataset = dcmread(volume)
+    dataset.PixelSpacing = [0.004, 0.012]
+    dataset.save_as(volume)
+    save_mask(tmp_path / "scan_mask.png", np.ones(bscan.shape, np.uint8), OCT_LAYERS)
+    image, mask = viewer.open(str(tmp_path), plugin="napari-retina-seg")
+    assert np.allclose(image.scale, (4, 12))
+    assert np.allclose(mask.scale, image.scale)
+    assert mask.units == image.units
+
+
+def test_a_folder_of_masks_alone_opens(viewer, tmp_path):
+    save_mask(tmp_path / "one.png", np.ones((8, 9), np.uint8), FUNDUS_VESSELS)
+    (mask,) = viewer.open(str(tmp_path), plugin="napari-retina-seg")
+    assert isinstance(mask, Labels)

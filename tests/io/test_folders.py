@@ -8,8 +8,10 @@ from PIL import Image
 from pydicom.dataset import FileMetaDataset
 
 from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.io import is_image_content, read_image
 from napari_retina_seg.io.folders import look_below, look_into
+from napari_retina_seg.io.masks import encode_grey_png, save_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.io.series import group_series
 
@@ -147,3 +149,17 @@ def test_headers_that_cant_be_parsed_are_told_when_they_are_read(archive):
     assert len(group_series(contents.images)) == len(ARCHIVE_NAMES)
     with pytest.raises(ReadError, match=r"IM000001' .* DICOM"):
         read_image(path)
+
+
+def test_masks_are_no_images_and_are_named(tmp_path):
+    save_mask(tmp_path / "a.png", np.ones((4, 5), np.uint8), OCT_LAYERS)
+    save_mask(tmp_path / "b.tif", np.ones((2, 4, 5), np.uint8), OCT_LAYERS)
+    (tmp_path / "c.png").write_bytes(encode_grey_png(np.ones((4, 5), np.uint8), OCT_LAYERS))
+    (tmp_path / "d.nii.gz").write_bytes(b"x")
+    Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "image.png")
+    contents = look_into(tmp_path)
+    assert [path.name for path in contents.images] == ["image.png"]
+    assert contents.remark == (
+        "Passed over 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
+        " (NIfTI, which is read for masks only)."
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from napari.layers import Image
 from napari.types import LayerDataTuple
 from napari.utils.notifications import show_warning
 
@@ -12,13 +14,17 @@ from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io import is_dicom_content
 
 
-def segmentation_layers(path: Path) -> list[LayerDataTuple] | None:
+def segmentation_layers(
+    path: Path, images: Sequence[Image] | None = None
+) -> list[LayerDataTuple] | None:
     """Read a DICOM Segmentation; None for any other file.
 
     Parameters
     ----------
     path : Path
         The file.
+    images : sequence of Image, optional
+        The image layers that it may lie on; by default those that are open.
 
     Returns
     -------
@@ -41,7 +47,7 @@ def segmentation_layers(path: Path) -> list[LayerDataTuple] | None:
     mask = read_dicom_mask(path)
     if mask.doubt:
         show_warning(mask.doubt)
-    options, image = place(mask.name, mask.labels.shape, mask.spacing)
+    options, image = place(mask.name, mask.labels.shape, mask.spacing, images)
     if mask.scheme is not None:
         info = MaskInfo(image, mask.scheme, spacing=mask.spacing, ignore=mask.ignore)
         options |= mask_options(info)

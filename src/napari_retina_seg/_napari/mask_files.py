@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from napari.layers import Image
 from napari.types import LayerDataTuple
 
 from napari_retina_seg._napari.layers import placement_of
@@ -27,8 +29,15 @@ from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
 
 
-def read_mask_layer(path: Path) -> LayerDataTuple | None:
+def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerDataTuple | None:
     """Read a mask of ours, or any NIfTI mask.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    images : sequence of Image, optional
+        The image layers that it may lie on; by default those that are open.
 
     Returns
     -------
@@ -42,7 +51,7 @@ def read_mask_layer(path: Path) -> LayerDataTuple | None:
         If a NIfTI file can't be read, or holds no mask.
     """
     if is_nifti(path):
-        return _read_nifti(path)
+        return _read_nifti(path, images)
     known = read_mask(path)
     if known is None:
         return None
@@ -51,44 +60,62 @@ def read_mask_layer(path: Path) -> LayerDataTuple | None:
     labels, scheme = known
     ignore = labels == IGNORE if len(scheme) <= IGNORE else np.zeros(labels.shape, bool)
     info = MaskInfo("", scheme, spacing=spacing, ignore=ignore if ignore.any() else None)
-    return _layer(path, np.where(ignore, np.uint8(0), labels), info)
+    return _layer(path, np.where(ignore, np.uint8(0), labels), info, images)
 
 
-def _read_nifti(path: Path) -> LayerDataTuple:
-    placed = map(placement_of, open_images())
+def _read_nifti(path: Path, images: Sequence[Image] | None) -> LayerDataTuple:
+    placed = map(placement_of, open_images() if images is None else images)
     values, spacing, card = read_voxels(path, [each for each in placed if each is not None])
     plane = values[0] if len(values) == 1 else values
     if card is None:
-        return _foreign(path, plane, spacing)
+        return _foreign(path, plane, spacing, images)
     record = restore(path, plane, card, None)
     placement = Placement(np.array(card.placement)) if card.placement else None
     info = MaskInfo(
         "", record.scheme, spacing=card.spacing, placement=placement, ignore=record.ignore
     )
-    return _layer(path, record.labels, info)
+    return _layer(path, record.labels, info, images)
 
 
-def _foreign(path: Path, values: np.ndarray, spacing: Spacing) -> LayerDataTuple:
+def _foreign(
+    path: Path, values: np.ndarray, spacing: Spacing, images: Sequence[Image] | None
+) -> LayerDataTuple:
     """Show the values of a mask that does not say its classes."""
     labels = np.nan_to_num(values).astype(np.int64)
     if not np.array_equal(labels, values) or labels.min() < 0 or labels.max() > 255:
         raise ReadError(
             f"'{path}' holds no mask of classes 0 to 255: export the image as TIFF or DICOM."
         )
-    options, _ = place(stem_of(path), labels.shape, spacing)
+    options, _ = place(stem_of(path), labels.shape, spacing, images)
     return labels.astype(np.uint8), {"name": stem_of(path), **options}, "labels"
 
 
-def _layer(path: Path, labels: np.ndarray, info: MaskInfo) -> LayerDataTuple:
+def _layer(
+    path: Path, labels: np.ndarray, info: MaskInfo, images: Sequence[Image] | None
+) -> LayerDataTuple:
     """Take up a mask again: its classes are named, and can be corrected further."""
-    options, image = place(stem_of(path), labels.shape, info.spacing)
+    options, image = place(stem_of(path), labels.shape, info.spacing, images)
     named = mask_options(replace(info, image=image))
     return labels, {"name": stem_of(path), **named, **options}, "labels"
 
 
-def place(stem: str, shape: tuple[int, ...], spacing: Spacing) -> tuple[dict, str]:
-    """Return where a mask lies, and the name of its image if the file is called after it."""
-    image = find_image(open_images(), shape, spacing, stem)
+def place(
+    stem: str, shape: tuple[int, ...], spacing: Spacing, images: Sequence[Image] | None = None
+) -> tuple[dict, str]:
+    """Return where a mask lies, and the name of its image if the file is called after it.
+
+    Parameters
+    ----------
+    stem : str
+        Name of the mask's file.
+    shape : tuple of int
+        Of the mask.
+    spacing : Spacing
+        What the mask's file states.
+    images : sequence of Image, optional
+        The image layers that it may lie on; by default those that are open.
+    """
+    image = find_image(open_images() if images is None else images, shape, spacing, stem)
     if image is None:
         return place_alone(spacing, len(shape)), ""
     return place_on(image, len(shape)), image.name if is_named_after(stem, image.name) else ""

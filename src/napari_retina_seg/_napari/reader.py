@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 from napari.utils.notifications import show_error, show_warning
 
 from napari_retina_seg._napari.dicom_masks import segmentation_layers
 from napari_retina_seg._napari.layers import image_layers
 from napari_retina_seg._napari.mask_files import read_mask_layer
-from napari_retina_seg._napari.mask_place import place_waiting_masks
+from napari_retina_seg._napari.mask_place import open_images, place_waiting_masks
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.exchange.nifti import is_nifti
-from napari_retina_seg.io.folders import look_into
+from napari_retina_seg.io.folders import Contents, PassedOver, look_into
 
 PathOrPaths = str | Path | Sequence[str | Path]
 
@@ -87,23 +88,64 @@ def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
 
 
 def _read_folder(folder: Path) -> list[LayerDataTuple]:
-    """Read the images of a folder, and say what was passed over or can't be read."""
+    """Read the images and masks of a folder, and say what was passed over or can't be read."""
     from napari_retina_seg.io.series import group_series, read_files
 
     contents = look_into(folder)
     images = group_series(contents.images)
-    if not images or len(images) > _MOST:
-        found = f"{len(images)} images: more than {_MOST} are not opened at once" if images else ""
+    if len(images) > _MOST:
         raise ReadError(
-            f"'{folder}' holds {found or 'no image'}: choose image files in it, or add the folder"
-            f" to a project. {contents.remark}".strip()
+            f"'{folder}' holds {len(images)} images: more than {_MOST} are not opened at once:"
+            f" choose image files in it, or add the folder to a project. {contents.remark}".strip()
         )
-    if contents.remark:
-        show_warning(contents.remark)
     layers = []
     for image in images:
         try:
             layers += _image_layers(read_files(image))
         except RetinaSegError as error:
             show_error(str(error).replace(str(folder) + os.sep, ""))
-    return layers or _NOTHING
+    masks, others = _read_masks(contents.passed_over, layers)
+    remark = Contents(passed_over=others).remark
+    if not images and not masks:
+        raise ReadError(
+            f"'{folder}' holds no image: choose image files in it, or add the folder to a project."
+            f" {remark}".strip()
+        )
+    if remark:
+        show_warning(remark)
+    return [*layers, *masks] or _NOTHING
+
+
+def _read_masks(
+    files: Sequence[PassedOver], images: Sequence[LayerDataTuple]
+) -> tuple[list[LayerDataTuple], tuple[PassedOver, ...]]:
+    """Read the masks among files that are no images, onto images that are opened with them.
+
+    Returns
+    -------
+    tuple
+        The masks, and the files that are none or can't be read, with the reason.
+    """
+    masks: list[LayerDataTuple] = []
+    others = []
+    beside: tuple[Image, ...] | None = None
+    for file in files:
+        if file.path.is_dir() or len(masks) == _MOST:
+            others.append(file)
+            continue
+        if beside is None:
+            beside = (*(Layer.create(*each) for each in images), *open_images())
+        try:
+            mask = read_mask_layer(file.path, beside)
+            found = segmentation_layers(file.path, beside) or [] if mask is None else [mask]
+        except RetinaSegError as error:
+            others.append(PassedOver(file.path, _as_reason(error, file.path)))
+            continue
+        masks += found
+        others += [] if found else [file]
+    return masks, tuple(others)
+
+
+def _as_reason(error: RetinaSegError, path: Path) -> str:
+    """Return what an error says of a file, to stand behind its name."""
+    return str(error).removeprefix(f"'{path}' ").rstrip(".")

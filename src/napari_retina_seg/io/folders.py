@@ -18,6 +18,7 @@ _RESULT = re.compile(
     r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|checks\.json|probabilities\.npz"
     r"|explain\.(png|svg|pdf)|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
 )
+_NIFTI = (".nii", ".nii.gz")
 _NAMED = 5  # files in a sentence
 
 
@@ -53,8 +54,9 @@ class Contents:
 def look_into(folder: Path) -> Contents:
     """Find the images of a folder, not those of folders in it.
 
-    A file whose suffix is that of no image format is looked into; results of other images that
-    lie beside them, and DICOM files that hold no image, are passed over.
+    A file whose suffix is that of no image format is looked into. Masks that say their classes,
+    results of other images that lie beside them, and DICOM files that hold no image are passed
+    over.
     """
     files = sorted(each for each in folder.iterdir() if each.name[0] != ".")
     reasons = {file: _reason(file) for file in files if file.is_file()}
@@ -110,7 +112,12 @@ def _reason(path: Path) -> str:
 
         return describe_no_image(path)
     if path.suffix.lower() in SUFFIXES or is_image_content(path):
-        return ""  # if it is damaged, reading it says so
+        from napari_retina_seg.io.masks import read_mask
+
+        # If an image is damaged, reading it says so.
+        return "" if read_mask(path) is None else "a mask"
+    if path.name.lower().endswith(_NIFTI):
+        return "NIfTI, which is read for masks only"
     return "empty" if path.stat().st_size == 0 else "not an image"
 
 
