@@ -27,7 +27,7 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.selection import Selection, Whose, find_whose
+from napari_retina_seg.project.selection import Selection, find_whose
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import ProjectImage
 
@@ -190,7 +190,9 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
     assert count(drawn_by="Bob", states=frozenset({State.CORRECTED})) == 1
     assert count(patient="P1 ") == 2
     assert count(patient="p1", eye=Laterality.UNKNOWN) == 2
-    assert find_whose(filled) == Whose(("p1", "p2"), ())
+    whose = find_whose(filled)
+    assert (whose.patients, whose.eyes) == (("p1", "p2"), ())
+    assert len(whose.masks) == 4
     assert count(since=today, until=today) == 4
     with pytest.raises(WriteError, match="no mask to export"):
         count(until=today.replace(year=2000))

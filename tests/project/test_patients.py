@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,14 @@ from helpers import write_png
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
+from napari_retina_seg.core.segmentation import UNLIKE, Check
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.patients import PatientRule
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.selection import Selection, find_whose
+from napari_retina_seg.project.states import Action, State
 
 NAMES = ("017_L", "017_R", "018_L", "018_R", "019_L")
 WITH_IMAGES = [one for one in Format if one.has_images]
@@ -94,8 +97,16 @@ def test_what_finds_no_patient_for_an_image_is_refused(filled, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("rule", [{}, {"pattern": "a", "each_image": True}, {"pattern": "("}])
-def test_a_rule_is_one_of_three(rule):
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"pattern": "a", "each_image": True},
+        {"pattern": "("},
+        {"folder": True, "each_image": True},
+    ],
+)
+def test_a_rule_is_one_of_four(rule):
     with pytest.raises(ProjectError):
         PatientRule(**rule)
 
@@ -113,3 +124,46 @@ def test_a_patient_whom_the_project_knows_is_the_same_as_one_from_a_name(ann, tm
 
 def test_masks_alone_need_no_patients(filled, tmp_path):
     assert leave(filled, tmp_path / "out", format=Format.TIFF).masks == 5
+
+
+def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_path):
+    for number, place in enumerate(("p1/left", "p1/right", "p2/left", "p2/right")):
+        write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
+    paths = sorted(tmp_path.glob("p?/*.png"))
+    for number, image in enumerate(finish(ann.add_images(paths)).images):
+        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+    done = leave(ann, tmp_path / "out", PatientRule(folder=True))
+    groups = sorted(groups_of(tmp_path / "out").values())
+    assert groups == ["p1", "p1", "p2", "p2"]
+    assert {(side.images, side.patients) for side in done.sides} == {(2, 1)}
+    assert done.remarks == (
+        "Divided by patient: "
+        + ", ".join(f"{s.name} 2 images of 1 patient" for s in done.sides)
+        + ".",
+    )
+
+
+def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path):
+    for number, place in enumerate(("p1/a", "p2/b")):
+        write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
+    paths = sorted(tmp_path.glob("p?/*.png"))
+    for number, image in enumerate(finish(ann.add_images(paths, copy=True)).images):
+        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+    with pytest.raises(ProjectError, match="folder finds no patient for the image 'a' nor for 1"):
+        leave(ann, tmp_path / "out", PatientRule(folder=True))
+
+
+def test_only_images_that_will_leave_have_their_patients_asked_for(filled):
+    whose = find_whose(filled)
+    assert [image.name for image in whose.unknown(Selection())] == list(NAMES)
+    assert not whose.unknown(Selection(drawn_by="Bob"))
+    assert not whose.unknown(Selection(states=frozenset({State.ACCEPTED})))
+
+
+def test_an_export_names_images_whose_prediction_was_flagged(ann, image, make, tmp_path):
+    check = Check("uncertainty", "the model is unsure")
+    ann.add_prediction(image.id, replace(make.prediction(), checks=(check,)))
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    done = leave(ann, tmp_path / "out", format=Format.PNG)
+    assert done.flagged == ("scan",)
+    assert done.remarks == (f"{UNLIKE} in 'scan': check their masks.",)

@@ -90,6 +90,13 @@ def export_command(
             help="A table of name,patient: whose images they are.",
         ),
     ] = None,
+    patients_from_folder: Annotated[
+        bool,
+        typer.Option(
+            "--patients-from-folder",
+            help="The folder that an image lies in is named after its patient.",
+        ),
+    ] = False,
     each_image_its_own_patient: Annotated[
         bool,
         typer.Option(
@@ -123,7 +130,12 @@ def export_command(
         eye=Laterality(eye.value) if eye else None,
         predictions=predictions,
     )
-    rule = _patient_rule(patients_from_name, patients, each_image=each_image_its_own_patient)
+    rule = _patient_rule(
+        patients_from_name,
+        patients,
+        each_image=each_image_its_own_patient,
+        folder=patients_from_folder,
+    )
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         job = iter_export(
             project,
@@ -142,8 +154,8 @@ def export_command(
             f"Pseudonyms there: {done.pseudonyms}, of images whose names may tell who the patient"
             " is; '--identities keep' leaves names as they are."
         )
-    if format.advice:
-        say(format.advice)
+    for remark in (*done.remarks, *filter(None, [format.advice])):
+        say(remark)
     unreviewed = f" and {count(done.predictions, 'prediction')}" if done.predictions else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
     typer.echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
@@ -152,17 +164,18 @@ def export_command(
 
 
 def _patient_rule(
-    pattern: str | None, table: Path | None, *, each_image: bool
+    pattern: str | None, table: Path | None, *, each_image: bool, folder: bool
 ) -> PatientRule | None:
     from napari_retina_seg.project.patients import PatientRule
 
-    if pattern is None and table is None and not each_image:
+    if pattern is None and table is None and not (each_image or folder):
         return None
     try:
-        return PatientRule(pattern, table, each_image)
+        return PatientRule(pattern, table, each_image, folder)
     except ProjectError as error:
         raise UsageError(
-            f"--patients-from-name, --patients, --each-image-its-own-patient: {error}"
+            "--patients-from-name, --patients, --patients-from-folder,"
+            f" --each-image-its-own-patient: {error}"
         ) from error
 
 

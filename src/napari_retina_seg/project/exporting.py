@@ -17,6 +17,8 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.names import safe_name
 from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
+from napari_retina_seg.core.segmentation import UNLIKE
+from napari_retina_seg.core.words import count
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.exchange.card import Card, make_card
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 INDEX = "export.json"
 PREDICTIONS = "predictions"
 _SPLIT_SEED = 0
+_NAMED = 5  # images in a sentence
 
 
 _Write = Callable[[Path, MaskRecord], None]
@@ -73,6 +76,23 @@ _FOLDERS: dict[Format, type[TrainingFolder]] = {
 
 
 @dataclass(frozen=True)
+class Side:
+    """How much of an export is on one side of its division.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``train``.
+    images, patients : int
+        How many images, of how many patients.
+    """
+
+    name: str
+    images: int
+    patients: int
+
+
+@dataclass(frozen=True)
 class Exported:
     """What left a project.
 
@@ -88,6 +108,10 @@ class Exported:
         Images that are called by another name there.
     problems : tuple of str
         A sentence for each mask that could not leave.
+    sides : tuple of Side
+        How images that leave for training were divided.
+    flagged : tuple of str
+        Images whose prediction did not look like what its model learnt from.
     """
 
     folder: Path
@@ -95,6 +119,25 @@ class Exported:
     predictions: int
     pseudonyms: int
     problems: tuple[str, ...]
+    sides: tuple[Side, ...] = ()
+    flagged: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on how images were divided, and which were flagged."""
+        said = []
+        if self.sides:
+            parts = [
+                f"{side.name} {count(side.images, 'image')} of {count(side.patients, 'patient')}"
+                for side in self.sides
+            ]
+            said.append(f"Divided by patient: {', '.join(parts)}.")
+        if self.flagged:
+            names = ", ".join(f"'{name}'" for name in self.flagged[:_NAMED])
+            more = len(self.flagged) - _NAMED
+            rest = f" and {more} more" if more > 0 else ""
+            said.append(f"{UNLIKE} in {names}{rest}: check their masks.")
+        return tuple(said)
 
 
 class _Index(BaseModel):
@@ -271,6 +314,8 @@ def iter_export(
         predictions=len(job.cards) - truths,
         pseudonyms=sum(one.is_hidden for one in chosen if one.name in left),
         problems=(*refused, *job.problems),
+        sides=job.sides,
+        flagged=tuple(one.image.name for one in chosen if one.name in left and one.image.warning),
     )
 
 
@@ -297,6 +342,13 @@ class _Job:
         self._token = token
         self.cards: list[Card] = []
         self.problems: list[str] = []
+        self._divided: dict[str, list[str]] = {}  # patients of the images of each side
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return tuple(
+            Side(name, len(groups), len(set(groups))) for name, groups in self._divided.items()
+        )
 
     def run(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
         if self._format.has_images:
@@ -408,6 +460,7 @@ class _Job:
                 training.add(item)
             else:
                 items.append(item)
+            self._divided.setdefault(item.split, []).append(one.group)
 
         yield from self._walk(chosen, add)
         if training is not None and self.cards:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,24 @@ from napari_retina_seg.io.names import image_name
 
 
 @dataclass(frozen=True)
+class ImageSource:
+    """What may tell whose an image is.
+
+    Attributes
+    ----------
+    name : str
+        Of the image.
+    folder : str or None
+        Name of the folder that its file lies in; None if it is a copy in the project's own.
+    """
+
+    name: str
+    folder: str | None = None
+
+
+@dataclass(frozen=True)
 class PatientRule:
-    r"""How patients that a project does not know are identified; one of the three.
+    r"""How patients that a project does not know are identified; one of the four.
 
     Attributes
     ----------
@@ -27,6 +43,8 @@ class PatientRule:
         CSV with the columns ``name`` and ``patient`` (or ``group``), a row for each image.
     each_image : bool
         Whether each image is of another patient.
+    folder : bool
+        Whether the folder that an image lies in is named after its patient.
 
     Raises
     ------
@@ -37,12 +55,14 @@ class PatientRule:
     pattern: str | None = None
     table: Path | None = None
     each_image: bool = False
+    folder: bool = False
 
     def __post_init__(self) -> None:
-        if (self.pattern is not None) + (self.table is not None) + self.each_image != 1:
+        said = (self.pattern is not None, self.table is not None, self.each_image, self.folder)
+        if sum(said) != 1:
             raise ProjectError(
-                "Patients come from the images' names, from a table, or each image is its own"
-                " patient: choose one of the three."
+                "Patients come from the images' names, from their folders, from a table, or each"
+                " image is its own patient: choose one of these."
             )
         try:
             re.compile(self.pattern or "")
@@ -56,73 +76,81 @@ class PatientRule:
         """What an exported folder says of its patients, without their names."""
         if self.each_image:
             return "Some patients are not known: each of their images counts as its own patient."
-        source = "the images' names" if self.table is None else "a table"
+        source = "a table"
+        if self.table is None:
+            source = "the names of their folders" if self.folder else "the images' names"
         return f"Patients whom the project does not know were found in {source}."
 
-    def find(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Return the patient of each image by its name; None where the rule finds none.
+    def find(self, images: Sequence[ImageSource]) -> tuple[str | None, ...]:
+        """Return the patient of each image, in their order; None where the rule finds none.
 
         Raises
         ------
         DataError
             If the table can't be read.
         """
+        if self.folder:
+            return tuple(image.folder for image in images)
         if self.table is not None:
             listed = {_plain(name): who for name, who in read_groups(self.table).items()}
-            return {name: _look_up(listed, name) for name in names}
+            return tuple(_look_up(listed, image.name) for image in images)
         if self.pattern is None:
-            return dict.fromkeys(names)
+            return (None,) * len(images)
         pattern = re.compile(self.pattern)
-        found = {name: pattern.search(name) for name in names}
-        return {
-            name: (one[1] if pattern.groups else one[0]) or None if one else None
-            for name, one in found.items()
-        }
+        found = (pattern.search(image.name) for image in images)
+        return tuple(
+            (one[1] if pattern.groups else one[0]) or None if one else None for one in found
+        )
 
 
-def require_patients(rule: PatientRule | None, unknown: Iterable[str]) -> Mapping[str, str]:
+def require_patients(
+    rule: PatientRule | None, unknown: Iterable[ImageSource]
+) -> tuple[str | None, ...]:
     """Return the patients of images of which a project does not know it.
 
     Parameters
     ----------
     rule : PatientRule or None
         What a person said.
-    unknown : iterable of str
-        Names of the images.
+    unknown : iterable of ImageSource
+        The images.
 
     Returns
     -------
-    mapping
-        Patients by names; without those that are their own patients.
+    tuple of str or None
+        In the order of the images; None for one that is its own patient.
 
     Raises
     ------
     ProjectError
         If no rule is given, or it finds no patient for an image.
     """
-    names = tuple(unknown)
-    if not names:
-        return {}
+    images = tuple(unknown)
+    if not images:
+        return ()
     if rule is None:
         raise ProjectError(
-            f"The patients of {count(len(names), 'image')} are not known, e.g. of '{names[0]}', so"
-            " that one could be learnt from and tested on. Give a pattern that finds the patient in"
-            " a name (--patients-from-name) or a table (--patients), or say that each image is its"
-            " own patient (--each-image-its-own-patient)."
+            f"The patients of {count(len(images), 'image')} are not known, e.g. of"
+            f" '{images[0].name}', so that one could be learnt from and tested on. Give a pattern"
+            " that finds the patient in a name (--patients-from-name) or a table (--patients), or"
+            " say that the images' folders are named after the patients (--patients-from-folder)"
+            " or that each image is its own patient (--each-image-its-own-patient)."
         )
     try:
-        found = rule.find(names)
+        found = rule.find(images)
     except DataError as error:
         raise ProjectError(str(error)) from error
-    missing = [name for name, who in found.items() if who is None]
+    missing = [image.name for image, who in zip(images, found, strict=True) if who is None]
     if missing and not rule.each_image:
-        where = f"The table '{rule.table}'" if rule.table else f"The pattern '{rule.pattern}'"
+        where = f"The pattern '{rule.pattern}'"
+        if rule.pattern is None:
+            where = f"The table '{rule.table}'" if rule.table else "The name of the folder"
         more = f" nor for {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ProjectError(
             f"{where} finds no patient for the image '{missing[0]}'{more}: complete it, so that no"
             " patient is divided by mistake."
         )
-    return {name: who for name, who in found.items() if who is not None}
+    return found
 
 
 def _look_up(listed: Mapping[str, str], name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
 from napari_retina_seg.project.formats import Identities
-from napari_retina_seg.project.patients import PatientRule, require_patients
+from napari_retina_seg.project.patients import ImageSource, PatientRule, require_patients
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import Kind, ProjectImage, Version
@@ -89,30 +90,65 @@ class Whose:
         Patients, or other groups whose images stay together, sorted; each in one spelling.
     eyes : tuple of Laterality
         Right, left and unknown, in this order; nothing if all are unknown.
-    unknown : tuple of str
-        Names of images whose patients it does not know.
+    masks : tuple of (ProjectImage, Version)
+        The images whose masks count as truth, with these.
     """
 
     patients: tuple[str, ...] = ()
     eyes: tuple[Laterality, ...] = ()
-    unknown: tuple[str, ...] = ()
+    masks: tuple[tuple[ProjectImage, Version], ...] = ()
+
+    def unknown(self, selection: Selection) -> tuple[ImageSource, ...]:
+        """Return which images of an export must be divided by patients that nobody knows.
+
+        Parameters
+        ----------
+        selection : Selection
+            What is to be exported.
+
+        Returns
+        -------
+        tuple of ImageSource
+            None, too, of an export of a single image: there is nothing to divide.
+        """
+        leaving = [
+            image
+            for image, version in self.masks
+            if image.state in selection.states
+            and selection.wants(image)
+            and selection.takes(version)
+        ]
+        if len(leaving) < 2:
+            return ()
+        return tuple(source_of(image) for image in leaving if not _has_patient(image))
 
 
 def find_whose(project: ProjectView) -> Whose:
     """Look whose images a project has."""
     patients: dict[str, str] = {}
     eyes: set[Laterality] = set()
-    unknown: list[str] = []
+    masks = []
     for image in project.images():
         spelling = (image.patient or "").strip()
         if spelling:
             patients.setdefault(clean_name(spelling), spelling)
-        else:
-            unknown.append(image.name)
         eyes.add(image.laterality)
+        with contextlib.suppress(ProjectError):  # the export says which may not leave, and why
+            truth = project.truth(image.id) if image.state in MASK_COUNTS else None
+            if truth is not None and truth.mask is not None:
+                masks.append((image, truth))
     known = tuple(eye for eye in Laterality if eye in eyes)
     sides = known if eyes != {Laterality.UNKNOWN} else ()
-    return Whose(tuple(sorted(patients.values())), sides, tuple(unknown))
+    return Whose(tuple(sorted(patients.values())), sides, tuple(masks))
+
+
+def source_of(image: ProjectImage) -> ImageSource:
+    """Return what may tell whose an image is; a copy in the project has lost its folder."""
+    return ImageSource(image.name, None if image.is_copy else image.path.parent.name or None)
+
+
+def _has_patient(image: ProjectImage) -> bool:
+    return bool((image.patient or "").strip())
 
 
 @dataclass(frozen=True)
@@ -251,14 +287,15 @@ def iter_with_patients(
         If no rule is given, or it finds no patient for one; a single image can't
         be divided.
     """
-    unknown = {one.image.name for one in chosen if not (one.image.patient or "").strip()}
     if len(chosen) < 2 and rule is None:
         return tuple(chosen)
-    found = require_patients(rule, sorted(unknown))
+    unknown = [one.image for one in chosen if not _has_patient(one.image)]
+    patients = require_patients(rule, map(source_of, unknown))
+    found = {image.id: who for image, who in zip(unknown, patients, strict=True)}
     spellings: dict[str, str] = {}  # one person in two spellings is one patient
     named = []
     for one in chosen:
-        who = (one.image.patient or "").strip() or found.get(one.image.name)
+        who = (one.image.patient or "").strip() or found.get(one.image.id)
         if who is not None:
             who = spellings.setdefault(clean_name(who), who)
         named.append(one if who is None else replace(one, group=_group_of(who, identities, key)))

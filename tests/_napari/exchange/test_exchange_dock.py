@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton
 
 from helpers import write_png
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.exchange_widget import ExchangeWidget
+from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
@@ -20,6 +21,7 @@ from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.formats import Format
+from napari_retina_seg.project.patients import ImageSource
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 
@@ -90,8 +92,8 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
     assert press(qtbot, exchange).end is End.ENDED
     assert "2 masks exported" in exchange.status.text()
     assert (tmp_path / "out" / "scan0.tif").is_file()
-    assert press(qtbot, exchange).end is End.FAILED
-    assert "holds something already" in exchange.status.text()
+    assert not exchange.button.isEnabled()
+    assert "holds something already" in exchange.button.toolTip()
 
     other = make(tmp_path / "fresh", scans, "Eve", 0)
     exchange.project.choose(other)
@@ -111,7 +113,7 @@ def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
     form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     write(qtbot, form.since, "tomorrow")
-    assert "'tomorrow' is no day" in exchange.status.text()
+    assert "'tomorrow' is not a date" in exchange.status.text()
     write(qtbot, form.since, "2999-01-01")
     assert press(qtbot, exchange).end is End.FAILED
     assert "no mask to export" in exchange.status.text()
@@ -199,23 +201,92 @@ def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
     qtbot.waitUntil(lambda: form.whose.asks)
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     assert not exchange.button.isEnabled()
-    assert "Say whose 3 images these are" in exchange.status.text()
+    # The third image of the project has no mask, and stays.
+    assert "The patients of 2 images are not known, e.g. of 'scan0'" in exchange.status.text()
     asked = form.whose
     asked.choice.setCurrentIndex(asked.choice.findData("name"))
     assert not asked.pattern.isHidden()
-    write(qtbot, asked.pattern, "scan[01]")
-    assert "2 patients in 3 images" in asked.preview.text()
-    assert "No patient: scan2" in asked.preview.text()
-    assert "No patient is found for 1 image, e.g. 'scan2'" in exchange.status.text()
+    write(qtbot, asked.pattern, "scan[0]")
+    assert "1 patient in 2 images" in asked.preview.text()
+    assert "No patient: scan1" in asked.preview.text()
+    assert "No patient is found for scan1" in exchange.status.text()
     write(qtbot, asked.pattern, "(")
     assert "is no regular expression" in asked.preview.text()
     assert not exchange.button.isEnabled()
     write(qtbot, asked.pattern, "^scan")
-    assert asked.preview.text() == "1 patient in 3 images\nscan: scan0, scan1, scan2"
+    assert asked.preview.text() == "1 patient in 2 images\nscan: scan0, scan1"
     assert press(qtbot, exchange).end is End.ENDED
+    assert "Divided by patient: train 2 images of 1 patient." in exchange.status.text()
     assert (tmp_path / "out" / "groups.csv").read_text() == "name,group\nscan0,scan\nscan1,scan\n"
     form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
     assert asked.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("choice", "preview"),
+    [
+        ("_", "2 patients in 2 images\n7: 7_od-a\n8: 8_od-b"),
+        ("-", "2 patients in 2 images\n7_od: 7_od-a\n8_od: 8_od-b"),
+        ("folder", "1 patient in 2 images\np1: 7_od-a, 8_od-b"),
+    ],
+)
+def test_patients_are_found_without_a_pattern(qtbot, choice, preview):
+    form = PatientsForm()
+    qtbot.addWidget(form)
+    form.offer([ImageSource("7_od-a", "p1"), ImageSource("8_od-b", "p1")])
+    form.choice.setCurrentIndex(form.choice.findData(choice))
+    assert form.preview.text() == preview
+    assert not form.why_not
+    assert form.pattern.isHidden()
+
+
+def test_images_without_a_patient_are_named(qtbot):
+    form = PatientsForm()
+    qtbot.addWidget(form)
+    form.offer([ImageSource("7_od", None)])
+    assert form.why_not.startswith("The patient of '7_od' is not known")
+    form.choice.setCurrentIndex(form.choice.findData("folder"))  # a copy has lost its folder
+    assert form.why_not.startswith("No patient is found for 7_od")
+
+
+def test_only_what_leaves_is_asked_about(exchange, qtbot):
+    form = exchange.exporting
+    form.formats.setCurrentIndex(form.formats.findData(Format.TRAINING.value))
+    qtbot.waitUntil(lambda: form.whose.asks)
+    write(qtbot, form.drawn_by, "Bob")
+    assert not form.whose.asks
+    assert form.whose.isHidden()
+    write(qtbot, form.drawn_by, "Ann")
+    assert form.whose.asks
+    form.states[State.CORRECTED].setChecked(False)
+    assert not form.whose.asks
+
+
+def test_greyed_ticks_say_why(exchange):
+    form = exchange.exporting
+    for chosen in Format:
+        form.formats.setCurrentIndex(form.formats.findData(chosen.value))
+        for box in (form.with_images, form.predictions):
+            assert box.toolTip().startswith("This format") is not box.isEnabled()
+
+
+def test_what_is_typed_during_an_export_is_no_shortcut(exchange, qtbot, tmp_path, viewer):
+    form, window = exchange.exporting, exchange.window()
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
+    form.out.edit.setFocus()
+    write(qtbot, form.out.edit, str(tmp_path / "out"))
+    arrived = []
+    viewer.bind_key("x", lambda _: arrived.append("x"), overwrite=True)
+    with qtbot.waitSignal(exchange.finished, timeout=60_000):
+        exchange.begin()
+        assert exchange.isAncestorOf(QApplication.focusWidget()) or exchange.hasFocus()
+        qtbot.keyClicks(QApplication.focusWidget(), "x x")
+        assert exchange.is_running
+    assert not arrived
+    assert form.out.edit.hasFocus()
 
 
 def test_each_image_may_be_its_own_patient(exchange, qtbot, tmp_path):

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QApplication, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.clerk import Clerk
 from napari_retina_seg._napari.dock import Dock
@@ -43,6 +44,8 @@ class ExchangeWidget(Dock):
         self._job: Job | None = None
         self._clerk = Clerk(self)
         self._looked_in: Path | None = None
+        self._focused: QWidget | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         settings = Settings()
         self.button = large(QPushButton(_EXPORT))
         self.work = WorkRow("the export or import")
@@ -69,10 +72,18 @@ class ExchangeWidget(Dock):
         self._job = Job(steps, self._form.task(where), self, title)
         self._job.progressed.connect(self._on_progress)
         self._job.done.connect(self._on_done)
+        self._hold_focus()
         self.work.show_work(True)
         self.status.say("Looking through the project." if self._exports else "Reading the masks.")
         self.refresh()
         self._job.start()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's
+        """Keep what is typed while a job is at work from being taken for the viewer's shortcuts."""
+        if self._job is not None:
+            event.accept()
+        else:
+            super().keyPressEvent(event)
 
     def cancel(self) -> None:
         """Ask the running job to stop; the Cancel button."""
@@ -171,10 +182,23 @@ class ExchangeWidget(Dock):
         self._job = None
         self.work.show_work(False)
         self.refresh()
+        self._return_focus()
         self.status.say_end(outcome.end, outcome.sentence)
         if not self._exports and outcome.end is not End.CANCELLED:
             self._tell_review()
         self.finished.emit(outcome)
+
+    def _hold_focus(self) -> None:
+        """Take the keyboard focus from fields that will be greyed out; `_on_done` returns it."""
+        focused = self.focusWidget() if self.isAncestorOf(QApplication.focusWidget()) else None
+        self._focused = focused
+        if focused is not None:
+            self.setFocus()
+
+    def _return_focus(self) -> None:
+        if self._focused is not None and self.hasFocus():
+            self._focused.setFocus()
+        self._focused = None
 
     def _tell_review(self) -> None:
         """Let the Review dock list and count what is new in its project."""

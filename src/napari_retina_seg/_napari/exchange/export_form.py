@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLineEdit, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.exchange.path_row import PathRow
+from napari_retina_seg._napari.exchange.path_row import PathRow, holds_something
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.exchange.transfer import Leaving, Where
 from napari_retina_seg._napari.last_folder import LastFolder
@@ -44,6 +44,14 @@ _NAMES = {
 }
 
 
+_ABOUT_IMAGES = (
+    "For annotation tools: each image or slice as a PNG of 8 bits, under the name that the masks"
+    " refer to, with its pixels and nothing else of its file."
+)
+_ABOUT_PREDICTIONS = (
+    "Masks that a model drew and nobody has reviewed go into a folder 'predictions', marked as"
+    " such; they are not ground truth."
+)
 _EYES = {
     Laterality.RIGHT: "right (OD)",
     Laterality.LEFT: "left (OS)",
@@ -65,6 +73,7 @@ class ExportForm(QWidget):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
+        self._known = Whose()
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
         self.out = PathRow(
@@ -84,17 +93,31 @@ class ExportForm(QWidget):
         """What is missing or wrong."""
         if self.out.path is None:
             return "Choose a new folder for the masks."
+        if holds_something(self.out.path):
+            return f"'{self.out.path}' holds something already: choose a new or empty folder."
         if not any(box.isChecked() for box in self.states.values()):
             return "Tick at least one state."
         for edit in (self.since, self.until):
             if edit.text().strip() and _day(edit) is None:
-                return f"'{edit.text()}' is no day: write it as 2026-01-31."
+                return f"'{edit.text()}' is not a date: write it as 2026-01-31."
         return self.whose.why_not if self._divides else ""
 
     def task(self, where: Where) -> Leaving:
         """Return what is to be exported; there is no reason why not."""
+        return Leaving(
+            where,
+            self.out.path,
+            Format(self.formats.currentData()),
+            self._selection,
+            Identities(self.names.currentData()),
+            self.whose.rule if self._divides else None,
+            self.with_images.isChecked() and self.with_images.isEnabled(),
+        )
+
+    @property
+    def _selection(self) -> Selection:
         eye = self.eyes.currentData()
-        selection = Selection(
+        return Selection(
             states=frozenset(state for state, box in self.states.items() if box.isChecked()),
             drawn_by=self.drawn_by.text().strip() or None,
             since=_day(self.since),
@@ -103,21 +126,11 @@ class ExportForm(QWidget):
             eye=Laterality(eye) if eye else None,
             predictions=self.predictions.isChecked() and self.predictions.isEnabled(),
         )
-        return Leaving(
-            where,
-            self.out.path,
-            Format(self.formats.currentData()),
-            selection,
-            Identities(self.names.currentData()),
-            self.whose.rule if self._divides else None,
-            self.with_images.isChecked() and self.with_images.isEnabled(),
-        )
 
     @property
     def _divides(self) -> bool:
         """Whether images leave to be divided by patients, not all of whom are known."""
-        divides = Format(self.formats.currentData()).has_images
-        return divides and self.whose.asks and self.patients.currentData() is None
+        return Format(self.formats.currentData()).has_images and self.whose.asks
 
     def offer(self, whose: Whose) -> None:
         """Offer the patients and eyes of a project, as far as it knows them."""
@@ -132,8 +145,8 @@ class ExportForm(QWidget):
                 box.addItem(words, value)
             box.setCurrentIndex(max(0, box.findData(chosen)))
             form.setRowVisible(box, bool(known))
-        self.whose.offer(whose.unknown)
-        self._on_patient()
+        self._known = whose
+        self._on_selection()
 
     def _lay_out(self) -> None:
         states = QGridLayout()
@@ -156,14 +169,6 @@ class ExportForm(QWidget):
         )
         self.patients.setToolTip("Only the images of one patient, or other group.")
         self.eyes.setToolTip("Only the images of right or left eyes.")
-        self.with_images.setToolTip(
-            "For annotation tools: each image or slice as a PNG of 8 bits, under the name that the"
-            " masks refer to, with its pixels and nothing else of its file."
-        )
-        self.predictions.setToolTip(
-            "What a model drew and nobody has reviewed goes into a folder 'predictions', marked as"
-            " such; it is never truth."
-        )
         form = QFormLayout(self)
         add_row(form, "Format", self.formats)
         add_row(form, "Folder", self.out)
@@ -187,23 +192,33 @@ class ExportForm(QWidget):
         )
         self.out.changed.connect(self.changed)
         self.whose.changed.connect(self.changed)
-        self.patients.currentIndexChanged.connect(self._on_patient)
+        for box in (self.patients, self.eyes):
+            box.currentIndexChanged.connect(self._on_selection)
         for box in self.states.values():
-            box.toggled.connect(self.changed)
-        for edit in (self.since, self.until):
-            edit.textChanged.connect(self.changed)
+            box.toggled.connect(self._on_selection)
+        for edit in (self.drawn_by, self.since, self.until):
+            edit.textChanged.connect(self._on_selection)
         self._on_format()
 
-    def _on_patient(self) -> None:
-        """Ask whose images they are only where it matters."""
+    def _on_selection(self) -> None:
+        """Ask whose the images are that will leave, and only where it matters."""
+        self.whose.offer(self._known.unknown(self._selection))
         self.layout().setRowVisible(self.whose, self._divides)
 
     def _on_format(self) -> None:
         chosen = Format(self.formats.currentData())
-        self.predictions.setEnabled(not chosen.has_images)
-        self._on_patient()
-        always = chosen is Format.LABELME
-        self.with_images.setEnabled(chosen.may_have_images and not always)
+        self._on_selection()
+        _allow(
+            self.predictions,
+            "This format is for training: masks that nobody has reviewed are left out."
+            if chosen.has_images
+            else "",
+            _ABOUT_PREDICTIONS,
+        )
+        why_not = "" if chosen.may_have_images else "This format refers to no image files."
+        if chosen.has_images or chosen is Format.LABELME:
+            why_not = "This format always brings its images."
+        _allow(self.with_images, why_not, _ABOUT_IMAGES)
         self._settings.remember_choice(remembered.EXPORT_FORMAT, chosen.value)
         self.changed.emit()
 
@@ -214,6 +229,12 @@ def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComb
         box.addItem(name, value.value)
     box.setCurrentIndex(max(0, box.findData(chosen)))
     return box
+
+
+def _allow(box: QCheckBox, why_not: str, about: str) -> None:
+    """Let a box be ticked, or grey it out with the reason as its tooltip."""
+    box.setEnabled(not why_not)
+    box.setToolTip(why_not or about)
 
 
 def _day(edit: QLineEdit) -> date | None:

@@ -82,8 +82,16 @@ class PathRow(QWidget):
             self.edit.setText(str(_free(path) if self._makes else path))
 
 
+def holds_something(path: Path) -> bool:
+    """Whether a path is a file, or a folder with something in it."""
+    try:
+        return path.exists() and (not path.is_dir() or any(path.iterdir()))
+    except OSError:
+        return False  # writing says why
+
+
 def _free(folder: Path) -> Path:
-    if not any(folder.iterdir()):
+    if not holds_something(folder):
         return folder
     names = (f"masks-{number}" if number > 1 else "masks" for number in count(1))
     return next(folder / name for name in names if not (folder / name).exists())

@@ -13,14 +13,18 @@ from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.parts import Box, narrow, text
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.words import count
-from napari_retina_seg.project.patients import PatientRule
+from napari_retina_seg.project.patients import ImageSource, PatientRule
 
-_ASK, _NAME, _TABLE, _EACH = "", "name", "table", "each"
+_ASK, _FOLDER, _NAME, _TABLE, _EACH = "", "folder", "name", "table", "each"
+_UNTIL = {"_": r"^([^_]+)_", "-": r"^([^-]+)-"}  # what stands before the first one
 _CHOICES = {
     _ASK: "choose…",
-    _NAME: "A pattern finds them in the names",
+    "_": "Name up to the first “_”",
+    "-": "Name up to the first “-”",
+    _FOLDER: "Name of the image's folder",
     _TABLE: "A table (CSV) lists them",
     _EACH: "Each image is its own patient",
+    _NAME: "Advanced: a pattern",
 }
 _SHOWN = 4  # patients, and images of each, in the preview
 
@@ -38,7 +42,7 @@ class PatientsForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._names: tuple[str, ...] = ()
+        self._images: tuple[ImageSource, ...] = ()
         self.choice = narrow(Box())
         for value, words in _CHOICES.items():
             self.choice.addItem(words, value)
@@ -67,15 +71,15 @@ class PatientsForm(QWidget):
         self.table.changed.connect(self._on_change)
         self._on_change()
 
-    def offer(self, names: Sequence[str]) -> None:
-        """Ask for the patients of the images of these names; of none, nothing is asked."""
-        self._names = tuple(names)
+    def offer(self, images: Sequence[ImageSource]) -> None:
+        """Ask for the patients of these images; of none, nothing is asked."""
+        self._images = tuple(images)
         self._on_change()
 
     @property
     def asks(self) -> bool:
         """Whether there is something to ask."""
-        return bool(self._names)
+        return bool(self._images)
 
     @property
     def why_not(self) -> str:
@@ -83,18 +87,24 @@ class PatientsForm(QWidget):
         if not self.asks:
             return ""
         if self._chosen == _ASK:
-            return f"Say whose {count(len(self._names), 'image')} these are: see Patients."
+            first = self._images[0].name
+            if len(self._images) == 1:
+                return f"The patient of '{first}' is not known: choose one way under Patients."
+            return (
+                f"The patients of {count(len(self._images), 'image')} are not known, e.g. of"
+                f" '{first}': choose one way under Patients."
+            )
         try:
             rule = self.rule
-            found = {} if rule is None else rule.find(self._names)
+            found = () if rule is None else rule.find(self._images)
         except RetinaSegError as error:
             return str(error)
         if rule is None:
             what = "a pattern" if self._chosen == _NAME else "a table"
             return f"Give {what} that identifies the patients."
-        missing = [name for name, who in found.items() if who is None]
+        missing = self._without_patient(found)
         if missing and not rule.each_image:
-            return f"No patient is found for {count(len(missing), 'image')}, e.g. '{missing[0]}'."
+            return f"No patient is found for {_some(missing)}: choose another way under Patients."
         return ""
 
     @property
@@ -110,6 +120,10 @@ class PatientsForm(QWidget):
             return None
         if self._chosen == _EACH:
             return PatientRule(each_image=True)
+        if self._chosen == _FOLDER:
+            return PatientRule(folder=True)
+        if self._chosen in _UNTIL:
+            return PatientRule(pattern=_UNTIL[self._chosen])
         pattern = self.pattern.text().strip()
         if self._chosen == _NAME and pattern:
             return PatientRule(pattern=pattern)
@@ -134,21 +148,25 @@ class PatientsForm(QWidget):
             return ""
         try:
             rule = self.rule
-            found = {} if rule is None or rule.each_image else rule.find(self._names)
+            if rule is None or rule.each_image:
+                return ""
+            found = rule.find(self._images)
         except RetinaSegError as error:
             return str(error)
         images: dict[str, list[str]] = defaultdict(list)
-        for name, who in found.items():
+        for image, who in zip(self._images, found, strict=True):
             if who is not None:
-                images[who].append(name)
+                images[who].append(image.name)
         lines = [f"{who}: {_some(names)}" for who, names in list(images.items())[:_SHOWN]]
-        if not found:
-            return ""
-        missing = [name for name, who in found.items() if who is None]
+        missing = self._without_patient(found)
         head = f"{count(len(images), 'patient')} in {count(len(found), 'image')}"
         lost = [f"No patient: {_some(missing)}"] if missing else []
         more = [f"… and {len(images) - _SHOWN} more"] if len(images) > _SHOWN else []
         return "\n".join([head, *lost, *lines, *more])
+
+    def _without_patient(self, found: Sequence[str | None]) -> list[str]:
+        pairs = zip(self._images, found, strict=True)
+        return [image.name for image, who in pairs if who is None]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -80,6 +80,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
             token=token,
         )
     parts = [f"{count(done.masks, 'mask')} exported to '{done.folder}'."]
+    parts += done.remarks
     if done.predictions:
         parts.append(f"Unreviewed predictions, in 'predictions' there: {done.predictions}.")
     if done.pseudonyms:
