@@ -301,3 +301,14 @@ def test_a_second_window_sees_what_was_saved(ann, folder):
     ann.open_row(0)
     assert "Bob" in ann.dock.history.table.item(0, 1).text()
     assert not ann.mask.editable
+
+
+def test_predict_is_in_sight_in_a_window_of_1366_by_768(ann):
+    window, dock = ann.window, ann.dock
+    window.resize(1366, 768)
+    window.resizeDocks([dock.parent()], [340], Qt.Orientation.Horizontal)
+    ann.open_row(0)
+    button = dock.chores.button
+    ann.unfold(button)
+    ann.bot.waitUntil(lambda: button.visibleRegion().boundingRect() == button.rect())
+    assert button.mapTo(window, button.rect().bottomRight()).y() < 768

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.job import Job, Outcome
-from napari_retina_seg._napari.parts import WorkRow, add_row, narrow
+from napari_retina_seg._napari.parts import WorkRow, narrow
 from napari_retina_seg._napari.review.chores import Adding, Chore, Predicting, predict
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.errors import RetinaSegError
@@ -48,11 +48,9 @@ class ChorePanel(QWidget):
         self.models = narrow(QComboBox())
         self.models.setToolTip("The models that draw the classes of this project.")
         self.button = QPushButton("Predict unreviewed")
-        form = QFormLayout()
-        add_row(form, "Model", self.models)
-        layout = QVBoxLayout(self)
+        layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
+        layout.addWidget(self.models, 1)
         layout.addWidget(self.button)
         self.button.clicked.connect(self.predict)
         self.models.activated.connect(self._remember)

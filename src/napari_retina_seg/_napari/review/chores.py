@@ -8,6 +8,8 @@ from pathlib import Path
 
 from napari_retina_seg._napari.job import End, Outcome, Steps, caught
 from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.modality import Modality
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.segmentation import UNLIKE
 from napari_retina_seg.core.words import count
@@ -18,6 +20,7 @@ from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Added, Filters
 
 _TOLD = 3  # of a kind; the others are counted
+_KINDS = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,24 @@ def _add(task: Adding, token: CancelToken) -> Steps:
     added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
     apart = _few([image.remark for image in series if image.remark], " ")
     doubts = _few(added.warnings, " ")
-    words = " ".join(filter(None, (_say_added(added), found.remark, apart, doubts)))
-    return Outcome(End.FAILED if added.problems else End.ENDED, words)
+    other = _other_kind(task.project, added)
+    words = " ".join(filter(None, (_say_added(added), other, found.remark, apart, doubts)))
+    end = End.FAILED if added.problems else End.ENDED
+    return Outcome(end, words, doubtful=bool(other))
+
+
+def _other_kind(project: Project, added: Added) -> str:
+    """Name the images that don't fit the classes of a project, or nothing."""
+    wanted = Modality.OCT if project.scheme.surfaces else Modality.FUNDUS
+    known = (wanted, Modality.UNKNOWN)
+    other = [f"'{image.name}'" for image in added.images if image.modality not in known]
+    if project.scheme not in (OCT_LAYERS, FUNDUS_VESSELS) or not other:
+        return ""
+    kind = _KINDS[Modality.FUNDUS if wanted is Modality.OCT else Modality.OCT]
+    return (
+        f"Check {count(len(other), 'image')} that may be {kind}, in a project for"
+        f" {_KINDS[wanted]}: {_few(other, ', ')}."
+    )
 
 
 def _say_added(added: Added) -> str:
@@ -95,8 +114,8 @@ def _say_added(added: Added) -> str:
     if added.noticed:
         told = [f"'{image.name}' ({', '.join(what)})" for image, what in added.noticed]
         parts.append(
-            f"What may tell who the patient is stays here unless an export is asked for it:"
-            f" {_few(told, ', ')}."
+            f"Possible patient identifiers were found: {_few(told, ', ')}. They stay in this"
+            " project: an export leaves them out unless you choose to keep them."
         )
     return " ".join(parts)
 

@@ -60,7 +60,11 @@ class ProjectBar(QWidget):
         self.add_button = QPushButton("Add images")
         self.title = QLabel()
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.copies = QAction("Copy images into the project", self, checkable=True)
+        self.copies = QAction("Store a copy of added images", self, checkable=True)
+        self.copies.setToolTip(
+            "On: images added from now on are copied into the project's folder. Off: they stay"
+            " where they are, and must not be moved."
+        )
         self.copies.setChecked(settings.switch(remembered.COPIES))
         self.copies.toggled.connect(lambda on: settings.remember_switch(remembered.COPIES, on))
         self._menu = QMenu(self)
@@ -147,6 +151,7 @@ class ProjectBar(QWidget):
 
     def _lay_out(self) -> None:
         menu = QMenu(self)
+        menu.setToolTipsVisible(True)
         menu.addAction("Files…", self.ask_for_files)
         menu.addAction("Folder…", self.ask_for_images_below)
         menu.addSeparator()

@@ -12,7 +12,7 @@ from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import FIRST_DONE
+from napari_retina_seg.project.states import FIRST_DONE, State
 from napari_retina_seg.project.values import Filters, Order, ProjectImage
 
 PAGE = 100
@@ -24,6 +24,10 @@ _HINTS = (
     "How unsure the model was of what it drew: 0 is sure, 1 is a guess.",
     "Who made the newest version.",
 )
+
+
+LONGEST_UNCERTAINTY = "⚠0.000"
+LONGEST_STATE = max((f"⚠ {state}" for state in State), key=len)
 
 
 class QueueModel(QAbstractTableModel):
@@ -203,6 +207,9 @@ def _hint(image: ProjectImage) -> str:
     size = " × ".join(str(number) for number in image.shape)
     conflict = ", in conflict: restore one version" if image.conflict else ""
     lines = [f"#{image.id} {image.name}: {state_of(image)}{conflict}; {size} px", str(image.path)]
+    if image.uncertainty is not None:
+        lines.append(f"Uncertainty of the prediction: {image.uncertainty:.3f} (0 to 1)")
+    lines += [f"Newest version by {image.author}"] if image.author else []
     lines += [image.warning] if image.warning else []
     return "\n".join([*lines, NOT_SHOWN] if is_due(image) else lines)
 

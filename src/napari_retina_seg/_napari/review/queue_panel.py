@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -22,7 +23,10 @@ from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.parts import narrow, text
 from napari_retina_seg._napari.review.queue_model import (
     AUTHOR,
+    COLUMNS,
     IMAGE,
+    LONGEST_STATE,
+    LONGEST_UNCERTAINTY,
     STATE,
     UNCERTAINTY,
     QueueModel,
@@ -36,8 +40,10 @@ from napari_retina_seg.project.values import Filters, Order
 
 _ANEW = 1000  # ms; while images change one after the other they are listed no more often
 _TYPING = 250  # ms; a word that is typed searches once
-_HEIGHT = 210  # px
-_WIDTHS = {STATE: 88, UNCERTAINTY: 46, AUTHOR: 52}
+_HEIGHT = 180  # px
+_MARGIN = 12  # px, of a cell beside its text
+_AUTHOR = "M" * 8  # as wide as most names
+_ROOM_FOR_AUTHORS = 420  # px; in a narrower table the names of images need it
 
 # What is chosen by state, in words, or by what is to be done.
 _CHOICES: dict[str, Filters] = {
@@ -201,8 +207,20 @@ class QueuePanel(QWidget):
         header.setMinimumSectionSize(20)
         header.setHighlightSections(False)  # bold words would not fit
         header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
-        for column, width in _WIDTHS.items():
-            self.table.setColumnWidth(column, width)
+        metrics = self.table.fontMetrics()
+        for column, longest in (
+            (STATE, LONGEST_STATE),
+            (UNCERTAINTY, LONGEST_UNCERTAINTY),
+            (AUTHOR, _AUTHOR),
+        ):
+            words = (longest, COLUMNS[column])
+            width = max(map(metrics.horizontalAdvance, words))
+            self.table.setColumnWidth(column, width + _MARGIN)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's
+        """Show the authors where there is room for them; the tooltips name them anyway."""
+        super().resizeEvent(event)
+        self.table.setColumnHidden(AUTHOR, self.width() < _ROOM_FOR_AUTHORS)
 
     def _connect(self) -> None:
         self.table.activated.connect(self._on_chosen)

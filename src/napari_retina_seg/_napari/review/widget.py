@@ -174,9 +174,9 @@ class ReviewWidget(Dock):
             self.deeds,
             self.comment_edit,
             self.goes_on,
+            predict,  # above the queue, which may reach below the window's edge
             self.queue,
             self.count,
-            predict,
             history,
             self.uncertainty,
         ):
