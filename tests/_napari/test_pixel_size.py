@@ -6,6 +6,7 @@ from PIL import Image as Picture
 from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.layers import KEY, image_layers, retina_image
+from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.core.image import Modality, Origin, RetinaImage, Spacing
 from napari_retina_seg.io.exchange.raster import read_png
 
@@ -158,6 +159,7 @@ def test_nothing_is_segmented_while_the_size_entered_is_wrong(
     image.scale = (4, 12)
     assert field.text() == "3.9 mm"
     assert "is not a number" in dock.pixel_size.problem.text()
+    assert AMBER in dock.pixel_size.problem.styleSheet()
     type_over(qtbot, field, "3.9")
     assert dock.button.isEnabled()  # as soon as it is right, for who clicks at once
     assert not dock.pixel_size.problem.text()

@@ -145,6 +145,7 @@ def test_a_whole_volume(viewer, dock, run, masks, volume):
     assert mask.data.any(axis=(1, 2)).all()
     assert np.allclose(mask.scale, (240, 4, 12))
     assert mask.metadata[KEY].boundaries.shape == (5, 8, 128)
+    assert "'cube', 5 slices segmented in" in dock.status.text()
 
 
 def test_of_leading_axes_the_volume_shown(viewer, dock, run, masks, volume):
@@ -385,7 +386,7 @@ def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
     viewer.add_image(bscan)
     run(dock)
     assert dock.status.end is End.ENDED
-    for word in ("✔ Done", " s on the ", "float32"):
+    for word in ("✔ Done", " segmented in ", " s on the "):
         assert word in dock.status.text()
 
 

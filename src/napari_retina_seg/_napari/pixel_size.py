@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVB
 from napari_retina_seg._napari.layers import KEY, ImageInfo, is_volume, layer_spacing
 from napari_retina_seg._napari.parts import add_row, text
 from napari_retina_seg._napari.set_size import set_size
+from napari_retina_seg._napari.status import WARNS
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.pixel_size import describe_spacing, state_spacing
@@ -49,6 +50,7 @@ class PixelSize(QWidget):
         self._before: weakref.WeakKeyDictionary[Image, list[Spacing]] = weakref.WeakKeyDictionary()
         self.said = text()
         self.problem = text()
+        self.problem.setStyleSheet(WARNS)
         self.fields = {name: QLineEdit() for name in _TIPS}
         self._shown: list[str] = []  # in the fields, before anybody typed
         self.undo_button = QPushButton("Undo")

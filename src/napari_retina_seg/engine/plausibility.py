@@ -56,7 +56,7 @@ def check_plane(
         fired["modality"] = _OTHER[looks]
     field = prepared.geometry.field
     if field is not None and not field.found:
-        fired["field"] = "no field of view was found"
+        fired["field"] = "the round edge of a fundus photograph was not found"
     figures = measure_plane(plane, prepared, output, spec)
     coverage = figures.get("coverage", 1.0)
     if coverage < _COVERED:

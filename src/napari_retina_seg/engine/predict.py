@@ -401,7 +401,7 @@ def _join_checks(
     output = yield from predictor.iter_predict(prepared.tensor, token)
     if judge(measure_plane(turned, prepared, output, spec), limits):
         return checks
-    return (Check("orientation", "it looks right when it is turned upside down"), *checks)
+    return (Check("orientation", "the scan seems to be upside down"), *checks)
 
 
 def _collect(
