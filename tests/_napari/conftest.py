@@ -1,5 +1,6 @@
 """A viewer, the Segment dock, two tiny models, and a home of their own."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from napari_retina_seg._napari.native import load_engine
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 
 from napari.layers import Labels  # noqa: E402
+from napari.settings import get_settings  # noqa: E402
+from npe2 import PluginManifest  # noqa: E402
 from pytestqt.qtbot import QtBot  # noqa: E402
 from qtpy.QtCore import QSettings  # noqa: E402
 from skimage.data import retina  # noqa: E402
@@ -24,6 +27,27 @@ from napari_retina_seg._napari.tasks import is_idle  # noqa: E402
 from napari_retina_seg.core.image import Modality  # noqa: E402
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume  # noqa: E402
 from napari_retina_seg.models import registry  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cheap_collections() -> None:
+    """Keep what the last module has left, imports above all, out of garbage collection.
+
+    napari collects garbage with every layer that is removed and every viewer that is closed, and
+    looks at hundreds of thousands of objects each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_viewers() -> Iterator[None]:
+    """Look for plugins once instead of with every viewer, and write napari's settings nowhere."""
+    plugins = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda **_: iter(plugins))
+        patch.setattr(get_settings(), "_save_on_change", False)
+        yield
 
 
 @pytest.fixture(scope="session")
