@@ -20,7 +20,10 @@ from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Added, Filters
 
 _TOLD = 3  # of a kind; the others are counted
-_KINDS = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
+_KINDS = {
+    Modality.OCT: ("an OCT scan", "OCT scans"),
+    Modality.FUNDUS: ("a fundus photograph", "fundus photographs"),
+}
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,10 @@ def _other_kind(project: Project, added: Added) -> str:
     other = [f"'{image.name}'" for image in added.images if image.modality not in known]
     if project.scheme not in (OCT_LAYERS, FUNDUS_VESSELS) or not other:
         return ""
-    kind = _KINDS[Modality.FUNDUS if wanted is Modality.OCT else Modality.OCT]
-    return (
-        f"Check {count(len(other), 'image')} that may be {kind}, in a project for"
-        f" {_KINDS[wanted]}: {_few(other, ', ')}."
-    )
+    found = Modality.FUNDUS if wanted is Modality.OCT else Modality.OCT
+    one, many = _KINDS[found]
+    looks = f"it looks like {one}" if len(other) == 1 else f"they look like {many}"
+    return f"Check {_few(other, ', ')}: {looks}, and this project is for {_KINDS[wanted][1]}."
 
 
 def _say_added(added: Added) -> str:
