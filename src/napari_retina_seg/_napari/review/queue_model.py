@@ -26,8 +26,7 @@ _HINTS = (
 )
 
 
-LONGEST_UNCERTAINTY = "⚠0.000"
-LONGEST_STATE = max((f"⚠ {state}" for state in State), key=len)
+STATES = tuple(f"⚠ {state}" for state in State)  # the longest words of that column
 
 
 class QueueModel(QAbstractTableModel):

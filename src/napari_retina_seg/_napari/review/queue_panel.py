@@ -25,9 +25,8 @@ from napari_retina_seg._napari.review.queue_model import (
     AUTHOR,
     COLUMNS,
     IMAGE,
-    LONGEST_STATE,
-    LONGEST_UNCERTAINTY,
     STATE,
+    STATES,
     UNCERTAINTY,
     QueueModel,
 )
@@ -42,7 +41,7 @@ _ANEW = 1000  # ms; while images change one after the other they are listed no m
 _TYPING = 250  # ms; a word that is typed searches once
 _HEIGHT = 180  # px
 _MARGIN = 12  # px, of a cell beside its text
-_AUTHOR = "M" * 8  # as wide as most names
+_LONGEST = {STATE: STATES, UNCERTAINTY: ("⚠0.000",), AUTHOR: ("M" * 8,)}
 _ROOM_FOR_AUTHORS = 420  # px; in a narrower table the names of images need it
 
 # What is chosen by state, in words, or by what is to be done.
@@ -207,19 +206,14 @@ class QueuePanel(QWidget):
         header.setMinimumSectionSize(20)
         header.setHighlightSections(False)  # bold words would not fit
         header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
-        metrics = self.table.fontMetrics()
-        for column, longest in (
-            (STATE, LONGEST_STATE),
-            (UNCERTAINTY, LONGEST_UNCERTAINTY),
-            (AUTHOR, _AUTHOR),
-        ):
-            words = (longest, COLUMNS[column])
-            width = max(map(metrics.horizontalAdvance, words))
-            self.table.setColumnWidth(column, width + _MARGIN)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's
-        """Show the authors where there is room for them; the tooltips name them anyway."""
+        """Fit the columns; authors are shown where there is room, and named in the tooltips."""
         super().resizeEvent(event)
+        wide = self.table.fontMetrics().horizontalAdvance  # that of the theme by now
+        for column, words in _LONGEST.items():
+            width = max(map(wide, (*words, COLUMNS[column])))
+            self.table.setColumnWidth(column, width + _MARGIN)
         self.table.setColumnHidden(AUTHOR, self.width() < _ROOM_FOR_AUTHORS)
 
     def _connect(self) -> None:
