@@ -130,7 +130,7 @@ def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_pat
     for number, place in enumerate(("p1/left", "p1/right", "p2/left", "p2/right")):
         write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
     paths = sorted(tmp_path.glob("p?/*.png"))
-    for number, image in enumerate(finish(ann.add_images(paths)).images):
+    for number, image in enumerate(ann.add_images(paths).images):
         ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     done = leave(ann, tmp_path / "out", PatientRule(folder=True))
     groups = sorted(groups_of(tmp_path / "out").values())
@@ -147,7 +147,7 @@ def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path
     for number, place in enumerate(("p1/a", "p2/b")):
         write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
     paths = sorted(tmp_path.glob("p?/*.png"))
-    for number, image in enumerate(finish(ann.add_images(paths, copy=True)).images):
+    for number, image in enumerate(ann.add_images(paths, copy=True).images):
         ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     with pytest.raises(ProjectError, match="folder finds no patient for the image 'a' nor for 1"):
         leave(ann, tmp_path / "out", PatientRule(folder=True))

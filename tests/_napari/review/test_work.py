@@ -11,7 +11,6 @@ from napari_retina_seg._napari.job import End
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
 from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.io.exchange.raster import read_png
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
@@ -417,7 +416,7 @@ def test_saving_the_layer_keeps_what_is_questionable_and_where_there_is_no_data(
     pixels[:, :10] = np.nan
     tifffile.imwrite(tmp_path / "scans" / "scan.tif", pixels)
     with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
-        (image,) = finish(project.add_images([tmp_path / "scans" / "scan.tif"])).images
+        (image,) = project.add_images([tmp_path / "scans" / "scan.tif"]).images
         marked = np.zeros(pixels.shape, bool)
         marked[40:50, 60:70] = True
     person.open(tmp_path / "study", "Ann")
