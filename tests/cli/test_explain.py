@@ -1,7 +1,6 @@
 import re
 import signal
-import subprocess
-import sys
+import threading
 import time
 
 import cv2
@@ -138,7 +137,7 @@ def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):
     write_png(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
     out = tmp_path / "out"
     arguments = [tmp_path / "gone.png", tmp_path / "empty.png", tmp_path / "black.png", scan]
-    result = run("explain", *arguments, "-o", out, "--model", oct_model.path)
+    result = run("explain", *arguments, "-o", out, "--model", oct_model.path, "-c", "BG")
     assert result.exit_code == 1
     assert all(f"{name}.png'" in result.stderr for name in ("gone", "empty"))
     assert "'black'" in result.stderr
@@ -149,7 +148,8 @@ def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):
 
 def test_results_are_replaced_only_with_overwrite(run, scan, oct_model, tmp_path):
     out = tmp_path / "out"
-    command = ("explain", scan, "-o", out, "--model", oct_model.path, "--method", "grad-cam")
+    options = ("--model", oct_model.path, "--method", "grad-cam", "-c", "BG")
+    command = ("explain", scan, "-o", out, *options)
     assert run(*command).exit_code == 0
     (out / "scan_explain.png").unlink()
     before = (out / "scan_BG_grad-cam.npy").stat().st_mtime_ns
@@ -227,30 +227,29 @@ def assert_says(result, sentence):
     assert re.search(sentence, said), said
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="Ctrl-C reaches a child process otherwise there"
-)
-def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_path):
+def test_ctrl_c_keeps_what_is_finished_and_nothing_else(run, scan, oct_model, tmp_path):
     slices = np.tile(phantom_bscan(0, 64, 64).image.pixels, (6000, 1, 1))
     np.save(tmp_path / "volume.npy", slices)
     out = tmp_path / "out"
-    program = "from napari_retina_seg.cli import main; main()"
-    files = [str(scan), str(tmp_path / "volume.npy")]
-    command = [sys.executable, "-c", program, "explain", *files, "-o", str(out), "-c", "BG"]
-    process = subprocess.Popen(
-        [*command, "--model", str(oct_model.path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + 120
-    while not list(out.glob(".volume*")) and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert stderr == "Cancelled: what was finished is kept.\n"
-    assert "1 explained" in stdout
+    begun = threading.Event()
+
+    def interrupt() -> None:
+        until = time.monotonic() + 60
+        while not list(out.glob(".volume*")) and time.monotonic() < until:
+            time.sleep(0.02)
+        if list(out.glob(".volume*")):
+            begun.set()
+            signal.raise_signal(signal.SIGINT)  # Python hears it in its main thread
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    files = (scan, tmp_path / "volume.npy")
+    result = run("explain", *files, "-o", out, "-c", "BG", "--model", oct_model.path)
+    watcher.join()
+    assert begun.is_set()
+    assert result.exit_code == 130
+    assert result.stderr == "Cancelled: what was finished is kept.\n"
+    assert "1 explained" in result.stdout
     assert len(files_in(out)) == 2
     assert all(name.startswith("scan_") for name in files_in(out))
 

@@ -10,24 +10,25 @@ COMMANDS = ["segment", "explain", "models", "demo", "doctor", "train", "evaluate
 _HELP = """
 import sys
 from napari_retina_seg.cli import main
-sys.argv = ["napari-retina-seg", *sys.argv[1:]]
-try:
-    main()
-finally:
-    heavy = {"tensorflow", "keras", "napari", "qtpy", "PyQt6", "PySide6", "superqt", "numpy", "cv2"}
-    sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
+heavy = {"tensorflow", "keras", "napari", "qtpy", "PyQt6", "PySide6", "superqt", "numpy", "cv2"}
+for words in sys.argv[1:]:
+    sys.argv = ["napari-retina-seg", *words.split()]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, words
+    found = heavy & set(sys.modules)
+    assert not found, (words, found)
 """
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["segment", "-h"], ["explain", "-h"], ["--version"]]
-)
-def test_help_brings_in_nothing_heavy(arguments):
+def test_help_brings_in_nothing_heavy():
+    commands = ["--help", "segment -h", "explain -h", "--version"]
     done = subprocess.run(
-        [sys.executable, "-c", _HELP, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _HELP, *commands], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "napari-retina-seg" in done.stdout
+    assert done.stdout.count("napari-retina-seg") >= len(commands)
 
 
 def test_importing_the_command_line_leaves_the_environment_alone():

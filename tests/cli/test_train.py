@@ -107,7 +107,7 @@ def test_a_corrupt_file_is_named_and_left_out_only_on_request(train, data, tmp_p
     assert "Subject1_02.png" in result.stderr
 
 
-def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(data, tmp_path):
+def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(train, data, tmp_path):
     """The weights fit into what may be written, the state with the optimizer's does not."""
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE.replace("[2, 4]", "[32, 64]"))
     limit = (
@@ -116,18 +116,14 @@ def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(data, tmp_path):
     )
     main = "from napari_retina_seg.cli import main; main()"
     arguments = ["train", "tiny.toml", "--data", str(data), "--out", "run"]
-
-    def start(code, *more):
-        command = [sys.executable, "-c", code, *arguments, *more]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    full = start(limit + main)
+    command = [sys.executable, "-c", limit + main, *arguments]
+    full = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert full.returncode == 1
     assert "can't be written" in full.stderr
     assert "Traceback" not in full.stderr
     assert (tmp_path / "run" / "best.weights.h5").is_file()
-    again = start(main, "--resume")
-    assert again.returncode == 0, again.stderr
+    again = train("--resume")
+    assert again.exit_code == 0, again.output
     assert open_model(tmp_path / "run" / "model").name == "tiny"
 
 
