@@ -27,9 +27,9 @@ def photograph(rows: int, columns: int, center: tuple[float, float], radius: flo
     return image
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(
-    rows=st.integers(160, 900),
+    rows=st.integers(160, 500),
     radius=st.floats(0.42, 0.62),
     shift=st.floats(-0.04, 0.04),
 )
@@ -53,7 +53,7 @@ def test_the_photograph_that_ships_with_scikit_image() -> None:
     assert not fov.mask()[120, 1290]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     size=st.integers(280, 900),
     across=st.floats(0, 1),
