@@ -98,7 +98,7 @@ def test_a_photograph_is_learnt_from_as_if_it_had_none(padding) -> None:
 
 def test_it_counts_for_nothing_in_an_evaluation() -> None:
     model = find_model("oct-layers")
-    whole = padded(SCAN, PHANTOM.labels, padding=77, drawn=3)
+    whole = padded(SCAN, PHANTOM.labels, padding=noise((496, PADDED)), drawn=3)
     heights = np.pad(PHANTOM.heights, ((0, 0), (PADDED, 0)), constant_values=200.0)
     whole = replace(whole, read_heights=lambda: heights)
     plain = labelled(SCAN, PHANTOM.labels, heights=PHANTOM.heights)
@@ -111,9 +111,11 @@ def test_it_counts_for_nothing_in_an_evaluation() -> None:
 
 def test_it_counts_for_nothing_between_two_experts() -> None:
     other = np.roll(PHANTOM.labels, 2, axis=0)
-    beyond = np.pad(other, ((0, 0), (PADDED, 0)), constant_values=1)
-    whole = padded(SCAN, PHANTOM.labels, padding=77)
-    whole = replace(whole, references={"second": lambda: beyond})
+    drawn = np.pad(PHANTOM.labels, ((0, 0), (PADDED, 0)), "edge")
+    beyond = np.pad(other, ((0, 0), (PADDED, 0)), "edge")
+    beyond[:, :PADDED] = np.roll(beyond[:, :PADDED], 9, axis=0)
+    whole = padded(SCAN, PHANTOM.labels, padding=noise((496, PADDED)))
+    whole = replace(whole, read_labels=lambda: drawn, references={"second": lambda: beyond})
     plain = replace(labelled(SCAN, PHANTOM.labels), references={"second": lambda: other})
     scheme = find_model("oct-layers").spec.scheme
     found, expected = (
