@@ -7,8 +7,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from skimage.data import retina
 
-from helpers import write_png
+from helpers import tiny_model, write_png
+from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
@@ -55,6 +57,17 @@ def predict(folder, *names):
             opened.add_prediction(
                 opened.find_image(name).id, Segmentation(labels, OCT_LAYERS, provenance)
             )
+
+
+def test_a_model_skips_images_it_is_not_for(run, project, tmp_path):
+    model = tiny_model(tmp_path / "tiny-oct", Modality.OCT)
+    write_png(tmp_path / "photo.png", retina()[::12, ::12, ::-1])
+    run("project", "add", project, tmp_path / "photo.png", "--author", "Ann")
+    done = run("project", "predict", project, "--model", model.path, "--author", "Ann")
+    assert done.exit_code == 0
+    assert "'tiny-oct' segments OCT scans, but 'photo' is marked as fundus" in done.stderr
+    expected = "3 predicted, 0 had it already, 1 skipped that the model is not for, 0 failed.\n"
+    assert done.stdout == expected
 
 
 def status(run, folder):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.data import retina
 
 from helpers import tiny_model, write_png
 from napari_retina_seg.core.errors import ProjectError
@@ -78,6 +79,21 @@ def test_bad_images_are_told_and_the_rest_goes_on(ann, scans, model, tmp_path):
     assert "is no longer at" in told["scan0"]
     assert "was changed since" in told["scan1"]
     assert all(f"'{name}'" in sentence or name in sentence for name, sentence in told.items())
+
+
+def test_images_that_the_model_is_not_for_are_skipped(ann, scans, model, tmp_path):
+    write_png(tmp_path / "photo.png", retina()[::12, ::12, ::-1])
+    (photo,) = finish(ann.iter_add_images([tmp_path / "photo.png"])).images
+    done = finish(iter_predict_images(ann, model, [photo.id, *(scan.id for scan in scans)]))
+    assert done.image_ids == tuple(scan.id for scan in scans)
+    assert not done.problems
+    assert not done.failed
+    (sentence,) = done.unfit
+    assert "'photo'" in sentence
+    assert "segments OCT scans" in sentence
+    assert ann.history(photo.id) == ()
+    # Of a model that is for none of them, this is no success.
+    assert finish(iter_predict_images(ann, model, [photo.id])).failed
 
 
 def test_cancelling_keeps_what_is_done(ann, scans, model):

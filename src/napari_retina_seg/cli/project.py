@@ -142,13 +142,14 @@ def predict_command(
         start_engine()
         job = iter_predict_images(project, chosen, image_ids, reviewed=every, token=token)
         done = bar.walk(job, "Predicting")
-    for sentence in (*done.remarks, *done.problems):
+    for sentence in (*done.remarks, *done.unfit, *done.problems):
         say(sentence)
+    unfit = f" {len(done.unfit)} skipped that the model is not for," if done.unfit else ""
     typer.echo(
-        f"{len(done.image_ids)} predicted, {len(done.skipped)} had it already,"
+        f"{len(done.image_ids)} predicted, {len(done.skipped)} had it already,{unfit}"
         f" {len(done.problems)} failed."
     )
-    if done.problems:
+    if done.failed:
         raise typer.Exit(1)
 
 

@@ -24,6 +24,10 @@ class ModelError(RetinaSegError):
     """A model folder that is incomplete, altered or does not fit the image."""
 
 
+class UnfitImageError(ImageError, ModelError):
+    """An image of another kind than the model is for; nothing is wrong with either."""
+
+
 class TrainingError(RetinaSegError):
     """A training that can't come to anything."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from napari_retina_seg.core.errors import ImageError
+from napari_retina_seg.core.errors import ImageError, UnfitImageError
 from napari_retina_seg.core.fov import FieldOfView, detect_fov
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.invalid_pixels import combine_valid, fill_invalid
@@ -138,12 +138,14 @@ class OctPreprocessing:
 
         Raises
         ------
+        UnfitImageError
+            If it has colours.
         ImageError
-            If it has colours, or there is nothing to see in it.
+            If there is nothing to see in it.
         """
         plane, valid = _without_invalid(plane, valid, is_bscan=True)
         if has_colors(plane):
-            raise ImageError(
+            raise UnfitImageError(
                 "The image has colours, but OCT models segment grey B-scans: choose a model for"
                 " fundus photographs, or open the scan itself instead of a picture of it."
             )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg import __version__
-from napari_retina_seg.core.errors import ImageError, ModelError
+from napari_retina_seg.core.errors import ImageError, ModelError, UnfitImageError
 from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.invalid_pixels import fill_invalid
@@ -342,10 +342,10 @@ def import_engine() -> None:
 
 
 def check_fit(image: RetinaImage, model: ModelFolder) -> None:
-    """Raise `ModelError` if a model takes other images than this one."""
+    """Raise `UnfitImageError` if a model is for other images than this one."""
     wanted = model.spec.modality
     if Modality.UNKNOWN not in (image.modality, wanted) and image.modality is not wanted:
-        raise ModelError(
+        raise UnfitImageError(
             f"'{model.name}' segments {_NAMES[wanted]}, but '{image.name}' is marked as"
             f" {_NAMES[image.modality]}: choose another model, or change the image's modality."
         )
@@ -369,7 +369,7 @@ def _run(
         )
     except ImageError as error:
         where = f", slice {index}" if image.is_volume else ""
-        raise ImageError(f"'{image.name}'{where}: {error}") from error
+        raise type(error)(f"'{image.name}'{where}: {error}") from error
     plane = fill_invalid(plane, prepared.geometry.valid)
     if prepared.geometry.field is None and spec.modality is Modality.FUNDUS:
         # Nothing is drawn outside, whatever the preprocessing.

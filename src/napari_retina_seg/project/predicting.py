@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.errors import RetinaSegError, UnfitImageError
 from napari_retina_seg.core.progress import (
     Cancelled,
     CancelToken,
@@ -33,6 +33,8 @@ class Predicted:
         That a person has worked on, or that have this model's prediction already.
     problems : tuple of str
         A sentence for each image that could not be read or segmented.
+    unfit : tuple of str
+        A sentence for each image that was skipped, being of another kind than the model is for.
     remarks : tuple of str
         A sentence for each prediction that is odd.
     warned : tuple of int
@@ -44,6 +46,13 @@ class Predicted:
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
     warned: tuple[int, ...] = ()
+    unfit: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether an image could not be segmented, or the model is for none of them."""
+        nothing_fits = bool(self.unfit) and not (self.image_ids or self.skipped)
+        return bool(self.problems) or nothing_fits
 
 
 def predict_images(
@@ -134,7 +143,7 @@ def iter_predict_images(
     Returns
     -------
     Predicted
-        One image that can't be segmented does not stop the others.
+        One image that can't be segmented, or that the model is not for, does not stop the others.
 
     Raises
     ------
@@ -166,6 +175,7 @@ def iter_predict_images(
         tuple(run.problems),
         tuple(run.remarks),
         tuple(run.warned),
+        tuple(run.unfit),
     )
 
 
@@ -182,6 +192,7 @@ class _Run:
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     warned: list[int] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
 
     def predict(self, image: ProjectImage) -> Generator[Progress, None, None]:
         self.token.raise_if_cancelled()
@@ -194,6 +205,9 @@ class _Run:
             segmentation = yield from job
         except Cancelled:
             raise
+        except UnfitImageError as error:
+            self.unfit.append(_sentence(image, error))
+            return
         except (RetinaSegError, OSError, MemoryError) as error:
             self.problems.append(_sentence(image, error))
             return

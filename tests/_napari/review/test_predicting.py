@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
+from skimage.data import retina
 
+from helpers import tiny_model, write_png
 from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.review.chores import Predicting
+from napari_retina_seg._napari.review.chores import Predicting, predict
 from napari_retina_seg._napari.status import AMBER
+from napari_retina_seg.core.image import Modality
+from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import Progress, finish
+from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.core.segmentation import UNLIKE, Check
 from napari_retina_seg.models.registry import list_models
 from napari_retina_seg.project.predicting import iter_predict_images
@@ -27,6 +31,18 @@ def at_work(ann):
     """Return Ann with the last image, of which there is no prediction, before her."""
     ann.open_row(3)
     return ann
+
+
+def test_images_that_the_model_is_not_for_are_no_failure(tmp_path):
+    write_png(tmp_path / "scan.png", phantom_bscan(0, 64, 96).image.pixels)
+    write_png(tmp_path / "photo.png", retina()[::12, ::12, ::-1])
+    model = tiny_model(tmp_path / "tiny-oct", Modality.OCT)
+    with Project.create(tmp_path / "project", scheme=OCT_LAYERS, author="Ann") as project:
+        finish(project.iter_add_images([tmp_path / "scan.png", tmp_path / "photo.png"]))
+        outcome = finish(predict(Predicting(project, model), CancelToken()))
+    assert (outcome.end, outcome.doubtful) == (End.ENDED, True)  # shown in amber
+    assert "tiny-oct drew 1 of 2 images. " in outcome.sentence
+    assert "1 skipped: 'tiny-oct' segments OCT scans, but 'photo' is" in outcome.sentence
 
 
 def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):

@@ -140,10 +140,12 @@ def _predict(task: Predicting, token: CancelToken) -> Steps:
         )
     else:
         parts += done.remarks[:_TOLD]
+    if done.unfit:
+        parts.append(f"{len(done.unfit)} skipped: {_few(done.unfit, ' ')}")
     if done.problems:
         parts.append(f"{len(done.problems)} failed: {_few(done.problems, ' ')}")
-    end = End.FAILED if done.problems else End.ENDED
-    return Outcome(end, " ".join(parts), doubtful=bool(done.warned))
+    end = End.FAILED if done.failed else End.ENDED
+    return Outcome(end, " ".join(parts), doubtful=bool(done.warned or done.unfit))
 
 
 def _unreviewed(project: Project) -> Generator[int, None, None]:
