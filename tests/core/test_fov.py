@@ -191,6 +191,14 @@ def test_the_field_keeps_its_shape_at_every_size(scale) -> None:
     assert fov.diameter == pytest.approx(360 * scale, rel=0.01)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(("gain", "offset"), [(1e-30, 0), (1e25, 0), (1, -1000), (1e-3, 5)])
+def test_the_range_of_the_values_makes_no_difference(gain, offset) -> None:
+    photograph, field = draw(Scene(cuts=TOP_AND_BOTTOM, surround=(15, 25, 18)))
+    other = (photograph.astype(np.float64) * gain + offset).astype(np.float32)
+    assert overlap(detect_fov(other).mask(), field) > ALIKE
+
+
 @pytest.mark.parametrize("kind", ["uint16", "float32"])
 def test_the_type_of_the_pixels_makes_no_difference(kind) -> None:
     photograph, field = draw(Scene(cuts=TOP_AND_BOTTOM, surround=(15, 25, 18)))

@@ -209,7 +209,10 @@ def _shrunken(image: npt.NDArray[Any], scale: float) -> Signal:
     # Skipping pixels before converting them keeps a 12-megapixel photograph cheap.
     stride = max(1, int(1 / scale))
     small = resize(np.ascontiguousarray(image[::stride, ::stride]), (rows, columns))
-    blurred = cv2.GaussianBlur(small.astype(np.float32), (0, 0), _BLUR * max(rows, columns))
+    values = small.astype(np.float64)
+    values -= values.min()
+    values /= values.max() or 1.0  # squares of very large or small values are no float32
+    blurred = cv2.GaussianBlur(values.astype(np.float32), (0, 0), _BLUR * max(rows, columns))
     return np.asarray(blurred if blurred.ndim == 3 else blurred[..., np.newaxis], np.float32)
 
 
