@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QPushButton
 from helpers import write_png
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.exchange_widget import ExchangeWidget
+from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.job import End, Outcome
 from napari_retina_seg._napari.review.widget import ReviewWidget
@@ -61,6 +62,15 @@ def exchange(viewer: object, qtbot: QtBot, folder: Path) -> Iterator[ExchangeWid
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Export and import")
     yield widget
     qtbot.waitUntil(is_idle, timeout=60_000)
+
+
+@pytest.fixture
+def form(qtbot: QtBot, home: Path) -> ExportForm:
+    """Return the form of an export without a window."""
+    form = ExportForm(Settings())
+    qtbot.addWidget(form)
+    form.show()
+    return form
 
 
 def write(qtbot: QtBot, edit: object, words: str) -> None:
@@ -173,7 +183,7 @@ def test_no_word_of_a_box_is_cut_off_at_340_px(exchange):
             assert box.shown == box.currentText()
 
 
-def test_a_full_folder_gets_a_new_one_inside(exchange, qtbot, tmp_path, monkeypatch):
+def test_a_full_folder_gets_a_new_one_inside(form, qtbot, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     begun = []
 
@@ -182,7 +192,7 @@ def test_a_full_folder_gets_a_new_one_inside(exchange, qtbot, tmp_path, monkeypa
         return str(tmp_path / "mine")
 
     monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getExistingDirectory", choose)
-    out = exchange.exporting.out
+    out = form.out
     (button,) = out.findChildren(QPushButton)
     for expected in ("mine", "mine/masks", "mine/masks-2"):
         qtbot.mouseClick(button, LEFT)
@@ -262,10 +272,10 @@ def test_only_what_leaves_is_asked_about(exchange, qtbot):
     assert not form.whose.asks
 
 
-def test_greyed_ticks_say_why(exchange):
-    form = exchange.exporting
+def test_ticks_that_a_format_has_no_use_for_are_greyed_with_a_reason(form):
     for chosen in Format:
         form.formats.setCurrentIndex(form.formats.findData(chosen.value))
+        assert form.predictions.isEnabled() is not chosen.has_images  # no truth to learn from
         for box in (form.with_images, form.predictions):
             assert box.toolTip().startswith("This format") is not box.isEnabled()
 
@@ -299,21 +309,13 @@ def test_each_image_may_be_its_own_patient(exchange, qtbot, tmp_path):
     assert (tmp_path / "out" / "splits_final.json").is_file()
 
 
-def test_a_training_folder_holds_no_predictions(exchange):
-    form = exchange.exporting
-    for chosen in Format:
-        form.formats.setCurrentIndex(form.formats.findData(chosen.value))
-        assert form.predictions.isEnabled() is not chosen.has_images
-
-
-def test_format_and_names_are_remembered(exchange, viewer, qtbot):
-    form = exchange.exporting
+def test_format_and_names_are_remembered(form, qtbot):
     form.formats.setCurrentIndex(3)
     form.names.setCurrentIndex(2)
-    again = ExchangeWidget(viewer)
+    again = ExportForm(Settings())
     qtbot.addWidget(again)
-    assert again.exporting.formats.currentIndex() == 3
-    assert again.exporting.names.currentIndex() == 2
+    assert again.formats.currentIndex() == 3
+    assert again.names.currentIndex() == 2
 
 
 def test_vessel_masks_of_255_need_their_meaning_and_an_author(exchange, qtbot, tmp_path, scans):
