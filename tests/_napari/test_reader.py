@@ -157,8 +157,10 @@ def test_what_a_file_leaves_in_doubt_is_said(write_dicom, said):
     assert any("unevenly spaced" in record.message for record in said)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, known):
+@pytest.mark.parametrize(
+    ("names", "known"), [(["INL", "RPE"], True), (["Drusen", "Fluid"], False), (["1", "1"], False)]
+)
+def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, said, names, known):
     labels = np.zeros((3, 20, 30), np.uint8)
     labels[0, 5:9], labels[2, 9:12] = 1, 2
     source = dcmread(write_dicom("scan.dcm"))
@@ -185,7 +187,7 @@ def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, kno
         hd.seg.SegmentDescription(
             number, name, codes.SCT.AnatomicalStructure, codes.SCT.Retina, "MANUAL"
         )
-        for number, name in enumerate(["INL", "RPE"] if known else ["Drusen", "Fluid"], 1)
+        for number, name in enumerate(names, 1)
     ]
     uids = generate_uid(), 1, generate_uid(), 1
     seg = hd.seg.Segmentation([source], labels, "LABELMAP", described, *uids, "m", "m", "1", "2")
@@ -197,6 +199,8 @@ def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, kno
     assert np.allclose(layer.scale, (120, 4, 12))
     assert layer.name == "1.2.840.5"
     assert (KEY in layer.metadata) is known
+    asked = any("may be classes of 'oct-layers' or" in record.message for record in said)
+    assert asked == (names == ["1", "1"])
 
 
 def test_a_folder_opens_its_masks_as_labels_on_their_images(viewer, bscan, tmp_path, said):

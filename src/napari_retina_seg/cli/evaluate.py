@@ -113,10 +113,9 @@ def evaluate_command(
         )
         checked = bar.walk(job, "Looking at the images")
         bar.finish()
-        guess = group_remark(checked.images)
-        remarks = (*chosen.remarks, *checked.remarks, *filter(None, [guess]))
-        if split in (Side.TRAIN, Side.ALL):
-            remarks += (_FLATTERED,)
+        flattered = [_FLATTERED] if split in (Side.TRAIN, Side.ALL) else []
+        guess = filter(None, [group_remark(checked.images)])
+        remarks = (*chosen.remarks, *checked.remarks, *guess, *flattered)
         for remark in remarks:
             bar.say(remark)
         scored = _score(models, checked.images, reference, bar, token)

@@ -21,6 +21,7 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
 
 if TYPE_CHECKING:
+    from napari_retina_seg.project.exporting import Exported
     from napari_retina_seg.project.patients import PatientRule
 
 _MOST = 20  # sentences of a kind
@@ -148,6 +149,11 @@ def export_command(
             token=token,
         )
         done = bar.walk(job, "Exporting")
+    _report_export(done, out, format, identities)
+
+
+def _report_export(done: Exported, out: Path, format: Format, identities: Identities) -> None:
+    """Say what was exported and what was not; end with 1 if something failed."""
     say_some(done.problems)
     if done.pseudonyms and identities is Identities.HIDE:
         say(
