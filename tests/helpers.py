@@ -49,11 +49,11 @@ steps_per_epoch = 1
 """
 
 
-def tiny_model(folder: Path, modality: Modality) -> ModelFolder:
+def tiny_model(folder: Path, modality: Modality, widths: tuple[int, ...] = (4, 8)) -> ModelFolder:
     """Write a small untrained model, the same at each call."""
     oct_model = modality is Modality.OCT
     architecture = UNetConfig(
-        channels=1 if oct_model else 3, classes=8 if oct_model else 2, widths=(4, 8)
+        channels=1 if oct_model else 3, classes=8 if oct_model else 2, widths=widths
     )
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "float32.weights.h5"
