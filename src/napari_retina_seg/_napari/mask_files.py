@@ -23,10 +23,11 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import is_tiff_content
-from napari_retina_seg.io.exchange.card import read_sidecar, restore, stem_of
+from napari_retina_seg.io.exchange.card import read_sidecar, restore
 from napari_retina_seg.io.exchange.nifti import is_nifti, read_voxels
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
+from napari_retina_seg.io.names import image_name
 
 
 def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerDataTuple | None:
@@ -86,17 +87,17 @@ def _foreign(
         raise ReadError(
             f"'{path}' holds no mask of classes 0 to 255: export the image as TIFF or DICOM."
         )
-    options, _ = place(stem_of(path), labels.shape, spacing, images)
-    return labels.astype(np.uint8), {"name": stem_of(path), **options}, "labels"
+    options, _ = place(image_name(path), labels.shape, spacing, images)
+    return labels.astype(np.uint8), {"name": image_name(path), **options}, "labels"
 
 
 def _layer(
     path: Path, labels: np.ndarray, info: MaskInfo, images: Sequence[Image] | None
 ) -> LayerDataTuple:
     """Take up a mask again: its classes are named, and can be corrected further."""
-    options, image = place(stem_of(path), labels.shape, info.spacing, images)
+    options, image = place(image_name(path), labels.shape, info.spacing, images)
     named = mask_options(replace(info, image=image))
-    return labels, {"name": stem_of(path), **named, **options}, "labels"
+    return labels, {"name": image_name(path), **named, **options}, "labels"
 
 
 def place(

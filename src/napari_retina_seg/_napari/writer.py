@@ -19,11 +19,12 @@ from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError, WriteError
 from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.invalid_pixels import find_no_data
-from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of, stem_of
+from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of
 from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_png, write_tiff
 from napari_retina_seg.io.exchange.record import Attribution, MaskRecord
+from napari_retina_seg.io.names import image_name
 
 _WRITERS = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff}
 _WRITERS |= dict.fromkeys(NIFTI, write_nifti)
@@ -102,7 +103,7 @@ def _record(
     return MaskRecord(
         labels,
         known.scheme,
-        stem_of(path),
+        image_name(path),
         spacing=_spacing(attributes, known, labels.ndim),
         attribution=said,
         ignore=_ignored(labels, known),

@@ -26,7 +26,8 @@ class ImageFinder:
     Attributes
     ----------
     shapes : dict
-        ``(rows, columns)`` or ``(slices, rows, columns)`` by each name that an image may have.
+        ``(rows, columns)`` or ``(slices, rows, columns)`` by the key (`name_key`) of each name that
+        an image may have, its file's included; ``()`` if images of different shapes have it.
     by_id : dict
         The images by their numbers.
     """
@@ -41,7 +42,9 @@ class ImageFinder:
             self.by_id[image.id] = image
             self._by_hash[image.sha256] = image
             names = (image.name, safe_name(image.name), pseudonym)
-            self.shapes.update(dict.fromkeys(names, image.shape))
+            for key in {name_key(name) for name in (*names, image.path.name)}:
+                same = self.shapes.get(key, image.shape) == image.shape
+                self.shapes[key] = image.shape if same else ()
             for key in set(map(name_key, names)):
                 self._by_name.setdefault(key, []).append(image)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError, ReadError, RetinaSegError, WriteError
 from napari_retina_seg.core.image import Placement
 from napari_retina_seg.core.lines import draw
+from napari_retina_seg.core.names import name_key
 from napari_retina_seg.core.progress import (
     Cancelled,
     CancelToken,
@@ -21,7 +22,6 @@ from napari_retina_seg.core.progress import (
 )
 from napari_retina_seg.core.words import count
 from napari_retina_seg.io.dicom_slices import slice_order
-from napari_retina_seg.io.exchange.card import stem_of
 from napari_retina_seg.io.exchange.dicom_header import read_header, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
@@ -309,7 +309,7 @@ class _Job:
 
     def _find_placements(self, source: Path) -> tuple[Placement, ...]:
         """Return where the images of a file's name lie, which may decide what its voxels are."""
-        found = (placement_of(self._project, one) for one in self._images.named(stem_of(source)))
+        found = (placement_of(self._project, one) for one in self._images.named(image_name(source)))
         return tuple(placement for placement in found if placement is not None)
 
     def _read_dicom(self, source: Path, expected: Expected) -> Record:
@@ -319,7 +319,7 @@ class _Job:
             return read_source(source, expected)[0]
         expected = replace(
             expected,
-            shapes={image_name(source): image.shape},
+            shapes={name_key(image_name(source)): image.shape},
             order=self._find_order(source, image),
         )
         return replace(read_source(source, expected)[0], image_sha256=image.sha256)

@@ -25,11 +25,11 @@ from napari_retina_seg.io.exchange.card import (
     make_card,
     parse_card,
     read_sidecar,
-    stem_of,
     write_sidecar,
 )
 from napari_retina_seg.io.exchange.named import read_json
 from napari_retina_seg.io.exchange.record import Attribution, MaskRecord
+from napari_retina_seg.io.names import image_name
 
 Heights = npt.NDArray[np.float32]
 
@@ -257,7 +257,7 @@ def _make(path: Path, heights: Heights, card: Card | None, scheme: LabelScheme) 
     heights = np.ascontiguousarray(heights, np.float32)
     if card is None:
         return BoundaryRecord(
-            heights, scheme, stem_of(path), Spacing(), Laterality.UNKNOWN, Attribution(), None
+            heights, scheme, image_name(path), Spacing(), Laterality.UNKNOWN, Attribution(), None
         )
     *slices, rows, columns = card.shape
     expected = (*slices, len(scheme.surfaces), columns)

@@ -17,6 +17,7 @@ from napari_retina_seg.core.image import Laterality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.record import IGNORE, Attribution, MaskRecord
+from napari_retina_seg.io.names import image_name
 
 KEY = "napari_retina_seg"  # under which formats keep a card
 VERSION = 1
@@ -120,13 +121,7 @@ def parse_card(path: Path, text: str | bytes) -> Card:
 
 def sidecar_of(path: Path) -> Path:
     """Return where the card of a file lies that can't hold it: ``<stem>.json`` beside it."""
-    return path.with_name(f"{stem_of(path)}.json")
-
-
-def stem_of(path: Path) -> str:
-    """Return a file's name without its suffix, ``.nii.gz`` included."""
-    name = path.name
-    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else path.stem
+    return path.with_name(f"{image_name(path)}.json")
 
 
 def write_sidecar(path: Path, card: Card) -> None:
@@ -216,7 +211,7 @@ def restore(
         return MaskRecord(
             np.where(ignore, np.uint8(0), raster),
             classes,
-            card.name if card else stem_of(path),
+            card.name if card else image_name(path),
             ignore=ignore if ignore.any() else None,
             **({} if card is None else kept(card, hash_values(raster))),
         )

@@ -164,7 +164,13 @@ class Reader:
     def _find_shape(self, image: DrawnImage) -> tuple[tuple[int, int] | None, str]:
         """Return the grid of an image, or a sentence why it can't be drawn on."""
         name, size, known = image.file_name, image.size, self._known.find(image.file_name)
-        if self._known and known is None:
+        ambiguous = self._known.is_ambiguous(name)
+        if ambiguous and size is None:
+            return None, (
+                f"Several images of different sizes are called '{image_of(name)}', and"
+                f" '{self._path}' does not say of which its shapes are: rename the images."
+            )
+        if self._known and known is None and not ambiguous:
             stem = image_of(name)
             return None, (
                 f"The project has no image '{stem}', of which '{self._path}' has shapes: add it, or"

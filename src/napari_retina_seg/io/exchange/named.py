@@ -135,7 +135,8 @@ class KnownShapes:
     Parameters
     ----------
     shapes : mapping
-        ``(rows, columns)`` or ``(slices, rows, columns)`` by name, with or without suffix.
+        ``(rows, columns)`` or ``(slices, rows, columns)`` by name, with or without suffix; ``()``
+        if images of different shapes have it.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -144,13 +145,19 @@ class KnownShapes:
     def __bool__(self) -> bool:
         return bool(self._shapes)
 
+    def is_ambiguous(self, file_name: str) -> bool:
+        """Whether images of different shapes have this name."""
+        return next(self._named(file_name), None) == ()
+
+    def _named(self, file_name: str) -> Iterator[tuple[int, ...]]:
+        keys = (name_key(last_part(file_name)), *possible_names(image_of(file_name)))
+        return (self._shapes[key] for key in keys if key in self._shapes)
+
     def find(self, file_name: str) -> tuple[int, int] | None:
         """Return ``(rows, columns)`` of an image or a slice; None if it is unknown."""
+        for shape in self._named(file_name):
+            return (shape[-2], shape[-1]) if shape else None
         keys = [name_key(last_part(file_name)), *possible_names(image_of(file_name))]
-        for key in keys:
-            if key in self._shapes:
-                rows, columns = self._shapes[key][-2:]
-                return rows, columns
         for key in keys:
             place = split_slice(key)
             shape = self._shapes.get(place[0], ()) if place else ()

@@ -58,7 +58,8 @@ class Expected:
     scheme : LabelScheme
         Their classes.
     shapes : mapping
-        ``(rows, columns)`` or ``(slices, rows, columns)`` of the images by their names.
+        ``(rows, columns)`` or ``(slices, rows, columns)`` of the images by the keys (`name_key`)
+        of their names; ``()`` if images of different shapes have one.
     remap : mapping
         What values stand for in files of other programs, e.g. ``{255: 1}``.
     order : tuple of int or None
@@ -221,7 +222,7 @@ def _read_masks(path: Path, expected: Expected) -> tuple[Record, ...]:
     if is_dicom(path):
         from napari_retina_seg.io.exchange.dicom_seg import read_dicom_seg
 
-        shape = expected.shapes.get(image_name(path), ())
+        shape = expected.shapes.get(name_key(image_name(path)), ())
         slices = shape[0] if len(shape) == 3 else None
         return (read_dicom_seg(path, scheme, slices, remap, expected.order),)
     read = read_tiff if is_tiff_content(path) else read_png
