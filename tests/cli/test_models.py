@@ -1,7 +1,7 @@
 import json
 import shutil
 
-from napari_retina_seg.models.registry import WEIGHTS_FILE
+from napari_retina_seg.models.registry import WEIGHTS_FILE, list_models
 from napari_retina_seg.models.spec import ModelSpec
 
 
@@ -12,6 +12,15 @@ def test_a_model_that_was_added_is_listed(run, oct_model):
     table = run("models").stdout
     assert "tiny-oct" in table
     assert "nothing was" in table
+
+
+def test_names_are_whole_in_80_columns(run, oct_model, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    run("models", "add", oct_model.path)
+    lines = run("models").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for model in list_models():
+        assert any(model.name in line for line in lines)
 
 
 def test_json_holds_the_whole_specs(run, oct_model):

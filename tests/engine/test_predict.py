@@ -226,12 +226,13 @@ def test_importing_the_package_brings_neither_tensorflow_nor_qt() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_the_three_lines_of_the_readme(tmp_path) -> None:
+def test_the_lines_of_the_readme(tmp_path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     code = readme.split("<!-- three lines -->")[1].split("```python\n")[1].split("```")[0]
     phantom = phantom_bscan()
     import cv2
 
     cv2.imwrite(str(tmp_path / "scan.png"), phantom.image.pixels)
-    script = code + "\nassert scan.labels.shape == (496, 768)\n"
+    script = code + "\nassert result.labels.shape == (496, 768)\n"
+    script += "assert project.status().images == 1\n"
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)

@@ -52,7 +52,10 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("name", "images", "classes", "measured", "licence", show_lines=True)
+    table = Table(show_lines=True)
+    table.add_column("name", no_wrap=True)  # to be copied into commands
+    for header in ("images", "classes", "measured", "licence"):
+        table.add_column(header, overflow="fold")
     for model in models:
         spec = model.spec
         measured = "\n".join(

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
+from pydicom.pixels import apply_color_lut
 from pydicom.uid import UID, JPEG2000TransferSyntaxes
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.io.dicom_attributes import read_rescale_slope
 from napari_retina_seg.io.dicom_codestream import Codestream, check_frames, frames_of
 from napari_retina_seg.io.dicom_file import check_claimed_size
+from napari_retina_seg.io.dicom_jpeg import decode_array, find_decoder
 
 _COLORS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _PADDING = {
@@ -84,7 +85,7 @@ def decode_pixels(path: Path, dataset: Dataset) -> Decoded:
     if samples > 1:
         return Decoded(_decode_colors(path, dataset, stream), True)
     if str(dataset.PhotometricInterpretation) == "PALETTE COLOR":
-        return Decoded(apply_color_lut(pixel_array(dataset), dataset), True)
+        return Decoded(apply_color_lut(decode_array(dataset), dataset), True)
     return _decode_grey(dataset)
 
 
@@ -97,7 +98,7 @@ def known_name(uid: object) -> str:
 def _check_syntax(path: Path, dataset: Dataset) -> None:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
-        if get_decoder(syntax).is_available:
+        if find_decoder(syntax).is_available:
             return
     except NotImplementedError:
         pass
@@ -121,7 +122,7 @@ def _decode_colors(path: Path, dataset: Dataset, stream: Codestream | None) -> _
     j2k = dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes
     if j2k and stream is not None and stream.holds_ybr:
         dataset.PhotometricInterpretation = "RGB"
-    return np.asarray(pixel_array(dataset))
+    return np.asarray(decode_array(dataset))
 
 
 def _decode_jpeg_colors(dataset: Dataset) -> _Pixels:
@@ -142,7 +143,7 @@ def _decode_jpeg(frame: bytes) -> npt.NDArray[np.uint8]:
 
 
 def _decode_grey(dataset: Dataset) -> Decoded:
-    pixels = pixel_array(dataset)
+    pixels = decode_array(dataset)
     if int(dataset.BitsAllocated) == 1:
         return Decoded(pixels * np.uint8(255), False)
     padding = _find_padding(dataset, pixels)
@@ -214,7 +215,7 @@ def _find_padding(dataset: Dataset, pixels: _Pixels) -> npt.NDArray[np.bool_] | 
     stored, allocated = (int(dataset.get(f"Bits{word}", 0)) for word in ("Stored", "Allocated"))
     if stored < allocated and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         # The value may be one that the stored bits can't express.
-        raw = pixel_array(dataset, correct_unused_bits=False, view_only=True)
+        raw = decode_array(dataset, correct_unused_bits=False, view_only=True)
         found |= (raw >= limits[0]) & (raw <= limits[1])
     if not found.any():
         return None
