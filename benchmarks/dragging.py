@@ -14,9 +14,9 @@ from qtpy.QtCore import QEvent, QPointF
 from qtpy.QtWidgets import QApplication, QWidget
 from tables import row
 
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
-from napari_retina_seg._napari.correct.line_gestures import Mode
-from napari_retina_seg._napari.masks.edits import plain
+from napari_retina_seg._napari.masks.edits import unwrap_proxy
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import Phantom, phantom_bscan, phantom_volume
@@ -50,12 +50,12 @@ def drawn_across(what: str, phantom: Phantom) -> dict[str, Any]:
     viewer, dock = window(phantom)
     times = []
     for number in range(REPEATS + 1):
-        dock.lines.put_down()
+        dock.lines.deactivate()
         without = pass_over(viewer, number)
         dock.lines.take(Mode.DRAW)
         dock.lines.hand.choose(LINE)
         times.append((without, drag(viewer, number)))
-        steps = len(plain(dock.follower.mask)._undo_history)
+        steps = len(unwrap_proxy(dock.follower.mask)._undo_history)
         dock.follower.mask.undo()
         QApplication.processEvents()
         if steps != 1:

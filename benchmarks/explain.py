@@ -34,10 +34,10 @@ from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
-from napari_retina_seg.engine.frozen import FrozenHalves, freeze_halves
-from napari_retina_seg.engine.places import cut, find_places
+from napari_retina_seg.engine.frozen import FrozenSplit, freeze_split
 from napari_retina_seg.engine.predict import load_network
 from napari_retina_seg.engine.sanity import randomise_from_top
+from napari_retina_seg.engine.target_layers import cut, find_target_layers
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models
 
 Array = npt.NDArray[np.float32]
@@ -59,7 +59,7 @@ class Looked:
 
     model: ModelFolder
     network: Any
-    views: dict[str, FrozenHalves]  # by the layer's place
+    views: dict[str, FrozenSplit]  # by the layer's place
 
     def passed(self, place: str, pixels: Array) -> Activations:
         """Run the network up to a place, and on to the logits."""
@@ -121,9 +121,9 @@ def liken(likeness: Mapping[str, float], name: str) -> dict[str, float]:
 
 
 def look_into(model: ModelFolder, network: Any, only: str = "") -> Looked:
-    places = find_places(network, model.spec.architecture.multiple)
+    places = find_target_layers(network, model.spec.architecture.multiple)
     views = {
-        place.name: freeze_halves(cut(network, place.layer))
+        place.name: freeze_split(cut(network, place.layer))
         for place in places
         if only in ("", place.name)
     }
@@ -239,7 +239,7 @@ def cascade(looked: Looked, case: Case) -> dict[str, dict[str, float]]:
     own = cells_of(looked.passed(RECOMMENDED_PLACE, case.pixels), case.value, asked)
     trained = own[RECOMMENDED_METHOD.value]
     steps: dict[str, dict[str, float]] = {}
-    for place in reversed(find_places(looked.network, multiple)):
+    for place in reversed(find_target_layers(looked.network, multiple)):
         fresh = forget(looked.model, place.layer, SEEDS[0], RECOMMENDED_PLACE)
         made = cells_of(fresh.passed(RECOMMENDED_PLACE, case.pixels), case.value, asked)
         map_made = made[RECOMMENDED_METHOD.value]

@@ -54,7 +54,7 @@ Pixels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What became of a file: ``opened``, ``refused`` or ``wrong``, and why."""
 
     file: str
@@ -100,13 +100,13 @@ def _all(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def judge(path: Path, root: Path) -> Outcome:
+def judge(path: Path, root: Path) -> JobResult:
     """Read a file both ways, and compare."""
     expected = refer(path)
     parts = path.relative_to(root).parts
 
-    def outcome(kind: str, said: str = "") -> Outcome:
-        return Outcome("/".join(parts[1:]), parts[0], kind, expected is not None, said)
+    def outcome(kind: str, said: str = "") -> JobResult:
+        return JobResult("/".join(parts[1:]), parts[0], kind, expected is not None, said)
 
     try:
         image = read_image(path)
@@ -237,7 +237,7 @@ def _rgb(pixels: Pixels, color: bool) -> npt.NDArray[np.float64]:
     return values[..., :3] if color else np.stack([values] * 3, axis=-1)
 
 
-def write(outcomes: list[Outcome]) -> None:
+def write(outcomes: list[JobResult]) -> None:
     """Write all outcomes, and a table of them by library."""
     listed = [asdict(outcome) for outcome in outcomes if outcome.outcome != "opened"]
     counts = {
@@ -256,7 +256,7 @@ def write(outcomes: list[Outcome]) -> None:
     PAGE.write_text(_PAGE.format(table=table, reasons=_reasons(outcomes)), encoding="utf-8")
 
 
-def _counts(outcomes: list[Outcome], library: str) -> dict[str, int]:
+def _counts(outcomes: list[JobResult], library: str) -> dict[str, int]:
     own = [outcome for outcome in outcomes if outcome.library == library]
     kinds = Counter(outcome.outcome for outcome in own)
     known = sum(outcome.outcome == "refused" and outcome.reference for outcome in own)
@@ -269,7 +269,7 @@ def _counts(outcomes: list[Outcome], library: str) -> dict[str, int]:
     }
 
 
-def _reasons(outcomes: list[Outcome]) -> str:
+def _reasons(outcomes: list[JobResult]) -> str:
     """List what is refused though a reference opens it, by what it was told."""
     said = [
         f"- `{outcome.library}/{outcome.file}`: {outcome.said}"

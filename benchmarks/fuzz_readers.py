@@ -166,7 +166,7 @@ def with_checksums(content: bytes) -> bytes:
 
 
 @dataclass
-class Tally:
+class EvaluationAccumulator:
     """How the altered files of a format ended."""
 
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -174,9 +174,9 @@ class Tally:
     slowest_s: float = 0.0
 
 
-def fuzz(name: str, content: bytes, mutations: int, seed: int) -> Tally:
+def fuzz(name: str, content: bytes, mutations: int, seed: int) -> EvaluationAccumulator:
     """Read altered files in child processes, a new one after each that had to be ended."""
-    tally = Tally()
+    tally = EvaluationAccumulator()
     done = 0
     context = multiprocessing.get_context("spawn")
     while done < mutations:
@@ -192,7 +192,9 @@ def fuzz(name: str, content: bytes, mutations: int, seed: int) -> Tally:
     return tally
 
 
-def _follow(ours: Connection, child: Any, name: str, done: int, end: int, tally: Tally) -> int:
+def _follow(
+    ours: Connection, child: Any, name: str, done: int, end: int, tally: EvaluationAccumulator
+) -> int:
     """Take in what a child says of each file; return the next one that is to be read."""
     patience = 120.0  # until the libraries are there
     while done < end:
@@ -257,17 +259,17 @@ def _memory(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 
 
-def read_earlier(rule: dict[str, int]) -> dict[str, Tally]:
+def read_earlier(rule: dict[str, int]) -> dict[str, EvaluationAccumulator]:
     """Return the formats of an earlier run by the same rule."""
     if not RESULTS.exists():
         return {}
     earlier = json.loads(RESULTS.read_text(encoding="utf-8"))
     if any(earlier[key] != value for key, value in rule.items()):
         return {}
-    return {name: Tally(**tally) for name, tally in earlier["formats"].items()}
+    return {name: EvaluationAccumulator(**tally) for name, tally in earlier["formats"].items()}
 
 
-def write(tallies: dict[str, Tally], rule: dict[str, int]) -> None:
+def write(tallies: dict[str, EvaluationAccumulator], rule: dict[str, int]) -> None:
     """Write the outcomes, and their sum."""
     total: Counter[str] = Counter()
     for tally in tallies.values():

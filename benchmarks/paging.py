@@ -18,7 +18,7 @@ from click_to_layer import draw
 from qtpy.QtCore import QEventLoop
 from tables import row
 
-from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -102,14 +102,14 @@ def window() -> Iterator[tuple[napari.Viewer, ReviewWidget]]:
 
 def turns(viewer: napari.Viewer, dock: ReviewWidget, folder: Path) -> list[float]:
     """Go through the ten images, and back."""
-    reviewer = dock.reviewer
-    wait_for(reviewer.project_changed, lambda: reviewer.open(folder, "Ann"))
-    wait_for(reviewer.image_changed, dock.open_next)
+    session = dock.session
+    wait_for(session.project_changed, lambda: session.open(folder, "Ann"))
+    wait_for(session.image_changed, dock.open_next)
     times = []
     for step in [dock.open_next] * (FEW - 1) + [dock.open_previous] * (FEW - 1):
-        settle(reviewer)
+        settle(session)
         start = time.perf_counter()
-        wait_for(reviewer.image_changed, step)
+        wait_for(session.image_changed, step)
         draw(viewer)
         times.append(time.perf_counter() - start)
     return times
@@ -123,9 +123,9 @@ def wait_for(signal: Any, begin: Any) -> None:
     signal.disconnect(loop.quit)
 
 
-def settle(reviewer: Any) -> None:
+def settle(session: Any) -> None:
     """Let what follows a turn come to its end, as it does while a person looks."""
-    reviewer.clerk.wait()
+    session.io_queue.join()
     napari.qt.get_qapp().processEvents()
 
 

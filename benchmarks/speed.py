@@ -25,15 +25,15 @@ from skimage.data import retina
 from skimage.transform import resize
 from tables import markdown_table, replace_section, row
 
-from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.target import Point
 from napari_retina_seg.engine import predict
 from napari_retina_seg.engine.decode import decode
-from napari_retina_seg.engine.explain import explain, find_place, list_places
-from napari_retina_seg.engine.places import cut
+from napari_retina_seg.engine.explain import explain, find_target_layer, list_target_layers
+from napari_retina_seg.engine.target_layers import cut
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, find_model, list_models
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,7 +133,7 @@ def own_backward_pass(model: ModelFolder, tensor: np.ndarray) -> float:
     import keras
     import tensorflow as tf
 
-    layer = find_place(list_places(model), model.name).layer
+    layer = find_target_layer(list_target_layers(model), model.name).layer
     halves = cut(predict.load_network(model), layer)
     crossing = keras.tree.flatten(halves.first([tf.constant(tensor[np.newaxis])], training=False))
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:

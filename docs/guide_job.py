@@ -114,8 +114,8 @@ class Job(Hands):
 
     def predict(self) -> None:
         """Let a model propose masks."""
-        self.pick(self.review.chores.models, "oct-layers")
-        self.click(self.review.chores.button)
+        self.pick(self.review.batches.models, "oct-layers")
+        self.click(self.review.batches.button)
         wait_until(lambda: "drew 10 of 10" in self.review.status.text(), "ten predictions")
         self.click(self.review.button)
         self.wait_for_image("eye01")
@@ -239,7 +239,7 @@ class Job(Hands):
             columns = range(start - 6, end + 6, 4)
             self.drag([(heights[line, c] + off - 0.5, c) for c in columns], **more)
             more = {}
-            tool.put_down()
+            tool.deactivate()
 
     def paint_layers(self, number: int, off: float = 0, picture: str = "") -> None:
         """Paint the deep layers with the brush where they really run."""
@@ -251,7 +251,7 @@ class Job(Hands):
             self.press(f"Ctrl+{value}")
             self.click(correct.button)
             thickness = (heights[lower] - heights[upper])[start:end].mean()
-            mask = self.review.reviewer.desk.mask
+            mask = self.review.session.review_layers.mask
             mask.brush_size = max(3, round(float(thickness * (2 - 2 * share))))
             middle = heights[upper] + share * (heights[lower] - heights[upper]) + off
             places = [(middle[column], column) for column in range(start, end, 4)]
@@ -265,19 +265,20 @@ class Job(Hands):
 
     def wait_for_image(self, name: str) -> None:
         """Wait until an image is open."""
-        desk, reviewer = self.review.reviewer.desk, self.review.reviewer
-        wait_until(lambda: desk.image is not None and desk.image.name == name, f"'{name}'")
-        wait_until(lambda: not reviewer.busy, "the dock")
+        review_layers, session = self.review.session.review_layers, self.review.session
+        wait_until(
+            lambda: review_layers.image is not None and review_layers.image.name == name,
+            f"'{name}'",
+        )
+        wait_until(lambda: not session.busy, "the dock")
         settle(500)
 
     def wait_for_author(self, name: str) -> None:
         """Wait until the project is somebody's."""
-        reviewer = self.review.reviewer
+        session = self.review.session
         wait_until(
             lambda: (
-                not reviewer.busy
-                and reviewer.project is not None
-                and reviewer.project.author == name
+                not session.busy and session.project is not None and session.project.author == name
             ),
             f"{name}'s project",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.engine_loading import load_engine
 
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 
@@ -19,7 +19,7 @@ from qtpy.QtCore import QSettings  # noqa: E402
 from skimage.data import retina  # noqa: E402
 
 from helpers import tiny_model  # noqa: E402
-from napari_retina_seg._napari.job import Outcome  # noqa: E402
+from napari_retina_seg._napari.job import JobResult  # noqa: E402
 from napari_retina_seg._napari.layers import KEY  # noqa: E402
 from napari_retina_seg._napari.results import MaskInfo  # noqa: E402
 from napari_retina_seg._napari.segment_widget import SegmentWidget  # noqa: E402
@@ -86,10 +86,10 @@ def dock(viewer: object, qtbot: QtBot) -> Iterator[SegmentWidget]:
 
 
 @pytest.fixture
-def run(qtbot: QtBot) -> Callable[[SegmentWidget], Outcome]:
+def run(qtbot: QtBot) -> Callable[[SegmentWidget], JobResult]:
     """Return a function that clicks Segment and waits for the end."""
 
-    def click(widget: SegmentWidget) -> Outcome:
+    def click(widget: SegmentWidget) -> JobResult:
         assert widget.button.isEnabled(), widget.button.toolTip()
         with qtbot.waitSignal(widget.finished, timeout=120_000) as end:
             widget.button.click()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.engine_loading import load_engine
 
 faulthandler.enable()
 load_engine()  # before anything else imports TensorFlow
@@ -98,15 +98,15 @@ class Window:
         self._study = study
         self._review = self._open("Review")
         self._review.bar.opened.emit(study, "Ann")
-        wait_until(lambda: self._reviewer.project is not None and not self._reviewer.busy)
+        wait_until(lambda: self._session.project is not None and not self._session.busy)
 
     @property
-    def _reviewer(self) -> object:
-        return self._review.reviewer
+    def _session(self) -> object:
+        return self._review.session
 
     def events(self) -> Iterator[Callable[[], None]]:
         """Go through what a person may do, for ever."""
-        turns = [self.turn_page] * 6
+        turns = [self.save_and_open_next] * 6
         yield from cycle(
             [
                 *turns,
@@ -118,10 +118,10 @@ class Window:
             ]
         )
 
-    def turn_page(self) -> None:
+    def save_and_open_next(self) -> None:
         """Open the next image of the project."""
         self._review.open_next()
-        wait_until(lambda: not self._reviewer.busy)
+        wait_until(lambda: not self._session.busy)
 
     def segment_and_wait(self) -> None:
         """Segment a slice, to its end."""

@@ -1,6 +1,6 @@
 import pytest
 
-from napari_retina_seg._napari.job import End, Task, time_left, work
+from napari_retina_seg._napari.job import JobStatus, Task, time_left, work
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.models.registry import find_model
@@ -28,7 +28,7 @@ def task(pixels, index=None) -> Task:
 def test_work_that_is_cancelled(bscan):
     token = CancelToken()
     token.cancel()
-    assert finish(work(task(bscan), token)).end is End.CANCELLED
+    assert finish(work(task(bscan), token)).end is JobStatus.CANCELLED
 
 
 def test_work_that_fails_in_an_unforeseen_way_is_still_a_sentence(bscan, caplog):
@@ -41,8 +41,8 @@ def test_work_that_fails_in_an_unforeseen_way_is_still_a_sentence(bscan, caplog)
             raise RuntimeError("the share is offline")
 
     outcome = finish(work(task(Broken()), CancelToken()))
-    assert outcome.end is End.FAILED
-    assert outcome.sentence == ("'tiny-oct' failed on 'scan': RuntimeError: the share is offline.")
+    assert outcome.end is JobStatus.FAILED
+    assert outcome.message == ("'tiny-oct' failed on 'scan': RuntimeError: the share is offline.")
     assert "failed" in caplog.text
 
 
@@ -54,5 +54,5 @@ def test_work_that_needs_too_much_memory(bscan):
             raise MemoryError
 
     outcome = finish(work(task(Huge()), CancelToken()))
-    assert outcome.end is End.FAILED
-    assert outcome.sentence.startswith("There is not enough memory for 'scan'")
+    assert outcome.end is JobStatus.FAILED
+    assert outcome.message.startswith("There is not enough memory for 'scan'")

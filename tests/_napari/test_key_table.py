@@ -37,7 +37,7 @@ def shown(make_napari_viewer, qtbot):
     for table in tables():
         table.close()
     for dock in viewer.window.dock_widgets.values():
-        dock.close_down()
+        dock.cleanup()
     qtbot.wait(20)
 
 

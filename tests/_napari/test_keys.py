@@ -7,7 +7,7 @@ from qtpy.QtGui import QKeySequence
 
 from napari_retina_seg._napari.actions import on_activate
 from napari_retina_seg._napari.explain.widget import ExplainWidget
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.segment_widget import SegmentWidget
 from napari_retina_seg._napari.shortcuts import (
     ACCEPT,
@@ -66,7 +66,7 @@ def test_the_shortcut_refuses_a_label_layer(press):
     viewer.add_labels(np.ones((64, 64), int), name="cells")
     widget = keys()
     assert not widget.is_running
-    assert widget.status.end is End.FAILED
+    assert widget.status.end is JobStatus.FAILED
     assert "'cells' is a Labels layer: select an image layer" in widget.status.text()
 
 

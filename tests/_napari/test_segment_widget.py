@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 
 from helpers import assert_same_mask
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg._napari.tasks import is_idle
@@ -45,7 +45,7 @@ def test_a_bscan_becomes_a_mask_on_its_own_grid(viewer, dock, run, masks, bscan,
     image = viewer.add_image(make(bscan), name="scan", **options)
     dock.images.set_modality(Modality.OCT)
     outcome = run(dock)
-    assert outcome.end is End.ENDED, outcome.sentence
+    assert outcome.end is JobStatus.SUCCEEDED, outcome.message
     (mask,) = masks()
     assert mask.data.dtype == np.uint8
     assert mask.name == "scan · tiny-oct"
@@ -63,7 +63,7 @@ def test_a_photograph_becomes_a_mask(viewer, dock, run, masks, photograph, alpha
     pixels = np.concatenate([photograph, opaque], -1) if alpha else photograph
     viewer.add_image(pixels, rgb=True, name="eye")
     assert dock.images.modality is Modality.FUNDUS
-    assert run(dock).end is End.ENDED
+    assert run(dock).end is JobStatus.SUCCEEDED
     (mask,) = masks()
     assert mask.data.shape == photograph.shape[:2]
     assert mask.name == "eye · tiny-fundus"
@@ -114,7 +114,7 @@ def test_a_slice_that_is_not_on_the_screen_is_not_segmented(viewer, dock, masks,
     dock.images.this_slice.setChecked(True)
     dock.button.click()
     assert not dock.is_running
-    assert dock.status.end is End.FAILED
+    assert dock.status.end is JobStatus.FAILED
     assert "No slice of 'short' is on the screen" in dock.status.text()
     assert not masks()
 
@@ -217,7 +217,7 @@ def test_blank_slices_are_skipped_and_named(viewer, dock, run, masks, volume):
     viewer.add_image(holed, name="cube")
     dock.images.set_modality(Modality.OCT)
     dock.images.whole.setChecked(True)
-    assert run(dock).end is End.ENDED
+    assert run(dock).end is JobStatus.SUCCEEDED
     (mask,) = masks()
     assert not mask.data[2].any()
     assert mask.data[[0, 1, 3, 4]].any(axis=(1, 2)).all()
@@ -261,7 +261,7 @@ def test_an_unknown_kind_is_asked_for(viewer, dock, run):
     assert not dock.button.isEnabled()
     dock.images.set_modality(Modality.OCT)
     assert dock.images._question.isHidden()
-    assert run(dock).end is End.ENDED
+    assert run(dock).end is JobStatus.SUCCEEDED
 
 
 def test_a_single_image_has_no_slices_to_choose(viewer, dock, bscan, volume):
@@ -276,13 +276,13 @@ def failing(viewer, dock, run, pixels, modality, **options):
     viewer.add_image(pixels, name="bad", **options)
     dock.images.set_modality(modality)
     outcome = run(dock)
-    assert outcome.end is End.FAILED
-    assert dock.status.end is End.FAILED
+    assert outcome.end is JobStatus.FAILED
+    assert dock.status.end is JobStatus.FAILED
     assert dock.status.text().startswith("✖ Failed: ")
-    assert outcome.sentence.endswith(".")
-    assert "\n" not in outcome.sentence
+    assert outcome.message.endswith(".")
+    assert "\n" not in outcome.message
     assert [layer.name for layer in viewer.layers] == ["bad"]
-    return outcome.sentence
+    return outcome.message
 
 
 @pytest.mark.parametrize("modality", [Modality.OCT, Modality.FUNDUS])
@@ -315,13 +315,13 @@ def test_an_altered_model_is_a_sentence(viewer, dock, run, qtbot, bscan, model_f
     with (folder / WEIGHTS_FILE).open("r+b") as file:
         file.truncate(1000)
     outcome = run(dock)
-    assert outcome.end is End.FAILED
-    assert "altered" in outcome.sentence
+    assert outcome.end is JobStatus.FAILED
+    assert "altered" in outcome.message
 
 
 def test_a_folder_without_a_model_is_a_sentence(dock, tmp_path):
     dock.models.add(tmp_path)
-    assert dock.status.end is End.FAILED
+    assert dock.status.end is JobStatus.FAILED
     assert f"'{tmp_path}' is no model folder" in dock.status.text()
 
 
@@ -349,7 +349,7 @@ def test_cancelling_leaves_nothing_behind(viewer, dock, qtbot, bscan):
         assert not dock.button.isEnabled()
         assert not dock.cancel_button.isHidden()
         qtbot.mouseClick(dock.cancel_button, Qt.MouseButton.LeftButton)
-    assert end.args[0].end is End.CANCELLED
+    assert end.args[0].end is JobStatus.CANCELLED
     assert dock.status.text().startswith("■ Cancelled")
     assert [layer.name for layer in viewer.layers] == ["cube"]
     assert dock.button.isEnabled()
@@ -376,7 +376,7 @@ def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qt
     with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
         dock.button.click()
         viewer.layers.remove(image)
-    assert end.args[0].end is End.ENDED
+    assert end.args[0].end is JobStatus.SUCCEEDED
     (mask,) = masks()
     assert np.allclose(mask.scale, (3, 1, 1))
     assert "'cube' was removed meanwhile" in dock.status.text()
@@ -385,7 +385,7 @@ def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qt
 def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
     viewer.add_image(bscan)
     run(dock)
-    assert dock.status.end is End.ENDED
+    assert dock.status.end is JobStatus.SUCCEEDED
     for word in ("✔ Done", " segmented in ", " s on the "):
         assert word in dock.status.text()
 
@@ -417,7 +417,7 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     viewer.close()
     qtbot.waitUntil(is_idle, timeout=60_000)
     assert max(steps) < 400
-    assert not ended or ended[0].end is End.CANCELLED
+    assert not ended or ended[0].end is JobStatus.CANCELLED
 
 
 def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, tmp_path):
@@ -495,7 +495,7 @@ def test_a_doubtful_result_is_no_green_success(viewer, dock, run, masks, bscan, 
     viewer.add_image(bscan, name="scan")
     dock.images.set_modality(Modality.OCT)
     outcome = run(dock)
-    assert (outcome.end, outcome.doubtful) == (End.ENDED, True)
+    assert (outcome.end, outcome.doubtful) == (JobStatus.SUCCEEDED, True)
     assert AMBER in dock.status.styleSheet()
     assert dock.status.text().startswith("⚠ Done, with a warning: This does not look like what")
     assert "unsure" in dock.status.text()

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from qtpy.QtCore import QObject
 
-from napari_retina_seg._napari.job import Job, Outcome
+from napari_retina_seg._napari.job import Job, JobResult
 from napari_retina_seg._napari.tasks import Task, in_background, is_idle
 from napari_retina_seg.core.progress import Progress
 
@@ -55,13 +55,13 @@ def test_steps_and_end_come_in_order_in_the_windows_thread(qtbot):
 
 
 def test_a_task_that_nobody_holds_is_kept_until_its_end_is_delivered(qtbot):
-    goes_on, listener = threading.Event(), Listener()
-    in_background(lambda: goes_on.wait(10), listener.hear)
+    opens_next, listener = threading.Event(), Listener()
+    in_background(lambda: opens_next.wait(10), listener.hear)
     for _ in range(3):
         gc.collect()
         in_background(gc.collect)
     assert not is_idle()
-    goes_on.set()
+    opens_next.set()
     qtbot.waitUntil(is_idle)
     assert listener.heard == [True]
 
@@ -76,13 +76,13 @@ def test_an_error_is_logged_and_still_an_end(qtbot, caplog):
 
 
 def test_a_listener_may_go_away(qtbot):
-    goes_on, listener = threading.Event(), Listener()
+    opens_next, listener = threading.Event(), Listener()
     heard = listener.heard
-    in_background(lambda: goes_on.wait(10), listener.hear)
+    in_background(lambda: opens_next.wait(10), listener.hear)
     listener.deleteLater()
     with qtbot.waitSignal(listener.destroyed):
         pass
-    goes_on.set()
+    opens_next.set()
     qtbot.waitUntil(is_idle)
     assert heard == []
 
@@ -97,7 +97,7 @@ def test_a_job_stops_when_what_it_belongs_to_goes_away(qtbot, how):
         while not token.cancelled:
             time.sleep(0.01)
             yield Progress(0, 1)
-        return Outcome(None)
+        return JobResult(None)
 
     job = Job(steps, None, parent, "a job")
     job.done.connect(ends.append)
@@ -120,7 +120,7 @@ PROGRAM = """
 import faulthandler, gc, sys, time
 faulthandler.enable()
 from qtpy.QtCore import QCoreApplication, QObject
-from napari_retina_seg._napari.correct.latest import Latest
+from napari_retina_seg._napari.correct.latest_only import Latest
 from napari_retina_seg._napari.job import Job, Outcome
 from napari_retina_seg.core.progress import Progress
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 
+from napari_retina_seg._napari.agreement.case_layers import CaseLayers
+from napari_retina_seg._napari.agreement.comparing import Case
 from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.companions import Kind, remove_companion
+from napari_retina_seg._napari.masks.linked_layers import Kind, remove_linked_layer
 from napari_retina_seg._napari.masks.questionable import show_questionable
-from napari_retina_seg._napari.readers.case_layers import CaseLayers
-from napari_retina_seg._napari.readers.comparing import Case
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -178,7 +178,7 @@ def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(viewer, tmp_pat
     for number, layer in enumerate((mask, viewer.add_labels(data, metadata=mask.metadata))):
         record = save_and_read(viewer, layer, tmp_path / f"{number}.tif")
         np.testing.assert_array_equal(record.ignore, marked[0])
-    remove_companion(viewer, mask, Kind.QUESTIONABLE)  # a person took the marks back
+    remove_linked_layer(viewer, mask, Kind.QUESTIONABLE)  # a person took the marks back
     assert save_and_read(viewer, mask, tmp_path / "none.tif").ignore is None
 
 

@@ -122,7 +122,7 @@ def test_adding_tells_what_may_name_a_patient(run, project, tmp_path):
     write_png(tmp_path / "Doe, Jane.png", phantom_bscan(9, 96, 128).image.pixels)
     added = run("project", "add", project, tmp_path / "Doe, Jane.png", "--author", "Ann")
     assert "'Doe, Jane' may tell who the patient is: file name (a person's name)." in added.stderr
-    assert "Noticed in 1 of 1 new files" in added.stderr
+    assert "Possible patient identifiers are in 1 of 1 new files" in added.stderr
 
 
 def test_images_are_reopened_refused_and_given_to_a_second_reader(run, project):

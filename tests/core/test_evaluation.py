@@ -6,8 +6,8 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.evaluation import (
     Drawing,
     Evaluation,
+    EvaluationAccumulator,
     ScoredImage,
-    Tally,
     compare,
     stacked_heights,
 )
@@ -28,7 +28,7 @@ def blank(name: str, grid: tuple[int, int], group: str = "eye", **more) -> Score
 
 
 def of_vessels(name: str, *pairs: tuple[np.ndarray, np.ndarray], **more) -> Evaluation:
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for k, (truth, drawn) in enumerate(pairs):
         one = blank(f"image {k}", truth.shape, f"patient {k}", **more)
         tally.add(one, Drawing(truth), Drawing(drawn))
@@ -71,7 +71,7 @@ def test_what_does_not_apply_is_absent() -> None:
 
 
 def test_probabilities_of_vessels_agree_with_scikit_learn() -> None:
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     truths = RNG.integers(0, 2, (3, 20, 30), np.uint8)
     inside = RNG.random((20, 30)) < 0.8
     vessel = np.clip(0.4 * truths + RNG.normal(0.3, 0.2, truths.shape), 0, 1).astype(np.float16)
@@ -94,7 +94,7 @@ def test_probabilities_of_vessels_agree_with_scikit_learn() -> None:
 
 
 def test_probabilities_that_are_no_numbers_are_not_rated() -> None:
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     truth = mask("10", "00")
     drawn = Drawing(truth * 0, probabilities=np.full((2, 2, 2), np.nan))
     tally.add(blank("image", truth.shape), Drawing(truth), drawn)
@@ -108,7 +108,7 @@ def shifted_layers(shift: float, **more) -> Evaluation:
     heights = phantom.heights.copy()
     heights[2] += shift
     heights[3:] = np.maximum(heights[3:], heights[2])
-    tally = Tally(OCT_LAYERS)
+    tally = EvaluationAccumulator(OCT_LAYERS)
     drawn = Drawing(to_labels(heights.astype(np.float32), 96), heights)
     tally.add(blank("scan", (96, 64), **more), Drawing(phantom.labels, phantom.heights), drawn)
     return tally.result("model", None)
@@ -136,7 +136,7 @@ def test_without_pixel_size_there_are_no_micrometres() -> None:
 
 def test_classes_of_layers_agree_with_scikit_learn() -> None:
     truth, drawn = RNG.integers(0, 7, (2, 40, 50), np.uint8)  # RPE is in neither
-    tally = Tally(OCT_LAYERS)
+    tally = EvaluationAccumulator(OCT_LAYERS)
     tally.add(blank("scan", (40, 50)), Drawing(truth), Drawing(drawn))
     scores = tally.result("model", None).images[0].scores
     expected = sklearn_metrics.f1_score(truth.ravel(), drawn.ravel(), average=None)
@@ -151,7 +151,7 @@ def test_classes_of_layers_agree_with_scikit_learn() -> None:
 
 
 def of_layers(name: str, *drawings: np.ndarray) -> Evaluation:
-    tally = Tally(OCT_LAYERS)
+    tally = EvaluationAccumulator(OCT_LAYERS)
     for k, drawn in enumerate(drawings):
         truth = phantom_bscan(k, 96, 64).labels
         tally.add(blank(f"scan {k}", truth.shape, f"eye {k}"), Drawing(truth), Drawing(drawn))
@@ -187,7 +187,7 @@ def test_pooled_intervals_resample_patients_with_all_their_images() -> None:
     truths = RNG.integers(0, 2, (12, 20, 30), np.uint8)
     drawings = np.where(RNG.random(truths.shape) < 0.2, 1 - truths, truths)
     drawings[8:] = np.where(RNG.random((4, 20, 30)) < 0.4, 0, truths[8:])
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for k in range(12):
         one = blank(f"image {k}", (20, 30), f"patient {k // 2}")
         tally.add(one, Drawing(truths[k]), Drawing(drawings[k]))
@@ -203,7 +203,7 @@ def test_pooled_intervals_resample_patients_with_all_their_images() -> None:
 
 
 def test_pooled_boundaries_have_intervals_but_for_percentiles() -> None:
-    tally = Tally(OCT_LAYERS)
+    tally = EvaluationAccumulator(OCT_LAYERS)
     truth = phantom_bscan(0, 96, 64)
     for k, (columns, shift) in enumerate([(64, 1.0), (32, -2.0)]):
         heights = truth.heights.copy()
@@ -232,7 +232,7 @@ def test_one_patient_s_pooled_scores_have_no_interval() -> None:
 
 def test_each_data_set_has_means_of_its_own() -> None:
     whole, half = mask("11", "00"), mask("10", "00")
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for dataset, drawn in (("a", whole), ("b", half), ("b", half)):
         one = ScoredImage("image", dataset, dataset, np.zeros((2, 2)))
         tally.add(one, Drawing(whole), Drawing(drawn))
@@ -274,7 +274,7 @@ def test_different_images_or_references_are_not_compared() -> None:
     two = of_vessels("two", (truth, truth), (truth, truth))
     with pytest.raises(DataError, match="same images"):
         compare(one, two)
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     tally.add(blank("image 0", truth.shape), Drawing(truth), Drawing(truth))
     with pytest.raises(DataError, match="same reference"):
         compare(one, tally.result("one", "second_observer"))
@@ -301,7 +301,7 @@ def test_every_score_has_a_name_and_a_definition() -> None:
 
 def test_three_classes_without_surfaces_have_no_boundaries() -> None:
     scheme = LabelScheme("disc", (*FUNDUS_VESSELS.classes, OCT_LAYERS.classes[2]))
-    tally = Tally(scheme)
+    tally = EvaluationAccumulator(scheme)
     tally.add(blank("image", (1, 3)), Drawing(mask("012")), Drawing(mask("011")))
     scores = tally.result("model", None).images[0].scores
     assert scores[Key("dice", "GCL+IPL")] == 0

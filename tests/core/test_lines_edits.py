@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_retina_seg.core.between import Between, iter_draw_between
 from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.line_edits import follow_hand, move, pull, smooth
+from napari_retina_seg.core.line_edits import move, pull, smooth, trace_stroke
 from napari_retina_seg.core.lines import draw, reconcile
 from napari_retina_seg.core.phantom import phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
@@ -77,10 +77,10 @@ def test_a_pull_moves_most_where_it_is_held_and_nothing_beyond_its_reach(
 def test_a_line_follows_the_hand_and_its_last_word_counts() -> None:
     points = np.array([(2, 10), (6, 18), (4, 30)])
     expected = [np.nan, np.nan, 10, 12, 30, 24, 18, np.nan]
-    np.testing.assert_array_equal(follow_hand(points, 8), np.float32(expected))
-    np.testing.assert_array_equal(follow_hand(points[:1], 3), np.float32([np.nan, np.nan, 10]))
+    np.testing.assert_array_equal(trace_stroke(points, 8), np.float32(expected))
+    np.testing.assert_array_equal(trace_stroke(points[:1], 3), np.float32([np.nan, np.nan, 10]))
     beside = np.array([(-3.0, 0.0), (3.0, 6.0), (9.0, 6.0)])
-    np.testing.assert_array_equal(follow_hand(beside, 4), np.float32([3, 4, 5, 6]))
+    np.testing.assert_array_equal(trace_stroke(beside, 4), np.float32([3, 4, 5, 6]))
 
 
 @given(ordered_heights(), places, places, st.floats(0.5, 6))

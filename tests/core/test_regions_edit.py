@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.regions_edit import grow, inside, pinholes, shrink, specks
+from napari_retina_seg.core.regions_edit import grow, inside, shrink, small_holes, small_objects
 
 PLANES = hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20)))
 LABELS = hnp.arrays(
@@ -19,7 +19,7 @@ def test_specks_are_the_small_parts(mask, size):
     parts, _ = ndimage.label(mask, np.ones((3, 3)))
     areas = np.bincount(parts.ravel())
     expected = mask & (areas[parts] < size)
-    assert np.array_equal(specks(mask, size), expected)
+    assert np.array_equal(small_objects(mask, size), expected)
 
 
 @given(PLANES, st.integers(0, 400))
@@ -27,7 +27,7 @@ def test_pinholes_are_small_and_closed(mask, size):
     holes = ndimage.binary_fill_holes(mask) & ~mask
     parts, _ = ndimage.label(holes)
     areas = np.bincount(parts.ravel())
-    assert np.array_equal(pinholes(mask, size), holes & (areas[parts] < size))
+    assert np.array_equal(small_holes(mask, size), holes & (areas[parts] < size))
 
 
 def test_a_lasso_takes_what_is_inside():

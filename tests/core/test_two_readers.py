@@ -9,9 +9,9 @@ from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.measures import Key
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.surfaces import to_labels
-from napari_retina_seg.core.two_readers import (
+from napari_retina_seg.core.two_graders import (
+    AgreementAccumulator,
     Gradability,
-    ReadersTally,
     ReadImage,
     Reading,
 )
@@ -29,7 +29,7 @@ def reading(heights, **more):
 
 def compare(shifts, axial_um=None):
     """Have the second reader draw boundary 3 (INL-OPL) deeper, by so many px in each image."""
-    tally = ReadersTally(OCT_LAYERS)
+    tally = AgreementAccumulator(OCT_LAYERS)
     for number, shift in enumerate(shifts):
         first = phantom_bscan(number, ROWS, COLUMNS).heights
         second = first.copy()
@@ -80,7 +80,7 @@ def test_one_image_is_too_few_for_an_icc():
 
 
 def test_no_image_at_all_is_no_error():
-    found = ReadersTally(OCT_LAYERS).result(Gradability(neither=2))
+    found = AgreementAccumulator(OCT_LAYERS).result(Gradability(neither=2))
     assert (found.images, found.means, found.boundaries, found.sizes) == ((), {}, (), ())
 
 
@@ -90,7 +90,7 @@ def test_what_either_finds_questionable_counts_only_for_the_kappa_of_all():
     second[:, :20] += 4
     doubtful = np.zeros((ROWS, COLUMNS), bool)
     doubtful[:, :20] = True
-    tally = ReadersTally(OCT_LAYERS)
+    tally = AgreementAccumulator(OCT_LAYERS)
     tally.add(image(0), reading(first), reading(second, questionable=doubtful))
     means = tally.result(Gradability(both=1)).means
     assert means[Key("kappa_sure")].value == 1
@@ -100,7 +100,7 @@ def test_what_either_finds_questionable_counts_only_for_the_kappa_of_all():
 
 def test_boundaries_are_read_off_a_mask_that_has_none():
     first = phantom_bscan(0, ROWS, COLUMNS).heights
-    tally = ReadersTally(OCT_LAYERS)
+    tally = AgreementAccumulator(OCT_LAYERS)
     tally.add(image(0), reading(np.rint(first)), replace(reading(first), heights=None))
     assert all(one.absolute == 0 for one in tally.result(Gradability(both=1)).boundaries)
 
@@ -108,7 +108,7 @@ def test_boundaries_are_read_off_a_mask_that_has_none():
 def test_a_volume_is_one_image():
     phantom = phantom_volume(0, 3, ROWS, COLUMNS)
     drawn = Reading(phantom.labels, phantom.heights)
-    tally = ReadersTally(OCT_LAYERS)
+    tally = AgreementAccumulator(OCT_LAYERS)
     tally.add(image(0), drawn, drawn)
     found = tally.result(Gradability(both=1))
     assert found.boundaries[0].columns == 3 * COLUMNS
@@ -117,7 +117,7 @@ def test_a_volume_is_one_image():
 
 
 def test_vessels_are_compared_by_their_area():
-    tally = ReadersTally(FUNDUS_VESSELS)
+    tally = AgreementAccumulator(FUNDUS_VESSELS)
     for number in range(3):
         first = np.zeros((10, 10), np.uint8)
         first[: 2 + number] = 1

@@ -9,7 +9,7 @@ from skimage.data import retina
 from skimage.draw import bezier_curve
 
 from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.vessels import bridge, darkness, threshold
+from napari_retina_seg.core.vessels import bridge, local_darkness, threshold
 
 SHAPE = (80, 120)
 START, STOP = (20, 10), (50, 110)
@@ -59,8 +59,8 @@ def test_a_bridge_follows_what_is_dark(vessel):
     noise = np.random.default_rng(0).normal(0, 4, SHAPE)
     photograph = np.clip(120 - 40 * vessel + noise, 0, 255).astype(np.uint8)
     color = np.stack([photograph // 2, photograph, photograph // 3], axis=-1)
-    assert np.array_equal(darkness(photograph), darkness(color))
-    found = bridge(darkness(color), gap(vessel), START, STOP)
+    assert np.array_equal(local_darkness(photograph), local_darkness(color))
+    found = bridge(local_darkness(color), gap(vessel), START, STOP)
     assert (found & ~ndimage.binary_dilation(vessel)).sum() < 0.05 * found.sum()
     assert (found & vessel).sum() > 0.75 * vessel.sum()
 
@@ -84,7 +84,7 @@ def test_a_point_outside_is_refused():
 
 def test_vessels_of_a_photograph_are_dark():
     photograph = retina()[::4, ::4]
-    found = darkness(photograph)
+    found = local_darkness(photograph)
     assert found.shape == photograph.shape[:2]
     assert found.dtype == np.float32
     assert 0 <= found.min() < found.max() == 1

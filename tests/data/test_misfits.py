@@ -8,7 +8,7 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import finish
-from napari_retina_seg.core.vessels import darkness
+from napari_retina_seg.core.vessels import local_darkness
 from napari_retina_seg.data.alignment import SQUARE_TURNS, fit, make_pattern
 from napari_retina_seg.data.check import iter_check_dataset
 from napari_retina_seg.data.examine import Fault
@@ -24,7 +24,7 @@ SCANS = [
 def _photographs():
     """Cut six squares out of a photograph; what is much darker than its surroundings is vessel."""
     whole = retina()
-    vessel = (darkness(whole) > 0.45).astype(np.uint8)
+    vessel = (local_darkness(whole) > 0.45).astype(np.uint8)
     corners = [(300, 300), (300, 620), (620, 300), (620, 620), (460, 200), (460, 760)]
     cuts = [(slice(row, row + 320), slice(column, column + 320)) for row, column in corners]
     return [(whole[cut], vessel[cut]) for cut in cuts]

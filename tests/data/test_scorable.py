@@ -5,7 +5,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.data.scorable import choose, iter_without_faults
+from napari_retina_seg.data.evaluation_images import choose, iter_without_faults
 from napari_retina_seg.data.split import Split, write_split
 
 BAND = LabelScheme(

@@ -7,11 +7,11 @@ from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import DUKE_LAYERS, FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.layouts.layout import absent, read_plane
-from napari_retina_seg.data.vetting import iter_vet
+from napari_retina_seg.data.validation import iter_validate
 
 
 def vet_oct(images, **options):
-    return finish(iter_vet(images, OCT_LAYERS, Modality.OCT, **options))
+    return finish(iter_validate(images, OCT_LAYERS, Modality.OCT, **options))
 
 
 def labels(value, shape=(40, 32)):
@@ -22,7 +22,7 @@ def labels(value, shape=(40, 32)):
 
 def test_good_images_pass_and_are_of_the_modality_that_is_wanted(make_image):
     images = [make_image(name) for name in "abc"]
-    steps = list(iter_vet(images, OCT_LAYERS, Modality.OCT))
+    steps = list(iter_validate(images, OCT_LAYERS, Modality.OCT))
     assert [(step.done, step.total, step.message) for step in steps] == [
         (1, 3, "a"),
         (2, 3, "b"),
@@ -77,7 +77,7 @@ def test_0_and_255_are_offered_the_remap(make_image, skip_bad):
     noise = np.random.default_rng(0).integers(0, 255, (40, 32), np.uint8)
     image = make_image("a", read_pixels=lambda: noise, read_labels=labels(255))
     with pytest.raises(DataError, match=r"a\.png' holds the value 255, .*--remap 255:1"):
-        finish(iter_vet([image, image], FUNDUS_VESSELS, Modality.FUNDUS, skip_bad=skip_bad))
+        finish(iter_validate([image, image], FUNDUS_VESSELS, Modality.FUNDUS, skip_bad=skip_bad))
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
@@ -90,7 +90,7 @@ def test_masks_of_another_scheme_are_refused_with_the_way_out(make_image, skip_b
         r" 'oct-layers', train one with --set scheme=oct-layers, or say with --remap"
     )
     with pytest.raises(DataError, match=message):
-        finish(iter_vet(images, DUKE_LAYERS, Modality.OCT, skip_bad=skip_bad))
+        finish(iter_validate(images, DUKE_LAYERS, Modality.OCT, skip_bad=skip_bad))
 
 
 def test_a_class_that_the_scheme_does_not_know_is_named(make_image):
@@ -151,7 +151,7 @@ def test_a_field_of_view_of_another_size_is_bad(make_image):
 
 def test_it_can_be_cancelled(make_image):
     token = CancelToken()
-    steps = iter_vet([make_image("a"), make_image("b")], OCT_LAYERS, Modality.OCT, token=token)
+    steps = iter_validate([make_image("a"), make_image("b")], OCT_LAYERS, Modality.OCT, token=token)
     next(steps)
     token.cancel()
     with pytest.raises(Cancelled):

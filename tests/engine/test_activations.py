@@ -10,16 +10,16 @@ from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.engine import predict
 from napari_retina_seg.engine.activations import Activations, iter_forward
-from napari_retina_seg.engine.frozen import freeze_halves
-from napari_retina_seg.engine.places import cut, logits_of
+from napari_retina_seg.engine.frozen import freeze_split
 from napari_retina_seg.engine.predict import load_network
+from napari_retina_seg.engine.target_layers import cut, logits_of
 from napari_retina_seg.models.registry import find_model
 
 RANDOM = np.random.default_rng(0)
 
 
 def run(network, pixels: np.ndarray, layer: str = "features", multiple=(1, 1)) -> Activations:
-    return finish(iter_forward(freeze_halves(cut(network, layer)), pixels, multiple, CancelToken()))
+    return finish(iter_forward(freeze_split(cut(network, layer)), pixels, multiple, CancelToken()))
 
 
 def two_classes() -> keras.Model:

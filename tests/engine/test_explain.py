@@ -26,16 +26,16 @@ from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.architectures import build
 from napari_retina_seg.engine.explain import (
     Explained,
-    LastPass,
+    ForwardCache,
     explain,
-    find_place,
+    find_target_layer,
     iter_explain,
-    list_places,
+    list_target_layers,
 )
-from napari_retina_seg.engine.frozen import FrozenHalves
-from napari_retina_seg.engine.places import Halves, cut
+from napari_retina_seg.engine.frozen import FrozenSplit
 from napari_retina_seg.engine.predict import load_network, segment
 from napari_retina_seg.engine.sanity import randomise_from_top
+from napari_retina_seg.engine.target_layers import SplitModel, cut
 from napari_retina_seg.models.config import UNetConfig
 from napari_retina_seg.models.packaging import halve_weights, write_model, write_spec
 from napari_retina_seg.models.registry import ModelFolder, find_model, open_model
@@ -140,7 +140,7 @@ def test_maps_of_classes_can_be_compared_or_not() -> None:
 
 def test_points_regions_and_classes_are_different_questions() -> None:
     model = find_model("oct-layers")
-    last = LastPass()
+    last = ForwardCache()
     labels = segment(BSCAN, model).labels
     row, column = (int(np.median(axis)) for axis in np.nonzero(labels == 2))
     left = np.zeros(BSCAN.grid, bool)
@@ -179,7 +179,7 @@ def test_maps_of_shipped_models_depend_on_what_was_learnt(name) -> None:
     oct_model = spec.modality is Modality.OCT
     image = BSCAN if oct_model else RetinaImage(retina()[300:556, 300:620], color=True)
     prepared = spec.preprocessing.prepare(image.plane(), image.spacing)
-    layer = find_place(list_places(model), name).layer
+    layer = find_target_layer(list_target_layers(model), name).layer
     network = load_network(model)
     trained = passed(network, model, prepared, layer)
     drawn = np.asarray(trained.logits.argmax(axis=-1) == 1, np.float32)
@@ -205,7 +205,7 @@ def passed(network, model: ModelFolder, prepared: Prepared, layer: str) -> Activ
     return finish(iter_forward(halves, prepared.tensor, multiple, CancelToken()))
 
 
-def unfrozen(halves: Halves) -> FrozenHalves:
+def unfrozen(halves: SplitModel) -> FrozenSplit:
     """Return the halves of a network whose weights are about to change; freezing takes long."""
     import tensorflow as tf
 
@@ -219,7 +219,7 @@ def unfrozen(halves: Halves) -> FrozenHalves:
             logits = halves.second(list(crossing), training=False)
         return tape.gradient(logits, crossing[0], output_gradients=tf.constant(weights))
 
-    return FrozenHalves(ahead, back)
+    return FrozenSplit(ahead, back)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
@@ -234,7 +234,7 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_a_kept_pass_answers_as_a_new_one(tiny_oct) -> None:
-    last = LastPass()
+    last = ForwardCache()
     other = replace(SMALL, pixels=np.ascontiguousarray(SMALL.pixels[::-1]))
     for image in (SMALL, other):
         for layer in ("encoder 0", "bottleneck"):
@@ -253,7 +253,7 @@ def test_another_class_method_or_target_costs_no_forward_pass(tiny_oct, monkeypa
     passes = []
     run = activations._run
     monkeypatch.setattr(activations, "_run", lambda *what: passes.append(1) or run(*what))
-    last = LastPass()
+    last = ForwardCache()
     for question in (
         Question((1,), "bottleneck"),
         Question((2, 3), "bottleneck", Method.LAYER_CAM),
@@ -272,7 +272,7 @@ def test_a_model_with_the_same_weights_gets_no_answer_of_another(tiny_oct, tmp_p
         update={"preprocessing": ResizePreprocessing(rows=64, columns=64)}
     )
     write_spec(ModelFolder(folder, spec))
-    last, question = LastPass(), Question((0,), "encoder 0")
+    last, question = ForwardCache(), Question((0,), "encoder 0")
     for model in (tiny_oct, open_model(folder)):
         (step,) = (
             step

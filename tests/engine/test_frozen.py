@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from napari_retina_seg.engine.frozen import freeze_halves
-from napari_retina_seg.engine.places import cut
+from napari_retina_seg.engine.frozen import freeze_split
 from napari_retina_seg.engine.predict import load_network
+from napari_retina_seg.engine.target_layers import cut
 from napari_retina_seg.models.registry import find_model
 
 RANDOM = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def test_gradients_of_shipped_networks_are_keras_own(name: str) -> None:
 
 def check_against_keras(network: keras.Model, layer: str, pixels: np.ndarray) -> None:
     halves = cut(network, layer)
-    frozen = freeze_halves(halves)
+    frozen = freeze_split(halves)
     crossing, logits = frozen.forward(pixels)
     watched = [tf.constant(tensor) for tensor in crossing]
     with tf.GradientTape() as tape:

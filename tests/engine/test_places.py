@@ -4,7 +4,7 @@ import pytest
 
 from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.engine.architectures import build
-from napari_retina_seg.engine.places import cut, find_places, logits_of
+from napari_retina_seg.engine.target_layers import cut, find_target_layers, logits_of
 from napari_retina_seg.models.config import EncoderUNetConfig, SegNetConfig, UNetConfig
 
 CONFIGS = {
@@ -22,7 +22,7 @@ CONFIGS = {
 def test_every_architecture_has_places_down_and_up(name) -> None:
     config = CONFIGS[name]
     network = build(config)
-    places = find_places(network, config.multiple)
+    places = find_target_layers(network, config.multiple)
     names = [place.name for place in places]
     middle = names.index("bottleneck")
     assert names[:middle] == sorted(each for each in names if each.startswith("encoder"))
@@ -41,7 +41,7 @@ def test_both_halves_make_the_whole_at_every_place(name) -> None:
     rows, columns = (2 * step for step in config.multiple)
     pixels = np.random.default_rng(0).random((1, rows, columns, config.channels), np.float32)
     scores = np.asarray(keras.Model(network.inputs, logits_of(network))([pixels]))
-    for place in find_places(network, config.multiple):
+    for place in find_target_layers(network, config.multiple):
         halves = cut(network, place.layer)
         crossing = keras.tree.flatten(halves.first([pixels]))
         cells = crossing[0].shape
@@ -58,7 +58,7 @@ def test_layers_are_found_whatever_they_are_called() -> None:
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
     x = keras.layers.Conv2D(2, 1)(x)
     network = keras.Model(image, keras.layers.Softmax()(x))
-    places = find_places(network, (2, 2))
+    places = find_target_layers(network, (2, 2))
     assert [(place.name, place.channels) for place in places] == [
         ("encoder 0", 3),
         ("bottleneck", 5),
@@ -70,4 +70,4 @@ def test_a_network_without_extent_says_so() -> None:
     image = keras.Input((None, None, 1))
     network = keras.Model(image, keras.layers.Conv2D(2, 1, activation="softmax")(image))
     with pytest.raises(ModelError, match="no layer with an extent"):
-        find_places(network, (1, 1))
+        find_target_layers(network, (1, 1))

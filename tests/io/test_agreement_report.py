@@ -8,7 +8,7 @@ import pytest
 
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.two_readers import Gradability, ReadersTally, ReadImage, Reading
+from napari_retina_seg.core.two_graders import AgreementAccumulator, Gradability, ReadImage, Reading
 from napari_retina_seg.io.agreement_plots import bland_altman_figure
 from napari_retina_seg.io.agreement_report import (
     boundary_table,
@@ -21,11 +21,11 @@ from napari_retina_seg.io.plots import figure_png
 
 
 def compare(shifts, axial_um=4.0, second_readers=("Bob",)):
-    tally = ReadersTally(OCT_LAYERS)
+    tally = AgreementAccumulator(OCT_LAYERS)
     for seed, shift in enumerate(shifts):
-        second_reader = second_readers[seed % len(second_readers)]
+        second_grader = second_readers[seed % len(second_readers)]
         phantom = phantom_bscan(seed, 96, 128)
-        image = ReadImage(seed + 1, f"scan<{seed}>", "", "Ann", second_reader, axial_um)
+        image = ReadImage(seed + 1, f"scan<{seed}>", "", "Ann", second_grader, axial_um)
         second = np.roll(phantom.labels, shift, axis=0)
         tally.add(image, Reading(phantom.labels, phantom.heights), Reading(second))
     return tally.result(Gradability(both=len(shifts), only_first=1))

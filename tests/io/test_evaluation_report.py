@@ -11,7 +11,13 @@ from PIL import Image
 
 from napari_retina_seg.core.agreement import AGREED, DRAWN, FIELD, INVENTED, MISSED, REFERENCE
 from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.evaluation import Drawing, Evaluation, ScoredImage, Tally, compare
+from napari_retina_seg.core.evaluation import (
+    Drawing,
+    Evaluation,
+    EvaluationAccumulator,
+    ScoredImage,
+    compare,
+)
 from napari_retina_seg.core.fov import FieldOfView
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 from napari_retina_seg.core.measures import Key
@@ -25,7 +31,7 @@ EMPTY = np.zeros((96, 64), np.uint8)
 
 def vessels(name: str, noise: float, *, probabilities: bool = True, images: int = 4):
     rng = np.random.default_rng(0)
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for k in range(images):
         truth = (rng.random(GRID) < 0.3).astype(np.uint8)
         p = np.clip(truth * 0.6 + 0.2 + rng.normal(0, noise, GRID), 0, 1).astype(np.float16)
@@ -39,7 +45,7 @@ def vessels(name: str, noise: float, *, probabilities: bool = True, images: int 
 
 
 def layers(axial_um: float | None = None) -> Evaluation:
-    tally = Tally(OCT_LAYERS)
+    tally = EvaluationAccumulator(OCT_LAYERS)
     for seed in range(2):
         phantom = phantom_bscan(seed, 96, 64)
         one = ScoredImage(
@@ -54,7 +60,7 @@ def layers(axial_um: float | None = None) -> Evaluation:
 def test_the_field_of_view_is_told_and_outlined(tmp_path) -> None:
     inside = np.zeros(GRID, bool)
     inside[5:35, 5:45] = True
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     truth = np.zeros(GRID, np.uint8)
     truth[10:20, 10:20] = 1
     for name, field in (("a", FieldOfView.given(inside)), ("b", FieldOfView.whole(GRID))):
@@ -302,7 +308,7 @@ def test_layers_whose_boundaries_are_unknown_are_shown_whole() -> None:
 
 def test_other_classes_show_both_outlines() -> None:
     scheme = LabelScheme("three", (*FUNDUS_VESSELS.classes, OCT_LAYERS.classes[2]))
-    tally = Tally(scheme)
+    tally = EvaluationAccumulator(scheme)
     truth, drawn = np.zeros((2, *GRID), np.uint8)
     truth[5:20], drawn[25:30] = 2, 1
     tally.add(ScoredImage("x", "d", "g", truth * 50), Drawing(truth), Drawing(drawn))
@@ -314,7 +320,7 @@ def test_other_classes_show_both_outlines() -> None:
 def test_large_photographs_are_shrunk() -> None:
     truth = np.zeros((1000, 1600), np.uint8)
     truth[:500] = 1
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     tally.add(ScoredImage("x", "d", "g", truth), Drawing(truth), Drawing(truth))
     png = case_png(tally.result("model", None).worst[0], FUNDUS_VESSELS)
     assert Image.open(BytesIO(png)).size == (2 * 800 + 8, 500)
@@ -322,7 +328,7 @@ def test_large_photographs_are_shrunk() -> None:
 
 def test_images_without_any_class_are_told_without_cases(tmp_path) -> None:
     empty = np.zeros(GRID, np.uint8)
-    tally = Tally(FUNDUS_VESSELS)
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
     tally.add(ScoredImage("x", "d", "g", empty), Drawing(empty), Drawing(empty))
     html = write_report(alone(tally.result("model", None)), tmp_path)[0].read_text()
     assert "The worst cases" not in html

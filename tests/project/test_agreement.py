@@ -31,13 +31,13 @@ def images(ann, tmp_path):
 
 
 @pytest.fixture
-def read_twice(ann, bob, images):
+def double_gradings(ann, bob, images):
     """Have two images read by both, alike and not alike, and two called ungradable by one."""
     for seed, image in enumerate(images[:3]):
         read(ann, image, seed, Action.CORRECT)
     ann.mark_ungradable(images[3].id, "dark")
     for image in images:
-        ann.assign_second_reader(image.id, "Bob")
+        ann.assign_second_grader(image.id, "Bob")
     read(bob, images[0], 0, Action.SECOND_READ)
     read(bob, images[1], 7, Action.SECOND_READ)
     bob.mark_ungradable(images[2].id, "blurred")
@@ -45,7 +45,7 @@ def read_twice(ann, bob, images):
     return images
 
 
-def test_the_readings_of_both_are_compared_worst_first(ann, read_twice):
+def test_the_readings_of_both_are_compared_worst_first(ann, double_gradings):
     found = finish(iter_agreement(ann))
     assert [one.image.name for one in found.images] == ["scan1", "scan0"]
     worst = found.images[0]
@@ -60,7 +60,7 @@ def test_the_readings_of_both_are_compared_worst_first(ann, read_twice):
 def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, images):
     for seed, image in enumerate(images[:2]):
         read(ann, image, seed, Action.CORRECT)
-        ann.assign_second_reader(image.id, "BOB")
+        ann.assign_second_grader(image.id, "BOB")
     read(bob, images[0], 5, Action.SECOND_READ)
     with pytest.raises(ProjectError, match=r"Bob still has to read 1 image a second time \('scan1"):
         finish(iter_agreement(bob))
@@ -70,16 +70,16 @@ def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, image
     assert len(finish(iter_agreement(bob)).images) == 2
 
 
-def test_what_was_adjudicated_stays_compared_as_it_was_read(ann, bob, open_as, read_twice):
+def test_what_was_adjudicated_stays_compared_as_it_was_read(ann, bob, open_as, double_gradings):
     before = finish(iter_agreement(ann)).images[0].dice
-    read(open_as("Carl"), read_twice[1], 1, Action.ADJUDICATE)
+    read(open_as("Carl"), double_gradings[1], 1, Action.ADJUDICATE)
     assert finish(iter_agreement(ann)).images[0].dice == before
-    ann.reopen(read_twice[1].id)
+    ann.reopen(double_gradings[1].id)
     assert finish(iter_agreement(ann)).images[0].dice == before
 
 
-def test_of_a_later_round_the_later_readings_count(ann, bob, read_twice):
-    image = read_twice[1]
+def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
+    image = double_gradings[1]
     reopened = ann.reopen(image.id)
     read(ann, image, 4, Action.CORRECT, reopened.number)
     read(bob, image, 4, Action.SECOND_READ)
@@ -101,9 +101,11 @@ def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
     assert Key("kappa_sure") not in means
 
 
-def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(ann, open_as, read_twice):
-    image = read_twice[1]
-    (pair,) = [each for each in ann.read_twice() if each.image.id == image.id]
+def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(
+    ann, open_as, double_gradings
+):
+    image = double_gradings[1]
+    (pair,) = [each for each in ann.double_gradings() if each.image.id == image.id]
     carl, dora = open_as("Carl"), open_as("Dora")
     draft = read(carl, image, 5, Action.ADJUDICATION_DRAFT, 1)
     with pytest.raises(ProjectError, match="Carl has begun to settle 'scan1': let Carl end it"):
@@ -118,22 +120,22 @@ def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(ann, open_
     )
 
 
-def test_a_comment_is_kept_with_a_refusal_that_is_taken(ann, bob, read_twice):
-    image, pairs = read_twice[2], {pair.image.id: pair for pair in ann.read_twice()}
+def test_a_comment_is_kept_with_a_refusal_that_is_taken(ann, bob, double_gradings):
+    image, pairs = double_gradings[2], {pair.image.id: pair for pair in ann.double_gradings()}
     with pytest.raises(ProjectError, match="Bob is the second reader of 'scan2'"):
         adopt(bob, image.id, pairs[image.id].second)
     final = adopt(ann, image.id, pairs[image.id].second, comment="so it is")
     assert (final.reason, final.comment) == ("blurred", "so it is")
 
 
-def test_asking_can_be_cancelled(ann, read_twice):
+def test_asking_can_be_cancelled(ann, double_gradings):
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
         finish(iter_agreement(ann, token=token))
 
 
-def test_a_damaged_reading_is_a_sentence(ann, read_twice):
+def test_a_damaged_reading_is_a_sentence(ann, double_gradings):
     for path in (ann.folder / "files").rglob("*.png"):
         path.write_bytes(path.read_bytes()[:-1])
     with ProjectView(ann.folder, author="Dora") as dora, pytest.raises(ProjectError, match="cut"):

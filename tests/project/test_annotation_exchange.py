@@ -150,7 +150,7 @@ def test_a_mask_of_background_only_is_taken_and_told(fundus, tmp_path):
     write_png(tmp_path / "masks" / "a.png", np.zeros(SHAPE, np.uint8))
     taken = finish(iter_import_masks(fundus, tmp_path / "masks", author="Eve"))
     assert len(taken.versions) == 1
-    assert "background only" in taken.noticed[0]
+    assert "background only" in taken.identifiers[0]
 
 
 def test_names_of_tools_lead_to_the_images(fundus, tmp_path):

@@ -57,7 +57,7 @@ def act(project, image, action, ago, seed):
     if action == PREDICT:
         return project.add_prediction(image, Segmentation(drawing(seed), OCT_LAYERS, PROVENANCE))
     if action == ASSIGN:
-        return project.assign_second_reader(image, "Bob")
+        return project.assign_second_grader(image, "Bob")
     if action is Action.ACCEPT:
         return project.accept(image)
     if action in REFUSALS:

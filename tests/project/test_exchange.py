@@ -27,7 +27,7 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.selection import Selection, find_whose
+from napari_retina_seg.project.selection import Selection, find_subjects
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import ProjectImage
 
@@ -190,7 +190,7 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
     assert count(drawn_by="Bob", states=frozenset({State.CORRECTED})) == 1
     assert count(patient="P1 ") == 2
     assert count(patient="p1", eye=Laterality.UNKNOWN) == 2
-    whose = find_whose(filled)
+    whose = find_subjects(filled)
     assert (whose.patients, whose.eyes) == (("p1", "p2"), ())
     assert len(whose.masks) == 4
     assert count(since=today, until=today) == 4
@@ -205,7 +205,7 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
 def test_a_patient_is_one_however_the_id_was_typed(ann, tmp_path):
     paths = [scan(tmp_path, name, seed) for seed, name in enumerate(("P1 _a", "p1_b", " _c"))]
     images = ann.add_images(paths, patient_of=lambda name: name.split("_")[0]).images
-    (patient,) = find_whose(ann).patients
+    (patient,) = find_subjects(ann).patients
     assert patient == "P1"
     chosen = Selection(patient=patient)
     assert [chosen.wants(image) for image in images] == [True, True, False]
@@ -250,9 +250,9 @@ def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
         [tmp_path / "doe_left.dcm", dated, plain], patient_of=lambda _: "MRN-77"
     )
     added = finish(job)
-    noticed = {image.name: told for image, told in added.noticed}
-    assert {"DICOM Patient's Name", "DICOM private elements"} <= set(noticed.pop("doe_left"))
-    assert noticed == {
+    identifiers = {image.name: told for image, told in added.identifiers}
+    assert {"DICOM Patient's Name", "DICOM private elements"} <= set(identifiers.pop("doe_left"))
+    assert identifiers == {
         "MUELLER_HANS_1950-02-28_OD": ("file name (a date)", "PNG Comment"),
         "eye5": ("TIFF ImageDescription", "TIFF Artist"),
     }
@@ -307,7 +307,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(filled, tmp_path):
 
 
 def test_a_blinded_reader_gets_no_first_readings(filled, bob, scans, tmp_path):
-    filled.assign_second_reader(scans[0].id, "Bob")
+    filled.assign_second_grader(scans[0].id, "Bob")
     done = leave(bob, tmp_path / "out")
     assert done.masks == 2
     (problem,) = done.problems

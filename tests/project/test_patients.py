@@ -16,7 +16,7 @@ from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.patients import PatientRule
-from napari_retina_seg.project.selection import Selection, find_whose
+from napari_retina_seg.project.selection import Selection, find_subjects
 from napari_retina_seg.project.states import Action, State
 
 NAMES = ("017_L", "017_R", "018_L", "018_R", "019_L")
@@ -154,7 +154,7 @@ def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path
 
 
 def test_only_images_that_will_leave_have_their_patients_asked_for(filled):
-    whose = find_whose(filled)
+    whose = find_subjects(filled)
     assert [image.name for image in whose.unknown(Selection())] == list(NAMES)
     assert not whose.unknown(Selection(drawn_by="Bob"))
     assert not whose.unknown(Selection(states=frozenset({State.ACCEPTED})))

@@ -16,7 +16,7 @@ def read_once(ann, image, make):
     """Have Ann accept a prediction, version 2, and Bob chosen to read it a second time."""
     ann.add_prediction(image.id, make.prediction())
     ann.accept(image.id)
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     return image
 
 
@@ -90,11 +90,11 @@ def test_nobody_reads_twice(ann, image, make):
     with pytest.raises(ProjectError, match="somebody else"):
         ann.save_version(image.id, make.drawing(1), Action.SECOND_READ)
     with pytest.raises(ProjectError, match="ANN is the first reader"):
-        ann.assign_second_reader(image.id, " ANN ")
+        ann.assign_second_grader(image.id, " ANN ")
 
 
 def test_who_is_to_read_second_does_not_read_first(ann, bob, image, make):
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     with pytest.raises(ProjectError, match="somebody else must correct it"):
         bob.save_version(image.id, make.drawing(), Action.CORRECT)
 
@@ -102,14 +102,14 @@ def test_who_is_to_read_second_does_not_read_first(ann, bob, image, make):
 def test_there_is_one_second_reader(ann, bob, open_as, read_once, make):
     with pytest.raises(ProjectError, match="already: Bob"):
         open_as("Carl").save_version(read_once.id, make.drawing(), Action.SECOND_READ)
-    ann.assign_second_reader(read_once.id, "bob")  # who it is already
+    ann.assign_second_grader(read_once.id, "bob")  # who it is already
 
 
 def test_it_can_be_too_late_for_a_second_reader(ann, bob, image, make):
     ann.save_version(image.id, make.drawing(), Action.CORRECT)
     bob.save_version(image.id, make.drawing(1), Action.SECOND_READ)
     with pytest.raises(ProjectError, match="reopen it before"):
-        ann.assign_second_reader(image.id, "Bob")
+        ann.assign_second_grader(image.id, "Bob")
 
 
 def test_who_comes_unasked_becomes_the_second_reader_and_is_blind_from_then_on(
@@ -146,7 +146,7 @@ def test_the_second_reader_can_t_grade_what_the_first_could(ann, bob, open_as, r
 def test_that_the_first_could_not_grade_it_is_hidden_until_the_second_has_tried(
     ann, bob, image, make
 ):
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     ann.mark_ungradable(image.id, "dark")
     assert (bob.image(image.id).state, bob.history(image.id)) == (State.CORRECTED, ())
     bob.save_version(image.id, make.drawing(), Action.SECOND_READ)
@@ -171,7 +171,7 @@ def four(ann, write_scan, make):
     images = ann.add_images(paths).images
     for image in images:
         ann.add_prediction(image.id, make.prediction())
-        ann.assign_second_reader(image.id, "bob")
+        ann.assign_second_grader(image.id, "bob")
     ann.accept(images[0].id)
     ann.mark_ungradable(images[1].id, "dark")
     ann.save_version(images[2].id, make.drawing(), Action.CORRECT, parent=1)

@@ -87,7 +87,7 @@ REFUSED = {
 @pytest.mark.parametrize(("person", "state"), list(product(("Ann", "Bob"), State)))
 def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, make):
     ann.add_prediction(image.id, make.prediction())
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     for author, step in WAYS[state]:
         act(open_as(author), image, step, make, None)
     if (person, state) not in REFUSED:

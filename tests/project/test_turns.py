@@ -32,16 +32,16 @@ def test_what_is_final_can_only_be_reopened_by_others_than_the_second_reader(ann
     assert ann.turn(image.id).begins == final
     assert ann.turn(image.id).may_assign
     assert bob.turn(image.id).actions == {Action.REOPEN}
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     turn = ann.turn(image.id)
-    assert (turn.second_reader, turn.may_assign, turn.actions) == ("Bob", False, {Action.REOPEN})
+    assert (turn.second_grader, turn.may_assign, turn.actions) == ("Bob", False, {Action.REOPEN})
 
 
 def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_draft(
     ann, bob, image, make
 ):
     prediction = ann.add_prediction(image.id, make.prediction())
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     assert bob.turn(image.id).actions == set()  # the first reader's word comes first
     ann.save_version(image.id, make.drawing(), Action.CORRECT, parent=1)
     turn = bob.turn(image.id)
@@ -54,7 +54,7 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
 
 def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image, make):
     first = ann.save_version(image.id, make.drawing(), Action.CORRECT)
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     bob.save_version(image.id, make.drawing(3), Action.SECOND_READ)
     carl = open_as("Carl")
     turn = carl.turn(image.id)
@@ -81,7 +81,7 @@ def test_of_an_ungradable_image_the_last_mask_is_shown(ann, image, make):
 def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, bob, image, make):
     ann.add_prediction(image.id, make.prediction())
     ann.mark_ungradable(image.id, "blurred")
-    ann.assign_second_reader(image.id, "Bob")
+    ann.assign_second_grader(image.id, "Bob")
     drawn = bob.save_version(image.id, make.drawing(3), Action.SECOND_READ, parent=1)
     turn = ann.turn(image.id)
     assert turn.begins.author == "Ann"

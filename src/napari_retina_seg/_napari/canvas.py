@@ -19,7 +19,7 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow
 
 
-def mend_canvas(main: QMainWindow, viewer: napari.Viewer) -> None:
+def apply_canvas_workarounds(main: QMainWindow, viewer: napari.Viewer) -> None:
     """Let layers go in the canvas's own context, and the brush have no box; once for a window."""
     if main.findChild(CanvasContext) is None:
         CanvasContext(main, viewer)

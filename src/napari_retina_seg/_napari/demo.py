@@ -7,7 +7,7 @@ from dataclasses import replace
 import napari
 from napari.layers import Image, Layer
 
-from napari_retina_seg._napari.job import Outcome
+from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.layers import image_layers
 from napari_retina_seg._napari.shortcuts import PLUGIN, SEGMENT_WIDGET
 from napari_retina_seg.core.image import RetinaImage, Spacing
@@ -57,7 +57,7 @@ class Demo:
         self.widget.images.whole.setChecked(True)
         self.widget.segment()
 
-    def _on_finished(self, outcome: Outcome) -> None:  # noqa: ARG002 - the dock has said it
+    def _on_finished(self, outcome: JobResult) -> None:  # noqa: ARG002 - the dock has said it
         if self._waiting:
             self._next()
             return

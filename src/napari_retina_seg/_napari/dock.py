@@ -10,11 +10,11 @@ from napari.utils.key_bindings import KeyBinding, coerce_keybinding
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.canvas import mend_canvas
-from napari_retina_seg._napari.dock_memory import bring_back
+from napari_retina_seg._napari.canvas import apply_canvas_workarounds
+from napari_retina_seg._napari.dock_memory import restore_docks
 from napari_retina_seg._napari.key_table import offer_key_table
-from napari_retina_seg._napari.parts import scrolling
 from napari_retina_seg._napari.shortcuts import PLUGIN, Shortcut
+from napari_retina_seg._napari.widgets import scrolling
 
 _WIDTH = 330  # px
 
@@ -36,18 +36,18 @@ class Dock(QWidget):
         outer.addWidget(scrolling(inner))
         self.setMinimumWidth(_WIDTH)
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
         raise NotImplementedError
 
-    def come_forward(self) -> None:
+    def reload(self) -> None:
         """Look around: the dock was opened, its tab was chosen, or a neighbour has news."""
 
-    def tell_neighbours(self) -> None:
+    def notify_other_docks(self) -> None:
         """Let the docks look around that are in sight beside this one."""
         for dock in self._viewer.window.dock_widgets.values():
             if isinstance(dock, Dock) and dock is not self and dock.isVisible():
-                dock.come_forward()
+                dock.reload()
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
         """Return the shortcuts that work while this dock is open, and what each of them calls."""
@@ -57,7 +57,7 @@ class Dock(QWidget):
         """Join the siblings when shown; stop when napari takes the widget out of its dock."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._unbind_keys()
-            self.close_down()
+            self.cleanup()
         if event.type() == QEvent.Type.Show:
             self._join()
             self._bind_keys()
@@ -87,13 +87,13 @@ class Dock(QWidget):
         self._joined = True  # from now on it stands where a person puts it
         own.visibilityChanged.connect(self._on_visibility)  # a tab at the back is not hidden
         offer_key_table(main)
-        mend_canvas(main, self._viewer)
+        apply_canvas_workarounds(main, self._viewer)
         sibling = next(self._siblings(main), None)
         if sibling is not None:
             main.tabifyDockWidget(sibling, own)
             own.raise_()
         _name_tabs(main, own)
-        bring_back(main, self._viewer, own)
+        restore_docks(main, self._viewer, own)
 
     def _siblings(self, main: QMainWindow) -> Iterator[QDockWidget]:
         """Go through the docks that stand in their place already, in the same area."""
@@ -107,7 +107,7 @@ class Dock(QWidget):
 
     def _on_visibility(self, on: bool) -> None:
         if on:
-            self.come_forward()
+            self.reload()
 
 
 def find_dock(viewer: napari.Viewer, kind: type[Dock]) -> Any:

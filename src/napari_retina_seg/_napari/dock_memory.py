@@ -15,7 +15,7 @@ from napari_retina_seg._napari.shortcuts import PLUGIN
 _SUFFIX = f" ({PLUGIN})"  # as napari names docks of plugins
 
 
-def bring_back(main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
+def restore_docks(main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
     """Open the docks of last time beside the first one of a window, once for a window."""
     if main.findChild(DockMemory) is None:
         DockMemory(main, viewer, first)

@@ -25,7 +25,7 @@ from napari_retina_seg._napari.layers import (
     position,
     remember_modality,
 )
-from napari_retina_seg._napari.parts import Box, add_row, narrow, text
+from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
 from napari_retina_seg.core.image import Modality
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ class ImagePicker(QWidget):
         super().__init__()
         self._viewer = viewer
         self._layers: list[Image] = []
-        self._box = narrow(Box())
+        self._box = narrow(ElidedComboBox())
         self._box.setToolTip("The image layer to work on; it follows the layer you select.")
-        self._kind = narrow(Box())
+        self._kind = narrow(ElidedComboBox())
         self._kind.setToolTip(
             "What kind of image it is. It is guessed from the pixels: change it if it is wrong."
         )
@@ -101,7 +101,7 @@ class ImagePicker(QWidget):
         return is_beside(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
     @property
-    def why_no_slice(self) -> str:
+    def slice_disabled_reason(self) -> str:
         """Say why the screen shows no slice of the chosen volume, or nothing.
 
         A slice is on the screen if its rows and columns are, in either order, however the other
@@ -209,7 +209,7 @@ class ImagePicker(QWidget):
     def _offer_slices(self, volume: bool) -> None:
         self.this_slice.setEnabled(volume)
         self.whole.setEnabled(volume)
-        shown = self.why_no_slice or "Take the slice that is shown."
+        shown = self.slice_disabled_reason or "Take the slice that is shown."
         self.this_slice.setToolTip(shown if volume else _NO_SLICES)
         self.whole.setToolTip("Take every slice of the volume." if volume else _NO_SLICES)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
-from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.tasks import Task as Background
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import RetinaImage
@@ -27,23 +27,23 @@ from napari_retina_seg.models.registry import ModelFolder
 log = logging.getLogger(__name__)
 
 
-class End(Enum):
+class JobStatus(Enum):
     """The three ways in which a job ends."""
 
-    ENDED = "ended"
+    SUCCEEDED = "ended"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class JobResult:
     """How a job ended, in a sentence, and what it made.
 
     Attributes
     ----------
     end : End
         Ended, cancelled or failed.
-    sentence : str
+    message : str
         For the person who waits; empty if it ended and nobody has said more.
     segmentation : Segmentation or None
         What it made.
@@ -55,8 +55,8 @@ class Outcome:
         Whether the result is to be checked: it is not shown as a success.
     """
 
-    end: End
-    sentence: str = ""
+    end: JobStatus
+    message: str = ""
     segmentation: Segmentation | None = None
     probabilities: bool = False
     uncertainty: npt.NDArray[np.float32] | None = None
@@ -86,21 +86,21 @@ class Work(Protocol):
         """What works."""
 
 
-Steps = Generator[Progress, None, Outcome]
+Steps = Generator[Progress, None, JobResult]
 
 
 def work(task: Task, token: CancelToken) -> Steps:
     """Segment, and turn every way in which that can fail into an outcome."""
-    return (yield from told(_segment(task, token), task))
+    return (yield from with_engine(_segment(task, token), task))
 
 
-def told(steps: Steps, task: Work) -> Steps:
+def with_engine(steps: Steps, task: Work) -> Steps:
     """Start the engine and walk through work; every way in which that can fail is an outcome."""
     failed = f"'{task.model.name}' failed on '{task.image.name}'"
-    return (yield from caught(_with_engine(steps, task), failed))
+    return (yield from as_result(_with_engine(steps, task), failed))
 
 
-def caught(steps: Steps, failed: str) -> Steps:
+def as_result(steps: Steps, failed: str) -> Steps:
     """Walk through work, and turn every way in which it can fail into an outcome.
 
     Parameters
@@ -113,14 +113,16 @@ def caught(steps: Steps, failed: str) -> Steps:
     try:
         return (yield from steps)
     except Cancelled as error:
-        return Outcome(End.CANCELLED, str(error))
+        return JobResult(JobStatus.CANCELLED, str(error))
     except RetinaSegError as error:
-        return Outcome(End.FAILED, str(error))
+        return JobResult(JobStatus.FAILED, str(error))
     except MemoryError:
-        return Outcome(End.FAILED, "There is not enough memory: close other layers or programs.")
+        return JobResult(
+            JobStatus.FAILED, "There is not enough memory: close other layers or programs."
+        )
     except Exception as error:
         log.exception(failed)
-        return Outcome(End.FAILED, f"{failed}: {type(error).__name__}: {error}.")
+        return JobResult(JobStatus.FAILED, f"{failed}: {type(error).__name__}: {error}.")
 
 
 def _with_engine(steps: Steps, task: Work) -> Steps:
@@ -128,8 +130,8 @@ def _with_engine(steps: Steps, task: Work) -> Steps:
         load_engine()
         return (yield from steps)
     except MemoryError:
-        return Outcome(
-            End.FAILED,
+        return JobResult(
+            JobStatus.FAILED,
             f"There is not enough memory for '{task.image.name}': close other layers, or choose"
             " one slice.",
         )
@@ -145,8 +147,8 @@ def _segment(task: Task, token: CancelToken) -> Steps:
         probabilities=task.probabilities or task.uncertainty,
         token=token,
     )
-    return Outcome(
-        End.ENDED,
+    return JobResult(
+        JobStatus.SUCCEEDED,
         segmentation=segmentation,
         probabilities=task.probabilities,
         uncertainty=segmentation.uncertainty() if task.uncertainty else None,
@@ -167,7 +169,7 @@ class Job(QObject):
     Parameters
     ----------
     steps : callable
-        Given the task and a token, a generator of `Progress` that returns an `Outcome`.
+        Given the task and a token, a generator of `Progress` that returns an `JobResult`.
     task : Any
         Values only, no layers.
     parent : QObject
@@ -197,7 +199,7 @@ class Job(QObject):
         self._token = CancelToken()
         self._over = False
         self._steps: deque[Progress] = deque()
-        self._ending: Outcome | None = None
+        self._ending: JobResult | None = None
         self._started = time.monotonic()
         self._title = title or f"{task.image.name} · {task.model.name}"
         self._bar: _ActivityBar | None = None
@@ -251,12 +253,12 @@ class Job(QObject):
         if not self._over and step.total > 1 and step.done > self._bar.n:
             self._bar.update(step.done - self._bar.n)
 
-    def _on_ended(self, outcome: Outcome | None) -> None:
+    def _on_ended(self, outcome: JobResult | None) -> None:
         self._finish(
-            outcome or Outcome(End.FAILED, "The work stopped without a result: try again.")
+            outcome or JobResult(JobStatus.FAILED, "The work stopped without a result: try again.")
         )
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: JobResult) -> None:
         if self._steps and self._ending is None:
             self._ending = outcome  # the steps come first
         if self._over or self._steps:
@@ -271,7 +273,7 @@ def _walk(
     task: Any,
     token: CancelToken,
     report: Callable[[object], None],
-) -> Outcome:
+) -> JobResult:
     """Run a generator to its end and report each step."""
     walking = steps(task, token)
     while True:

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retina_seg._napari.parts import scrolling, text
 from napari_retina_seg._napari.shortcuts import (
     BLINK,
     CLASS_KEYS,
@@ -28,6 +27,7 @@ from napari_retina_seg._napari.shortcuts import (
     REVIEW_KEYS,
     SEGMENT,
 )
+from napari_retina_seg._napari.widgets import scrolling, text
 
 KEY = "?"
 _NAME = "retina-seg-key-table"

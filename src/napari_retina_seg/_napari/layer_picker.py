@@ -7,10 +7,10 @@ from functools import partial
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.explain.job import Places, list_places, warm
-from napari_retina_seg._napari.parts import Box, add_row, narrow, text
+from napari_retina_seg._napari.explain.job import Places, list_target_layers, warm
 from napari_retina_seg._napari.tasks import in_background
-from napari_retina_seg.engine.places import Place
+from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
+from napari_retina_seg.engine.target_layers import Place
 from napari_retina_seg.models.registry import ModelFolder
 
 _FINEST = "The finest decoder stands next to the mask: its map only repeats what is drawn."
@@ -39,7 +39,7 @@ class LayerPicker(QWidget):
         self._warming: tuple[ModelFolder, Place] | None = None
         self._warmed: tuple[ModelFolder, Place] | None = None
         self.why = ""  # there is nothing to choose from
-        self._box = narrow(Box())
+        self._box = narrow(ElidedComboBox())
         self._note = text()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -83,7 +83,7 @@ class LayerPicker(QWidget):
             self._fill(self._known[model.spec.weights_sha256])
         else:
             self._show(f"The layers of {model.name} are being looked up.")
-            in_background(partial(list_places, model), self._on_found)
+            in_background(partial(list_target_layers, model), self._on_found)
 
     def choose(self, name: str) -> None:
         """Choose a layer by its place, as a person would."""

@@ -10,8 +10,8 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.results import MaskInfo, colormap
+from napari_retina_seg._napari.widgets import text
 from napari_retina_seg.core.labels import LabelClass
 
 if TYPE_CHECKING:

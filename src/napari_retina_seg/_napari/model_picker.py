@@ -7,8 +7,14 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QWidget
 
-from napari_retina_seg._napari.parts import Box, Fold, add_row, narrow, text
 from napari_retina_seg._napari.settings import CARD_OPEN, Settings
+from napari_retina_seg._napari.widgets import (
+    CollapsibleSection,
+    ElidedComboBox,
+    add_row,
+    narrow,
+    text,
+)
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.models.cards import card_html
@@ -39,10 +45,10 @@ class ModelPicker(QWidget):
         self._settings = settings
         self._modality = Modality.UNKNOWN
         self._models: tuple[ModelFolder, ...] = ()
-        self._box = narrow(Box())
+        self._box = narrow(ElidedComboBox())
         self._box.setToolTip("The models that fit this kind of image.")
         self._card = text(html=True)
-        self.card = Fold("About this model", settings, CARD_OPEN, default=True)
+        self.card = CollapsibleSection("About this model", settings, CARD_OPEN, default=True)
         self.card.setToolTip("What the model learnt from, its measured accuracy, its licence.")
         self.add_button = QPushButton("Add model folder…")
         self.add_button.setToolTip(

@@ -9,8 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.parts import add_row, text
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.widgets import add_row, text
 from napari_retina_seg.project.account import login
 
 
@@ -60,7 +60,7 @@ class ProjectRow(QWidget):
         return Where(self._folder, author) if self._folder.name and author else None
 
     @property
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """What is missing."""
         return "" if self.where else ("Say who you are." if self._folder.name else _NONE)
 

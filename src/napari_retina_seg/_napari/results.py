@@ -13,7 +13,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import CompositeAffine
 
-from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
 from napari_retina_seg.core.image import Placement, Spacing
 from napari_retina_seg.core.labels import LabelScheme
@@ -209,7 +209,7 @@ def mask_options(info: MaskInfo) -> dict[str, Any]:
     return {"colormap": colormap(info.scheme), "features": features, "metadata": {KEY: info}}
 
 
-def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome:
+def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target) -> JobResult:
     """Put what a job made into the viewer: maps above their image, the mask on top.
 
     Returns
@@ -222,8 +222,8 @@ def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome
         viewer.add_layer(mask_layer(outcome.segmentation, target))
     except Exception as error:
         log.exception("adding the layers of '%s' failed", target.layer.name)
-        return Outcome(
-            End.FAILED,
+        return JobResult(
+            JobStatus.FAILED,
             f"The mask of '{target.layer.name}' could not be shown: {error}. Close other layers,"
             " or segment a single slice.",
         )
@@ -237,10 +237,10 @@ def add_layers(viewer: ViewerModel, outcome: Outcome, target: Target) -> Outcome
         words = f"{outcome.segmentation.remark} {words}"
     if target.layer not in viewer.layers:
         words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
-    return replace(outcome, sentence=words, doubtful=bool(outcome.segmentation.checks))
+    return replace(outcome, message=words, doubtful=bool(outcome.segmentation.checks))
 
 
-def _add_maps(viewer: ViewerModel, outcome: Outcome, target: Target) -> None:
+def _add_maps(viewer: ViewerModel, outcome: JobResult, target: Target) -> None:
     result, layers = outcome.segmentation, viewer.layers
     place = layers.index(target.layer) + 1 if target.layer in layers else len(layers)
     if outcome.uncertainty is not None:

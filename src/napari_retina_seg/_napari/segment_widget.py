@@ -18,13 +18,12 @@ from qtpy.QtWidgets import (
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.dock import Dock
+from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.image_picker import ImagePicker
-from napari_retina_seg._napari.job import End, Job, Outcome, Task, work
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Task, work
 from napari_retina_seg._napari.layers import KEY, is_image, is_volume, retina_image
 from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.model_picker import ModelPicker
-from napari_retina_seg._napari.native import load_engine
-from napari_retina_seg._napari.parts import Fold, WorkRow, large, text
 from napari_retina_seg._napari.pixel_size import PixelSize
 from napari_retina_seg._napari.results import (
     MaskInfo,
@@ -35,6 +34,7 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import SEGMENT
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.tasks import in_background
+from napari_retina_seg._napari.widgets import CollapsibleSection, ProgressRow, large, text
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.progress import Progress
@@ -71,7 +71,7 @@ class SegmentWidget(Dock):
         self.legend = Legend(viewer)
         self.status = StatusLine()
         self.button = large(QPushButton("Segment"))
-        self.work = WorkRow("the segmentation")
+        self.work = ProgressRow("the segmentation")
         self.cancel_button = self.work.cancel_button
         self.probabilities = QCheckBox("Add class probabilities")
         self.uncertainty = QCheckBox("Add uncertainty map")
@@ -85,14 +85,14 @@ class SegmentWidget(Dock):
         """Start segmenting what is chosen; the button."""
         if self._job is None:
             self.pixel_size.apply()  # what was typed, wherever the cursor is
-        if self._job is not None or self._why_not():
+        if self._job is not None or self._disabled_reason():
             self.refresh()
             return
         layer, model, at = self.images.layer, self.models.model, self.images.at
         whole = not is_volume(layer) or self.images.whole.isChecked()
         if not whole and self.images.is_beside:
-            self.status.say_end(
-                End.FAILED,
+            self.status.show_result(
+                JobStatus.FAILED,
                 f"No slice of '{layer.name}' is on the screen: move the slider to one.",
             )
             return
@@ -106,7 +106,7 @@ class SegmentWidget(Dock):
                 uncertainty=self.uncertainty.isChecked(),
             )
         except RetinaSegError as error:
-            self.status.say_end(End.FAILED, str(error))
+            self.status.show_result(JobStatus.FAILED, str(error))
             return
         self._settings.remember_model(self.images.modality, model.name)
         self._job = Job(work, task, self)
@@ -121,8 +121,9 @@ class SegmentWidget(Dock):
         active = self._viewer.layers.selection.active
         if active is not None and not is_image(active) and not _is_ours(active):
             kind = active.__class__.__name__
-            self.status.say_end(
-                End.FAILED, f"'{active.name}' is a {kind} layer: select an image layer to segment."
+            self.status.show_result(
+                JobStatus.FAILED,
+                f"'{active.name}' is a {kind} layer: select an image layer to segment.",
             )
             return
         self.segment()
@@ -141,7 +142,7 @@ class SegmentWidget(Dock):
 
     def refresh(self) -> None:
         """Grey the button out with a reason, or light it up."""
-        reason = self._why_not()
+        reason = self._disabled_reason()
         self.button.setEnabled(not reason and self._job is None)
         keys = QKeySequence(SEGMENT.keys).toString(QKeySequence.SequenceFormat.NativeText)
         self.button.setToolTip(reason or f"{SEGMENT.description} ({keys}).")
@@ -168,14 +169,18 @@ class SegmentWidget(Dock):
         self.scroll(inner)
         self._show_work(False)
 
-    def _size(self) -> Fold:
-        folded = Fold("Pixel size", self._settings, remembered.PIXEL_SIZE_OPEN, default=False)
+    def _size(self) -> CollapsibleSection:
+        folded = CollapsibleSection(
+            "Pixel size", self._settings, remembered.PIXEL_SIZE_OPEN, default=False
+        )
         folded.setToolTip("Enter or correct how large a pixel is, in µm.")
         folded.addWidget(self.pixel_size)
         return folded
 
-    def _advanced(self) -> Fold:
-        folded = Fold("Advanced", self._settings, remembered.ADVANCED_OPEN, default=False)
+    def _advanced(self) -> CollapsibleSection:
+        folded = CollapsibleSection(
+            "Advanced", self._settings, remembered.ADVANCED_OPEN, default=False
+        )
         folded.setToolTip("Further results to add as layers; remembered.")
         self.probabilities.setToolTip(
             "Add an Image layer with the probability of each class, 0 to 1; a slider picks the"
@@ -203,9 +208,9 @@ class SegmentWidget(Dock):
         self.pixel_size.checked.connect(self.refresh)
         self._viewer.layers.selection.events.active.connect(self._on_active)
         self.models.changed.connect(self._on_model)
-        self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
+        self.models.refused.connect(lambda why: self.status.show_result(JobStatus.FAILED, why))
 
-    def _why_not(self) -> str:
+    def _disabled_reason(self) -> str:
         """Say why nothing can be segmented, or nothing."""
         if self.images.layer is None:
             return "Open an image, or select an image layer."
@@ -215,7 +220,7 @@ class SegmentWidget(Dock):
             return "There is no model for this kind of image: add a model folder."
         if self.pixel_size.problem.text():
             return f"Correct the pixel size first. {self.pixel_size.problem.text()}"
-        return self.images.why_no_slice if self.images.this_slice.isChecked() else ""
+        return self.images.slice_disabled_reason if self.images.this_slice.isChecked() else ""
 
     def _doubt(self) -> tuple[str, str]:
         """Return the selected mask's name and warning, or those of the topmost of its image."""
@@ -264,14 +269,14 @@ class SegmentWidget(Dock):
         if self.cancel_button.isEnabled():
             self.status.say(f"{step.message}.")
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _on_done(self, outcome: JobResult) -> None:
         self._job.deleteLater()
         target, self._job, self._target = self._target, None, None
         self._show_work(False)
         if outcome.segmentation is not None:
             outcome = add_layers(self._viewer, outcome, target)
         self.refresh()
-        self.status.say_end(outcome.end, outcome.sentence, doubtful=outcome.doubtful)
+        self.status.show_result(outcome.end, outcome.message, doubtful=outcome.doubtful)
         self.finished.emit(outcome)
 
     def _show_work(self, on: bool) -> None:
@@ -279,7 +284,7 @@ class SegmentWidget(Dock):
         self.button.setEnabled(not on)
         self.button.setText("Segmenting…" if on else "Segment")
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
         if self._job is not None:
             self._job.abandon()

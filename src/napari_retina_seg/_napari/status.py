@@ -5,14 +5,14 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 
 # White on these has a contrast above 5 : 1; the sign and the word say it without the colour.
 AMBER = "#8f5a00"
 _LOOKS = {
-    End.ENDED: ("✔", "Done", "#1b6e3c"),
-    End.CANCELLED: ("■", "Cancelled", "#7a5200"),
-    End.FAILED: ("✖", "Failed", "#a8201a"),
+    JobStatus.SUCCEEDED: ("✔", "Done", "#1b6e3c"),
+    JobStatus.CANCELLED: ("■", "Cancelled", "#7a5200"),
+    JobStatus.FAILED: ("✖", "Failed", "#a8201a"),
 }
 _DOUBTFUL = ("⚠", "Done, with a warning", AMBER)
 
@@ -32,7 +32,7 @@ class StatusLine(QLabel):
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.end: End | None = None
+        self.end: JobStatus | None = None
 
     def say(self, sentence: str) -> None:
         """Show a neutral sentence, or nothing."""
@@ -48,10 +48,10 @@ class StatusLine(QLabel):
         self.setText(f"{_DOUBTFUL[0]} {sentence}")
         self.setVisible(True)
 
-    def say_end(self, end: End, sentence: str, *, doubtful: bool = False) -> None:
+    def show_result(self, end: JobStatus, sentence: str, *, doubtful: bool = False) -> None:
         """Show how a job ended; a doubtful result does not look like success."""
         self.end = end
-        sign, word, color = _DOUBTFUL if doubtful and end is End.ENDED else _LOOKS[end]
+        sign, word, color = _DOUBTFUL if doubtful and end is JobStatus.SUCCEEDED else _LOOKS[end]
         self.setStyleSheet(_look(color))
         text = sentence if sentence.startswith(word) else f"{word}: {sentence}"
         self.setText(f"{sign} {text}")

@@ -13,7 +13,7 @@ from napari.utils.notifications import show_error
 from napari_retina_seg._napari.layer_sizes import pixel_sizes, spacing_of
 from napari_retina_seg._napari.layers import KEY, Position, finest, retina_image
 from napari_retina_seg._napari.mask_place import open_images
-from napari_retina_seg._napari.masks.companions import mask_of
+from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError, WriteError

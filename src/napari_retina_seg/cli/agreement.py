@@ -50,7 +50,7 @@ def agreement_command(
         interruptible() as token,
     ):
         found = bar.walk(iter_agreement(project, token=token), "Comparing")
-        left = project.second_reads_left()
+        left = project.second_gradings_left()
     from rich.console import Console
 
     console = Console()
@@ -85,7 +85,7 @@ def adjudicate_command(
     from napari_retina_seg.project.agreement import adopt, check_adoptable
 
     with open_project(folder, author) as project:
-        twice = {pair.image.id: pair for pair in project.read_twice()}
+        twice = {pair.image.id: pair for pair in project.double_gradings()}
         chosen = {}
         for image in map(project.find_image, images):
             if image.id not in twice:

@@ -97,8 +97,8 @@ def evaluate_command(
     """
     models = [_find_model(name) for name in filter(None, (model, compare))]
     _check_alike(models)
+    from napari_retina_seg.data.evaluation_images import choose, iter_without_faults
     from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.scorable import choose, iter_without_faults
     from napari_retina_seg.data.split import group_remark
     from napari_retina_seg.io.evaluation_report import FILES, Report, write_report
 

@@ -218,7 +218,7 @@ def import_command(
             project, source, author=author, second_read=second_read, remap=values, token=token
         )
         done = bar.walk(job, "Importing")
-    say_some(done.noticed)
+    say_some(done.identifiers)
     say_some(done.problems)
     if done.unannotated:
         say(

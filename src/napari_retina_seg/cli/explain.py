@@ -239,12 +239,12 @@ def _check_layer(request: Request) -> None:
     if not request.layer:
         return
     start_engine_alone()
-    from napari_retina_seg.engine.explain import find_place, list_places
+    from napari_retina_seg.engine.explain import find_target_layer, list_target_layers
 
     models, problems = _models(request), []
     for model in models:
         try:
-            find_place(list_places(model), model.name, request.layer)
+            find_target_layer(list_target_layers(model), model.name, request.layer)
         except RetinaSegError as error:
             problems.append(str(error))
     if len(problems) == len(models):

@@ -96,12 +96,12 @@ def add_command(
         say(sentence)
     for path, image in added.duplicates:
         say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
-    for image, told in added.noticed[:_MOST_OF_A_KIND]:
+    for image, told in added.identifiers[:_MOST_OF_A_KIND]:
         say(f"'{image.name}' may tell who the patient is: {', '.join(told)}.")
-    if added.noticed:
+    if added.identifiers:
         say(
-            f"Noticed in {len(added.noticed)} of {len(added.images)} new files; an export leaves it"
-            " out unless it is asked for."
+            f"Possible patient identifiers are in {len(added.identifiers)} of {len(added.images)}"
+            " new files; an export leaves them out unless it is asked for them."
         )
     known = f", {len(added.duplicates)} there already" if added.duplicates else ""
     failed = len(inputs.problems) + len(added.problems)
@@ -268,7 +268,7 @@ def assign_command(
     """Choose who reads images a second time."""
     with open_project(folder, author) as project:
         for image in [project.find_image(image) for image in images]:
-            project.assign_second_reader(image.id, reader)
+            project.assign_second_grader(image.id, reader)
             typer.echo(f"{reader} reads '{image.name}' a second time.")
 
 

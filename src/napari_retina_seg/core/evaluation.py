@@ -188,7 +188,7 @@ class _Difference(NamedTuple):
     axial_um: float | None
 
 
-class Tally:
+class EvaluationAccumulator:
     """Scores image after image, keeping only what the whole needs.
 
     Parameters

@@ -73,7 +73,7 @@ def pull(row: npt.NDArray[Any], column: int, offset: float, reach: int) -> Heigh
     return np.where(distance <= reach, row + offset * share, np.nan).astype(np.float32)
 
 
-def follow_hand(points: npt.NDArray[Any], columns: int) -> Heights:
+def trace_stroke(points: npt.NDArray[Any], columns: int) -> Heights:
     """Return the line that a hand drew, point by point.
 
     Parameters

@@ -79,7 +79,7 @@ def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
     return result
 
 
-def count_unsaid(heights: Heights, labels: npt.NDArray[Any]) -> int:
+def count_inconsistent_columns(heights: Heights, labels: npt.NDArray[Any]) -> int:
     """Count the columns of a mask that its lines don't draw.
 
     Parameters
@@ -95,7 +95,9 @@ def count_unsaid(heights: Heights, labels: npt.NDArray[Any]) -> int:
         In how many columns layers are out of order, in pieces, or have gaps.
     """
     if labels.ndim > 2:
-        return sum(count_unsaid(*plane) for plane in zip(heights, labels, strict=True))
+        return sum(
+            count_inconsistent_columns(*plane) for plane in zip(heights, labels, strict=True)
+        )
     return int(_find_wrong(heights, labels).size)
 
 

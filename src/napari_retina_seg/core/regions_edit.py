@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.uint8]
 _WITH_CORNERS, _BY_EDGES = 8, 4
 
 
-def specks(mask: npt.NDArray[Any], size: int) -> Mask:
+def small_objects(mask: npt.NDArray[Any], size: int) -> Mask:
     """Find the parts of a mask that are small.
 
     Parameters
@@ -35,7 +35,7 @@ def specks(mask: npt.NDArray[Any], size: int) -> Mask:
     return _smaller(mask, size, _WITH_CORNERS)
 
 
-def pinholes(mask: npt.NDArray[Any], size: int) -> Mask:
+def small_holes(mask: npt.NDArray[Any], size: int) -> Mask:
     """Find the holes in a mask that are small.
 
     Parameters

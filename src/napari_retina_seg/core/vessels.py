@@ -43,7 +43,7 @@ def threshold(probability: npt.NDArray[Any], level: float, low: float | None = N
     return np.asarray(reaches[parts])
 
 
-def darkness(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def local_darkness(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return how much darker than its surroundings each pixel is: evidence of a vessel.
 
     Parameters
@@ -74,7 +74,7 @@ def bridge(evidence: npt.NDArray[Any], mask: npt.NDArray[Any], start: Point, sto
     Parameters
     ----------
     evidence : array
-        ``(rows, columns)``, 0 to 1: the model's probability, or `darkness`.
+        ``(rows, columns)``, 0 to 1: the model's probability, or `local_darkness`.
     mask : array
         bool, the vessels that are there already; of these the width is taken.
     start, stop : tuple of int

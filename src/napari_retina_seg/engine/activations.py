@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_retina_seg.core.pixels import resize
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple
-from napari_retina_seg.engine.frozen import FrozenHalves
+from napari_retina_seg.engine.frozen import FrozenSplit
 from napari_retina_seg.engine.predict import ENGINE_LOCK, passes
 
 Array = npt.NDArray[np.float32]
@@ -23,7 +23,7 @@ class _Piece:
     """What one pass left, and the way back."""
 
     tile: Tile
-    halves: FrozenHalves
+    halves: FrozenSplit
     crossing: tuple[Any, ...]  # tensors behind the cut, the layer's activations first
     logits: Array
 
@@ -98,7 +98,7 @@ class Activations:
 
 
 def iter_forward(
-    halves: FrozenHalves, tensor: Array, multiple: tuple[int, int], token: CancelToken
+    halves: FrozenSplit, tensor: Array, multiple: tuple[int, int], token: CancelToken
 ) -> Generator[Progress, None, Activations]:
     """Run a cut network over an input of any size, in tiles if it is large.
 
@@ -142,7 +142,7 @@ def iter_forward(
     return Activations(cells, logits[:rows, :columns], grid, tuple(pieces))
 
 
-def _run(halves: FrozenHalves, pixels: Array, tile: Tile) -> _Piece:
+def _run(halves: FrozenSplit, pixels: Array, tile: Tile) -> _Piece:
     with ENGINE_LOCK:
         crossing, logits = halves.forward(pixels[np.newaxis])
     return _Piece(tile, halves, crossing, np.asarray(logits[0]))

@@ -15,8 +15,8 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.evaluation import (
     Drawing,
     Evaluation,
+    EvaluationAccumulator,
     ScoredImage,
-    Tally,
     stacked_heights,
 )
 from napari_retina_seg.core.fov import FieldOrigin
@@ -27,9 +27,9 @@ from napari_retina_seg.core.preprocess import find_field
 from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.core.splits import SplitName
+from napari_retina_seg.data.evaluation_images import choose, iter_without_faults
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import ReadOptions, read_data
-from napari_retina_seg.data.scorable import choose, iter_without_faults
 from napari_retina_seg.data.split import group_remark
 from napari_retina_seg.engine.predict import iter_segment
 from napari_retina_seg.io.inputs import PathsLike, as_paths
@@ -184,7 +184,7 @@ def iter_evaluate_against(
     token = token or CancelToken()
     _check_number(images)
     scheme = model.spec.scheme
-    tallies = [Tally(scheme) for _ in references]
+    tallies = [EvaluationAccumulator(scheme) for _ in references]
     for done, image in enumerate(images):
         step = Progress(done, len(images), image.name)
         yield step
@@ -240,7 +240,7 @@ def iter_evaluate_reference(
     """
     token = token or CancelToken()
     _check_number(images)
-    tally = Tally(scheme)
+    tally = EvaluationAccumulator(scheme)
     for done, image in enumerate(images):
         yield Progress(done, len(images), image.name)
         token.raise_if_cancelled()

@@ -25,9 +25,9 @@ from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallb
 from napari_retina_seg.core.target import Region, Target, WholeClass, check_target, locate, weigh
 from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.decode import decode
-from napari_retina_seg.engine.frozen import FrozenHalves, freeze_halves
-from napari_retina_seg.engine.places import Place, cut, find_places
+from napari_retina_seg.engine.frozen import FrozenSplit, freeze_split
 from napari_retina_seg.engine.predict import ENGINE_LOCK, check_fit, load_network
+from napari_retina_seg.engine.target_layers import Place, cut, find_target_layers
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model
 from napari_retina_seg.models.spec import ModelSpec
@@ -61,7 +61,7 @@ class _Pass:
     labels: npt.NDArray[np.uint8]
 
 
-class LastPass:
+class ForwardCache:
     """Keeps one forward pass, so that the next question about it costs a backward pass only.
 
     One at a time: the activations of a large photograph take gigabytes.
@@ -82,14 +82,14 @@ class LastPass:
         self._key, self._kept = key, one
 
 
-def list_places(model: ModelFolder) -> tuple[Place, ...]:
+def list_target_layers(model: ModelFolder) -> tuple[Place, ...]:
     """List the layers of a model that can be looked at, from its input to its output."""
     model.check_weights()
     with ENGINE_LOCK:
         return _opened(model.path, model.spec.model_dump_json()).places
 
 
-def find_place(places: Sequence[Place], model: str, layer: str = "") -> Place:
+def find_target_layer(places: Sequence[Place], model: str, layer: str = "") -> Place:
     """Find a layer by its place or its own name; without one, the one that is recommended.
 
     Raises
@@ -110,7 +110,7 @@ def find_place(places: Sequence[Place], model: str, layer: str = "") -> Place:
 
 
 def warm(model: ModelFolder, layer: str = "") -> None:
-    """Get a network ready in both directions, cut as `find_place` says, for a first question."""
+    """Compile a network for a first explanation, divided at a layer of `find_target_layer`."""
     _, halves = _cut(model, layer)
     rows, columns = model.spec.architecture.multiple
     tiny = np.zeros((1, 2 * rows, 2 * columns, model.spec.architecture.channels), np.float32)
@@ -133,7 +133,7 @@ def iter_explain(
     question: Question,
     *,
     index: int | None = None,
-    last: LastPass | None = None,
+    last: ForwardCache | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, tuple[int, ...]]:
     """Explain an image, one slice of a volume, or a volume slice by slice.
@@ -172,7 +172,7 @@ def iter_explain(
     Cancelled
         If the token said so.
     """
-    token, last = token or CancelToken(), last or LastPass()
+    token, last = token or CancelToken(), last or ForwardCache()
     check_fit(image, model)
     check_target(question.target, image.grid, image.n_slices)
     indices = range(image.n_slices) if index is None else [index]
@@ -200,7 +200,7 @@ def iter_draw(
     question: Question,
     *,
     index: int,
-    last: LastPass,
+    last: ForwardCache,
     token: CancelToken,
 ) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
     """Draw the mask of a plane, so that a question can be about the class drawn somewhere.
@@ -298,7 +298,7 @@ class _Asker:
     """Puts one question to one model, plane after plane."""
 
     def __init__(
-        self, model: ModelFolder, question: Question, last: LastPass, token: CancelToken
+        self, model: ModelFolder, question: Question, last: ForwardCache, token: CancelToken
     ) -> None:
         self._spec = model.spec
         self._values = question.values or tuple(range(len(model.spec.scheme)))
@@ -395,16 +395,16 @@ class _Opened:
 def _opened(path: Path, spec_json: str) -> _Opened:
     spec = ModelSpec.model_validate_json(spec_json)
     network = load_network(ModelFolder(path, spec))
-    return _Opened(network, find_places(network, spec.architecture.multiple))
+    return _Opened(network, find_target_layers(network, spec.architecture.multiple))
 
 
 @lru_cache(maxsize=4)
-def _halves(opened: _Opened, layer: str) -> FrozenHalves:
-    return freeze_halves(cut(opened.network, layer))
+def _halves(opened: _Opened, layer: str) -> FrozenSplit:
+    return freeze_split(cut(opened.network, layer))
 
 
-def _cut(model: ModelFolder, layer: str) -> tuple[Place, FrozenHalves]:
-    place = find_place(list_places(model), model.name, layer)
+def _cut(model: ModelFolder, layer: str) -> tuple[Place, FrozenSplit]:
+    place = find_target_layer(list_target_layers(model), model.name, layer)
     with ENGINE_LOCK:
         opened = _opened(model.path, model.spec.model_dump_json())
         return place, _halves(opened, place.layer)

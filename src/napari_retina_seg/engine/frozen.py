@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from napari_retina_seg.engine.places import Halves
+from napari_retina_seg.engine.target_layers import SplitModel
 
 _CONVOLUTION = "RetinaSegConv2D"
 
 
 @dataclass(frozen=True, eq=False)
-class FrozenHalves:
+class FrozenSplit:
     """A network that was cut behind a layer, in both directions.
 
     Attributes
@@ -48,7 +48,7 @@ def freeze_network(network: Any) -> Callable[[Any], Any]:
     return lambda image: frozen(image)[0].numpy()
 
 
-def freeze_halves(halves: Halves) -> FrozenHalves:
+def freeze_split(halves: SplitModel) -> FrozenSplit:
     """Freeze a network that was cut behind a layer."""
     import keras
     import tensorflow as tf
@@ -71,7 +71,7 @@ def freeze_halves(halves: Halves) -> FrozenHalves:
         *crossing, logits = run(image)
         return tuple(crossing), logits
 
-    return FrozenHalves(ahead, lambda crossing, weights: back(weights, *crossing)[0])
+    return FrozenSplit(ahead, lambda crossing, weights: back(weights, *crossing)[0])
 
 
 def _signature(tensor: Any) -> Any:

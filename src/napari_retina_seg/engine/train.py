@@ -13,7 +13,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallb
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import ReadOptions, read_data
 from napari_retina_seg.data.split import Split, group_remark, split_images
-from napari_retina_seg.data.vetting import iter_vet
+from napari_retina_seg.data.validation import iter_validate
 from napari_retina_seg.engine.environment import Conditions
 from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.engine.samples import prepare_sample, steps_per_epoch
@@ -257,10 +257,10 @@ def iter_vet_split(
     Raises
     ------
     DataError
-        Names the first image that is wrong; see `data.vetting.vet`.
+        Names the first image that is wrong; see `data.validation.iter_validate`.
     """
     images = [*split.training, *split.validation]
-    vetted = yield from iter_vet(
+    vetted = yield from iter_validate(
         images, recipe.scheme, recipe.card.modality, skip_bad=skip_bad, token=token
     )
     good = {(image.dataset, image.name): image for image in vetted.images}

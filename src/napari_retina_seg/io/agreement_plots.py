@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_retina_seg.core.two_readers import Agreement, SizeAgreement
+from napari_retina_seg.core.two_graders import Agreement, SizeAgreement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from napari_retina_seg.core.measures import MEASURES, Key
-from napari_retina_seg.core.two_readers import (
+from napari_retina_seg.core.two_graders import (
     Agreement,
     BoundaryDifference,
     ImageAgreement,

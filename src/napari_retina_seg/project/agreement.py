@@ -7,10 +7,10 @@ from collections.abc import Generator
 
 from napari_retina_seg.core.errors import ProjectError, TooEarlyError
 from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
-from napari_retina_seg.core.two_readers import (
+from napari_retina_seg.core.two_graders import (
     Agreement,
+    AgreementAccumulator,
     Gradability,
-    ReadersTally,
     ReadImage,
     Reading,
 )
@@ -18,7 +18,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.states import Reading as Whom
 from napari_retina_seg.project.store import same_person
-from napari_retina_seg.project.values import ReadTwice, Version
+from napari_retina_seg.project.values import DoubleGrading, Version
 from napari_retina_seg.project.view import ProjectView
 
 
@@ -95,14 +95,14 @@ def iter_agreement(
         If a file is missing, cut or altered.
     """
     token = token or CancelToken()
-    pairs = project.read_twice()
+    pairs = project.double_gradings()
     if not pairs:
         raise TooEarlyError(
             "No image of this project was read by two people yet: choose a second reader for some,"
             " who reads them without seeing the first reading."
         )
     graded = [pair for pair in pairs if _can_be_graded(pair) == (True, True)]
-    tally = ReadersTally(project.scheme)
+    tally = AgreementAccumulator(project.scheme)
     for done, pair in enumerate(graded):
         yield Progress(done, len(graded), pair.image.name)
         token.raise_if_cancelled()
@@ -163,7 +163,7 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
             f"'{image.name}' is {image.state}: only an image that was read a second time, and not"
             " settled since, can be settled."
         )
-    project.check_turn(image_id, Action.ADJUDICATE)
+    project.check_permissions(image_id, Action.ADJUDICATE)
     begun = _begun(project, image_id)
     if begun is not None and not same_person(begun.author, project.author):
         raise ProjectError(
@@ -180,11 +180,11 @@ def _begun(project: Project, image_id: int) -> Version | None:
     return begins if begins is not None and begins.reading is Whom.ADJUDICATION else None
 
 
-def _can_be_graded(pair: ReadTwice) -> tuple[bool, bool]:
+def _can_be_graded(pair: DoubleGrading) -> tuple[bool, bool]:
     return pair.first.state is not State.UNGRADABLE, pair.second.state is not State.UNGRADABLE
 
 
-def _gradability(pairs: tuple[ReadTwice, ...]) -> Gradability:
+def _gradability(pairs: tuple[DoubleGrading, ...]) -> Gradability:
     counts = Counter(map(_can_be_graded, pairs))
     return Gradability(
         both=counts[True, True],
@@ -194,7 +194,7 @@ def _gradability(pairs: tuple[ReadTwice, ...]) -> Gradability:
     )
 
 
-def _describe(pair: ReadTwice) -> ReadImage:
+def _describe(pair: DoubleGrading) -> ReadImage:
     image = pair.image
     return ReadImage(
         number=image.id,
@@ -206,6 +206,6 @@ def _describe(pair: ReadTwice) -> ReadImage:
     )
 
 
-def _read(project: ProjectView, pair: ReadTwice, number: int) -> Reading:
+def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Reading:
     drawing = project.drawing(pair.image.id, number)
     return Reading(drawing.labels, drawing.boundaries, drawing.questionable)

@@ -9,14 +9,14 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.contents import decode_arrays, decode_mask
-from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.readers import (
+from napari_retina_seg.project.blinding import (
     check_not_blinded,
     check_visible,
     newest_human,
     visible,
 )
+from napari_retina_seg.project.contents import decode_arrays, decode_mask
+from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import MASK_COUNTS, Reading, State
 from napari_retina_seg.project.store import Store, image_row, version_row, version_value
 from napari_retina_seg.project.tables import VersionRow

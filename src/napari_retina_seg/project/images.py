@@ -17,10 +17,10 @@ from napari_retina_seg.core.names import composed
 from napari_retina_seg.core.pixel_size import user_stated, with_stated_spacing
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
-from napari_retina_seg.io.exchange.identity import notice
+from napari_retina_seg.io.exchange.identity import find_identifiers
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import StoredFile, hash_file
-from napari_retina_seg.project.readers import blinded_images
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.store import SPACING, Store, image_row, image_value, keep_file, now
 from napari_retina_seg.project.tables import ImageRow
@@ -43,14 +43,14 @@ def iter_add_images(
     images: list[ProjectImage] = []
     duplicates: list[tuple[Path, ProjectImage]] = []
     problems: list[str] = []
-    noticed: list[tuple[ProjectImage, tuple[str, ...]]] = []
+    identifiers: list[tuple[ProjectImage, tuple[str, ...]]] = []
     warnings: list[str] = []
     for done, path in enumerate(paths):
         yield Progress(done, len(paths), path.name)
         token.raise_if_cancelled()
         try:
             image, is_new, doubts = _add_image(store, path.resolve(), copy, patient_of, spacing)
-            told = notice(path) if is_new else ()
+            told = find_identifiers(path) if is_new else ()
         except ProjectError:  # the project itself can't go on
             raise
         except RetinaSegError as error:
@@ -61,12 +61,14 @@ def iter_add_images(
             continue
         warnings += [f"'{image.name}': {doubt}" for doubt in doubts]
         if told:
-            noticed.append((image, told))
+            identifiers.append((image, told))
         if is_new:
             images.append(image)
         else:
             duplicates.append((path, image))
-    return Added(tuple(images), tuple(duplicates), tuple(problems), tuple(noticed), tuple(warnings))
+    return Added(
+        tuple(images), tuple(duplicates), tuple(problems), tuple(identifiers), tuple(warnings)
+    )
 
 
 def _add_image(

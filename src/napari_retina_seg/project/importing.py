@@ -25,7 +25,7 @@ from napari_retina_seg.io.dicom_slices import slice_order
 from napari_retina_seg.io.exchange.dicom_header import read_header, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
 from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
-from napari_retina_seg.io.exchange.identity import notice
+from napari_retina_seg.io.exchange.identity import find_identifiers
 from napari_retina_seg.io.exchange.named import split_slice
 from napari_retina_seg.io.exchange.nifti import is_nifti
 from napari_retina_seg.io.exchange.record import Attribution, Maker, MaskRecord, require_truth
@@ -67,7 +67,7 @@ class Imported:
         Masks that the project has already, by the same person.
     problems : tuple of str
         A sentence for each file or mask that was not taken.
-    noticed : tuple of str
+    identifiers : tuple of str
         A sentence for each file that may identify the patient, of which nothing was kept, and
         for each mask that should be checked.
     unannotated : tuple of str
@@ -78,7 +78,7 @@ class Imported:
     versions: tuple[Version, ...]
     known: int
     problems: tuple[str, ...]
-    noticed: tuple[str, ...]
+    identifiers: tuple[str, ...]
     unannotated: tuple[str, ...] = ()
 
 
@@ -219,7 +219,7 @@ def iter_import_masks(
         tuple(job.versions),
         job.known,
         tuple(job.problems),
-        tuple(job.noticed),
+        tuple(job.identifiers),
         tuple(job.unannotated),
     )
 
@@ -243,15 +243,15 @@ class _Job:
         self.versions: list[Version] = []
         self.known = 0
         self.problems: list[str] = []
-        self.noticed: list[str] = []
+        self.identifiers: list[str] = []
         self.unannotated: list[str] = []
         self._seen: set[int] = set()
 
     def read(self, source: Path, expected: Expected) -> Iterator[Record]:
         """Read the masks of a file, and notice whom it tells of."""
-        told = notice(source) if source.is_file() else ()
+        told = find_identifiers(source) if source.is_file() else ()
         if told:
-            self.noticed.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
+            self.identifiers.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
         volumes: dict[int, dict[int, MaskRecord]] = {}
         self._seen.clear()
         try:
@@ -259,7 +259,7 @@ class _Job:
                 if isinstance(item, Problem):
                     self.problems.append(item.sentence)
                 elif isinstance(item, Remark):
-                    self.noticed.append(item.sentence)
+                    self.identifiers.append(item.sentence)
                 elif isinstance(item, Unannotated) or self._is_unannotated(item, source):
                     self.unannotated.append(item.name)
                 elif not self._keep_slice(item, volumes):
@@ -286,7 +286,7 @@ class _Job:
             return False
         if is_dicom(source):  # which leaves empty frames out: of nothing, nothing is said
             return True
-        self.noticed.append(
+        self.identifiers.append(
             f"The mask of '{record.name}' in '{source}' is background only: if the image was not"
             " annotated, reopen it."
         )

@@ -14,12 +14,12 @@ from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallb
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.project import autosaves, images, leases, versions
+from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
-from napari_retina_seg.project.readers import assign_second_reader
 from napari_retina_seg.project.states import FINISHES, REFUSALS, Action, Reading
-from napari_retina_seg.project.steps import Deed
+from napari_retina_seg.project.transitions import EditRequest
 from napari_retina_seg.project.values import (
     Added,
     Autosave,
@@ -190,8 +190,8 @@ class Project(ProjectView):
             raise ProjectError(
                 f"To {action.of('an image')} takes no drawing: use the call for that."
             )
-        deed = Deed(action, self.author, parent, seconds, comment)
-        return versions.save_drawing(self._store, image_id, drawing, deed)
+        request = EditRequest(action, self.author, parent, seconds, comment)
+        return versions.save_drawing(self._store, image_id, drawing, request)
 
     def attach(
         self,
@@ -222,8 +222,10 @@ class Project(ProjectView):
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
-        deed = Deed(FINISHES[reading], check_name(author), comment=comment, elsewhere=True)
-        return versions.save_drawing(self._store, image_id, drawing, deed)
+        request = EditRequest(
+            FINISHES[reading], check_name(author), comment=comment, elsewhere=True
+        )
+        return versions.save_drawing(self._store, image_id, drawing, request)
 
     def accept(
         self,
@@ -240,8 +242,8 @@ class Project(ProjectView):
         ProjectError
             If there is none, or the image's state forbids it.
         """
-        deed = Deed(Action.ACCEPT, self.author, prediction, seconds, comment)
-        return versions.accept(self._store, image_id, deed)
+        request = EditRequest(Action.ACCEPT, self.author, prediction, seconds, comment)
+        return versions.accept(self._store, image_id, request)
 
     def mark_ungradable(
         self, image_id: int, reason: str, *, seconds: float = 0, comment: str = ""
@@ -256,8 +258,8 @@ class Project(ProjectView):
         ProjectError
             If there is no reason, or the image's state forbids it.
         """
-        deed = Deed(Action.REFUSE, self.author, None, seconds, comment, reason)
-        return versions.refuse(self._store, image_id, deed)
+        request = EditRequest(Action.REFUSE, self.author, None, seconds, comment, reason)
+        return versions.refuse(self._store, image_id, request)
 
     def reopen(self, image_id: int, version: int | None = None, *, comment: str = "") -> Version:
         """Go on from a version, by default the newest final one, in a new one; ends a conflict.
@@ -267,10 +269,10 @@ class Project(ProjectView):
         ProjectError
             If the image's state forbids it, or this person must not see the version.
         """
-        deed = Deed(Action.REOPEN, self.author, version, comment=comment)
-        return versions.reopen(self._store, image_id, deed)
+        request = EditRequest(Action.REOPEN, self.author, version, comment=comment)
+        return versions.reopen(self._store, image_id, request)
 
-    def assign_second_reader(self, image_id: int, reader: str) -> None:
+    def assign_second_grader(self, image_id: int, reader: str) -> None:
         """Choose who reads an image a second time; the first reading is hidden from that person.
 
         Raises
@@ -280,7 +282,7 @@ class Project(ProjectView):
         """
         reader = check_name(reader)
         with self._store.database.writing() as session:
-            assign_second_reader(session, image_id, reader)
+            assign_second_grader(session, image_id, reader)
 
     def check_out(
         self, image_id: int, duration: timedelta = leases.DURATION, *, take_over: bool = False

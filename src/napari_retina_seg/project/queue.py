@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project import autosaves
-from napari_retina_seg.project.readers import blinded_images, blinded_to
+from napari_retina_seg.project.blinding import blinded_images, blinded_to
 from napari_retina_seg.project.states import FIRST_DONE, TOLD_AS_CORRECTED, State
 from napari_retina_seg.project.store import Store, image_value, now
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow

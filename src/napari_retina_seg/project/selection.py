@@ -12,7 +12,7 @@ from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.image import Laterality
 from napari_retina_seg.core.names import name_key, safe_name
 from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.io.exchange.identity import name_tells, pseudonymise
+from napari_retina_seg.io.exchange.identity import contains_identifier, pseudonymise
 from napari_retina_seg.project.formats import Identities
 from napari_retina_seg.project.patients import ImageSource, PatientRule, require_patients
 from napari_retina_seg.project.states import MASK_COUNTS, State
@@ -81,7 +81,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Whose:
+class Subjects:
     """Whose images a project has, as far as it knows.
 
     Attributes
@@ -123,7 +123,7 @@ class Whose:
         return tuple(source_of(image) for image in leaving if not _has_patient(image))
 
 
-def find_whose(project: ProjectView) -> Whose:
+def find_subjects(project: ProjectView) -> Subjects:
     """Look whose images a project has."""
     patients: dict[str, str] = {}
     eyes: set[Laterality] = set()
@@ -139,7 +139,7 @@ def find_whose(project: ProjectView) -> Whose:
                 masks.append((image, truth))
     known = tuple(eye for eye in Laterality if eye in eyes)
     sides = known if eyes != {Laterality.UNKNOWN} else ()
-    return Whose(tuple(sorted(patients.values())), sides, tuple(masks))
+    return Subjects(tuple(sorted(patients.values())), sides, tuple(masks))
 
 
 def source_of(image: ProjectImage) -> ImageSource:
@@ -247,7 +247,9 @@ def _find_telling(
     for done, image in enumerate(images):
         token.raise_if_cancelled()
         yield Progress(done, len(images), "Looking for patients' names")
-        if identities is Identities.PSEUDONYMS or name_tells(image.path, image.name, image.patient):
+        if identities is Identities.PSEUDONYMS or contains_identifier(
+            image.path, image.name, image.patient
+        ):
             telling.add(image.id)
     return telling
 

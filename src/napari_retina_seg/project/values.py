@@ -226,7 +226,7 @@ class Turn:
         Whose mask the work begins with; another one, if `begins` has none.
     prediction : Version or None
         The newest.
-    second_reader : str or None
+    second_grader : str or None
         Who was chosen, in this round.
     may_assign : bool
         Whether a second reader can be chosen.
@@ -237,12 +237,12 @@ class Turn:
     begins: Version | None
     shown: Version | None
     prediction: Version | None
-    second_reader: str | None
+    second_grader: str | None
     may_assign: bool
 
 
 @dataclass(frozen=True)
-class ReadTwice:
+class DoubleGrading:
     """An image with both of its readings, which are final.
 
     Attributes
@@ -392,7 +392,7 @@ class Added:
         Files whose content was there already, with the image that holds it.
     problems : tuple of str
         A sentence for each file that is no image.
-    noticed : tuple of (ProjectImage, tuple of str)
+    identifiers : tuple of (ProjectImage, tuple of str)
         New images whose files may tell who the patient is, and what of them does; the project
         keeps nothing of that but the image's name.
     warnings : tuple of str
@@ -402,5 +402,5 @@ class Added:
     images: tuple[ProjectImage, ...]
     duplicates: tuple[tuple[Path, ProjectImage], ...]
     problems: tuple[str, ...]
-    noticed: tuple[tuple[ProjectImage, tuple[str, ...]], ...] = ()
+    identifiers: tuple[tuple[ProjectImage, tuple[str, ...]], ...] = ()
     warnings: tuple[str, ...] = ()

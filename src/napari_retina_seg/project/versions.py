@@ -13,6 +13,14 @@ from napari_retina_seg.core.errors import ProjectError, RetinaSegError
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.project import autosaves
+from napari_retina_seg.project.blinding import (
+    SECOND_ACTIONS,
+    assign_second_grader,
+    check_permissions,
+    check_visible,
+    newest_human,
+    refusal_of,
+)
 from napari_retina_seg.project.changes import find_change
 from napari_retina_seg.project.contents import (
     QUESTIONABLE,
@@ -22,14 +30,6 @@ from napari_retina_seg.project.contents import (
 )
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import StoredFile
-from napari_retina_seg.project.readers import (
-    SECOND_ACTIONS,
-    assign_second_reader,
-    check_turn,
-    check_visible,
-    newest_human,
-    refusal_of,
-)
 from napari_retina_seg.project.states import (
     READINGS,
     Action,
@@ -37,7 +37,6 @@ from napari_retina_seg.project.states import (
     State,
     state_of_version,
 )
-from napari_retina_seg.project.steps import Deed, find_step
 from napari_retina_seg.project.store import (
     CHANGE,
     Store,
@@ -50,6 +49,7 @@ from napari_retina_seg.project.store import (
     version_value,
 )
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
+from napari_retina_seg.project.transitions import EditRequest, resolve_transition
 from napari_retina_seg.project.values import Change, Kind, Version
 
 
@@ -63,7 +63,7 @@ class _Files:
     questionable: StoredFile | None = None
 
 
-def save_drawing(store: Store, image_id: int, drawing: Drawing, deed: Deed) -> Version:
+def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditRequest) -> Version:
     """Keep a drawing as a new version.
 
     If another version continues the same parent already, both are kept, and the image is in
@@ -78,20 +78,22 @@ def save_drawing(store: Store, image_id: int, drawing: Drawing, deed: Deed) -> V
     with store.database.reading() as session:
         image = image_row(session, image_id)
         drawing.check(image_value(store, image, blinded=False), store.scheme)
-        parent = _find_parent(session, image, deed)
-        find_step(session, image, deed, parent, store.author)  # before anything is written in vain
+        parent = _find_parent(session, image, request)
+        resolve_transition(
+            session, image, request, parent, store.author
+        )  # before anything is written in vain
         change = _compare(store, session, drawing, parent)
     files = _write_drawing(store, drawing)
     with store.database.writing() as session:
         image = image_row(session, image_id)
-        parent = _find_parent(session, image, deed)
-        version = _add(store, session, image, deed, parent, files, change)
-        finished = autosaves.clear(store, session, image_id, deed.author)
+        parent = _find_parent(session, image, request)
+        version = _add(store, session, image, request, parent, files, change)
+        finished = autosaves.clear(store, session, image_id, request.author)
     autosaves.remove(store, finished)
     return version
 
 
-def accept(store: Store, image_id: int, deed: Deed) -> Version:
+def accept(store: Store, image_id: int, request: EditRequest) -> Version:
     """Make a prediction, the parent of the deed or else the newest, a person's own word.
 
     Raises
@@ -101,15 +103,15 @@ def accept(store: Store, image_id: int, deed: Deed) -> Version:
     """
     with store.database.writing() as session:
         image = image_row(session, image_id)
-        prediction = _find_prediction(session, image, deed.parent)
+        prediction = _find_prediction(session, image, request.parent)
         row = version_row(session, image, prediction.number)
         labels = decode_mask(*store.read_file(session, row.mask or ""))
         change = find_change(labels, labels, len(store.scheme), row.number)
         files = replace(_files_of(session, row), probabilities=None)
-        return _add(store, session, image, deed, row, files, change)
+        return _add(store, session, image, request, row, files, change)
 
 
-def refuse(store: Store, image_id: int, deed: Deed) -> Version:
+def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
     """Call an image ungradable, for a reason.
 
     Raises
@@ -117,16 +119,16 @@ def refuse(store: Store, image_id: int, deed: Deed) -> Version:
     ProjectError
         If there is no reason, or the image's state does not allow it.
     """
-    if not deed.reason.strip():
+    if not request.reason.strip():
         raise ProjectError("Say why the image is ungradable: a reason is kept with it.")
     with store.database.writing() as session:
         image = image_row(session, image_id)
-        deed = replace(deed, action=refusal_of(session, image, deed.author))
-        parent = newest_human(session, image, READINGS[deed.action])
-        return _add(store, session, image, deed, parent, _Files(), None)
+        request = replace(request, action=refusal_of(session, image, request.author))
+        parent = newest_human(session, image, READINGS[request.action])
+        return _add(store, session, image, request, parent, _Files(), None)
 
 
-def reopen(store: Store, image_id: int, deed: Deed) -> Version:
+def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
     """Go on from a version, the parent of the deed or else the newest: a round of its own begins.
 
     It also ends a conflict: the version that was chosen is the one that goes on.
@@ -138,17 +140,17 @@ def reopen(store: Store, image_id: int, deed: Deed) -> Version:
     """
     with store.database.writing() as session:
         image = image_row(session, image_id)
-        if deed.parent is None:
+        if request.parent is None:
             parent = _newest_of_round(session, image)
         else:
-            parent = version_row(session, image, deed.parent)
-        check_turn(session, image, deed.action, deed.author)
+            parent = version_row(session, image, request.parent)
+        check_permissions(session, image, request.action, request.author)
         files = _Files()
         if parent is not None:
-            check_visible(session, image, parent, deed.author)
+            check_visible(session, image, parent, request.author)
             files = replace(_files_of(session, parent), probabilities=None)
         image.round += 1
-        return _add(store, session, image, deed, parent, files, None)
+        return _add(store, session, image, request, parent, files, None)
 
 
 def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> Version:
@@ -200,43 +202,43 @@ def _add(
     store: Store,
     session: Session,
     image: ImageRow,
-    deed: Deed,
+    request: EditRequest,
     parent: VersionRow | None,
     files: _Files,
     change: Change | None,
 ) -> Version:
     """Add the row of a person's version, and bring the image's up to date."""
-    step = find_step(session, image, deed, parent, store.author)
+    step = resolve_transition(session, image, request, parent, store.author)
     row = _new_row(store, session, image, files)
-    row.kind, row.reading, row.conflict = Kind.HUMAN, READINGS[deed.action], step.conflict
-    row.state = state_of_version(deed.action, step.state)
+    row.kind, row.reading, row.conflict = Kind.HUMAN, READINGS[request.action], step.conflict
+    row.state = state_of_version(request.action, step.state)
     row.parent = parent
     if parent is not None:
         row.prediction_id = parent.id if parent.kind == Kind.PREDICTION else parent.prediction_id
         row.model, row.weights_sha256 = parent.model, parent.weights_sha256
-    row.author, row.seconds = deed.author, deed.seconds
-    row.comment, row.reason = deed.comment, deed.reason
+    row.author, row.seconds = request.author, request.seconds
+    row.comment, row.reason = request.comment, request.reason
     row.change = None if change is None else CHANGE.dump_python(change, mode="json")
     session.add(row)
-    if deed.action in SECOND_ACTIONS:
-        assign_second_reader(session, image.id, deed.author)
+    if request.action in SECOND_ACTIONS:
+        assign_second_grader(session, image.id, request.author)
     if step.conflict:
         image.conflict = True
     else:
         image.state = step.state
-        if deed.action is Action.REOPEN:
+        if request.action is Action.REOPEN:
             image.conflict = False
-        if deed.action is not Action.SECOND_DRAFT:  # nobody is to know of it
-            image.author = deed.author
+        if request.action is not Action.SECOND_DRAFT:  # nobody is to know of it
+            image.author = request.author
     session.flush()
     return version_value(row)
 
 
-def _find_parent(session: Session, image: ImageRow, deed: Deed) -> VersionRow | None:
-    if deed.parent is None:
+def _find_parent(session: Session, image: ImageRow, request: EditRequest) -> VersionRow | None:
+    if request.parent is None:
         return None
-    parent = version_row(session, image, deed.parent)
-    check_visible(session, image, parent, deed.author)
+    parent = version_row(session, image, request.parent)
+    check_visible(session, image, parent, request.author)
     return parent
 
 

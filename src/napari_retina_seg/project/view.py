@@ -11,20 +11,20 @@ import numpy.typing as npt
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
-from napari_retina_seg.project import autosaves, history, images, queue, readings
+from napari_retina_seg.project import autosaves, double_gradings, history, images, queue
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import Finding
 from napari_retina_seg.project.opening import open_store
+from napari_retina_seg.project.permissions import check_permitted, find_permissions
 from napari_retina_seg.project.states import Action
-from napari_retina_seg.project.turns import check_whose_turn, find_turn
 from napari_retina_seg.project.values import (
     Autosave,
+    DoubleGrading,
     Filters,
     Order,
     ProjectImage,
     ProjectInfo,
-    ReadTwice,
     Status,
     Turn,
     Version,
@@ -161,11 +161,11 @@ class ProjectView:
 
     def turn(self, image_id: int) -> Turn:
         """Return what this person may do to an image now, and what the work begins with."""
-        return find_turn(self._store, image_id)
+        return find_permissions(self._store, image_id)
 
-    def check_turn(self, image_id: int, action: Action) -> None:
+    def check_permissions(self, image_id: int, action: Action) -> None:
         """Raise `ProjectError` if this person must not do this, whatever the image's state."""
-        check_whose_turn(self._store, image_id, action)
+        check_permitted(self._store, image_id, action)
 
     def drawing(self, image_id: int, number: int) -> Drawing:
         """Read a version's mask, its boundaries and what is questionable in it.
@@ -197,7 +197,7 @@ class ProjectView:
         """
         return history.find_truth(self._store, image_id)
 
-    def read_twice(self) -> tuple[ReadTwice, ...]:
+    def double_gradings(self) -> tuple[DoubleGrading, ...]:
         """Return the images with two final readings, by people who did not know of each other.
 
         Raises
@@ -205,11 +205,11 @@ class ProjectView:
         ProjectError
             If this person is a second reader who has images left to read.
         """
-        return readings.list_read_twice(self._store)
+        return double_gradings.list_double_gradings(self._store)
 
-    def second_reads_left(self) -> int:
+    def second_gradings_left(self) -> int:
         """Return how many images have a second reader who is not done with them."""
-        return readings.count_left(self._store)
+        return double_gradings.count_left(self._store)
 
     def recoverable(self, image_id: int | None = None) -> tuple[Autosave, ...]:
         """Return this person's unsaved work, newest first, of one image or of all."""

@@ -23,7 +23,7 @@ def dock(make_napari_viewer_proxy):
     viewer = make_napari_viewer_proxy(show=True)
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
     yield widget
-    widget.close_down()
+    widget.cleanup()
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def tool(viewer):
     widget = LinesTool(viewer)
     viewer.window.add_dock_widget(widget, name="Lines")
     yield widget
-    widget.close_down()
+    widget.cleanup()
 
 
 @pytest.fixture
@@ -95,5 +95,5 @@ def work_on(viewer, tool, phantom, **grid):
     viewer.add_image(phantom.image.pixels, name="scan", **grid)
     info = MaskInfo("scan", OCT_LAYERS, None, phantom.labels.copy(), phantom.heights)
     mask = add_mask(viewer, phantom.labels.copy(), mask_options(info), **grid)
-    tool.take_up(mask)
+    tool.attach(mask)
     return SimpleNamespace(mask=mask, heights=phantom.heights, labels=phantom.labels)

@@ -3,10 +3,10 @@
 import numpy as np
 
 import mouse
-from napari_retina_seg._napari.correct.line_gestures import Mode
-from napari_retina_seg._napari.job import End, Job
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
+from napari_retina_seg._napari.job import Job, JobStatus
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import plain
+from napari_retina_seg._napari.masks.edits import unwrap_proxy
 from napari_retina_seg.core.lines import draw
 
 
@@ -23,18 +23,18 @@ def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, 
     between.right.click()
     assert between.words == "Corrected: 3 of 7 scans (1, 3, 5)."
     before = mask.data.copy()
-    there = len(plain(mask)._undo_history)
+    there = len(unwrap_proxy(mask)._undo_history)
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
         between.button.click()
-    assert end.args[0].end is End.ENDED, end.args[0].sentence
-    assert end.args[0].sentence == "2 scans were interpolated."
+    assert end.args[0].end is JobStatus.SUCCEEDED, end.args[0].message
+    assert end.args[0].message == "2 scans were interpolated."
     changed = np.flatnonzero((mask.data != before).any(axis=(1, 2)))
     np.testing.assert_array_equal(changed, [2, 4])
     lines = mask.metadata[KEY].boundaries
     np.testing.assert_allclose(lines[2], (lines[1] + lines[3]) / 2, atol=1e-4)
     np.testing.assert_array_equal(mask.data[2], draw(lines[2], 128))
     assert between.words == "Corrected: 3 of 7 scans (1, 3, 5).", "what was drawn is nobody's"
-    assert len(plain(mask)._undo_history) == there + 1
+    assert len(unwrap_proxy(mask)._undo_history) == there + 1
     mask.undo()
     np.testing.assert_array_equal(mask.data, before)
 
@@ -51,13 +51,13 @@ def test_a_painted_scan_is_never_touched_and_a_closed_mask_is_left(stack, tool, 
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
         between.interpolate()
         mask.paint((4, 10, 10), 7)  # while the others are being drawn
-    assert end.args[0].sentence == "3 scans were interpolated."
+    assert end.args[0].message == "3 scans were interpolated."
     assert mask.data[2, 10, 10] == mask.data[4, 10, 10] == 7
     before = mask.data.copy()
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
         between.interpolate()
         viewer.layers.remove("mask")
-    assert (end.args[0].end, tool.status.end) == (End.FAILED, End.FAILED)
+    assert (end.args[0].end, tool.status.end) == (JobStatus.FAILED, JobStatus.FAILED)
     assert "'mask' was closed meanwhile" in tool.status.text()
     np.testing.assert_array_equal(mask.data, before)
     qtbot.waitUntil(lambda: not between.findChildren(Job))

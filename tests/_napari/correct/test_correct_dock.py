@@ -6,7 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from mouse import CTRL, FREE, LEFT, SHIFT, drag, press, push
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.edits import locked
 from napari_retina_seg._napari.results import MaskInfo, colormap, mask_options
 from napari_retina_seg._napari.shortcuts import BLINK, CLASS_KEYS, CORRECT
@@ -30,7 +30,7 @@ def test_without_a_mask_it_says_why_and_offers_one(shown, dock):
     assert "Select a mask" in dock.status.text()
     assert not dock.new_mask.button.isEnabled()
     press(dock, Qt.Key.Key_D, SHIFT | CTRL)
-    assert dock.status.end is End.FAILED
+    assert dock.status.end is JobStatus.FAILED
     shown.add_image(phantom_bscan(rows=96, columns=128).image.pixels, name="scan", scale=(4, 2))
     push(dock.new_mask.button)
     mask = shown.layers["scan · oct-layers"]
@@ -127,7 +127,7 @@ def test_classes_are_hidden_and_shown(dock, layers):
 def test_sizes_are_remembered(shown, dock, vessels, qtbot):
     dock.regions.speck_size.setValue(77)
     vessels.brush_size = 23
-    dock.close_down()
+    dock.cleanup()
     shown.window.remove_dock_widget(dock.parent())
     _, again = shown.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
     shown.layers.selection.active = shown.layers["eye"]

@@ -7,10 +7,10 @@ from qtpy.QtTest import QTest
 
 import mouse
 from mouse import CTRL, press
-from napari_retina_seg._napari.correct.line_gestures import Mode
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import lock, plain
+from napari_retina_seg._napari.masks.edits import lock, unwrap_proxy
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.lines import draw
@@ -24,7 +24,7 @@ def lines(mask):
 
 def steps(mask):
     """Count the steps that can be undone."""
-    return len(plain(mask)._undo_history)
+    return len(unwrap_proxy(mask)._undo_history)
 
 
 def drag(tool, mask, *places):
@@ -199,7 +199,7 @@ def test_of_a_volume_the_slice_on_the_screen_is_changed(stack, tool, viewer):
 def test_an_empty_slice_is_drawn_line_by_line(viewer, tool):
     options = mask_options(MaskInfo("scan", OCT_LAYERS))
     mask = mouse.add_mask(viewer, np.zeros((100, 120), np.uint8), options)
-    tool.take_up(mask)
+    tool.attach(mask)
     tool.take(Mode.DRAW)
     for line in range(8):
         tool.hand.choose(line)

@@ -5,7 +5,7 @@ from qtpy.QtCore import Qt
 
 import mouse
 from mouse import SHIFT, press
-from napari_retina_seg._napari.correct.line_gestures import Mode
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -20,17 +20,17 @@ def test_what_can_not_be_done_is_grey_and_says_why(viewer, tool, scan):
     assert not tool._view.is_shown
     tool.take(Mode.DRAW)
     assert tool._view.is_shown, "lines come back with a tool"
-    tool.put_down()
+    tool.deactivate()
     vessels = viewer.add_labels(
         np.zeros((40, 40), np.uint8), **mask_options(MaskInfo("x", FUNDUS_VESSELS))
     )
-    tool.take_up(vessels)
+    tool.attach(vessels)
     assert not tool.buttons[Mode.PULL].isEnabled()
     assert "'fundus-vessels' are no layers" in tool.hint.text()
-    tool.take_up(None)
+    tool.attach(None)
     assert "Select a mask" in tool.hint.text()
     viewer.layers.selection.active = scan.mask
-    tool.take_up(scan.mask)
+    tool.attach(scan.mask)
     assert tool.buttons[Mode.PULL].isEnabled()
     tool.take(Mode.PULL)
     scan.mask.editable = False
@@ -80,7 +80,7 @@ def test_nothing_is_left_behind(scan, tool, viewer):
     nodes = len(find_canvas(tool).view.scene.children)
     heard = len(scan.mask.mouse_drag_callbacks), len(scan.mask.mouse_move_callbacks)
     tool.take(Mode.PULL)
-    tool.close_down()
+    tool.cleanup()
     assert len(find_canvas(tool).view.scene.children) == nodes - 5
     assert heard == (len(scan.mask.mouse_drag_callbacks), len(scan.mask.mouse_move_callbacks))
     mouse.drag(tool, scan.mask, (scan.heights[3, 100], 100), (20, 100))

@@ -5,7 +5,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from mouse import CTRL, FREE, LEFT, add_mask, drag, press, push
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.labels import OCT_LAYERS
 
@@ -15,8 +15,8 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._words.text())
     apply()
     assert not vessels.data[20:23, 20:23].any()
-    assert dock.status.end is End.ENDED
-    push(dock.regions.pinholes_button)
+    assert dock.status.end is JobStatus.SUCCEEDED
+    push(dock.regions.small_holes_button)
     assert not dock.status.text(), "what was done is not said beside another preview"
     apply()
     assert vessels.data[50, 30] == 1
@@ -25,7 +25,7 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     assert vessels.data[47, 30] == 1
     push(dock.regions.shrink_button)
     assert np.array_equal(vessels.data[:, :50], before[:, :50])
-    assert dock.status.end is End.ENDED
+    assert dock.status.end is JobStatus.SUCCEEDED
     press(dock, Qt.Key.Key_Z, CTRL)
     assert not dock.status.text(), "it is undone"
     push(dock.regions.grow_button)

@@ -14,7 +14,7 @@ from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.exchange_widget import ExchangeWidget
 from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
-from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
@@ -78,7 +78,7 @@ def write(qtbot: QtBot, edit: object, words: str) -> None:
     qtbot.keyClicks(edit, words)
 
 
-def press(qtbot: QtBot, dock: ExchangeWidget) -> Outcome:
+def press(qtbot: QtBot, dock: ExchangeWidget) -> JobResult:
     assert dock.button.isEnabled(), dock.button.toolTip()
     with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
         qtbot.mouseClick(dock.button, LEFT)
@@ -99,7 +99,7 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
     form = exchange.exporting
     form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
     write(qtbot, form.out.edit, str(tmp_path / "out"))
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert "2 masks exported" in exchange.status.text()
     assert (tmp_path / "out" / "scan0.tif").is_file()
     assert not exchange.button.isEnabled()
@@ -110,7 +110,7 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
     show_import(qtbot, exchange)
     assert exchange.button.text() == "Import"
     write(qtbot, exchange.importing.source.edit, str(tmp_path / "out"))
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert "2 masks imported, 0 there already" in exchange.status.text()
     with Project(other, author="Eve") as project:
         assert [project.truth(number).author for number in (1, 2)] == ["Ann", "Ann"]
@@ -125,7 +125,7 @@ def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
     write(qtbot, form.since, "tomorrow")
     assert "'tomorrow' is not a date" in exchange.status.text()
     write(qtbot, form.since, "2999-01-01")
-    assert press(qtbot, exchange).end is End.FAILED
+    assert press(qtbot, exchange).end is JobStatus.FAILED
     assert "no mask to export" in exchange.status.text()
     form.since.clear()
     for box in form.states.values():
@@ -134,7 +134,7 @@ def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
     assert exchange.button.toolTip() == "Tick at least one state."
     form.states[State.CORRECTED].setChecked(True)
     write(qtbot, form.drawn_by, "Bob")
-    assert press(qtbot, exchange).end is End.FAILED
+    assert press(qtbot, exchange).end is JobStatus.FAILED
     assert not (tmp_path / "out").exists()
 
 
@@ -157,16 +157,16 @@ def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_
     form.names.setCurrentIndex(2)
     form.patients.setCurrentText("1")
     write(qtbot, form.out.edit, str(tmp_path / "out"))
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["scan1.tif"]
-    exchange.come_forward()
+    exchange.reload()
     assert form.patients.currentText() == "1"
     exchange.project.choose(tmp_path / "study")  # whose patients nobody has looked up yet
     assert form.patients.currentData() is None
     assert form.patients.isHidden()
     exchange.project.choose(folder)
     exchange.project.choose(tmp_path / "study")
-    exchange._clerk.wait()
+    exchange._io_queue.join()
     qtbot.wait(20)
     assert form.patients.isHidden()
 
@@ -225,7 +225,7 @@ def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
     assert not exchange.button.isEnabled()
     write(qtbot, asked.pattern, "^scan")
     assert asked.preview.text() == "1 patient in 2 images\nscan: scan0, scan1"
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert "Divided by patient: train 2 images of 1 patient." in exchange.status.text()
     assert (tmp_path / "out" / "groups.csv").read_text() == "name,group\nscan0,scan\nscan1,scan\n"
     form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
@@ -246,7 +246,7 @@ def test_patients_are_found_without_a_pattern(qtbot, choice, preview):
     form.offer([ImageSource("7_od-a", "p1"), ImageSource("8_od-b", "p1")])
     form.choice.setCurrentIndex(form.choice.findData(choice))
     assert form.preview.text() == preview
-    assert not form.why_not
+    assert not form.disabled_reason
     assert form.pattern.isHidden()
 
 
@@ -254,9 +254,9 @@ def test_images_without_a_patient_are_named(qtbot):
     form = PatientsForm()
     qtbot.addWidget(form)
     form.offer([ImageSource("7_od", None)])
-    assert form.why_not.startswith("The patient of '7_od' is not known")
+    assert form.disabled_reason.startswith("The patient of '7_od' is not known")
     form.choice.setCurrentIndex(form.choice.findData("folder"))  # a copy has lost its folder
-    assert form.why_not.startswith("No patient is found for 7_od")
+    assert form.disabled_reason.startswith("No patient is found for 7_od")
 
 
 def test_only_what_leaves_is_asked_about(exchange, qtbot):
@@ -305,7 +305,7 @@ def test_each_image_may_be_its_own_patient(exchange, qtbot, tmp_path):
     qtbot.waitUntil(lambda: form.whose.asks)
     form.whose.choice.setCurrentIndex(form.whose.choice.findData("each"))
     write(qtbot, form.out.edit, str(tmp_path / "out"))
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert (tmp_path / "out" / "splits_final.json").is_file()
 
 
@@ -327,22 +327,22 @@ def test_vessel_masks_of_255_need_their_meaning_and_an_author(exchange, qtbot, t
     write(qtbot, form.remap, "255-1")
     assert "'255-1' is no value and class" in exchange.status.text()
     write(qtbot, form.remap, "255:1")
-    assert press(qtbot, exchange).end is End.FAILED
+    assert press(qtbot, exchange).end is JobStatus.FAILED
     assert "name the author" in exchange.status.text()
     write(qtbot, form.author, "Eve")
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
 
 
 def test_the_review_dock_lists_what_was_imported(exchange, qtbot, tmp_path, viewer):
     _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
     assert isinstance(review, ReviewWidget)
-    qtbot.waitUntil(lambda: review.reviewer.project is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: review.session.project is not None, timeout=60_000)
     np.save(tmp_path / "scan2.npy", phantom_bscan(2, 96, 128).labels)
     show_import(qtbot, exchange)
     write(qtbot, exchange.importing.source.edit, str(tmp_path / "scan2.npy"))
     write(qtbot, exchange.importing.author, "Eve")
     with qtbot.waitSignal(review.queue.model.modelReset, timeout=60_000):
-        assert press(qtbot, exchange).end is End.ENDED
+        assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     qtbot.waitUntil(lambda: review.count.text().startswith("3 of 3"))
 
 
@@ -352,14 +352,14 @@ def test_the_dock_follows_the_review_dock_beside_it_until_it_has_a_project_of_it
     _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
     window = review.window()
     window.show()
-    qtbot.waitUntil(lambda: review.reviewer.project is not None and not review.reviewer.busy)
+    qtbot.waitUntil(lambda: review.session.project is not None and not review.session.busy)
     window.splitDockWidget(exchange.parent(), review.parent(), Qt.Orientation.Vertical)
     qtbot.waitUntil(lambda: exchange.isVisible() and review.isVisible())
     for name in ("next", "last"):
         make(tmp_path / name, scans, "Ann", 0)
-        with qtbot.waitSignal(review.reviewer.project_changed, timeout=60_000):
-            review.reviewer.open(tmp_path / name, "Ann")
-        qtbot.waitUntil(lambda: not review.reviewer.busy)
+        with qtbot.waitSignal(review.session.project_changed, timeout=60_000):
+            review.session.open(tmp_path / name, "Ann")
+        qtbot.waitUntil(lambda: not review.session.busy)
         assert exchange.project.name.text() == "next"
         exchange.project.choose(tmp_path / "next")
 
@@ -372,6 +372,6 @@ def test_images_are_ticked_for_formats_that_refer_to_them(exchange, qtbot, tmp_p
     qtbot.mouseClick(form.with_images, LEFT, pos=QPoint(8, form.with_images.height() // 2))
     assert form.with_images.isChecked()
     write(qtbot, form.out.edit, str(tmp_path / "out"))
-    assert press(qtbot, exchange).end is End.ENDED
+    assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["export.json", "masks.json", "scan0.png", "scan1.png"]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from pytestqt.qtbot import QtBot
 
-from napari_retina_seg._napari.explain.maps import evidence_of
+from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.image import Modality
 
@@ -42,7 +42,7 @@ def scan(viewer, explain, bscan):
 @pytest.fixture
 def maps(viewer):
     """Return a function that lists the maps in the viewer, the latest last."""
-    return lambda: [layer for layer in viewer.layers if evidence_of(layer) is not None]
+    return lambda: [layer for layer in viewer.layers if saliency_of(layer) is not None]
 
 
 @pytest.fixture

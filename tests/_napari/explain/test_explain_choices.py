@@ -5,10 +5,10 @@ import pytest
 from qtpy.QtCore import QPoint
 
 from helpers import tiny_model
-from napari_retina_seg._napari.explain.maps import Look, evidence_of
 from napari_retina_seg._napari.explain.pickers import ALL
+from napari_retina_seg._napari.explain.saliency_layers import Look, saliency_of
 from napari_retina_seg._napari.explain.target_picker import POINT
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
@@ -43,7 +43,7 @@ def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     explain.layers.choose("bottleneck")
     ends(explain, explain.button.click)
-    assert evidence_of(maps()[0]).first.place.startswith("bottleneck")
+    assert saliency_of(maps()[0]).first.place.startswith("bottleneck")
 
 
 def test_the_class_chosen_in_a_mask_is_explained(
@@ -94,7 +94,7 @@ def test_a_class_that_the_model_does_not_know(viewer, explain, dock, run, ends, 
     viewer.layers.selection.active = masks()[0]
     ends(explain, explain.button.click)
     masks()[0].selected_label = 12
-    assert explain.status.end is End.FAILED
+    assert explain.status.end is JobStatus.FAILED
     assert "'tiny-oct' knows no class '12'" in explain.status.text()
 
 
@@ -104,7 +104,7 @@ def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends,
     explain.images.whole.setChecked(True)
     explain.classes.choose("EZ")
     ends(explain, explain.button.click)
-    assert explain.status.end is End.ENDED
+    assert explain.status.end is JobStatus.SUCCEEDED
     explain.classes.choose("INL")
     assert explain.status.end is None
     assert explain.status.text() == "Press Explain to see it."
@@ -118,7 +118,7 @@ def test_the_look_is_remembered(viewer, explain):
 
     other = ExplainWidget(viewer)
     assert other.looks.look == Look("inferno", shared=True)
-    other.close_down()
+    other.cleanup()
     other.deleteLater()
 
 
@@ -216,7 +216,7 @@ def test_nothing_below_moves_when_the_answer_grows(make_napari_viewer, qtbot):
     _, explain = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
 
     def places(words):
-        explain.status.say_end(End.ENDED, words)
+        explain.status.show_result(JobStatus.SUCCEEDED, words)
         qtbot.wait(50)
         return [w.mapTo(explain, QPoint()).y() for w in (explain.keep_button, explain.choices)]
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from helpers import answer
-from napari_retina_seg._napari.explain.maps import Look
 from napari_retina_seg._napari.explain.pickers import ALL
+from napari_retina_seg._napari.explain.saliency_layers import Look
 from napari_retina_seg._napari.explain.target_picker import POINT
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.explanation import Question
@@ -15,7 +15,7 @@ from napari_retina_seg.core.image import Modality
 def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, bscan, maps):
     explain.classes.choose(ALL)
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is End.ENDED, outcome.sentence
+    assert outcome.end is JobStatus.SUCCEEDED, outcome.message
     (layer,) = maps()
     assert layer.name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
     assert layer.data.shape == (8, *bscan.shape)
@@ -198,7 +198,7 @@ def test_a_map_of_another_image_stays_visible(viewer, explain, ends, scan, bscan
     explain.images.set_modality(Modality.OCT)
     outcome = ends(explain, explain.button.click)
     assert [layer.visible for layer in maps()] == [True, True]
-    assert "hidden" not in outcome.sentence
+    assert "hidden" not in outcome.message
 
 
 def test_the_zoom_stays_when_the_number_of_axes_changes(viewer, explain, ends, scan):

@@ -3,9 +3,9 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
-from napari_retina_seg._napari.explain.maps import Look
 from napari_retina_seg._napari.explain.pickers import ALL
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.explain.saliency_layers import Look
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, ImageInfo
 from napari_retina_seg.engine.activations import Activations
 
@@ -13,7 +13,7 @@ from napari_retina_seg.engine.activations import Activations
 def test_panels_and_maps_are_saved(explain, ends, scan, tmp_path, maps):
     explain.classes.choose("INL")
     outcome = ends(explain, lambda: explain.save(tmp_path / "why.png"))
-    assert outcome.end is End.ENDED, outcome.sentence
+    assert outcome.end is JobStatus.SUCCEEDED, outcome.message
     assert (tmp_path / "why.png").stat().st_size > 10_000
     assert len(list(tmp_path.glob("why_*.npy"))) == 8
     assert not maps()
@@ -47,7 +47,7 @@ def test_maps_on_the_screen_are_saved_and_not_computed_again(
 
 def test_a_file_of_another_kind_is_a_sentence(explain, ends, scan, tmp_path):
     outcome = ends(explain, lambda: explain.save(tmp_path / "why.docx"))
-    assert outcome.end is End.FAILED
+    assert outcome.end is JobStatus.FAILED
     assert not list(tmp_path.glob("why*"))
 
 
@@ -82,7 +82,7 @@ def answers():
 
 def test_a_figure_without_a_suffix_becomes_a_png(explain, ends, scan, tmp_path, answers):
     answers(tmp_path / "why")
-    assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert ends(explain, explain.save_button.click).end is JobStatus.SUCCEEDED
     assert (tmp_path / "why.png").exists()
 
 
@@ -101,7 +101,7 @@ def test_the_dialog_begins_where_the_image_is_and_then_where_the_last_figure_wen
     )
     for name in ("one", "two"):
         answers(figures / name)
-        assert ends(explain, explain.save_button.click).end is End.ENDED
+        assert ends(explain, explain.save_button.click).end is JobStatus.SUCCEEDED
     assert begun == [str(image.parent), str(figures)]
 
 
@@ -123,7 +123,7 @@ def _reject():
 def test_maps_are_replaced_if_a_person_says_so(explain, ends, scan, tmp_path, answers):
     (tmp_path / "why_INL_grad-cam.npy").write_text("old")
     answers(tmp_path / "why", QMessageBox.StandardButton.Yes)
-    assert ends(explain, explain.save_button.click).end is End.ENDED
+    assert ends(explain, explain.save_button.click).end is JobStatus.SUCCEEDED
     assert np.load(tmp_path / "why_INL_grad-cam.npy").shape == (96, 128)
 
 
@@ -156,6 +156,7 @@ def test_panels_have_the_colours_and_the_scale_of_the_dock(explain, ends, scan, 
     for number, look in enumerate(looks):
         explain.looks.choose(look)
         assert (
-            ends(explain, lambda at=number: explain.save(tmp_path / f"{at}.png")).end is End.ENDED
+            ends(explain, lambda at=number: explain.save(tmp_path / f"{at}.png")).end
+            is JobStatus.SUCCEEDED
         )
     assert len({(tmp_path / f"{number}.png").read_bytes() for number in range(3)}) == 3

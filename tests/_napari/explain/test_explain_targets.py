@@ -3,11 +3,11 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_retina_seg._napari.explain.maps import evidence_of
 from napari_retina_seg._napari.explain.mark import PointMark
 from napari_retina_seg._napari.explain.pickers import ALL, THERE
+from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.explain.target_picker import CLASS, POINT, REGION
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.target import Point
@@ -19,7 +19,7 @@ def test_a_click_asks_why_there(explain, ends, scan, maps, click):
     assert "Click on the image" in explain.button.toolTip()
     assert explain.classes.is_there
     ends(explain, lambda: click(scan.data_to_world((50, 60))))
-    shown = evidence_of(maps()[0]).first
+    shown = saliency_of(maps()[0]).first
     assert shown.target == Point(50, 60)
     assert shown.values == (shown.labels[50, 60],)
     assert "Row 50, column 60" in explain.targets.note
@@ -84,7 +84,7 @@ def test_a_click_beside_the_image_keeps_the_point_before(explain, ends, scan, ma
     assert explain.status.end is None
     assert "row -4, column 60 lies outside 'scan' of 96 × 128 px" in explain.status.text()
     ends(explain, lambda: explain.classes.choose("INL"))
-    assert evidence_of(maps()[0]).first.target == Point(50, 60)
+    assert saliency_of(maps()[0]).first.target == Point(50, 60)
 
 
 def test_a_first_click_beside_the_image_is_a_sentence(explain, scan, maps, click):
@@ -129,7 +129,7 @@ def test_a_region_painted_in_a_layer(viewer, explain, ends, scan, maps):
     region = viewer.add_labels(pixels, name="spot", scale=scan.scale, translate=scan.translate)
     explain.targets.choose(REGION, region)
     ends(explain, explain.button.click)
-    target = evidence_of(maps()[0]).first.target
+    target = saliency_of(maps()[0]).first.target
     assert np.array_equal(target.mask, pixels > 0)
     assert target.words == "the region in 'spot'"
 
@@ -158,11 +158,11 @@ def test_a_click_asks_about_the_slice_under_it_in_any_order(
     viewer.dims.order = (1, 0, 2)
     viewer.dims.set_point(1, 4 * 50)
     ends(explain, lambda: click(image.data_to_world((4, 50, 60))))
-    shown = evidence_of(maps()[0]).first
+    shown = saliency_of(maps()[0]).first
     assert shown.target == Point(50, 60)
     assert shown.index == 4
     ends(explain, lambda: explain.classes.choose("INL"))
-    assert evidence_of(maps()[0]).first.index == 4
+    assert saliency_of(maps()[0]).first.index == 4
 
 
 def test_a_point_is_asked_for_in_2d(viewer, explain, volume, click):
@@ -195,7 +195,7 @@ def test_a_region_that_can_not_be_read_is_a_sentence(viewer, explain, scan, tmp_
     (tmp_path / "spot.npy").unlink()
     explain.targets.choose(REGION, spot)
     explain.button.click()
-    assert explain.status.end is End.FAILED
+    assert explain.status.end is JobStatus.FAILED
     assert "The region in 'spot' can't be read: " in explain.status.text()
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from helpers import answer
-from napari_retina_seg._napari.explain.maps import evidence_of
 from napari_retina_seg._napari.explain.pickers import ALL
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.explain.saliency_layers import saliency_of
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import retina_image
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.core.explanation import Question
@@ -25,7 +25,7 @@ def test_the_latest_choice_wins(explain, ends, scan, qtbot, maps):
         explain.classes.choose(name)
         explain.explain()
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
-    assert [outcome.end for outcome in ended] == [End.ENDED]
+    assert [outcome.end for outcome in ended] == [JobStatus.SUCCEEDED]
     assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
 
 
@@ -36,7 +36,7 @@ def test_a_whole_volume(viewer, explain, ends, volume, lazy, maps):
     explain.images.set_modality(Modality.OCT)
     explain.images.whole.setChecked(True)
     explain.classes.choose("EZ")
-    assert ends(explain, explain.button.click).end is End.ENDED
+    assert ends(explain, explain.button.click).end is JobStatus.SUCCEEDED
     (layer,) = maps()
     assert layer.name == "cube · tiny-oct · Grad-CAM EZ, bottleneck"
     assert layer.data.shape == volume.shape
@@ -73,7 +73,7 @@ def test_cancelling_a_volume_leaves_nothing(viewer, explain, ends, bscan, qtbot,
         assert not explain.button.isEnabled()
         explain.work.cancel_button.click()
 
-    assert ends(explain, start_and_cancel).end is End.CANCELLED
+    assert ends(explain, start_and_cancel).end is JobStatus.CANCELLED
     assert explain.status.text().startswith("■ Cancelled")
     assert [layer.name for layer in viewer.layers] == ["cube"]
     assert explain.button.isEnabled()
@@ -91,8 +91,8 @@ def test_what_can_not_be_explained_is_a_sentence(viewer, explain, ends, pixels):
     viewer.add_image(pixels, name="bad")
     explain.images.set_modality(Modality.OCT)
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is End.FAILED
-    assert outcome.sentence.endswith(".")
+    assert outcome.end is JobStatus.FAILED
+    assert outcome.message.endswith(".")
     assert [layer.name for layer in viewer.layers] == ["bad"]
 
 
@@ -102,7 +102,7 @@ def test_an_image_that_is_too_small_for_the_layer(viewer, explain, ends, bscan, 
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     explain.layers.choose("bottleneck")
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is End.FAILED
+    assert outcome.end is JobStatus.FAILED
     assert not maps()
 
 
@@ -111,7 +111,7 @@ def test_an_image_that_is_removed_meanwhile_gets_no_map(viewer, explain, ends, s
         explain.button.click()
         viewer.layers.remove(scan)
 
-    assert ends(explain, start_and_remove).end is End.CANCELLED
+    assert ends(explain, start_and_remove).end is JobStatus.CANCELLED
     assert len(viewer.layers) == 0
 
 
@@ -121,7 +121,7 @@ def test_an_altered_model_is_a_sentence(explain, ends, scan, model_folders, qtbo
     content = weights.read_bytes()
     weights.write_bytes(content[:1000])
     try:
-        assert "altered" in ends(explain, explain.button.click).sentence
+        assert "altered" in ends(explain, explain.button.click).message
     finally:
         weights.write_bytes(content)
 
@@ -157,7 +157,7 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     dock.images.whole.setChecked(True)
     dock.classes.choose("EZ")
     dock.button.click()
-    qtbot.waitUntil(lambda: evidence_of(viewer.layers[-1]) is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: saliency_of(viewer.layers[-1]) is not None, timeout=60_000)
     viewer.close()
     qtbot.waitUntil(is_idle, timeout=60_000)
 
@@ -176,8 +176,8 @@ def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume
 
     viewer.layers.events.inserted.connect(refuse)
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is End.FAILED
-    assert "The texture is too large. Close other layers." in outcome.sentence
+    assert outcome.end is JobStatus.FAILED
+    assert "The texture is too large. Close other layers." in outcome.message
     assert len(refusals) == 1
     assert [layer.name for layer in viewer.layers] == ["cube"]
 
@@ -206,7 +206,7 @@ def test_a_growing_map_that_is_removed_ends_the_work(viewer, explain, ends, bsca
         qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
         viewer.layers.remove(maps()[0])
 
-    assert ends(explain, start_and_remove).end is End.CANCELLED
+    assert ends(explain, start_and_remove).end is JobStatus.CANCELLED
     assert [layer.name for layer in viewer.layers] == ["cube"]
 
 
@@ -229,7 +229,7 @@ def test_the_map_of_a_whole_volume_is_alone(viewer, explain, ends, volume, kept,
     explain.images.this_slice.setChecked(True)
     outcome = ends(explain, explain.button.click)
     assert [layer.visible for layer in maps()] == [False, True]
-    assert outcome.sentence.endswith("The earlier map is hidden.")
+    assert outcome.message.endswith("The earlier map is hidden.")
     if kept:
         explain.keep_button.click()
     explain.images.whole.setChecked(True)

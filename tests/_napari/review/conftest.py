@@ -13,9 +13,9 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWidget
 
-from napari_retina_seg._napari.parts import Fold
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.tasks import is_idle
+from napari_retina_seg._napari.widgets import CollapsibleSection
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
@@ -30,18 +30,18 @@ class Person:
 
     def __init__(self, viewer: object, dock: ReviewWidget, bot: QtBot) -> None:
         self.viewer, self.dock, self.bot = viewer, dock, bot
-        self.reviewer = dock.reviewer
+        self.session = dock.session
         self.asked = ""
 
     @property
     def mask(self) -> Labels:
         """The mask on the screen."""
-        return self.reviewer.desk.mask
+        return self.session.review_layers.mask
 
     @property
     def name(self) -> str | None:
         """The image on the screen."""
-        image = self.reviewer.desk.image
+        image = self.session.review_layers.image
         return None if image is None else image.name
 
     @property
@@ -57,8 +57,8 @@ class Person:
     def wait(self) -> None:
         """Wait until nothing is under way."""
         for _ in range(2):  # an answer may send the clerk on another errand
-            self.reviewer.clerk.wait()
-            self.bot.waitUntil(lambda: not self.reviewer.busy and not self.dock.chores.is_running)
+            self.session.io_queue.join()
+            self.bot.waitUntil(lambda: not self.session.busy and not self.dock.batches.is_running)
             self.bot.wait(20)
 
     def press(self, key: Qt.Key, *modifiers: Qt.KeyboardModifier) -> None:
@@ -91,7 +91,7 @@ class Person:
 
     def unfold(self, part: QWidget) -> None:
         """Open the fold that a part of the dock is in."""
-        while not isinstance(part, Fold):
+        while not isinstance(part, CollapsibleSection):
             part = part.parent()
         part.expand(animate=False)
         self.bot.wait(20)
@@ -159,7 +159,7 @@ def sit(window: object, qtbot: QtBot) -> Iterator[Callable[[], Person]]:
     yield open_dock
     for dock in docks:
         with suppress(RuntimeError):  # it went with its window
-            dock.close_down()
+            dock.cleanup()
     qtbot.waitUntil(is_idle, timeout=60_000)
 
 

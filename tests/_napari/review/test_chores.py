@@ -5,8 +5,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from helpers import write_png
-from napari_retina_seg._napari.job import End
-from napari_retina_seg._napari.review.chores import Adding, add
+from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.review.batch_tasks import AddImages, add
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -37,32 +37,32 @@ def files(tmp_path, photograph):
 )
 def test_an_image_of_another_kind_is_named_when_it_is_added(tmp_path, files, scheme, said):
     with Project.create(tmp_path / "study", scheme=scheme, author="Ann") as project:
-        outcome = finish(add(Adding(project, (files,), copy=False), CancelToken()))
-    assert outcome.end is End.ENDED
+        outcome = finish(add(AddImages(project, (files,), copy=False), CancelToken()))
+    assert outcome.end is JobStatus.SUCCEEDED
     assert outcome.doubtful
-    assert f"2 added. Check {said}" in outcome.sentence
+    assert f"2 added. Check {said}" in outcome.message
 
 
 def test_images_that_fit_are_added_without_a_warning(tmp_path, files):
     with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
-        outcome = finish(add(Adding(project, (files / "scan.png",), copy=False), CancelToken()))
-    assert (outcome.sentence, outcome.doubtful) == ("1 added.", False)
+        outcome = finish(add(AddImages(project, (files / "scan.png",), copy=False), CancelToken()))
+    assert (outcome.message, outcome.doubtful) == ("1 added.", False)
 
 
 def test_possible_identifiers_are_named_in_plain_words(tmp_path, files):
     (files / "scan.png").rename(files / "Smith_John_1950-01-31.png")
     with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
         paths = tuple(files.glob("Smith*"))
-        outcome = finish(add(Adding(project, paths, copy=False), CancelToken()))
-    assert "Possible patient identifiers were found: 'Smith_John_1950-01-31' (" in outcome.sentence
-    assert outcome.sentence.endswith("leaves them out unless you choose to keep them.")
+        outcome = finish(add(AddImages(project, paths, copy=False), CancelToken()))
+    assert "Possible patient identifiers were found: 'Smith_John_1950-01-31' (" in outcome.message
+    assert outcome.message.endswith("leaves them out unless you choose to keep them.")
 
 
 def test_the_queue_can_be_read_in_a_dock_of_340_px(tmp_path, files, qtbot):
     panel = QueuePanel(Settings())
     qtbot.addWidget(panel)
     with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
-        finish(add(Adding(project, (files,), copy=False), CancelToken()))
+        finish(add(AddImages(project, (files,), copy=False), CancelToken()))
         panel.resize(322, 400)  # less the dock's margins
         panel.show_project(project, ())
         panel.show()

@@ -7,7 +7,7 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QDialog, QMessageBox
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -32,7 +32,7 @@ def kept(folder):
 
 
 def test_time_stands_still_while_nobody_is_at_work(at_work):
-    watch = at_work.reviewer.watch
+    watch = at_work.session.watch
     watch.idle_after = 0.2
     at_work.bot.wait(400)
     watch.tick()
@@ -50,8 +50,8 @@ def test_time_stands_still_while_nobody_is_at_work(at_work):
 
 
 def test_time_is_shown_and_saved_with_the_version_it_was_spent_on(at_work, versions):
-    at_work.reviewer.watch.seconds = 83
-    at_work.reviewer.watch.tick()
+    at_work.session.watch.seconds = 83
+    at_work.session.watch.tick()
     assert "1:23" in at_work.dock.info.text()
     at_work.press(Qt.Key.Key_N)  # it was only looked at
     assert "scan1: unreviewed · 0:0" in at_work.dock.info.text()
@@ -61,19 +61,19 @@ def test_time_is_shown_and_saved_with_the_version_it_was_spent_on(at_work, versi
 
 
 def test_hands_off_work_is_kept_aside_without_a_version(at_work, kept, versions):
-    watch = at_work.reviewer.watch
+    watch = at_work.session.watch
     watch.rest = 0.1
     painted = at_work.paint()
     at_work.bot.waitUntil(lambda: len(kept()) == 1, timeout=20_000)
     assert len(versions(1)) == 1
-    with Project(at_work.reviewer.project.folder, author="Ann") as project:
+    with Project(at_work.session.project.folder, author="Ann") as project:
         assert np.array_equal(project.recover(kept()[0]).labels, painted)
 
 
 def test_work_is_kept_aside_every_minute_even_if_hands_are_never_off(at_work, kept):
     at_work.paint()
-    at_work.reviewer.watch.interval = 0
-    at_work.reviewer.watch.tick()
+    at_work.session.watch.interval = 0
+    at_work.session.watch.tick()
     at_work.wait()
     assert len(kept()) == 1
 
@@ -81,8 +81,8 @@ def test_work_is_kept_aside_every_minute_even_if_hands_are_never_off(at_work, ke
 def test_the_lease_is_renewed(at_work, folder):
     with Project(folder, author="Bob") as bob:
         (first,) = bob.status().leases
-        at_work.reviewer.watch.interval = 0
-        at_work.reviewer.watch.tick()
+        at_work.session.watch.interval = 0
+        at_work.session.watch.tick()
         at_work.wait()
         (second,) = bob.status().leases
     assert second.expires > first.expires
@@ -90,7 +90,7 @@ def test_the_lease_is_renewed(at_work, folder):
 
 def test_what_was_undone_is_not_offered_again(at_work, kept):
     at_work.paint()
-    at_work.reviewer.keep_aside()
+    at_work.session.autosave()
     at_work.wait()
     assert kept()
     at_work.mask.undo()
@@ -102,10 +102,10 @@ def test_that_work_can_t_be_kept_aside_is_told(at_work, folder):
     at_work.paint()
     away = folder.with_name("away")
     folder.rename(away)
-    at_work.reviewer.keep_aside()
+    at_work.session.autosave()
     at_work.wait()
     away.rename(folder)
-    assert at_work.dock.status.end is End.FAILED
+    assert at_work.dock.status.end is JobStatus.FAILED
     assert "can't be kept aside: " in at_work.said
 
 
@@ -120,7 +120,7 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
     person.click(person.dock.recovery.recover_button)
     assert person.name == "scan0"
     assert np.array_equal(person.mask.data, drawing.labels)
-    assert person.reviewer.watch.seconds >= 100
+    assert person.session.watch.seconds >= 100
     assert kept()  # not before it is saved
     person.press(Qt.Key.Key_W)
     assert not kept()
@@ -132,9 +132,9 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
 
 def test_closing_the_window_keeps_work_aside_and_gives_the_image_back(at_work, kept, folder):
     painted = at_work.paint()
-    clerk = at_work.reviewer.clerk
+    io_queue = at_work.session.io_queue
     at_work.viewer.close()
-    clerk.finish()
+    io_queue.shutdown()
     (slot,) = kept()
     with Project(folder, author="Ann") as project:
         assert project.status().leases == ()
@@ -150,12 +150,12 @@ def test_what_the_window_closed_over_is_offered_at_the_next_start(
     show_questionable(at_work.viewer, at_work.mask, region)
     MaskLines(at_work.mask).edit((), lambda heights: heights + np.float32(0.2))
     lines, painted = MaskLines(at_work.mask).at(()), np.array(at_work.mask.data)
-    clerk = at_work.reviewer.clerk
+    io_queue = at_work.session.io_queue
     at_work.answer(button=QDialog.accept)  # napari asks whether to close
     at_work.bot.keyClick(at_work.canvas, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
     assert not at_work.window.isVisible()
     at_work.viewer.close()  # as napari's fixture would, which can't once Qt has deleted the window
-    clerk.finish()
+    io_queue.shutdown()
     assert len(kept()) == 1
     assert len(versions(1)) == 1
     again = sit(make_napari_viewer(show=True))  # which opens the project that was open
@@ -197,7 +197,7 @@ def test_the_window_asks_before_it_closes_over_work_for_which_there_is_no_memory
         raise MemoryError
 
     painted = at_work.paint()
-    for place in ("project.project.Project.autosave", "_napari.review.desk.take_snapshot"):
+    for place in ("project.project.Project.autosave", "_napari.review.review_layers.take_snapshot"):
         with monkeypatch.context() as patch:
             patch.setattr(f"napari_retina_seg.{place}", fail)
             at_work.asked = ""
@@ -258,7 +258,7 @@ def test_a_mask_that_is_taken_out_of_the_viewer_is_not_lost(at_work, take_away):
 def test_painting_goes_on_while_it_is_saved(at_work, folder):
     """What is painted while a version is being written belongs to the next one."""
     first = at_work.paint()
-    at_work.reviewer.save()
+    at_work.session.save()
     at_work.mask.data_setitem((np.array([1]), np.array([1])), 7)
     at_work.wait()
     at_work.press(Qt.Key.Key_N)

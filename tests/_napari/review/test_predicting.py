@@ -11,8 +11,8 @@ from qtpy.QtCore import Qt
 from skimage.data import retina
 
 from helpers import tiny_model, write_png
-from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.review.chores import Predicting, predict
+from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.review.batch_tasks import PredictImages, predict
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -39,32 +39,32 @@ def test_images_that_the_model_is_not_for_are_no_failure(tmp_path):
     model = tiny_model(tmp_path / "tiny-oct", Modality.OCT)
     with Project.create(tmp_path / "project", scheme=OCT_LAYERS, author="Ann") as project:
         finish(project.iter_add_images([tmp_path / "scan.png", tmp_path / "photo.png"]))
-        outcome = finish(predict(Predicting(project, model), CancelToken()))
-    assert (outcome.end, outcome.doubtful) == (End.ENDED, True)  # shown in amber
-    assert "tiny-oct drew 1 of 2 images. " in outcome.sentence
-    assert "1 skipped: 'tiny-oct' segments OCT scans, but 'photo' is" in outcome.sentence
+        outcome = finish(predict(PredictImages(project, model), CancelToken()))
+    assert (outcome.end, outcome.doubtful) == (JobStatus.SUCCEEDED, True)  # shown in amber
+    assert "tiny-oct drew 1 of 2 images. " in outcome.message
+    assert "1 skipped: 'tiny-oct' segments OCT scans, but 'photo' is" in outcome.message
 
 
 def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     with Project(folder, author="Bob") as bob:
         bob.accept(1)
-    chores = at_work.dock.chores
-    assert chores.models.currentText() == "tiny-oct"
-    at_work.unfold(chores)
+    batches = at_work.dock.batches
+    assert batches.models.currentText() == "tiny-oct"
+    at_work.unfold(batches)
     told = []
-    chores.told.connect(told.append)
-    at_work.bot.mouseClick(chores.button, Qt.MouseButton.LeftButton)
-    assert chores.is_running
+    batches.told.connect(told.append)
+    at_work.bot.mouseClick(batches.button, Qt.MouseButton.LeftButton)
+    assert batches.is_running
     words = at_work.viewer.canvas.overlays.text
     assert (words.visible, words.text) == (True, "A prediction is coming")
     assert "A prediction is coming" in at_work.dock.info.text()
     at_work.dock.finish()  # of an empty mask that nobody has touched
     assert "wait for it, or paint" in at_work.said
-    assert not chores.button.isEnabled()
-    assert chores.bar.cancel_button.isVisible()
-    at_work.bot.waitUntil(lambda: not chores.is_running, timeout=120_000)
+    assert not batches.button.isEnabled()
+    assert batches.bar.cancel_button.isVisible()
+    at_work.bot.waitUntil(lambda: not batches.is_running, timeout=120_000)
     at_work.wait()
-    assert at_work.dock.status.end is End.ENDED
+    assert at_work.dock.status.end is JobStatus.SUCCEEDED
     assert "tiny-oct drew 3 of 3 images" in at_work.said
     assert told[0] == "Loading tiny-oct…"
     assert any(re.match(r"2 of 3, about \d+ s left: scan3", words) for words in told)
@@ -74,7 +74,7 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     assert [names[-1] for names in models[1:]] == ["tiny-oct"] * 3
     # The open image was empty: it shows the prediction now, which can be accepted.
     assert at_work.name == "scan3"
-    assert at_work.reviewer.desk.opened.turn.prediction.model == "tiny-oct"
+    assert at_work.session.review_layers.opened.turn.prediction.model == "tiny-oct"
     at_work.press(Qt.Key.Key_G)
     assert versions(4)[-1].author == "Ann"
 
@@ -84,7 +84,7 @@ def test_a_prediction_appears_while_others_are_still_being_drawn(
 ):
     drawn = scans[3][1]
     draw_as_model(4, drawn)
-    at_work.dock.chores.stepped.emit()
+    at_work.dock.batches.stepped.emit()
     at_work.wait()
     assert np.array_equal(at_work.mask.data, drawn)
     at_work.press(Qt.Key.Key_G)
@@ -104,7 +104,7 @@ def padded(ann, folder, tmp_path):
         assert project.drawing(image.id, 1).questionable[:, :20].all()
     ann.dock.queue.list_anew()
     ann.wait()
-    ann.dock.goes_on.setChecked(False)
+    ann.dock.opens_next.setChecked(False)
     ann.open_row(4)
     assert ann.name == "padded"
     return ann
@@ -132,7 +132,7 @@ def test_a_warning_of_the_checks_is_shown_beside_accept(at_work, draw_as_model, 
     assert (UNLIKE in info.text(), info.styleSheet()) == (False, "")
     checks = (Check("uncertainty", "the model is unsure"),)
     draw_as_model(4, scans[3][1], checks=checks)
-    at_work.dock.chores.stepped.emit()
+    at_work.dock.batches.stepped.emit()
     at_work.wait()
     assert f"⚠ {UNLIKE}: check it (the model is unsure)." in info.text().splitlines()
     assert AMBER in info.styleSheet()
@@ -146,7 +146,7 @@ def test_a_warning_of_the_checks_is_shown_beside_accept(at_work, draw_as_model, 
 def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model, scans, versions):
     painted = at_work.paint()
     draw_as_model(4, scans[3][1])
-    at_work.dock.chores.stepped.emit()
+    at_work.dock.batches.stepped.emit()
     at_work.wait()
     assert np.array_equal(at_work.mask.data, painted)
     at_work.press(Qt.Key.Key_W)
@@ -162,25 +162,25 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(ann, folder, 
         while not token.cancelled:
             time.sleep(0.02)
             yield Progress(0, 0, "Drawing")
-        return Outcome(End.ENDED)
+        return JobResult(JobStatus.SUCCEEDED)
 
     def open_last_of(where):
         ann.dock.bar.opened.emit(where, "Ann")
-        ann.bot.waitUntil(lambda: ann.reviewer.project.folder == where)
+        ann.bot.waitUntil(lambda: ann.session.project.folder == where)
         for _ in range(4):
             ann.dock.open_next()
-            ann.bot.waitUntil(lambda: not ann.reviewer.busy)
+            ann.bot.waitUntil(lambda: not ann.session.busy)
         assert ann.name == "scan3"
 
-    chores, words = ann.dock.chores, ann.viewer.canvas.overlays.text
-    ann.dock.goes_on.setChecked(False)
-    chores.start(model_at_work, Predicting(ann.reviewer.project, list_models()[0]))
+    batches, words = ann.dock.batches, ann.viewer.canvas.overlays.text
+    ann.dock.opens_next.setChecked(False)
+    batches.start(model_at_work, PredictImages(ann.session.project, list_models()[0]))
     assert words.visible
     open_last_of(other)
     assert not words.visible
     assert "A prediction is coming" not in ann.dock.info.text()
     ann.dock.finish()
-    ann.bot.waitUntil(lambda: ann.reviewer.desk.opened.image.state is State.CORRECTED)
+    ann.bot.waitUntil(lambda: ann.session.review_layers.opened.image.state is State.CORRECTED)
     open_last_of(folder)
     assert (words.visible, words.text) == (True, "A prediction is coming")
     ann.viewer.window.remove_dock_widget(ann.dock)  # nothing comes any more
@@ -188,11 +188,11 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(ann, folder, 
 
 
 def test_it_can_be_cancelled(at_work, tmp_path):
-    at_work.dock.chores.predict()
-    at_work.bot.mouseClick(at_work.dock.chores.bar.cancel_button, Qt.MouseButton.LeftButton)
-    at_work.bot.waitUntil(lambda: not at_work.dock.chores.is_running, timeout=120_000)
-    assert at_work.dock.status.end is End.CANCELLED
-    assert at_work.dock.chores.button.isEnabled()
+    at_work.dock.batches.predict()
+    at_work.bot.mouseClick(at_work.dock.batches.bar.cancel_button, Qt.MouseButton.LeftButton)
+    at_work.bot.waitUntil(lambda: not at_work.dock.batches.is_running, timeout=120_000)
+    assert at_work.dock.status.end is JobStatus.CANCELLED
+    assert at_work.dock.batches.button.isEnabled()
 
 
 def test_models_of_other_classes_are_not_offered(person, tmp_path, folder):
@@ -200,6 +200,6 @@ def test_models_of_other_classes_are_not_offered(person, tmp_path, folder):
 
     Project.create(tmp_path / "duke", scheme=DUKE_LAYERS, author="Ann").close()
     person.open(tmp_path / "duke", "Ann")
-    assert not person.dock.chores.button.isEnabled()
-    assert "No model draws 'duke-layers'" in person.dock.chores.button.toolTip()
+    assert not person.dock.batches.button.isEnabled()
+    assert "No model draws 'duke-layers'" in person.dock.batches.button.toolTip()
     shutil.rmtree(tmp_path / "duke")

@@ -10,7 +10,7 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review.thumbnails import Thumbnails
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -52,13 +52,13 @@ def test_a_project_is_created_in_a_dialog_and_opened_again_the_next_time(sit, tm
     person.answer(button=fill)
     person.dock.bar.ask_for_new()
     person.wait()
-    project = person.reviewer.project
+    project = person.session.project
     assert (project.author, project.scheme.name) == ("Ann Example", "fundus-vessels")
     assert "study · Ann Example" in person.dock.bar.title.text()
-    person.dock.close_down()
+    person.dock.cleanup()
     again = sit()
-    assert again.reviewer.project.folder == tmp_path / "study"
-    assert again.reviewer.project.author == "Ann Example"
+    assert again.session.project.folder == tmp_path / "study"
+    assert again.session.project.author == "Ann Example"
 
 
 def test_the_name_is_asked_for_once(person, folder, tmp_path, monkeypatch):
@@ -66,28 +66,28 @@ def test_the_name_is_asked_for_once(person, folder, tmp_path, monkeypatch):
     person.answer("Bob")
     person.dock.bar.ask_for_folder()
     person.wait()
-    assert person.reviewer.project.author == "Bob"
+    assert person.session.project.author == "Bob"
     shutil.copytree(folder, tmp_path / "other")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "other"))
     person.dock.bar.ask_for_folder()  # nobody answers
     person.wait()
-    assert person.reviewer.project.folder == tmp_path / "other"
+    assert person.session.project.folder == tmp_path / "other"
     assert person.dock.bar.recent == [tmp_path / "other", folder]
 
 
 def test_a_folder_without_a_project_is_told_and_the_open_one_stays(ann, folder, tmp_path):
     ann.open(tmp_path / "scans", "Ann")
-    assert ann.dock.status.end is End.FAILED
+    assert ann.dock.status.end is JobStatus.FAILED
     assert "There is no project in" in ann.said
-    assert ann.reviewer.project.folder == folder
+    assert ann.session.project.folder == folder
 
 
 def test_another_project_is_opened_when_the_folder_of_the_open_one_is_gone(ann, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "other")
-    left = ann.reviewer.project
+    left = ann.session.project
     folder.rename(tmp_path / "gone")
     ann.open(tmp_path / "other", "Ann")
-    assert ann.reviewer.project.folder == tmp_path / "other"
+    assert ann.session.project.folder == tmp_path / "other"
     assert ann.dock.status.end is None
     assert names(ann) == ["scan0", "scan1", "scan2", "scan3"]
     assert left._store.database._engine.pool.checkedin() == 0  # nobody has opened it again
@@ -98,13 +98,13 @@ def test_a_list_is_not_called_empty_because_the_project_can_t_be_asked(ann, fold
         for image_id in (1, 2, 3):
             bob.mark_ungradable(image_id, "blurred")
     ann.open_row(3)
-    ann.dock.goes_on.setChecked(False)
+    ann.dock.opens_next.setChecked(False)
     queue = ann.dock.queue
     queue.states.setCurrentText("Unreviewed")
     queue.states.activated.emit(0)
     ann.press(Qt.Key.Key_W)
     assert names(ann) == ["scan3"]  # as long as it is open
-    ann.reviewer.project.close()  # as before a window asks whether to close
+    ann.session.project.close()  # as before a window asks whether to close
     folder.rename(folder.with_name("away"))
     told = []
     queue.model.failed.connect(told.append)
@@ -232,7 +232,7 @@ def test_the_queue_is_listed_anew_once_a_second_and_stays_where_it_is(ann, crowd
     place = scroll.value()
     queue.model.modelReset.connect(lambda: resets.append(1))
     for _ in range(20):
-        ann.dock.chores.stepped.emit()
+        ann.dock.batches.stepped.emit()
     ann.bot.waitUntil(lambda: len(resets) == 1)
     assert queue.table.currentIndex().row() == 60
     assert scroll.value() == place > 0
@@ -291,7 +291,7 @@ def test_images_that_can_t_be_opened_are_passed_over_and_told(ann, crowded, tmp_
     assert ann.name == "scan3"
     ann.click(ann.dock.button)  # thousands follow that are not there
     assert ann.name == "scan3"
-    assert ann.dock.status.end is End.FAILED
+    assert ann.dock.status.end is JobStatus.FAILED
     assert "'n0' is no longer at" in ann.said
 
 
@@ -308,7 +308,7 @@ def test_predict_is_in_sight_in_a_window_of_1366_by_768(ann):
     window.resize(1366, 768)
     window.resizeDocks([dock.parent()], [340], Qt.Orientation.Horizontal)
     ann.open_row(0)
-    button = dock.chores.button
+    button = dock.batches.button
     ann.unfold(button)
     ann.bot.waitUntil(lambda: button.visibleRegion().boundingRect() == button.rect())
     assert button.mapTo(window, button.rect().bottomRight()).y() < 768

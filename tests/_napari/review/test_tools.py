@@ -36,10 +36,10 @@ def test_layers_in_impossible_places_are_told_when_a_person_is_done(ann):
 def test_keys_work_after_an_image_was_opened_from_the_list_and_buttons_stay(ann):
     ann.window.activateWindow()
     ann.bot.waitUntil(ann.window.isActiveWindow)
-    height = ann.dock.deeds.geometry().top()
+    height = ann.dock.decisions.geometry().top()
     ann.dock.queue.table.setFocus()
     ann.open_row(0)
     assert ann.canvas.hasFocus()
     ann.press(Qt.Key.Key_G)
     assert ann.said.endswith("is accepted.")
-    assert abs(ann.dock.deeds.geometry().top() - height) <= 2  # px
+    assert abs(ann.dock.decisions.geometry().top() - height) <= 2  # px

@@ -14,7 +14,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 
@@ -56,8 +56,8 @@ def add(person, path):
 
 
 def predict(person):
-    person.dock.chores.predict()
-    person.bot.waitUntil(lambda: not person.dock.chores.is_running, timeout=60_000)
+    person.dock.batches.predict()
+    person.bot.waitUntil(lambda: not person.dock.batches.is_running, timeout=60_000)
     person.wait()
 
 
@@ -66,8 +66,8 @@ def refuse(person):
     person.press(Qt.Key.Key_U)
 
 
-def keep_aside(person):
-    person.reviewer.keep_aside()
+def autosave(person):
+    person.session.autosave()
     person.wait()
 
 
@@ -78,7 +78,7 @@ DEEDS = {
     "ungradable": refuse,
     "next": lambda person: person.press(Qt.Key.Key_N),
     "another image": lambda person: person.open_row(2),
-    "keep aside": keep_aside,
+    "keep aside": autosave,
     "predict": predict,
 }
 
@@ -88,7 +88,7 @@ def try_all(person, painted, told, more):
     for name, deed in {**DEEDS, **more}.items():
         person.dock.status.say("")
         deed(person)
-        assert person.dock.status.end is End.FAILED, name
+        assert person.dock.status.end is JobStatus.FAILED, name
         assert told in person.said, name
         assert "\n" not in person.said, name
         assert "Error" not in person.said, name
@@ -143,7 +143,7 @@ def test_a_folder_that_vanishes_costs_nothing_and_comes_back(at_work, folder, tm
 def test_a_full_disk_costs_nothing(at_work, folder, tmp_path):
     with full_disk():
         at_work.press(Qt.Key.Key_G)
-    assert at_work.dock.status.end is End.FAILED
+    assert at_work.dock.status.end is JobStatus.FAILED
     assert "nothing was saved" in at_work.said
     assert at_work.name == "scan0"
     painted = at_work.paint()
@@ -160,18 +160,24 @@ def test_a_project_that_can_t_be_written_is_looked_at(person, folder, monkeypatc
     person.open_row(0)
     assert "can't be written: it can only be looked at" in person.dock.info.text()
     assert not person.mask.editable
-    dock, deeds = person.dock, person.dock.deeds
-    for button in (deeds.accept, deeds.finish, deeds.refuse, deeds.save, deeds.reopen):
+    dock, decisions = person.dock, person.dock.decisions
+    for button in (
+        decisions.accept,
+        decisions.finish,
+        decisions.refuse,
+        decisions.save,
+        decisions.reopen,
+    ):
         assert not button.isEnabled()
         assert "can't be written" in button.toolTip()
-    for button in (dock.bar.add_button, dock.chores.button):
+    for button in (dock.bar.add_button, dock.batches.button):
         assert not button.isEnabled()
         assert "can't be written" in button.toolTip()
     person.press(Qt.Key.Key_G)
     assert person.dock.status.end is None
     assert "can't be written" in person.said
     add(person, tmp_path / "scans")  # dropped
-    assert person.dock.status.end is End.FAILED
+    assert person.dock.status.end is JobStatus.FAILED
     assert "can't be written" in person.said
     person.press(Qt.Key.Key_N)
     assert person.name == "scan1"

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
 from napari_retina_seg.core.labels import OCT_LAYERS
@@ -23,7 +23,7 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 def at_work(ann):
     """Return Ann with the first image before her."""
     ann.press(Qt.Key.Key_N)
-    ann.dock.goes_on.setChecked(False)
+    ann.dock.opens_next.setChecked(False)
     return ann
 
 
@@ -45,8 +45,8 @@ def test_an_image_without_a_prediction_opens_empty(at_work):
     at_work.open_row(3)
     assert at_work.name == "scan3"
     assert not at_work.mask.data.any()
-    assert not at_work.dock.deeds.accept.isEnabled()
-    assert "no prediction" in at_work.dock.deeds.accept.toolTip()
+    assert not at_work.dock.decisions.accept.isEnabled()
+    assert "no prediction" in at_work.dock.decisions.accept.toolTip()
 
 
 def test_next_saves_a_stroke_as_work_in_progress(at_work, versions):
@@ -76,7 +76,7 @@ def test_next_refuses_to_leave_when_saving_fails_and_nothing_is_lost(at_work, fo
     folder.rename(away)
     at_work.press(Qt.Key.Key_N)
     assert at_work.name == "scan0"
-    assert at_work.dock.status.end is End.FAILED
+    assert at_work.dock.status.end is JobStatus.FAILED
     assert "vanished" in at_work.said
     assert np.array_equal(at_work.mask.data, painted)
     assert (at_work.mask.editable, at_work.mask.mode) == (True, "paint")
@@ -88,7 +88,7 @@ def test_next_refuses_to_leave_when_saving_fails_and_nothing_is_lost(at_work, fo
 
 
 def test_accepting_opens_the_next_image(at_work, states):
-    at_work.dock.goes_on.setChecked(True)
+    at_work.dock.opens_next.setChecked(True)
     at_work.press(Qt.Key.Key_G)
     assert at_work.name == "scan1"
     assert states() == ["accepted", "unreviewed", "unreviewed", "unreviewed"]
@@ -186,7 +186,7 @@ def test_images_of_others_are_passed_over_and_can_be_looked_at(at_work, folder):
         assert not at_work.mask.editable
         assert "being worked on by Bob" in at_work.dock.info.text()
         with pytest.raises(Exception, match="Bob"):
-            at_work.reviewer.project.check_out(2)
+            at_work.session.project.check_out(2)
         bob.check_in(2)
     at_work.open_row(1)
     assert at_work.mask.editable
@@ -205,7 +205,7 @@ def test_a_conflict_keeps_both_versions_and_is_told(at_work, folder, versions):
     painted = at_work.paint()
     at_work.press(Qt.Key.Key_N)
     assert at_work.name == "scan0"
-    assert at_work.dock.status.end is End.FAILED
+    assert at_work.dock.status.end is JobStatus.FAILED
     assert "both versions are kept" in at_work.said
     last = versions(1)[-1]
     assert (last.author, last.conflict) == ("Ann", True)
@@ -236,8 +236,8 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.open_row(0)
     assert "2nd read due" in at_work.dock.info.text()
     assert "you see what was drawn once your own reading is done" in at_work.dock.info.text()
-    assert "first reader can reopen it" in at_work.dock.deeds.reopen.toolTip()
-    assert at_work.dock.deeds.finish.text() == "Second read"
+    assert "first reader can reopen it" in at_work.dock.decisions.reopen.toolTip()
+    assert at_work.dock.decisions.finish.text() == "Second read"
     assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
     by = [at_work.dock.history.table.item(row, 1).text() for row in range(1)]
     assert by == ["oct-layers"]
@@ -246,12 +246,12 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.press(Qt.Key.Key_W)
     assert versions(1)[-1].state is State.SECOND_READ
     assert queue.model.data(queue.model.index(0, 1)) == "second read"  # it is still open
-    at_work.reviewer.open_image(2)
+    at_work.session.open_image(2)
     at_work.wait()
     assert queue.model.rowCount() == 0  # nothing is left to be read a second time
     at_work.open(folder, "Carl")
     at_work.open_row(0)
-    assert at_work.dock.deeds.finish.text() == "Adjudicate"
+    assert at_work.dock.decisions.finish.text() == "Adjudicate"
     difference = at_work.viewer.layers["scan0 · mask · difference to the second reader's"]
     assert difference.data.any()
     at_work.press(Qt.Key.Key_W)
@@ -315,10 +315,10 @@ def test_thrown_away_means_asked(at_work, folder):
     assert "Unsaved work of yours on 'scan1'" in at_work.dock.recovery.words
     at_work.answer(button=QMessageBox.StandardButton.No)
     at_work.click(at_work.dock.recovery.discard_button)
-    assert at_work.reviewer.project.recoverable()
+    assert at_work.session.project.recoverable()
     at_work.answer(button=QMessageBox.StandardButton.Yes)
     at_work.click(at_work.dock.recovery.discard_button)
-    assert not at_work.reviewer.project.recoverable()
+    assert not at_work.session.project.recoverable()
     assert not at_work.dock.recovery.isVisible()
 
 
@@ -345,43 +345,43 @@ def test_a_comment_stays_with_its_image_and_goes_with_the_version_that_carries_i
 
 def test_a_comment_is_not_asked_for_where_no_version_could_carry_it(at_work, folder):
     with Project(folder, author="Bob") as bob:
-        bob.assign_second_reader(4, "Ann")
+        bob.assign_second_grader(4, "Ann")
     at_work.open_row(3)
     assert not at_work.dock.comment_edit.isEnabled()
     assert "the first reader is not done yet" in at_work.dock.comment_edit.toolTip()
 
 
-@pytest.mark.parametrize("errand", ["reopen", "assign", "refuse", "open"])
-def test_nothing_is_done_to_a_conflict_that_was_not_told(at_work, folder, versions, errand):
+@pytest.mark.parametrize("task", ["reopen", "assign", "refuse", "open"])
+def test_nothing_is_done_to_a_conflict_that_was_not_told(at_work, folder, versions, task):
     at_work.paint()
     at_work.press(Qt.Key.Key_S, SHIFT)
     at_work.mask.data_setitem((np.array([3]), np.array([3])), 6)
     with Project(folder, author="Bob") as bob:
         bob.save_version(1, bob.drawing(1, 1), Action.DRAFT, parent=2)
-    painted, project = np.array(at_work.mask.data), at_work.reviewer.project
+    painted, project = np.array(at_work.mask.data), at_work.session.project
     do = {
-        "reopen": lambda: at_work.reviewer.reopen(1),
-        "assign": lambda: at_work.reviewer.assign("Carl"),
-        "refuse": lambda: at_work.reviewer.refuse("dark"),
-        "open": lambda: at_work.reviewer.open(folder, "Carl"),
+        "reopen": lambda: at_work.session.reopen(1),
+        "assign": lambda: at_work.session.assign("Carl"),
+        "refuse": lambda: at_work.session.refuse("dark"),
+        "open": lambda: at_work.session.open(folder, "Carl"),
     }
-    do[errand]()
+    do[task]()
     at_work.wait()
-    assert at_work.dock.status.end is End.FAILED
+    assert at_work.dock.status.end is JobStatus.FAILED
     assert "both versions are kept" in at_work.said
     assert [version.conflict for version in versions(1)] == [False, False, False, True]
-    assert at_work.reviewer.project is project
+    assert at_work.session.project is project
     assert np.array_equal(at_work.mask.data, painted)
     assert at_work.dock.history.table.item(0, 0).text() == "4!"
 
 
 def test_an_image_that_stays_open_is_known_as_what_it_has_become(at_work):
-    table, deeds = at_work.dock.history.table, at_work.dock.deeds
-    assert not deeds.reopen.isEnabled()
+    table, decisions = at_work.dock.history.table, at_work.dock.decisions
+    assert not decisions.reopen.isEnabled()
     at_work.paint()
-    at_work.click(deeds.save)
+    at_work.click(decisions.save)
     assert "scan0: in progress" in at_work.dock.info.text()
-    assert deeds.reopen.isEnabled()
+    assert decisions.reopen.isEnabled()
     at_work.dock.queue.changed.emit()
     assert table.rowCount() == 2
     at_work.unfold(at_work.dock.history)
@@ -429,7 +429,7 @@ def test_saving_the_layer_keeps_what_is_questionable_and_where_there_is_no_data(
     layers.selection = {person.mask}
     layers.save(str(tmp_path / "mask.png"), selected=True, plugin="napari-retina-seg")
     assert np.array_equal(read_png(tmp_path / "mask.png").ignore, missing | marked)
-    person.click(person.dock.deeds.finish)
+    person.click(person.dock.decisions.finish)
     with Project(tmp_path / "study", author="Zoe") as project:
         drawing = project.drawing(image.id, project.truth(image.id).number)
     assert np.array_equal(drawing.questionable, missing | marked)

@@ -13,8 +13,8 @@ from napari_retina_seg.io.exchange.boundaries import write_boundary_csv, write_b
 from napari_retina_seg.io.exchange.coco import write_coco
 from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
 from napari_retina_seg.io.exchange.identity import (
+    find_identifiers,
     find_identity,
-    notice,
     pseudonymise,
     strip_identity,
 )
@@ -186,7 +186,7 @@ def test_nothing_of_the_patient_is_in_an_export(tmp_path, dicom, make_record):
 
 
 def test_what_can_not_be_read_is_noticed_as_such(tmp_path):
-    assert notice(tmp_path / "gone.png") == ("a header that can't be read",)
+    assert find_identifiers(tmp_path / "gone.png") == ("a header that can't be read",)
 
 
 def test_large_pictures_are_looked_at_too(tmp_path, monkeypatch):
@@ -194,4 +194,4 @@ def test_large_pictures_are_looked_at_too(tmp_path, monkeypatch):
     info.add_text("Patient", "Doe, Jane")
     Image.new("L", (30, 20)).save(tmp_path / "a.png", pnginfo=info)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert notice(tmp_path / "a.png") == ("PNG Patient",)
+    assert find_identifiers(tmp_path / "a.png") == ("PNG Patient",)

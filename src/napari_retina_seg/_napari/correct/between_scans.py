@@ -12,9 +12,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.job import End, Job, Outcome, Steps, caught
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.parts import WorkRow, text
+from napari_retina_seg._napari.widgets import ProgressRow, text
 from napari_retina_seg.core.between import Between, iter_draw_between
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.progress import CancelToken, Progress
@@ -53,7 +53,7 @@ class _Task:
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawn(Outcome):
+class _Drawn(JobResult):
     between: Between | None = None
 
 
@@ -89,12 +89,12 @@ def _volume(mask: Labels) -> np.ndarray:
 
 
 def _steps(task: _Task, token: CancelToken) -> Steps:
-    return (yield from caught(_draw(task, token), f"Interpolating '{task.name}' failed"))
+    return (yield from as_result(_draw(task, token), f"Interpolating '{task.name}' failed"))
 
 
-def _draw(task: _Task, token: CancelToken) -> Generator[Progress, None, Outcome]:
+def _draw(task: _Task, token: CancelToken) -> Generator[Progress, None, JobResult]:
     between = yield from iter_draw_between(task.labels, task.heights, task.human, token)
-    return _Drawn(End.ENDED, between=between)
+    return _Drawn(JobStatus.SUCCEEDED, between=between)
 
 
 class BetweenScans(QWidget):
@@ -123,7 +123,7 @@ class BetweenScans(QWidget):
             " those beside it are interpolated from it."
         )
         self.button = QPushButton("Interpolate between corrected scans")
-        self.work = WorkRow("the interpolation")
+        self.work = ProgressRow("the interpolation")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self._words, self.right, self.button, self.work):
@@ -142,7 +142,7 @@ class BetweenScans(QWidget):
         """Whether scans are being drawn."""
         return self._job is not None
 
-    def take_up(self, lines: MaskLines | None, index: int) -> None:
+    def attach(self, lines: MaskLines | None, index: int) -> None:
         """Work on a volume, of which a slice is shown; None hides all but a job at work."""
         self._lines, self._index = lines, index
         self.refresh()
@@ -220,14 +220,14 @@ class BetweenScans(QWidget):
         (right.add if on else right.discard)(self._index)
         self.refresh()
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _on_done(self, outcome: JobResult) -> None:
         lines, task = self._working, self._task
         self._job.deleteLater()
         self._job = self._working = self._task = None
         self.work.show_work(False)
         if isinstance(outcome, _Drawn) and lines.mask not in self._viewer.layers:
-            outcome = Outcome(
-                End.FAILED,
+            outcome = JobResult(
+                JobStatus.FAILED,
                 f"'{task.name}' was closed meanwhile, so its interpolated scans were dropped:"
                 " open it and interpolate again.",
             )
@@ -237,7 +237,7 @@ class BetweenScans(QWidget):
         self.done.emit(outcome)
 
 
-def _put(lines: MaskLines, task: _Task, between: Between) -> Outcome:
+def _put(lines: MaskLines, task: _Task, between: Between) -> JobResult:
     """Show what was drawn, but where a person has painted meanwhile."""
     mask, leading = lines.mask, (0,) * (lines.mask.ndim - 3)
     volume = _volume(mask)
@@ -251,10 +251,10 @@ def _put(lines: MaskLines, task: _Task, between: Between) -> Outcome:
     try:
         done = lines.put_scans(leading, scans)
     except RetinaSegError as error:
-        return Outcome(End.FAILED, str(error))
+        return JobResult(JobStatus.FAILED, str(error))
     volume = _volume(mask)
     marks_of(mask).drawn.update({index: volume[index].copy() for index in scans})
     words = f"{len(scans)} scans were interpolated."
     if done.kept:
         words += f" {done.kept} px of locked classes stay."
-    return Outcome(End.ENDED, words)
+    return JobResult(JobStatus.SUCCEEDED, words)

@@ -12,11 +12,11 @@ from napari_retina_seg._napari.correct.canvas_clicks import CanvasClicks
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.probability import Probability
 from napari_retina_seg._napari.correct.words import changed
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import finest
 from napari_retina_seg._napari.masks.edits import change
-from napari_retina_seg._napari.parts import text
-from napari_retina_seg.core.vessels import Point, bridge, darkness
+from napari_retina_seg._napari.widgets import text
+from napari_retina_seg.core.vessels import Point, bridge, local_darkness
 
 if TYPE_CHECKING:
     import napari
@@ -62,14 +62,14 @@ class BridgeTool(QWidget):
         layout.addWidget(self._note)
         self.button.clicked.connect(self._on_button)
         self._clicks.clicked.connect(self._on_click)
-        self._clicks.stopped.connect(self.put_down)
+        self._clicks.stopped.connect(self.deactivate)
 
     def refresh(self) -> None:
         """Grey out where nothing can be bridged; begin anew on another mask or plane."""
-        self.button.setEnabled(not self._follower.why_no_class)
-        self.put_down()
+        self.button.setEnabled(not self._follower.class_disabled_reason)
+        self.deactivate()
 
-    def put_down(self) -> None:
+    def deactivate(self) -> None:
         """Wait for no more clicks."""
         self._clicks.stop()
         self._first = None
@@ -77,13 +77,13 @@ class BridgeTool(QWidget):
         self.button.setText(_OFF)
         self._note.setVisible(False)
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop listening: the dock is going away."""
         self._clicks.stop()
 
     def _on_button(self, on: bool) -> None:
         if not on:
-            self.put_down()
+            self.deactivate()
             return
         self.taken.emit()
         self._clicks.listen(self._follower.mask)
@@ -107,13 +107,13 @@ class BridgeTool(QWidget):
         follower, value = self._follower, self._follower.value
         evidence = self._find_evidence(value)
         if evidence is None:
-            self.said.emit(End.FAILED, "Open the image of this mask: a bridge follows it.")
+            self.said.emit(JobStatus.FAILED, "Open the image of this mask: a bridge follows it.")
             return
         plane = follower.plane
         wanted = plane.copy()
         wanted[bridge(evidence, plane == value, first, last)] = value
         done = change(follower.mask, wanted, follower.where)
-        self.said.emit(End.ENDED, changed("The gap was bridged", done))
+        self.said.emit(JobStatus.SUCCEEDED, changed("The gap was bridged", done))
 
     def _find_evidence(self, value: int) -> np.ndarray | None:
         found = self._probability.find(value)
@@ -124,5 +124,5 @@ class BridgeTool(QWidget):
             return None
         of = (image, self._follower.where)
         if self._evidence is None or self._evidence[0] != of:
-            self._evidence = (of, darkness(np.asarray(finest(image)[self._follower.where])))
+            self._evidence = (of, local_darkness(np.asarray(finest(image)[self._follower.where])))
         return self._evidence[1]

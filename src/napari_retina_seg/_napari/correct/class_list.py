@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.legend import hidden_classes
-from napari_retina_seg._napari.masks.companions import mask_of
 from napari_retina_seg._napari.masks.edits import lock, locked
+from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo, colormap
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS
 from napari_retina_seg.core.labels import LabelClass

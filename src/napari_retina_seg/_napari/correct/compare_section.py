@@ -10,14 +10,8 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.companions import (
-    CompanionInfo,
-    Kind,
-    companion,
-    remove_companion,
-)
 from napari_retina_seg._napari.masks.compare import (
     COLORS,
     PREDICTION,
@@ -25,8 +19,14 @@ from napari_retina_seg._napari.masks.compare import (
     predicted,
     show_difference,
 )
-from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.masks.linked_layers import (
+    Kind,
+    LinkedLayerInfo,
+    linked_layer,
+    remove_linked_layer,
+)
 from napari_retina_seg._napari.shortcuts import BLINK
+from napari_retina_seg._napari.widgets import add_row, narrow, text
 from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER
 from napari_retina_seg.core.errors import RetinaSegError
 
@@ -126,7 +126,7 @@ class CompareSection(QWidget):
             for layer in self._viewer.layers
             if isinstance(layer, Labels)
             and layer != mask
-            and not isinstance(layer.metadata.get(KEY), CompanionInfo)
+            and not isinstance(layer.metadata.get(KEY), LinkedLayerInfo)
             and layer.data.shape == mask.data.shape
         ]
 
@@ -135,14 +135,14 @@ class CompareSection(QWidget):
 
     def _shown(self) -> Labels | None:
         mask = self._follower.mask
-        return None if mask is None else companion(self._viewer, mask, Kind.DIFFERENCE)
+        return None if mask is None else linked_layer(self._viewer, mask, Kind.DIFFERENCE)
 
     def _on_button(self, on: bool) -> None:
         mask = self._follower.mask
         if on:
             self._show()
         else:
-            remove_companion(self._viewer, mask, Kind.DIFFERENCE)
+            remove_linked_layer(self._viewer, mask, Kind.DIFFERENCE)
         self.refresh()
 
     def _redraw(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
@@ -158,4 +158,4 @@ class CompareSection(QWidget):
         try:
             show_difference(self._viewer, mask, labels, name, value if value > 0 else None)
         except RetinaSegError as error:
-            self.said.emit(End.FAILED, str(error))
+            self.said.emit(JobStatus.FAILED, str(error))

@@ -10,9 +10,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari import shortcuts
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.class_list import ClassList, choose_class
 from napari_retina_seg._napari.correct.compare_section import CompareSection
-from napari_retina_seg._napari.correct.line_gestures import Mode
 from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.new_mask import NewMask
@@ -23,15 +23,15 @@ from napari_retina_seg._napari.correct.tool_buttons import ToolButtons
 from napari_retina_seg._napari.correct.vessel_section import VesselSection
 from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.dock import Dock
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import Change
-from napari_retina_seg._napari.masks.steps import StepWatch
-from napari_retina_seg._napari.parts import Fold, large, text
+from napari_retina_seg._napari.masks.undo_tracker import UndoTracker
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
 from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.widgets import CollapsibleSection, large, text
 
 
 class CorrectWidget(Dock):
@@ -54,9 +54,9 @@ class CorrectWidget(Dock):
         self.questionable = QuestionableSection(viewer, self.follower)
         self.compare = CompareSection(viewer, self.follower)
         self.lines = LinesTool(viewer)
-        self._steps = StepWatch()
+        self._steps = UndoTracker()
         self._passing = ""  # what was said of undo, redo or a hidden class
-        self._folds: dict[str, Fold] = {}
+        self._folds: dict[str, CollapsibleSection] = {}
         self._lay_out()
         self._connect(True)
         self._on_mask()
@@ -66,7 +66,7 @@ class CorrectWidget(Dock):
     def paint(self) -> None:
         """Take the brush, with the class that is chosen; the button and its key."""
         if self.follower.mask is None or self.follower.why:
-            self.status.say_end(End.FAILED, self.follower.why)
+            self.status.show_result(JobStatus.FAILED, self.follower.why)
             return
         self.tools.take("paint")
 
@@ -108,9 +108,9 @@ class CorrectWidget(Dock):
         self.layout().insertWidget(0, _beside(self.button, self.status))
         self.layout().addWidget(self.preview)
 
-    def _fold(self, name: str, title: str, section: QWidget) -> Fold:
+    def _fold(self, name: str, title: str, section: QWidget) -> CollapsibleSection:
         opened = name in ("lines", "vessels", "regions")
-        fold = Fold(title, self._settings, f"correct/{name}/open", opened)
+        fold = CollapsibleSection(title, self._settings, f"correct/{name}/open", opened)
         fold.addWidget(section)
         self._folds[name] = fold
         return fold
@@ -134,23 +134,23 @@ class CorrectWidget(Dock):
         self._steps.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
         self._let_one_listen()
         for section in (self.vessels, self.regions, self.compare):
-            section.said.connect(self.status.say_end)
+            section.said.connect(self.status.show_result)
 
     def _let_one_listen(self) -> None:
         """Put down what listens to the mouse when something else is taken."""
         bridge, lasso, outline = self.vessels.bridge, self.regions.lasso, self.questionable.lasso
         puts = {
-            self.lines: self.lines.put_down,
-            bridge: bridge.put_down,
+            self.lines: self.lines.deactivate,
+            bridge: bridge.deactivate,
             lasso: lasso.stop,
             outline: outline.stop,
             self.tools: lambda: None,
         }
         for tool in puts:
             tool.taken.connect(self._withdraw)
-            for other, put_down in puts.items():
+            for other, deactivate in puts.items():
                 if other is not tool:
-                    tool.taken.connect(put_down)
+                    tool.taken.connect(deactivate)
 
     # What happens
 
@@ -174,7 +174,7 @@ class CorrectWidget(Dock):
         for name, fold in self._folds.items():
             fold.setVisible(mask is not None and name != unsuited)
             fold.setEnabled(can)
-        self.lines.take_up(mask if can and layered else None)
+        self.lines.attach(mask if can and layered else None)
         self._on_layers()
         self._on_class()
 
@@ -198,8 +198,9 @@ class CorrectWidget(Dock):
         value, last = int(mask.selected_label), len(scheme) - 1
         if value > last:
             mask.selected_label = last
-            self.status.say_end(
-                End.FAILED, f"There is no class {value}: those of '{scheme.name}' end at {last}."
+            self.status.show_result(
+                JobStatus.FAILED,
+                f"There is no class {value}: those of '{scheme.name}' end at {last}.",
             )
             value = last
         return scheme.classes[value].abbreviation if value else "background"
@@ -227,7 +228,7 @@ class CorrectWidget(Dock):
             self.status.say(self._passing)
 
     def _on_applied(self, what: str, done: Change) -> None:
-        self.status.say_end(End.ENDED, changed(what, done))
+        self.status.show_result(JobStatus.SUCCEEDED, changed(what, done))
 
     def _on_stepped(self, what: str, slices: list[int]) -> None:
         """Show what was undone or redone, if it is on no slice that is on the screen."""
@@ -241,14 +242,14 @@ class CorrectWidget(Dock):
         self._passing = f"{what} on {where}."
         self.status.say(self._passing)
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
         self._connect(False)
         self.preview.cancel()
-        self.vessels.close_down()
-        self.regions.close_down()
-        self.questionable.close_down()
-        self.lines.close_down()
+        self.vessels.cleanup()
+        self.regions.cleanup()
+        self.questionable.cleanup()
+        self.lines.cleanup()
         self.tools.show_mask(None)
         self._steps.watch(None)
         self.classes.show_mask(None)

@@ -10,8 +10,8 @@ from napari.layers import Labels, Shapes
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.companions import GRID, CompanionInfo, Kind
-from napari_retina_seg._napari.masks.edits import plain
+from napari_retina_seg._napari.masks.edits import unwrap_proxy
+from napari_retina_seg._napari.masks.linked_layers import GRID, Kind, LinkedLayerInfo
 
 if TYPE_CHECKING:
     import napari
@@ -55,7 +55,7 @@ class Lasso(QObject):
             edge_color="#ff2d1a",
             face_color="#ff2d1a40",
             edge_width=1,
-            metadata={KEY: CompanionInfo(Kind.LASSO, "", weakref.ref(plain(mask)))},
+            metadata={KEY: LinkedLayerInfo(Kind.LASSO, "", weakref.ref(unwrap_proxy(mask)))},
             affine=mask.affine.affine_matrix,
             **{name: getattr(mask, name) for name in GRID},
         )

@@ -19,19 +19,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.correct.between_scans import BetweenScans
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
+from napari_retina_seg._napari.correct.boundary_mouse import BoundaryMouse
+from napari_retina_seg._napari.correct.boundary_tool import BoundaryTool
 from napari_retina_seg._napari.correct.image_edges import ImageEdges
-from napari_retina_seg._napari.correct.line_gestures import Mode
-from napari_retina_seg._napari.correct.line_hand import LineHand
-from napari_retina_seg._napari.correct.line_mouse import LineMouse
 from napari_retina_seg._napari.correct.line_view import LineView, find_canvas, line_colors
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.job import Outcome
+from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import plain
-from napari_retina_seg._napari.parts import add_row, narrow, text
+from napari_retina_seg._napari.masks.edits import unwrap_proxy
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.widgets import add_row, narrow, text
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.surfaces import Heights
 
@@ -76,8 +76,8 @@ class LinesTool(QWidget):
         self._waiting: Mode | None = None  # the tool, while there is no line to take it to
         self._edges = ImageEdges()
         self._follower = MaskFollower(viewer)
-        self.hand = LineHand(self._gradient)
-        self._mouse = LineMouse(viewer, self.hand)
+        self.hand = BoundaryTool(self._gradient)
+        self._mouse = BoundaryMouse(viewer, self.hand)
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.shown = QCheckBox("Show lines")
         self.shown.setChecked(True)
@@ -98,18 +98,18 @@ class LinesTool(QWidget):
     def take(self, mode: Mode | str) -> None:
         """Take a tool, by the name of its button, or put it down if it is in the hand."""
         mode = Mode(mode)
-        if self.why_not():
+        if self.disabled_reason():
             self.refresh()
             return
         self._set_mode(None if self.hand.mode is mode else mode)
 
-    def put_down(self) -> None:
+    def deactivate(self) -> None:
         """Put the tool for lines down; the brush and the others are napari's."""
         self._set_mode(None)
 
     def step(self, lines: int) -> None:
         """Choose a line further down, or up."""
-        if not self.why_not():
+        if not self.disabled_reason():
             self.hand.choose(self.hand.line + lines)
 
     def toggle(self) -> None:
@@ -118,7 +118,7 @@ class LinesTool(QWidget):
 
     # What the dock does
 
-    def take_up(self, mask_layer: Labels | None) -> None:
+    def attach(self, mask_layer: Labels | None) -> None:
         """Work on the lines of a mask."""
         if mask_layer == self._mask:
             self.refresh()
@@ -130,17 +130,17 @@ class LinesTool(QWidget):
         self._interrupt()
         self.refresh()
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Leave the canvas and the viewer as they were: the dock is going away."""
         self._soon.stop()
         self.between.abandon()
-        self.take_up(None)
+        self.attach(None)
         self._follower.disconnect_viewer()
         if self._view is not None:
             self._view.remove()
             self._view = None
 
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """Say why no line can be moved now, or nothing."""
         if self._mask is None or self._mask not in self._viewer.layers:
             return "Select a mask to see its lines."
@@ -153,7 +153,7 @@ class LinesTool(QWidget):
 
     def refresh(self) -> None:
         """Show the lines as the mask is now; grey out what can't be done, with the reason."""
-        why = self.why_not()
+        why = self.disabled_reason()
         if why:
             self._interrupt()
         self._show_lines(why)
@@ -168,7 +168,7 @@ class LinesTool(QWidget):
         self.hint.setVisible(bool(self.hint.text()))
         volume = self._lines is not None and self._mask.ndim > 2 and not why
         index = self._follower.where[-1] if volume else 0
-        self.between.take_up(self._lines if volume else None, index)
+        self.between.attach(self._lines if volume else None, index)
         if self._waiting is not None and not why and self.hand.has_lines:
             self._set_mode(self._waiting)
 
@@ -211,7 +211,7 @@ class LinesTool(QWidget):
         self.shown.toggled.connect(self._on_shown)
         self.hand.chosen.connect(lambda: self.line.setCurrentIndex(self.hand.line))
         self.hand.said.connect(self.status.say)
-        self.hand.left.connect(self.put_down)
+        self.hand.left.connect(self.deactivate)
         self.between.done.connect(self._on_interpolated)
         self._follower.changed.connect(self.refresh)
         self._follower.moved.connect(self.refresh)
@@ -245,20 +245,20 @@ class LinesTool(QWidget):
             self.taken.emit()
             self.shown.setChecked(True)
             canvas = find_canvas(self)
-            self._mouse.listen(plain(self._mask), canvas.native, _CURSORS[mode])
+            self._mouse.listen(unwrap_proxy(self._mask), canvas.native, _CURSORS[mode])
         self.refresh()
 
     def _show_lines(self, why: str) -> None:
         canvas = find_canvas(self)
         if why or canvas is None or not self.shown.isChecked():
-            self.hand.put_down()
+            self.hand.deactivate()
             return
-        if plain(self._mask) not in canvas.layer_to_visual:  # it is just being added
+        if unwrap_proxy(self._mask) not in canvas.layer_to_visual:  # it is just being added
             self._soon.start()
             return
         if self._view is None:
             self._view = LineView(canvas)
-        self.hand.take_up(self._lines, self._follower.where, self._view)
+        self.hand.attach(self._lines, self._follower.where, self._view)
 
     def _gradient(self) -> Heights:
         viewer = self._viewer
@@ -271,7 +271,7 @@ class LinesTool(QWidget):
         if on:
             self.refresh()
         else:
-            self.put_down()  # nobody moves what can't be seen
+            self.deactivate()  # nobody moves what can't be seen
 
     def _on_reach(self, columns: int) -> None:
         self.hand.reach = columns
@@ -281,6 +281,6 @@ class LinesTool(QWidget):
         if self._lines is not None and not self._soon.isActive():
             self._soon.start()
 
-    def _on_interpolated(self, outcome: Outcome) -> None:
-        self.status.say_end(outcome.end, outcome.sentence)
+    def _on_interpolated(self, outcome: JobResult) -> None:
+        self.status.show_result(outcome.end, outcome.message)
         self.refresh()

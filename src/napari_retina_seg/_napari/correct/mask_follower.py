@@ -9,8 +9,8 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.layers import KEY, finest, is_beside, is_image, position, world_place
-from napari_retina_seg._napari.masks.companions import mask_of
 from napari_retina_seg._napari.masks.edits import Where
+from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.labels import LabelScheme
 
@@ -61,7 +61,7 @@ class MaskFollower(QObject):
         return 1 if classes == 2 else None
 
     @property
-    def why_no_class(self) -> str:
+    def class_disabled_reason(self) -> str:
         """Say why no class can be worked on, or nothing."""
         if self.mask is None or self.why:
             return self.why
@@ -122,9 +122,9 @@ class MaskFollower(QObject):
         elif not isinstance(mask.metadata.get(KEY), MaskInfo):
             self._take(None, f"The classes of '{mask.name}' are not known: start a new mask.")
         else:
-            self._take(mask, self._why_not(mask))
+            self._take(mask, self._disabled_reason(mask))
 
-    def _why_not(self, mask: Labels) -> str:
+    def _disabled_reason(self, mask: Labels) -> str:
         """Say why nothing of a mask can be changed here, or nothing."""
         dims = self._viewer.dims
         if not mask.editable:

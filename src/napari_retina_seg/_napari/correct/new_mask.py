@@ -10,9 +10,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.layers import finest, is_image, modality, place_of
-from napari_retina_seg._napari.masks.companions import GRID
-from napari_retina_seg._napari.parts import add_row, narrow
+from napari_retina_seg._napari.masks.linked_layers import GRID
 from napari_retina_seg._napari.results import MaskInfo, mask_options
+from napari_retina_seg._napari.widgets import add_row, narrow
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
 

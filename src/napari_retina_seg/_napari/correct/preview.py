@@ -13,16 +13,16 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.correct.latest import Latest
+from napari_retina_seg._napari.correct.latest_only import LatestOnlyWorker
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.masks.companions import (
-    Kind,
-    companion,
-    remove_companion,
-    show_companion,
-)
 from napari_retina_seg._napari.masks.edits import Where, change, locked
-from napari_retina_seg._napari.parts import text
+from napari_retina_seg._napari.masks.linked_layers import (
+    Kind,
+    linked_layer,
+    remove_linked_layer,
+    show_linked_layer,
+)
+from napari_retina_seg._napari.widgets import text
 
 if TYPE_CHECKING:
     import napari
@@ -84,7 +84,7 @@ class Preview(QWidget):
         self.what = ""
         self._asked: _Asked | None = None  # None if it is to be asked anew
         self._found: tuple[_Asked, _Found] | None = None
-        self._latest = Latest(self)
+        self._latest = LatestOnlyWorker(self)
         self._words = text()
         self.apply_button = QPushButton("Apply")
         self.cancel_button = QPushButton("Cancel")
@@ -151,7 +151,7 @@ class Preview(QWidget):
         self._latest.drop()
         self.setVisible(False)
         if mask is not None:
-            remove_companion(self._viewer, mask, Kind.PREVIEW)
+            remove_linked_layer(self._viewer, mask, Kind.PREVIEW)
         self.ended.emit()
 
     def _lay_out(self) -> None:
@@ -223,17 +223,17 @@ class Preview(QWidget):
     def _on_failed(self, asked: _Asked) -> None:
         """Show nothing, unless something newer is under way."""
         if asked is self._asked:
-            remove_companion(self._viewer, asked.mask, Kind.PREVIEW)
+            remove_linked_layer(self._viewer, asked.mask, Kind.PREVIEW)
             self.apply_button.setToolTip(_FAILED)
             self._words.setText(_FAILED)
 
     def _put(self, shown: np.ndarray) -> None:
         """Show what was found; nothing else of the layer is left from before."""
         mask, where = self._follower.mask, self._part
-        layer = companion(self._viewer, mask, Kind.PREVIEW)
+        layer = linked_layer(self._viewer, mask, Kind.PREVIEW)
         if layer is None:
             empty = np.zeros(mask.data.shape, np.uint8)
-            layer = show_companion(self._viewer, mask, Kind.PREVIEW, empty, COLORS)
+            layer = show_linked_layer(self._viewer, mask, Kind.PREVIEW, empty, COLORS)
             layer.opacity = 0.9
             layer.editable = False
         if shown.size < layer.data.size:

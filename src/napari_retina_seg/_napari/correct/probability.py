@@ -11,9 +11,9 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.job import End, Job, Outcome, Task, work
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Task, work
 from napari_retina_seg._napari.layers import KEY, Position, is_volume, modality, retina_image
-from napari_retina_seg._napari.masks.edits import Where, plain
+from napari_retina_seg._napari.masks.edits import Where, unwrap_proxy
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
@@ -70,7 +70,7 @@ class Probability(QObject):
             ``(rows, columns)``, 0 to 1.
         """
         follower, known = self._follower, self._known
-        mine = known is not None and known.mask is plain(follower.mask)
+        mine = known is not None and known.mask is unwrap_proxy(follower.mask)
         if mine and known.where == follower.where:
             return known.planes[value]
         for layer in self._viewer.layers:
@@ -79,7 +79,7 @@ class Probability(QObject):
                 return found
         return None
 
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """Say why no model can be asked, or nothing."""
         if self._follower.image is None:
             return "The image of this mask is not open: a model has nothing to look at."
@@ -92,7 +92,7 @@ class Probability(QObject):
     @property
     def threshold(self) -> float:
         """The threshold of the model itself; 0.5 if it has none, or nobody knows the model."""
-        if self.why_not():
+        if self.disabled_reason():
             return _HALF
         after = self._model().spec.postprocessing
         return after.threshold if isinstance(after, ThresholdPostprocessing) else _HALF
@@ -103,7 +103,7 @@ class Probability(QObject):
         where = follower.where
         at = Position(where[:-1], where[-1]) if where else Position()
         index = at.index if is_volume(image) else None
-        self._asked = (plain(follower.mask), where)
+        self._asked = (unwrap_proxy(follower.mask), where)
         task = Task(retina_image(image, at), self._model(), index, probabilities=True)
         self._job = Job(work, task, self)
         self._job.progressed.connect(self.progressed)
@@ -115,7 +115,7 @@ class Probability(QObject):
         if self._job is not None:
             self._job.cancel()
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the job and say no more."""
         if self._job is not None:
             self._job.abandon()
@@ -137,10 +137,10 @@ class Probability(QObject):
             )
         return model
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _on_done(self, outcome: JobResult) -> None:
         self._job.deleteLater()
         self._job = None
-        if outcome.end is End.ENDED:
+        if outcome.end is JobStatus.SUCCEEDED:
             (mask, where), found = self._asked, outcome.segmentation.probabilities
             self._known = _Known(mask, where, found.reshape(found.shape[-3:]))
         self.done.emit(outcome)

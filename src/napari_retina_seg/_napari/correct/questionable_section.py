@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.masks.companions import Kind, companion
 from napari_retina_seg._napari.masks.edits import change
+from napari_retina_seg._napari.masks.linked_layers import Kind, linked_layer
 from napari_retina_seg._napari.masks.questionable import show_questionable
-from napari_retina_seg._napari.parts import text
+from napari_retina_seg._napari.widgets import text
 from napari_retina_seg.core.regions_edit import inside
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class QuestionableSection(QWidget):
         self._note.setText(_OUTLINING if self.lasso.is_on else words)
         self._show_tool()
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop listening: the dock is going away."""
         self.lasso.stop()
         self._listen(None)
@@ -137,4 +137,4 @@ class QuestionableSection(QWidget):
 
     def _marks(self) -> Labels | None:
         mask = self._follower.mask
-        return None if mask is None else companion(self._viewer, mask, Kind.QUESTIONABLE)
+        return None if mask is None else linked_layer(self._viewer, mask, Kind.QUESTIONABLE)

@@ -13,16 +13,16 @@ from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.preview import Plan, Preview
 from napari_retina_seg._napari.correct.words import changed
-from napari_retina_seg._napari.job import End
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.edits import change, locked
-from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg.core.regions_edit import grow, inside, pinholes, shrink, specks
+from napari_retina_seg._napari.widgets import text
+from napari_retina_seg.core.regions_edit import grow, inside, shrink, small_holes, small_objects
 
 if TYPE_CHECKING:
     import napari
 
-_SPECKS, _PINHOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
+_SMALL_OBJECTS, _SMALL_HOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
 _LASSO_OFF, _LASSO_ON = "Delete inside a lasso", "Put the lasso away"
 _ON_ALL = " on all slices"
 _LASSO_HINT = "Drag around what is to go. Only the chosen class is deleted."
@@ -47,11 +47,11 @@ class RegionSection(QWidget):
         super().__init__()
         self._follower, self._preview = follower, preview
         self.lasso = Lasso(viewer)
-        self.speck_size = _size(settings, _SPECKS, 30, 100_000)
-        self.pinhole_size = _size(settings, _PINHOLES, 20, 100_000)
+        self.speck_size = _size(settings, _SMALL_OBJECTS, 30, 100_000)
+        self.pinhole_size = _size(settings, _SMALL_HOLES, 20, 100_000)
         self.by = _size(settings, _BY, 1, 50)
-        self.specks_button = QPushButton("Remove specks")
-        self.pinholes_button = QPushButton("Fill pinholes")
+        self.small_objects_button = QPushButton("Remove specks")
+        self.small_holes_button = QPushButton("Fill pinholes")
         self.grow_button = QPushButton("Grow")
         self.shrink_button = QPushButton("Shrink")
         self.lasso_button = QPushButton(_LASSO_OFF)
@@ -64,9 +64,14 @@ class RegionSection(QWidget):
 
     def refresh(self) -> None:
         """Say what is acted on, after another mask, class or plane."""
-        why = self._why_not()
+        why = self._disabled_reason()
         for widget in (
-            *(self.specks_button, self.speck_size, self.pinholes_button, self.pinhole_size),
+            *(
+                self.small_objects_button,
+                self.speck_size,
+                self.small_holes_button,
+                self.pinhole_size,
+            ),
             *(self.grow_button, self.shrink_button, self.by, self.lasso_button),
         ):
             widget.setEnabled(not why)
@@ -74,13 +79,17 @@ class RegionSection(QWidget):
         self.every_slice.setEnabled(not why)
         self._note.setText(why or self._about())
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Put the lasso away: the dock is going away."""
         self.lasso.stop()
 
     def _lay_out(self) -> None:
-        self.specks_button.setToolTip("Show, and then remove, parts smaller than this many pixels.")
-        self.pinholes_button.setToolTip("Show, and then fill, holes smaller than this many pixels.")
+        self.small_objects_button.setToolTip(
+            "Show, and then remove, parts smaller than this many pixels."
+        )
+        self.small_holes_button.setToolTip(
+            "Show, and then fill, holes smaller than this many pixels."
+        )
         self.grow_button.setToolTip("Widen the chosen class by this many pixels.")
         self.shrink_button.setToolTip(
             "Narrow the chosen class by this many pixels; its neighbours take its place."
@@ -97,8 +106,8 @@ class RegionSection(QWidget):
         layout.addWidget(self._note)
         layout.addWidget(self.every_slice)
         for widgets in (
-            (self.specks_button, self.speck_size),
-            (self.pinholes_button, self.pinhole_size),
+            (self.small_objects_button, self.speck_size),
+            (self.small_holes_button, self.pinhole_size),
             (self.grow_button, self.shrink_button, self.by),
         ):
             row = QHBoxLayout()
@@ -108,10 +117,10 @@ class RegionSection(QWidget):
         layout.addWidget(self.lasso_button)
 
     def _connect(self) -> None:
-        self.specks_button.clicked.connect(self._preview_specks)
-        self.speck_size.valueChanged.connect(self._preview_specks)
-        self.pinholes_button.clicked.connect(self._preview_pinholes)
-        self.pinhole_size.valueChanged.connect(self._preview_pinholes)
+        self.small_objects_button.clicked.connect(self._preview_small_objects)
+        self.speck_size.valueChanged.connect(self._preview_small_objects)
+        self.small_holes_button.clicked.connect(self._preview_small_holes)
+        self.pinhole_size.valueChanged.connect(self._preview_small_holes)
         self.grow_button.clicked.connect(lambda: self._widen("grew", grow))
         self.shrink_button.clicked.connect(lambda: self._widen("shrank", shrink))
         self.every_slice.toggled.connect(self._on_every_slice)
@@ -119,11 +128,11 @@ class RegionSection(QWidget):
         self.lasso.drawn.connect(self._on_drawn)
         self.lasso.ended.connect(self._show_lasso)
 
-    def _why_not(self) -> str:
+    def _disabled_reason(self) -> str:
         """Say why nothing can be done, or nothing."""
         follower = self._follower
-        if follower.why_no_class:
-            return follower.why_no_class
+        if follower.class_disabled_reason:
+            return follower.class_disabled_reason
         if follower.value in locked(follower.mask):
             return f"{self._name()} is locked: unlock it, or choose another class."
         return ""
@@ -147,23 +156,23 @@ class RegionSection(QWidget):
             return f"{words}; the lasso on this slice only."
         return f"Acts on {self._name()}{' on this slice' if self._slices > 1 else ''}."
 
-    def _preview_specks(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _preview_small_objects(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
         limit = self.speck_size.value()
         self._show(
             f"Specks below {limit} px were removed",
-            lambda labels, value: np.where(specks(labels == value, limit), 0, labels),
+            lambda labels, value: np.where(small_objects(labels == value, limit), 0, labels),
         )
 
-    def _preview_pinholes(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _preview_small_holes(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
         limit = self.pinhole_size.value()
         self._show(
             f"Pinholes below {limit} px were filled",
-            lambda labels, value: np.where(pinholes(labels == value, limit), value, labels),
+            lambda labels, value: np.where(small_holes(labels == value, limit), value, labels),
         )
 
     def _show(self, what: str, make: Make) -> None:
         """Show what would become of the labels, given the chosen class."""
-        if self._why_not():
+        if self._disabled_reason():
             return
         value = self._follower.value
         self._show_plan(what, lambda labels: make(labels, value).astype(labels.dtype))
@@ -192,7 +201,7 @@ class RegionSection(QWidget):
         follower = self._follower
         self._preview.cancel()
         done = change(follower.mask, plan(follower.plane), follower.where)
-        self.said.emit(End.ENDED, changed(what, done))
+        self.said.emit(JobStatus.SUCCEEDED, changed(what, done))
 
     def _on_lasso(self, on: bool) -> None:
         self._preview.cancel()
@@ -209,7 +218,7 @@ class RegionSection(QWidget):
         self.refresh()
 
     def _on_drawn(self, points: np.ndarray) -> None:
-        if self._why_not():
+        if self._disabled_reason():
             self.refresh()
             return
         value = self._follower.value

@@ -15,9 +15,9 @@ from napari_retina_seg._napari.correct.bridge import BridgeTool
 from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.probability import Plane, Probability
-from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.masks.edits import plain
-from napari_retina_seg._napari.parts import WorkRow, add_row, text
+from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.masks.edits import unwrap_proxy
+from napari_retina_seg._napari.widgets import ProgressRow, add_row, text
 from napari_retina_seg.core.vessels import threshold
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class VesselSection(QWidget):
         self.hysteresis = QCheckBox("Keep what continues, down to")
         self.show_button = QPushButton("Preview threshold")
         self._note = text()
-        self.work = WorkRow("the probability")
+        self.work = ProgressRow("the probability")
         self._lay_out()
         self._connect()
 
@@ -59,7 +59,7 @@ class VesselSection(QWidget):
         follower = self._follower
         self._begin_anew()
         self.bridge.refresh()
-        why = self._why_not()
+        why = self._disabled_reason()
         for widget in (self.level, self.low, self.hysteresis, self.show_button):
             widget.setEnabled(not why)
         self._enable_low()
@@ -69,7 +69,7 @@ class VesselSection(QWidget):
 
     def preview(self) -> None:
         """Show what the threshold would draw; the sliders and the button."""
-        if self._why_not() or self.probability.is_running:
+        if self._disabled_reason() or self.probability.is_running:
             return
         plane = self.probability.find(self._follower.value)
         if plane is None:
@@ -81,10 +81,10 @@ class VesselSection(QWidget):
         plan = self._plan(plane, self._follower.value)
         self._preview.show_plan(self._words(), plan, only=self._follower.where)
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
-        self.probability.close_down()
-        self.bridge.close_down()
+        self.probability.cleanup()
+        self.bridge.cleanup()
 
     def _lay_out(self) -> None:
         self.level.setToolTip("The least probability of a vessel.")
@@ -115,14 +115,14 @@ class VesselSection(QWidget):
         self.probability.done.connect(self._on_probability)
         self.bridge.said.connect(self.said)
 
-    def _why_not(self) -> str:
+    def _disabled_reason(self) -> str:
         """Say why no threshold can be set, or nothing."""
         follower = self._follower
-        if follower.why_no_class:
-            return follower.why_no_class
+        if follower.class_disabled_reason:
+            return follower.class_disabled_reason
         if self.probability.find(follower.value) is not None:
             return ""
-        return self.probability.why_not()
+        return self.probability.disabled_reason()
 
     def _plan(self, probability: Plane, value: int):
         level = self.level.value()
@@ -144,9 +144,9 @@ class VesselSection(QWidget):
     def _begin_anew(self) -> None:
         """Begin another mask with the model's own threshold: that is how it was drawn."""
         mask = self._follower.mask
-        if mask is None or (self._mask is not None and self._mask() is plain(mask)):
+        if mask is None or (self._mask is not None and self._mask() is unwrap_proxy(mask)):
             return
-        self._mask = weakref.ref(plain(mask))
+        self._mask = weakref.ref(unwrap_proxy(mask))
         level = self.probability.threshold
         blockers = [QSignalBlocker(each) for each in (self.level, self.low, self.hysteresis)]
         self.level.setValue(level)
@@ -162,12 +162,12 @@ class VesselSection(QWidget):
     def _enable_low(self) -> None:
         self.low.setEnabled(self.hysteresis.isEnabled() and self.hysteresis.isChecked())
 
-    def _on_probability(self, outcome: Outcome) -> None:
+    def _on_probability(self, outcome: JobResult) -> None:
         self.work.show_work(False)
-        if outcome.end is not End.ENDED:
-            self.said.emit(outcome.end, outcome.sentence)
+        if outcome.end is not JobStatus.SUCCEEDED:
+            self.said.emit(outcome.end, outcome.message)
         self.refresh()
-        if outcome.end is End.ENDED and not self._why_not():
+        if outcome.end is JobStatus.SUCCEEDED and not self._disabled_reason():
             self.preview()
 
 

@@ -10,19 +10,19 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QApplication, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
-from napari_retina_seg._napari.clerk import Clerk
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.import_form import ImportForm
 from napari_retina_seg._napari.exchange.transfer import enter, leave, look
-from napari_retina_seg._napari.job import End, Job, Outcome
-from napari_retina_seg._napari.parts import WorkRow, large
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus
 from napari_retina_seg._napari.project_row import ProjectRow
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.task_queue import SerialTaskQueue
+from napari_retina_seg._napari.widgets import ProgressRow, large
 from napari_retina_seg.core.progress import Progress
-from napari_retina_seg.project.selection import Whose
+from napari_retina_seg.project.selection import Subjects
 
 _EXPORT, _IMPORT = "Export", "Import"
 
@@ -42,13 +42,13 @@ class ExchangeWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._job: Job | None = None
-        self._clerk = Clerk(self)
+        self._io_queue = SerialTaskQueue(self)
         self._looked_in: Path | None = None
         self._focused: QWidget | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         settings = Settings()
         self.button = large(QPushButton(_EXPORT))
-        self.work = WorkRow("the export or import")
+        self.work = ProgressRow("the export or import")
         self.status = StatusLine()
         self.project = ProjectRow(settings)
         self.exporting, self.importing = ExportForm(settings), ImportForm()
@@ -64,7 +64,7 @@ class ExchangeWidget(Dock):
     def begin(self) -> None:
         """Export or import what is chosen; the button."""
         where = self.project.where
-        if self._job is not None or self._why_not() or where is None:
+        if self._job is not None or self._disabled_reason() or where is None:
             self.refresh()
             return
         steps = leave if self._exports else enter
@@ -98,7 +98,7 @@ class ExchangeWidget(Dock):
 
     def refresh(self) -> None:
         """Name the button, and grey it out with a reason."""
-        reason = self._why_not()
+        reason = self._disabled_reason()
         self.button.setText(_EXPORT if self._exports else _IMPORT)
         self.button.setEnabled(not reason and self._job is None)
         self.button.setToolTip(reason or "Begin; it can be cancelled.")
@@ -117,8 +117,8 @@ class ExchangeWidget(Dock):
     def _form(self) -> ExportForm | ImportForm:
         return self.exporting if self._exports else self.importing
 
-    def _why_not(self) -> str:
-        return self.project.why_not or self._form.why_not
+    def _disabled_reason(self) -> str:
+        return self.project.disabled_reason or self._form.disabled_reason
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -140,7 +140,7 @@ class ExchangeWidget(Dock):
             changed.connect(self._on_change)
         self.project.changed.connect(self._on_project)
 
-    def come_forward(self) -> None:
+    def reload(self) -> None:
         """Turn to the project that was open last, unless another one was chosen here."""
         if self._job is None:
             self.project.follow()
@@ -152,7 +152,7 @@ class ExchangeWidget(Dock):
         self._on_change()
         where = self.project.where
         if where is not None and where.folder != self._looked_in:
-            self.exporting.offer(Whose())  # the patients of another project are none of this one
+            self.exporting.offer(Subjects())  # the patients of another project are none of this one
             self._look()
 
     def _look(self) -> None:
@@ -161,9 +161,9 @@ class ExchangeWidget(Dock):
             self._looked_in = where.folder
             # What is wrong with the project is said when something is asked of it.
             offer = partial(self._offer, where.folder)
-            self._clerk.ask(partial(look, where), offer, lambda _: offer(Whose()))
+            self._io_queue.submit(partial(look, where), offer, lambda _: offer(Subjects()))
 
-    def _offer(self, folder: Path, whose: Whose) -> None:
+    def _offer(self, folder: Path, whose: Subjects) -> None:
         if folder == self._looked_in:  # it is still chosen
             self.exporting.offer(whose)
 
@@ -177,14 +177,14 @@ class ExchangeWidget(Dock):
         if self.work.cancel_button.isEnabled():
             self.status.say(f"{step.message}.")
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _on_done(self, outcome: JobResult) -> None:
         self._job.deleteLater()
         self._job = None
         self.work.show_work(False)
         self.refresh()
         self._return_focus()
-        self.status.say_end(outcome.end, outcome.sentence)
-        if not self._exports and outcome.end is not End.CANCELLED:
+        self.status.show_result(outcome.end, outcome.message)
+        if not self._exports and outcome.end is not JobStatus.CANCELLED:
             self._tell_review()
         self.finished.emit(outcome)
 
@@ -206,9 +206,9 @@ class ExchangeWidget(Dock):
             if isinstance(dock, ReviewWidget):
                 dock.queue.list_anew()
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the work: the dock is going away."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
-        self._clerk.finish()
+        self._io_queue.shutdown()

@@ -10,13 +10,13 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLine
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.path_row import PathRow, holds_something
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
-from napari_retina_seg._napari.exchange.transfer import Leaving, Where
+from napari_retina_seg._napari.exchange.transfer import ExportTask, Where
 from napari_retina_seg._napari.last_folder import LastFolder
-from napari_retina_seg._napari.parts import Box, add_row, narrow
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
 from napari_retina_seg.core.image import Laterality
 from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.selection import Selection, Whose
+from napari_retina_seg.project.selection import Selection, Subjects
 from napari_retina_seg.project.states import MASK_COUNTS, State
 
 _FORMATS = {
@@ -73,7 +73,7 @@ class ExportForm(QWidget):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
-        self._known = Whose()
+        self._known = Subjects()
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
         self.out = PathRow(
@@ -81,7 +81,7 @@ class ExportForm(QWidget):
         )
         self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
-        self.patients, self.eyes = narrow(Box()), narrow(Box())
+        self.patients, self.eyes = narrow(ElidedComboBox()), narrow(ElidedComboBox())
         self.whose = PatientsForm()
         self.with_images = QCheckBox("Images too, as PNG beside them")
         self.predictions = QCheckBox("Unreviewed predictions too, apart")
@@ -89,7 +89,7 @@ class ExportForm(QWidget):
         self._connect()
 
     @property
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """What is missing or wrong."""
         if self.out.path is None:
             return "Choose a new folder for the masks."
@@ -100,11 +100,11 @@ class ExportForm(QWidget):
         for edit in (self.since, self.until):
             if edit.text().strip() and _day(edit) is None:
                 return f"'{edit.text()}' is not a date: write it as 2026-01-31."
-        return self.whose.why_not if self._divides else ""
+        return self.whose.disabled_reason if self._divides else ""
 
-    def task(self, where: Where) -> Leaving:
+    def task(self, where: Where) -> ExportTask:
         """Return what is to be exported; there is no reason why not."""
-        return Leaving(
+        return ExportTask(
             where,
             self.out.path,
             Format(self.formats.currentData()),
@@ -132,7 +132,7 @@ class ExportForm(QWidget):
         """Whether images leave to be divided by patients, not all of whom are known."""
         return Format(self.formats.currentData()).has_images and self.whose.asks
 
-    def offer(self, whose: Whose) -> None:
+    def offer(self, whose: Subjects) -> None:
         """Offer the patients and eyes of a project, as far as it knows them."""
         form = self.layout()
         for box, known in (
@@ -181,7 +181,7 @@ class ExportForm(QWidget):
         add_row(form, "Names", self.names)
         form.addRow(self.with_images)
         form.addRow(self.predictions)
-        self.offer(Whose())
+        self.offer(Subjects())
 
     def _connect(self) -> None:
         self.formats.currentIndexChanged.connect(self._on_format)
@@ -215,26 +215,26 @@ class ExportForm(QWidget):
             else "",
             _ABOUT_PREDICTIONS,
         )
-        why_not = "" if chosen.may_have_images else "This format refers to no image files."
+        disabled_reason = "" if chosen.may_have_images else "This format refers to no image files."
         if chosen.has_images or chosen is Format.LABELME:
-            why_not = "This format always brings its images."
-        _allow(self.with_images, why_not, _ABOUT_IMAGES)
+            disabled_reason = "This format always brings its images."
+        _allow(self.with_images, disabled_reason, _ABOUT_IMAGES)
         self._settings.remember_choice(remembered.EXPORT_FORMAT, chosen.value)
         self.changed.emit()
 
 
 def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComboBox:
-    box = narrow(Box())
+    box = narrow(ElidedComboBox())
     for value, name in words.items():
         box.addItem(name, value.value)
     box.setCurrentIndex(max(0, box.findData(chosen)))
     return box
 
 
-def _allow(box: QCheckBox, why_not: str, about: str) -> None:
+def _allow(box: QCheckBox, disabled_reason: str, about: str) -> None:
     """Let a box be ticked, or grey it out with the reason as its tooltip."""
-    box.setEnabled(not why_not)
-    box.setToolTip(why_not or about)
+    box.setEnabled(not disabled_reason)
+    box.setToolTip(disabled_reason or about)
 
 
 def _day(edit: QLineEdit) -> date | None:

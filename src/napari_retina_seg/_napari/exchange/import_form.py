@@ -8,9 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from napari_retina_seg._napari.exchange.path_row import PathRow
-from napari_retina_seg._napari.exchange.transfer import Entering, Where
+from napari_retina_seg._napari.exchange.transfer import ImportTask, Where
 from napari_retina_seg._napari.last_folder import LastFolder
-from napari_retina_seg._napari.parts import add_row, text
+from napari_retina_seg._napari.widgets import add_row, text
 
 _PAIR = re.compile(r"(\d{1,3})[:=](\d{1,3})")
 _ABOUT = (
@@ -56,7 +56,7 @@ class ImportForm(QWidget):
         self.remap.textChanged.connect(self.changed)
 
     @property
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """What is missing or wrong."""
         if self.source.path is None:
             return "Choose a file or folder with masks."
@@ -66,10 +66,10 @@ class ImportForm(QWidget):
                 return f"'{pair}' is no value and class: write it as 255:1."
         return ""
 
-    def task(self, where: Where) -> Entering:
+    def task(self, where: Where) -> ImportTask:
         """Return what is to be imported; there is no reason why not."""
         pairs = [re.split("[:=]", pair) for pair in self._pairs]
-        return Entering(
+        return ImportTask(
             where,
             self.source.path,
             self.author.text().strip() or None,

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.exchange.path_row import PathRow
 from napari_retina_seg._napari.last_folder import LastFolder
-from napari_retina_seg._napari.parts import Box, narrow, text
+from napari_retina_seg._napari.widgets import ElidedComboBox, narrow, text
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.patients import ImageSource, PatientRule
@@ -43,7 +43,7 @@ class PatientsForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._images: tuple[ImageSource, ...] = ()
-        self.choice = narrow(Box())
+        self.choice = narrow(ElidedComboBox())
         for value, words in _CHOICES.items():
             self.choice.addItem(words, value)
         self.choice.setToolTip(
@@ -82,7 +82,7 @@ class PatientsForm(QWidget):
         return bool(self._images)
 
     @property
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """What is missing or wrong."""
         if not self.asks:
             return ""

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retina_seg._napari.job import End, Outcome, Steps, caught
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.project_row import Where
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.words import count
@@ -15,14 +15,14 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.importing import Imported, iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.selection import Selection, Whose, find_whose
+from napari_retina_seg.project.selection import Selection, Subjects, find_subjects
 from napari_retina_seg.project.view import ProjectView
 
 _MOST = 5  # sentences that are shown
 
 
 @dataclass(frozen=True)
-class Leaving:
+class ExportTask:
     """What is to be exported."""
 
     where: Where
@@ -35,7 +35,7 @@ class Leaving:
 
 
 @dataclass(frozen=True)
-class Entering:
+class ImportTask:
     """What is to be imported."""
 
     where: Where
@@ -45,7 +45,7 @@ class Entering:
     remap: Mapping[int, int]
 
 
-def look(where: Where) -> Whose:
+def look(where: Where) -> Subjects:
     """Look whose images a project has.
 
     Raises
@@ -54,20 +54,20 @@ def look(where: Where) -> Whose:
         If there is no project, or it can't be read.
     """
     with ProjectView(where.folder, author=where.author) as project:
-        return find_whose(project)
+        return find_subjects(project)
 
 
-def leave(task: Leaving, token: CancelToken) -> Steps:
+def leave(task: ExportTask, token: CancelToken) -> Steps:
     """Export; every way in which that can fail is an outcome."""
-    return (yield from caught(_leave(task, token), "The masks could not be exported"))
+    return (yield from as_result(_leave(task, token), "The masks could not be exported"))
 
 
-def enter(task: Entering, token: CancelToken) -> Steps:
+def enter(task: ImportTask, token: CancelToken) -> Steps:
     """Import; every way in which that can fail is an outcome."""
-    return (yield from caught(_enter(task, token), "The masks could not be imported"))
+    return (yield from as_result(_enter(task, token), "The masks could not be imported"))
 
 
-def _leave(task: Leaving, token: CancelToken) -> Steps:
+def _leave(task: ExportTask, token: CancelToken) -> Steps:
     with ProjectView(task.where.folder, author=task.where.author) as project:
         done: Exported = yield from iter_export(
             project,
@@ -89,7 +89,7 @@ def _leave(task: Leaving, token: CancelToken) -> Steps:
     return _end(parts, "not exported", done.problems)
 
 
-def _enter(task: Entering, token: CancelToken) -> Steps:
+def _enter(task: ImportTask, token: CancelToken) -> Steps:
     with Project(task.where.folder, author=task.where.author) as project:
         job: Generator[Progress, None, Imported] = iter_import_masks(
             project,
@@ -103,14 +103,16 @@ def _enter(task: Entering, token: CancelToken) -> Steps:
     parts = [f"{count(len(done.versions), 'mask')} imported, {done.known} there already."]
     if done.unannotated:
         parts.append(f"Not annotated there, and left as they are: {len(done.unannotated)}.")
-    parts += _some("", done.noticed)
+    parts += _some("", done.identifiers)
     return _end(parts, "not imported", done.problems)
 
 
-def _end(parts: Sequence[str], failed: str, problems: Sequence[str]) -> Outcome:
+def _end(parts: Sequence[str], failed: str, problems: Sequence[str]) -> JobResult:
     """Say what was done; if something was not, that comes as a failure with the first reasons."""
     told = _some(f"{count(len(problems), 'mask')} {failed}:", problems) if problems else []
-    return Outcome(End.FAILED if problems else End.ENDED, "\n".join([*parts, *told]))
+    return JobResult(
+        JobStatus.FAILED if problems else JobStatus.SUCCEEDED, "\n".join([*parts, *told])
+    )
 
 
 def _some(heading: str, sentences: Sequence[str]) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_retina_seg._napari.parts import large
 from napari_retina_seg._napari.shortcuts import EXPLAIN
+from napari_retina_seg._napari.widgets import large
 
 _SAVES = (
     "Explain all classes on the slice shown, and save a figure of image, mask and maps;"
@@ -37,13 +37,13 @@ class Buttons(QWidget):
         row.addWidget(self.keep)
         row.addWidget(self.save)
 
-    def refresh(self, why_not: str, is_busy: bool, has_map: bool) -> None:
+    def refresh(self, disabled_reason: str, is_busy: bool, has_map: bool) -> None:
         """Grey out what can't be done, with a reason."""
-        why_not = "Wait for the end, or cancel." if is_busy else why_not
+        disabled_reason = "Wait for the end, or cancel." if is_busy else disabled_reason
         keys = QKeySequence(EXPLAIN.keys).toString(QKeySequence.SequenceFormat.NativeText)
         for button, why, does in (
-            (self.explain, why_not, f"{EXPLAIN.description} ({keys})."),
-            (self.save, why_not, _SAVES),
+            (self.explain, disabled_reason, f"{EXPLAIN.description} ({keys})."),
+            (self.save, disabled_reason, _SAVES),
             (self.keep, "" if has_map else "There is no map that follows.", _KEEPS),
         ):
             button.setEnabled(not why)

@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.class_follower import class_in
 from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, is_same_image
-from napari_retina_seg._napari.explain.maps import Evidence
 from napari_retina_seg._napari.explain.pickers import ClassPicker, LookPicker, MethodPicker
+from napari_retina_seg._napari.explain.saliency_layers import SaliencyMaps
 from napari_retina_seg._napari.explain.target_picker import (
     CLASS,
     POINT,
@@ -32,13 +32,13 @@ from napari_retina_seg._napari.layers import (
     retina_image,
 )
 from napari_retina_seg._napari.model_picker import ModelPicker
-from napari_retina_seg._napari.parts import text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.widgets import text
 from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.explain import LastPass, recommended_method
+from napari_retina_seg.engine.explain import ForwardCache, recommended_method
 
 if TYPE_CHECKING:
     import napari
@@ -64,7 +64,7 @@ class Choices(QWidget):
         super().__init__()
         settings = Settings()
         self._about: tuple[Image | None, Modality] | None = None
-        self._last = LastPass()
+        self._last = ForwardCache()
         self._viewer = viewer
         self.images = ImagePicker(viewer)
         self.models = ModelPicker(settings)
@@ -107,7 +107,7 @@ class Choices(QWidget):
         layer, units = self.images.layer, self._viewer.layers.extent.units
         return layer is not None and is_beside(layer, self.targets.world, units)
 
-    def why_not(self) -> str:
+    def disabled_reason(self) -> str:
         """Say why nothing can be explained, or nothing."""
         if self.images.layer is None:
             return "Open an image, or select an image layer."
@@ -115,9 +115,9 @@ class Choices(QWidget):
             return "Choose the kind of image first."
         if self.models.model is None:
             return "There is no model for this kind of image: add a model folder."
-        if self.images.why_no_slice and not self.is_whole and self.targets.kind != POINT:
-            return self.images.why_no_slice
-        return self.targets.why_not(self.images.layer)
+        if self.images.slice_disabled_reason and not self.is_whole and self.targets.kind != POINT:
+            return self.images.slice_disabled_reason
+        return self.targets.disabled_reason(self.images.layer)
 
     def task(self, target: Target) -> ExplainTask:
         """Return what is to be done, as values.
@@ -149,7 +149,7 @@ class Choices(QWidget):
             as_drawn=self.classes.is_there,
         )
 
-    def saving(self, target: Target, path: Path, shown: Evidence | None) -> SaveTask:
+    def saving(self, target: Target, path: Path, shown: SaliencyMaps | None) -> SaveTask:
         """Return the task of saving all classes; raises as `task` does.
 
         What is shown already is not computed again.
@@ -162,7 +162,7 @@ class Choices(QWidget):
         return SaveTask(**values, path=path, colors=look.colors, shared=look.shared, known=known)
 
     def _answer(
-        self, task: ExplainTask, target: Target, shown: Evidence | None
+        self, task: ExplainTask, target: Target, shown: SaliencyMaps | None
     ) -> Explanation | None:
         """Return the maps on the screen, if they answer the same question."""
         if shown is None or shown.target != target or not is_same_image(shown.image, task.image):
@@ -176,7 +176,7 @@ class Choices(QWidget):
         )
         return first if same else None
 
-    def resume(self, evidence: Evidence) -> None:
+    def resume(self, evidence: SaliencyMaps) -> None:
         """Choose what a map was made of, as far as it can be had."""
         first, target = evidence.first, evidence.target
         self.images.choose(target.layer)
@@ -197,14 +197,14 @@ class Choices(QWidget):
     def forget(self, layer: object) -> None:
         """Let go of what was computed of an image that was taken out; it may be gigabytes."""
         if is_image(layer):
-            self._last = LastPass()
+            self._last = ForwardCache()
 
     def disconnect_viewer(self) -> None:
         """Stop listening: the dock is going away."""
         self.images.disconnect_viewer()
         self.targets.disconnect_viewer()
         self.layers.forget()
-        self._last = LastPass()
+        self._last = ForwardCache()
 
     def _on_image(self) -> None:
         about = self.images.layer, self.images.modality

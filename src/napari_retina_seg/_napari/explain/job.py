@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_retina_seg._napari.job import End, Outcome, Steps, told
-from napari_retina_seg._napari.native import load_engine
+from napari_retina_seg._napari.engine_loading import load_engine
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, with_engine
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.core.explanation import Explanation, Question
 from napari_retina_seg.core.image import RetinaImage
@@ -18,14 +18,14 @@ from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.target import Point
 from napari_retina_seg.engine.explain import (
     Explained,
-    LastPass,
-    find_place,
+    ForwardCache,
+    find_target_layer,
     iter_draw,
     iter_explain,
 )
-from napari_retina_seg.engine.explain import list_places as _list_places
+from napari_retina_seg.engine.explain import list_target_layers as _list_places
 from napari_retina_seg.engine.explain import warm as _warm
-from napari_retina_seg.engine.places import Place
+from napari_retina_seg.engine.target_layers import Place
 from napari_retina_seg.models.registry import ModelFolder
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class ExplainTask:
     model: ModelFolder
     question: Question
     index: int | None
-    last: LastPass
+    last: ForwardCache
     as_drawn: bool = False
 
 
@@ -92,12 +92,12 @@ def is_same_image(one: RetinaImage, other: RetinaImage) -> bool:
 
 def work(task: ExplainTask, token: CancelToken) -> Steps:
     """Explain; the maps come with the steps."""
-    return (yield from told(_explain(task, token), task))
+    return (yield from with_engine(_explain(task, token), task))
 
 
 def save(task: SaveTask, token: CancelToken) -> Steps:
     """Explain, and write the panels and the maps."""
-    return (yield from told(_save(task, token), task))
+    return (yield from with_engine(_save(task, token), task))
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ class Places:
     why: str = ""
 
 
-def list_places(model: ModelFolder) -> Places:
+def list_target_layers(model: ModelFolder) -> Places:
     """List the layers of a model that can be looked at; it takes seconds the first time."""
     try:
         load_engine()
         places = _list_places(model)
-        return Places(model, places, find_place(places, model.name))
+        return Places(model, places, find_target_layer(places, model.name))
     except RetinaSegError as error:
         return Places(model, why=str(error))
     except Exception as error:
@@ -142,9 +142,9 @@ def _explain(task: ExplainTask, token: CancelToken) -> Steps:
         task.image, task.model, question, index=task.index, last=task.last, token=token
     )
     if not skipped:
-        return Outcome(End.ENDED)
-    return Outcome(
-        End.ENDED,
+        return JobResult(JobStatus.SUCCEEDED)
+    return JobResult(
+        JobStatus.SUCCEEDED,
         f"{len(skipped)} of {task.image.n_slices} slices were left out: they show nothing, or"
         " nothing was asked about there.",
     )
@@ -173,7 +173,9 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
         shared=task.shared,
     )
     maps = save_maps(explanation, task.path.parent, task.path.stem)
-    return Outcome(End.ENDED, f"'{task.path.name}' and {len(maps)} maps in {task.path.parent}.")
+    return JobResult(
+        JobStatus.SUCCEEDED, f"'{task.path.name}' and {len(maps)} maps in {task.path.parent}."
+    )
 
 
 def _ask(

@@ -7,9 +7,9 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.explain.bar import ColorBar
-from napari_retina_seg._napari.explain.maps import COLORS, Look
-from napari_retina_seg._napari.parts import Box, add_row, narrow
+from napari_retina_seg._napari.explain.saliency_layers import COLORS, Look
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
 from napari_retina_seg.core.cam import Method
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.engine.explain import recommended_method
@@ -46,7 +46,7 @@ class ClassPicker(QWidget):
         self._there = False
         self._earlier = ""  # chosen before a point was asked about
         self._by_hand = False
-        self._box = narrow(Box())
+        self._box = narrow(ElidedComboBox())
         self._box.setToolTip(
             "Which class to explain. All classes make one layer with a slider. Choosing a class in"
             " a mask of a model chooses it here too."
@@ -146,7 +146,7 @@ class MethodPicker(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._by_hand = False
-        self._box = narrow(Box())
+        self._box = narrow(ElidedComboBox())
         self._box.addItems([method.value for method in Method])
         self._box.setCurrentText(recommended_method(whole_class=True).value)
         rows = "".join(f"<li>{method.value}: {words}</li>" for method, words in _METHODS.items())
@@ -193,13 +193,13 @@ class LookPicker(QWidget):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
-        self._colors = narrow(Box())
+        self._colors = narrow(ElidedComboBox())
         self._colors.addItems(COLORS)
         self._colors.setToolTip(
             "Colours of the maps; cividis is made for colour-blind eyes. Where there is no"
             " evidence, the image shines through."
         )
-        self._scale = narrow(Box())
+        self._scale = narrow(ElidedComboBox())
         self._scale.addItems(_SCALES)
         self.bar = ColorBar()
         form = QFormLayout()

@@ -20,10 +20,10 @@ from napari_retina_seg._napari.layers import (
     is_beside,
     world_place,
 )
-from napari_retina_seg._napari.parts import Box, add_row, narrow, text
 from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.results import Target as Place
+from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
 from napari_retina_seg.core.errors import ImageError, RetinaSegError
 from napari_retina_seg.core.target import Point, Region, Target, WholeClass
 
@@ -73,13 +73,13 @@ class TargetPicker(QWidget):
         self._image: Layer | None = None  # which is asked about
         self._lost = False  # the layer with the region was removed
         self._is_chosen = False  # by a person
-        self._kind = narrow(Box())
+        self._kind = narrow(ElidedComboBox())
         self._kind.addItems([CLASS, REGION, POINT])
         self._kind.setToolTip(
             "Which pixels to ask about: all that the model gives the class, those of a region, or"
             " the one that you click."
         )
-        self._box = narrow(Box())
+        self._box = narrow(ElidedComboBox())
         self._box.setToolTip(
             "The Labels or Shapes layer with the region. Of a model's mask the selected class"
             " counts, of other labels all that is painted, of shapes their inside."
@@ -169,7 +169,7 @@ class TargetPicker(QWidget):
                     world[axis] = self._clicked[axis - dims.ndim]
         return tuple(world)
 
-    def why_not(self, image: Layer) -> str:
+    def disabled_reason(self, image: Layer) -> str:
         """Say why nothing can be asked about an image, or nothing."""
         if self.kind == REGION and self._lost:
             return "The layer with the region was removed: choose another one."

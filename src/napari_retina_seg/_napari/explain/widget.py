@@ -15,15 +15,15 @@ from napari_retina_seg._napari.class_follower import ClassFollower, class_in, dr
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.explain.buttons import Buttons
 from napari_retina_seg._napari.explain.choices import Choices
-from napari_retina_seg._napari.explain.explainer import Explainer
-from napari_retina_seg._napari.explain.maps import Look, Maps
+from napari_retina_seg._napari.explain.runner import Explainer
+from napari_retina_seg._napari.explain.saliency_layers import Look, Maps
 from napari_retina_seg._napari.explain.target_picker import NothingAskedError
-from napari_retina_seg._napari.job import End, Outcome
+from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.layers import Position
-from napari_retina_seg._napari.parts import WorkRow, text
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.widgets import ProgressRow, text
 from napari_retina_seg.core.errors import ImageError, ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
 
@@ -63,7 +63,7 @@ class ExplainWidget(Dock):
         self._buttons = buttons = Buttons()
         self.button, self.keep_button = buttons.explain, buttons.keep
         self.save_button = buttons.save
-        self.work = WorkRow("the explanation", keeps_place=True)
+        self.work = ProgressRow("the explanation", keeps_place=True)
         self._lay_out()
         self._connect()
         self._on_mask()
@@ -74,18 +74,18 @@ class ExplainWidget(Dock):
     def explain(self) -> None:
         """Explain what is chosen; the button."""
         self._soon.stop()
-        if self._explainer.is_busy or self.choices.why_not():
+        if self._explainer.is_busy or self.choices.disabled_reason():
             self.refresh()
         else:
-            self._explainer.in_turn(partial(self._begin, self.choices.is_whole))
+            self._explainer.run_or_preempt(partial(self._begin, self.choices.is_whole))
 
     def save(self, path: Path) -> None:
         """Explain all classes on the slice shown, and write the panels and the maps."""
-        if self._explainer.is_busy or self.choices.why_not():
+        if self._explainer.is_busy or self.choices.disabled_reason():
             self.refresh()
             return
         self._missed = self._missed or self._explainer.is_running  # it goes on after the save
-        self._explainer.in_turn(partial(self._begin, whole=False, path=path))
+        self._explainer.run_or_preempt(partial(self._begin, whole=False, path=path))
 
     def keep(self) -> None:
         """Let the map be: the next one is a new layer; the Keep button."""
@@ -107,7 +107,7 @@ class ExplainWidget(Dock):
 
     def refresh(self) -> None:
         """Grey out what can't be done with a reason, and say what is shown."""
-        reason = self.choices.why_not()
+        reason = self.choices.disabled_reason()
         self._buttons.refresh(reason, self._explainer.is_busy, self.maps.shown is not None)
         if not self._explainer.is_running and (reason or self.status.end is None):
             self.status.say(self._advice or reason)
@@ -144,7 +144,7 @@ class ExplainWidget(Dock):
         self.save_button.clicked.connect(self._ask_where)
         self.images.changed.connect(self.refresh)
         self.choices.changed.connect(self._on_choice)
-        self.models.refused.connect(lambda why: self.status.say_end(End.FAILED, why))
+        self.models.refused.connect(lambda why: self.status.show_result(JobStatus.FAILED, why))
         self.targets.clicked.connect(self._on_click)
         self.targets.unheard.connect(self._advise)
         self.looks.changed.connect(self._on_look)
@@ -152,13 +152,13 @@ class ExplainWidget(Dock):
         self.follower.chosen.connect(self._on_label)
         self._soon.timeout.connect(self._follow)
         self._explainer.progressed.connect(self._on_progress)
-        self._explainer.gave_way.connect(self._on_gave_way)
+        self._explainer.preempted.connect(self._on_preempted)
         self._explainer.done.connect(self._on_done)
         self._viewer.dims.events.point.connect(self._on_slider)
         self._viewer.layers.events.inserted.connect(self.maps.outline)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Stop the work and stop listening: the dock is going away."""
         self._soon.stop()
         self._explainer.abandon()
@@ -171,7 +171,7 @@ class ExplainWidget(Dock):
 
     def _take_up(self) -> None:
         """Follow again with the map that an earlier dock has left."""
-        evidence = self.maps.take_up()
+        evidence = self.maps.attach()
         if evidence is not None:
             self.choices.resume(evidence)
             self._followed, self._asked_at = evidence.target.layer, evidence.target.at
@@ -186,15 +186,15 @@ class ExplainWidget(Dock):
         """Explain what is chosen now; a whole volume is never explained unasked."""
         if self._explainer.is_busy:
             self._missed = True
-        elif not self._is_following or self.choices.is_whole or self.choices.why_not():
+        elif not self._is_following or self.choices.is_whole or self.choices.disabled_reason():
             self.refresh()
         elif not self._explainer.is_yielding:  # else what comes next reads the choices anyway
-            self._explainer.in_turn(partial(self._begin, whole=False))
+            self._explainer.run_or_preempt(partial(self._begin, whole=False))
 
     def _begin(self, whole: bool, path: Path | None = None) -> None:
         layer, at = self.images.layer, self.choices.at
         changed = path is None and whole != self.choices.is_whole
-        if changed or self.choices.why_not():
+        if changed or self.choices.disabled_reason():
             self.refresh()  # it was chosen otherwise while another job gave way
             return
         target = Target(layer, at, whole)
@@ -207,7 +207,7 @@ class ExplainWidget(Dock):
             self._advise(str(error))
             return
         except RetinaSegError as error:
-            self.status.say_end(End.FAILED, str(error))
+            self.status.show_result(JobStatus.FAILED, str(error))
             return
         self._advice = ""
         self.work.show_work(True)
@@ -227,7 +227,7 @@ class ExplainWidget(Dock):
             self._advise("")
             self._soon.start()
         else:
-            self._advise("" if self.choices.why_not() else _PRESS)
+            self._advise("" if self.choices.disabled_reason() else _PRESS)
 
     def _advise(self, words: str) -> None:
         """Say what to do next; how the last job ended is no longer what counts."""
@@ -273,7 +273,7 @@ class ExplainWidget(Dock):
         try:
             value = class_in(self.models.model, mask)
         except ModelError as error:
-            self.status.say_end(End.FAILED, str(error))
+            self.status.show_result(JobStatus.FAILED, str(error))
             return
         comes = self.is_running or self.maps.live is not None
         if self._is_following and self.classes.is_all and comes:
@@ -283,7 +283,7 @@ class ExplainWidget(Dock):
         self.classes.choose_value(value)
 
     def _on_removed(self, event: Event) -> None:
-        self._explainer.forgo(event.value)
+        self._explainer.cancel_for(event.value)
         self.choices.forget(event.value)
         if event.value is self.maps.live:
             self.maps.keep()
@@ -296,21 +296,21 @@ class ExplainWidget(Dock):
         if self.work.cancel_button.isEnabled():
             self.status.say(f"{step.message}.")
 
-    def _on_gave_way(self) -> None:
+    def _on_preempted(self) -> None:
         self.work.show_work(False)
         self.status.say("")
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _on_done(self, outcome: JobResult) -> None:
         self.work.show_work(False)
         self.maps.tidy()
         self.maps.wanted = None
         if self._missed:
             self._missed = False
             self._soon.start()
-        if outcome.end is End.ENDED and self._explainer.is_empty_handed:
-            self._advise(outcome.sentence)
+        if outcome.end is JobStatus.SUCCEEDED and self._explainer.is_empty_handed:
+            self._advise(outcome.message)
         else:
-            self.status.say_end(outcome.end, outcome.sentence)
+            self.status.show_result(outcome.end, outcome.message)
         self.refresh()
         self.finished.emit(outcome)
 

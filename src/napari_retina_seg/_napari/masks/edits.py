@@ -85,19 +85,19 @@ def lock(layer: Labels, values: Iterable[int]) -> None:
     values : iterable of int
         Class values; 0 keeps background from being painted at all.
     """
-    chosen, own = frozenset(values), vars(plain(layer))
+    chosen, own = frozenset(values), vars(unwrap_proxy(layer))
     own.pop(_PAINTED_BY, None)
     if chosen:
-        own[_PAINTED_BY] = _Guard(plain(layer), chosen)
+        own[_PAINTED_BY] = _Guard(unwrap_proxy(layer), chosen)
 
 
 def locked(layer: Labels) -> frozenset[int]:
     """Return the classes of a mask that nothing paints over."""
-    guard = vars(plain(layer)).get(_PAINTED_BY)
+    guard = vars(unwrap_proxy(layer)).get(_PAINTED_BY)
     return guard.values if isinstance(guard, _Guard) else frozenset()
 
 
-def plain(layer: Layer) -> Layer:
+def unwrap_proxy(layer: Layer) -> Layer:
     """Return a layer itself, where napari hands plugins a stand-in for it."""
     return getattr(layer, "__wrapped__", layer)
 

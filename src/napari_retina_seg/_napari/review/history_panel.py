@@ -16,9 +16,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retina_seg._napari.review.deed_buttons import why_not_reopened
-from napari_retina_seg._napari.review.pages import Opened
-from napari_retina_seg._napari.review.watch import as_clock
+from napari_retina_seg._napari.review.activity_timer import as_clock
+from napari_retina_seg._napari.review.decision_buttons import reopen_disabled_reason
+from napari_retina_seg._napari.review.navigation import Opened
 from napari_retina_seg.project.values import Version
 
 _COLUMNS = ("#", "By", "State", "When", "px", "Dice")
@@ -109,21 +109,22 @@ class HistoryPanel(QWidget):
     def _refresh(self) -> None:
         chosen = self._chosen()
         masked = all(version.mask is not None for version in chosen)
-        why_not = ""
+        disabled_reason = ""
         if len(chosen) not in (1, 2):
-            why_not = "Select one version, or two with Ctrl."
+            disabled_reason = "Select one version, or two with Ctrl."
         elif not masked:
-            why_not = "An ungradable image has no mask."
-        self.compare.setEnabled(not why_not)
+            disabled_reason = "An ungradable image has no mask."
+        self.compare.setEnabled(not disabled_reason)
         self.compare.setToolTip(
-            why_not or "Show the difference of two versions, or of one to what is on the screen."
+            disabled_reason
+            or "Show the difference of two versions, or of one to what is on the screen."
         )
-        why_not = "" if len(chosen) == 1 else "Select one version."
+        disabled_reason = "" if len(chosen) == 1 else "Select one version."
         if self._opened is not None:
-            why_not = why_not_reopened(self._opened) or why_not
-        self.restore.setEnabled(not why_not)
+            disabled_reason = reopen_disabled_reason(self._opened) or disabled_reason
+        self.restore.setEnabled(not disabled_reason)
         self.restore.setToolTip(
-            why_not or "Go on from this version, in a new one; no version is lost."
+            disabled_reason or "Go on from this version, in a new one; no version is lost."
         )
 
     def _on_compare(self) -> None:

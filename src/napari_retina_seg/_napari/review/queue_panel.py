@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.parts import narrow, text
 from napari_retina_seg._napari.review.queue_model import (
     AUTHOR,
     COLUMNS,
@@ -32,6 +31,7 @@ from napari_retina_seg._napari.review.queue_model import (
 )
 from napari_retina_seg._napari.review.thumbnails import SIZE
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.widgets import narrow, text
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
 
-from napari_retina_seg._napari.parts import text
-from napari_retina_seg._napari.review.watch import as_clock
+from napari_retina_seg._napari.review.activity_timer import as_clock
+from napari_retina_seg._napari.widgets import text
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import Autosave
 

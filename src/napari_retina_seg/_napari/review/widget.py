@@ -23,28 +23,28 @@ from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari import shortcuts
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.dock import Dock
-from napari_retina_seg._napari.job import End, Outcome
-from napari_retina_seg._napari.parts import Fold, large, text
-from napari_retina_seg._napari.review.chore_panel import ChorePanel
-from napari_retina_seg._napari.review.chores import Adding, add
-from napari_retina_seg._napari.review.coming import tell_on_image
+from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.review.batch_panel import BatchPanel
+from napari_retina_seg._napari.review.batch_tasks import AddImages, add
+from napari_retina_seg._napari.review.close_handler import CloseHandler
 from napari_retina_seg._napari.review.comparing import compare
-from napari_retina_seg._napari.review.deed_buttons import DeedButtons
-from napari_retina_seg._napari.review.guard import WindowGuard
+from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel
+from napari_retina_seg._napari.review.pending_overlay import set_pending_overlay
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import RecoveryOffer
-from napari_retina_seg._napari.review.reviewer import Reviewer
-from napari_retina_seg._napari.review.telling import (
+from napari_retina_seg._napari.review.session import ReviewSession
+from napari_retina_seg._napari.review.status_text import (
+    comment_disabled_reason,
     describe,
-    failing_aloud,
-    how_far,
-    why_no_comment,
+    progress_summary,
+    report_errors,
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import COMMENT, NEXT, PREVIOUS, Shortcut
 from napari_retina_seg._napari.status import WARNS, StatusLine
+from napari_retina_seg._napari.widgets import CollapsibleSection, large, text
 from napari_retina_seg.project.values import Autosave, Version
 
 
@@ -53,7 +53,7 @@ class ReviewWidget(Dock):
 
     Attributes
     ----------
-    reviewer : Reviewer
+    session : ReviewSession
         What the buttons and keys lead to.
     """
 
@@ -61,8 +61,8 @@ class ReviewWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = settings = Settings()
-        self.reviewer = Reviewer(napari_viewer, self)
-        self._guard = WindowGuard(self.reviewer, self)
+        self.session = ReviewSession(napari_viewer, self)
+        self._guard = CloseHandler(self.session, self)
         self.bar = ProjectBar(settings)
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
@@ -73,13 +73,13 @@ class ReviewWidget(Dock):
         self.status.setMinimumHeight(2 * self.status.fontMetrics().height() + 14)
         self.recovery = RecoveryOffer()
         self.info = text()
-        self.deeds = DeedButtons()
+        self.decisions = DecisionButtons()
         self.comment_edit = QLineEdit()
-        self.goes_on = QCheckBox("Then open the next image")
+        self.opens_next = QCheckBox("Then open the next image")
         self.uncertainty = QCheckBox("Show the uncertainty")
         self.queue = QueuePanel(settings)
         self.count = text()
-        self.chores = ChorePanel(settings)
+        self.batches = BatchPanel(settings)
         self.history = HistoryPanel()
         self._lay_out()
         self._connect()
@@ -91,35 +91,35 @@ class ReviewWidget(Dock):
 
     def open_next(self) -> None:
         """Save, and open the next image; the large button."""
-        self.reviewer.step(True)
+        self.session.step(True)
 
     def open_previous(self) -> None:
         """Save, and open the previous image."""
-        self.reviewer.step(False)
+        self.session.step(False)
 
     def accept(self) -> None:
         """Accept the prediction."""
-        self._press(self.deeds.accept)
+        self._press(self.decisions.accept)
 
     def finish(self) -> None:
         """Save as corrected, as second read or as adjudicated."""
-        self._press(self.deeds.finish)
+        self._press(self.decisions.finish)
 
     def refuse(self) -> None:
         """Call the image ungradable, and ask why."""
-        self._press(self.deeds.refuse)
+        self._press(self.decisions.refuse)
 
     def reopen(self) -> None:
         """Reopen the image."""
-        self._press(self.deeds.reopen)
+        self._press(self.decisions.reopen)
 
     def save(self) -> None:
         """Save as work in progress."""
-        self._press(self.deeds.save)
+        self._press(self.decisions.save)
 
     def assign(self) -> None:
         """Ask for the second reader."""
-        self._press(self.deeds.assign)
+        self._press(self.decisions.assign)
 
     def comment(self) -> None:
         """Begin to write a comment; Enter leads back to the image."""
@@ -128,12 +128,12 @@ class ReviewWidget(Dock):
 
     def add(self, paths: tuple[Path, ...]) -> None:
         """Add files and folders to the project."""
-        project = self.reviewer.project
+        project = self.session.project
         if project is None:
-            self._say(End.FAILED, "Open or create a project first, then add images to it.")
+            self._say(JobStatus.FAILED, "Open or create a project first, then add images to it.")
             return
         copies = self.bar.copies.isChecked()
-        self.chores.start(add, Adding(project, tuple(paths), copies))
+        self.batches.start(add, AddImages(project, tuple(paths), copies))
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
         """Return the keys of the review, which work while the dock is open."""
@@ -161,19 +161,23 @@ class ReviewWidget(Dock):
         layout.addLayout(row)
         self.previous_button.setFixedWidth(44)
         self.comment_edit.setPlaceholderText("Comment, kept with the next version")
-        predict = Fold("Predict", self._settings, remembered.PREDICT_OPEN, default=True)
-        predict.addWidget(self.chores)
-        history = Fold("History", self._settings, remembered.HISTORY_OPEN, default=False)
+        predict = CollapsibleSection(
+            "Predict", self._settings, remembered.PREDICT_OPEN, default=True
+        )
+        predict.addWidget(self.batches)
+        history = CollapsibleSection(
+            "History", self._settings, remembered.HISTORY_OPEN, default=False
+        )
         history.addWidget(self.history)
         for widget in (
             self.bar,
-            self.chores.bar,
+            self.batches.bar,
             self.status,
             self.recovery,
             self.info,
-            self.deeds,
+            self.decisions,
             self.comment_edit,
-            self.goes_on,
+            self.opens_next,
             predict,  # above the queue, which may reach below the window's edge
             self.queue,
             self.count,
@@ -185,44 +189,44 @@ class ReviewWidget(Dock):
         self.scroll(inner)
 
     def _connect(self) -> None:
-        reviewer, deeds = self.reviewer, self.deeds
+        session, decisions = self.session, self.decisions
         self.button.clicked.connect(self.open_next)
         self.previous_button.clicked.connect(self.open_previous)
-        self.bar.created.connect(reviewer.create)
-        self.bar.opened.connect(reviewer.open)
+        self.bar.created.connect(session.create)
+        self.bar.opened.connect(session.open)
         self.bar.added.connect(self.add)
-        deeds.accepted.connect(reviewer.accept)
-        deeds.finished.connect(reviewer.finish)
-        deeds.refused.connect(reviewer.refuse)
-        deeds.saved.connect(reviewer.save)
-        deeds.reopened.connect(reviewer.reopen)
-        deeds.assigned.connect(reviewer.assign)
+        decisions.accepted.connect(session.accept)
+        decisions.finished.connect(session.finish)
+        decisions.refused.connect(session.refuse)
+        decisions.saved.connect(session.save)
+        decisions.reopened.connect(session.reopen)
+        decisions.assigned.connect(session.assign)
         self.comment_edit.textChanged.connect(self._on_comment)
         self.comment_edit.returnPressed.connect(self.comment_edit.clearFocus)
-        self.queue.chosen.connect(reviewer.open_image)
+        self.queue.chosen.connect(session.open_image)
         self.queue.changed.connect(self._on_filters)
-        self.history.compared.connect(partial(compare, reviewer))
-        self.history.restored.connect(lambda version: reviewer.reopen(version.number))
-        self.recovery.recovered.connect(reviewer.recover)
-        self.recovery.discarded.connect(reviewer.discard)
-        self.chores.told.connect(self.status.say)
-        self.chores.done.connect(self._on_chore)
-        self.chores.predicting.connect(self._on_predicting)
-        self.chores.stepped.connect(self.queue.list_soon)
-        self.chores.stepped.connect(reviewer.look_for_prediction)
+        self.history.compared.connect(partial(compare, session))
+        self.history.restored.connect(lambda version: session.reopen(version.number))
+        self.recovery.recovered.connect(session.recover)
+        self.recovery.discarded.connect(session.discard)
+        self.batches.told.connect(self.status.say)
+        self.batches.done.connect(self._on_batch)
+        self.batches.predicting.connect(self._on_predicting)
+        self.batches.stepped.connect(self.queue.list_soon)
+        self.batches.stepped.connect(session.look_for_prediction)
         self.queue.listed.connect(self._show_counts)
-        self.queue.model.failed.connect(partial(self._say, End.FAILED))
-        reviewer.project_changed.connect(self._on_project)
-        reviewer.project_changed.connect(self.tell_neighbours)
-        reviewer.image_changed.connect(self._on_image)
-        reviewer.busy_changed.connect(self._on_busy)
-        reviewer.saved.connect(self._on_saved)
-        reviewer.found.connect(self._on_found)
-        reviewer.taken_up.connect(self.recovery.take_off)
-        reviewer.said.connect(self._say)
-        reviewer.watch.ticked.connect(self._show_info)
-        keep_going = partial(setattr, reviewer, "goes_on")
-        self._remember(self.goes_on, remembered.GOES_ON, True, keep_going)
+        self.queue.model.failed.connect(partial(self._say, JobStatus.FAILED))
+        session.project_changed.connect(self._on_project)
+        session.project_changed.connect(self.notify_other_docks)
+        session.image_changed.connect(self._on_image)
+        session.busy_changed.connect(self._on_busy)
+        session.saved.connect(self._on_saved)
+        session.found.connect(self._on_found)
+        session.taken_up.connect(self.recovery.take_off)
+        session.said.connect(self._say)
+        session.watch.ticked.connect(self._show_info)
+        keep_going = partial(setattr, session, "opens_next")
+        self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
         self._remember(self.uncertainty, remembered.SHOWS_UNCERTAINTY, False, self._on_uncertainty)
 
     def _remember(self, box: QCheckBox, key: str, default: bool, act: object) -> None:
@@ -246,105 +250,107 @@ class ReviewWidget(Dock):
 
     # What happens
 
-    def _say(self, end: End | None, sentence: str, *, doubtful: bool = False) -> None:
+    def _say(self, end: JobStatus | None, sentence: str, *, doubtful: bool = False) -> None:
         if end is None:
             self.status.say(sentence)
         else:
-            self.status.say_end(end, sentence, doubtful=doubtful)
-        if sentence and end in (None, End.FAILED):  # what was asked for did not happen
+            self.status.show_result(end, sentence, doubtful=doubtful)
+        if sentence and end in (None, JobStatus.FAILED):  # what was asked for did not happen
             self._raise()
         elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
             show_info(sentence)
 
     def _on_project(self) -> None:
-        project = self.reviewer.project
-        with failing_aloud(self._say):
+        project = self.session.project
+        with report_errors(self._say):
             self.bar.show_project(project)
             self.queue.show_project(project, () if project is None else project.authors())
-            self.chores.show_project(project)
+            self.batches.show_project(project)
             self.recovery.offer(None, ())
         self._on_filters()
         self._on_image()
 
     def _on_found(self, slots: tuple[Autosave, ...]) -> None:
-        with failing_aloud(self._say):
-            self.recovery.offer(self.reviewer.project, slots)
+        with report_errors(self._say):
+            self.recovery.offer(self.session.project, slots)
         if slots:
             self._raise()
 
     def _on_filters(self) -> None:
-        reviewer = self.reviewer
-        reviewer.filters, reviewer.order = self.queue.filters, self.queue.order
-        self.queue.model.show(reviewer.project, reviewer.filters, reviewer.order)
+        session = self.session
+        session.filters, session.order = self.queue.filters, self.queue.order
+        self.queue.model.show(session.project, session.filters, session.order)
         self.queue.show_open(self.queue.model.open_id)
 
     def _on_image(self) -> None:
-        desk = self.reviewer.desk
-        self.queue.show_open(None if desk.image is None else desk.image.id)
-        self.history.show_history(desk.opened)
+        review_layers = self.session.review_layers
+        self.queue.show_open(None if review_layers.image is None else review_layers.image.id)
+        self.history.show_history(review_layers.opened)
         self._show_comment()
-        self._on_busy(self.reviewer.busy)
+        self._on_busy(self.session.busy)
         self._show_info()
         self._show_counts()
         if self.queue.table.hasFocus():  # an image was opened from the list: keys are for it now
             find_canvas(self).native.setFocus()
-        self.reviewer.look_for_prediction()  # which may have come while the image was being opened
+        self.session.look_for_prediction()  # which may have come while the image was being opened
 
     def _on_busy(self, words: str) -> None:
-        opened = self.reviewer.desk.opened
-        self.deeds.refresh(opened, words)
+        opened = self.session.review_layers.opened
+        self.decisions.refresh(opened, words)
         self.recovery.wait_for(words)
-        project = self.reviewer.project
-        why_not = words or ("Open or create a project first." if project is None else "")
+        project = self.session.project
+        disabled_reason = words or ("Open or create a project first." if project is None else "")
         for button, shortcut in ((self.button, NEXT), (self.previous_button, PREVIOUS)):
-            button.setEnabled(not why_not)
-            button.setToolTip(why_not or f"{shortcut.description} ({shortcut.native}).")
+            button.setEnabled(not disabled_reason)
+            button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
         self.button.setText(words or ("Next" if opened is not None else "Open the first image"))
-        why_not = why_no_comment(opened)
-        self.comment_edit.setEnabled(not why_not)
-        self.comment_edit.setToolTip(why_not or f"{COMMENT.description} ({COMMENT.native}).")
+        disabled_reason = comment_disabled_reason(opened)
+        self.comment_edit.setEnabled(not disabled_reason)
+        self.comment_edit.setToolTip(
+            disabled_reason or f"{COMMENT.description} ({COMMENT.native})."
+        )
 
     def _on_saved(self, version: Version) -> None:
         self._show_comment()
-        with failing_aloud(self._say):
+        with report_errors(self._say):
             self.queue.model.refresh(version.image_id)
-            self.queue.offer_authors(self.reviewer.project.authors())
+            self.queue.offer_authors(self.session.project.authors())
             self.recovery.forget(version.image_id)
         self._show_counts()
 
-    def _on_chore(self, outcome: Outcome) -> None:
+    def _on_batch(self, outcome: JobResult) -> None:
         self.queue.list_anew()
-        self._say(outcome.end, outcome.sentence, doubtful=outcome.doubtful)
+        self._say(outcome.end, outcome.message, doubtful=outcome.doubtful)
 
     def _on_predicting(self, folder: Path | None) -> None:
-        self.reviewer.predicting_in = folder
+        self.session.predicting_in = folder
         self._show_info()
         if folder is None:
-            self.reviewer.look_for_prediction()
+            self.session.look_for_prediction()
 
     def _show_info(self) -> None:
-        self.info.setText(describe(self.reviewer))
-        image = self.reviewer.desk.image
+        self.info.setText(describe(self.session))
+        image = self.session.review_layers.image
         look = WARNS if image is not None and image.warning else ""
         if look != self.info.styleSheet():  # setting it costs time, and this runs every second
             self.info.setStyleSheet(look)
-        tell_on_image(self._viewer, self.reviewer.awaits_prediction)
+        set_pending_overlay(self._viewer, self.session.awaits_prediction)
 
     def _show_counts(self) -> None:
-        project = self.reviewer.project
-        with failing_aloud(self._say):
-            self.count.setText("" if project is None else how_far(project))
+        project = self.session.project
+        with report_errors(self._say):
+            self.count.setText("" if project is None else progress_summary(project))
 
     def _show_comment(self) -> None:
-        if self.comment_edit.text().strip() != self.reviewer.comment:
-            self.comment_edit.setText(self.reviewer.comment)
+        if self.comment_edit.text().strip() != self.session.comment:
+            self.comment_edit.setText(self.session.comment)
 
     def _on_comment(self, words: str) -> None:
-        self.reviewer.comment = words.strip()
+        self.session.comment = words.strip()
 
     def _on_uncertainty(self, on: bool) -> None:
-        self.reviewer.shows_uncertainty = on
-        self.reviewer.desk.let_see_uncertainty(on)
+        self.session.shows_uncertainty = on
+        self.session.review_layers.set_uncertainty_visible(on)
 
     # Dropping, closing
 
@@ -366,13 +372,13 @@ class ReviewWidget(Dock):
         if event.type() == QEvent.Type.Show:
             self._guard.watch(self.window())
         if event.type() == QEvent.Type.Hide:
-            self.reviewer.keep_aside()
+            self.session.autosave()
         return super().event(event)
 
-    def close_down(self) -> None:
+    def cleanup(self) -> None:
         """Keep aside what is not saved, and let go of everything: the dock is going away."""
-        self.chores.close_down()
+        self.batches.cleanup()
         self.queue.model.thumbnails.finish()
-        self.reviewer.close_down()
-        tell_on_image(self._viewer, False)
+        self.session.cleanup()
+        set_pending_overlay(self._viewer, False)
         self._guard.rest()

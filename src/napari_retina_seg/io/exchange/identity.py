@@ -141,7 +141,7 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*_in_name(name), *_in_content(path, head, name)]))
 
 
-def notice(path: Path) -> tuple[str, ...]:
+def find_identifiers(path: Path) -> tuple[str, ...]:
     """As `find_identity`, for files of which something else is wanted: nothing is raised."""
     try:
         return find_identity(path)
@@ -149,7 +149,7 @@ def notice(path: Path) -> tuple[str, ...]:
         return ("a header that can't be read",)
 
 
-def name_tells(path: Path, name: str, patient: str | None) -> bool:
+def contains_identifier(path: Path, name: str, patient: str | None) -> bool:
     """Whether an image's name may tell who the patient is; also if its file can't be asked.
 
     Parameters

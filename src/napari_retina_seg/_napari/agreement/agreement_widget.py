@@ -1,0 +1,255 @@
+"""The Agreement dock: how well two readers of a project agree."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retina_seg._napari.agreement.case_layers import CaseLayers
+from napari_retina_seg._napari.agreement.comparing import (
+    Case,
+    Compared,
+    compare,
+    read_case,
+)
+from napari_retina_seg._napari.agreement.findings import Findings
+from napari_retina_seg._napari.agreement.open_in_review import OpenInReview
+from napari_retina_seg._napari.dock import Dock, show_dock
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus
+from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.project_row import ProjectRow, Where
+from napari_retina_seg._napari.review.widget import ReviewWidget
+from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.shortcuts import REVIEW_WIDGET
+from napari_retina_seg._napari.status import StatusLine
+from napari_retina_seg._napari.task_queue import SerialTaskQueue
+from napari_retina_seg._napari.widgets import ProgressRow, large
+from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.io.agreement_report import FILES, write_agreement
+from napari_retina_seg.project.store import same_person
+
+_BEFORE = (
+    "Compares what two people drew on the same images. Who reads an image a second time is chosen"
+    " in the Review dock."
+)
+_NONE = "Select an image in the list."
+_SECOND = "You read it as the second one: the first reader or somebody else settles it."
+_ADJUDICATE = "Open the selected image in the Review dock, to make its final version."
+
+
+class AgreementWidget(Dock):
+    """Compare the first and the second readings of a project.
+
+    Signals
+    -------
+    finished : (Outcome)
+        A comparison ended, and what was found is shown.
+    opened : ()
+        The readings of an image are in the viewer.
+    """
+
+    finished = Signal(object)
+    opened = Signal()
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._job: Job | None = None
+        self._asked: Where | None = None
+        self._io_queue = SerialTaskQueue(self)
+        self._layers = CaseLayers(napari_viewer)
+        self.button = large(QPushButton("Compare the readings"))
+        self.work = ProgressRow("the comparison")
+        self.status = StatusLine()
+        self.project = ProjectRow(Settings())
+        self.findings = Findings()
+        self.report_button = QPushButton("Save report…")
+        self.adjudicate_button = QPushButton("Adjudicate")
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    # What a person does
+
+    def compare(self) -> None:
+        """Compare all readings of the project; the button."""
+        where = self.project.where
+        if self._job is not None or where is None:
+            self.refresh()
+            return
+        self._asked = where
+        self._job = Job(compare, where, self, f"{where.folder.name} · agreement")
+        self._job.progressed.connect(self._on_progress)
+        self._job.done.connect(self._on_done)
+        self.work.show_work(True)
+        self.status.say(f"Comparing the readings of '{where.folder.name}'.")
+        self.refresh()
+        self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the running comparison to stop; the Cancel button."""
+        if self._job is not None:
+            self.work.cancel_button.setEnabled(False)
+            self._job.cancel()
+
+    def open_case(self, number: int) -> None:
+        """Show an image with both readings; a double click in the list."""
+        self._io_queue.submit(partial(read_case, self._asked, number), self._on_case, self._fail)
+
+    def save_report(self, folder: Path) -> None:
+        """Write page, table and JSON to a folder."""
+        agreement = self.findings.agreement
+        self._io_queue.submit(
+            partial(write_agreement, agreement, folder), self._on_saved, self._fail
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a comparison is at work."""
+        return self._job is not None
+
+    def refresh(self) -> None:
+        """Grey out what can't be done, with a reason."""
+        reason = self.project.disabled_reason
+        self.project.setEnabled(self._job is None)
+        self.button.setEnabled(not reason and self._job is None)
+        self.button.setToolTip(reason or "Compare the first and the second reading of each image.")
+        self.report_button.setVisible(self.findings.agreement is not None)
+        self.adjudicate_button.setVisible(self.findings.agreement is not None)
+        disabled_reason = self._adjudicate_disabled_reason()
+        self.adjudicate_button.setEnabled(not disabled_reason)
+        self.adjudicate_button.setToolTip(disabled_reason or _ADJUDICATE)
+        if self._job is None and (reason or self.status.end is None):
+            self.status.say(reason or ("" if self.findings.agreement else _BEFORE))
+
+    # How it is put together
+
+    def _adjudicate_disabled_reason(self) -> str:
+        chosen = self.findings.chosen
+        if chosen is None or self._asked is None:
+            return _NONE
+        return _SECOND if same_person(chosen.second, self._asked.author) else ""
+
+    def _lay_out(self) -> None:
+        self.report_button.setToolTip(
+            "Write to a folder: a page with all tables and plots, a table of the images as CSV, and"
+            " all figures as JSON."
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.adjudicate_button)
+        buttons.addWidget(self.report_button)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
+        for widget in (self.button, self.work, self.status, self.project):
+            layout.addWidget(widget)
+        layout.addLayout(buttons)
+        layout.addWidget(self.findings)
+        layout.addStretch(1)
+        self.scroll(inner)
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.compare)
+        self.work.cancel_button.clicked.connect(self.cancel)
+        self.project.changed.connect(self._on_project)
+        self.report_button.clicked.connect(self._ask_where)
+        self.adjudicate_button.clicked.connect(self._adjudicate)
+        self.findings.wanted.connect(self.open_case)
+        self.findings.selected.connect(self.refresh)
+
+    def reload(self) -> None:
+        """Turn to the project that was open last, unless another one was chosen here."""
+        if self._job is None:
+            self.project.follow()
+
+    def _ask_where(self) -> None:
+        last = LastFolder("report")
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Choose a folder for the report", last.begin(str(self._asked.folder.parent))
+        )
+        if not chosen:
+            return
+        folder = Path(chosen)
+        last.remember(folder)
+        there = [name for name in FILES if (folder / name).exists()]
+        if there and not self._may_replace(there):
+            return
+        self.save_report(folder)
+
+    def _may_replace(self, names: list[str]) -> bool:
+        answer = QMessageBox.question(
+            self,
+            "Replace the report?",
+            f"These files are there already: {', '.join(names)}. Replace them?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
+
+    # What happens
+
+    def _on_project(self) -> None:
+        if self.project.where != self._asked:
+            self._asked = None
+            self.findings.show_agreement(None)
+            self.status.say("")  # what was said of another one
+        self.refresh()
+
+    def _on_progress(self, step: Progress, time_left: str) -> None:
+        self.work.show_step(step, time_left)
+
+    def _on_done(self, outcome: JobResult) -> None:
+        self._job.deleteLater()
+        self._job = None
+        self.work.show_work(False)
+        if isinstance(outcome, Compared):
+            self.findings.show_agreement(outcome.agreement)
+        self.refresh()
+        if isinstance(outcome, Compared) and outcome.agreement is None:
+            self.status.say(outcome.message)  # nothing has gone wrong
+        else:
+            self.status.show_result(outcome.end, outcome.message)
+        self.finished.emit(outcome)
+
+    def _on_case(self, case: Case) -> None:
+        self._layers.show(case)
+        pair = case.pair
+        violet = ", violet what they took for different classes" if len(case.scheme) > 2 else ""
+        self.status.show_result(
+            JobStatus.SUCCEEDED,
+            f"'{pair.image.name}': blue is what only {pair.first.author} (first) drew, red what"
+            f" only {pair.second.author} (second) drew{violet}.",
+        )
+        self.opened.emit()
+
+    def _on_saved(self, files: tuple[Path, ...]) -> None:
+        names = ", ".join(file.name for file in files)
+        self.status.show_result(
+            JobStatus.SUCCEEDED, f"The report is in '{files[0].parent}': {names}."
+        )
+
+    def _fail(self, why: str) -> None:
+        self.status.show_result(JobStatus.FAILED, why)
+
+    def _adjudicate(self) -> None:
+        """Hand the selected image to the Review dock."""
+        self._layers.clear()
+        review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
+        OpenInReview(review.session, self._asked, self.findings.chosen.number).begin()
+
+    def cleanup(self) -> None:
+        """Stop the work, and leave the viewer as it was: the dock is going away."""
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+        self._io_queue.shutdown()
+        self._layers.clear()

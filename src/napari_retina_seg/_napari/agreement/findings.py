@@ -1,0 +1,122 @@
+"""What was found on two readers: tables, a plot, and the images on which they agree least."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_retina_seg._napari.agreement.plot import BlandAltmanPlot
+from napari_retina_seg._napari.agreement.table import FigureTable
+from napari_retina_seg._napari.widgets import text
+from napari_retina_seg.core.measures import Key
+from napari_retina_seg.core.two_graders import Agreement, ReadImage
+from napari_retina_seg.io.agreement_report import (
+    boundary_table,
+    class_table,
+    summary_table,
+)
+from napari_retina_seg.io.evaluation_report import figure
+
+_HINT = "The images, worst first. Double-click one to see both readings and where they differ."
+
+
+class Findings(QWidget):
+    """Shows an `Agreement`; empty before there is one.
+
+    Signals
+    -------
+    wanted : (int)
+        Number of the image that was double-clicked.
+    selected : ()
+        Another image of the list, or none.
+    """
+
+    wanted = Signal(int)
+    selected = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._agreement: Agreement | None = None
+        self.summary = text()
+        self.classes = FigureTable(
+            ("class", "Dice", "ICC", "bias", "limits"),
+            (
+                "The classes of the project.",
+                "Overlap of the two readings, 0 to 1; mean over the images.",
+                "ICC(2,1) of the sizes that the two measured, at most 1.",
+                "Mean of what the second measured more than the first.",
+                "95 % of the differences between the two lie between these.",
+            ),
+        )
+        self.boundaries = FigureTable(
+            ("boundary", "bias", "absolute", "limits"),
+            (
+                "The boundaries between the layers.",
+                "Mean difference, second less first: positive is deeper.",
+                "Mean difference without its sign.",
+                "95 % of the columns lie between these.",
+            ),
+        )
+        self.plot = BlandAltmanPlot()
+        self.hint = text(_HINT)
+        self.images = FigureTable(
+            ("image", "Dice", "kappa"),
+            (
+                "Double-click to see both readings.",
+                "Overlap of the two readings, 0 to 1.",
+                "Cohen's kappa: agreement on pixels beyond chance.",
+            ),
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.summary, self.hint, self.images, self.classes):
+            layout.addWidget(widget)
+        for widget in (self.plot, self.boundaries):
+            layout.addWidget(widget)
+        self.images.cellDoubleClicked.connect(self._on_double_click)
+        self.images.itemSelectionChanged.connect(self.selected)
+        self.show_agreement(None)
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """What is shown."""
+        return self._agreement
+
+    @property
+    def chosen(self) -> ReadImage | None:
+        """The image that is selected in the list, and who read it."""
+        row = self.images.currentRow()
+        if self._agreement is None or not 0 <= row < len(self._agreement.images):
+            return None
+        return self._agreement.images[row].image
+
+    def show_agreement(self, agreement: Agreement | None) -> None:
+        """Show what was found, or nothing."""
+        self._agreement = agreement
+        self.plot.show_agreement(agreement)
+        self.setVisible(agreement is not None)
+        if agreement is None:
+            self.images.fill(())
+            return
+        told = [row for row in summary_table(agreement).rows[1:] if row[1] != "0"]
+        self.summary.setText("\n".join(f"{name}: {value}" for name, value in told))
+        self.classes.name(("class", "Dice", "ICC", "bias", f"limits, {agreement.unit[:2]}"))
+        self.classes.fill(class_table(agreement).rows)
+        unit = "µm" if agreement.boundaries_um else "px"
+        self.boundaries.name(("boundary", "bias", "absolute", f"limits, {unit}"))
+        self.boundaries.fill(boundary_table(agreement).rows)
+        self.images.fill(
+            tuple(
+                (
+                    one.image.name,
+                    figure(one.dice, "dice"),
+                    figure(one.scores.get(Key("kappa")), "kappa"),
+                )
+                for one in agreement.images
+            )
+        )
+        self.hint.setVisible(bool(agreement.images))
+
+    def _on_double_click(self, row: int, column: int) -> None:
+        del column
+        self.wanted.emit(self._agreement.images[row].image.number)

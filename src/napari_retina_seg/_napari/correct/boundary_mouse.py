@@ -1,0 +1,129 @@
+"""The mouse over a mask while lines are worked on, told in pixels of the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QWidget
+
+from napari_retina_seg._napari.clicks import is_click
+from napari_retina_seg._napari.correct.boundary_gestures import Place
+from napari_retina_seg._napari.layers import data_place
+
+if TYPE_CHECKING:
+    import napari
+
+_NEAR = 7  # canvas px from a line that count as on it
+
+
+class Listener(Protocol):
+    """Who is told of the mouse; heights and columns in px of the mask."""
+
+    def hover(self, place: Place, near: float, pos: tuple[float, float]) -> None:
+        """Hear where the mouse is; `near` px count as near, `pos` is on the canvas."""
+
+    def press(self, place: Place, near: float) -> bool:
+        """Hear a button go down; say whether the drag is meant for a line, not for the view."""
+
+    def drag(self, place: Place) -> None:
+        """Hear where a drag that was taken goes on."""
+
+    def release(self) -> None:
+        """Hear that a drag that was taken ended."""
+
+    def click(self, place: Place, near: float) -> None:
+        """Hear a click: the button went up where it had gone down, and no drag was taken."""
+
+    def leave(self) -> None:
+        """Hear Escape, or that another tool was taken."""
+
+
+class BoundaryMouse(QObject):
+    """Hears the mouse while it is on.
+
+    What is not meant for a line is left to napari: drags beside lines move the image, and so do
+    all while Space is held; the wheel zooms. A tool of napari's that is taken turns this off.
+    """
+
+    def __init__(self, viewer: napari.Viewer, listener: Listener) -> None:
+        super().__init__()
+        self._viewer, self._listener = viewer, listener
+        self._mask: Labels | None = None
+        self._native: QWidget | None = None
+        self._space = False
+
+    def listen(self, mask: Labels, native: QWidget, cursor: str) -> None:
+        """Begin to hear; `native` is the canvas's own widget, whose keys are heard, too."""
+        self.stop()
+        mask.mode = "pan_zoom"
+        mask.cursor = cursor
+        self._mask, self._native, self._space = mask, native, False
+        mask.mouse_drag_callbacks.append(self._on_drag)
+        mask.mouse_move_callbacks.append(self._on_move)
+        mask.events.mode.connect(self._on_mode)
+        native.installEventFilter(self)
+
+    def stop(self) -> None:
+        """Hear no more."""
+        mask, self._mask = self._mask, None
+        if mask is None:
+            return
+        self._native.removeEventFilter(self)
+        mask.events.mode.disconnect(self._on_mode)
+        mask.mouse_drag_callbacks.remove(self._on_drag)
+        mask.mouse_move_callbacks.remove(self._on_move)
+        if str(mask.mode) == "pan_zoom":
+            mask.cursor = "standard"
+
+    def eventFilter(self, native: QObject, event: QEvent) -> bool:  # noqa: N802, ARG002 - Qt's
+        """Hear Space and Escape, and let napari hear them, too."""
+        kind = event.type()
+        if kind == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:
+            self._listener.leave()
+        elif kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease) and not event.isAutoRepeat():
+            if event.key() == Qt.Key.Key_Space:
+                self._space = kind == QEvent.Type.KeyPress
+        elif kind == QEvent.Type.FocusOut:
+            self._space = False
+        return False
+
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+        self._listener.leave()
+
+    def _on_move(self, layer: Labels, event: Any) -> None:
+        self._listener.hover(self._place(layer, event), self._near(layer, event), tuple(event.pos))
+
+    def _on_drag(self, layer: Labels, event: Any) -> Generator[None, None, None]:
+        if event.button != 1 or event.modifiers or self._space:
+            return
+        place, near = self._place(layer, event), self._near(layer, event)
+        if self._listener.press(place, near):
+            event.handled = True
+            yield
+            while event.type == "mouse_move":
+                event.handled = True
+                self._listener.drag(self._place(layer, event))
+                yield
+            self._listener.drag(self._place(layer, event))  # a quick hand is ahead of the moves
+            self._listener.release()
+            return
+        if (yield from is_click(event)):
+            self._listener.click(place, near)
+
+    def _place(self, layer: Labels, event: Any) -> Place:
+        row, column = self._data(layer, event.position)
+        return column, row + 0.5  # heights count from the upper edge of the first row
+
+    def _near(self, layer: Labels, event: Any) -> float:
+        """Return how many rows of the mask a few px on the screen are."""
+        here = np.asarray(event.position, float)
+        steps = np.eye(len(here))[list(event.dims_displayed)] * _NEAR / event.camera_zoom
+        rows = [(self._data(layer, here + s) - self._data(layer, here))[0] for s in steps]
+        return float(np.hypot(*rows))
+
+    def _data(self, layer: Labels, position: Any) -> np.ndarray:
+        return data_place(layer, position, self._viewer.layers.extent.units)[-2:]

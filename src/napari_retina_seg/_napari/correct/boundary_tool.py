@@ -1,0 +1,214 @@
+"""Between the mouse, the lines of a mask and what is seen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.correct.boundary_gestures import (
+    Draw,
+    Gesture,
+    Mode,
+    Place,
+    Pull,
+    Smooth,
+    Snap,
+    nearest,
+)
+from napari_retina_seg._napari.correct.drag_preview import DragPreview
+from napari_retina_seg._napari.correct.line_view import LineView, line_colors
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import Where
+from napari_retina_seg.core.edges import polarity
+from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.core.line_edits import move
+from napari_retina_seg.core.surfaces import Heights
+
+_SMOOTHER = 5  # times narrower than the reach of a pull is the Gaussian that smooths
+
+
+class BoundaryTool(QObject):
+    """Works on the lines of one plane: hears the mouse, shows what would be, and does it.
+
+    Signals
+    -------
+    chosen : ()
+        Another line is the current one.
+    said : (str)
+        What a person should know: what was kept, or why nothing was done.
+    left : ()
+        The person put the tool down on the canvas.
+    """
+
+    chosen = Signal()
+    said = Signal(str)
+    left = Signal()
+
+    def __init__(self, gradient: Callable[[], Heights]) -> None:
+        super().__init__()
+        self._gradient = gradient  # of the image on the screen; raises RetinaSegError
+        self._lines: MaskLines | None = None
+        self._view: LineView | None = None
+        self._live = DragPreview()
+        self._where: Where = ()
+        self._heights: Heights | None = None  # as they are, without the gesture
+        self._gesture: Gesture | None = None
+        self._wanted: Heights | None = None
+        self.mode: Mode | None = None
+        self.reach = 0  # columns
+        self.line = 0
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """What the lines divide."""
+        return self._lines.mask.metadata[KEY].scheme
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there are lines to work on, and they are shown."""
+        return self._lines is not None
+
+    def attach(self, lines: MaskLines, where: Where, view: LineView) -> None:
+        """Work on the lines of a plane, and show them."""
+        if (lines, where) != (self._lines, self._where):
+            self._drop()
+        self._lines, self._where, self._view = lines, where, view
+        self.line = min(self.line, len(self.scheme.surfaces) - 1)
+        self.refresh()
+
+    def deactivate(self) -> None:
+        """Work on nothing, show nothing."""
+        self._drop()
+        if self._view is not None:
+            self._view.hide()
+        self._lines = self._view = None
+
+    def refresh(self) -> None:
+        """Read the lines from the mask, and show them."""
+        if self._lines is None:
+            return
+        self._heights = self._lines.at(self._where)
+        self._view.lie_on(self._lines.mask, self.scheme)
+        self._show()
+
+    def choose(self, line: int) -> None:
+        """Make a line the current one."""
+        if self._lines is None or not 0 <= line < len(self.scheme.surfaces):
+            return
+        self._drop()
+        self.line = line
+        self._show()
+        self.chosen.emit()
+
+    def set_mode(self, mode: Mode | None) -> None:
+        """Take another tool, or put it down."""
+        self._drop()
+        self.mode = mode
+        if self._lines is not None:
+            self._show()
+
+    # What the mouse does
+
+    def hover(self, place: Place, near: float, pos: tuple[float, float]) -> None:
+        """Mark and name the line under the mouse; show where a stretch would run."""
+        if self._gesture is not None:
+            self._view.name_nothing()
+            self.drag(place)
+            return
+        line = nearest(self._heights, place, near)
+        if line is None:
+            self._view.name_nothing()
+            return
+        self._view.name(self.scheme.surfaces[line].name, line_colors(self.scheme)[line], pos)
+        if line != self.line and self.mode in (Mode.PULL, Mode.SMOOTH):
+            self.choose(line)
+
+    def press(self, place: Place, near: float) -> bool:
+        """Begin a drag, if one is meant."""
+        if self.mode is Mode.SNAP or not self._is_inside(place):
+            return False
+        if self.mode is not Mode.DRAW:
+            line = nearest(self._heights, place, near)
+            if line is None:
+                return False
+            self.choose(line)
+        self._begin(place)
+        self._view.name_nothing()
+        self.drag(place)
+        return True
+
+    def drag(self, place: Place) -> None:
+        """Show what would be."""
+        if self._gesture is not None:
+            self._wanted = self._gesture.to(place)
+            self._show()
+
+    def release(self) -> None:
+        """Do what was shown, unless it was given up meanwhile."""
+        wanted, self._wanted, self._gesture = self._wanted, None, None
+        if wanted is None:
+            return
+        rows = self._lines.rows
+        try:
+            done = self._lines.edit(
+                self._where, lambda heights: move(heights, self.line, wanted, rows)
+            )
+        except RetinaSegError as error:
+            self.said.emit(str(error))
+        else:
+            self.said.emit(f"{done.kept} px of locked classes stay." if done.kept else "")
+        self._live.clear()
+        self.refresh()
+
+    def click(self, place: Place, near: float) -> None:  # noqa: ARG002 - as a listener has it
+        """Begin a stretch that snaps, or end it and begin the next."""
+        if self.mode is not Mode.SNAP or not self._is_inside(place):
+            return
+        if self._gesture is not None:
+            self.drag(place)
+            self.release()
+        try:
+            self._begin(place)
+        except RetinaSegError as error:
+            self.said.emit(str(error))
+            return
+        self._view.show_spot(place)
+
+    def leave(self) -> None:
+        """Give up what was begun; if nothing was, put the tool down."""
+        if self._gesture is not None:
+            self._drop()
+            self._show()
+        else:
+            self.left.emit()
+
+    def _begin(self, place: Place) -> None:
+        row = self._heights[self.line]
+        if self.mode is Mode.PULL:
+            self._gesture = Pull(row, place, self.reach)
+        elif self.mode is Mode.DRAW:
+            self._gesture = Draw(row, place)
+        elif self.mode is Mode.SMOOTH:
+            self._gesture = Smooth(row, place, max(1.0, self.reach / _SMOOTHER))
+        else:
+            sign = polarity(self.scheme.surfaces[self.line].name)
+            self._gesture = Snap(place, self._gradient(), sign)
+
+    def _drop(self) -> None:
+        self._gesture = self._wanted = None
+        self._live.clear()
+        if self._view is not None:
+            self._view.show_spot(None)
+
+    def _show(self) -> None:
+        heights = self._heights
+        if self._wanted is not None:
+            heights = move(heights, self.line, self._wanted, self._lines.rows)
+            self._live.show(self._lines.mask, self._where, self._heights, heights)
+        self._view.show(heights, self.line)
+
+    def _is_inside(self, place: Place) -> bool:
+        return -0.5 <= place[0] < self._heights.shape[1] - 0.5 and 0 <= place[1] < self._lines.rows

@@ -1,0 +1,188 @@
+"""One explanation at a time: from a task in a thread to its map in the viewer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+
+from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, save, work
+from napari_retina_seg._napari.explain.saliency_layers import Maps, SaliencyMaps
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps
+from napari_retina_seg._napari.results import Target
+from napari_retina_seg.core.explanation import Explanation
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.engine.explain import Explained
+
+log = logging.getLogger(__name__)
+
+_REDRAW = 0.2  # s; between two drawings of a volume that grows
+
+
+class Explainer(QObject):
+    """Runs one job at a time; a job about one plane gives way to a newer question.
+
+    Signals
+    -------
+    progressed : (Progress, str)
+        A step, and the time left in words.
+    done : (Outcome)
+        A job ended, and its layer (if any) is in the viewer.
+    preempted : ()
+        The job that was stopped for something newer is over.
+    """
+
+    progressed = Signal(object, str)
+    done = Signal(object)
+    preempted = Signal()
+
+    def __init__(self, maps: Maps, parent: QObject) -> None:
+        super().__init__(parent)
+        self._maps = maps
+        self._job: Job | None = None
+        self._target: Target | None = None
+        self._image: RetinaImage | None = None
+        self._evidence: SaliencyMaps | None = None
+        self._growing: Image | None = None  # the layer of a volume under way
+        self._drawn = 0.0
+        self._yields = False
+        self._next: Callable[[], None] | None = None  # once the job has given way
+        self._trouble: JobResult | None = None  # why the maps that come can't be shown
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is at work."""
+        return self._job is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is at work that gives way to nothing."""
+        return self.is_running and not self._yields
+
+    def explain(self, task: ExplainTask, target: Target) -> None:
+        """Start explaining; `target` says where the maps will lie."""
+        self._target, self._image = target, task.image
+        self._yields = not (task.image.is_volume and target.whole)
+        self._start(work, task)
+
+    def save(self, task: SaveTask) -> None:
+        """Start explaining, into files."""
+        self._target, self._yields = None, False
+        self._start(save, task)
+
+    @property
+    def is_empty_handed(self) -> bool:
+        """Whether the last job found no evidence to show."""
+        return self._evidence is not None and self._evidence.is_empty
+
+    @property
+    def is_yielding(self) -> bool:
+        """Whether the job is being stopped for something newer."""
+        return self._next is not None
+
+    def run_or_preempt(self, then: Callable[[], None]) -> None:
+        """Do something at once, or stop the job for it; `preempted` comes before it."""
+        if self._job is None:
+            then()
+        else:
+            self._next = then
+            self._job.cancel()
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next step; `done` follows."""
+        self._next = None
+        self._job.cancel()
+
+    def cancel_for(self, layer: object) -> None:
+        """Stop the job if it was its layer, still growing, that was taken out."""
+        if self.is_running and self._growing is not None and layer is self._growing:
+            self.cancel()
+
+    def abandon(self) -> None:
+        """Stop the job, say no more and leave nothing half-made."""
+        if self._job is not None:
+            self._job.abandon()
+            self._maps.remove(self._growing)
+
+    def _start(self, steps: Callable[[Any, CancelToken], Steps], task: ExplainTask) -> None:
+        self._evidence = self._growing = self._trouble = None
+        self._job = Job(steps, task, self)
+        self._job.progressed.connect(self._on_step)
+        self._job.done.connect(self._on_done)
+        self._job.start()
+
+    def _on_step(self, step: Progress, time_left: str) -> None:
+        if isinstance(step, Explained) and self._trouble is None:
+            try:
+                self._take(step.explanation)
+            except Exception as error:
+                log.exception("showing what has come so far failed")
+                self._trouble = _not_shown(error)
+                self._job.cancel()
+        self.progressed.emit(step, time_left)
+
+    def _take(self, explanation: Explanation) -> None:
+        if self._evidence is None:
+            self._evidence = SaliencyMaps(explanation, self._target, self._image)
+        self._evidence.put(explanation, self._maps.look.shared)
+        if not self._evidence.is_volume:
+            return
+        if self._growing is not None and time.monotonic() - self._drawn > _REDRAW:
+            self._growing.refresh()
+            self._drawn = time.monotonic()
+        elif self._growing is None and not self._evidence.is_empty:
+            self._growing = self._maps.add(self._evidence)
+
+    def _on_done(self, outcome: JobResult) -> None:
+        self._job.deleteLater()
+        self._job = None
+        if self._next is not None:
+            then, self._next = self._next, None
+            self.preempted.emit()
+            then()
+            return
+        outcome = self._trouble or outcome
+        if outcome.end is not JobStatus.SUCCEEDED:
+            self._maps.remove(self._growing)
+        elif self._evidence is not None:
+            outcome = self._shown(outcome)
+        self.done.emit(outcome)
+
+    def _shown(self, outcome: JobResult) -> JobResult:
+        """Put the map into the viewer, or say why there is none."""
+        evidence = self._evidence
+        for layer in (evidence.target.layer, self._growing):
+            if layer is not None and not self._maps.has(layer):
+                self._maps.remove(self._growing)
+                return JobResult(
+                    JobStatus.CANCELLED, f"Cancelled: '{layer.name}' was removed meanwhile."
+                )
+        what = evidence.what[0].upper() + evidence.what[1:]
+        words = [f"{what}. {evidence.first.caption}", evidence.remark, outcome.message]
+        try:
+            if evidence.is_empty:
+                self._maps.drop(evidence.target.layer)
+                words[0] = "There is no map to show."
+            elif evidence.is_volume:
+                self._maps.drop(evidence.target.layer)
+                self._growing.refresh()
+            else:
+                self._maps.show(evidence)
+            if not evidence.is_empty and self._maps.hide_others(evidence):
+                words.append("The earlier map is hidden.")
+        except Exception as error:
+            log.exception("showing the map '%s' failed", evidence.name)
+            self._maps.remove(self._growing)
+            return _not_shown(error)
+        return replace(outcome, message=" ".join(filter(None, words)))
+
+
+def _not_shown(error: Exception) -> JobResult:
+    why = str(error).rstrip(".") or type(error).__name__
+    return JobResult(JobStatus.FAILED, f"The map could not be shown: {why}. Close other layers.")

@@ -1,0 +1,113 @@
+"""Layers that stand beside a mask and tell something of it: questionable regions, differences."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.edits import change, unwrap_proxy
+
+GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+
+
+class Kind(Enum):
+    """What a companion tells; the value ends its name."""
+
+    QUESTIONABLE = "questionable"
+    DIFFERENCE = "difference"
+    PREVIEW = "preview"
+    LASSO = "lasso"
+
+
+@dataclass(frozen=True)
+class LinkedLayerInfo:
+    """Whose companion a layer is, ``metadata["retina_seg"]``.
+
+    Attributes
+    ----------
+    kind : Kind
+        What it tells.
+    image : str
+        Name of the image layer, as of the mask.
+    mask : weak reference
+        To the mask.
+    """
+
+    kind: Kind
+    image: str
+    mask: weakref.ref[Labels]
+
+
+def linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> Labels | None:
+    """Return the companion of a mask that is in the viewer, if there is one."""
+    for layer in viewer.layers:
+        known = layer.metadata.get(KEY)
+        ours = isinstance(known, LinkedLayerInfo) and known.kind is kind
+        if ours and known.mask() is unwrap_proxy(mask):
+            return layer
+    return None
+
+
+def mask_of(layer: Layer | None) -> Labels | None:
+    """Return the mask whose companion a layer is, or None."""
+    known = None if layer is None else layer.metadata.get(KEY)
+    return known.mask() if isinstance(known, LinkedLayerInfo) else None
+
+
+def show_linked_layer(
+    viewer: ViewerModel,
+    mask: Labels,
+    kind: Kind,
+    values: npt.NDArray[np.uint8],
+    colors: dict[int, str],
+) -> Labels:
+    """Add a companion above its mask, or give the one that there is other values.
+
+    What is selected stays selected.
+
+    Parameters
+    ----------
+    values : array
+        uint8 of the mask's shape; 0 is clear.
+    colors : dict
+        A colour for each other value.
+    """
+    layer = linked_layer(viewer, mask, kind)
+    if layer is not None:
+        if layer.editable:
+            change(layer, values)  # setting data would leave an undo history that fits no more
+        else:
+            layer.data = values
+        layer.visible = True
+        return layer
+    layer = Labels(
+        values,
+        name=f"{mask.name} · {kind.value}",
+        colormap=DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors}),
+        metadata={KEY: LinkedLayerInfo(kind, _image(mask), weakref.ref(unwrap_proxy(mask)))},
+        affine=mask.affine.affine_matrix,
+        **{name: getattr(mask, name) for name in GRID},
+    )
+    active = viewer.layers.selection.active
+    viewer.layers.insert(viewer.layers.index(mask) + 1, layer)
+    viewer.layers.selection.active = active
+    return layer
+
+
+def remove_linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> None:
+    """Take a companion out of the viewer, if there is one."""
+    layer = linked_layer(viewer, mask, kind)
+    if layer is not None:
+        viewer.layers.remove(layer)
+
+
+def _image(mask: Labels) -> str:
+    return str(getattr(mask.metadata.get(KEY), "image", ""))

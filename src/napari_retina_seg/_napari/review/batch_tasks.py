@@ -1,0 +1,163 @@
+"""Long work on a project, with progress and Cancel: adding images, running a model over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_retina_seg._napari.engine_loading import load_engine
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
+from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.modality import Modality
+from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.core.segmentation import UNLIKE
+from napari_retina_seg.core.words import count
+from napari_retina_seg.io.folders import look_below
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.values import Added, Filters
+
+_TOLD = 3  # of a kind; the others are counted
+_KINDS = {
+    Modality.OCT: ("an OCT scan", "OCT scans"),
+    Modality.FUNDUS: ("a fundus photograph", "fundus photographs"),
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the activity dock calls a job."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class AddImages:
+    """Files and folders to be added."""
+
+    project: Project
+    paths: tuple[Path, ...]
+    copy: bool
+
+    @property
+    def image(self) -> Named:
+        """What is worked on."""
+        return Named("Adding images")
+
+    @property
+    def model(self) -> Named:
+        """Where to."""
+        return Named(self.project.folder.name)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictImages:
+    """A model to be run over all that nobody has worked on."""
+
+    project: Project
+    model: ModelFolder
+
+    @property
+    def image(self) -> Named:
+        """What is worked on."""
+        return Named("unreviewed images")
+
+
+def add(task: AddImages, token: CancelToken) -> Steps:
+    """Add images; every way in which that can fail becomes an outcome."""
+    return (yield from as_result(_add(task, token), "Adding images failed"))
+
+
+def predict(task: PredictImages, token: CancelToken) -> Steps:
+    """Predict; every way in which that can fail becomes an outcome."""
+    return (yield from as_result(_predict(task, token), f"'{task.model.name}' failed"))
+
+
+def _add(task: AddImages, token: CancelToken) -> Steps:
+    found = look_below(task.paths)
+    if not found.images:
+        names = ", ".join(f"'{path.name}'" for path in task.paths)
+        words = f"There is no image in {names}: choose another folder. {found.remark}"
+        return JobResult(JobStatus.FAILED, words.strip())
+    from napari_retina_seg.io.series import group_series
+
+    series = group_series(found.images)
+    files = [file for image in series for file in image.files]
+    added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
+    apart = _few([image.remark for image in series if image.remark], " ")
+    doubts = _few(added.warnings, " ")
+    other = _other_kind(task.project, added)
+    words = " ".join(filter(None, (_say_added(added), other, found.remark, apart, doubts)))
+    end = JobStatus.FAILED if added.problems else JobStatus.SUCCEEDED
+    return JobResult(end, words, doubtful=bool(other))
+
+
+def _other_kind(project: Project, added: Added) -> str:
+    """Name the images that don't fit the classes of a project, or nothing."""
+    wanted = Modality.OCT if project.scheme.surfaces else Modality.FUNDUS
+    known = (wanted, Modality.UNKNOWN)
+    other = [f"'{image.name}'" for image in added.images if image.modality not in known]
+    if project.scheme not in (OCT_LAYERS, FUNDUS_VESSELS) or not other:
+        return ""
+    found = Modality.FUNDUS if wanted is Modality.OCT else Modality.OCT
+    one, many = _KINDS[found]
+    looks = f"it looks like {one}" if len(other) == 1 else f"they look like {many}"
+    return f"Check {_few(other, ', ')}: {looks}, and this project is for {_KINDS[wanted][1]}."
+
+
+def _say_added(added: Added) -> str:
+    parts = [f"{len(added.problems)} failed: {_few(added.problems, ' ')}"] * bool(added.problems)
+    parts.append(f"{len(added.images)} added.")
+    if added.duplicates:
+        told = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
+        parts.append(f"{len(told)} there already: {_few(told, ', ')}.")
+    if added.identifiers:
+        told = [f"'{image.name}' ({', '.join(what)})" for image, what in added.identifiers]
+        parts.append(
+            f"Possible patient identifiers were found: {_few(told, ', ')}. They stay in this"
+            " project: an export leaves them out unless you choose to keep them."
+        )
+    return " ".join(parts)
+
+
+def _predict(task: PredictImages, token: CancelToken) -> Steps:
+    yield Progress(0, 0, f"Loading {task.model.name}")  # seconds, in which nothing else is told
+    load_engine()
+    from napari_retina_seg.project.predicting import iter_predict_images
+
+    due = tuple(_unreviewed(task.project))
+    if not due:
+        return JobResult(JobStatus.SUCCEEDED, "There is no unreviewed image.")
+    done = yield from iter_predict_images(task.project, task.model, due, token=token)
+    parts = [f"{task.model.name} drew {len(done.image_ids)} of {count(len(due), 'image')}."]
+    if done.skipped:
+        parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
+    if done.warned:
+        parts.append(
+            f"{UNLIKE}: {count(len(done.warned), 'image')}, listed by the filter 'Check these'."
+        )
+    else:
+        parts += done.remarks[:_TOLD]
+    if done.unfit:
+        parts.append(f"{len(done.unfit)} skipped: {_few(done.unfit, ' ')}")
+    if done.problems:
+        parts.append(f"{len(done.problems)} failed: {_few(done.problems, ' ')}")
+    end = JobStatus.FAILED if done.failed else JobStatus.SUCCEEDED
+    return JobResult(end, " ".join(parts), doubtful=bool(done.warned or done.unfit))
+
+
+def _unreviewed(project: Project) -> Generator[int, None, None]:
+    filters, last = Filters(states=frozenset({State.UNREVIEWED})), None
+    while page := project.queue(filters, after=last, limit=500):
+        yield from (image.id for image in page)
+        last = page[-1].id
+
+
+def _few(told: Sequence[str], between: str) -> str:
+    more = len(told) - _TOLD
+    return between.join(told[:_TOLD]) + (f"{between}and {more} more" if more > 0 else "")
+
+
+BatchTask = Callable[[AddImages | PredictImages, CancelToken], Steps]

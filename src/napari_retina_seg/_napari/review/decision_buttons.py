@@ -1,0 +1,136 @@
+"""What can be decided on an image: a button for each, with its key and why it can't be pressed."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
+
+from napari_retina_seg._napari.review.navigation import FINAL_OF, Opened
+from napari_retina_seg._napari.review.words import state_of
+from napari_retina_seg._napari.shortcuts import (
+    ACCEPT,
+    ASSIGN,
+    FINISH,
+    REFUSE,
+    REOPEN,
+    SAVE,
+    Shortcut,
+)
+from napari_retina_seg.project.states import REFUSALS, Action, Reading
+
+_FINISH = {
+    Reading.FIRST: "Correct",
+    Reading.SECOND: "Second read",
+    Reading.ADJUDICATION: "Adjudicate",
+}
+
+
+class DecisionButtons(QWidget):
+    """Buttons of the decisions.
+
+    Signals
+    -------
+    accepted, finished, reopened, saved : ()
+        The button was pressed.
+    refused : (str)
+        The image is ungradable, for a reason.
+    assigned : (str)
+        Who is to read it a second time.
+    """
+
+    accepted = Signal()
+    finished = Signal()
+    refused = Signal(str)
+    reopened = Signal()
+    saved = Signal()
+    assigned = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accept = QPushButton("Accept")
+        self.finish = QPushButton("Correct")
+        self.refuse = QPushButton("Ungradable…")
+        self.save = QPushButton("Save")
+        self.reopen = QPushButton("Reopen")
+        self.assign = QPushButton("2nd reader…")
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        buttons = (self.accept, self.finish, self.refuse, self.save, self.reopen, self.assign)
+        for number, button in enumerate(buttons):
+            grid.addWidget(button, *divmod(number, 3))
+        self.accept.clicked.connect(self.accepted)
+        self.finish.clicked.connect(self.finished)
+        self.refuse.clicked.connect(self.ask_reason)
+        self.save.clicked.connect(self.saved)
+        self.reopen.clicked.connect(self.reopened)
+        self.assign.clicked.connect(self.ask_grader)
+        self.refresh(None, "")
+
+    def refresh(self, opened: Opened | None, busy: str) -> None:
+        """Light up what can be done, and say of the rest why it can't."""
+        reading = Reading.FIRST if opened is None else opened.turn.reading
+        self.finish.setText(_FINISH[reading])
+        no = busy or ("Open an image first." if opened is None else "")
+        locked = no or ("" if opened is None else opened.locked_reason)
+        actions = frozenset() if opened is None else opened.turn.actions
+        predicted = opened is not None and opened.turn.prediction is not None
+        state = "" if opened is None else f"'{opened.image.name}' is {state_of(opened.image)}."
+        accepts = "" if Action.ACCEPT in actions else "Only a first reader accepts."
+        nothing = "" if predicted else "There is no prediction: run a model."
+        refuses = "" if actions & REFUSALS else state
+        _set(self.accept, ACCEPT, locked or accepts or nothing)
+        _set(self.finish, FINISH, locked or ("" if FINAL_OF[reading] in actions else state))
+        _set(self.refuse, REFUSE, locked or refuses)
+        _set(self.save, SAVE, locked)
+        _set(self.reopen, REOPEN, no or reopen_disabled_reason(opened))
+        _set(self.assign, ASSIGN, no or _second_grader_disabled_reason(opened))
+
+    def ask_reason(self) -> None:
+        """Ask why the image is ungradable."""
+        if not self.refuse.isEnabled():
+            return
+        question, reason, accepted = "Why can this image not be graded?", "", True
+        while accepted and not reason:
+            words, accepted = QInputDialog.getText(self, "Ungradable", question)
+            reason = words.strip()
+            question = "Please write a reason: why can this image not be graded?"
+        if accepted:
+            self.refused.emit(reason)
+
+    def ask_grader(self) -> None:
+        """Ask who reads the image a second time."""
+        if not self.assign.isEnabled():
+            return
+        reader, accepted = QInputDialog.getText(
+            self,
+            "Second reader",
+            "Who reads this image a second time, without a look at the first reading?",
+        )
+        if accepted and reader.strip():
+            self.assigned.emit(reader.strip())
+
+
+def reopen_disabled_reason(opened: Opened) -> str:
+    """Say why an image can't be reopened, nor one of its versions restored; empty if it can."""
+    name, turn = opened.image.name, opened.turn
+    if Action.REOPEN in turn.actions:
+        return ""
+    if not turn.actions:
+        return opened.locked_reason
+    if turn.reading is Reading.SECOND:
+        return f"You are the second reader of '{name}': its first reader can reopen it."
+    return f"'{name}' is {opened.image.state}: there is nothing to go back to."
+
+
+def _set(button: QPushButton, shortcut: Shortcut, disabled_reason: str) -> None:
+    button.setEnabled(not disabled_reason)
+    button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
+
+
+def _second_grader_disabled_reason(opened: Opened | None) -> str:
+    if opened is None or opened.turn.may_assign:
+        return ""
+    if opened.turn.second_grader is not None:
+        return f"{opened.turn.second_grader} is the second reader already."
+    return f"'{opened.image.name}' is {opened.image.state}: reopen it first."

@@ -1,0 +1,393 @@
+"""Leaving one image and opening the next, without window or layers: for the clerk's thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg._napari.masks.drawings import Snapshot
+from napari_retina_seg.core.errors import ProjectError, RetinaSegError
+from napari_retina_seg.core.image import RetinaImage
+from napari_retina_seg.core.invalid_pixels import find_no_data
+from napari_retina_seg.core.lines import count_inconsistent_columns
+from napari_retina_seg.core.segmentation import normalised_entropy
+from napari_retina_seg.core.words import count
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import DRAFTS, Action, Reading, State
+from napari_retina_seg.project.values import (
+    Autosave,
+    Filters,
+    Order,
+    ProjectImage,
+    Turn,
+    Version,
+)
+
+LEASE = timedelta(minutes=3)  # renewed every minute; a crash keeps others off no longer
+
+DRAFT_OF = {
+    Reading.FIRST: Action.DRAFT,
+    Reading.SECOND: Action.SECOND_DRAFT,
+    Reading.ADJUDICATION: Action.ADJUDICATION_DRAFT,
+}
+FINAL_OF = {
+    Reading.FIRST: Action.CORRECT,
+    Reading.SECOND: Action.SECOND_READ,
+    Reading.ADJUDICATION: Action.ADJUDICATE,
+}
+_PAGE = 20
+_MOST_SKIPPED = 20  # a folder that is gone would make thousands of sentences
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An image as it comes from a project.
+
+    Attributes
+    ----------
+    image : ProjectImage
+        Which.
+    pixels : RetinaImage
+        Its pixels.
+    turn : Turn
+        What may be done to it, and what the work begins with.
+    drawing : Drawing
+        What is painted on.
+    predicted : Drawing or None
+        What the newest prediction shows.
+    other : Drawing or None
+        For the adjudicator, what the second reader drew.
+    versions : tuple of Version
+        Its history.
+    locked_reason : str
+        Why it can only be looked at; empty if it may be painted.
+    recovered : Autosave or None
+        The unsaved work that the drawing is.
+    """
+
+    image: ProjectImage
+    pixels: RetinaImage
+    turn: Turn
+    drawing: Drawing
+    predicted: Drawing | None
+    other: Drawing | None
+    versions: tuple[Version, ...]
+    locked_reason: str
+    recovered: Autosave | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is on the desk at one moment.
+
+    Attributes
+    ----------
+    image : ProjectImage
+        Which image.
+    reading : Reading
+        As whose work it counts.
+    parent : int or None
+        Number of the version that it goes on from.
+    now, before : Snapshot
+        As it is, and as it was when it was opened or saved; None if it was never saved.
+    seconds : float
+        Spent on it since then.
+    comment : str
+        For the next version.
+    slots : list of Autosave
+        Where it was kept aside, if it was; the clerk's thread writes it.
+    versions : list of Version
+        As which it was saved; the clerk's thread writes it.
+    remarks : list of str
+        What is odd about what was saved; the clerk's thread writes it.
+    """
+
+    image: ProjectImage
+    reading: Reading
+    parent: int | None
+    now: Snapshot
+    before: Snapshot | None
+    seconds: float
+    comment: str
+    slots: list[Autosave] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether something was painted that is not saved."""
+        return self.before is None or not self.now.shows_same(self.before)
+
+    def after(self, saved: Work) -> Work:
+        """Return this work as what goes on from another one, which was saved."""
+        return replace(self, parent=saved.versions[-1].number, before=saved.now)
+
+
+@dataclass(frozen=True, eq=False)
+class NavigationResult:
+    """What turning to another image came to.
+
+    Attributes
+    ----------
+    version : Version or None
+        Of the image that was left, if one was saved.
+    opened : Opened or None
+        The other image; None if there is none.
+    skipped : tuple of str
+        A sentence for each image that could not be opened.
+    """
+
+    version: Version | None
+    opened: Opened | None
+    skipped: tuple[str, ...]
+
+
+def save_draft(project: Project, work: Work) -> Version | None:
+    """Save what is not saved yet, as work in progress; raises as `save_as` does."""
+    if not work.is_painted and not work.comment:
+        forget(project, work)
+        return None
+    return save_as(project, work, DRAFT_OF[work.reading])
+
+
+def save_as(project: Project, work: Work, action: Action) -> Version:
+    """Save a drawing; raises `ProjectError` if that fails, or if the version is in conflict."""
+    drawing = work.now.drawing()
+    version = project.save_version(
+        work.image.id,
+        drawing,
+        action,
+        parent=work.parent,
+        seconds=work.seconds,
+        comment=work.comment,
+    )
+    work.versions.append(version)
+    if action not in DRAFTS:
+        work.remarks.extend(_oddities(drawing))
+    work.slots.clear()  # saving has emptied them
+    return raise_on_conflict(version)
+
+
+def raise_on_conflict(version: Version) -> Version:
+    """Return a version that was saved; raises `ProjectError` if it is in conflict.
+
+    Whoever saved before going on stays with the image then: nothing may end a conflict, or leave
+    it, before a person has heard of it.
+    """
+    if version.conflict:
+        raise ProjectError(
+            "Somebody else saved this image meanwhile, and both versions are kept: compare them in"
+            " the history, and restore the one that is to go on."
+        )
+    return version
+
+
+def _oddities(drawing: Drawing) -> list[str]:
+    if drawing.boundaries is None:
+        return []
+    columns = count_inconsistent_columns(drawing.boundaries, drawing.labels)
+    if not columns:
+        return []
+    return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
+
+
+def autosave(project: Project, work: Work) -> bool:
+    """Autosave what was painted; returns whether there was anything to be kept."""
+    if not work.is_painted:
+        forget(project, work)
+        return False
+    slot = project.autosave(
+        work.image.id, work.now.drawing(), parent=work.parent, seconds=work.seconds
+    )
+    work.slots[:] = [slot]
+    return True
+
+
+def forget(project: Project, work: Work) -> None:
+    """Throw away what was kept aside of work that was undone, or is no longer wanted."""
+    for slot in work.slots:
+        with contextlib.suppress(ProjectError):  # another window may have taken it up
+            project.discard(slot)
+    work.slots.clear()
+
+
+def save_and_open_next(
+    project: Project,
+    keep: Callable[[], Version | None],
+    candidates: Iterable[int],
+    leaving: int | None,
+    *,
+    must_be_free: bool,
+) -> NavigationResult:
+    """Save, then open the first of some images that can be; raises if saving fails.
+
+    Parameters
+    ----------
+    project : Project
+        Of both images.
+    keep : callable
+        Saves what is on the desk.
+    candidates : iterable of int
+        Images to be opened, the first one that can be.
+    leaving : int or None
+        The image on the desk, which is given back if another one is opened.
+    must_be_free : bool
+        Pass over images that somebody else works on; otherwise they are opened to be looked at.
+    """
+    version = keep()
+    skipped: list[str] = []
+    for image_id in candidates:
+        try:
+            opened = open_image(project, image_id, must_be_free=must_be_free)
+        except RetinaSegError as error:
+            skipped.append(str(error))
+            if len(skipped) == _MOST_SKIPPED:
+                break
+            continue
+        if leaving is not None and (leaving != image_id or opened.locked_reason):
+            release_lease(project, leaving)
+        return NavigationResult(version, opened, tuple(skipped))
+    return NavigationResult(version, None, tuple(skipped))
+
+
+def release_lease(project: Project, image_id: int) -> None:
+    """Let others have an image; a lease that can't be given back expires."""
+    if not project.read_only:
+        with contextlib.suppress(ProjectError):
+            project.check_in(image_id)
+
+
+def neighbours(
+    project: Project, filters: Filters, order: Order, image_id: int | None, *, forward: bool
+) -> Iterator[int]:
+    """Go through the queue from an image on, or back."""
+    while True:
+        if forward or image_id is None:
+            page = project.queue(filters, order, after=image_id, limit=_PAGE)
+        else:
+            page = tuple(reversed(project.queue(filters, order, before=image_id, limit=_PAGE)))
+        if not page:
+            return
+        yield from (image.id for image in page)
+        image_id = page[-1].id
+
+
+def open_image(
+    project: Project,
+    image_id: int,
+    *,
+    must_be_free: bool = False,
+    recover: Autosave | None = None,
+) -> Opened:
+    """Read an image with all that is known of it, and check it out if it may be painted.
+
+    Raises
+    ------
+    ProjectError
+        If it is missing or was changed, or must be free and is not.
+    ReadError
+        If it can't be read.
+    """
+    image = project.image(image_id)
+    turn = project.turn(image_id)
+    pixels = project.read_image(image_id)
+    why = _locked_reason(project, image, turn, recover)
+    with contextlib.ExitStack() as undoing:
+        if not why:
+            try:
+                project.check_out(image_id, LEASE, take_over=recover is not None)
+                undoing.callback(release_lease, project, image_id)
+            except ProjectError as error:
+                if must_be_free:
+                    raise
+                why = str(error)
+        opened = Opened(
+            image=image,
+            pixels=pixels,
+            turn=turn,
+            drawing=_begun(project, image, pixels, turn, recover),
+            predicted=_read(project, image_id, turn.prediction),
+            other=_other_reading(project, image, turn),
+            versions=project.history(image_id),
+            locked_reason=why,
+            recovered=recover,
+        )
+        undoing.pop_all()
+    return opened
+
+
+def reload_image(project: Project, opened: Opened) -> Opened:
+    """Return what has become of an image that stays open, with the prediction that is shown."""
+    image_id = opened.image.id
+    turn = replace(project.turn(image_id), prediction=opened.turn.prediction)
+    return replace(
+        opened, image=project.image(image_id), turn=turn, versions=project.history(image_id)
+    )
+
+
+def read_uncertainty(project: Project, image_id: int, turn: Turn) -> npt.NDArray[np.float32] | None:
+    """Return the uncertainty of the newest prediction, if its probabilities were kept."""
+    if turn.prediction is None:
+        return None
+    probabilities = project.probabilities(image_id, turn.prediction.number)
+    return None if probabilities is None else normalised_entropy(probabilities)
+
+
+def _locked_reason(
+    project: Project, image: ProjectImage, turn: Turn, recover: Autosave | None
+) -> str:
+    if project.read_only:
+        return "The project can't be written: it can only be looked at."
+    if turn.actions & DRAFTS or recover is not None:
+        return ""
+    if turn.reading is Reading.SECOND:
+        return f"You read '{image.name}' as the second one: the first reader is not done yet."
+    if image.state is State.SECOND_READ and Action.REOPEN not in turn.actions:
+        return f"You have read '{image.name}', and see your own reading: somebody else settles it."
+    return f"'{image.name}' is {image.state}: reopen it to change it."
+
+
+def _begun(
+    project: Project,
+    image: ProjectImage,
+    pixels: RetinaImage,
+    turn: Turn,
+    recover: Autosave | None,
+) -> Drawing:
+    """Return what is painted on: unsaved work, a version, or an empty mask.
+
+    An empty mask marks the pixels without data as questionable, as a prediction does.
+    """
+    if recover is not None:
+        return project.recover(recover)
+    drawing = _read(project, image.id, turn.shown)
+    if drawing is not None:
+        return drawing
+    return Drawing(np.zeros(image.shape, np.uint8), questionable=find_no_data(pixels))
+
+
+def _read(project: Project, image_id: int, version: Version | None) -> Drawing | None:
+    if version is None or version.mask is None:
+        return None
+    return project.drawing(image_id, version.number)
+
+
+def _other_reading(project: Project, image: ProjectImage, turn: Turn) -> Drawing | None:
+    """Return the second reader's mask for the adjudicator, who begins with the first one's."""
+    if Action.ADJUDICATE not in turn.actions:
+        return None
+    second = [
+        version
+        for version in project.history(image.id)
+        if version.reading is Reading.SECOND and version.round == image.round and version.mask
+    ]
+    second = [version for version in second if not version.conflict]
+    if not second or turn.shown is None or second[-1].number == turn.shown.number:
+        return None
+    return _read(project, image.id, second[-1])

@@ -1,0 +1,359 @@
+"""Opening one image after another, and saving the one that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import napari
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.review.activity_timer import ActivityTimer
+from napari_retina_seg._napari.review.navigation import (
+    LEASE,
+    NavigationResult,
+    Opened,
+    Work,
+    autosave,
+    neighbours,
+    open_image,
+    read_uncertainty,
+    release_lease,
+    reload_image,
+    save_and_open_next,
+    save_draft,
+)
+from napari_retina_seg._napari.review.review_layers import ReviewLayers
+from napari_retina_seg._napari.task_queue import SerialTaskQueue
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.values import Autosave, Filters, Order, Turn, Version
+
+Keep = Callable[[], Version | None]
+
+
+class ImageNavigator(QObject):
+    """One project, one image on the desk, and one errand at a time that leads from it.
+
+    Attributes
+    ----------
+    project : Project or None
+        That is open.
+    filters, order : Filters, Order
+        Of the queue that is gone through.
+    comment : str
+        For the next version of the image on the desk.
+    shows_uncertainty : bool
+        Whether the map is visible.
+    busy : str
+        What is waited for; empty if nothing is.
+
+    Signals
+    -------
+    image_changed : ()
+        Another image, another state of it, or none.
+    busy_changed : (str)
+        What is waited for; empty if nothing is.
+    saved : (Version)
+        A version is on the disk.
+    found : (tuple of Autosave)
+        Unsaved work of this person.
+    taken_up : (Autosave)
+        Unsaved work that is on the desk, or thrown away.
+    said : (End or None, str)
+        How something ended.
+    """
+
+    image_changed = Signal()
+    busy_changed = Signal(str)
+    saved = Signal(object)
+    found = Signal(object)
+    taken_up = Signal(object)
+    said = Signal(object, str)
+
+    def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self.project: Project | None = None
+        self.filters, self.order = Filters(), Order.ADDED
+        self.comment, self.busy = "", ""
+        self.shows_uncertainty = False
+        self.io_queue, self.review_layers, self.watch = (
+            SerialTaskQueue(self),
+            ReviewLayers(viewer, self),
+            ActivityTimer(self),
+        )
+        self._saving: Work | None = None
+        self._remarks: list[str] = []  # on what was saved last
+        # Seconds and comments of images that no version carries yet.
+        self._unsaved: dict[int, tuple[float, str]] = {}
+        self._loss = QTimer(self, singleShot=True, interval=0)
+        self._loss.timeout.connect(self._on_loss_over)
+        self.review_layers.mask_removed.connect(self._on_lost)
+        self.watch.idle.connect(self.autosave)
+        self.watch.interval_elapsed.connect(self._on_interval)
+
+    def open_image(self, image_id: int) -> None:
+        """Save, and open an image; one that somebody else works on can be looked at."""
+        if self.project is not None:
+            work = self._work()
+            self._turn("Opening…", work, self._keep(work), [image_id], must_be_free=False)
+
+    def step(self, forward: bool) -> None:
+        """Save, and open the next image of the queue, or the previous one."""
+        if self.project is not None:
+            work = self._work()
+            words = "Opening…" if work is None else "Saving…"
+            coming = self._neighbours(forward)
+            self._turn(words, work, self._keep(work), coming, must_be_free=True)
+
+    def look_for_prediction(self) -> None:
+        """Open an image that nobody has drawn on once more, if a model has drawn on it since."""
+        opened = self.review_layers.opened
+        if opened is None or opened.turn.begins is not None:
+            return
+
+        def show(turn: Turn) -> None:
+            if self.review_layers.opened is not opened or turn.begins is None:
+                return
+            work = self._work()
+            if work is None or not (work.is_painted or work.comment):
+                self.open_image(opened.image.id)
+
+        self.io_queue.submit(partial(self.project.turn, opened.image.id), show, self._fail)
+
+    def recover(self, slot: Autosave) -> None:
+        """Go on with unsaved work."""
+        work, project, leaving = self._work(), self.project, self._leaving()
+        keep = self._keep(work)
+
+        def task() -> NavigationResult:
+            version = keep()
+            opened = open_image(project, slot.image_id, recover=slot)
+            if leaving is not None and leaving != slot.image_id:
+                release_lease(project, leaving)
+            return NavigationResult(version, opened, ())
+
+        def then(page: NavigationResult) -> None:
+            self._on_page(page)
+            self.taken_up.emit(slot)
+
+        self._run("Recovering…", work, task, then)
+
+    def discard(self, slot: Autosave) -> None:
+        """Throw unsaved work away."""
+        discard = partial(self.project.discard, slot)
+        self.io_queue.submit(discard, lambda _: self.taken_up.emit(slot), self._fail)
+
+    def autosave(self) -> None:
+        """Autosave what was painted, in the clerk's thread."""
+        work, project = self._work(), self.project
+        if self.busy or work is None:
+            return
+        self.io_queue.submit(
+            partial(autosave, project, work),
+            lambda _: None,
+            lambda why: self._fail(f"What you paint can't be kept aside: {why}"),
+        )
+
+    # How an errand goes
+
+    def _work(self) -> Work | None:
+        """Copy what is on the desk, if it can be saved."""
+        if self.review_layers.mask is None or not self.review_layers.is_paintable:
+            return None
+        self.watch.count()
+        return self.review_layers.work(self.watch.seconds, self.comment)
+
+    def _keep(self, work: Work | None) -> Keep:
+        if work is None:
+            return lambda: None
+        return partial(save_draft, self.project, work)
+
+    def _leaving(self) -> int | None:
+        return None if self.review_layers.image is None else self.review_layers.image.id
+
+    def _neighbours(self, forward: bool) -> Iterable[int]:
+        return neighbours(self.project, self.filters, self.order, self._leaving(), forward=forward)
+
+    def _turn(
+        self,
+        words: str,
+        work: Work | None,
+        keep: Keep,
+        candidates: Iterable[int],
+        *,
+        must_be_free: bool,
+    ) -> None:
+        task = partial(
+            save_and_open_next,
+            self.project,
+            keep,
+            candidates,
+            self._leaving(),
+            must_be_free=must_be_free,
+        )
+        self._run(words, work, task, self._on_page)
+
+    def _run(
+        self,
+        words: str,
+        work: Work | None,
+        task: Callable[[], object],
+        then: Callable[[object], None],
+    ) -> None:
+        """Go on an errand that leads from the desk; until it is over nothing is painted."""
+        if self.busy:
+            return
+        self.review_layers.set_read_only(True)
+        self._wait_for(words, work)
+
+        def end(answer: object) -> None:
+            self.review_layers.set_read_only(False)
+            self._note()
+            then(answer)
+
+        def failed(why: str) -> None:
+            self.review_layers.set_read_only(False)
+            self._note_failure(why)
+
+        self.io_queue.submit(task, end, failed)
+
+    def _wait_for(self, words: str, work: Work | None) -> None:
+        self.busy, self._saving = words, work
+        self.busy_changed.emit(words)
+
+    def _note(self) -> None:
+        """Wait no more, and go on from what was saved, whatever else became of the errand."""
+        work = self._saving
+        self._wait_for("", None)
+        self._remarks = [] if work is None else work.remarks
+        if work is None or not work.versions:
+            return
+        version = work.versions[-1]
+        if self.review_layers.mask is not None:
+            self.review_layers.was_saved(work, version)
+        self.watch.seconds = max(0.0, self.watch.seconds - work.seconds)
+        self._spend(work.comment)
+        self.saved.emit(version)
+
+    def _note_failure(self, why: str) -> None:
+        """Go on after an errand that failed, perhaps after it had saved."""
+        work = self._saving
+        self._note()
+        self._fail(why)
+        if work is not None and work.versions:
+            self._reload_image()
+
+    def _spend(self, comment: str) -> None:
+        """Forget a comment that a version carries, unless another one was typed meanwhile."""
+        if self.comment == comment:
+            self.comment = ""
+
+    def _reload_image(self) -> None:
+        """Fetch what has become of an image that stays on the desk."""
+        opened = self.review_layers.opened
+        if opened is None:
+            return
+
+        def show(anew: Opened) -> None:
+            if self.review_layers.opened is opened:
+                self.review_layers.opened = anew
+                self.image_changed.emit()
+
+        self.io_queue.submit(partial(reload_image, self.project, opened), show, self._fail)
+
+    def _on_page(self, page: NavigationResult) -> None:
+        left = self.review_layers.image
+        if page.opened is None:
+            self._stay(page)
+            return
+        self._lay(page.opened)
+        skipped = f"Passed over: {' '.join(page.skipped)}" if page.skipped else ""
+        if page.version is not None:
+            self._tell(self._say_saved(left.name, page.version, skipped))
+        elif skipped or left is None or left.id != page.opened.image.id:
+            self.said.emit(None, skipped)  # what was said of another image
+
+    def _lay(self, opened: Opened) -> None:
+        self._leave()
+        seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
+        if opened.recovered is not None:
+            seconds = opened.recovered.seconds
+        self.review_layers.show(opened, self.project.scheme)
+        self.watch.start(seconds)
+        self.image_changed.emit()
+
+        mask = self.review_layers.mask
+
+        def show(values: object) -> None:
+            if values is not None and self.review_layers.mask is mask:
+                self.review_layers.show_uncertainty(values, self.shows_uncertainty)
+
+        task = partial(read_uncertainty, self.project, opened.image.id, opened.turn)
+        self.io_queue.submit(task, show, self._fail)
+
+    def _stay(self, page: NavigationResult) -> None:
+        """Go on with the same image: there is no other."""
+        if page.version is not None:
+            self._tell(self._say_saved(self.review_layers.image.name, page.version))
+            self._reload_image()
+        elif page.skipped:
+            self._fail(" ".join(page.skipped))
+        else:
+            self.said.emit(None, "There is no further image in this list.")
+
+    def _say_saved(self, name: str, version: Version, *more: str) -> str:
+        parts = [f"'{name}' is {version.state}.", *self._remarks, *more]
+        return " ".join(part for part in parts if part)
+
+    def _tell(self, words: str) -> None:
+        self.said.emit(JobStatus.SUCCEEDED, words)
+
+    def _put_away(self) -> None:
+        self._leave()
+        self.review_layers.remove()
+
+    def _leave(self) -> None:
+        """Stop the watch, and lay time and comment aside until the image is opened again."""
+        self.watch.stop()
+        if self.review_layers.image is not None:
+            self._unsaved[self.review_layers.image.id] = self.watch.seconds, self.comment
+        self.comment = ""
+
+    def _on_interval(self) -> None:
+        self.autosave()
+        if self.review_layers.is_paintable and not self.busy:
+            renew = partial(self.project.check_out, self.review_layers.image.id, LEASE)
+            self.io_queue.submit(renew, lambda _: None, self._fail)
+
+    def _on_lost(self) -> None:
+        """Keep what was painted in a mask that somebody is taking out of the viewer."""
+        self.autosave()
+        self._loss.start()  # the viewer may have further layers to remove, and lists them already
+
+    def _on_loss_over(self) -> None:
+        """Put away what is left of an image without its mask."""
+        if not self.review_layers.is_lost:
+            return
+        project, image, was_paintable = (
+            self.project,
+            self.review_layers.image,
+            self.review_layers.is_paintable,
+        )
+        self._put_away()
+        self.image_changed.emit()
+        if not was_paintable:
+            return
+
+        def look() -> tuple[Autosave, ...]:
+            release_lease(project, image.id)
+            return project.recoverable()
+
+        self.io_queue.submit(look, self.found.emit, self._fail)
+        self._fail(
+            f"The mask of '{image.name}' was removed from the window: open the image again; what"
+            " was painted and not saved can be recovered."
+        )
+
+    def _fail(self, why: str) -> None:
+        self.said.emit(JobStatus.FAILED, why)

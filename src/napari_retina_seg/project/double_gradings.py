@@ -1,0 +1,84 @@
+"""Images that two people have read, and who may compare what they drew."""
+
+from __future__ import annotations
+
+from sqlalchemy import false, func, or_, select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.core.errors import TooEarlyError
+from napari_retina_seg.core.words import count
+from napari_retina_seg.project.blinding import blinded_to
+from napari_retina_seg.project.states import Reading, State
+from napari_retina_seg.project.store import Store, image_row, image_value, version_value
+from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
+from napari_retina_seg.project.values import DoubleGrading, Kind
+
+_NAMED = 3
+
+
+def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
+    """Return the images with two final readings; see `ProjectView.read_twice`."""
+    with store.database.reading() as session:
+        _check_finished(session, store.author)
+        found = []
+        for second in _newest(session, Reading.SECOND):
+            first = _first_reading(session, second)
+            if first is None:
+                continue
+            image = image_value(store, image_row(session, second.image_id), blinded=False)
+            found.append(DoubleGrading(image, version_value(first), version_value(second)))
+        return tuple(found)
+
+
+def count_left(store: Store) -> int:
+    """Return how many images have a second reader who is not done with them."""
+    with store.database.reading() as session:
+        readers = session.scalars(select(SecondReaderRow.reader).distinct()).all()
+        left = or_(false(), *(blinded_to(session, reader) for reader in readers))
+        return session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
+
+
+def _check_finished(session: Session, person: str) -> None:
+    """Refuse a second reader who has images left: the answer would guide the hand."""
+    left = blinded_to(session, person)
+    number = session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
+    if not number:
+        return
+    query = select(ImageRow.name).where(left).order_by(ImageRow.id).limit(_NAMED)
+    names = [f"'{name}'" for name in session.scalars(query)]
+    more = ", …" if number > len(names) else ""
+    raise TooEarlyError(
+        f"{person} still has to read {count(number, 'image')} a second time"
+        f" ({', '.join(names)}{more}): finish that first, the two readers must not know of each"
+        " other."
+    )
+
+
+def _newest(session: Session, reading: Reading) -> list[VersionRow]:
+    """Return the final readings of their kind, of each image the newest, by image."""
+    final = (
+        VersionRow.kind == Kind.HUMAN.value,
+        VersionRow.reading == reading.value,
+        VersionRow.state != State.IN_PROGRESS.value,
+        VersionRow.conflict.is_(False),
+    )
+    newest = select(func.max(VersionRow.id)).where(*final).group_by(VersionRow.image_id)
+    query = select(VersionRow).where(VersionRow.id.in_(newest)).order_by(VersionRow.image_id)
+    return list(session.scalars(query))
+
+
+def _first_reading(session: Session, second: VersionRow) -> VersionRow | None:
+    query = (
+        select(VersionRow)
+        .filter_by(
+            image_id=second.image_id,
+            kind=Kind.HUMAN.value,
+            reading=Reading.FIRST.value,
+            round=second.round,
+            conflict=False,
+        )
+        .where(VersionRow.state != State.IN_PROGRESS.value, VersionRow.number < second.number)
+        .order_by(VersionRow.number.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()

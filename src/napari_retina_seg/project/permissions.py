@@ -1,0 +1,85 @@
+"""Whose turn an image is, what that person may do to it, and what the work begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.project.blinding import (
+    allowed_actions,
+    check_permissions,
+    find_reading,
+    find_second_grader,
+    is_blind,
+    newest_human,
+)
+from napari_retina_seg.project.states import Action, Reading, State
+from napari_retina_seg.project.store import Store, image_row, same_person, version_value
+from napari_retina_seg.project.tables import ImageRow, VersionRow
+from napari_retina_seg.project.values import Kind, Turn
+
+
+def find_permissions(store: Store, image_id: int) -> Turn:
+    """Find out what a person may do to an image, and with what; see `Project.turn`."""
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        reading = find_reading(session, image, store.author)
+        prediction = _newest_prediction(session, image)
+        begins = _begin(session, image, reading, store.author) or prediction
+        shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
+        second = find_second_grader(session, image)
+        possible = allowed_actions(session, image, State(image.state), store.author)
+        return Turn(
+            reading=reading,
+            actions=frozenset() if store.database.read_only else frozenset(possible),
+            begins=None if begins is None else version_value(begins),
+            shown=None if shown is None else version_value(shown),
+            prediction=None if prediction is None else version_value(prediction),
+            second_grader=second,
+            may_assign=second is None and is_blind(session, image),
+        )
+
+
+def check_permitted(store: Store, image_id: int, action: Action) -> None:
+    """Refuse what is not a person's turn; see `ProjectView.check_turn`."""
+    with store.database.reading() as session:
+        check_permissions(session, image_row(session, image_id), action, store.author)
+
+
+def _begin(session: Session, image: ImageRow, reading: Reading, person: str) -> VersionRow | None:
+    own = newest_human(session, image, reading)
+    if own is not None or reading is not Reading.ADJUDICATION:
+        return own
+    second = find_second_grader(session, image)
+    is_second = second is not None and same_person(second, person)
+    return newest_human(session, image, Reading.SECOND if is_second else Reading.FIRST)
+
+
+def _masks(
+    session: Session, image: ImageRow, reading: Reading, begins: VersionRow | None
+) -> Iterator[VersionRow]:
+    """Go through the versions whose mask may be shown; what is ungradable has none itself."""
+    row = begins
+    while row is not None and (reading is not Reading.SECOND or _may_show_second(row)):
+        yield row
+        row = row.parent
+    if reading is Reading.ADJUDICATION:
+        for other in (Reading.FIRST, Reading.SECOND):
+            drawn = newest_human(session, image, other)
+            if drawn is not None:
+                yield drawn
+    prediction = _newest_prediction(session, image)
+    if prediction is not None:
+        yield prediction
+
+
+def _may_show_second(row: VersionRow) -> bool:
+    """Whether a second reader, who is blinded to the first, may be shown a version."""
+    return row.kind == Kind.PREDICTION or row.reading == Reading.SECOND
+
+
+def _newest_prediction(session: Session, image: ImageRow) -> VersionRow | None:
+    query = select(VersionRow).filter_by(image_id=image.id, kind=Kind.PREDICTION.value)
+    return session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()
