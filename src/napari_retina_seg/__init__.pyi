@@ -9,7 +9,7 @@ from .core.labels import LabelClass, LabelScheme
 from .core.progress import Cancelled, CancelToken, Progress
 from .core.segmentation import Provenance, Segmentation
 from .core.target import Point, Region, WholeClass
-from .core.two_readers import Agreement
+from .core.two_graders import Agreement
 from .data.check import DatasetCheck, check_dataset
 from .data.layouts.options import ReadOptions
 from .engine.evaluate import evaluate
