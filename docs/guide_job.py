@@ -116,7 +116,7 @@ class Job(Hands):
         """Let a model propose masks."""
         self.pick(self.review.batches.models, "oct-layers")
         self.click(self.review.batches.button)
-        wait_until(lambda: "drew 10 of 10" in self.review.status.text(), "ten predictions")
+        wait_until(lambda: "segmented 10 of 10" in self.review.status.text(), "ten predictions")
         self.click(self.review.button)
         self.wait_for_image("eye01")
         self.picture("queue")
@@ -167,7 +167,7 @@ class Job(Hands):
     def read_a_second_time(self) -> None:
         """Read them as the second reader."""
         self.work_as("Bob")
-        self.pick(self.review.queue.states, "My 2nd reads")
+        self.pick(self.review.queue.states, "My 2nd gradings")
         self.click(self.review.button)
         self.wait_for_image("eye01")
         self.look_at(0, 300)

@@ -106,7 +106,7 @@ def test_that_work_can_t_be_kept_aside_is_told(at_work, folder):
     at_work.wait()
     away.rename(folder)
     assert at_work.dock.status.end is JobStatus.FAILED
-    assert "can't be kept aside: " in at_work.said
+    assert "Autosave failed: " in at_work.said
 
 
 def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kept, scans):
@@ -116,7 +116,7 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
     drawing.labels[3:9, 3:9] = 5
     crashed.autosave(1, drawing, parent=1, seconds=100)
     person.open(folder, "Ann")
-    assert "Unsaved work of yours on 'scan0'" in person.dock.recovery.words
+    assert "You have unsaved changes to 'scan0'" in person.dock.recovery.words
     person.click(person.dock.recovery.recover_button)
     assert person.name == "scan0"
     assert np.array_equal(person.mask.data, drawing.labels)
@@ -159,7 +159,7 @@ def test_what_the_window_closed_over_is_offered_at_the_next_start(
     assert len(kept()) == 1
     assert len(versions(1)) == 1
     again = sit(make_napari_viewer(show=True))  # which opens the project that was open
-    assert "Unsaved work of yours on 'scan0'" in again.dock.recovery.words
+    assert "You have unsaved changes to 'scan0'" in again.dock.recovery.words
     again.click(again.dock.recovery.recover_button)
     assert np.array_equal(again.mask.data, painted)
     assert np.array_equal(MaskLines(again.mask).at(()), lines, equal_nan=True)
@@ -217,7 +217,7 @@ def test_closing_the_dock_keeps_work_aside(at_work, kept, sit):
     at_work.viewer.window.remove_dock_widget(at_work.dock)
     assert len(kept()) == 1
     again = sit()
-    assert "Unsaved work of yours on 'scan0'" in again.dock.recovery.words
+    assert "You have unsaved changes to 'scan0'" in again.dock.recovery.words
 
 
 def remove_selected(viewer):
@@ -242,7 +242,7 @@ def test_a_mask_that_is_taken_out_of_the_viewer_is_not_lost(at_work, take_away):
     at_work.wait()
     assert at_work.name is None
     assert not at_work.viewer.layers
-    assert "was removed from the window" in at_work.said
+    assert "was removed from the viewer" in at_work.said
     button = at_work.dock.recovery.recover_button
     at_work.dock.open_next()
     assert not button.isEnabled()

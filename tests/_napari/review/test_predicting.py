@@ -41,7 +41,7 @@ def test_images_that_the_model_is_not_for_are_no_failure(tmp_path):
         finish(project.iter_add_images([tmp_path / "scan.png", tmp_path / "photo.png"]))
         outcome = finish(predict(PredictImages(project, model), CancelToken()))
     assert (outcome.end, outcome.doubtful) == (JobStatus.SUCCEEDED, True)  # shown in amber
-    assert "tiny-oct drew 1 of 2 images. " in outcome.message
+    assert "tiny-oct segmented 1 of 2 images. " in outcome.message
     assert "1 skipped: 'tiny-oct' segments OCT scans, but 'photo' is" in outcome.message
 
 
@@ -52,12 +52,12 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     assert batches.models.currentText() == "tiny-oct"
     at_work.unfold(batches)
     told = []
-    batches.told.connect(told.append)
+    batches.message.connect(told.append)
     at_work.bot.mouseClick(batches.button, Qt.MouseButton.LeftButton)
     assert batches.is_running
     words = at_work.viewer.canvas.overlays.text
-    assert (words.visible, words.text) == (True, "A prediction is coming")
-    assert "A prediction is coming" in at_work.dock.info.text()
+    assert (words.visible, words.text) == (True, "Prediction pending")
+    assert "Prediction pending" in at_work.dock.info.text()
     at_work.dock.finish()  # of an empty mask that nobody has touched
     assert "wait for it, or paint" in at_work.said
     assert not batches.button.isEnabled()
@@ -65,7 +65,7 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     at_work.bot.waitUntil(lambda: not batches.is_running, timeout=120_000)
     at_work.wait()
     assert at_work.dock.status.end is JobStatus.SUCCEEDED
-    assert "tiny-oct drew 3 of 3 images" in at_work.said
+    assert "tiny-oct segmented 3 of 3 images" in at_work.said
     assert told[0] == "Loading tiny-oct…"
     assert any(re.match(r"2 of 3, about \d+ s left: scan3", words) for words in told)
     assert not words.visible
@@ -178,11 +178,11 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(ann, folder, 
     assert words.visible
     open_last_of(other)
     assert not words.visible
-    assert "A prediction is coming" not in ann.dock.info.text()
+    assert "Prediction pending" not in ann.dock.info.text()
     ann.dock.finish()
     ann.bot.waitUntil(lambda: ann.session.review_layers.opened.image.state is State.CORRECTED)
     open_last_of(folder)
-    assert (words.visible, words.text) == (True, "A prediction is coming")
+    assert (words.visible, words.text) == (True, "Prediction pending")
     ann.viewer.window.remove_dock_widget(ann.dock)  # nothing comes any more
     assert not words.visible
 
@@ -201,5 +201,5 @@ def test_models_of_other_classes_are_not_offered(person, tmp_path, folder):
     Project.create(tmp_path / "duke", scheme=DUKE_LAYERS, author="Ann").close()
     person.open(tmp_path / "duke", "Ann")
     assert not person.dock.batches.button.isEnabled()
-    assert "No model draws 'duke-layers'" in person.dock.batches.button.toolTip()
+    assert "No model segments 'duke-layers'" in person.dock.batches.button.toolTip()
     shutil.rmtree(tmp_path / "duke")

@@ -133,7 +133,7 @@ def test_dropped_folders_are_added_and_what_is_there_already_is_told(
     assert ann.mask is painted_in
     assert len(versions(4)) == 0
     assert "1 added." in ann.said
-    assert "1 there already: 'copy.png' is 'scan0'." in ann.said
+    assert "1 already in the project: 'copy.png' is 'scan0'." in ann.said
     assert "1 failed" in ann.said
     assert "'broken.png'" in ann.said.replace(str(more) + "/", "")
     assert "0 of 5 done." in ann.dock.count.text()
@@ -247,7 +247,7 @@ def test_next_goes_through_the_queue_as_it_is_ordered_and_filtered(ann):
         ann.click(ann.dock.button)
         seen.append(ann.name)
     assert seen == ["scan2", "scan1", "scan0", "scan3", "scan3"]
-    assert "no further image" in ann.said
+    assert "No more images" in ann.said
     ann.click(ann.dock.previous_button)
     assert ann.name == "scan0"
     assert queue.table.selectionModel().selectedRows()[0].row() == 2
@@ -285,7 +285,7 @@ def test_images_that_can_t_be_opened_are_passed_over_and_told(ann, crowded, tmp_
     (tmp_path / "scans" / "scan0.png").unlink()
     ann.click(ann.dock.button)
     assert ann.name == "scan1"
-    assert "Passed over: The image 'scan0' is no longer at" in ann.said
+    assert "Skipped: The image 'scan0' is no longer at" in ann.said
     for _ in range(2):
         ann.click(ann.dock.button)
     assert ann.name == "scan3"

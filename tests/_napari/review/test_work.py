@@ -46,7 +46,7 @@ def test_an_image_without_a_prediction_opens_empty(at_work):
     assert at_work.name == "scan3"
     assert not at_work.mask.data.any()
     assert not at_work.dock.decisions.accept.isEnabled()
-    assert "no prediction" in at_work.dock.decisions.accept.toolTip()
+    assert "No prediction" in at_work.dock.decisions.accept.toolTip()
 
 
 def test_next_saves_a_stroke_as_work_in_progress(at_work, versions):
@@ -102,7 +102,7 @@ def test_what_was_painted_is_not_accepted_but_corrected(at_work, versions):
     at_work.paint()
     at_work.press(Qt.Key.Key_G)
     assert at_work.dock.status.end is None  # nothing has failed
-    assert "keep your changes with W, or undo them and press G" in at_work.said
+    assert "save your changes with W, or undo them and press G" in at_work.said
     at_work.dock.comment_edit.setText("shadow")
     at_work.press(Qt.Key.Key_W)
     last = versions(1)[-1]
@@ -145,7 +145,7 @@ def test_saving_goes_on_where_one_is(at_work, versions):
     assert at_work.mask is before
     assert "saved as version 2" in at_work.said
     at_work.press(Qt.Key.Key_S, SHIFT)
-    assert "is as it was saved" in at_work.said
+    assert "no changes to save" in at_work.said
     at_work.mask.data_setitem((np.array([3]), np.array([3])), 6)
     at_work.press(Qt.Key.Key_N)
     parents = [(version.parent, version.conflict) for version in versions(1)]
@@ -226,22 +226,22 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.press(Qt.Key.Key_W)
     at_work.answer("Bob")
     at_work.press(Qt.Key.Key_D, SHIFT)
-    assert "2nd reader: Bob" in at_work.dock.info.text()
+    assert "2nd grader: Bob" in at_work.dock.info.text()
     at_work.open(folder, "Bob")
     queue = at_work.dock.queue
-    queue.states.setCurrentText("My 2nd reads")
+    queue.states.setCurrentText("My 2nd gradings")
     queue.states.activated.emit(0)
     assert queue.model.rowCount() == 1
-    assert queue.model.data(queue.model.index(0, 1)) == "2nd read due"
+    assert queue.model.data(queue.model.index(0, 1)) == "2nd grading due"
     at_work.open_row(0)
-    assert "2nd read due" in at_work.dock.info.text()
+    assert "2nd grading due" in at_work.dock.info.text()
     assert "you see what was drawn once your own reading is done" in at_work.dock.info.text()
-    assert "first reader can reopen it" in at_work.dock.decisions.reopen.toolTip()
-    assert at_work.dock.decisions.finish.text() == "Second read"
+    assert "first grader can reopen it" in at_work.dock.decisions.reopen.toolTip()
+    assert at_work.dock.decisions.finish.text() == "Second grading"
     assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
     by = [at_work.dock.history.table.item(row, 1).text() for row in range(1)]
     assert by == ["oct-layers"]
-    assert "1 left for you to read a second time" in at_work.dock.count.text()
+    assert "1 left for your second grading" in at_work.dock.count.text()
     at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
     at_work.press(Qt.Key.Key_W)
     assert versions(1)[-1].state is State.SECOND_READ
@@ -252,7 +252,7 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.open(folder, "Carl")
     at_work.open_row(0)
     assert at_work.dock.decisions.finish.text() == "Adjudicate"
-    difference = at_work.viewer.layers["scan0 · mask · difference to the second reader's"]
+    difference = at_work.viewer.layers["scan0 · mask · difference to the second grader's"]
     assert difference.data.any()
     at_work.press(Qt.Key.Key_W)
     assert (versions(1)[-1].state, versions(1)[-1].author) == (State.ADJUDICATED, "Carl")
@@ -312,7 +312,7 @@ def test_thrown_away_means_asked(at_work, folder):
     with Project(folder, author="Ann") as other:
         other.autosave(2, Drawing(np.ones(at_work.mask.data.shape, np.uint8)))
     at_work.open(folder, "Ann")
-    assert "Unsaved work of yours on 'scan1'" in at_work.dock.recovery.words
+    assert "You have unsaved changes to 'scan1'" in at_work.dock.recovery.words
     at_work.answer(button=QMessageBox.StandardButton.No)
     at_work.click(at_work.dock.recovery.discard_button)
     assert at_work.session.project.recoverable()
@@ -348,7 +348,7 @@ def test_a_comment_is_not_asked_for_where_no_version_could_carry_it(at_work, fol
         bob.assign_second_grader(4, "Ann")
     at_work.open_row(3)
     assert not at_work.dock.comment_edit.isEnabled()
-    assert "the first reader is not done yet" in at_work.dock.comment_edit.toolTip()
+    assert "the first grading is not finished yet" in at_work.dock.comment_edit.toolTip()
 
 
 @pytest.mark.parametrize("task", ["reopen", "assign", "refuse", "open"])

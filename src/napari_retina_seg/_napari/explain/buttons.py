@@ -39,7 +39,7 @@ class Buttons(QWidget):
 
     def refresh(self, disabled_reason: str, is_busy: bool, has_map: bool) -> None:
         """Grey out what can't be done, with a reason."""
-        disabled_reason = "Wait for the end, or cancel." if is_busy else disabled_reason
+        disabled_reason = "Wait until it has ended, or cancel." if is_busy else disabled_reason
         keys = QKeySequence(EXPLAIN.keys).toString(QKeySequence.SequenceFormat.NativeText)
         for button, why, does in (
             (self.explain, disabled_reason, f"{EXPLAIN.description} ({keys})."),

@@ -1,4 +1,4 @@
-"""Time that a person is at work, and the moments at which work is kept aside."""
+"""Working time of the user, and the moments to autosave."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ActivityTimer(QObject):
     Attributes
     ----------
     idle_after : float
-        Seconds without mouse or keys after which the time stops.
+        Seconds without input after which the time pauses.
     rest : float
-        Seconds without them after which work is kept aside.
+        Seconds without input after which `idle` is emitted.
     interval : float
-        Seconds between two times that it is kept aside, at work or not.
+        Seconds between two `interval_elapsed`, with or without input.
     seconds : float
         Counted since `start`.
 
@@ -39,9 +39,9 @@ class ActivityTimer(QObject):
     ticked : ()
         The time shown may have changed.
     idle : ()
-        Hands are off for the first time since they were on.
+        Emitted once after `rest` seconds without input.
     interval_elapsed : ()
-        Another interval is over.
+        Emitted every `interval` seconds.
     """
 
     ticked = Signal()
@@ -53,65 +53,65 @@ class ActivityTimer(QObject):
         self.idle_after, self.rest, self.interval = 30.0, 5.0, 60.0
         self.seconds = 0.0
         self.is_running = False
-        self._last_sign = self._last_tick = self._last_lapse = time.monotonic()
+        self._last_input = self._last_tick = self._last_interval = time.monotonic()
         self._was_active = False
         self._timer = QTimer(self, interval=_TICK)
         self._timer.timeout.connect(self.tick)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody is at work."""
-        return time.monotonic() - self._last_sign > self.idle_after
+        """Whether there was no input for `idle_after` seconds."""
+        return time.monotonic() - self._last_input > self.idle_after
 
     def start(self, seconds: float = 0) -> None:
-        """Count for an image, from so many seconds on."""
+        """Start timing an image at a number of seconds."""
         self.seconds = seconds
         self.is_running = True
-        self._last_sign = self._last_tick = self._last_lapse = time.monotonic()
+        self._last_input = self._last_tick = self._last_interval = time.monotonic()
         self._was_active = False
         QCoreApplication.instance().installEventFilter(self)
         self._timer.start()
         self.ticked.emit()
 
     def stop(self) -> None:
-        """Count no more: nothing is open."""
+        """Stop timing: no image is open."""
         self.count()
         self.is_running = False
         self._timer.stop()
         QCoreApplication.instance().removeEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: ARG002, N802 - Qt's
-        """Take note that somebody is at work; every event goes on its way."""
+        """Record user input; no event is consumed."""
         if event.type() in _ACTIVE:
-            self._last_sign = time.monotonic()
+            self._last_input = time.monotonic()
             self._was_active = True
         return False
 
     def count(self) -> None:
-        """Count the time since the last time, as far as somebody was at work in it."""
+        """Add the time since the last call, without idle time."""
         if self.is_running:
             now = time.monotonic()
-            end = min(now, self._last_sign + self.idle_after)
+            end = min(now, self._last_input + self.idle_after)
             self.seconds += max(0.0, end - self._last_tick)
             self._last_tick = now
 
     def tick(self) -> None:
-        """Count, and say what it is time for."""
+        """Update the time and emit the signals that are due."""
         if not self.is_running:
             return
         self.count()
         self.ticked.emit()
         now = time.monotonic()
-        if self._was_active and now - self._last_sign >= self.rest:
+        if self._was_active and now - self._last_input >= self.rest:
             self._was_active = False
             self.idle.emit()
-        if now - self._last_lapse >= self.interval:
-            self._last_lapse = now
+        if now - self._last_interval >= self.interval:
+            self._last_interval = now
             self.interval_elapsed.emit()
 
 
 def as_clock(seconds: float) -> str:
-    """Write seconds as a clock does."""
+    """Format seconds as minutes:seconds or hours:minutes:seconds."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

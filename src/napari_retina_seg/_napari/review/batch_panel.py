@@ -1,4 +1,4 @@
-"""Running a model over all unreviewed images, and the bar of whatever takes long."""
+"""Run a model over all unreviewed images; show the progress of batch tasks."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from napari_retina_seg.project.project import Project
 
 
 class BatchPanel(QWidget):
-    """One chore at a time; the dock places the bar.
+    """Runs one batch task at a time; the dock places the progress bar.
 
     Signals
     -------
-    told : (str)
-        What is being done.
-    done : (Outcome)
-        How a chore ended.
+    message : (str)
+        Progress in words.
+    done : (JobResult)
+        A batch task ended.
     stepped : ()
         Another image is done.
     predicting : (Path or None)
-        A model begins to run in the project of this folder, or none runs any more.
+        A model starts in the project of this folder; None when it has ended.
     """
 
-    told = Signal(str)
+    message = Signal(str)
     done = Signal(object)
     stepped = Signal()
     predicting = Signal(object)
@@ -49,9 +49,9 @@ class BatchPanel(QWidget):
         self._job: Job | None = None
         self._steps = 0
         self.bar = ProgressRow("the work")
-        self.bar.cancel_button.setToolTip("Stop after the current step; what is done stays.")
+        self.bar.cancel_button.setToolTip("Stop after the current step; finished images are kept.")
         self.models = narrow(QComboBox())
-        self.models.setToolTip("The models that draw the classes of this project.")
+        self.models.setToolTip("Models with this project's classes.")
         self.button = QPushButton("Predict unreviewed")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -64,17 +64,17 @@ class BatchPanel(QWidget):
 
     @property
     def is_running(self) -> bool:
-        """Whether a chore is at work."""
+        """Whether a batch task is running."""
         return self._job is not None
 
     def show_project(self, project: Project | None) -> None:
-        """Offer the models that draw a project's classes, the one used last chosen."""
+        """List the models with the project's label scheme; select the one used last."""
         self._project = project
         try:
             known = () if project is None else list_models()
         except RetinaSegError as error:
             known = ()
-            self.told.emit(str(error))
+            self.message.emit(str(error))
         self._models = [model for model in known if model.spec.scheme == project.scheme]
         self.models.clear()
         self.models.addItems([model.name for model in self._models])
@@ -83,17 +83,17 @@ class BatchPanel(QWidget):
         self._refresh()
 
     def predict(self) -> None:
-        """Run the chosen model over everything that is unreviewed; the button."""
+        """Run the chosen model over all unreviewed images; the button."""
         if self.button.isEnabled():
             model = self._models[self.models.currentIndex()]
             self.start(predict, PredictImages(self._project, model))
 
-    def start(self, chore: BatchTask, task: AddImages | PredictImages) -> None:
-        """Begin a chore."""
+    def start(self, run: BatchTask, task: AddImages | PredictImages) -> None:
+        """Start a batch task."""
         if self._job is not None:
-            self.told.emit("Wait for the end of what is being done, or cancel it.")
+            self.message.emit("Wait until the running task has ended, or cancel it.")
             return
-        self._job = Job(chore, task, self)
+        self._job = Job(run, task, self)
         self._steps = 0
         self._job.progressed.connect(self._on_step)
         self._job.done.connect(self._on_done)
@@ -105,14 +105,14 @@ class BatchPanel(QWidget):
         self._job.start()
 
     def cancel(self) -> None:
-        """Ask the chore to stop; the Cancel button."""
+        """Request cancellation; the Cancel button."""
         if self._job is not None:
             self.bar.cancel_button.setEnabled(False)
-            self.told.emit("Cancelling: the current step is being finished.")
+            self.message.emit("Cancelling: the current step is being finished.")
             self._job.cancel()
 
     def cleanup(self) -> None:
-        """Stop: the dock is going away."""
+        """Stop the running task: the dock is closing."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
@@ -120,7 +120,7 @@ class BatchPanel(QWidget):
     def _on_step(self, step: Progress, time_left: str) -> None:
         self.bar.show_step(step, time_left)
         if self.bar.cancel_button.isEnabled():
-            self.told.emit(_describe(step, time_left))
+            self.message.emit(_describe(step, time_left))
         if step.done > self._steps:
             self._steps = step.done
             self.stepped.emit()
@@ -143,14 +143,13 @@ class BatchPanel(QWidget):
             disabled_reason = "The project can't be written."
         elif not self._models:
             disabled_reason = (
-                f"No model draws '{self._project.scheme.name}': add one in the Segment dock."
+                f"No model segments '{self._project.scheme.name}': add one in the Segment dock."
             )
         elif self._job is not None:
-            disabled_reason = "Wait for the end, or cancel."
+            disabled_reason = "Wait until it has ended, or cancel."
         self.button.setEnabled(not disabled_reason)
         self.button.setToolTip(
-            disabled_reason
-            or "Run the model over all images that nobody has worked on, in the background."
+            disabled_reason or "Run the model over all unreviewed images in the background."
         )
 
 

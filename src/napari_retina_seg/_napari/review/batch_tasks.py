@@ -1,4 +1,4 @@
-"""Long work on a project, with progress and Cancel: adding images, running a model over them."""
+"""Batch tasks on a project, with progress and cancellation: add images, predict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Added, Filters
 
-_TOLD = 3  # of a kind; the others are counted
+_LISTED = 3  # items named per message; the others are counted
 _KINDS = {
     Modality.OCT: ("an OCT scan", "OCT scans"),
     Modality.FUNDUS: ("a fundus photograph", "fundus photographs"),
@@ -28,14 +28,14 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Named:
-    """What the activity dock calls a job."""
+    """Display name for the activity dock."""
 
     name: str
 
 
 @dataclass(frozen=True, eq=False)
 class AddImages:
-    """Files and folders to be added."""
+    """Request to add files and folders."""
 
     project: Project
     paths: tuple[Path, ...]
@@ -43,35 +43,35 @@ class AddImages:
 
     @property
     def image(self) -> Named:
-        """What is worked on."""
+        """What is processed."""
         return Named("Adding images")
 
     @property
     def model(self) -> Named:
-        """Where to."""
+        """The target project."""
         return Named(self.project.folder.name)
 
 
 @dataclass(frozen=True, eq=False)
 class PredictImages:
-    """A model to be run over all that nobody has worked on."""
+    """Request to run a model over all unreviewed images."""
 
     project: Project
     model: ModelFolder
 
     @property
     def image(self) -> Named:
-        """What is worked on."""
+        """What is processed."""
         return Named("unreviewed images")
 
 
 def add(task: AddImages, token: CancelToken) -> Steps:
-    """Add images; every way in which that can fail becomes an outcome."""
+    """Add images; every failure becomes a `JobResult`."""
     return (yield from as_result(_add(task, token), "Adding images failed"))
 
 
 def predict(task: PredictImages, token: CancelToken) -> Steps:
-    """Predict; every way in which that can fail becomes an outcome."""
+    """Predict; every failure becomes a `JobResult`."""
     return (yield from as_result(_predict(task, token), f"'{task.model.name}' failed"))
 
 
@@ -79,7 +79,7 @@ def _add(task: AddImages, token: CancelToken) -> Steps:
     found = look_below(task.paths)
     if not found.images:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
-        words = f"There is no image in {names}: choose another folder. {found.remark}"
+        words = f"No images in {names}: choose another folder. {found.remark}"
         return JobResult(JobStatus.FAILED, words.strip())
     from napari_retina_seg.io.series import group_series
 
@@ -95,7 +95,7 @@ def _add(task: AddImages, token: CancelToken) -> Steps:
 
 
 def _other_kind(project: Project, added: Added) -> str:
-    """Name the images that don't fit the classes of a project, or nothing."""
+    """Warn of images whose modality does not fit the project's classes; empty if all fit."""
     wanted = Modality.OCT if project.scheme.surfaces else Modality.FUNDUS
     known = (wanted, Modality.UNKNOWN)
     other = [f"'{image.name}'" for image in added.images if image.modality not in known]
@@ -111,35 +111,35 @@ def _say_added(added: Added) -> str:
     parts = [f"{len(added.problems)} failed: {_few(added.problems, ' ')}"] * bool(added.problems)
     parts.append(f"{len(added.images)} added.")
     if added.duplicates:
-        told = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
-        parts.append(f"{len(told)} there already: {_few(told, ', ')}.")
+        known = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
+        parts.append(f"{len(known)} already in the project: {_few(known, ', ')}.")
     if added.identifiers:
-        told = [f"'{image.name}' ({', '.join(what)})" for image, what in added.identifiers]
+        listed = [f"'{image.name}' ({', '.join(what)})" for image, what in added.identifiers]
         parts.append(
-            f"Possible patient identifiers were found: {_few(told, ', ')}. They stay in this"
+            f"Possible patient identifiers were found: {_few(listed, ', ')}. They stay in this"
             " project: an export leaves them out unless you choose to keep them."
         )
     return " ".join(parts)
 
 
 def _predict(task: PredictImages, token: CancelToken) -> Steps:
-    yield Progress(0, 0, f"Loading {task.model.name}")  # seconds, in which nothing else is told
+    yield Progress(0, 0, f"Loading {task.model.name}")  # takes seconds
     load_engine()
     from napari_retina_seg.project.predicting import iter_predict_images
 
     due = tuple(_unreviewed(task.project))
     if not due:
-        return JobResult(JobStatus.SUCCEEDED, "There is no unreviewed image.")
+        return JobResult(JobStatus.SUCCEEDED, "No unreviewed images.")
     done = yield from iter_predict_images(task.project, task.model, due, token=token)
-    parts = [f"{task.model.name} drew {len(done.image_ids)} of {count(len(due), 'image')}."]
+    parts = [f"{task.model.name} segmented {len(done.image_ids)} of {count(len(due), 'image')}."]
     if done.skipped:
-        parts.append(f"{len(done.skipped)} have its mask already, or were worked on meanwhile.")
+        parts.append(f"{len(done.skipped)} already have its mask, or were edited meanwhile.")
     if done.warned:
         parts.append(
             f"{UNLIKE}: {count(len(done.warned), 'image')}, listed by the filter 'Check these'."
         )
     else:
-        parts += done.remarks[:_TOLD]
+        parts += done.remarks[:_LISTED]
     if done.unfit:
         parts.append(f"{len(done.unfit)} skipped: {_few(done.unfit, ' ')}")
     if done.problems:
@@ -155,9 +155,9 @@ def _unreviewed(project: Project) -> Generator[int, None, None]:
         last = page[-1].id
 
 
-def _few(told: Sequence[str], between: str) -> str:
-    more = len(told) - _TOLD
-    return between.join(told[:_TOLD]) + (f"{between}and {more} more" if more > 0 else "")
+def _few(items: Sequence[str], between: str) -> str:
+    more = len(items) - _LISTED
+    return between.join(items[:_LISTED]) + (f"{between}and {more} more" if more > 0 else "")
 
 
 BatchTask = Callable[[AddImages | PredictImages, CancelToken], Steps]

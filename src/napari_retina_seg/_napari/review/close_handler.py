@@ -1,4 +1,4 @@
-"""Nothing may be lost when the window is closed."""
+"""Autosave before the window closes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from napari_retina_seg._napari.review.session import ReviewSession
 
 
 class CloseHandler(QObject):
-    """Has the work kept before a window asks whether to close, whether or not it then stays open.
+    """Autosaves before a window asks whether to close, whether or not it then stays open.
 
     Parameters
     ----------
     session : ReviewSession
-        Whose work it is.
+        Session with the unsaved changes.
     dock : QWidget
-        In whose window.
+        Dock in that window.
     """
 
     def __init__(self, session: ReviewSession, dock: QWidget) -> None:
@@ -25,26 +25,26 @@ class CloseHandler(QObject):
         self._is_watching = False
 
     def watch(self, window: QWidget) -> None:
-        """Watch over the window that the dock was first shown in, also while the dock floats."""
+        """Watch the window that the dock was first shown in, also while the dock floats."""
         if not self._is_watching:
             self._is_watching = True
             window.installEventFilter(self)
 
     def rest(self) -> None:
-        """Watch no more: the dock is going away."""
+        """Stop watching: the dock is closing."""
         self._is_watching = False
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
-        """Let the window close once nothing would be lost, or if a person wants that."""
+        """Let the window close if autosaving succeeded or the user accepts the loss."""
         if event.type() == QEvent.Type.Close and self._is_watching and not self._lets_close():
             event.ignore()
             return True
         return super().eventFilter(watched, event)
 
     def _lets_close(self) -> bool:
-        why = self._session.autosave_and_close()
-        if not why:
+        problem = self._session.autosave_and_close()
+        if not problem:
             return True
-        question = f"What you painted can't be kept: {why}\n\nClose the window, and lose it?"
+        question = f"Autosave failed: {problem}\n\nClose the window and lose your changes?"
         chosen = QMessageBox.question(self._dock, "Close?", question)
         return chosen == QMessageBox.StandardButton.Yes

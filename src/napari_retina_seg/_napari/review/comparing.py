@@ -1,6 +1,8 @@
-"""Two versions of a mask, compared in the window."""
+"""Compare two versions of a mask in the viewer."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.compare import show_difference
@@ -10,16 +12,16 @@ from napari_retina_seg.project.values import Version
 
 
 def compare(session: ReviewSession, newer: Version, older: Version | None) -> None:
-    """Show where two versions differ, or one and what is on the screen.
+    """Show where two versions differ, or a version and the mask on the screen.
 
     Parameters
     ----------
     session : ReviewSession
-        Whose image is open.
+        Session with the open image.
     newer : Version
-        With a mask.
+        A version with a mask.
     older : Version or None
-        What it is compared with; None for what is on the screen.
+        Compared with; None for the mask on the screen.
     """
     project, image_id, on_screen = session.project, newer.image_id, session.review_layers.mask
 
@@ -35,14 +37,13 @@ def compare(session: ReviewSession, newer: Version, older: Version | None) -> No
         if older is not None:
             mask = session.review_layers.show_version(older.number, drawings[1])
         show_difference(session.review_layers.viewer, mask, drawings[0].labels, name)
-        with_what = "what is on the screen" if older is None else _name(older)
+        with_what = "the current mask" if older is None else _name(older)
         session.said.emit(
             JobStatus.SUCCEEDED,
-            f"Blue: {with_what} has it and {name} lacks it; red: only {name} has it; violet:"
-            " another class.",
+            f"Blue: only in {with_what}; red: only in {name}; violet: different class.",
         )
 
-    session.io_queue.submit(read, show, lambda why: session.said.emit(JobStatus.FAILED, why))
+    session.io_queue.submit(read, show, partial(session.said.emit, JobStatus.FAILED))
 
 
 def _name(version: Version) -> str:

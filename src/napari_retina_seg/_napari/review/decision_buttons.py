@@ -1,4 +1,4 @@
-"""What can be decided on an image: a button for each, with its key and why it can't be pressed."""
+"""One button per decision, with its shortcut, or the reason why it is disabled."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from napari_retina_seg.project.states import REFUSALS, Action, Reading
 
 _FINISH = {
     Reading.FIRST: "Correct",
-    Reading.SECOND: "Second read",
+    Reading.SECOND: "Second grading",
     Reading.ADJUDICATION: "Adjudicate",
 }
 
 
 class DecisionButtons(QWidget):
-    """Buttons of the decisions.
+    """Buttons for the decisions on the open image.
 
     Signals
     -------
     accepted, finished, reopened, saved : ()
         The button was pressed.
     refused : (str)
-        The image is ungradable, for a reason.
+        The image is ungradable, with a reason.
     assigned : (str)
-        Who is to read it a second time.
+        Name of the second grader.
     """
 
     accepted = Signal()
@@ -52,7 +52,7 @@ class DecisionButtons(QWidget):
         self.refuse = QPushButton("Ungradable…")
         self.save = QPushButton("Save")
         self.reopen = QPushButton("Reopen")
-        self.assign = QPushButton("2nd reader…")
+        self.assign = QPushButton("2nd grader…")
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
@@ -68,7 +68,7 @@ class DecisionButtons(QWidget):
         self.refresh(None, "")
 
     def refresh(self, opened: Opened | None, busy: str) -> None:
-        """Light up what can be done, and say of the rest why it can't."""
+        """Enable what is possible; give the reason in the tooltips of the rest."""
         reading = Reading.FIRST if opened is None else opened.turn.reading
         self.finish.setText(_FINISH[reading])
         no = busy or ("Open an image first." if opened is None else "")
@@ -76,8 +76,8 @@ class DecisionButtons(QWidget):
         actions = frozenset() if opened is None else opened.turn.actions
         predicted = opened is not None and opened.turn.prediction is not None
         state = "" if opened is None else f"'{opened.image.name}' is {state_of(opened.image)}."
-        accepts = "" if Action.ACCEPT in actions else "Only a first reader accepts."
-        nothing = "" if predicted else "There is no prediction: run a model."
+        accepts = "" if Action.ACCEPT in actions else "Only the first grader can accept."
+        nothing = "" if predicted else "No prediction yet: run a model."
         refuses = "" if actions & REFUSALS else state
         _set(self.accept, ACCEPT, locked or accepts or nothing)
         _set(self.finish, FINISH, locked or ("" if FINAL_OF[reading] in actions else state))
@@ -99,28 +99,28 @@ class DecisionButtons(QWidget):
             self.refused.emit(reason)
 
     def ask_grader(self) -> None:
-        """Ask who reads the image a second time."""
+        """Ask for the second grader."""
         if not self.assign.isEnabled():
             return
-        reader, accepted = QInputDialog.getText(
+        grader, accepted = QInputDialog.getText(
             self,
-            "Second reader",
-            "Who reads this image a second time, without a look at the first reading?",
+            "Second grader",
+            "Name of the second grader, who does not see the first grading:",
         )
-        if accepted and reader.strip():
-            self.assigned.emit(reader.strip())
+        if accepted and grader.strip():
+            self.assigned.emit(grader.strip())
 
 
 def reopen_disabled_reason(opened: Opened) -> str:
-    """Say why an image can't be reopened, nor one of its versions restored; empty if it can."""
+    """Return why no version of an image can be restored; empty if one can."""
     name, turn = opened.image.name, opened.turn
     if Action.REOPEN in turn.actions:
         return ""
     if not turn.actions:
         return opened.locked_reason
     if turn.reading is Reading.SECOND:
-        return f"You are the second reader of '{name}': its first reader can reopen it."
-    return f"'{name}' is {opened.image.state}: there is nothing to go back to."
+        return f"You are the second grader of '{name}': the first grader can reopen it."
+    return f"'{name}' is {opened.image.state}: there is no version to reopen."
 
 
 def _set(button: QPushButton, shortcut: Shortcut, disabled_reason: str) -> None:
@@ -132,5 +132,5 @@ def _second_grader_disabled_reason(opened: Opened | None) -> str:
     if opened is None or opened.turn.may_assign:
         return ""
     if opened.turn.second_grader is not None:
-        return f"{opened.turn.second_grader} is the second reader already."
+        return f"{opened.turn.second_grader} is already the second grader."
     return f"'{opened.image.name}' is {opened.image.state}: reopen it first."

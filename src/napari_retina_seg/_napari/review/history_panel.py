@@ -1,4 +1,4 @@
-"""The versions of an image: what was changed, by whom; to compare and to restore."""
+"""Version history of an image: compare versions and restore one."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from napari_retina_seg.project.values import Version
 
 _COLUMNS = ("#", "By", "State", "When", "px", "Dice")
 _HINTS = (
-    "Number of the version; ! is in conflict.",
-    "Who or what drew it.",
-    "What it says of the mask.",
-    "When it was saved: the time, if that was today.",
-    "Pixels that were changed, of the prediction or of the version before.",
-    "How much of the mask stayed as it was: mean Dice of the classes, 1 is all, to the prediction"
-    " or to the version before.",
+    "Version number; ! marks a conflict.",
+    "Author or model.",
+    "Review state of the version.",
+    "When it was saved: the time if today.",
+    "Pixels that differ from the prediction or the previous version.",
+    "Mean Dice of the classes against the prediction or the previous version; 1 is identical.",
 )
 _BY = 1
 _HEIGHT = 130  # px
@@ -42,9 +41,9 @@ class HistoryPanel(QWidget):
     Signals
     -------
     compared : (Version, Version or None)
-        Two versions, or one with what is on the screen.
+        Two versions, or one and the current mask.
     restored : (Version)
-        The one that is to go on.
+        The version to restore.
     """
 
     compared = Signal(object, object)
@@ -117,14 +116,14 @@ class HistoryPanel(QWidget):
         self.compare.setEnabled(not disabled_reason)
         self.compare.setToolTip(
             disabled_reason
-            or "Show the difference of two versions, or of one to what is on the screen."
+            or "Show the difference between two versions, or between one and the current mask."
         )
         disabled_reason = "" if len(chosen) == 1 else "Select one version."
         if self._opened is not None:
             disabled_reason = reopen_disabled_reason(self._opened) or disabled_reason
         self.restore.setEnabled(not disabled_reason)
         self.restore.setToolTip(
-            disabled_reason or "Go on from this version, in a new one; no version is lost."
+            disabled_reason or "Continue from this version in a new one; no version is lost."
         )
 
     def _on_compare(self) -> None:

@@ -1,4 +1,4 @@
-"""Leaving one image and opening the next, without window or layers: for the clerk's thread."""
+"""Saving an image and opening the next, without Qt or layers: runs on the I/O thread."""
 
 from __future__ import annotations
 
@@ -42,33 +42,33 @@ FINAL_OF = {
     Reading.ADJUDICATION: Action.ADJUDICATE,
 }
 _PAGE = 20
-_MOST_SKIPPED = 20  # a folder that is gone would make thousands of sentences
+_MOST_SKIPPED = 20  # a missing folder would otherwise add thousands of messages
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """An image as it comes from a project.
+    """An image that was opened from a project.
 
     Attributes
     ----------
     image : ProjectImage
-        Which.
+        Record of the image in the project.
     pixels : RetinaImage
         Its pixels.
     turn : Turn
-        What may be done to it, and what the work begins with.
+        What this author may do to it, and the version to start from.
     drawing : Drawing
-        What is painted on.
+        The mask to be edited.
     predicted : Drawing or None
-        What the newest prediction shows.
+        The newest prediction.
     other : Drawing or None
-        For the adjudicator, what the second reader drew.
+        For the adjudicator, the second grader's mask.
     versions : tuple of Version
         Its history.
     locked_reason : str
-        Why it can only be looked at; empty if it may be painted.
+        Why it is read-only; empty if it may be edited.
     recovered : Autosave or None
-        The unsaved work that the drawing is.
+        The autosave that the mask was restored from.
     """
 
     image: ProjectImage
@@ -84,28 +84,28 @@ class Opened:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What is on the desk at one moment.
+    """Copy of the open image's unsaved edit.
 
     Attributes
     ----------
     image : ProjectImage
-        Which image.
+        The image.
     reading : Reading
-        As whose work it counts.
+        Role in which the user grades it.
     parent : int or None
-        Number of the version that it goes on from.
+        Number of the version that it is based on.
     now, before : Snapshot
-        As it is, and as it was when it was opened or saved; None if it was never saved.
+        The mask now, and when it was opened or last saved; None if it was never saved.
     seconds : float
-        Spent on it since then.
+        Time spent on it since then.
     comment : str
         For the next version.
     slots : list of Autosave
-        Where it was kept aside, if it was; the clerk's thread writes it.
+        Its autosaves; written by the I/O thread.
     versions : list of Version
-        As which it was saved; the clerk's thread writes it.
+        Versions that it was saved as; written by the I/O thread.
     remarks : list of str
-        What is odd about what was saved; the clerk's thread writes it.
+        Warnings about the saved mask; written by the I/O thread.
     """
 
     image: ProjectImage
@@ -121,26 +121,26 @@ class Work:
 
     @property
     def is_painted(self) -> bool:
-        """Whether something was painted that is not saved."""
+        """Whether the mask has unsaved changes."""
         return self.before is None or not self.now.shows_same(self.before)
 
     def after(self, saved: Work) -> Work:
-        """Return this work as what goes on from another one, which was saved."""
+        """Return this edit, based on another one that was saved."""
         return replace(self, parent=saved.versions[-1].number, before=saved.now)
 
 
 @dataclass(frozen=True, eq=False)
 class NavigationResult:
-    """What turning to another image came to.
+    """Result of saving one image and opening another.
 
     Attributes
     ----------
     version : Version or None
-        Of the image that was left, if one was saved.
+        Version of the previous image, if one was saved.
     opened : Opened or None
-        The other image; None if there is none.
+        The opened image; None if no image could be opened.
     skipped : tuple of str
-        A sentence for each image that could not be opened.
+        One message for each image that could not be opened.
     """
 
     version: Version | None
@@ -149,7 +149,7 @@ class NavigationResult:
 
 
 def save_draft(project: Project, work: Work) -> Version | None:
-    """Save what is not saved yet, as work in progress; raises as `save_as` does."""
+    """Save unsaved changes as work in progress; raises as `save_as` does."""
     if not work.is_painted and not work.comment:
         forget(project, work)
         return None
@@ -157,7 +157,7 @@ def save_draft(project: Project, work: Work) -> Version | None:
 
 
 def save_as(project: Project, work: Work, action: Action) -> Version:
-    """Save a drawing; raises `ProjectError` if that fails, or if the version is in conflict."""
+    """Save the mask; raises `ProjectError` on failure, or if the version is in conflict."""
     drawing = work.now.drawing()
     version = project.save_version(
         work.image.id,
@@ -170,20 +170,20 @@ def save_as(project: Project, work: Work, action: Action) -> Version:
     work.versions.append(version)
     if action not in DRAFTS:
         work.remarks.extend(_oddities(drawing))
-    work.slots.clear()  # saving has emptied them
+    work.slots.clear()  # saving has removed them
     return raise_on_conflict(version)
 
 
 def raise_on_conflict(version: Version) -> Version:
-    """Return a version that was saved; raises `ProjectError` if it is in conflict.
+    """Return a saved version; raises `ProjectError` if it is in conflict.
 
-    Whoever saved before going on stays with the image then: nothing may end a conflict, or leave
-    it, before a person has heard of it.
+    The image then stays open: the user must see a conflict before it is resolved or another image
+    is opened.
     """
     if version.conflict:
         raise ProjectError(
-            "Somebody else saved this image meanwhile, and both versions are kept: compare them in"
-            " the history, and restore the one that is to go on."
+            "Someone else saved this image meanwhile, and both versions are kept: compare them in"
+            " the history, and restore one of them."
         )
     return version
 
@@ -198,7 +198,7 @@ def _oddities(drawing: Drawing) -> list[str]:
 
 
 def autosave(project: Project, work: Work) -> bool:
-    """Autosave what was painted; returns whether there was anything to be kept."""
+    """Autosave unsaved changes; returns whether there were any."""
     if not work.is_painted:
         forget(project, work)
         return False
@@ -210,9 +210,9 @@ def autosave(project: Project, work: Work) -> bool:
 
 
 def forget(project: Project, work: Work) -> None:
-    """Throw away what was kept aside of work that was undone, or is no longer wanted."""
+    """Discard the autosaves of an edit that was undone or is no longer wanted."""
     for slot in work.slots:
-        with contextlib.suppress(ProjectError):  # another window may have taken it up
+        with contextlib.suppress(ProjectError):  # another window may have recovered it
             project.discard(slot)
     work.slots.clear()
 
@@ -225,20 +225,20 @@ def save_and_open_next(
     *,
     must_be_free: bool,
 ) -> NavigationResult:
-    """Save, then open the first of some images that can be; raises if saving fails.
+    """Save, then open the first candidate that can be opened; raises if saving fails.
 
     Parameters
     ----------
     project : Project
-        Of both images.
+        The project of both images.
     keep : callable
-        Saves what is on the desk.
+        Saves the open image.
     candidates : iterable of int
-        Images to be opened, the first one that can be.
+        Images to try, in this order.
     leaving : int or None
-        The image on the desk, which is given back if another one is opened.
+        The open image, whose lease is released once another one is opened.
     must_be_free : bool
-        Pass over images that somebody else works on; otherwise they are opened to be looked at.
+        Skip images that someone else is editing; otherwise they are opened read-only.
     """
     version = keep()
     skipped: list[str] = []
@@ -257,7 +257,7 @@ def save_and_open_next(
 
 
 def release_lease(project: Project, image_id: int) -> None:
-    """Let others have an image; a lease that can't be given back expires."""
+    """Release the lease on an image; one that can't be released expires."""
     if not project.read_only:
         with contextlib.suppress(ProjectError):
             project.check_in(image_id)
@@ -266,7 +266,7 @@ def release_lease(project: Project, image_id: int) -> None:
 def neighbours(
     project: Project, filters: Filters, order: Order, image_id: int | None, *, forward: bool
 ) -> Iterator[int]:
-    """Go through the queue from an image on, or back."""
+    """Iterate over the queue from an image, forward or backward."""
     while True:
         if forward or image_id is None:
             page = project.queue(filters, order, after=image_id, limit=_PAGE)
@@ -285,7 +285,7 @@ def open_image(
     must_be_free: bool = False,
     recover: Autosave | None = None,
 ) -> Opened:
-    """Read an image with all that is known of it, and check it out if it may be painted.
+    """Read an image with its masks and history, and lease it if it may be edited.
 
     Raises
     ------
@@ -297,16 +297,16 @@ def open_image(
     image = project.image(image_id)
     turn = project.turn(image_id)
     pixels = project.read_image(image_id)
-    why = _locked_reason(project, image, turn, recover)
+    locked_reason = _locked_reason(project, image, turn, recover)
     with contextlib.ExitStack() as undoing:
-        if not why:
+        if not locked_reason:
             try:
                 project.check_out(image_id, LEASE, take_over=recover is not None)
                 undoing.callback(release_lease, project, image_id)
             except ProjectError as error:
                 if must_be_free:
                     raise
-                why = str(error)
+                locked_reason = str(error)
         opened = Opened(
             image=image,
             pixels=pixels,
@@ -315,7 +315,7 @@ def open_image(
             predicted=_read(project, image_id, turn.prediction),
             other=_other_reading(project, image, turn),
             versions=project.history(image_id),
-            locked_reason=why,
+            locked_reason=locked_reason,
             recovered=recover,
         )
         undoing.pop_all()
@@ -323,7 +323,7 @@ def open_image(
 
 
 def reload_image(project: Project, opened: Opened) -> Opened:
-    """Return what has become of an image that stays open, with the prediction that is shown."""
+    """Read the current state of the open image; the displayed prediction is kept."""
     image_id = opened.image.id
     turn = replace(project.turn(image_id), prediction=opened.turn.prediction)
     return replace(
@@ -343,13 +343,17 @@ def _locked_reason(
     project: Project, image: ProjectImage, turn: Turn, recover: Autosave | None
 ) -> str:
     if project.read_only:
-        return "The project can't be written: it can only be looked at."
+        return "The project is read-only."
     if turn.actions & DRAFTS or recover is not None:
         return ""
     if turn.reading is Reading.SECOND:
-        return f"You read '{image.name}' as the second one: the first reader is not done yet."
+        return (
+            f"You are the second grader of '{image.name}': the first grading is not finished yet."
+        )
     if image.state is State.SECOND_READ and Action.REOPEN not in turn.actions:
-        return f"You have read '{image.name}', and see your own reading: somebody else settles it."
+        return (
+            f"You have graded '{image.name}' and see your own grading: someone else adjudicates it."
+        )
     return f"'{image.name}' is {image.state}: reopen it to change it."
 
 
@@ -360,7 +364,7 @@ def _begun(
     turn: Turn,
     recover: Autosave | None,
 ) -> Drawing:
-    """Return what is painted on: unsaved work, a version, or an empty mask.
+    """Return the mask to be edited: an autosave, a version, or an empty mask.
 
     An empty mask marks the pixels without data as questionable, as a prediction does.
     """
@@ -379,7 +383,7 @@ def _read(project: Project, image_id: int, version: Version | None) -> Drawing |
 
 
 def _other_reading(project: Project, image: ProjectImage, turn: Turn) -> Drawing | None:
-    """Return the second reader's mask for the adjudicator, who begins with the first one's."""
+    """Return the second grader's mask for the adjudicator, who starts from the first one's."""
     if Action.ADJUDICATE not in turn.actions:
         return None
     second = [

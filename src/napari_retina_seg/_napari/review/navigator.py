@@ -1,4 +1,4 @@
-"""Opening one image after another, and saving the one that is left."""
+"""Open one image after another, saving the previous one."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ Keep = Callable[[], Version | None]
 
 
 class ImageNavigator(QObject):
-    """One project, one image on the desk, and one errand at a time that leads from it.
+    """One project, one open image, and at most one running task that closes it.
 
     Attributes
     ----------
     project : Project or None
-        That is open.
+        The open project.
     filters, order : Filters, Order
-        Of the queue that is gone through.
+        Of the queue.
     comment : str
-        For the next version of the image on the desk.
+        For the next version of the open image.
     shows_uncertainty : bool
-        Whether the map is visible.
+        Whether the uncertainty map is visible.
     busy : str
-        What is waited for; empty if nothing is.
+        Description of the running task; empty if there is none.
 
     Signals
     -------
     image_changed : ()
-        Another image, another state of it, or none.
+        Another image was opened, its state changed, or it was closed.
     busy_changed : (str)
-        What is waited for; empty if nothing is.
+        Description of the running task; empty if there is none.
     saved : (Version)
-        A version is on the disk.
+        A version was written to disk.
     found : (tuple of Autosave)
-        Unsaved work of this person.
+        Autosaves of this author were found.
     taken_up : (Autosave)
-        Unsaved work that is on the desk, or thrown away.
-    said : (End or None, str)
-        How something ended.
+        An autosave was recovered or discarded.
+    said : (JobStatus or None, str)
+        A message for the status line.
     """
 
     image_changed = Signal()
@@ -83,8 +83,8 @@ class ImageNavigator(QObject):
             ActivityTimer(self),
         )
         self._saving: Work | None = None
-        self._remarks: list[str] = []  # on what was saved last
-        # Seconds and comments of images that no version carries yet.
+        self._warnings: list[str] = []  # about the mask that was saved last
+        # Seconds and comments of images that are in no version yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
         self._loss = QTimer(self, singleShot=True, interval=0)
         self._loss.timeout.connect(self._on_loss_over)
@@ -93,7 +93,7 @@ class ImageNavigator(QObject):
         self.watch.interval_elapsed.connect(self._on_interval)
 
     def open_image(self, image_id: int) -> None:
-        """Save, and open an image; one that somebody else works on can be looked at."""
+        """Save, and open an image; read-only if someone else is editing it."""
         if self.project is not None:
             work = self._work()
             self._turn("Opening…", work, self._keep(work), [image_id], must_be_free=False)
@@ -103,11 +103,11 @@ class ImageNavigator(QObject):
         if self.project is not None:
             work = self._work()
             words = "Opening…" if work is None else "Saving…"
-            coming = self._neighbours(forward)
-            self._turn(words, work, self._keep(work), coming, must_be_free=True)
+            upcoming = self._neighbours(forward)
+            self._turn(words, work, self._keep(work), upcoming, must_be_free=True)
 
     def look_for_prediction(self) -> None:
-        """Open an image that nobody has drawn on once more, if a model has drawn on it since."""
+        """Reopen an image without a mask if a prediction of it has been saved since."""
         opened = self.review_layers.opened
         if opened is None or opened.turn.begins is not None:
             return
@@ -122,7 +122,7 @@ class ImageNavigator(QObject):
         self.io_queue.submit(partial(self.project.turn, opened.image.id), show, self._fail)
 
     def recover(self, slot: Autosave) -> None:
-        """Go on with unsaved work."""
+        """Open an autosave."""
         work, project, leaving = self._work(), self.project, self._leaving()
         keep = self._keep(work)
 
@@ -140,25 +140,25 @@ class ImageNavigator(QObject):
         self._run("Recovering…", work, task, then)
 
     def discard(self, slot: Autosave) -> None:
-        """Throw unsaved work away."""
+        """Discard an autosave."""
         discard = partial(self.project.discard, slot)
         self.io_queue.submit(discard, lambda _: self.taken_up.emit(slot), self._fail)
 
     def autosave(self) -> None:
-        """Autosave what was painted, in the clerk's thread."""
+        """Autosave unsaved changes on the I/O thread."""
         work, project = self._work(), self.project
         if self.busy or work is None:
             return
         self.io_queue.submit(
             partial(autosave, project, work),
             lambda _: None,
-            lambda why: self._fail(f"What you paint can't be kept aside: {why}"),
+            lambda reason: self._fail(f"Autosave failed: {reason}"),
         )
 
-    # How an errand goes
+    # Running tasks
 
     def _work(self) -> Work | None:
-        """Copy what is on the desk, if it can be saved."""
+        """Copy the unsaved edit of the open image, if it may be saved."""
         if self.review_layers.mask is None or not self.review_layers.is_paintable:
             return None
         self.watch.count()
@@ -201,7 +201,7 @@ class ImageNavigator(QObject):
         task: Callable[[], object],
         then: Callable[[object], None],
     ) -> None:
-        """Go on an errand that leads from the desk; until it is over nothing is painted."""
+        """Run a task that closes the current image; the mask is read-only meanwhile."""
         if self.busy:
             return
         self.review_layers.set_read_only(True)
@@ -212,9 +212,9 @@ class ImageNavigator(QObject):
             self._note()
             then(answer)
 
-        def failed(why: str) -> None:
+        def failed(reason: str) -> None:
             self.review_layers.set_read_only(False)
-            self._note_failure(why)
+            self._note_failure(reason)
 
         self.io_queue.submit(task, end, failed)
 
@@ -223,10 +223,10 @@ class ImageNavigator(QObject):
         self.busy_changed.emit(words)
 
     def _note(self) -> None:
-        """Wait no more, and go on from what was saved, whatever else became of the errand."""
+        """Clear the busy state and adopt the saved version, even if the task then failed."""
         work = self._saving
         self._wait_for("", None)
-        self._remarks = [] if work is None else work.remarks
+        self._warnings = [] if work is None else work.remarks
         if work is None or not work.versions:
             return
         version = work.versions[-1]
@@ -236,28 +236,28 @@ class ImageNavigator(QObject):
         self._spend(work.comment)
         self.saved.emit(version)
 
-    def _note_failure(self, why: str) -> None:
-        """Go on after an errand that failed, perhaps after it had saved."""
+    def _note_failure(self, reason: str) -> None:
+        """Recover from a failed task, which may have saved before it failed."""
         work = self._saving
         self._note()
-        self._fail(why)
+        self._fail(reason)
         if work is not None and work.versions:
             self._reload_image()
 
     def _spend(self, comment: str) -> None:
-        """Forget a comment that a version carries, unless another one was typed meanwhile."""
+        """Clear a comment that was saved, unless another one was typed meanwhile."""
         if self.comment == comment:
             self.comment = ""
 
     def _reload_image(self) -> None:
-        """Fetch what has become of an image that stays on the desk."""
+        """Fetch the current state of the open image."""
         opened = self.review_layers.opened
         if opened is None:
             return
 
-        def show(anew: Opened) -> None:
+        def show(reloaded: Opened) -> None:
             if self.review_layers.opened is opened:
-                self.review_layers.opened = anew
+                self.review_layers.opened = reloaded
                 self.image_changed.emit()
 
         self.io_queue.submit(partial(reload_image, self.project, opened), show, self._fail)
@@ -268,11 +268,11 @@ class ImageNavigator(QObject):
             self._stay(page)
             return
         self._lay(page.opened)
-        skipped = f"Passed over: {' '.join(page.skipped)}" if page.skipped else ""
+        skipped = f"Skipped: {' '.join(page.skipped)}" if page.skipped else ""
         if page.version is not None:
             self._tell(self._say_saved(left.name, page.version, skipped))
         elif skipped or left is None or left.id != page.opened.image.id:
-            self.said.emit(None, skipped)  # what was said of another image
+            self.said.emit(None, skipped)  # replaces the message about the previous image
 
     def _lay(self, opened: Opened) -> None:
         self._leave()
@@ -293,17 +293,17 @@ class ImageNavigator(QObject):
         self.io_queue.submit(task, show, self._fail)
 
     def _stay(self, page: NavigationResult) -> None:
-        """Go on with the same image: there is no other."""
+        """Keep the same image open: there is no other."""
         if page.version is not None:
             self._tell(self._say_saved(self.review_layers.image.name, page.version))
             self._reload_image()
         elif page.skipped:
             self._fail(" ".join(page.skipped))
         else:
-            self.said.emit(None, "There is no further image in this list.")
+            self.said.emit(None, "No more images in this list.")
 
     def _say_saved(self, name: str, version: Version, *more: str) -> str:
-        parts = [f"'{name}' is {version.state}.", *self._remarks, *more]
+        parts = [f"'{name}' is {version.state}.", *self._warnings, *more]
         return " ".join(part for part in parts if part)
 
     def _tell(self, words: str) -> None:
@@ -314,7 +314,7 @@ class ImageNavigator(QObject):
         self.review_layers.remove()
 
     def _leave(self) -> None:
-        """Stop the watch, and lay time and comment aside until the image is opened again."""
+        """Stop timing; keep elapsed time and comment for when the image is reopened."""
         self.watch.stop()
         if self.review_layers.image is not None:
             self._unsaved[self.review_layers.image.id] = self.watch.seconds, self.comment
@@ -327,12 +327,12 @@ class ImageNavigator(QObject):
             self.io_queue.submit(renew, lambda _: None, self._fail)
 
     def _on_lost(self) -> None:
-        """Keep what was painted in a mask that somebody is taking out of the viewer."""
+        """Autosave a mask that is being removed from the viewer."""
         self.autosave()
-        self._loss.start()  # the viewer may have further layers to remove, and lists them already
+        self._loss.start()  # the viewer may still be removing further layers
 
     def _on_loss_over(self) -> None:
-        """Put away what is left of an image without its mask."""
+        """Close an image whose mask was removed."""
         if not self.review_layers.is_lost:
             return
         project, image, was_paintable = (
@@ -345,15 +345,15 @@ class ImageNavigator(QObject):
         if not was_paintable:
             return
 
-        def look() -> tuple[Autosave, ...]:
+        def find_autosaves() -> tuple[Autosave, ...]:
             release_lease(project, image.id)
             return project.recoverable()
 
-        self.io_queue.submit(look, self.found.emit, self._fail)
+        self.io_queue.submit(find_autosaves, self.found.emit, self._fail)
         self._fail(
-            f"The mask of '{image.name}' was removed from the window: open the image again; what"
-            " was painted and not saved can be recovered."
+            f"The mask of '{image.name}' was removed from the viewer: open the image again; your"
+            " unsaved changes can be recovered."
         )
 
-    def _fail(self, why: str) -> None:
-        self.said.emit(JobStatus.FAILED, why)
+    def _fail(self, reason: str) -> None:
+        self.said.emit(JobStatus.FAILED, reason)

@@ -1,4 +1,4 @@
-"""Which project, by whom, and what is added to it."""
+"""Open or create a project, set the author, and add images."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.project import Project
 
 _RECENT = 8
-_WHO = "Your name, kept with every version that you save:"
+_WHO = "Your name, stored with every version that you save:"
 
 
 class ProjectBar(QWidget):
-    """Buttons that open or create a project and add images to it.
+    """Menus that open or create a project and add images to it.
 
     Signals
     -------
     created : (Path, LabelScheme, str)
-        A new project is wanted: folder, classes, author.
+        A new project was requested: folder, classes, author.
     opened : (Path, str)
-        A project is wanted: folder, author.
+        A project was requested: folder, author.
     added : (tuple of Path)
-        Files and folders are to be added.
+        Files and folders to be added.
     """
 
     created = Signal(object, object, str)
@@ -62,8 +62,8 @@ class ProjectBar(QWidget):
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.copies = QAction("Store a copy of added images", self, checkable=True)
         self.copies.setToolTip(
-            "On: images added from now on are copied into the project's folder. Off: they stay"
-            " where they are, and must not be moved."
+            "On: images added from now on are copied into the project folder. Off: they stay"
+            " where they are and must not be moved."
         )
         self.copies.setChecked(settings.switch(remembered.COPIES))
         self.copies.toggled.connect(lambda on: settings.remember_switch(remembered.COPIES, on))
@@ -75,17 +75,17 @@ class ProjectBar(QWidget):
 
     @property
     def author(self) -> str:
-        """Who works here, as remembered; empty before anybody said so."""
+        """The remembered author; empty if none was entered yet."""
         return self._settings.choice(remembered.AUTHOR, "")
 
     @property
     def recent(self) -> list[Path]:
-        """Projects that were open, the last one first."""
+        """Recently opened projects, the latest first."""
         known = self._settings.choice(remembered.PROJECTS, "")
         return [Path(line) for line in known.splitlines() if line]
 
     def show_project(self, project: Project | None) -> None:
-        """Say which project is open, and remember it."""
+        """Show which project is open, and remember it."""
         self._folder = None if project is None else project.folder
         self.add_button.setEnabled(project is not None and not project.read_only)
         if project is None:
@@ -95,7 +95,7 @@ class ProjectBar(QWidget):
         self.title.setText(f"{project.folder.name} · {project.author}")
         self.title.setToolTip(f"{project.folder}: masks of '{project.scheme.name}'.")
         self.add_button.setToolTip(
-            "Add files or folders; or drop them on this dock."
+            "Add files or folders, or drop them on this dock."
             if not project.read_only
             else "The project can't be written."
         )
@@ -116,7 +116,7 @@ class ProjectBar(QWidget):
             self._open(Path(folder))
 
     def ask_for_new(self) -> None:
-        """Ask what project to make."""
+        """Ask for folder, classes and author of a new project."""
         dialog = NewProject(self, self.author)
         if dialog.exec():
             self.created.emit(dialog.folder, dialog.scheme, dialog.author)
@@ -136,15 +136,15 @@ class ProjectBar(QWidget):
             self.added.emit((Path(folder),))
 
     def ask_who(self) -> None:
-        """Ask who works here from now on."""
-        name, accepted = QInputDialog.getText(self, "Who are you?", _WHO, text=self.author)
+        """Ask for the author's name and reopen the project under it."""
+        name, accepted = QInputDialog.getText(self, "Author", _WHO, text=self.author)
         if accepted and name.strip() and self._folder is not None:
             self.opened.emit(self._folder, name)
 
     def _open(self, folder: Path) -> None:
         author = self.author
         if not author:
-            author, accepted = QInputDialog.getText(self, "Who are you?", _WHO)
+            author, accepted = QInputDialog.getText(self, "Author", _WHO)
             if not accepted or not author.strip():
                 return
         self.opened.emit(folder, author)
@@ -170,7 +170,7 @@ class ProjectBar(QWidget):
         self._menu.addAction("Open…", self.ask_for_folder)
         self._menu.addAction("New…", self.ask_for_new)
         if self._folder is not None:
-            self._menu.addAction("Work as somebody else…", self.ask_who)
+            self._menu.addAction("Change author…", self.ask_who)
         self._menu.addSeparator()
         for folder in self.recent:
             if folder != self._folder:
@@ -178,7 +178,7 @@ class ProjectBar(QWidget):
 
 
 class NewProject(QDialog):
-    """Where, which classes, and by whom."""
+    """Dialog for folder, classes and author of a new project."""
 
     def __init__(self, parent: QWidget, author: str) -> None:
         super().__init__(parent)
@@ -210,17 +210,17 @@ class NewProject(QDialog):
 
     @property
     def folder(self) -> Path:
-        """Where."""
+        """Folder of the project."""
         return Path(self.folder_edit.text().strip()).expanduser()
 
     @property
     def scheme(self) -> LabelScheme:
-        """Which classes."""
+        """Label scheme."""
         return SCHEMES[self.schemes.currentData()]
 
     @property
     def author(self) -> str:
-        """By whom."""
+        """Name of the author."""
         return self.author_edit.text()
 
     def _browse(self) -> None:

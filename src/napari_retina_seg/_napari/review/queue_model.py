@@ -1,4 +1,4 @@
-"""The queue of a project as a table that fetches its rows when they come into sight."""
+"""Table model of a project's queue that fetches rows as they scroll into view."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QBrush, QColor
 
 from napari_retina_seg._napari.review.thumbnails import Thumbnails
-from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
+from napari_retina_seg._napari.review.words import DUE, NOT_SHOWN, is_due, state_of
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.project.project import Project
@@ -16,26 +16,26 @@ from napari_retina_seg.project.states import FIRST_DONE, State
 from napari_retina_seg.project.values import Filters, Order, ProjectImage
 
 PAGE = 100
-COLUMNS = ("Image", "State", "Unsure", "Author")
+COLUMNS = ("Image", "State", "Uncertain", "Author")
 IMAGE, STATE, UNCERTAINTY, AUTHOR = range(len(COLUMNS))
 _HINTS = (
     "Double-click opens an image.",
-    "How far the work on the image is.",
-    "How unsure the model was of what it drew: 0 is sure, 1 is a guess.",
-    "Who made the newest version.",
+    "Review state of the image.",
+    "Mean uncertainty of the prediction: 0 is certain, 1 is a guess.",
+    "Author of the newest version.",
 )
 
 
-STATES = tuple(f"⚠ {state}" for state in State)  # the longest words of that column
+STATES = (*(f"⚠ {state}" for state in State), DUE)  # the longest texts of that column
 
 
 class QueueModel(QAbstractTableModel):
-    """Rows are images; a page costs the same wherever it begins.
+    """One row per image; fetching a page costs the same wherever it starts.
 
     Signals
     -------
     failed : (str)
-        Why the project can't be listed; what was listed stays.
+        Why the project can't be listed; the listed rows stay.
     """
 
     failed = Signal(str)
@@ -52,30 +52,30 @@ class QueueModel(QAbstractTableModel):
         self.open_id: int | None = None
 
     def show(self, project: Project | None, filters: Filters, order: Order) -> None:
-        """List a project's images from the first on."""
+        """List a project's images from the first."""
         before, self.project = self.project, project
         self._filters, self._order = filters, order
         if project is not before:
             self.thumbnails.clear()
-            self._reset((), PAGE)  # whoever hears of it asks the new project
+            self._reset((), PAGE)  # listeners query the new project
         self.reload(keep=PAGE)
 
     def reload(self, keep: int = 0) -> None:
-        """List again as many rows as there are, or as many as are said."""
+        """List as many rows as there are again, or `keep` rows."""
         wanted = keep or max(PAGE, len(self._images))
         page = () if self.project is None else self._page(None, wanted)
         if page is not None:
             self._reset(page, wanted)
 
     def refresh(self, image_id: int) -> None:
-        """Show what has become of an image, if it is listed."""
+        """Update the row of an image, if it is listed."""
         row = self._rows.get(image_id)
         if row is not None and self.project is not None:
             self._images[row] = self.project.image(image_id)
-            self._tell(row)
+            self._emit_changed(row)
 
     def count_all(self) -> int | None:
-        """Count the images of the project, listed or not; None if it can't tell."""
+        """Count all images of the project, listed or not; None on failure."""
         if self.project is None:
             return None
         try:
@@ -85,11 +85,11 @@ class QueueModel(QAbstractTableModel):
             return None
 
     def mark(self, image_id: int | None) -> None:
-        """Show which image is open; one that was left is listed as long as the filters want it."""
+        """Mark the open image; drop the previous one if the filters no longer match it."""
         before, self.open_id = self.open_id, image_id
         for each in (before, image_id):
             if each in self._rows:
-                self._tell(self._rows[each])
+                self._emit_changed(self._rows[each])
         if before != image_id and before in self._rows:
             self._drop_unwanted(self._rows[before])
 
@@ -98,21 +98,21 @@ class QueueModel(QAbstractTableModel):
         return self._images[index.row()] if index.isValid() else None
 
     def row_of(self, image_id: int | None) -> int | None:
-        """Return where an image is listed, if it is."""
+        """Return the row of an image; None if it is not listed."""
         return self._rows.get(image_id)
 
-    # What Qt asks
+    # Qt's model interface
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's
-        """Return how many rows are fetched."""
+        """Return the number of fetched rows."""
         return 0 if parent.isValid() else len(self._images)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's
-        """Return how many columns there are."""
+        """Return the number of columns."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def canFetchMore(self, parent: QModelIndex) -> bool:  # noqa: N802 - Qt's
-        """Whether there may be more."""
+        """Whether there may be more rows."""
         return not parent.isValid() and not self._is_whole
 
     def fetchMore(self, parent: QModelIndex) -> None:  # noqa: ARG002, N802 - Qt's
@@ -138,7 +138,7 @@ class QueueModel(QAbstractTableModel):
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
+        """Return the data of a cell."""
         image = self.image(index)
         if image is None:
             return None
@@ -182,7 +182,7 @@ class QueueModel(QAbstractTableModel):
         self._rows = {image.id: place for place, image in enumerate(self._images)}
         self.endRemoveRows()
 
-    def _tell(self, row: int) -> None:
+    def _emit_changed(self, row: int) -> None:
         self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
 
     def _on_picture(self, image_id: int) -> None:
@@ -197,8 +197,8 @@ def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
     if column == STATE:
         return f"⚠ {image.state}" if image.conflict else state_of(image)
     if column == UNCERTAINTY:
-        said = "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
-        return f"⚠{said}" if image.warning else said
+        number = "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
+        return f"⚠{number}" if image.warning else number
     return image.author or ""
 
 
@@ -214,7 +214,7 @@ def _hint(image: ProjectImage) -> str:
 
 
 def _is_wanted(image: ProjectImage, filters: Filters) -> bool:
-    """Whether filters still want an image that they have found before."""
+    """Whether an image that was listed still matches the filters."""
     return (
         (not filters.states or image.state in filters.states)
         and filters.author in (None, image.author)

@@ -1,4 +1,4 @@
-"""Which images there are: filters, search, order and the table."""
+"""The queue: filters, search, order and the table of images."""
 
 from __future__ import annotations
 
@@ -37,43 +37,43 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Filters, Order
 
-_ANEW = 1000  # ms; while images change one after the other they are listed no more often
-_TYPING = 250  # ms; a word that is typed searches once
+_RELIST = 1000  # ms; at most one refresh in this time while images change
+_TYPING = 250  # ms; search once typing pauses
 _HEIGHT = 180  # px
 _MARGIN = 12  # px, of a cell beside its text
 _LONGEST = {STATE: STATES, UNCERTAINTY: ("⚠0.000",), AUTHOR: ("M" * 8,)}
-_ROOM_FOR_AUTHORS = 420  # px; in a narrower table the names of images need it
+_ROOM_FOR_AUTHORS = 420  # px; narrower tables hide authors to leave room for names
 
-# What is chosen by state, in words, or by what is to be done.
+# Filters by state or by what is left to do.
 _CHOICES: dict[str, Filters] = {
     "All images": Filters(),
     "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
-    "My 2nd reads": Filters(second_read=True),
+    "My 2nd gradings": Filters(second_read=True),
     "In conflict": Filters(conflict=True),
     "Check these": Filters(warned=True),
 }
-_MEANT = {
-    "To do": "Nobody is done with them yet.",
-    "My 2nd reads": "You have still to read them a second time.",
-    "In conflict": "Two people have changed the same version: compare, and restore one.",
-    "Check these": "The prediction does not look like what the model learnt from.",
+_FILTER_HINTS = {
+    "To do": "Images that are not finished.",
+    "My 2nd gradings": "Images that you still have to grade as second grader.",
+    "In conflict": "Two people changed the same version: compare, and restore one.",
+    "Check these": "The image differs from the model's training data.",
 }
-_NO_IMAGES = "There are no images yet: drop files or folders here, or press Add images."
+_NO_IMAGES = "No images yet: drop files or folders here, or press Add images."
 _ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
 
 
 class QueuePanel(QWidget):
-    """Shows the queue and lets a person choose from it.
+    """Shows the queue; double-click opens an image.
 
     Signals
     -------
     chosen : (int)
         An image was double-clicked.
     changed : ()
-        Filters or order were changed.
+        Filters or order changed.
     listed : ()
-        The table was listed again.
+        The table was refreshed.
     """
 
     chosen = Signal(int)
@@ -92,14 +92,14 @@ class QueuePanel(QWidget):
         self.empty = text()
         self.table = QTableView()
         self._soon = QTimer(self, singleShot=True, interval=_TYPING)
-        self._anew = QTimer(self, singleShot=True, interval=_ANEW)
+        self._relist = QTimer(self, singleShot=True, interval=_RELIST)
         self._fill()
         self._lay_out()
         self._connect()
 
     @property
     def filters(self) -> Filters:
-        """What is chosen."""
+        """The chosen filters."""
         by_state = _CHOICES[self.states.currentText()]
         author = self.authors.currentData()
         text = self.search.text().strip()
@@ -107,52 +107,52 @@ class QueuePanel(QWidget):
 
     @property
     def order(self) -> Order:
-        """In which order."""
+        """The chosen order."""
         return _ORDERS[self.orders.currentText()]
 
     def show_project(self, project: Project | None, authors: tuple[str, ...]) -> None:
-        """List all images of a project; what was filtered for another one is over."""
+        """List all images of a project; filters are reset."""
         self.offer_authors(authors)
         self._unfilter()
         self.model.show(project, self.filters, self.order)
         self.setEnabled(project is not None)
 
     def clear_filters(self) -> None:
-        """List all images; the button."""
+        """Reset the filters; the button."""
         self._unfilter()
         self._on_changed()
 
     def list_soon(self) -> None:
-        """List again what there is, within a second."""
-        if not self._anew.isActive():
-            self._anew.start()
+        """Refresh the table within a second."""
+        if not self._relist.isActive():
+            self._relist.start()
 
     def list_anew(self) -> None:
-        """List again what there is; what is selected and in sight stays so."""
-        self._anew.stop()
+        """Refresh the table, keeping selection and scroll position."""
+        self._relist.stop()
         table, scroll = self.table, self.table.verticalScrollBar()
         selected, place = self.model.image(table.currentIndex()), scroll.value()
         self.model.reload()
         row = None if selected is None else self.model.row_of(selected.id)
         if row is not None:
             table.selectRow(row)
-        table.doItemsLayout()  # the bar has no range before
+        table.doItemsLayout()  # otherwise the scroll bar has no range yet
         scroll.setValue(place)
         self.listed.emit()
 
     def offer_authors(self, authors: tuple[str, ...]) -> None:
-        """Offer the people who have made versions."""
+        """List the authors of versions."""
         chosen = self.authors.currentData()
         self.authors.blockSignals(True)
         self.authors.clear()
-        self.authors.addItem("Everybody", None)
+        self.authors.addItem("All authors", None)
         for author in authors:
             self.authors.addItem(author, author)
         self.authors.setCurrentIndex(max(0, self.authors.findData(chosen)))
         self.authors.blockSignals(False)
 
     def show_open(self, image_id: int | None) -> None:
-        """Mark the image that is open, and bring it into sight."""
+        """Mark the open image and scroll to it."""
         self.model.mark(image_id)
         row = self.model.row_of(image_id)
         if row is not None:
@@ -165,14 +165,14 @@ class QueuePanel(QWidget):
         last = self._settings.choice(remembered.QUEUE_ORDER, "As added")
         self.orders.setCurrentIndex(max(0, self.orders.findText(last)))
         self.offer_authors(())
-        for name, meant in _MEANT.items():
+        for name, hint in _FILTER_HINTS.items():
             place = self.states.findText(name)
-            self.states.setItemData(place, meant, Qt.ItemDataRole.ToolTipRole)
+            self.states.setItemData(place, hint, Qt.ItemDataRole.ToolTipRole)
         self.search.setPlaceholderText("Search names")
         self.search.setClearButtonEnabled(True)
         self.states.setToolTip("Only images of this state.")
-        self.authors.setToolTip("Only images whose newest version is this person's.")
-        self.orders.setToolTip("Worst first: what the model is least certain of.")
+        self.authors.setToolTip("Only images whose newest version is by this author.")
+        self.orders.setToolTip("Worst first: the most uncertain predictions on top.")
 
     def _lay_out(self) -> None:
         filters = QGridLayout()
@@ -208,9 +208,9 @@ class QueuePanel(QWidget):
         header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's
-        """Fit the columns; authors are shown where there is room, and named in the tooltips."""
+        """Fit the columns; authors are hidden in narrow tables, and always in the tooltips."""
         super().resizeEvent(event)
-        wide = self.table.fontMetrics().horizontalAdvance  # that of the theme by now
+        wide = self.table.fontMetrics().horizontalAdvance  # the theme is applied by now
         for column, words in _LONGEST.items():
             width = max(map(wide, (*words, COLUMNS[column])))
             self.table.setColumnWidth(column, width + _MARGIN)
@@ -222,7 +222,7 @@ class QueuePanel(QWidget):
             box.activated.connect(self._on_changed)
         self.search.textChanged.connect(self._soon.start)
         self._soon.timeout.connect(self._on_changed)
-        self._anew.timeout.connect(self.list_anew)
+        self._relist.timeout.connect(self.list_anew)
         self.clear_button.clicked.connect(self.clear_filters)
         for listed in (self.model.modelReset, self.model.rowsInserted, self.model.rowsRemoved):
             listed.connect(self._show_whether_empty)
@@ -234,7 +234,7 @@ class QueuePanel(QWidget):
         self._soon.stop()
 
     def _show_whether_empty(self) -> None:
-        """Say why nothing is listed: nobody is to think that the images are gone."""
+        """Say why the table is empty, so that images do not seem to be lost."""
         total = None if self.model.rowCount() else self.model.count_all()
         self.empty.setText(f"0 of {count(total, 'image')} match." if total else _NO_IMAGES)
         self.empty.setVisible(total is not None)

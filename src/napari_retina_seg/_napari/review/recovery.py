@@ -1,4 +1,4 @@
-"""An offer to go on with work that was not saved."""
+"""Offer to recover autosaved changes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from napari_retina_seg.project.values import Autosave
 
 
 class RecoveryOffer(QFrame):
-    """Stands in the dock as long as there is unsaved work, one piece after the other.
+    """Panel that is visible while there are autosaves, and offers one after the other.
 
     Signals
     -------
     recovered, discarded : (Autosave)
-        What a person wants.
+        The user's choice.
     """
 
     recovered = Signal(object)
@@ -29,7 +29,7 @@ class RecoveryOffer(QFrame):
         self._slots: list[Autosave] = []
         self._words = text()
         self.recover_button = QPushButton("Recover")
-        self.discard_button = QPushButton("Throw away")
+        self.discard_button = QPushButton("Discard")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         row = QHBoxLayout()
         row.addWidget(self.recover_button)
@@ -43,27 +43,27 @@ class RecoveryOffer(QFrame):
 
     @property
     def words(self) -> str:
-        """What is offered."""
+        """The displayed text."""
         return self._words.text()
 
     def offer(self, project: Project | None, slots: tuple[Autosave, ...]) -> None:
-        """Offer unsaved work, the newest first."""
+        """Offer autosaves, the newest first."""
         self._project, self._slots = project, list(slots)
         self._show()
 
     def wait_for(self, words: str) -> None:
-        """Let nothing be pressed while something else is waited for."""
+        """Disable the buttons while a task is running."""
         for button in (self.recover_button, self.discard_button):
             button.setEnabled(not words)
             button.setToolTip(words)
 
     def take_off(self, slot: Autosave) -> None:
-        """Offer no more what was recovered or thrown away."""
+        """Remove an autosave that was recovered or discarded."""
         self._slots = [other for other in self._slots if other.id != slot.id]
         self._show()
 
     def forget(self, image_id: int) -> None:
-        """Offer no more what was saved."""
+        """Remove the autosaves of an image that was saved."""
         self._slots = [slot for slot in self._slots if slot.image_id != image_id]
         self._show()
 
@@ -75,12 +75,12 @@ class RecoveryOffer(QFrame):
         name = self._project.image(slot.image_id).name
         more = f" {len(self._slots) - 1} more follow." if len(self._slots) > 1 else ""
         self._words.setText(
-            f"Unsaved work of yours on '{name}', of"
+            f"You have unsaved changes to '{name}' from"
             f" {slot.saved_at.astimezone():%d %b %H:%M} ({as_clock(slot.seconds)} min).{more}"
         )
 
     def _on_discard(self) -> None:
         slot = self._slots[0]
-        chosen = QMessageBox.question(self, "Throw away?", f"{self.words} Throw it away for good?")
+        chosen = QMessageBox.question(self, "Discard?", f"{self.words} Discard it for good?")
         if chosen == QMessageBox.StandardButton.Yes:
             self.discarded.emit(slot)

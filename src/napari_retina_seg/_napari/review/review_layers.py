@@ -1,4 +1,4 @@
-"""The image that is worked on: its layers in the viewer, and what of them is not saved yet."""
+"""Layers of the open image in the viewer, and their unsaved changes."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
 
-# What a person has set up in one mask and wants in the next.
+# Tool settings that are carried over from one mask to the next.
 _TOOLS = ("selected_label", "brush_size", "opacity", "preserve_labels")
 
 
 class ReviewLayers(QObject):
-    """Lays an image and its mask into the viewer, and clears them away.
+    """Adds the layers of the open image to the viewer and removes them.
 
     Signals
     -------
     mask_removed : ()
-        Somebody took the mask out of the viewer.
+        The user removed the mask layer from the viewer.
     """
 
     mask_removed = Signal()
@@ -51,9 +51,9 @@ class ReviewLayers(QObject):
         self.opened: Opened | None = None
         self.mask: Labels | None = None
         self._image: Image | None = None
-        self._beside: list[Layer] = []
+        self._linked: list[Layer] = []
         self._compared: Labels | None = None
-        self._marks: Labels | None = None  # questionable, removed a moment ago
+        self._marks: Labels | None = None  # questionable regions, just removed
         self._forget_marks = QTimer(self, singleShot=True, interval=0)
         self._forget_marks.timeout.connect(self._on_marks_gone)
         self._parent: int | None = None
@@ -67,12 +67,12 @@ class ReviewLayers(QObject):
 
     @property
     def image(self) -> ProjectImage | None:
-        """The image on the desk."""
+        """The open image."""
         return None if self.opened is None else self.opened.image
 
     @property
     def is_paintable(self) -> bool:
-        """Whether there is a mask that may be painted and saved."""
+        """Whether there is a mask that may be edited and saved."""
         return self.opened is not None and not self.opened.locked_reason
 
     @property
@@ -81,20 +81,20 @@ class ReviewLayers(QObject):
         return self.mask is not None and self.mask not in self.viewer.layers
 
     def show(self, opened: Opened, scheme: LabelScheme) -> None:
-        """Put an image in the place of the one that was there."""
+        """Show an image in place of the previous one."""
         again = self.image is not None and self.image.id == opened.image.id
-        with self.viewer.layers.batched_update():  # napari collects garbage once, not every time
-            self._take_away()
+        with self.viewer.layers.batched_update():  # napari then collects garbage only once
+            self._remove_layers()
             self.opened = opened
-            # Kept as they are: what the viewer hands out stands for them only.
+            # Keep the layers themselves: the viewer only returns proxies of them.
             self._image = Layer.create(*image_layers(opened.pixels)[0])
             self.viewer.add_layer(self._image)
             self.mask = self._make_mask(opened, scheme)
             self.viewer.add_layer(self.mask)
-        self._lay_beside(opened)
+        self._add_linked_layers(opened)
         self.viewer.layers.selection.active = self.mask
         if self.is_paintable:
-            self.mask.mode = self._mode  # napari's buttons show only what changes from now on
+            self.mask.mode = self._mode  # napari's buttons follow changes only
         if not again:
             self.viewer.reset_view()
         self._begin()
@@ -113,13 +113,13 @@ class ReviewLayers(QObject):
         self._insert(layer, self.mask)
 
     def set_uncertainty_visible(self, on: bool) -> None:
-        """Show or hide it."""
-        for layer in self._beside:
+        """Show or hide the uncertainty layer."""
+        for layer in self._linked:
             if isinstance(layer, Image):
                 layer.visible = on
 
     def show_version(self, number: int, drawing: Drawing) -> Labels:
-        """Add another version below the mask, hidden: what is compared is its difference."""
+        """Add another version below the mask, hidden: only the difference is displayed."""
         info = self.mask.metadata[KEY]
         known = MaskInfo(
             info.image,
@@ -137,7 +137,7 @@ class ReviewLayers(QObject):
         return layer
 
     def end_comparison(self) -> None:
-        """Take the difference that is shown away, and the version it was shown of."""
+        """Remove the displayed difference and the version it was computed from."""
         remove_linked_layer(self.viewer, self.mask, Kind.DIFFERENCE)
         if self._compared is not None and self._compared in self.viewer.layers:
             remove_linked_layer(self.viewer, self._compared, Kind.DIFFERENCE)
@@ -145,7 +145,7 @@ class ReviewLayers(QObject):
         self._compared = None
 
     def work(self, seconds: float, comment: str) -> Work:
-        """Copy what there is, for a thread to save."""
+        """Copy the unsaved edit, to be saved on the I/O thread."""
         return Work(
             image=self.opened.image,
             reading=self.opened.turn.reading,
@@ -158,11 +158,11 @@ class ReviewLayers(QObject):
         )
 
     def was_saved(self, work: Work, version: Version) -> None:
-        """Go on from a version that was saved while the image stays."""
+        """Take a version that was just saved as the new baseline of the open image."""
         self._parent, self._before = version.number, work.now
 
     def set_read_only(self, on: bool) -> None:
-        """Let nothing be painted while the image is being left."""
+        """Disable painting while the image is being closed."""
         if self.mask is None or not self.is_paintable:
             return
         if on:
@@ -172,17 +172,17 @@ class ReviewLayers(QObject):
             if layer is not None:
                 layer.editable = not on
         if not on:
-            self.mask.mode = self._mode  # napari lets go of the brush
+            self.mask.mode = self._mode  # napari resets the tool
 
     def is_of_prediction(self, work: Work) -> bool:
-        """Whether mask, lines and questionable regions are what the prediction drew."""
+        """Whether mask, lines and questionable regions equal the prediction."""
         predicted = self.opened.predicted
         if predicted is None:
             return False
         heights = predicted.boundaries
         if heights is None and work.now.heights is not None:
             heights = np.full_like(work.now.heights, np.nan)
-        marked = predicted.questionable  # where the image holds no data
+        marked = predicted.questionable  # where the image has no data
         if marked is not None and not marked.any():
             marked = None
         drawn = Snapshot(predicted.labels, heights, marked)
@@ -190,21 +190,21 @@ class ReviewLayers(QObject):
             return True
         if not np.array_equal(work.now.labels, predicted.labels) or work.now.heights is None:
             return False
-        # Lines that are older than the masks count as the masks have them.
+        # Lines older than the mask are derived from the mask.
         now, drawn = (
             replace(each, heights=each.drawing().boundaries) for each in (work.now, drawn)
         )
         return now.shows_same(drawn)
 
     def remove(self) -> None:
-        """Take the layers away, and maps of evidence; masks that other docks made are hidden."""
+        """Remove the image's layers and saliency maps; hide masks made by other docks."""
         with self.viewer.layers.batched_update():
-            self._take_away()
+            self._remove_layers()
 
-    def _take_away(self) -> None:
+    def _remove_layers(self) -> None:
         self._is_clearing = True
         name = None if self.image is None else self.image.name
-        own = [each for each in (self._image, self.mask, *self._beside) if each is not None]
+        own = [each for each in (self._image, self.mask, *self._linked) if each is not None]
         for layer in list(self.viewer.layers):
             known = layer.metadata.get(KEY)
             if layer in own or mask_of(layer) in own or _explains(layer, name):
@@ -213,19 +213,19 @@ class ReviewLayers(QObject):
                 layer.visible = False
         self.opened = self.mask = self._image = None
         self._compared = self._marks = None
-        self._beside, self._slots = [], []
+        self._linked, self._slots = [], []
         self._is_clearing = False
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect from the viewer: the dock is closing."""
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     def _insert(self, layer: Layer, above: Layer) -> None:
-        """Add a layer below another one; what is selected stays selected."""
+        """Insert a layer below another one, keeping the selection."""
         active = self.viewer.layers.selection.active
         self.viewer.layers.insert(self.viewer.layers.index(above), layer)
         self.viewer.layers.selection.active = active
-        self._beside.append(layer)
+        self._linked.append(layer)
 
     def _target(self) -> Target:
         return Target(self._image, Position(), True)
@@ -256,18 +256,18 @@ class ReviewLayers(QObject):
         layer.editable = self.is_paintable
         return layer
 
-    def _lay_beside(self, opened: Opened) -> None:
-        """Show what is questionable, and to the adjudicator where the two readers differ."""
+    def _add_linked_layers(self, opened: Opened) -> None:
+        """Show questionable regions, and to the adjudicator where the two graders differ."""
         questionable = opened.drawing.questionable
         if questionable is not None and questionable.any():
             marks = show_questionable(self.viewer, self.mask, questionable)
             marks.editable = self.is_paintable
         if opened.other is not None:
-            name = "the second reader's"
+            name = "the second grader's"
             show_difference(self.viewer, self.mask, opened.other.labels, name)
 
     def _begin(self) -> None:
-        """Remember how the image was when it was opened."""
+        """Remember the state of the mask when the image was opened."""
         opened = self.opened
         self._slots = []
         if opened.recovered is not None:
@@ -279,7 +279,7 @@ class ReviewLayers(QObject):
         self._before = take_snapshot(self.viewer, self.mask)
 
     def _snapshot(self) -> Snapshot:
-        """Copy what is shown, with the marks that are being removed together with the mask."""
+        """Copy the mask, including questionable regions that are being removed with it."""
         now = take_snapshot(self.viewer, self.mask)
         if self._marks is None:
             return now
@@ -292,7 +292,7 @@ class ReviewLayers(QObject):
         known = event.value.metadata.get(KEY)
         is_marks = isinstance(known, LinkedLayerInfo) and known.kind is Kind.QUESTIONABLE
         if is_marks and known.mask() is self.mask:
-            self._marks = event.value  # if the mask goes in the same breath, both are kept
+            self._marks = event.value  # kept if the mask is removed at once with it
             self._forget_marks.start()
         elif event.value is self.mask:
             self.mask_removed.emit()
@@ -302,13 +302,13 @@ class ReviewLayers(QObject):
 
 
 def _explains(layer: Layer, name: str | None) -> bool:
-    """Whether a layer is a map of evidence on an image; it says nothing without it."""
+    """Whether a layer is a saliency map of an image, meaningless without it."""
     evidence = saliency_of(layer)
     return evidence is not None and evidence.target.layer.name == name
 
 
 def _provenance(image: ProjectImage, prediction: Version | None) -> Provenance | None:
-    """Return what is known of how a prediction came about."""
+    """Return the provenance of a prediction."""
     if prediction is None:
         return None
     return Provenance(

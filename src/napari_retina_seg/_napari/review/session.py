@@ -1,4 +1,4 @@
-"""What a person does with a project: open it, decide on its images, and leave it."""
+"""Review session of a project: open it, decide on its images, close it."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ log = logging.getLogger(__name__)
 
 
 class ReviewSession(ImageNavigator):
-    """A person at work in a project.
+    """Review session: opens projects and records decisions on their images.
 
     Attributes
     ----------
     opens_next : bool
         Whether a decision opens the next image.
     predicting_in : Path or None
-        Folder of the project in which a model is running over all that nobody has worked on.
+        Folder of the project in which a model is predicting all unreviewed images.
 
     Signals
     -------
     project_changed : ()
-        Another project.
+        Another project was opened.
     """
 
     project_changed = Signal()
@@ -60,7 +60,7 @@ class ReviewSession(ImageNavigator):
 
     @property
     def awaits_prediction(self) -> bool:
-        """Whether a model is going to draw on the open image, on which there is nothing yet."""
+        """Whether a prediction of the open image, which has no mask yet, is pending."""
         opened = self.review_layers.opened
         if opened is None or self.project.folder != self.predicting_in:
             return False
@@ -69,32 +69,32 @@ class ReviewSession(ImageNavigator):
     # Projects
 
     def create(self, folder: Path, scheme: LabelScheme, author: str) -> None:
-        """Make a project and open it."""
+        """Create a project and open it."""
         self._exchange(partial(Project.create, folder, scheme=scheme, author=author))
 
     def open(self, folder: Path, author: str) -> None:
-        """Open a project in the place of the one that is open."""
+        """Open a project in place of the open one."""
         self._exchange(partial(Project, folder, author=author))
 
     def autosave_and_close(self) -> str:
-        """Keep what is not saved, and wait for the disk; work can go on.
+        """Autosave unsaved changes and block until they are on disk; the session stays usable.
 
         Returns
         -------
         str
-            Why it could not be kept; empty if nothing would be lost now.
+            Why autosaving failed; empty if nothing would be lost now.
         """
         project = self.project
         if project is None:
             return ""
-        work, saving, troubles = None, self._saving, []
-        with collect_errors(troubles):
+        work, saving, problems = None, self._saving, []
+        with collect_errors(problems):
             work = self._work()
 
         def task() -> None:
             if work is None:
                 return
-            with collect_errors(troubles):
+            with collect_errors(problems):
                 autosave_and_close(project, work, saving)
             release_lease(project, work.image.id)
 
@@ -104,21 +104,21 @@ class ReviewSession(ImageNavigator):
             self._saving = work
             self._note()
         project.close()  # whatever follows opens it again
-        return " ".join(troubles)
+        return " ".join(problems)
 
     def cleanup(self) -> None:
-        """Park, and let go of the viewer."""
-        why = self.autosave_and_close()
+        """Autosave, stop the I/O thread and disconnect from the viewer."""
+        problem = self.autosave_and_close()
         self.watch.stop()
         self.io_queue.shutdown()
         self.review_layers.disconnect_viewer()
-        if why:
-            show_error(why)
+        if problem:
+            show_error(problem)
 
     # Decisions
 
     def save(self) -> None:
-        """Save as work in progress; painting goes on meanwhile."""
+        """Save as work in progress; painting may continue meanwhile."""
         work, project = self._work(), self.project
         if self.busy or work is None:
             return
@@ -127,7 +127,7 @@ class ReviewSession(ImageNavigator):
         def end(version: Version | None) -> None:
             self._note()
             if version is None:
-                self._tell(f"'{work.image.name}' is as it was saved.")
+                self._tell(f"'{work.image.name}' has no changes to save.")
             else:
                 self._tell(f"'{work.image.name}' is saved as version {version.number}.")
                 self._reload_image()
@@ -135,14 +135,14 @@ class ReviewSession(ImageNavigator):
         self.io_queue.submit(lambda: save_draft(project, work), end, self._note_failure)
 
     def accept(self) -> None:
-        """Make the prediction this person's word, if nothing was painted."""
+        """Accept the prediction under this author's name, if nothing was painted."""
         work = self._work_for(Action.ACCEPT)
         if work is None:
             return
         if not self.review_layers.is_of_prediction(work):
-            self._refuse(
-                f"You have changed '{work.image.name}', so it is not accepted as the model drew it:"
-                f" keep your changes with {FINISH.native}, or undo them and press {ACCEPT.native}."
+            self._decline(
+                f"You have changed '{work.image.name}', so the prediction can't be accepted:"
+                f" save your changes with {FINISH.native}, or undo them and press {ACCEPT.native}."
             )
             return
         accept = partial(
@@ -155,7 +155,7 @@ class ReviewSession(ImageNavigator):
         self._conclude(work, accept)
 
     def finish(self) -> None:
-        """Save as corrected, as second read, or as adjudicated: whose turn it is decides."""
+        """Save as corrected, second grading or adjudicated, depending on the user's role."""
         opened = self.review_layers.opened
         if opened is None:
             return
@@ -164,28 +164,28 @@ class ReviewSession(ImageNavigator):
         if work is None:
             return
         if self.awaits_prediction and not work.is_painted:
-            self._refuse(
-                f"Nothing is drawn on '{work.image.name}' yet, and a prediction is coming: wait for"
-                " it, or paint."
+            self._decline(
+                f"'{work.image.name}' has no mask yet, and its prediction is pending: wait for it,"
+                " or paint."
             )
             return
         self._conclude(work, partial(save_as, self.project, work, action))
 
     def refuse(self, reason: str) -> None:
-        """Call the image ungradable; what was painted is saved before."""
+        """Mark the image ungradable; unsaved changes are saved first."""
         work, project = self._work(), self.project
         if self.busy or work is None:
             return
 
         def decide() -> Version:
-            told = save_draft(project, work) is not None
-            seconds = 0 if told else work.seconds
+            was_saved = save_draft(project, work) is not None
+            seconds = 0 if was_saved else work.seconds
             return project.mark_ungradable(work.image.id, reason, seconds=seconds)
 
         self._conclude(work, decide)
 
     def reopen(self, version: int | None = None) -> None:
-        """Go on from a version, by default from what the image has come to."""
+        """Reopen the image from a version, by default from its newest one."""
         opened = self.review_layers.opened
         if opened is None or Action.REOPEN not in opened.turn.actions:
             return
@@ -195,9 +195,9 @@ class ReviewSession(ImageNavigator):
 
         def task() -> NavigationResult:
             kept = keep()
-            said = "" if kept is not None else comment  # one version carries it
-            made = project.reopen(image_id, version, comment=said)
-            return NavigationResult(made, open_image(project, image_id), ())
+            new_comment = "" if kept is not None else comment  # only one version carries it
+            reopened = project.reopen(image_id, version, comment=new_comment)
+            return NavigationResult(reopened, open_image(project, image_id), ())
 
         def then(page: NavigationResult) -> None:
             self._spend(comment)
@@ -206,8 +206,8 @@ class ReviewSession(ImageNavigator):
 
         self._run("Reopening…", work, task, then)
 
-    def assign(self, reader: str) -> None:
-        """Choose who reads the image a second time."""
+    def assign(self, grader: str) -> None:
+        """Assign the second grader of the image."""
         image, project, work = self.review_layers.image, self.project, self._work()
         if image is None:
             return
@@ -215,20 +215,20 @@ class ReviewSession(ImageNavigator):
 
         def task() -> NavigationResult:
             version = keep()
-            project.assign_second_grader(image.id, reader)
+            project.assign_second_grader(image.id, grader)
             return NavigationResult(version, open_image(project, image.id), ())
 
         def then(page: NavigationResult) -> None:
             self._on_page(page)
-            self._tell(f"{reader} reads '{image.name}' as the second one.")
+            self._tell(f"{grader} is the second grader of '{image.name}'.")
 
         self._run("Assigning…", work, task, then)
 
-    # How it is done
+    # Internals
 
-    def _refuse(self, why: str) -> None:
-        """Say why something is not done; nothing has failed."""
-        self.said.emit(None, why)
+    def _decline(self, reason: str) -> None:
+        """Show why a request was declined; this is not a failure."""
+        self.said.emit(None, reason)
 
     def _exchange(self, make: Callable[[], Project]) -> None:
         old, work = self.project, self._work()
@@ -255,16 +255,16 @@ class ReviewSession(ImageNavigator):
         self.found.emit(slots)
 
     def _work_for(self, action: Action) -> Work | None:
-        """Return the work that a decision is about, if it can be made."""
+        """Return the unsaved edit that a decision is about, if the decision is allowed."""
         opened = self.review_layers.opened
         if self.busy or opened is None or action not in opened.turn.actions:
             return None
         return self._work()
 
     def _conclude(self, work: Work, decide: Callable[[], Version]) -> None:
-        """Decide; then open the next image, or see what this one has become."""
+        """Record a decision; then open the next image, or reload this one."""
         project, image_id = self.project, work.image.id
-        coming = self._neighbours(True) if self.opens_next else ()
+        upcoming = self._neighbours(True) if self.opens_next else ()
 
         def keep() -> Version:
             version = decide()
@@ -273,44 +273,44 @@ class ReviewSession(ImageNavigator):
             return raise_on_conflict(version)
 
         def candidates() -> Iterable[int]:
-            yield from coming
+            yield from upcoming
             yield image_id
 
         self._turn("Saving…", work, keep, candidates(), must_be_free=True)
 
 
 @contextmanager
-def collect_errors(troubles: list[str]) -> Iterator[None]:
-    """Note why work can't be kept, whatever the reason: nobody is to close over lost work.
+def collect_errors(problems: list[str]) -> Iterator[None]:
+    """Collect every error while saving, so that the window never closes over lost work.
 
     Parameters
     ----------
-    troubles : list of str
-        Where a sentence is added.
+    problems : list of str
+        Receives one message per error.
     """
     try:
         yield
     except RetinaSegError as error:
-        troubles.append(str(error))
+        problems.append(str(error))
     except MemoryError:
-        log.exception("work could not be kept")
-        troubles.append("There is not enough memory: close other layers or programs.")
+        log.exception("unsaved changes could not be autosaved")
+        problems.append("Not enough memory: close other layers or programs.")
     except Exception as error:
-        log.exception("work could not be kept")
-        troubles.append(f"{type(error).__name__}: {error}.")
+        log.exception("unsaved changes could not be autosaved")
+        problems.append(f"{type(error).__name__}: {error}.")
 
 
 def autosave_and_close(project: Project, work: Work, saving: Work | None) -> None:
-    """Keep work that is left without a word; raises `ProjectError` if that fails.
+    """Keep unsaved changes on closing; raises `ProjectError` if that fails.
 
     Parameters
     ----------
     project : Project
-        Whose it is.
+        The project of the image.
     work : Work
-        What is on the desk.
+        Unsaved edit of the open image.
     saving : Work or None
-        What was being saved just before.
+        Edit that was being saved at that moment.
     """
     if saving is not None and saving.versions:
         autosave(project, work.after(saving))
@@ -321,10 +321,10 @@ def autosave_and_close(project: Project, work: Work, saving: Work | None) -> Non
 
 
 def save_and_open(old: Project, work: Work, make: Callable[[], Project]) -> Project:
-    """Save work, then open a project; raises `ProjectError` if either fails.
+    """Save unsaved changes, then open a project; raises `ProjectError` if either fails.
 
-    A folder that was away may come back as another one, as that of a share that is mounted again:
-    then nothing can be saved in it before it is opened once more, and the work goes there.
+    A project folder may vanish and return, as on a network share that is mounted again. The old
+    connection is then unusable: reopen the project and save the changes there.
     """
     try:
         save_draft(old, work)
@@ -344,7 +344,7 @@ def save_and_open(old: Project, work: Work, make: Callable[[], Project]) -> Proj
 
 
 def _is_back(old: Project, new: Project, work: Work) -> bool:
-    """Whether a project is the one that was open, with the same person at the same image."""
+    """Whether the new project is the old one, with the same author and the same image."""
     return (new.folder, new.author) == (old.folder, old.author) and new.image(
         work.image.id
     ).sha256 == work.image.sha256

@@ -1,4 +1,4 @@
-"""Small pictures of images, made in a thread when they come into sight."""
+"""Thumbnails of images, made on a background thread when they become visible."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from napari_retina_seg.project.values import ProjectImage
 
 SIZE = 30  # px
 _KEPT = 2000
-_WAITING = 40  # what was asked for longer ago is no longer in sight
+_WAITING = 40  # older requests have scrolled out of view
 
 log = logging.getLogger(__name__)
 
 
 class Thumbnails(QObject):
-    """Makes pictures, the one asked for last first.
+    """Makes thumbnails, the latest request first.
 
     Signals
     -------
     ready : (int)
-        The picture of an image is there.
+        The thumbnail of an image is available.
     """
 
     ready = Signal(int)
@@ -40,10 +40,10 @@ class Thumbnails(QObject):
         self._pictures: OrderedDict[int, QPixmap] = OrderedDict()
         self._wanted: OrderedDict[int, ProjectImage] = OrderedDict()
         self._generation = 0  # one for each project
-        self._is_at_work = self._is_over = False
+        self._is_running = self._is_stopped = False
 
     def picture(self, image: ProjectImage) -> QPixmap | None:
-        """Return a picture, or have it made."""
+        """Return a thumbnail, or None and request it."""
         known = self._pictures.get(image.id)
         if known is None:
             self._wanted[image.id] = image
@@ -54,20 +54,20 @@ class Thumbnails(QObject):
         return known
 
     def clear(self) -> None:
-        """Forget all: another project."""
+        """Drop all thumbnails and requests: the project changed."""
         self._generation += 1
         self._wanted.clear()
         self._pictures.clear()
 
     def finish(self) -> None:
-        """Make no more, and wait for the one that is being made."""
-        self._is_over = True
+        """Stop, and wait for the thumbnail in progress."""
+        self._is_stopped = True
         self._thread.shutdown()
 
     def _make_next(self) -> None:
-        if self._is_at_work or self._is_over or not self._wanted:
+        if self._is_running or self._is_stopped or not self._wanted:
             return
-        self._is_at_work = True
+        self._is_running = True
         _, image = self._wanted.popitem()
         make = partial(_make, self._generation, image)
         task = Task(lambda _: make(), self._thread)
@@ -76,8 +76,8 @@ class Thumbnails(QObject):
 
     def _on_made(self, made: tuple[int, int, QImage]) -> None:
         generation, image_id, picture = made
-        self._is_at_work = False
-        if self._is_over:
+        self._is_running = False
+        if self._is_stopped:
             return
         if generation == self._generation:
             self._pictures[image_id] = QPixmap.fromImage(picture)
@@ -92,7 +92,7 @@ def _make(generation: int, image: ProjectImage) -> tuple[int, int, QImage]:
 
     try:
         picture = draw(read_image(image.path))
-    except Exception:  # opening it says why
+    except Exception:  # opening the image reports it
         log.debug("no thumbnail of '%s'", image.path, exc_info=True)
         picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
         picture.fill(0x808080)
@@ -100,7 +100,7 @@ def _make(generation: int, image: ProjectImage) -> tuple[int, int, QImage]:
 
 
 def draw(image: RetinaImage) -> QImage:
-    """Draw an image, of a volume its middle slice, into a square."""
+    """Render an image, or a volume's middle slice, as a square thumbnail."""
     plane = image.plane(image.n_slices // 2)
     step = max(1, min(plane.shape[:2]) // (2 * SIZE))
     small = np.asarray(plane[::step, ::step])

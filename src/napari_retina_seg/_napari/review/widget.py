@@ -1,4 +1,4 @@
-"""The Review dock: through the queue of a project, image by image."""
+"""The Review dock: work through a project's queue, image by image."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ from napari_retina_seg.project.values import Autosave, Version
 
 
 class ReviewWidget(Dock):
-    """Go through the images of a project, and accept or correct what a model drew.
+    """Go through the images of a project; accept or correct the predictions.
 
     Attributes
     ----------
     session : ReviewSession
-        What the buttons and keys lead to.
+        Carries out what buttons and keys request.
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -87,7 +87,7 @@ class ReviewWidget(Dock):
         self._on_project()
         self.bar.open_last()
 
-    # What a person does; the keys lead here
+    # User actions, by button or key
 
     def open_next(self) -> None:
         """Save, and open the next image; the large button."""
@@ -102,11 +102,11 @@ class ReviewWidget(Dock):
         self._press(self.decisions.accept)
 
     def finish(self) -> None:
-        """Save as corrected, as second read or as adjudicated."""
+        """Save as corrected, second grading or adjudicated."""
         self._press(self.decisions.finish)
 
     def refuse(self) -> None:
-        """Call the image ungradable, and ask why."""
+        """Ask for a reason and mark the image ungradable."""
         self._press(self.decisions.refuse)
 
     def reopen(self) -> None:
@@ -118,11 +118,11 @@ class ReviewWidget(Dock):
         self._press(self.decisions.save)
 
     def assign(self) -> None:
-        """Ask for the second reader."""
+        """Ask for the second grader."""
         self._press(self.decisions.assign)
 
     def comment(self) -> None:
-        """Begin to write a comment; Enter leads back to the image."""
+        """Focus the comment field; Enter returns focus to the image."""
         self._raise()
         self.comment_edit.setFocus()
 
@@ -136,7 +136,7 @@ class ReviewWidget(Dock):
         self.batches.start(add, AddImages(project, tuple(paths), copies))
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
-        """Return the keys of the review, which work while the dock is open."""
+        """Return the review shortcuts, which work while the dock is open."""
         return {
             shortcuts.NEXT: self.open_next,
             shortcuts.PREVIOUS: self.open_previous,
@@ -149,7 +149,7 @@ class ReviewWidget(Dock):
             shortcuts.ASSIGN: self.assign,
         }
 
-    # How it is put together
+    # Layout and signals
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -160,7 +160,7 @@ class ReviewWidget(Dock):
         row.addWidget(self.button, 1)
         layout.addLayout(row)
         self.previous_button.setFixedWidth(44)
-        self.comment_edit.setPlaceholderText("Comment, kept with the next version")
+        self.comment_edit.setPlaceholderText("Comment, saved with the next version")
         predict = CollapsibleSection(
             "Predict", self._settings, remembered.PREDICT_OPEN, default=True
         )
@@ -178,7 +178,7 @@ class ReviewWidget(Dock):
             self.decisions,
             self.comment_edit,
             self.opens_next,
-            predict,  # above the queue, which may reach below the window's edge
+            predict,  # above the queue, which may extend below the window's edge
             self.queue,
             self.count,
             history,
@@ -209,7 +209,7 @@ class ReviewWidget(Dock):
         self.history.restored.connect(lambda version: session.reopen(version.number))
         self.recovery.recovered.connect(session.recover)
         self.recovery.discarded.connect(session.discard)
-        self.batches.told.connect(self.status.say)
+        self.batches.message.connect(self.status.say)
         self.batches.done.connect(self._on_batch)
         self.batches.predicting.connect(self._on_predicting)
         self.batches.stepped.connect(self.queue.list_soon)
@@ -236,7 +236,7 @@ class ReviewWidget(Dock):
         act(box.isChecked())
 
     def _press(self, button: QPushButton) -> None:
-        """Do what a button does, or say why it can't be done."""
+        """Click a button, or show why it is disabled."""
         if button.isEnabled():
             button.click()
         else:
@@ -248,14 +248,14 @@ class ReviewWidget(Dock):
             frame.show()
             frame.raise_()
 
-    # What happens
+    # Signal handlers
 
     def _say(self, end: JobStatus | None, sentence: str, *, doubtful: bool = False) -> None:
         if end is None:
             self.status.say(sentence)
         else:
             self.status.show_result(end, sentence, doubtful=doubtful)
-        if sentence and end in (None, JobStatus.FAILED):  # what was asked for did not happen
+        if sentence and end in (None, JobStatus.FAILED):  # the request was not carried out
             self._raise()
         elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
             show_info(sentence)
@@ -290,9 +290,9 @@ class ReviewWidget(Dock):
         self._on_busy(self.session.busy)
         self._show_info()
         self._show_counts()
-        if self.queue.table.hasFocus():  # an image was opened from the list: keys are for it now
+        if self.queue.table.hasFocus():  # opened from the list: shortcuts are for the canvas now
             find_canvas(self).native.setFocus()
-        self.session.look_for_prediction()  # which may have come while the image was being opened
+        self.session.look_for_prediction()  # one may have been saved while the image was opening
 
     def _on_busy(self, words: str) -> None:
         opened = self.session.review_layers.opened
@@ -355,12 +355,12 @@ class ReviewWidget(Dock):
     # Dropping, closing
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's
-        """Take files and folders."""
+        """Accept files and folders."""
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's
-        """Add what is dropped."""
+        """Add dropped files and folders."""
         urls = event.mimeData().urls()
         paths = tuple(Path(url.toLocalFile()) for url in urls if url.isLocalFile())
         if paths:
@@ -368,7 +368,7 @@ class ReviewWidget(Dock):
             self.add(paths)
 
     def event(self, event: QEvent) -> bool:
-        """Watch over the window as soon as the dock is in it; keep work aside when hidden."""
+        """Handle closing of the window once the dock is in it; autosave when hidden."""
         if event.type() == QEvent.Type.Show:
             self._guard.watch(self.window())
         if event.type() == QEvent.Type.Hide:
@@ -376,7 +376,7 @@ class ReviewWidget(Dock):
         return super().event(event)
 
     def cleanup(self) -> None:
-        """Keep aside what is not saved, and let go of everything: the dock is going away."""
+        """Autosave and release all resources: the dock is closing."""
         self.batches.cleanup()
         self.queue.model.thumbnails.finish()
         self.session.cleanup()

@@ -1,22 +1,22 @@
-"""How the Review dock puts what it tells."""
+"""Wording of review states in the Review dock."""
 
 from __future__ import annotations
 
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import ProjectImage
 
-_DUE = "2nd read due"
-NOT_SHOWN = "The first reader is done; you see what was drawn once your own reading is done."
+DUE = "2nd grading due"
+NOT_SHOWN = "The first grading is finished; you can see it once you have finished yours."
 
 
 def is_due(image: ProjectImage) -> bool:
-    """Whether this person is to read an image a second time, and the first reader is done.
+    """Whether this author still has to grade the image as its blinded second grader.
 
-    A blinded reader is told of all that a first reader has come to as corrected, by nobody.
+    A blinded grader sees every finished first grading as "corrected", without author.
     """
     return image.state is State.CORRECTED and image.author is None
 
 
 def state_of(image: ProjectImage) -> str:
-    """Say how far the work on an image is, as this person may know it."""
-    return _DUE if is_due(image) else str(image.state)
+    """Return the review state of an image as this author may see it."""
+    return DUE if is_due(image) else str(image.state)
