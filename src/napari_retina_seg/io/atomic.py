@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -29,19 +29,15 @@ class Draft:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{shorten(path.name, _BEGINNING)}."
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
-        os.close(handle)
-        self._temporary = Path(temporary)
-        self.file = self._temporary.open("w+b")  # by its name, which libraries ask for
+        self._temporary = draft_path(path)
+        # mkstemp makes private files; a mask is to be read by whom the folder is for.
+        self.file = self._temporary.open("x+b")  # by its name, which libraries ask for
 
     def keep(self) -> None:
         """Flush the file and put it in its place; a file of this name there is replaced."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
-        # mkstemp makes private files; a mask is to be read by whom the folder is for.
-        self._temporary.chmod(0o666 & ~_umask())
         self._temporary.replace(self._path)
 
     def drop(self) -> None:
@@ -50,6 +46,11 @@ class Draft:
             self.file.close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
+
+
+def draft_path(path: Path) -> Path:
+    """Return where a file can be made whole before it takes its place: hidden, in its folder."""
+    return path.with_name(f".{shorten(path.name, _BEGINNING)}.{secrets.token_hex(8)}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -120,9 +121,3 @@ def _too_long(path: Path) -> str:
         f"'{path.name}' is too long a name for a file: give the image a shorter one, of at most"
         f" {_SENSIBLE} letters."
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

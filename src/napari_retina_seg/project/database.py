@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.core.errors import ProjectError
+from napari_retina_seg.io.atomic import draft_path
 from napari_retina_seg.project.files import sync_folder
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
 
@@ -208,11 +208,9 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
     OSError, sqlalchemy.exc.DBAPIError
         If it can't be written; nothing is left behind then.
     """
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{DATABASE}.")
-    os.close(handle)
-    draft = Path(name)
+    draft = draft_path(folder / DATABASE)
+    draft.touch(exist_ok=False)  # as any new file may be used: SQLite asks for 0o644 at most
     try:
-        draft.chmod(0o666 & ~_umask())
         engine = _connect(draft, read_only=False)
         try:
             with engine.connect() as connection:
@@ -276,12 +274,6 @@ def _place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 _SENTENCES = {
