@@ -53,7 +53,7 @@ def drawn_across(what: str, phantom: Phantom) -> dict[str, Any]:
         dock.lines.deactivate()
         without = pass_over(viewer, number)
         dock.lines.take(Mode.DRAW)
-        dock.lines.hand.choose(LINE)
+        dock.lines.tool.choose(LINE)
         times.append((without, drag(viewer, number)))
         steps = len(unwrap_proxy(dock.follower.mask)._undo_history)
         dock.follower.mask.undo()

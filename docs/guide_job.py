@@ -234,7 +234,7 @@ class Job(Hands):
         heights = phantom_bscan(number, ROWS, COLUMNS).heights
         start, end = STRAND[number]
         for line in lines:
-            self.click(next(b for b in tool.buttons.values() if b.text() == "Draw anew"))
+            self.click(next(b for b in tool.buttons.values() if b.text() == "Redraw"))
             self.pick(tool.line, tool.line.itemText(line))
             columns = range(start - 6, end + 6, 4)
             self.drag([(heights[line, c] + off - 0.5, c) for c in columns], **more)

@@ -38,7 +38,7 @@ class LayerPicker(QWidget):
         self._places: tuple[Place, ...] = ()
         self._warming: tuple[ModelFolder, Place] | None = None
         self._warmed: tuple[ModelFolder, Place] | None = None
-        self.why = ""  # there is nothing to choose from
+        self.disabled_reason = ""  # there is nothing to choose from
         self._box = narrow(ElidedComboBox())
         self._note = text()
         layout = QVBoxLayout(self)
@@ -103,7 +103,7 @@ class LayerPicker(QWidget):
         self._model, self._places = None, ()
 
     def _on_found(self, found: Places) -> None:
-        if not found.why:
+        if not found.disabled_reason:
             self._known[found.model.spec.weights_sha256] = found
         if found.model == self._model:
             self._fill(found)
@@ -112,7 +112,7 @@ class LayerPicker(QWidget):
         self._places = found.places
         self._failed = found.recommended is None
         if self._failed:
-            self._show(found.why)
+            self._show(found.disabled_reason)
             return
         self._box.addItems([place.words for place in found.places])
         self._box.setCurrentIndex(found.places.index(found.recommended))
@@ -136,11 +136,11 @@ class LayerPicker(QWidget):
         self._warmed, self._warming = self._warming, None
         self._warm()  # another one may have been chosen meanwhile
 
-    def _show(self, why: str, recommended: str = "") -> None:
-        self.why = why
-        self._box.setEnabled(not why)
+    def _show(self, disabled_reason: str, recommended: str = "") -> None:
+        self.disabled_reason = disabled_reason
+        self._box.setEnabled(not disabled_reason)
         self._box.setToolTip(
-            why
+            disabled_reason
             or "Where in the network to look, and how much of its input one cell covers. Fine"
             " layers see edges, coarse ones whole structures; recommended here:"
             f" {recommended}."

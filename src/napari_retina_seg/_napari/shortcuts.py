@@ -63,9 +63,9 @@ CLASS_KEYS = tuple(
 )
 
 PULL = Shortcut("D", "Pull boundary lines", CORRECT_WIDGET)
-REDRAW = Shortcut("A", "Draw a boundary line anew, by hand", CORRECT_WIDGET)
+REDRAW = Shortcut("A", "Redraw a boundary line by hand", CORRECT_WIDGET)
 SNAP = Shortcut("S", "Snap a boundary line to the edge between two clicks", CORRECT_WIDGET)
-SMOOTH = Shortcut("Q", "Smooth a stretch of a boundary line", CORRECT_WIDGET)
+SMOOTH = Shortcut("Q", "Smooth a segment of a boundary line", CORRECT_WIDGET)
 LINE_ABOVE = Shortcut("Shift+Up", "Choose the boundary line above", CORRECT_WIDGET)
 LINE_BELOW = Shortcut("Shift+Down", "Choose the boundary line below", CORRECT_WIDGET)
 SHOW_LINES = Shortcut("H", "Show or hide the boundary lines", CORRECT_WIDGET)

@@ -23,7 +23,7 @@ def test_a_region_is_marked_as_questionable(shown, dock, layers):
     assert shown.layers.selection.active == layers
     assert "px are marked" in dock.questionable._note.text()
     push(dock.questionable.outline_button)
-    assert "Drag around the place" in dock.questionable._note.text()
+    assert "Drag around the region" in dock.questionable._note.text()
     around = [(60, 60), (60, 75), (60, 90), (75, 90), (90, 90), (90, 75), (90, 60), (75, 60)]
     drag(dock, layers, *around, (62, 60))
     assert marks.data[62:88, 62:88].all()

@@ -39,7 +39,7 @@ def test_without_a_mask_it_says_why_and_offers_one(shown, dock):
     assert not mask.data.any()
     assert dock.button.text() == "Paint RNFL"
     theirs = shown.add_labels(np.zeros((96, 128), np.uint8), name="cells")
-    assert "classes of 'cells' are not known" in dock.status.text()
+    assert "classes of 'cells' are unknown" in dock.status.text()
     shown.layers.remove(theirs)
     shown.layers.selection.active = mask
     shown.dims.ndisplay = 3
@@ -87,7 +87,7 @@ def test_a_stroke_keeps_locked_classes_and_paints_none_that_the_scheme_lacks(doc
     assert locked(layers) == frozenset()
     press(dock, Qt.Key.Key_M)
     assert layers.selected_label == 7
-    assert "end at 7" in dock.status.text()
+    assert "the last class of 'oct-layers' is 7" in dock.status.text()
     assert dock.button.text() == "Paint RPE"
 
 
@@ -125,7 +125,7 @@ def test_classes_are_hidden_and_shown(dock, layers):
 
 
 def test_sizes_are_remembered(shown, dock, vessels, qtbot):
-    dock.regions.speck_size.setValue(77)
+    dock.regions.object_size.setValue(77)
     vessels.brush_size = 23
     dock.cleanup()
     shown.window.remove_dock_widget(dock.parent())
@@ -133,5 +133,5 @@ def test_sizes_are_remembered(shown, dock, vessels, qtbot):
     shown.layers.selection.active = shown.layers["eye"]
     vessels.brush_size = 3
     shown.layers.selection.active = vessels
-    assert again.regions.speck_size.value() == 77
+    assert again.regions.object_size.value() == 77
     assert vessels.brush_size == 23

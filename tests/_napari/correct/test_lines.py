@@ -74,10 +74,10 @@ def test_a_drag_that_is_given_up_leaves_canvas_and_mask_as_they_were(scan, tool)
     redrawn = []
     scan.mask.events.set_data.connect(lambda: redrawn.append(scan.mask.data.copy()))
     height = float(scan.heights[INL_OPL, 100])
-    assert tool.hand.press((100.0, height), 5.0)
-    tool.hand.drag((100.0, height - 20))
+    assert tool.tool.press((100.0, height), 5.0)
+    tool.tool.drag((100.0, height - 20))
     redrawn.clear()
-    tool.hand.leave()
+    tool.tool.leave()
     np.testing.assert_array_equal(redrawn[-1], scan.labels)
     np.testing.assert_array_equal(scan.mask.data, scan.labels)
     assert not steps(scan.mask)
@@ -88,12 +88,12 @@ def test_of_a_drag_the_canvas_is_sent_what_moves_and_once_for_each_move(scan, to
     tool.reach.setValue(30)
     tool.take(Mode.PULL)
     height = float(scan.heights[INL_OPL, 100])
-    tool.hand.press((100.0, height), 5.0)
+    tool.tool.press((100.0, height), 5.0)
     sent, redrawn = [], []
     scan.mask.events.labels_update.connect(lambda event: sent.append(event.data.shape))
     scan.mask.events.set_data.connect(redrawn.append)
     for step in range(1, 21):
-        tool.hand.drag((100.0, height - step))
+        tool.tool.drag((100.0, height - step))
     assert len(sent) == 20
     assert max(columns for _, columns in sent) <= 2 * 30 + 1, "of 384"
     assert not redrawn, "never the whole mask"
@@ -120,7 +120,7 @@ def test_what_is_under_the_mouse_is_named_and_beside_lines_the_image_moves(scan,
 
 def test_a_stretch_is_drawn_anew_and_another_becomes_smoother(scan, tool, viewer):
     tool.buttons[Mode.DRAW].click()
-    tool.step(ONL_EZ - tool.hand.line)
+    tool.step(ONL_EZ - tool.tool.line)
     center = viewer.scene.camera.center
     drag(tool, scan.mask, (50, 150), (70, 160), (110, 140))
     moved = lines(scan.mask)
@@ -149,16 +149,16 @@ def test_a_stretch_between_two_clicks_runs_along_the_edge(scan, tool):
     tool._lines.edit((), lambda _: wrong)
     tool.refresh()
     tool.buttons[Mode.SNAP].click()
-    tool.step(ONL_EZ - tool.hand.line)
+    tool.step(ONL_EZ - tool.tool.line)
     for column in (70, 170):
         drag(tool, scan.mask, (column, truth[column]))
     assert np.abs(lines(scan.mask)[ONL_EZ] - truth)[70:171].mean() < 1.2
     assert steps(scan.mask) == 2
     mouse.move(tool, scan.mask, 40, 200)  # the next stretch is begun
     press(tool, Qt.Key.Key_Escape)
-    assert tool.hand.mode is Mode.SNAP
+    assert tool.tool.mode is Mode.SNAP
     press(tool, Qt.Key.Key_Escape)
-    assert tool.hand.mode is None
+    assert tool.tool.mode is None
     assert not tool.buttons[Mode.SNAP].isChecked()
     assert steps(scan.mask) == 2
 
@@ -167,7 +167,7 @@ def test_lines_follow_the_brush_where_it_passed(scan, tool, qtbot):
     mask = scan.mask
     tool.take(Mode.PULL)
     mask.brush_size, mask.selected_label, mask.mode = 12, 1, "paint"
-    assert tool.hand.mode is None, "the brush was taken: the tool is put down"
+    assert tool.tool.mode is None, "the brush was taken: the tool is put down"
     top = scan.heights[0, 100]
     drag(tool, mask, (100, top - 5), (105, top - 5))
     qtbot.waitUntil(lambda: not np.array_equal(lines(mask), scan.heights))
@@ -202,7 +202,7 @@ def test_an_empty_slice_is_drawn_line_by_line(viewer, tool):
     tool.attach(mask)
     tool.take(Mode.DRAW)
     for line in range(8):
-        tool.hand.choose(line)
+        tool.tool.choose(line)
         drag(tool, mask, (20, 20 + 8 * line), (80, 20 + 8 * line))
     for line in range(7):
         assert mask.data[24 + 8 * line, 50] == line + 1

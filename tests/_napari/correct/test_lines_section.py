@@ -26,7 +26,7 @@ def test_what_can_not_be_done_is_grey_and_says_why(viewer, tool, scan):
     )
     tool.attach(vessels)
     assert not tool.buttons[Mode.PULL].isEnabled()
-    assert "'fundus-vessels' are no layers" in tool.hint.text()
+    assert "'fundus-vessels' are not layers" in tool.hint.text()
     tool.attach(None)
     assert "Select a mask" in tool.hint.text()
     viewer.layers.selection.active = scan.mask
@@ -34,7 +34,7 @@ def test_what_can_not_be_done_is_grey_and_says_why(viewer, tool, scan):
     assert tool.buttons[Mode.PULL].isEnabled()
     tool.take(Mode.PULL)
     scan.mask.editable = False
-    assert tool.hand.mode is None
+    assert tool.tool.mode is None
     assert not tool.buttons[Mode.PULL].isEnabled()
     scan.mask.editable = True
     viewer.dims.ndisplay = 3
@@ -53,27 +53,27 @@ def test_keys_take_the_tools_and_the_tool_waits_for_the_next_mask(viewer, qtbot)
     assert tool._view.is_shown
     for key, mode in KEYS:
         press(dock, getattr(Qt.Key, f"Key_{key}"))
-        assert tool.hand.mode is mode
+        assert tool.tool.mode is mode
     press(dock, Qt.Key.Key_Down, SHIFT)
     assert tool.line.currentText() == "RNFL-GCL"
     press(dock, Qt.Key.Key_H)
     assert not tool._view.is_shown
-    assert tool.hand.mode is None, "nobody moves what can't be seen"
+    assert tool.tool.mode is None, "nobody moves what can't be seen"
     tool.take(Mode.PULL)
     viewer.layers.clear()
-    assert tool.hand.mode is None
+    assert tool.tool.mode is None
     mask = viewer.add_labels(phantom.labels.copy(), name="third", **options)
-    assert tool.hand.mode is Mode.PULL
+    assert tool.tool.mode is Mode.PULL
     top = phantom.heights[0, 60]
     mouse.drag(dock, mask, (top - 0.5, 60), (top - 12.5, 60))
     assert mask.data[int(top) - 6, 60] == 1
     dock.tools.buttons["pan_zoom"].click()
-    assert tool.hand.mode is None, "Move puts the line down"
+    assert tool.tool.mode is None, "Move puts the line down"
     tool.take(Mode.PULL)
     mask.mode = "paint"
     viewer.layers.clear()
     viewer.add_labels(phantom.labels.copy(), name="fourth", **options)
-    assert tool.hand.mode is None, "the brush had been taken"
+    assert tool.tool.mode is None, "the brush had been taken"
 
 
 def test_nothing_is_left_behind(scan, tool, viewer):

@@ -50,7 +50,7 @@ def test_all_slices_are_worked_out_once_and_never_in_the_thread_of_the_window(
     dock.preview.show_plan("Done", plan, every_slice=True)
     qtbot.waitUntil(lambda: bool(plan.threads))
     assert not button.isEnabled(), "there is nothing yet that could be seen"
-    assert "Working out" in button.toolTip()
+    assert "Computing" in button.toolTip()
     plan.go.set()
     qtbot.waitUntil(button.isEnabled)
     for index in (1, 2, 0, 1):
@@ -81,7 +81,7 @@ def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
     dock.preview.show_plan("Done", Recolor())
     qtbot.waitUntil(lambda: "mask · preview" in shown.layers)
     dock.preview.show_plan("Done", Recolor(error=MemoryError()))
-    qtbot.waitUntil(lambda: "can't be shown" in words())
+    qtbot.waitUntil(lambda: "preview failed" in words())
     assert not dock.preview.apply_button.isEnabled()
     assert "mask · preview" not in shown.layers
     push(dock.preview.cancel_button)
@@ -95,7 +95,7 @@ def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
     failing.go.set()
     qtbot.waitUntil(lambda: bool(good.threads))
     QTest.qWait(60)
-    assert "Working out" in words()
+    assert "Computing" in words()
     good.go.set()
     apply()
     assert (volume.data[dock.follower.where][10:20, 10:20] == 2).all()

@@ -11,7 +11,7 @@ from napari_retina_seg.core.labels import OCT_LAYERS
 
 
 def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
-    dock.regions.speck_size.setValue(10)
+    dock.regions.object_size.setValue(10)
     qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._words.text())
     apply()
     assert not vessels.data[20:23, 20:23].any()
@@ -21,14 +21,14 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     apply()
     assert vessels.data[50, 30] == 1
     before = vessels.data.copy()
-    push(dock.regions.grow_button)
+    push(dock.regions.dilate_button)
     assert vessels.data[47, 30] == 1
-    push(dock.regions.shrink_button)
+    push(dock.regions.erode_button)
     assert np.array_equal(vessels.data[:, :50], before[:, :50])
     assert dock.status.end is JobStatus.SUCCEEDED
     press(dock, Qt.Key.Key_Z, CTRL)
     assert not dock.status.text(), "it is undone"
-    push(dock.regions.grow_button)
+    push(dock.regions.dilate_button)
     press(dock, Qt.Key.Key_2)
     assert not dock.status.text(), "the next tool is in the hand"
     for _ in range(4):
@@ -36,7 +36,7 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     assert vessels.data[20:23, 20:23].all()
     assert not vessels.data[50, 30]
     dock.classes.set_locked(1, True)
-    assert not dock.regions.grow_button.isEnabled()
+    assert not dock.regions.dilate_button.isEnabled()
 
 
 def test_a_lasso_deletes_one_class(shown, dock, layers):
@@ -67,11 +67,11 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     mask = add_mask(shown, labels.copy(), options, scale=(2, 1, 1), units=("um", "um", "um"))
     press(dock, Qt.Key.Key_2, CTRL)
     shown.dims.set_current_step(0, 2)
-    push(dock.regions.grow_button)
+    push(dock.regions.dilate_button)
     assert (mask.data[2, 9, 10:20] == 2).all()
     assert np.array_equal(mask.data[[0, 1, 3]], labels[[0, 1, 3]])
     shown.dims.set_current_step(0, 0)
-    dock.regions.speck_size.setValue(500)
+    dock.regions.object_size.setValue(500)
     shown.dims.set_current_step(0, 1)
     apply()
     assert not mask.data[1].any()
@@ -89,18 +89,18 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     press(dock, Qt.Key.Key_Z, CTRL)
     QTest.mouseClick(dock.regions.every_slice, LEFT, FREE, QPoint(8, 8))
     assert "on all 4 slices; the lasso on this slice only" in dock.regions._note.text()
-    push(dock.regions.grow_button)
+    push(dock.regions.dilate_button)
     assert np.array_equal(mask.data, labels), "what happens on other slices is shown first"
     qtbot.waitUntil(lambda: "160 px to be added" in dock.preview._words.text())
     apply()
     assert (mask.data[:, 9, 10:20] == 2).all()
     press(dock, Qt.Key.Key_Z, CTRL)
     assert np.array_equal(mask.data, labels), "one step"
-    push(dock.regions.grow_button)
+    push(dock.regions.dilate_button)
     press(dock, Qt.Key.Key_5, CTRL)
     QTest.mouseClick(dock.regions.every_slice, LEFT, FREE, QPoint(8, 8))
     here = dock.follower.where[0]
     apply()
-    assert dock.status.text() == "✔ Done: GCL+IPL grew by 1 px: 40 px changed."
+    assert dock.status.text() == "✔ Done: GCL+IPL was dilated by 1 px: 40 px changed."
     assert np.count_nonzero(mask.data[here] == 2) == 140
     assert np.array_equal(np.delete(mask.data, here, 0), np.delete(labels, here, 0))

@@ -197,7 +197,7 @@ def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders
     try:
         explain.layers.offer(None)
         explain.layers.offer(explain.models.model)
-        qtbot.waitUntil(lambda: "altered" in explain.layers.why, timeout=60_000)
+        qtbot.waitUntil(lambda: "altered" in explain.layers.disabled_reason, timeout=60_000)
     finally:
         weights.write_bytes(content)
     explain.models.choose("tiny-oct")

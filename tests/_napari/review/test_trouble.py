@@ -158,7 +158,7 @@ def test_a_project_that_can_t_be_written_is_looked_at(person, folder, monkeypatc
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and can(path, mode))
     person.open(folder, "Ann")
     person.open_row(0)
-    assert "can't be written: it can only be looked at" in person.dock.info.text()
+    assert "can't be written, so it is read-only" in person.dock.info.text()
     assert not person.mask.editable
     dock, decisions = person.dock, person.dock.decisions
     for button in (

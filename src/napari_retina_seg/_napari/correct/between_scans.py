@@ -1,4 +1,4 @@
-"""From the B-scans that a person has corrected to those between them."""
+"""Interpolate B-scans between those that were corrected by a person."""
 
 from __future__ import annotations
 
@@ -29,15 +29,14 @@ _LISTED = 8  # scans that are named
 
 @dataclass
 class ScanMarks:
-    """What a person said of scans, and what was drawn between them; of one volume.
+    """Per volume: scans confirmed by the user, and interpolated scans.
 
     Attributes
     ----------
     right : set of int
-        Slices that a person called right as they are.
+        Slices that the user confirmed without changes.
     drawn : dict
-        Masks that were interpolated, by slice: while a slice still shows its own, nobody has
-        touched it.
+        Interpolated masks by slice; a slice that still equals its mask was not edited.
     """
 
     right: set[int] = field(default_factory=set)
@@ -58,10 +57,10 @@ class _Drawn(JobResult):
 
 
 def human_scans(mask: Labels) -> np.ndarray:
-    """Return which scans of a volume a person made, ``(slices,)`` bool.
+    """Return which scans of a volume were corrected by a person, ``(slices,)`` bool.
 
-    Those are the scans that differ from what the model drew (from nothing, if none did), unless
-    they still are as they were interpolated, and those that a person called right.
+    These are the scans that differ from the prediction (from an empty mask without one) and from
+    their interpolation, and those that the user confirmed.
     """
     info, marks = mask.metadata[KEY], marks_of(mask)
     volume = _volume(mask)
@@ -80,7 +79,7 @@ def human_scans(mask: Labels) -> np.ndarray:
 
 
 def marks_of(mask: Labels) -> ScanMarks:
-    """Return what was said of the scans of a mask."""
+    """Return the scan marks of a mask."""
     return mask.metadata.setdefault(MARKS, ScanMarks())
 
 
@@ -98,12 +97,12 @@ def _draw(task: _Task, token: CancelToken) -> Generator[Progress, None, JobResul
 
 
 class BetweenScans(QWidget):
-    """Which scans are corrected, and one button for those between them.
+    """Lists corrected scans and interpolates those between them.
 
     Signals
     -------
-    done : (Outcome)
-        A job ended, and the mask shows what it drew.
+    done : (JobResult)
+        A job ended, and its result is in the mask.
     """
 
     done = Signal(object)
@@ -115,12 +114,12 @@ class BetweenScans(QWidget):
         self._index = 0
         self._job: Job | None = None
         self._task: _Task | None = None
-        self._working: MaskLines | None = None  # whose scans the job draws
+        self._working: MaskLines | None = None  # lines that the job interpolates
         self._words = text()
-        self.right = QCheckBox("This scan is right as it is")
+        self.right = QCheckBox("This scan is correct as it is")
         self.right.setToolTip(
-            "It counts as corrected although nothing was changed: it is never interpolated, and"
-            " those beside it are interpolated from it."
+            "Count this scan as corrected without changes: it is never interpolated, and its"
+            " neighbours are interpolated from it."
         )
         self.button = QPushButton("Interpolate between corrected scans")
         self.work = ProgressRow("the interpolation")
@@ -134,21 +133,21 @@ class BetweenScans(QWidget):
 
     @property
     def words(self) -> str:
-        """What is said of the scans."""
+        """The displayed text."""
         return self._words.text()
 
     @property
     def is_running(self) -> bool:
-        """Whether scans are being drawn."""
+        """Whether a job is running."""
         return self._job is not None
 
     def attach(self, lines: MaskLines | None, index: int) -> None:
-        """Work on a volume, of which a slice is shown; None hides all but a job at work."""
+        """Attach to a volume at the current slice; None hides all but a running job."""
         self._lines, self._index = lines, index
         self.refresh()
 
     def refresh(self) -> None:
-        """Say which scans are corrected."""
+        """Update the list of corrected scans."""
         lines = self._lines
         self.setVisible(lines is not None or self.is_running)
         if lines is None:
@@ -167,7 +166,7 @@ class BetweenScans(QWidget):
         self._offer(made)
 
     def interpolate(self) -> None:
-        """Draw the scans between the corrected ones; the button."""
+        """Interpolate the scans between corrected ones; the button."""
         if self._lines is None or self.is_running:
             return
         mask = self._lines.mask
@@ -188,31 +187,31 @@ class BetweenScans(QWidget):
         self._job.start()
 
     def cancel(self) -> None:
-        """Ask the job to stop; the Cancel button."""
+        """Request cancellation; the Cancel button."""
         if self._job is not None:
             self.work.cancel_button.setEnabled(False)
             self._job.cancel()
 
     def abandon(self) -> None:
-        """Stop and say no more: the dock is going away."""
+        """Stop the job; emit nothing more: the dock is closing."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
 
     def _offer(self, made: np.ndarray) -> None:
-        why = ""
+        reason = ""
         if self.is_running:
-            why = "The scans between are being drawn."
+            reason = "Interpolation is running."
         elif len(made) < 2 or np.ptp(made) < len(made):
-            why = (
-                "Correct two scans with others between them first, or tick those that are right"
+            reason = (
+                "Correct two scans with others between them first, or tick those that are correct"
                 " as they are."
             )
-        self.button.setEnabled(not why)
+        self.button.setEnabled(not reason)
         self.button.setToolTip(
-            why
-            or "Draw every scan that lies between two corrected ones, boundary by boundary, as one"
-            " step to undo. Corrected scans are not touched."
+            reason
+            or "Interpolate every scan between two corrected ones, boundary by boundary, as one"
+            " undo step. Corrected scans are not changed."
         )
 
     def _on_right(self, on: bool) -> None:
@@ -228,7 +227,7 @@ class BetweenScans(QWidget):
         if isinstance(outcome, _Drawn) and lines.mask not in self._viewer.layers:
             outcome = JobResult(
                 JobStatus.FAILED,
-                f"'{task.name}' was closed meanwhile, so its interpolated scans were dropped:"
+                f"'{task.name}' was closed meanwhile, so its interpolated scans were discarded:"
                 " open it and interpolate again.",
             )
         elif isinstance(outcome, _Drawn):
@@ -238,7 +237,7 @@ class BetweenScans(QWidget):
 
 
 def _put(lines: MaskLines, task: _Task, between: Between) -> JobResult:
-    """Show what was drawn, but where a person has painted meanwhile."""
+    """Store interpolated scans, except those painted meanwhile."""
     mask, leading = lines.mask, (0,) * (lines.mask.ndim - 3)
     volume = _volume(mask)
     scans = {
@@ -256,5 +255,5 @@ def _put(lines: MaskLines, task: _Task, between: Between) -> JobResult:
     marks_of(mask).drawn.update({index: volume[index].copy() for index in scans})
     words = f"{len(scans)} scans were interpolated."
     if done.kept:
-        words += f" {done.kept} px of locked classes stay."
+        words += f" {done.kept} px of locked classes were kept."
     return JobResult(JobStatus.SUCCEEDED, words)

@@ -1,7 +1,7 @@
-"""What the mouse does to a line: from where it was put down and went to where the line is wanted.
+"""Mouse gestures on a boundary line: from the path of the mouse to the new course of the line.
 
-Each gesture is begun at a place, a column and a height in px, and told of the next ones; it answers
-with one row of heights that is NaN where the line is to stay, as `core.line_edits` has it.
+Each gesture starts at a place (column and height in px) and is updated with the following ones; it
+returns one row of heights, NaN where the line stays, as in `core.line_edits`.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ Place = tuple[float, float]
 
 
 class Mode(Enum):
-    """What the mouse does to a line; the value is the name of its button."""
+    """Mode of the boundary tool; the value is the label of its button."""
 
     PULL = "Pull"
-    DRAW = "Draw anew"
+    DRAW = "Redraw"
     SNAP = "Snap"
     SMOOTH = "Smooth"
 
 
 class Gesture(Protocol):
-    """A gesture that was begun."""
+    """A gesture in progress."""
 
     def to(self, place: Place) -> Heights:
-        """Return where the line is wanted, now that the mouse is here."""
+        """Return the new heights of the line for the current mouse position."""
 
 
 @dataclass(frozen=True)
 class Pull:
-    """The line comes along, less and less with the distance."""
+    """The line follows the mouse, less with distance."""
 
     row: Heights
     start: Place
     reach: int
 
     def to(self, place: Place) -> Heights:
-        """Return where the line is wanted, now that the mouse is here."""
+        """Return the new heights of the line for the current mouse position."""
         return pull(self.row, round(self.start[0]), place[1] - self.start[1], self.reach)
 
 
 @dataclass
 class Draw:
-    """The line follows the hand."""
+    """The line follows the stroke."""
 
     row: Heights
     start: Place
@@ -60,7 +60,7 @@ class Draw:
         self._wanted = np.full_like(self.row, np.nan)
 
     def to(self, place: Place) -> Heights:
-        """Return where the line is wanted, now that the mouse is here."""
+        """Return the new heights of the line for the current mouse position."""
         passed = trace_stroke(np.array([self.start, place]), len(self.row))
         self.start = place
         self._wanted = np.where(np.isnan(passed), self._wanted, passed)
@@ -69,34 +69,34 @@ class Draw:
 
 @dataclass(frozen=True)
 class Snap:
-    """The line runs along the edge from the one click to the next."""
+    """The line follows the edge between two clicks."""
 
     start: Place
     gradient: Heights
     sign: int
 
     def to(self, place: Place) -> Heights:
-        """Return where the line is wanted, now that the mouse is here."""
+        """Return the new heights of the line for the current mouse position."""
         return snap(self.gradient, self.start, place, self.sign)
 
 
 @dataclass(frozen=True)
 class Smooth:
-    """The stretch that the mouse passes becomes smoother."""
+    """The segment under the stroke is smoothed."""
 
     row: Heights
     start: Place
     sigma: float
 
     def to(self, place: Place) -> Heights:
-        """Return where the line is wanted, now that the mouse is here."""
+        """Return the new heights of the line for the current mouse position."""
         last = len(self.row) - 1
         first, end = (int(np.clip(round(each[0]), 0, last)) for each in (self.start, place))
         return smooth(self.row, first, end, self.sigma)
 
 
 def nearest(heights: Heights, place: Place, within: float) -> int | None:
-    """Return the line next to a place, if one is near; of lines that coincide the outer one.
+    """Return the line nearest to a place, if within reach; of coinciding lines the outer one.
 
     Parameters
     ----------
@@ -105,13 +105,13 @@ def nearest(heights: Heights, place: Place, within: float) -> int | None:
     place : tuple of float
         Column and height in px.
     within : float
-        How near, in px.
+        Largest distance, in px.
 
     Returns
     -------
     int or None
-        Seen from above, the uppermost of the lines that lie upon each other there; seen from
-        below, the lowest: so each can be pulled off the others.
+        Of coinciding lines the uppermost if the place is above them, the lowest if below, so that
+        each can be pulled away from the others.
     """
     column = round(place[0])
     if not 0 <= column < heights.shape[1] or np.isnan(heights[:, column]).any():

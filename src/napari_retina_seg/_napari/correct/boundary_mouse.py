@@ -1,4 +1,4 @@
-"""The mouse over a mask while lines are worked on, told in pixels of the mask."""
+"""Mouse events on a mask while lines are edited, in pixels of the mask."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ _NEAR = 7  # canvas px from a line that count as on it
 
 
 class Listener(Protocol):
-    """Who is told of the mouse; heights and columns in px of the mask."""
+    """Receives mouse events; heights and columns in px of the mask."""
 
     def hover(self, place: Place, near: float, pos: tuple[float, float]) -> None:
-        """Hear where the mouse is; `near` px count as near, `pos` is on the canvas."""
+        """Handle a move; distances up to `near` px count as near, `pos` is on the canvas."""
 
     def press(self, place: Place, near: float) -> bool:
-        """Hear a button go down; say whether the drag is meant for a line, not for the view."""
+        """Handle a press; return whether the drag is for a line, not for the view."""
 
     def drag(self, place: Place) -> None:
-        """Hear where a drag that was taken goes on."""
+        """Handle a move of an accepted drag."""
 
     def release(self) -> None:
-        """Hear that a drag that was taken ended."""
+        """Handle the end of an accepted drag."""
 
     def click(self, place: Place, near: float) -> None:
-        """Hear a click: the button went up where it had gone down, and no drag was taken."""
+        """Handle a click: press and release at one place, without an accepted drag."""
 
     def leave(self) -> None:
-        """Hear Escape, or that another tool was taken."""
+        """Handle Escape, or the selection of another tool."""
 
 
 class BoundaryMouse(QObject):
-    """Hears the mouse while it is on.
+    """Forwards mouse events to a listener while active.
 
-    What is not meant for a line is left to napari: drags beside lines move the image, and so do
-    all while Space is held; the wheel zooms. A tool of napari's that is taken turns this off.
+    Everything else is left to napari: drags off the lines move the image, as do all drags while
+    Space is held; the wheel zooms. Selecting a tool of napari's deactivates this one.
     """
 
     def __init__(self, viewer: napari.Viewer, listener: Listener) -> None:
@@ -57,7 +57,7 @@ class BoundaryMouse(QObject):
         self._space = False
 
     def listen(self, mask: Labels, native: QWidget, cursor: str) -> None:
-        """Begin to hear; `native` is the canvas's own widget, whose keys are heard, too."""
+        """Start listening; `native` is the canvas's widget, whose keys are handled, too."""
         self.stop()
         mask.mode = "pan_zoom"
         mask.cursor = cursor
@@ -68,7 +68,7 @@ class BoundaryMouse(QObject):
         native.installEventFilter(self)
 
     def stop(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         mask, self._mask = self._mask, None
         if mask is None:
             return
@@ -80,7 +80,7 @@ class BoundaryMouse(QObject):
             mask.cursor = "standard"
 
     def eventFilter(self, native: QObject, event: QEvent) -> bool:  # noqa: N802, ARG002 - Qt's
-        """Hear Space and Escape, and let napari hear them, too."""
+        """Handle Space and Escape without consuming them."""
         kind = event.type()
         if kind == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:
             self._listener.leave()
@@ -108,7 +108,9 @@ class BoundaryMouse(QObject):
                 event.handled = True
                 self._listener.drag(self._place(layer, event))
                 yield
-            self._listener.drag(self._place(layer, event))  # a quick hand is ahead of the moves
+            self._listener.drag(
+                self._place(layer, event)
+            )  # a fast drag may end beyond the last move
             self._listener.release()
             return
         if (yield from is_click(event)):
@@ -119,7 +121,7 @@ class BoundaryMouse(QObject):
         return column, row + 0.5  # heights count from the upper edge of the first row
 
     def _near(self, layer: Labels, event: Any) -> float:
-        """Return how many rows of the mask a few px on the screen are."""
+        """Convert a few px on the screen to rows of the mask."""
         here = np.asarray(event.position, float)
         steps = np.eye(len(here))[list(event.dims_displayed)] * _NEAR / event.camera_zoom
         rows = [(self._data(layer, here + s) - self._data(layer, here))[0] for s in steps]

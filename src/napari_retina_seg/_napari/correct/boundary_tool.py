@@ -1,4 +1,4 @@
-"""Between the mouse, the lines of a mask and what is seen of them."""
+"""Boundary tool: turns mouse gestures into edits of boundary lines and their display."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.line_edits import move
 from napari_retina_seg.core.surfaces import Heights
 
-_SMOOTHER = 5  # times narrower than the reach of a pull is the Gaussian that smooths
+_SMOOTHER = 5  # reach of a pull, in sigmas of the smoothing Gaussian
 
 
 class BoundaryTool(QObject):
-    """Works on the lines of one plane: hears the mouse, shows what would be, and does it.
+    """Edits the lines of one plane: handles the mouse, previews a gesture and applies it.
 
     Signals
     -------
     chosen : ()
-        Another line is the current one.
+        Another line was selected.
     said : (str)
-        What a person should know: what was kept, or why nothing was done.
+        A message for the user.
     left : ()
-        The person put the tool down on the canvas.
+        The user released the tool on the canvas.
     """
 
     chosen = Signal()
@@ -54,7 +54,7 @@ class BoundaryTool(QObject):
         self._view: LineView | None = None
         self._live = DragPreview()
         self._where: Where = ()
-        self._heights: Heights | None = None  # as they are, without the gesture
+        self._heights: Heights | None = None  # without the gesture
         self._gesture: Gesture | None = None
         self._wanted: Heights | None = None
         self.mode: Mode | None = None
@@ -63,16 +63,16 @@ class BoundaryTool(QObject):
 
     @property
     def scheme(self) -> LabelScheme:
-        """What the lines divide."""
+        """Label scheme whose classes the lines separate."""
         return self._lines.mask.metadata[KEY].scheme
 
     @property
     def has_lines(self) -> bool:
-        """Whether there are lines to work on, and they are shown."""
+        """Whether lines are attached and displayed."""
         return self._lines is not None
 
     def attach(self, lines: MaskLines, where: Where, view: LineView) -> None:
-        """Work on the lines of a plane, and show them."""
+        """Attach to the lines of a plane and show them."""
         if (lines, where) != (self._lines, self._where):
             self._drop()
         self._lines, self._where, self._view = lines, where, view
@@ -80,14 +80,14 @@ class BoundaryTool(QObject):
         self.refresh()
 
     def deactivate(self) -> None:
-        """Work on nothing, show nothing."""
+        """Detach and hide the lines."""
         self._drop()
         if self._view is not None:
             self._view.hide()
         self._lines = self._view = None
 
     def refresh(self) -> None:
-        """Read the lines from the mask, and show them."""
+        """Read the lines from the mask and show them."""
         if self._lines is None:
             return
         self._heights = self._lines.at(self._where)
@@ -95,7 +95,7 @@ class BoundaryTool(QObject):
         self._show()
 
     def choose(self, line: int) -> None:
-        """Make a line the current one."""
+        """Select a line."""
         if self._lines is None or not 0 <= line < len(self.scheme.surfaces):
             return
         self._drop()
@@ -104,16 +104,16 @@ class BoundaryTool(QObject):
         self.chosen.emit()
 
     def set_mode(self, mode: Mode | None) -> None:
-        """Take another tool, or put it down."""
+        """Select a mode, or none."""
         self._drop()
         self.mode = mode
         if self._lines is not None:
             self._show()
 
-    # What the mouse does
+    # Mouse events
 
     def hover(self, place: Place, near: float, pos: tuple[float, float]) -> None:
-        """Mark and name the line under the mouse; show where a stretch would run."""
+        """Mark and name the line under the mouse; preview a snapped segment."""
         if self._gesture is not None:
             self._view.name_nothing()
             self.drag(place)
@@ -127,7 +127,7 @@ class BoundaryTool(QObject):
             self.choose(line)
 
     def press(self, place: Place, near: float) -> bool:
-        """Begin a drag, if one is meant."""
+        """Start a drag; return False if the press is not on a line."""
         if self.mode is Mode.SNAP or not self._is_inside(place):
             return False
         if self.mode is not Mode.DRAW:
@@ -141,13 +141,13 @@ class BoundaryTool(QObject):
         return True
 
     def drag(self, place: Place) -> None:
-        """Show what would be."""
+        """Preview the gesture."""
         if self._gesture is not None:
             self._wanted = self._gesture.to(place)
             self._show()
 
     def release(self) -> None:
-        """Do what was shown, unless it was given up meanwhile."""
+        """Apply the previewed gesture, unless it was cancelled meanwhile."""
         wanted, self._wanted, self._gesture = self._wanted, None, None
         if wanted is None:
             return
@@ -159,12 +159,12 @@ class BoundaryTool(QObject):
         except RetinaSegError as error:
             self.said.emit(str(error))
         else:
-            self.said.emit(f"{done.kept} px of locked classes stay." if done.kept else "")
+            self.said.emit(f"{done.kept} px of locked classes were kept." if done.kept else "")
         self._live.clear()
         self.refresh()
 
-    def click(self, place: Place, near: float) -> None:  # noqa: ARG002 - as a listener has it
-        """Begin a stretch that snaps, or end it and begin the next."""
+    def click(self, place: Place, near: float) -> None:  # noqa: ARG002 - listener interface
+        """Start a snapped segment, or apply it and start the next."""
         if self.mode is not Mode.SNAP or not self._is_inside(place):
             return
         if self._gesture is not None:
@@ -178,7 +178,7 @@ class BoundaryTool(QObject):
         self._view.show_spot(place)
 
     def leave(self) -> None:
-        """Give up what was begun; if nothing was, put the tool down."""
+        """Cancel the gesture; without one, release the tool."""
         if self._gesture is not None:
             self._drop()
             self._show()

@@ -1,4 +1,4 @@
-"""Two clicks join two ends of a vessel."""
+"""Bridge a gap in a vessel with two clicks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SECOND = "Now click on the other end."
 
 
 class BridgeTool(QWidget):
-    """Asks for two clicks and draws the vessel between them, as one step to undo.
+    """Asks for two clicks and draws the vessel between them as one undo step.
 
     Signals
     -------
     taken : ()
-        It waits for clicks: whatever else listens to the mouse should be put down.
-    said : (End, str)
-        What came of it.
+        It waits for clicks: other mouse tools should be deactivated.
+    said : (JobStatus, str)
+        A result message.
     """
 
     taken = Signal()
@@ -47,12 +47,12 @@ class BridgeTool(QWidget):
         self._follower, self._probability = follower, probability
         self._first: Point | None = None
         self._clicks = CanvasClicks(viewer)
-        self._evidence: tuple[object, np.ndarray] | None = None  # an image's darkness
+        self._evidence: tuple[object, np.ndarray] | None = None  # local darkness, by image
         self.button = QPushButton(_OFF)
         self.button.setCheckable(True)
         self.button.setToolTip(
-            "Join two ends of a vessel: click on both. The line follows the model's probability"
-            " where it is known, else what is dark; it is as wide as its ends."
+            "Join two ends of a vessel: click on both. The bridge follows the model's probability"
+            " if known, otherwise dark pixels; it is as wide as its ends."
         )
         self._note = text()
         self._note.setVisible(False)
@@ -65,12 +65,12 @@ class BridgeTool(QWidget):
         self._clicks.stopped.connect(self.deactivate)
 
     def refresh(self) -> None:
-        """Grey out where nothing can be bridged; begin anew on another mask or plane."""
+        """Update the button and restart, after a change of mask or plane."""
         self.button.setEnabled(not self._follower.class_disabled_reason)
         self.deactivate()
 
     def deactivate(self) -> None:
-        """Wait for no more clicks."""
+        """Stop waiting for clicks."""
         self._clicks.stop()
         self._first = None
         self.button.setChecked(False)
@@ -78,7 +78,7 @@ class BridgeTool(QWidget):
         self._note.setVisible(False)
 
     def cleanup(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._clicks.stop()
 
     def _on_button(self, on: bool) -> None:
@@ -107,7 +107,7 @@ class BridgeTool(QWidget):
         follower, value = self._follower, self._follower.value
         evidence = self._find_evidence(value)
         if evidence is None:
-            self.said.emit(JobStatus.FAILED, "Open the image of this mask: a bridge follows it.")
+            self.said.emit(JobStatus.FAILED, "Open the image of this mask first.")
             return
         plane = follower.plane
         wanted = plane.copy()

@@ -1,4 +1,4 @@
-"""Clicks on the canvas that are meant for a tool of the dock, and not for napari's."""
+"""Clicks on the canvas for a tool of the dock."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class CanvasClicks(QObject):
-    """Hears clicks on a mask while it is on; a tool of napari's that is taken turns it off.
+    """Reports clicks on a mask while active; selecting a tool of napari's deactivates it.
 
     Signals
     -------
     clicked : (tuple of int)
         Row and column of the mask.
     stopped : ()
-        A person took another tool.
+        The user selected another tool.
     """
 
     clicked = Signal(object)
@@ -36,11 +36,11 @@ class CanvasClicks(QObject):
 
     @property
     def is_on(self) -> bool:
-        """Whether clicks are heard."""
+        """Whether it is active."""
         return self._mask is not None
 
     def listen(self, mask: Labels) -> None:
-        """Begin to hear clicks; the mouse moves the image otherwise."""
+        """Start reporting clicks; drags still move the image."""
         self.stop()
         self._viewer.layers.selection.active = mask
         mask.mode = "pan_zoom"
@@ -50,7 +50,7 @@ class CanvasClicks(QObject):
         mask.events.mode.connect(self._on_mode)
 
     def stop(self) -> None:
-        """Hear no more."""
+        """Stop reporting clicks."""
         mask, self._mask = self._mask, None
         if mask is None:
             return

@@ -1,4 +1,4 @@
-"""The classes of a mask: choose one by name or key, hide and lock them."""
+"""Classes of a mask: choose, show or hide, and lock them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClassList(QWidget):
     Signals
     -------
     locks_changed : ()
-        A person locked or unlocked a class.
+        The user locked or unlocked a class.
     """
 
     locks_changed = Signal()
@@ -54,9 +54,9 @@ class ClassList(QWidget):
         self._rows.setRootIsDecorated(False)
         self._rows.setUniformRowHeights(True)
         self._rows.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        # napari's dark theme draws an empty box black on black.
+        # napari's dark theme draws unchecked boxes black on black.
         self._rows.setStyleSheet("QTreeView::indicator:unchecked { border: 1px solid gray; }")
-        self._rows.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay the canvas's
+        self._rows.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
         self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._rows.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         header = self._rows.header()
@@ -72,11 +72,11 @@ class ClassList(QWidget):
 
     @property
     def names(self) -> list[str]:
-        """What is listed."""
+        """Names of the listed classes."""
         return [each.text(_NAME) for each in self._items()]
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's
-        """Make room for the rows: how high they are is known when they are shown."""
+        """Fit the height to the rows, which is known only now."""
         super().showEvent(event)
         self._set_height()
 
@@ -100,16 +100,16 @@ class ClassList(QWidget):
         self.show_chosen()
 
     def show_chosen(self) -> None:
-        """Mark the class that is chosen."""
+        """Highlight the chosen class."""
         item = None if self._mask is None else self._item(int(self._mask.selected_label))
         self._rows.setCurrentItem(item)
 
     def set_shown(self, value: int, on: bool) -> None:
-        """Show or hide a class, as a person would."""
+        """Show or hide a class."""
         self._item(value).setCheckState(_SHOWN, _TICKED if on else Qt.CheckState.Unchecked)
 
     def set_locked(self, value: int, on: bool) -> None:
-        """Lock or unlock a class, as a person would."""
+        """Lock or unlock a class."""
         self._item(value).setCheckState(_LOCKED, _TICKED if on else Qt.CheckState.Unchecked)
 
     def _items(self) -> list[QTreeWidgetItem]:
@@ -133,7 +133,7 @@ class ClassList(QWidget):
             self._mask.colormap = colormap(scheme, hidden)
 
     def _on_colors(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Show what is hidden, wherever it was hidden."""
+        """Update the ticks after classes were hidden elsewhere."""
         hidden = hidden_classes(self._mask)
         self._rows.blockSignals(True)
         for value, item in enumerate(self._items()[1:], start=1):
@@ -141,7 +141,7 @@ class ClassList(QWidget):
         self._rows.blockSignals(False)
 
     def _on_clicked(self, item: QTreeWidgetItem, column: int) -> None:
-        """Choose a class by its name; a click on a tick is none."""
+        """Choose a class by clicking its name or key, not its ticks."""
         if column in (_NAME, _KEY):
             self._mask.selected_label = self._rows.indexOfTopLevelItem(item)
         self.show_chosen()
@@ -153,7 +153,7 @@ class ClassList(QWidget):
 
 
 def choose_class(viewer: napari.Viewer, value: int) -> None:
-    """Choose a class of the selected mask, if it has so many; the number keys."""
+    """Choose a class of the selected mask, if it exists; the number keys."""
     active = viewer.layers.selection.active
     mask = mask_of(active) or active
     known = None if mask is None else mask.metadata.get(KEY)
@@ -165,7 +165,7 @@ def _row(label: LabelClass, shown: bool, fixed: bool) -> QTreeWidgetItem:
     swatch = QPixmap(14, 14)
     swatch.fill(QColor(label.color))
     icon = QIcon(swatch)
-    icon.addPixmap(swatch, QIcon.Mode.Selected)  # else Qt tints the colour of the chosen row
+    icon.addPixmap(swatch, QIcon.Mode.Selected)  # otherwise Qt tints the selected row's icon
     keys = CLASS_KEYS[label.value].native if label.value < len(CLASS_KEYS) else ""
     item = QTreeWidgetItem([label.abbreviation if label.value else label.name, keys])
     item.setIcon(_NAME, icon)
@@ -174,5 +174,5 @@ def _row(label: LabelClass, shown: bool, fixed: bool) -> QTreeWidgetItem:
         item.setCheckState(_SHOWN, _TICKED if shown else Qt.CheckState.Unchecked)
         item.setToolTip(_SHOWN, f"Show {label.name}.")
     item.setCheckState(_LOCKED, _TICKED if fixed else Qt.CheckState.Unchecked)
-    item.setToolTip(_LOCKED, f"Lock {label.name}: nothing paints over it.")
+    item.setToolTip(_LOCKED, f"Lock {label.name}, so that it can't be painted over.")
     return item

@@ -1,4 +1,4 @@
-"""What a mask is compared with, and in which class."""
+"""Compare a mask with its prediction or another mask."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 
 _LEGEND = (
     f"<span style='color:{COLORS[MISSED]}'>■</span> missing there (false negative)<br>"
-    f"<span style='color:{COLORS[EXTRA]}'>■</span> too much there (false positive)<br>"
+    f"<span style='color:{COLORS[EXTRA]}'>■</span> extra there (false positive)<br>"
     f"<span style='color:{COLORS[OTHER]}'>■</span> another class there"
 )
-_PAUSE = 400  # ms after a stroke, so that comparing never slows painting
+_PAUSE = 400  # ms after a stroke, so that comparing does not slow painting
 
 
 class CompareSection(QWidget):
-    """Shows the difference of the prediction, or of another mask, to the mask.
+    """Shows where the prediction, or another mask, differs from the mask.
 
     Signals
     -------
-    said : (End, str)
+    said : (JobStatus, str)
         Why two masks can't be compared.
     """
 
@@ -57,12 +57,12 @@ class CompareSection(QWidget):
         self._viewer, self._follower = viewer, follower
         self._others: list[Labels | None] = []  # None is the prediction
         self._box = narrow(QComboBox())
-        self._box.setToolTip("What the mask is compared with; the mask is taken for the truth.")
+        self._box.setToolTip("Compared with the mask, which is taken as the ground truth.")
         self._class = narrow(QComboBox())
-        self._class.setToolTip("In which class.")
+        self._class.setToolTip("Class to compare.")
         self.button = QPushButton("Show the difference")
         self.button.setCheckable(True)
-        self.button.setToolTip("Show where the two differ, or put the difference away.")
+        self.button.setToolTip("Show or hide where the two differ.")
         self.blink_button = QPushButton(f"Blink ({BLINK.native})")
         self.blink_button.setToolTip(
             f"Hide the difference and show it again; the key is {BLINK.native}."
@@ -78,7 +78,7 @@ class CompareSection(QWidget):
         follower.painted.connect(lambda: self._timer.start(_PAUSE))
 
     def refresh(self) -> None:
-        """Offer what there is to compare with, after another mask or another layer."""
+        """Update the masks to compare with, after a change of mask or layers."""
         follower = self._follower
         before = self._chosen() if self._others else None
         self._others = [] if follower.mask is None else self._find_others()
@@ -93,14 +93,14 @@ class CompareSection(QWidget):
         self.blink_button.setEnabled(shown)
 
     def offer_classes(self) -> None:
-        """Offer the classes of another mask."""
+        """List the classes of the mask."""
         self._class.clear()
         if self._follower.mask is not None:
             names = [label.abbreviation for label in self._follower.scheme.classes[1:]]
             self._class.addItems(["All classes", *names])
 
     def choose(self, row: int, value: int = 0) -> None:
-        """Choose what to compare with and in which class (0 for all), as a person would."""
+        """Choose the mask to compare with and the class (0 for all)."""
         self._box.setCurrentIndex(row)
         self._class.setCurrentIndex(value)
         self._redraw()

@@ -1,4 +1,4 @@
-"""The Correct dock: a mask, its classes, and what retinal work needs beside napari's tools."""
+"""The Correct dock: classes of a mask, and retinal tools in addition to napari's."""
 
 from __future__ import annotations
 
@@ -55,23 +55,23 @@ class CorrectWidget(Dock):
         self.compare = CompareSection(viewer, self.follower)
         self.lines = LinesTool(viewer)
         self._steps = UndoTracker()
-        self._passing = ""  # what was said of undo, redo or a hidden class
+        self._transient = ""  # message about undo, redo or a hidden class
         self._folds: dict[str, CollapsibleSection] = {}
         self._lay_out()
         self._connect(True)
         self._on_mask()
 
-    # What a person does
+    # User actions
 
     def paint(self) -> None:
-        """Take the brush, with the class that is chosen; the button and its key."""
-        if self.follower.mask is None or self.follower.why:
-            self.status.show_result(JobStatus.FAILED, self.follower.why)
+        """Select the brush with the chosen class; the button and its key."""
+        if self.follower.mask is None or self.follower.disabled_reason:
+            self.status.show_result(JobStatus.FAILED, self.follower.disabled_reason)
             return
         self.tools.take("paint")
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
-        """Return the keys for classes, lines and differences, which work while the dock is open."""
+        """Return the shortcuts of the dock, which work while it is open."""
         classes = {
             shortcut: partial(choose_class, self._viewer, value)
             for value, shortcut in enumerate(CLASS_KEYS)
@@ -87,7 +87,7 @@ class CorrectWidget(Dock):
             shortcuts.SHOW_LINES: self.lines.toggle,
         }
 
-    # How it is put together
+    # Layout and signals
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -104,8 +104,8 @@ class CorrectWidget(Dock):
             layout.addWidget(widget)
         layout.addStretch(1)
         self.scroll(inner)
-        # Around what scrolls: these are never out of sight.
-        self.layout().insertWidget(0, _beside(self.button, self.status))
+        # Outside the scroll area: always visible.
+        self.layout().insertWidget(0, _stacked(self.button, self.status))
         self.layout().addWidget(self.preview)
 
     def _fold(self, name: str, title: str, section: QWidget) -> CollapsibleSection:
@@ -132,12 +132,12 @@ class CorrectWidget(Dock):
         self.preview.applied.connect(self._on_applied)
         self.tools.used.connect(self._on_used)
         self._steps.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
-        self._let_one_listen()
+        self._make_tools_exclusive()
         for section in (self.vessels, self.regions, self.compare):
             section.said.connect(self.status.show_result)
 
-    def _let_one_listen(self) -> None:
-        """Put down what listens to the mouse when something else is taken."""
+    def _make_tools_exclusive(self) -> None:
+        """Make the tools that use the mouse exclusive."""
         bridge, lasso, outline = self.vessels.bridge, self.regions.lasso, self.questionable.lasso
         puts = {
             self.lines: self.lines.deactivate,
@@ -152,13 +152,13 @@ class CorrectWidget(Dock):
                 if other is not tool:
                     tool.taken.connect(deactivate)
 
-    # What happens
+    # Signal handlers
 
     def _on_mask(self) -> None:
-        """Show another mask, or say why there is none."""
-        mask, why = self.follower.mask, self.follower.why
-        can = mask is not None and not why
-        self.status.say(why)
+        """Show another mask, or the reason why there is none."""
+        mask, reason = self.follower.mask, self.follower.disabled_reason
+        can = mask is not None and not reason
+        self.status.say(reason)
         self.about.setText("" if mask is None else f"Correcting '{mask.name}'.")
         self.about.setVisible(mask is not None)
         self.new_mask.setVisible(mask is None)
@@ -185,65 +185,65 @@ class CorrectWidget(Dock):
 
     def _on_class(self) -> None:
         """Show which class is chosen."""
-        mask, why = self.follower.mask, self.follower.why
+        mask, reason = self.follower.mask, self.follower.disabled_reason
         self.classes.show_chosen()
-        self.button.setEnabled(mask is not None and not why)
-        self.button.setToolTip(why or f"Take the brush with this class ({CORRECT.native}).")
+        self.button.setEnabled(mask is not None and not reason)
+        self.button.setToolTip(reason or f"Paint this class ({CORRECT.native}).")
         self.button.setText("Paint" if mask is None else f"Paint {self._chosen_name()}")
         self._on_plane()
 
     def _chosen_name(self) -> str:
-        """Name the class that is chosen; one that the scheme lacks is put back."""
+        """Return the name of the chosen class; reset a value beyond the scheme to its last one."""
         mask, scheme = self.follower.mask, self.follower.scheme
         value, last = int(mask.selected_label), len(scheme) - 1
         if value > last:
             mask.selected_label = last
             self.status.show_result(
                 JobStatus.FAILED,
-                f"There is no class {value}: those of '{scheme.name}' end at {last}.",
+                f"No class {value}: the last class of '{scheme.name}' is {last}.",
             )
             value = last
         return scheme.classes[value].abbreviation if value else "background"
 
     def _on_plane(self) -> None:
-        if self.status.text() == self._passing:
+        if self.status.text() == self._transient:
             self.status.say("")  # it was about another slice
         self.vessels.refresh()
         self.regions.refresh()
 
     def _withdraw(self) -> None:
-        """Say no more what came of something: a person has gone on."""
-        if self.status.end is not None or self.status.text() == self._passing:
+        """Clear the result message: the user has moved on."""
+        if self.status.end is not None or self.status.text() == self._transient:
             self.status.say("")
 
     def _on_used(self, paints: bool) -> None:
-        """Show the class that is painted: nobody paints what can't be seen."""
+        """Show the class that is painted, if it is hidden."""
         self._withdraw()
         mask = self.follower.mask
         value = int(mask.selected_label)
         if paints and value in hidden_classes(mask):
             self.classes.set_shown(value, True)
             name = self.follower.scheme.classes[value].abbreviation
-            self._passing = f"{name} was hidden: it is shown again, as you paint it."
-            self.status.say(self._passing)
+            self._transient = f"{name} was hidden; it is shown again because you are painting it."
+            self.status.say(self._transient)
 
     def _on_applied(self, what: str, done: Change) -> None:
         self.status.show_result(JobStatus.SUCCEEDED, changed(what, done))
 
     def _on_stepped(self, what: str, slices: list[int]) -> None:
-        """Show what was undone or redone, if it is on no slice that is on the screen."""
+        """Go to the slice that was undone or redone, if it is not on the screen."""
         self._withdraw()
-        if self.follower.mask is None or self.follower.why or not slices:
+        if self.follower.mask is None or self.follower.disabled_reason or not slices:
             return
         here = self.follower.where[-1]
         if here not in slices:
             self.follower.go_to(min(slices, key=lambda index: abs(index - here)))
         where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
-        self._passing = f"{what} on {where}."
-        self.status.say(self._passing)
+        self._transient = f"{what} on {where}."
+        self.status.say(self._transient)
 
     def cleanup(self) -> None:
-        """Stop the work and stop listening: the dock is going away."""
+        """Stop all work and disconnect: the dock is closing."""
         self._connect(False)
         self.preview.cancel()
         self.vessels.cleanup()
@@ -256,8 +256,8 @@ class CorrectWidget(Dock):
         self.follower.disconnect_viewer()
 
 
-def _beside(*widgets: QWidget) -> QWidget:
-    """Put widgets below each other, in line with those that scroll."""
+def _stacked(*widgets: QWidget) -> QWidget:
+    """Stack widgets, aligned with those in the scroll area."""
     holder = QWidget()
     layout = QVBoxLayout(holder)
     layout.setContentsMargins(6, 4, 6, 0)

@@ -1,4 +1,4 @@
-"""A mask on the screen as lines that are being dragged would draw it."""
+"""Preview of the mask while a boundary line is dragged."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from napari_retina_seg._napari.masks.edits import Where, is_locked
 from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.surfaces import Heights
 
-_AS_DRAWN = 2  # bytes of a class value, up to which napari draws values as they are
+_AS_DRAWN = 2  # bytes per label, up to which napari uploads labels unchanged
 
 
 class DragPreview:
-    """Shows what a gesture would draw; the mask itself is changed when the gesture ends.
+    """Previews a gesture on the canvas; the mask is changed when the gesture ends.
 
-    Only the canvas is told, as napari tells it of a stroke under way, and only of the columns that
-    move: undo, autosave and whoever else reads the mask see nothing half done.
+    Only the canvas is updated, as napari does during a stroke, and only in the columns that move:
+    undo, autosave and other readers of the mask never see an unfinished gesture.
     """
 
     def __init__(self) -> None:
         self._mask: Labels | None = None
-        self._shown: tuple[int, int] | None = None  # columns that look otherwise than they are
+        self._shown: tuple[int, int] | None = None  # columns that display the preview
 
     def show(self, mask: Labels, where: Where, before: Heights, after: Heights) -> None:
-        """Show the plane of a mask with other lines.
+        """Display the plane of a mask with new lines.
 
         Parameters
         ----------
         mask : Labels
-            Whose plane is on the screen.
+            Mask of which the plane is displayed.
         where : tuple of int
             The plane.
         before, after : array
-            ``(boundaries, columns)`` in px: the lines as they are, and as they would be.
+            ``(boundaries, columns)`` in px: current and new lines.
         """
         if mask.contour or mask.data.dtype.itemsize > _AS_DRAWN:
-            return  # the canvas shows something else than class values
+            return  # the canvas does not display plain labels
         moved = moved_columns(before, after)
         earlier, self._mask = self._shown, mask
         self._shown = (int(moved[0]), int(moved[-1]) + 1) if moved.size else None
@@ -52,7 +52,7 @@ class DragPreview:
         mask.events.labels_update(data=labels, offset=(0, first))
 
     def clear(self) -> None:
-        """Show the mask as it is."""
+        """Display the mask itself again."""
         mask, shown, self._mask, self._shown = self._mask, self._shown, None, None
         if shown is not None:
             mask.refresh(thumbnail=False, highlight=False, extent=False)

@@ -1,4 +1,4 @@
-"""The edges of the image on the screen, for lines to snap to."""
+"""Edges of the current image plane, for lines to snap to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_retina_seg.core.surfaces import Heights
 
 
 class ImageEdges:
-    """Remembers the gradient of one plane: many stretches are drawn on the same scan."""
+    """Caches the gradient of one plane, as many segments are drawn on the same scan."""
 
     def __init__(self) -> None:
         self._of: tuple[Any, ...] = ()
@@ -29,9 +29,9 @@ class ImageEdges:
         Parameters
         ----------
         image : Image or None
-            On the grid of the mask.
+            Image on the grid of the mask.
         point : sequence of float
-            Where the viewer's sliders stand, in `units`.
+            Position of the viewer's sliders, in `units`.
         mask : str
             Name of the mask.
 
@@ -42,7 +42,7 @@ class ImageEdges:
         """
         if image is None or is_beside(image, point, units):
             raise ImageError(
-                f"There is no image under '{mask}' to snap to: open its image, or draw by hand."
+                f"There is no image under '{mask}' to snap to: open its image, or use Redraw."
             )
         at = position(image, point, units)
         place = (*at.leading, at.index) if image.ndim > 2 else ()

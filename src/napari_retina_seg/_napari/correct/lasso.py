@@ -1,4 +1,4 @@
-"""A line around a region, drawn with napari's own lasso."""
+"""Outline of a region, drawn with napari's lasso."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Lasso(QObject):
-    """Asks for one region of a mask; its layer is there while a person draws.
+    """Lets the user outline one region of a mask, in a temporary Shapes layer.
 
     Signals
     -------
     taken : ()
-        It waits for the mouse: whatever else listens to it should be put down.
+        It uses the mouse now: other mouse tools should be deactivated.
     drawn : (array)
         ``(points, 2)`` row and column in px of the mask.
     ended : ()
-        It is over, drawn or not.
+        It ended, with or without an outline.
     """
 
     taken = Signal()
@@ -42,11 +42,11 @@ class Lasso(QObject):
 
     @property
     def is_on(self) -> bool:
-        """Whether a line is being waited for."""
+        """Whether it is active."""
         return self._layer is not None
 
     def start(self, mask: Labels) -> None:
-        """Take the lasso: drag around the region, or click, move around it and click again."""
+        """Activate the lasso: drag around the region, or click, move around it and click again."""
         self.stop()
         self.taken.emit()
         layer = Shapes(
@@ -62,13 +62,15 @@ class Lasso(QObject):
         self._mask, self._layer = mask, layer
         self._viewer.add_layer(layer)
         layer.mode = "add_polygon_lasso"
-        layer.bind_key("Escape", self._on_escape, overwrite=True)  # napari's ends the shape only
+        layer.bind_key(
+            "Escape", self._on_escape, overwrite=True
+        )  # napari's Escape only ends the shape
         layer.events.data.connect(self._on_data)
         layer.events.mode.connect(self._on_mode)
         self._viewer.layers.selection.events.active.connect(self._on_active)
 
     def stop(self) -> None:
-        """Put the lasso away; the mask is selected again."""
+        """Remove the lasso and select the mask again."""
         layer, mask, self._layer = self._layer, self._mask, None
         if layer is None:
             return
@@ -83,7 +85,7 @@ class Lasso(QObject):
         self.ended.emit()
 
     def _on_data(self, event: object) -> None:
-        # napari is still at work on the shape.
+        # napari is still processing the shape.
         if str(event.action) == "added" and len(self._layer.data):
             QTimer.singleShot(0, self._finish)
 
@@ -101,7 +103,7 @@ class Lasso(QObject):
         QTimer.singleShot(0, self.stop)
 
     def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Stop when another layer is selected, or the lasso's own was removed."""
+        """Stop when another layer is selected or the lasso's layer is removed."""
         if self._viewer.layers.selection.active != self._layer:
             QTimer.singleShot(0, self._leave)
 

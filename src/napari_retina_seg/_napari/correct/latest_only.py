@@ -1,4 +1,4 @@
-"""Work that is asked for faster than it can be done: in a thread, the last one asked follows."""
+"""Background worker that keeps only the latest pending request."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Work = Callable[[], Any]
 
 
 class LatestOnlyWorker(QObject):
-    """Does one work at a time; of those that are asked for meanwhile, the last one follows.
+    """Runs one request at a time; of those submitted meanwhile only the latest is run.
 
     Signals
     -------
     done : (object, object)
-        What was asked, as it was called, and what came of it; None if it failed.
+        Name of the request and its result, None if it failed.
     """
 
     done = Signal(object, object)
@@ -29,12 +29,12 @@ class LatestOnlyWorker(QObject):
         self._next: tuple[object, Work] | None = None
 
     def ask(self, name: object, work: Work) -> None:
-        """Ask for work, which is given values only, no layers.
+        """Submit a request, which must not access layers.
 
         Parameters
         ----------
         name : object
-            What `done` calls it.
+            Identifies the request in `done`.
         work : callable
             Runs in a thread.
         """
@@ -43,7 +43,7 @@ class LatestOnlyWorker(QObject):
             self._start()
 
     def drop(self) -> None:
-        """Forget what waits."""
+        """Drop the pending request."""
         self._next = None
 
     def _start(self) -> None:

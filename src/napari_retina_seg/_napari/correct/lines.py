@@ -1,4 +1,4 @@
-"""Boundary lines in the Correct dock: seen over the B-scan, pulled, drawn, snapped and smoothed."""
+"""Boundary lines in the Correct dock: show, pull, redraw, snap and smooth them."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ if TYPE_CHECKING:
 
 _REACH = "correct/reach"
 _DEFAULT_REACH = 40  # columns
-_SOON = 30  # ms; strokes come faster than lines need to be read
+_SOON = 30  # ms; strokes come faster than lines need to be updated
 _MODES = {
-    Mode.PULL: ("Drag a line: it comes along within the reach, and pushes its neighbours.", "D"),
-    Mode.DRAW: ("Drag where the chosen line should run: it follows the hand.", "A"),
+    Mode.PULL: ("Drag a line: it moves within the reach and pushes its neighbours.", "D"),
+    Mode.DRAW: ("Drag along the new course of the chosen line.", "A"),
     Mode.SNAP: (
-        "Click where the chosen line should run, and click again further on: between the clicks it"
+        "Click on the course of the chosen line, and again further on: between the clicks the line"
         " follows the edge.",
         "S",
     ),
-    Mode.SMOOTH: ("Drag along a line: the stretch that you pass becomes smoother.", "Q"),
+    Mode.SMOOTH: ("Drag along a line to smooth that segment.", "Q"),
 }
 _CURSORS = {Mode.PULL: "pointing", Mode.SMOOTH: "pointing", Mode.DRAW: "cross", Mode.SNAP: "cross"}
-_ANYWHERE = " Esc puts it down; hold Space to move the image."
+_ANYWHERE = " Esc deactivates the tool; hold Space to move the image."
 
 
 class LinesTool(QWidget):
-    """The lines of the mask that is being corrected; grey, with a reason, where there are none.
+    """Controls for the lines of the current mask; disabled, with a reason, if it has none.
 
     Signals
     -------
     taken : ()
-        A tool for lines was taken: whatever else listens to the mouse should be put down.
+        A line tool was selected: other mouse tools should be deactivated.
     """
 
     taken = Signal()
@@ -73,17 +73,17 @@ class LinesTool(QWidget):
         self._mask: Labels | None = None
         self._lines: MaskLines | None = None
         self._view: LineView | None = None
-        self._waiting: Mode | None = None  # the tool, while there is no line to take it to
+        self._waiting: Mode | None = None  # mode to restore once there are lines
         self._edges = ImageEdges()
         self._follower = MaskFollower(viewer)
-        self.hand = BoundaryTool(self._gradient)
-        self._mouse = BoundaryMouse(viewer, self.hand)
+        self.tool = BoundaryTool(self._gradient)
+        self._mouse = BoundaryMouse(viewer, self.tool)
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.shown = QCheckBox("Show lines")
         self.shown.setChecked(True)
         self.shown.setToolTip("Show the boundaries over the B-scan (H).")
         self.line = narrow(QComboBox())
-        self.line.setToolTip("The line to draw anew (Shift+Up, Shift+Down).")
+        self.line.setToolTip("The line to redraw (Shift+Up, Shift+Down).")
         self.buttons = {mode: QPushButton(mode.value) for mode in Mode}
         self.reach = QSpinBox()
         self.hint, self.status = text(), StatusLine()
@@ -91,35 +91,35 @@ class LinesTool(QWidget):
         self._lay_out()
         self._connect()
         self.refresh()
-        self._soon.start()  # by then there is a window around, and a canvas in it
+        self._soon.start()  # by then the dock is in a window with a canvas
 
-    # What a person does
+    # User actions
 
     def take(self, mode: Mode | str) -> None:
-        """Take a tool, by the name of its button, or put it down if it is in the hand."""
+        """Toggle a mode, given by its button's label."""
         mode = Mode(mode)
         if self.disabled_reason():
             self.refresh()
             return
-        self._set_mode(None if self.hand.mode is mode else mode)
+        self._set_mode(None if self.tool.mode is mode else mode)
 
     def deactivate(self) -> None:
-        """Put the tool for lines down; the brush and the others are napari's."""
+        """Deactivate the line tool."""
         self._set_mode(None)
 
     def step(self, lines: int) -> None:
-        """Choose a line further down, or up."""
+        """Select the line so many below, or above if negative."""
         if not self.disabled_reason():
-            self.hand.choose(self.hand.line + lines)
+            self.tool.choose(self.tool.line + lines)
 
     def toggle(self) -> None:
-        """Show the lines, or hide them."""
+        """Show or hide the lines."""
         self.shown.setChecked(not self.shown.isChecked())
 
-    # What the dock does
+    # Called by the dock
 
     def attach(self, mask_layer: Labels | None) -> None:
-        """Work on the lines of a mask."""
+        """Attach to the lines of a mask."""
         if mask_layer == self._mask:
             self.refresh()
             return
@@ -131,7 +131,7 @@ class LinesTool(QWidget):
         self.refresh()
 
     def cleanup(self) -> None:
-        """Leave the canvas and the viewer as they were: the dock is going away."""
+        """Clean up canvas and viewer: the dock is closing."""
         self._soon.stop()
         self.between.abandon()
         self.attach(None)
@@ -141,38 +141,38 @@ class LinesTool(QWidget):
             self._view = None
 
     def disabled_reason(self) -> str:
-        """Say why no line can be moved now, or nothing."""
+        """Return why no line can be edited; empty if one can."""
         if self._mask is None or self._mask not in self._viewer.layers:
             return "Select a mask to see its lines."
         if self._lines is None:
             name = "" if self._scheme is None else f" of '{self._scheme.name}'"
-            return f"The classes{name} are no layers: there are no boundaries to move."
+            return f"The classes{name} are not layers: there are no boundaries to edit."
         if self._follower.mask != self._mask:
             return "Select the mask to see its lines."
-        return self._follower.why
+        return self._follower.disabled_reason
 
     def refresh(self) -> None:
-        """Show the lines as the mask is now; grey out what can't be done, with the reason."""
-        why = self.disabled_reason()
-        if why:
+        """Show the mask's current lines; disable what is not possible, with the reason."""
+        reason = self.disabled_reason()
+        if reason:
             self._interrupt()
-        self._show_lines(why)
+        self._show_lines(reason)
         for widget in (self.line, self.reach, *self.buttons.values()):
-            widget.setEnabled(not why)
+            widget.setEnabled(not reason)
         for mode, button in self.buttons.items():
             words, key = _MODES[mode]
-            button.setToolTip(why or f"{words} Key: {key}.")
-            button.setChecked(self.hand.mode is mode)
-        mode = self.hand.mode
-        self.hint.setText(why or (_MODES[mode][0] + _ANYWHERE if mode else ""))
+            button.setToolTip(reason or f"{words} Key: {key}.")
+            button.setChecked(self.tool.mode is mode)
+        mode = self.tool.mode
+        self.hint.setText(reason or (_MODES[mode][0] + _ANYWHERE if mode else ""))
         self.hint.setVisible(bool(self.hint.text()))
-        volume = self._lines is not None and self._mask.ndim > 2 and not why
+        volume = self._lines is not None and self._mask.ndim > 2 and not reason
         index = self._follower.where[-1] if volume else 0
         self.between.attach(self._lines if volume else None, index)
-        if self._waiting is not None and not why and self.hand.has_lines:
+        if self._waiting is not None and not reason and self.tool.has_lines:
             self._set_mode(self._waiting)
 
-    # How it is put together
+    # Layout and signals
 
     @property
     def _scheme(self) -> LabelScheme | None:
@@ -184,7 +184,7 @@ class LinesTool(QWidget):
         self.reach.setSuffix(" columns")
         self.reach.setValue(int(self._settings.number(_REACH, _DEFAULT_REACH)))
         self.reach.setToolTip(
-            "How far to either side a line comes along when it is pulled; smoothing is as strong."
+            "How far to either side a pulled line moves; also sets the strength of smoothing."
         )
         form = QFormLayout()
         add_row(form, "Line", self.line)
@@ -206,12 +206,12 @@ class LinesTool(QWidget):
     def _connect(self) -> None:
         for mode, button in self.buttons.items():
             button.clicked.connect(lambda _, mode=mode: self.take(mode))
-        self.line.activated.connect(self.hand.choose)
+        self.line.activated.connect(self.tool.choose)
         self.reach.valueChanged.connect(self._on_reach)
         self.shown.toggled.connect(self._on_shown)
-        self.hand.chosen.connect(lambda: self.line.setCurrentIndex(self.hand.line))
-        self.hand.said.connect(self.status.say)
-        self.hand.left.connect(self.deactivate)
+        self.tool.chosen.connect(lambda: self.line.setCurrentIndex(self.tool.line))
+        self.tool.said.connect(self.status.say)
+        self.tool.left.connect(self.deactivate)
         self.between.done.connect(self._on_interpolated)
         self._follower.changed.connect(self.refresh)
         self._follower.moved.connect(self.refresh)
@@ -230,16 +230,16 @@ class LinesTool(QWidget):
             self.line.addItem(QIcon(swatch), surface.name)
 
     def _interrupt(self) -> None:
-        """Put the tool down until there are lines again: those of the next mask, for one."""
-        if self.hand.mode is not None:
-            self._waiting = self.hand.mode
+        """Deactivate the tool until there are lines again, for example those of the next mask."""
+        if self.tool.mode is not None:
+            self._waiting = self.tool.mode
             self._mouse.stop()
-            self.hand.set_mode(None)
+            self.tool.set_mode(None)
 
     def _set_mode(self, mode: Mode | None) -> None:
         self._waiting = None
         self._mouse.stop()
-        self.hand.set_mode(mode)
+        self.tool.set_mode(mode)
         self.status.say("")
         if mode is not None:
             self.taken.emit()
@@ -248,33 +248,33 @@ class LinesTool(QWidget):
             self._mouse.listen(unwrap_proxy(self._mask), canvas.native, _CURSORS[mode])
         self.refresh()
 
-    def _show_lines(self, why: str) -> None:
+    def _show_lines(self, reason: str) -> None:
         canvas = find_canvas(self)
-        if why or canvas is None or not self.shown.isChecked():
-            self.hand.deactivate()
+        if reason or canvas is None or not self.shown.isChecked():
+            self.tool.deactivate()
             return
-        if unwrap_proxy(self._mask) not in canvas.layer_to_visual:  # it is just being added
+        if unwrap_proxy(self._mask) not in canvas.layer_to_visual:  # still being added
             self._soon.start()
             return
         if self._view is None:
             self._view = LineView(canvas)
-        self.hand.attach(self._lines, self._follower.where, self._view)
+        self.tool.attach(self._lines, self._follower.where, self._view)
 
     def _gradient(self) -> Heights:
         viewer = self._viewer
         image, units = self._follower.image, viewer.layers.extent.units
         return self._edges.find(image, viewer.dims.point, units, self._mask.name)
 
-    # What happens
+    # Signal handlers
 
     def _on_shown(self, on: bool) -> None:
         if on:
             self.refresh()
         else:
-            self.deactivate()  # nobody moves what can't be seen
+            self.deactivate()  # hidden lines must not be edited
 
     def _on_reach(self, columns: int) -> None:
-        self.hand.reach = columns
+        self.tool.reach = columns
         self._settings.remember_number(_REACH, columns)
 
     def _on_painted(self) -> None:

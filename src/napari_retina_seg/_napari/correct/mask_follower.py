@@ -1,4 +1,4 @@
-"""Which mask is being corrected, and which plane of it is on the screen."""
+"""Follow the mask being corrected and its plane on the screen."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class MaskFollower(QObject):
-    """Follows the selected mask, and stays with it while one of its companions or nothing is.
+    """Follows the selected mask; keeps it while a linked layer or nothing is selected.
 
     Signals
     -------
     changed : ()
-        Another mask, or none, or the reason for none.
+        Another mask, or another reason why none can be corrected.
     chosen : ()
         Another class of the mask was chosen.
     moved : ()
-        Another plane is on the screen.
+        Another plane is displayed.
     painted : ()
-        Pixels of the mask have another class: painted, changed, undone or redone.
+        Labels changed: painted, edited, undone or redone.
     """
 
     changed = Signal()
@@ -42,19 +42,19 @@ class MaskFollower(QObject):
         super().__init__()
         self._viewer = viewer
         self.mask: Labels | None = None
-        self._drawn: Where = ()  # the plane of it that was drawn last
-        self.why = ""  # nothing can be corrected
+        self._drawn: Where = ()  # the plane displayed last
+        self.disabled_reason = ""  # why nothing can be corrected
         self._connect(True)
         self._refresh()
 
     @property
     def scheme(self) -> LabelScheme:
-        """What the values of the mask mean."""
+        """Label scheme of the mask."""
         return self.mask.metadata[KEY].scheme
 
     @property
     def value(self) -> int | None:
-        """The class that is chosen; None for background, unless there is but one class."""
+        """The chosen class; None for background, unless there is only one class."""
         selected, classes = int(self.mask.selected_label), len(self.scheme)
         if 0 < selected < classes:
             return selected
@@ -62,14 +62,14 @@ class MaskFollower(QObject):
 
     @property
     def class_disabled_reason(self) -> str:
-        """Say why no class can be worked on, or nothing."""
-        if self.mask is None or self.why:
-            return self.why
+        """Why no class can be edited; empty if one can."""
+        if self.mask is None or self.disabled_reason:
+            return self.disabled_reason
         return "Background is chosen: choose a class." if self.value is None else ""
 
     @property
     def where(self) -> Where:
-        """The plane of the mask that is on the screen."""
+        """Index of the mask's plane on the screen."""
         if self.mask.ndim < 3:
             return ()
         at = position(self.mask, self._viewer.dims.point, self._viewer.layers.extent.units)
@@ -77,12 +77,12 @@ class MaskFollower(QObject):
 
     @property
     def plane(self) -> np.ndarray:
-        """Class values of that plane, ``(rows, columns)``; the mask's own memory."""
+        """Labels of that plane, ``(rows, columns)``; a view, not a copy."""
         return self.mask.data[self.where]
 
     @property
     def image(self) -> Image | None:
-        """The image that the mask was made from, or else one of the same size."""
+        """The image that the mask was made from, or one of the same size."""
         made_of = self.mask.metadata[KEY].image
         images = [layer for layer in self._viewer.layers if is_image(layer)]
         fitting = [each for each in images if _rows_and_columns(each) == self.plane.shape]
@@ -90,14 +90,14 @@ class MaskFollower(QObject):
         return next(iter(named or fitting), None)
 
     def go_to(self, index: int) -> None:
-        """Bring a slice of the mask on the screen."""
+        """Display a slice of the mask."""
         place = (*self.where[:-1], index, 0, 0)
         units = self._viewer.layers.extent.units
         axis = self._viewer.dims.ndim - 3
         self._viewer.dims.set_point(axis, world_place(self.mask, place, units)[-3])
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._connect(False)
         self._listen(False)
 
@@ -114,38 +114,38 @@ class MaskFollower(QObject):
             (event.connect if on else event.disconnect)(listener)
 
     def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        # Nothing is selected for a moment whenever a layer is added: that is no reason to leave.
+        # The selection is briefly empty whenever a layer is added: keep the mask then.
         active = self._viewer.layers.selection.active or self.mask
         mask = mask_of(active) or active
         if not isinstance(mask, Labels) or mask not in self._viewer.layers:
             self._take(None, "Select a mask in the layer list to correct it.")
         elif not isinstance(mask.metadata.get(KEY), MaskInfo):
-            self._take(None, f"The classes of '{mask.name}' are not known: start a new mask.")
+            self._take(None, f"The classes of '{mask.name}' are unknown: start a new mask.")
         else:
             self._take(mask, self._disabled_reason(mask))
 
     def _disabled_reason(self, mask: Labels) -> str:
-        """Say why nothing of a mask can be changed here, or nothing."""
+        """Return why a mask can't be edited in this view; empty if it can."""
         dims = self._viewer.dims
         if not mask.editable:
-            return f"'{mask.name}' may not be changed: it is kept as it is."
+            return f"'{mask.name}' is read-only."
         if dims.ndisplay == 3:
             return "Volumes are corrected slice by slice: switch the 3D view off."
         if tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
-            return "The axes are swapped: bring rows and columns back on the screen."
+            return "The axes are swapped: restore their order to see rows and columns."
         if is_beside(mask, dims.point, self._viewer.layers.extent.units):
             return f"No slice of '{mask.name}' is on the screen: move the slider to one."
         return ""
 
-    def _take(self, mask: Labels | None, why: str) -> None:
-        if mask == self.mask and why == self.why:
+    def _take(self, mask: Labels | None, disabled_reason: str) -> None:
+        if mask == self.mask and disabled_reason == self.disabled_reason:
             return
         if mask != self.mask:
             self._listen(False)
             self.mask = mask
             self._drawn = () if mask is None else self.where
             self._listen(True)
-        self.why = why
+        self.disabled_reason = disabled_reason
         self.changed.emit()
 
     def _listen(self, on: bool) -> None:
@@ -167,7 +167,7 @@ class MaskFollower(QObject):
         self.painted.emit()
 
     def _on_drawn(self, event: object = None) -> None:  # noqa: ARG002 - napari's
-        """Hear of undo and redo, which draw the plane again; a slider draws another."""
+        """Detect undo and redo, which redraw the same plane; sliders draw another one."""
         before, self._drawn = self._drawn, self.where
         if before == self._drawn:
             self.painted.emit()

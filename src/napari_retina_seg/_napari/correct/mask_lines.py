@@ -1,4 +1,4 @@
-"""The boundary lines of one mask: read from it, kept in step with it, drawn into it."""
+"""Boundary lines of a mask, kept consistent with its labels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from napari_retina_seg._napari.masks.edits import Change, Where, change
 from napari_retina_seg.core.lines import draw, reconcile
 from napari_retina_seg.core.surfaces import Heights
 
-_KEPT = 100  # earlier lines of each plane: as many as napari has steps to undo
+_KEPT = 100  # earlier lines per plane, as many as napari's undo steps
 
 
 class MaskLines:
-    """The lines of a mask, plane by plane; ``MaskInfo.boundaries`` is where they are kept.
+    """Lines of a mask, plane by plane, stored in ``MaskInfo.boundaries``.
 
-    The mask has the last word: what is painted, undone or redone in it is read into the lines.
-    Lines lie between pixels, and undoing brings them back to where they were, not to whole pixels.
+    The labels take precedence: what is painted, undone or redone updates the lines. Lines have
+    sub-pixel positions, and undo restores those, not whole pixels.
     """
 
     def __init__(self, mask: Labels) -> None:
         self.mask = mask
-        self._kept: Heights | None = None  # as the mask has them
+        self._kept: Heights | None = None  # as stored in the mask
         self._now = self._read()
         self._earlier: dict[Where, deque[Heights]] = defaultdict(lambda: deque(maxlen=_KEPT))
 
@@ -36,7 +36,7 @@ class MaskLines:
         return int(self.mask.data.shape[-2])
 
     def known(self) -> Heights:
-        """Return the last known lines of all planes, a copy.
+        """Return a copy of the last known lines of all planes.
 
         Returns
         -------
@@ -44,34 +44,34 @@ class MaskLines:
             float32 ``(…, boundaries, columns)`` in px, the leading axes those of the mask; NaN
             where none are known.
         """
-        self._look()
+        self._sync()
         return self._now.copy()
 
     def at(self, where: Where) -> Heights:
-        """Return the lines of a plane, ``(boundaries, columns)``, as its mask shows them."""
-        self._look()
+        """Return the lines of a plane, ``(boundaries, columns)``, consistent with its labels."""
+        self._sync()
         before, labels = self._now[where], np.asarray(self.mask.data[where])
         if not _draws(before, labels).all():
             self._set({where: reconcile(self._recall(where, before, labels), labels)})
-            if self._kept is not None:  # else nobody has asked to keep what only was looked at
+            if self._kept is not None:  # lines that were only displayed are not stored
                 self._keep()
         return self._now[where].copy()
 
     def edit(self, where: Where, way: Callable[[Heights], Heights]) -> Change:
-        """Move the lines of a plane, and the mask with them, as one step to undo.
+        """Edit the lines of a plane, and its labels with them, as one undo step.
 
         Parameters
         ----------
         where : tuple of int
             The plane.
         way : callable
-            From the lines as they are to what they are to become. Columns in which no line
-            moves are left as they are painted.
+            From the current lines to the new ones. Columns in which no line moves keep their
+            labels.
 
         Raises
         ------
         RetinaSegError
-            If the mask may not be changed.
+            If the mask is read-only.
         """
         before = self.at(where)
         heights = way(before)
@@ -86,12 +86,12 @@ class MaskLines:
         return done
 
     def put_scans(self, leading: Where, scans: dict[int, tuple[Heights, np.ndarray]]) -> Change:
-        """Give scans of a volume other lines and masks, all of them as one step to undo.
+        """Replace lines and labels of several scans of a volume as one undo step.
 
         Raises
         ------
         RetinaSegError
-            If the mask may not be changed.
+            If the mask is read-only.
         """
         volume = np.array(self.mask.data[leading])
         for index, (_, labels) in scans.items():
@@ -101,8 +101,8 @@ class MaskLines:
         self._keep()
         return done
 
-    def _look(self) -> None:
-        """Take over lines that somebody else has given the mask."""
+    def _sync(self) -> None:
+        """Read lines that other code has stored in the mask."""
         if self.mask.metadata[KEY].boundaries is not self._kept:
             self._now = self._read()
 
@@ -124,12 +124,12 @@ class MaskLines:
     def _keep(self) -> None:
         lines = self._now.copy()
         while lines.ndim > 3 and len(lines) == 1:
-            lines = lines[0]  # as of the image: axes of the viewer are no axes of the scan
+            lines = lines[0]  # drop the viewer's extra axes
         self._kept = lines
         self.mask.metadata[KEY] = replace(self.mask.metadata[KEY], boundaries=lines)
 
     def _recall(self, where: Where, heights: Heights, labels: np.ndarray) -> Heights:
-        """Take lines that once drew what the mask shows now: something was undone or redone."""
+        """Restore earlier lines that match the current labels, after undo or redo."""
         result = heights.copy()
         wrong = np.flatnonzero(~_draws(result, labels))
         for earlier in reversed(self._earlier[where]):
@@ -137,18 +137,18 @@ class MaskLines:
                 break
             fits = _draws(earlier[:, wrong], labels[:, wrong])
             if fits.all() and _draws(earlier, labels).all():
-                return earlier.copy()  # the state as it was, down to what no pixel shows
+                return earlier.copy()  # exact, including sub-pixel positions
             result[:, wrong[fits]] = earlier[:, wrong[fits]]
             wrong = wrong[~fits]
         return result
 
 
 def moved_columns(before: Heights, after: Heights) -> np.ndarray:
-    """Return the columns in which a line is not where it was."""
+    """Return the columns in which any line moved."""
     same = (before == after) | (np.isnan(before) & np.isnan(after))
     return np.flatnonzero(~same.all(axis=0))
 
 
 def _draws(heights: Heights, labels: np.ndarray) -> np.ndarray:
-    """Return in which columns lines draw what a mask shows."""
+    """Return for each column whether the lines reproduce the labels."""
     return (draw(heights, len(labels)) == labels).all(axis=0)

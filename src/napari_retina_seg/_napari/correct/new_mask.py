@@ -1,4 +1,4 @@
-"""An empty mask for an image that no model drew one of."""
+"""Add an empty mask to an image without one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NewMask(QWidget):
     Signals
     -------
     made : (Labels)
-        It is in the viewer, and selected.
+        The mask was added and selected.
     """
 
     made = Signal(object)
@@ -37,7 +37,7 @@ class NewMask(QWidget):
         self._image: Image | None = None
         self._box = narrow(QComboBox())
         self._box.addItems(list(SCHEMES))
-        self._box.setToolTip("The classes that the mask is to have.")
+        self._box.setToolTip("Classes of the new mask.")
         self.button = QPushButton("New empty mask")
         form = QFormLayout()
         add_row(form, "Classes", self._box)
@@ -48,7 +48,7 @@ class NewMask(QWidget):
         self.button.clicked.connect(self.make)
 
     def refresh(self) -> None:
-        """Take up the selected image; or the only one, since nothing else can be meant."""
+        """Use the selected image, or the only one."""
         active = self._viewer.layers.selection.active
         images = [layer for layer in self._viewer.layers if is_image(layer)]
         before, self._image = self._image, None
@@ -61,7 +61,7 @@ class NewMask(QWidget):
         self.button.setToolTip(
             "Select an image layer first."
             if self._image is None
-            else f"Add a mask of '{self._image.name}' in which all is background."
+            else f"Add an empty mask of '{self._image.name}'."
         )
         if self._image is not None and self._image != before:
             self.choose(_usual(modality(self._image)))

@@ -1,4 +1,4 @@
-"""A change that is shown before it is made."""
+"""Preview of a change of the mask, with Apply and Cancel."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from napari_retina_seg._napari.widgets import text
 if TYPE_CHECKING:
     import napari
 
-Plan = Callable[[np.ndarray], np.ndarray]  # from a plane's labels to what they are to become
+Plan = Callable[[np.ndarray], np.ndarray]  # from a plane's labels to the new labels
 
 ADDED, REMOVED = 1, 2
 COLORS = {ADDED: "#ffe100", REMOVED: "#ff00e6"}
 _PAUSE = 15  # ms between two steps of a slider
-_APPLY = "Make the change that is shown, as one step to undo."
-_AT_WORK = "Working out what would change …"
-_FAILED = "What would change can't be shown: close other layers or programs, and try again."
+_APPLY = "Apply the previewed change as one undo step."
+_COMPUTING = "Computing the preview…"
+_FAILED = "The preview failed: close other layers or programs, and try again."
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A plan for a part of a mask, as it was when it was asked for."""
+    """A preview request: part of a mask, with its labels at the time of the request."""
 
     mask: Labels
     where: Where
@@ -48,26 +48,26 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a plan makes of labels: what they become, and what is shown of that."""
+    """Result of a plan: the new labels, and the differences to display."""
 
     wanted: np.ndarray
     shown: np.ndarray
 
 
 class Preview(QWidget):
-    """Shows what a change would do, with Apply and Cancel; a thread works it out.
+    """Previews a change, computed in a thread, with Apply and Cancel.
 
-    What is added is yellow and what is taken away magenta; painting meanwhile is not lost. Only
-    what is shown can be applied: Apply waits for the thread.
+    Added pixels are yellow and removed ones magenta; painting meanwhile is not lost. Only what is
+    displayed can be applied: Apply is disabled until the thread has finished.
 
     Signals
     -------
     begun : ()
-        A change is asked for.
+        A preview was requested.
     ended : ()
         It was applied or cancelled.
     applied : (str, Change)
-        What was done in words, and what became of it.
+        Description of the change, and the change.
     """
 
     begun = Signal()
@@ -82,7 +82,7 @@ class Preview(QWidget):
         self._every_slice = False
         self._only: Where | None = None
         self.what = ""
-        self._asked: _Asked | None = None  # None if it is to be asked anew
+        self._asked: _Asked | None = None  # None if a new request is due
         self._found: tuple[_Asked, _Found] | None = None
         self._latest = LatestOnlyWorker(self)
         self._words = text()
@@ -103,46 +103,46 @@ class Preview(QWidget):
 
     @property
     def is_open(self) -> bool:
-        """Whether a change is being shown."""
+        """Whether a preview is displayed."""
         return self._plan is not None
 
     def show_plan(
         self, what: str, plan: Plan, every_slice: bool = False, only: Where | None = None
     ) -> None:
-        """Show a change instead of the one that is being shown, if any.
+        """Preview a change in place of the current one, if any.
 
         Parameters
         ----------
         what : str
-            In words, as of something done: "Specks were removed".
+            Description in the past tense: "Small objects were removed".
         plan : callable
-            From a plane's labels to what they are to become, a new array. It runs in a thread.
+            From a plane's labels to a new array of labels. It runs in a thread.
         every_slice : bool
-            Whether all slices of a volume are changed, or the one on the screen.
+            Whether to change all slices of a volume or only the current one.
         only : tuple of int, optional
-            The one plane that the plan is of: on another it is cancelled.
+            The only plane that the plan is valid for: on another one it is cancelled.
         """
         self.begun.emit()
         self._mask, self.what, self._plan = self._follower.mask, what, plan
         self._every_slice, self._only = every_slice, only
         if not self.isVisible():
-            self._words.setText(_AT_WORK)
+            self._words.setText(_COMPUTING)
         self.setVisible(True)
         self._redraw()
 
     def apply(self) -> None:
-        """Make the change; the button."""
+        """Apply the change; the button."""
         if not self._is_ready:
             return
         (asked, found), what = self._found, self.what
         if not np.array_equal(asked.mask.data[asked.where], asked.labels):
-            self._redraw()  # a mask that is hidden tells nothing of undo
+            self._redraw()  # hidden masks emit no event on undo
             return
         self.cancel()
         self.applied.emit(what, change(asked.mask, found.wanted, asked.where))
 
     def cancel(self) -> None:
-        """Change nothing; the button."""
+        """Cancel the preview; the button."""
         if self._plan is None:
             return
         mask, self._mask, self._plan = self._mask, None, None
@@ -164,25 +164,27 @@ class Preview(QWidget):
         layout.addLayout(row)
 
     def _on_changed(self) -> None:
-        if self._plan is not None and (self._follower.mask != self._mask or self._follower.why):
+        if self._plan is not None and (
+            self._follower.mask != self._mask or self._follower.disabled_reason
+        ):
             name = self._mask.name
             self.cancel()
             show_info(f"The preview of '{name}' was not applied.")
 
     @property
     def _part(self) -> Where:
-        """What of the mask is changed."""
+        """The part of the mask that is changed."""
         where = self._follower.where
         return where[:-1] if self._every_slice else where
 
     @property
     def _is_ready(self) -> bool:
-        """Whether what is shown is what was asked for last."""
+        """Whether the displayed preview is of the latest request."""
         return self._found is not None and self._found[0] is self._asked
 
     def _offer(self) -> None:
         self.apply_button.setEnabled(self._is_ready)
-        self.apply_button.setToolTip(_APPLY if self._is_ready else _AT_WORK)
+        self.apply_button.setToolTip(_APPLY if self._is_ready else _COMPUTING)
 
     def _on_moved(self) -> None:
         if self._only is not None and self._only != self._follower.where:
@@ -191,7 +193,7 @@ class Preview(QWidget):
             self._redraw()
 
     def _redraw(self) -> None:
-        """Draw soon: a slider moves faster than a large photograph is drawn."""
+        """Schedule an update: sliders move faster than large photographs are processed."""
         self._asked = None
         self._offer()
         if self._plan is not None and not self._timer.isActive():
@@ -221,14 +223,14 @@ class Preview(QWidget):
         )
 
     def _on_failed(self, asked: _Asked) -> None:
-        """Show nothing, unless something newer is under way."""
+        """Remove the preview, unless a newer request is running."""
         if asked is self._asked:
             remove_linked_layer(self._viewer, asked.mask, Kind.PREVIEW)
             self.apply_button.setToolTip(_FAILED)
             self._words.setText(_FAILED)
 
     def _put(self, shown: np.ndarray) -> None:
-        """Show what was found; nothing else of the layer is left from before."""
+        """Display the differences and clear the rest of the preview layer."""
         mask, where = self._follower.mask, self._part
         layer = linked_layer(self._viewer, mask, Kind.PREVIEW)
         if layer is None:
@@ -243,7 +245,7 @@ class Preview(QWidget):
 
 
 def _work_out(plan: Plan, labels: np.ndarray, kept: frozenset[int]) -> _Found:
-    """Find what becomes of labels, plane by plane; of what is locked nothing is shown."""
+    """Run a plan plane by plane; differences in locked classes are not displayed."""
     planes = labels.reshape(-1, *labels.shape[-2:])
     wanted = np.stack([plan(plane) for plane in planes]).reshape(labels.shape)
     differs = (wanted != labels) & ~np.isin(labels, list(kept))

@@ -1,4 +1,4 @@
-"""The model's probability of a class on one plane: from a layer that is there, or worked out."""
+"""The model's probability of a class on one plane, from a layer or computed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HALF = 0.5
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """All classes' probabilities of one plane, as a job found them."""
+    """Probabilities of all classes on one plane, as computed by a job."""
 
     mask: Labels
     where: Where
@@ -36,14 +36,14 @@ class _Known:
 
 
 class Probability(QObject):
-    """Finds the probability of a class; a job works it out where no layer shows it.
+    """Finds the probability of a class; a job computes it if no layer has it.
 
     Signals
     -------
     progressed : (Progress, str)
-        Of the job.
-    done : (Outcome)
-        The job ended; `find` knows the plane now if it did not fail.
+        Progress of the job.
+    done : (JobResult)
+        The job ended; if it succeeded, `find` now returns the plane.
     """
 
     progressed = Signal(object, str)
@@ -58,11 +58,11 @@ class Probability(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a job is at work."""
+        """Whether a job is running."""
         return self._job is not None
 
     def find(self, value: int) -> Plane | None:
-        """Return the probability of a class on the plane shown, if it is known.
+        """Return the probability of a class on the current plane, if known.
 
         Returns
         -------
@@ -80,9 +80,9 @@ class Probability(QObject):
         return None
 
     def disabled_reason(self) -> str:
-        """Say why no model can be asked, or nothing."""
+        """Return why no model can be run; empty if one can."""
         if self._follower.image is None:
-            return "The image of this mask is not open: a model has nothing to look at."
+            return "The image of this mask is not open: open it to run a model."
         try:
             self._model()
         except RetinaSegError as error:
@@ -91,14 +91,14 @@ class Probability(QObject):
 
     @property
     def threshold(self) -> float:
-        """The threshold of the model itself; 0.5 if it has none, or nobody knows the model."""
+        """The model's own threshold; 0.5 if it has none or the model is unknown."""
         if self.disabled_reason():
             return _HALF
         after = self._model().spec.postprocessing
         return after.threshold if isinstance(after, ThresholdPostprocessing) else _HALF
 
     def ask(self) -> None:
-        """Let the model work on the plane shown; `done` follows."""
+        """Run the model on the current plane; `done` follows."""
         follower, image = self._follower, self._follower.image
         where = follower.where
         at = Position(where[:-1], where[-1]) if where else Position()
@@ -111,19 +111,19 @@ class Probability(QObject):
         self._job.start()
 
     def cancel(self) -> None:
-        """Ask the job to stop."""
+        """Request cancellation of the job."""
         if self._job is not None:
             self._job.cancel()
 
     def cleanup(self) -> None:
-        """Stop the job and say no more."""
+        """Stop the job; emit nothing more."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
         self._known = None
 
     def _model(self) -> ModelFolder:
-        """Return the model that drew the mask, or else one for such images and classes."""
+        """Return the model that made the mask, or the default for its image and classes."""
         info: MaskInfo = self._follower.mask.metadata[KEY]
         drawn_by = "" if info.provenance is None else info.provenance.model
         try:
@@ -132,8 +132,8 @@ class Probability(QObject):
             model = default_model(modality(self._follower.image))
         if model.spec.scheme.names != info.scheme.names:
             raise ModelError(
-                f"'{model.name}' knows other classes than '{info.scheme.name}': add the model that"
-                " drew this mask."
+                f"'{model.name}' has other classes than '{info.scheme.name}': add the model that"
+                " made this mask."
             )
         return model
 
@@ -147,7 +147,7 @@ class Probability(QObject):
 
 
 def _of_layer(layer: Image, follower: MaskFollower, value: int) -> Plane | None:
-    """Return the plane of a layer, if it shows the probabilities of this mask's model."""
+    """Return the plane of a layer with the probabilities of this mask's model, or None."""
     known, info = layer.metadata.get(KEY), follower.mask.metadata[KEY]
     if not isinstance(known, MapInfo) or known.kind != "probabilities" or not info.provenance:
         return None

@@ -1,4 +1,4 @@
-"""Mark what nobody would swear to."""
+"""Mark questionable regions of a mask."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from napari_retina_seg.core.regions_edit import inside
 if TYPE_CHECKING:
     import napari
 
-_ABOUT = "Questionable regions are left out of training and scores."
-_MARKING = "Mark a place: drag around it (Outline), or brush over it."
-_OUTLINING = "Drag around the place. Esc ends it."
+_ABOUT = "Questionable regions are excluded from training and scores."
+_MARKING = "Mark a region: drag around it (Outline) or brush over it."
+_OUTLINING = "Drag around the region. Esc cancels."
 
 
 class QuestionableSection(QWidget):
-    """Selects the layer of the marks with a tool in hand, and goes back to the mask."""
+    """Selects the layer of questionable regions with a tool, and returns to the mask."""
 
     def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
         super().__init__()
         self._viewer, self._follower = viewer, follower
-        self._heard: Labels | None = None
+        self._followed: Labels | None = None
         self.lasso = Lasso(viewer)
         self._note = text(_ABOUT)
         self.outline_button = QPushButton("Outline")
         self.outline_button.setCheckable(True)
-        self.outline_button.setToolTip("Drag around the place: what is inside is marked.")
+        self.outline_button.setToolTip("Drag around the region to mark it.")
         self.brush_button = QPushButton("Brush")
         self.brush_button.setToolTip("Mark with the brush.")
         self.erase_button = QPushButton("Unmark")
-        self.erase_button.setToolTip("Take marks away with the eraser.")
+        self.erase_button.setToolTip("Remove marks with the eraser.")
         self.back_button = QPushButton("Back to the mask")
         self.back_button.setToolTip("Select the mask again, to correct its classes.")
         self._tools = {"paint": self.brush_button, "erase": self.erase_button}
@@ -60,7 +60,7 @@ class QuestionableSection(QWidget):
         layout.addWidget(self.back_button)
 
     def mark(self, mode: str) -> None:
-        """Begin to mark with one of napari's tools."""
+        """Mark with one of napari's tools."""
         marks = self._take_marks()
         marks.brush_size = self._follower.mask.brush_size
         marks.mode = mode
@@ -72,9 +72,9 @@ class QuestionableSection(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Say how much is marked, after another mask or layer."""
+        """Update buttons and the marked area for the current mask and layer."""
         follower = self._follower
-        can = follower.mask is not None and not follower.why
+        can = follower.mask is not None and not follower.disabled_reason
         for button in (self.outline_button, *self._tools.values()):
             button.setEnabled(can)
         self.outline_button.setChecked(self.lasso.is_on)
@@ -89,7 +89,7 @@ class QuestionableSection(QWidget):
         self._show_tool()
 
     def cleanup(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self.lasso.stop()
         self._listen(None)
 
@@ -101,9 +101,9 @@ class QuestionableSection(QWidget):
         self.refresh()
 
     def _on_drawn(self, points: np.ndarray) -> None:
-        """Mark what is inside; the marks stay selected, so that Ctrl+Z takes it back."""
+        """Mark the outlined region; its layer stays selected, so that Ctrl+Z undoes it."""
         follower = self._follower
-        if follower.mask is None or follower.why:
+        if follower.mask is None or follower.disabled_reason:
             return
         marks, where = self._take_marks(), follower.where
         marks.mode = "pan_zoom"
@@ -112,7 +112,7 @@ class QuestionableSection(QWidget):
         self.refresh()
 
     def _take_marks(self) -> Labels:
-        """Select the layer of the marks; it is made when it is needed."""
+        """Select the layer of the marks, creating it if needed."""
         mask = self._follower.mask
         marks = self._marks() or show_questionable(self._viewer, mask, None)
         marks.visible = True
@@ -120,17 +120,17 @@ class QuestionableSection(QWidget):
         return marks
 
     def _listen(self, marks: Labels | None) -> None:
-        """Follow which tool is in the hand."""
-        if marks == self._heard:
+        """Follow the mode of the layer."""
+        if marks == self._followed:
             return
-        if self._heard is not None:
-            self._heard.events.mode.disconnect(self._show_tool)
-        self._heard = marks
+        if self._followed is not None:
+            self._followed.events.mode.disconnect(self._show_tool)
+        self._followed = marks
         if marks is not None:
             marks.events.mode.connect(self._show_tool)
 
     def _show_tool(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        marks = self._heard
+        marks = self._followed
         marking = marks is not None and self._viewer.layers.selection.active == marks
         for mode, button in self._tools.items():
             button.setChecked(marking and str(marks.mode) == mode)

@@ -1,4 +1,4 @@
-"""What can be done to a class by region: specks, pinholes, a lasso, a pixel more or less."""
+"""Region tools for a class: small objects, small holes, lasso, dilation and erosion."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     import napari
 
 _SMALL_OBJECTS, _SMALL_HOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
-_LASSO_OFF, _LASSO_ON = "Delete inside a lasso", "Put the lasso away"
+_LASSO_OFF, _LASSO_ON = "Delete inside a lasso", "Cancel the lasso"
 _ON_ALL = " on all slices"
-_LASSO_HINT = "Drag around what is to go. Only the chosen class is deleted."
+_LASSO_HINT = "Drag around a region. Only the chosen class is deleted in it."
 
 Make = Callable[[np.ndarray, int], np.ndarray]  # from labels and a class to other labels
 
 
 class RegionSection(QWidget):
-    """Acts on the chosen class, on the slice that is shown or on all.
+    """Acts on the chosen class, on the current slice or on all.
 
     Signals
     -------
-    said : (End, str)
-        How something ended, in a sentence.
+    said : (JobStatus, str)
+        A result message.
     """
 
     said = Signal(object, str)
@@ -47,68 +47,68 @@ class RegionSection(QWidget):
         super().__init__()
         self._follower, self._preview = follower, preview
         self.lasso = Lasso(viewer)
-        self.speck_size = _size(settings, _SMALL_OBJECTS, 30, 100_000)
-        self.pinhole_size = _size(settings, _SMALL_HOLES, 20, 100_000)
+        self.object_size = _size(settings, _SMALL_OBJECTS, 30, 100_000)
+        self.hole_size = _size(settings, _SMALL_HOLES, 20, 100_000)
         self.by = _size(settings, _BY, 1, 50)
-        self.small_objects_button = QPushButton("Remove specks")
-        self.small_holes_button = QPushButton("Fill pinholes")
-        self.grow_button = QPushButton("Grow")
-        self.shrink_button = QPushButton("Shrink")
+        self.small_objects_button = QPushButton("Remove small objects")
+        self.small_holes_button = QPushButton("Fill small holes")
+        self.dilate_button = QPushButton("Dilate")
+        self.erode_button = QPushButton("Erode")
         self.lasso_button = QPushButton(_LASSO_OFF)
         self.lasso_button.setCheckable(True)
         self.every_slice = QCheckBox("On all slices")
-        self._shown: tuple[str, Plan] | None = None  # what the preview showed last
+        self._shown: tuple[str, Plan] | None = None  # last preview
         self._note = text()
         self._lay_out()
         self._connect()
 
     def refresh(self) -> None:
-        """Say what is acted on, after another mask, class or plane."""
-        why = self._disabled_reason()
+        """Update controls and note for the current mask, class and plane."""
+        reason = self._disabled_reason()
         for widget in (
             *(
                 self.small_objects_button,
-                self.speck_size,
+                self.object_size,
                 self.small_holes_button,
-                self.pinhole_size,
+                self.hole_size,
             ),
-            *(self.grow_button, self.shrink_button, self.by, self.lasso_button),
+            *(self.dilate_button, self.erode_button, self.by, self.lasso_button),
         ):
-            widget.setEnabled(not why)
+            widget.setEnabled(not reason)
         self.every_slice.setVisible(self._slices > 1)
-        self.every_slice.setEnabled(not why)
-        self._note.setText(why or self._about())
+        self.every_slice.setEnabled(not reason)
+        self._note.setText(reason or self._about())
 
     def cleanup(self) -> None:
-        """Put the lasso away: the dock is going away."""
+        """Remove the lasso: the dock is closing."""
         self.lasso.stop()
 
     def _lay_out(self) -> None:
         self.small_objects_button.setToolTip(
-            "Show, and then remove, parts smaller than this many pixels."
+            "Preview, then remove objects smaller than this many pixels."
         )
         self.small_holes_button.setToolTip(
-            "Show, and then fill, holes smaller than this many pixels."
+            "Preview, then fill holes smaller than this many pixels."
         )
-        self.grow_button.setToolTip("Widen the chosen class by this many pixels.")
-        self.shrink_button.setToolTip(
-            "Narrow the chosen class by this many pixels; its neighbours take its place."
+        self.dilate_button.setToolTip("Dilate the chosen class by this many pixels.")
+        self.erode_button.setToolTip(
+            "Erode the chosen class by this many pixels; its neighbours fill the gap."
         )
         self.every_slice.setToolTip(
-            "Specks, pinholes, Grow and Shrink act on the whole volume, as one step to undo; all is"
-            " shown before it is done. The lasso deletes on the slice that is shown."
+            "Small objects, small holes, Dilate and Erode act on the whole volume as one undo step,"
+            " after a preview. The lasso acts on the current slice."
         )
         self.lasso_button.setToolTip(
-            "Draw a line: the chosen class is deleted inside it, on the slice that is shown."
+            "Draw an outline: the chosen class is deleted inside it on the current slice."
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._note)
         layout.addWidget(self.every_slice)
         for widgets in (
-            (self.small_objects_button, self.speck_size),
-            (self.small_holes_button, self.pinhole_size),
-            (self.grow_button, self.shrink_button, self.by),
+            (self.small_objects_button, self.object_size),
+            (self.small_holes_button, self.hole_size),
+            (self.dilate_button, self.erode_button, self.by),
         ):
             row = QHBoxLayout()
             for widget in widgets:
@@ -118,18 +118,18 @@ class RegionSection(QWidget):
 
     def _connect(self) -> None:
         self.small_objects_button.clicked.connect(self._preview_small_objects)
-        self.speck_size.valueChanged.connect(self._preview_small_objects)
+        self.object_size.valueChanged.connect(self._preview_small_objects)
         self.small_holes_button.clicked.connect(self._preview_small_holes)
-        self.pinhole_size.valueChanged.connect(self._preview_small_holes)
-        self.grow_button.clicked.connect(lambda: self._widen("grew", grow))
-        self.shrink_button.clicked.connect(lambda: self._widen("shrank", shrink))
+        self.hole_size.valueChanged.connect(self._preview_small_holes)
+        self.dilate_button.clicked.connect(lambda: self._widen("was dilated", grow))
+        self.erode_button.clicked.connect(lambda: self._widen("was eroded", shrink))
         self.every_slice.toggled.connect(self._on_every_slice)
         self.lasso_button.clicked.connect(self._on_lasso)
         self.lasso.drawn.connect(self._on_drawn)
         self.lasso.ended.connect(self._show_lasso)
 
     def _disabled_reason(self) -> str:
-        """Say why nothing can be done, or nothing."""
+        """Return why the tools are disabled; empty if they are enabled."""
         follower = self._follower
         if follower.class_disabled_reason:
             return follower.class_disabled_reason
@@ -150,28 +150,28 @@ class RegionSection(QWidget):
         return self._slices > 1 and self.every_slice.isChecked()
 
     def _about(self) -> str:
-        """Say what is acted on."""
+        """Describe what the tools act on."""
         if self._acts_on_all:
             words = f"Acts on {self._name()} on all {self._slices} slices"
             return f"{words}; the lasso on this slice only."
         return f"Acts on {self._name()}{' on this slice' if self._slices > 1 else ''}."
 
     def _preview_small_objects(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
-        limit = self.speck_size.value()
+        limit = self.object_size.value()
         self._show(
-            f"Specks below {limit} px were removed",
+            f"Objects below {limit} px were removed",
             lambda labels, value: np.where(small_objects(labels == value, limit), 0, labels),
         )
 
     def _preview_small_holes(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
-        limit = self.pinhole_size.value()
+        limit = self.hole_size.value()
         self._show(
-            f"Pinholes below {limit} px were filled",
+            f"Holes below {limit} px were filled",
             lambda labels, value: np.where(small_holes(labels == value, limit), value, labels),
         )
 
     def _show(self, what: str, make: Make) -> None:
-        """Show what would become of the labels, given the chosen class."""
+        """Preview new labels of the chosen class."""
         if self._disabled_reason():
             return
         value = self._follower.value
@@ -183,7 +183,7 @@ class RegionSection(QWidget):
         self._preview.show_plan(what + (_ON_ALL if every else ""), plan, every_slice=every)
 
     def _on_every_slice(self) -> None:
-        """Show the same, of the class it was of, on more slices or on fewer."""
+        """Repeat the last preview, of the same class, on all slices or one."""
         self.refresh()
         if self._shown is not None and self._preview.what.removesuffix(_ON_ALL) == self._shown[0]:
             self._show_plan(*self._shown)
@@ -191,7 +191,7 @@ class RegionSection(QWidget):
     def _widen(self, what: str, make) -> None:
         by, fixed, words = self.by.value(), locked(self._follower.mask), f"{self._name()} {what}"
         words += f" by {by} px"
-        if self._acts_on_all:  # nobody sees what becomes of the others
+        if self._acts_on_all:  # the other slices are not visible
             self._show(words, lambda labels, value: make(labels, value, by, fixed))
             return
         value = self._follower.value

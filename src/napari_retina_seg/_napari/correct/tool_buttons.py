@@ -1,4 +1,4 @@
-"""napari's own tools for masks, a click away, and the brush's size kept for the next session."""
+"""Buttons for napari's mask tools; remembers the brush size across sessions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _BRUSH = "correct/brush"
 
 
 class ToolButtons(QWidget):
-    """Follows and sets the mode of one mask; undo and redo are its own, too.
+    """Follows and sets the mode of one mask, with undo and redo.
 
     Signals
     -------
     taken : ()
-        A person takes one of these tools: whatever else listens to the mouse should be put down.
+        The user selected one of these tools: other mouse tools should be deactivated.
     used : (bool)
-        A tool came into the hand or changed the mask; whether it paints the chosen class.
+        A tool was selected or changed the mask; whether it paints the chosen class.
     """
 
     taken = Signal()
@@ -55,7 +55,7 @@ class ToolButtons(QWidget):
             self.buttons[mode] = button
             grid.addWidget(button, number // 3, number % 3)
         self.undo = _button("Undo", "Undo the last change of this mask (Ctrl+Z).")
-        self.redo = _button("Redo", "Do it again (Ctrl+Shift+Z).")
+        self.redo = _button("Redo", "Redo the last undone change (Ctrl+Shift+Z).")
         self.undo.clicked.connect(self._on_undo)
         self.redo.clicked.connect(self._on_redo)
         grid.addWidget(self.undo, 0, _COLUMNS - 1)
@@ -72,11 +72,11 @@ class ToolButtons(QWidget):
         self._on_mode()
 
     def take(self, mode: str) -> None:
-        """Take one of napari's tools; one of the mask's companions may have been selected."""
+        """Select one of napari's tools; a layer linked to the mask may have been selected."""
         self.taken.emit()
         self._viewer.layers.selection.active = self._mask
         if str(self._mask.mode) == mode:
-            self._on_used()  # napari tells of another tool only
+            self._on_used()  # napari emits an event only if the mode changes
         self._mask.mode = mode
         self._on_mode()
 
@@ -97,7 +97,7 @@ class ToolButtons(QWidget):
             (event.connect if on else event.disconnect)(listener)
 
     def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Show the tool in the hand; while another layer is selected, it is none of the mask's."""
+        """Show the active tool; none while another layer is selected."""
         selected = self._mask is not None and self._viewer.layers.selection.active == self._mask
         current = str(self._mask.mode) if selected else ""
         for mode, button in self.buttons.items():
@@ -113,5 +113,5 @@ class ToolButtons(QWidget):
 def _button(words: str, tip: str) -> QPushButton:
     button = QPushButton(words)
     button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay the canvas's
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
     return button

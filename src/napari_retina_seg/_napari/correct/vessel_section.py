@@ -1,4 +1,4 @@
-"""Vessels: a threshold on the model's probability, and bridges over gaps."""
+"""Vessel tools: threshold of the model's probability, and bridges over gaps."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     import napari
 
 _DOWN_TO = 0.5  # of the threshold
-_KNOWN = "Move the slider to see what another threshold would draw."
-_ASK = "The model's probability is not there yet: it is worked out when you move a slider."
+_KNOWN = "Move the slider to preview another threshold."
+_ASK = "The model's probability is computed when you move a slider."
 
 
 class VesselSection(QWidget):
-    """What only vessels need.
+    """Tools for vessel masks.
 
     Signals
     -------
-    said : (End, str)
-        How something ended, in a sentence.
+    said : (JobStatus, str)
+        A result message.
     """
 
     said = Signal(object, str)
@@ -42,12 +42,12 @@ class VesselSection(QWidget):
     def __init__(self, viewer: napari.Viewer, follower: MaskFollower, preview: Preview) -> None:
         super().__init__()
         self._follower, self._preview = follower, preview
-        self._mask: weakref.ref[Labels] | None = None  # whose threshold the sliders show
+        self._mask: weakref.ref[Labels] | None = None  # mask whose threshold the sliders show
         self.probability = Probability(viewer, follower)
         self.bridge = BridgeTool(viewer, follower, self.probability)
         self.level = _slider()
         self.low = _slider()
-        self.hysteresis = QCheckBox("Keep what continues, down to")
+        self.hysteresis = QCheckBox("Hysteresis, down to")
         self.show_button = QPushButton("Preview threshold")
         self._note = text()
         self.work = ProgressRow("the probability")
@@ -55,26 +55,26 @@ class VesselSection(QWidget):
         self._connect()
 
     def refresh(self) -> None:
-        """Say whether the probability is known, after another mask or plane."""
+        """Update controls and note for the current mask and plane."""
         follower = self._follower
-        self._begin_anew()
+        self._reset_sliders()
         self.bridge.refresh()
-        why = self._disabled_reason()
+        reason = self._disabled_reason()
         for widget in (self.level, self.low, self.hysteresis, self.show_button):
-            widget.setEnabled(not why)
+            widget.setEnabled(not reason)
         self._enable_low()
-        if not why:
-            why = _KNOWN if self.probability.find(follower.value) is not None else _ASK
-        self._note.setText(why)
+        if not reason:
+            reason = _KNOWN if self.probability.find(follower.value) is not None else _ASK
+        self._note.setText(reason)
 
     def preview(self) -> None:
-        """Show what the threshold would draw; the sliders and the button."""
+        """Preview the threshold; the sliders and the button."""
         if self._disabled_reason() or self.probability.is_running:
             return
         plane = self.probability.find(self._follower.value)
         if plane is None:
             self.work.show_work(True)
-            self._note.setText("The model is at work on this image.")
+            self._note.setText("The model is running on this image.")
             self.probability.ask()
             return
         self._note.setText(_KNOWN)
@@ -82,18 +82,18 @@ class VesselSection(QWidget):
         self._preview.show_plan(self._words(), plan, only=self._follower.where)
 
     def cleanup(self) -> None:
-        """Stop the work and stop listening: the dock is going away."""
+        """Stop all work and disconnect: the dock is closing."""
         self.probability.cleanup()
         self.bridge.cleanup()
 
     def _lay_out(self) -> None:
-        self.level.setToolTip("The least probability of a vessel.")
+        self.level.setToolTip("Least probability of a vessel.")
         self.low.setToolTip(
-            "Hysteresis: less probable parts stay, down to this, if they continue a vessel that"
+            "Hysteresis: parts down to this probability are kept if they continue a vessel that"
             " reaches the threshold."
         )
         self.hysteresis.setToolTip(self.low.toolTip())
-        self.show_button.setToolTip("Show what this threshold would draw, before it is drawn.")
+        self.show_button.setToolTip("Preview the mask at this threshold before applying it.")
         form = QFormLayout()
         add_row(form, "Threshold", self.level)
         form.addRow(self.hysteresis)
@@ -116,7 +116,7 @@ class VesselSection(QWidget):
         self.bridge.said.connect(self.said)
 
     def _disabled_reason(self) -> str:
-        """Say why no threshold can be set, or nothing."""
+        """Return why no threshold can be set; empty if one can."""
         follower = self._follower
         if follower.class_disabled_reason:
             return follower.class_disabled_reason
@@ -141,8 +141,8 @@ class VesselSection(QWidget):
         words = f"Threshold {self.level.value():.2f}"
         return f"{words}, down to {self.low.value():.2f}" if self.hysteresis.isChecked() else words
 
-    def _begin_anew(self) -> None:
-        """Begin another mask with the model's own threshold: that is how it was drawn."""
+    def _reset_sliders(self) -> None:
+        """Reset to the model's own threshold when the mask changes."""
         mask = self._follower.mask
         if mask is None or (self._mask is not None and self._mask() is unwrap_proxy(mask)):
             return

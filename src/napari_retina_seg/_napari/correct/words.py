@@ -1,4 +1,4 @@
-"""How the dock says what it did."""
+"""Wording of the Correct dock's results."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from napari_retina_seg._napari.masks.edits import Change
 
 
 def changed(what: str, change: Change) -> str:
-    """Say in a sentence what became of a change."""
+    """Describe a change in one sentence."""
     if not change.pixels and not change.kept:
-        return f"{what}: nothing had to change."
+        return f"{what}: nothing to change."
     kept = f"; {change.kept:,} px of locked classes were kept" if change.kept else ""
     return f"{what}: {change.pixels:,} px changed{kept}."

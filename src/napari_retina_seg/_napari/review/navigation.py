@@ -343,7 +343,7 @@ def _locked_reason(
     project: Project, image: ProjectImage, turn: Turn, recover: Autosave | None
 ) -> str:
     if project.read_only:
-        return "The project is read-only."
+        return "The project can't be written, so it is read-only."
     if turn.actions & DRAFTS or recover is not None:
         return ""
     if turn.reading is Reading.SECOND:
