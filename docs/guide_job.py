@@ -161,7 +161,9 @@ class Job(Hands):
             self.double_click(self.review.queue.table, row)
             self.wait_for_image(name)
             self.answer(lambda: self.press("Shift+D"), "Bob")
-            wait_until(lambda: "Bob reads" in self.review.status.text(), "the second reader")
+            wait_until(
+                lambda: "Bob is the second grader" in self.review.status.text(), "the second reader"
+            )
             self.wait_for_image(name)
 
     def read_a_second_time(self) -> None:
@@ -183,7 +185,7 @@ class Job(Hands):
         self.pick(self.review.queue.states, "All images")
 
     def adjudicate(self) -> None:
-        """Compare the readings, and settle the worst."""
+        """Compare the gradings, and settle the worst."""
         self.work_as("Carl")
         agreement = self.open_dock("Agreement")
         self.click(agreement.button)
@@ -202,8 +204,8 @@ class Job(Hands):
         """Write a training folder."""
         exchange = self.open_dock("Export and import")
         self.pick(exchange.exporting.formats, "Training folder")
-        wait_until(lambda: exchange.exporting.whose.asks, "the project to be looked through")
-        self.pick(exchange.exporting.whose.choice, "Each image is its own patient")
+        wait_until(lambda: exchange.exporting.subjects.asks, "the project to be looked through")
+        self.pick(exchange.exporting.subjects.choice, "Each image is its own patient")
         self.type(exchange.exporting.out.edit, str(folder))
         self.click(exchange.button)
         wait_until(lambda: "9 masks exported" in exchange.status.text(), "the export")
@@ -287,7 +289,7 @@ class Job(Hands):
     def work_as(self, name: str) -> None:
         """Let somebody else sit down."""
         self.open_dock("Review")
-        self.answer(lambda: self.choose(self.review.bar.project_button, "Work as"), name)
+        self.answer(lambda: self.choose(self.review.bar.project_button, "Change author"), name)
         self.wait_for_author(name)
 
     def picture(self, name: str) -> None:

@@ -196,6 +196,6 @@ def test_both_readings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
     layers = CaseLayers(viewer)
     layers.show(Case(people, OCT_LAYERS, pixels, first, second))
     for place, author, expected in (("first", "Ann", marked[0]), ("second", "Bob", marked[1])):
-        mask = viewer.layers[f"scan · {place} reader, {author}"]
+        mask = viewer.layers[f"scan · {place} grader, {author}"]
         record = save_and_read(viewer, mask, tmp_path / f"{author}.png")
         np.testing.assert_array_equal(record.ignore, expected)

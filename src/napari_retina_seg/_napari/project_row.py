@@ -1,4 +1,4 @@
-"""Which project masks leave or enter, and who does it."""
+"""Form row for the project and the author."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from napari_retina_seg.project.account import login
 
 
 @dataclass(frozen=True)
-class Where:
-    """Which project, and who works on it."""
+class ProjectRef:
+    """Folder of a project, and the author."""
 
     folder: Path
     author: str
 
 
 class ProjectRow(QWidget):
-    """The project that was open last in the Review dock, unless another one is chosen.
+    """Shows the project that was open last in the Review dock, unless another one is chosen.
 
     Signals
     -------
     changed : ()
-        Another project, or another name.
+        Project or author changed.
     """
 
     changed = Signal()
@@ -37,32 +37,32 @@ class ProjectRow(QWidget):
         super().__init__()
         self._settings = settings
         self._folder = Path()
-        self._is_chosen = False  # here, so that it does not follow the Review dock
+        self._is_chosen = False  # chosen here, so it no longer follows the Review dock
         self.name = text()
         self.choose_button = QPushButton("Choose…")
         self.choose_button.setToolTip("Choose the folder of another project.")
         self.author = QLineEdit()
-        self.author.setToolTip("Who you are; a second reader is not handed the first reading.")
+        self.author.setToolTip("Your name; second graders can't see the first grading.")
         row = QHBoxLayout()
         row.addWidget(self.name, 1)
         row.addWidget(self.choose_button)
         form = QFormLayout(self)
         add_row(form, "Project", row)
-        add_row(form, "You are", self.author)
+        add_row(form, "Author", self.author)
         self.choose_button.clicked.connect(self._ask)
         self.author.textEdited.connect(self._on_author)
         self.follow()
 
     @property
-    def where(self) -> Where | None:
-        """What is chosen; None before all of it is."""
+    def where(self) -> ProjectRef | None:
+        """Project and author; None if incomplete."""
         author = self.author.text().strip()
-        return Where(self._folder, author) if self._folder.name and author else None
+        return ProjectRef(self._folder, author) if self._folder.name and author else None
 
     @property
     def disabled_reason(self) -> str:
-        """What is missing."""
-        return "" if self.where else ("Say who you are." if self._folder.name else _NONE)
+        """What is missing; empty if complete."""
+        return "" if self.where else ("Enter your name." if self._folder.name else _NONE)
 
     def choose(self, folder: Path) -> None:
         """Choose a project."""
@@ -70,7 +70,7 @@ class ProjectRow(QWidget):
         self._show()
 
     def follow(self) -> None:
-        """Turn to the project that was open last."""
+        """Select the project that was open last."""
         if not self._is_chosen:
             last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
             self._folder = Path(last)

@@ -57,7 +57,7 @@ def agreement_command(
     for make in (summary_table, class_table, boundary_table, image_table):
         _print(console, make(found))
     if left:
-        say(f"Second readings that are still to come: {left}.")
+        say(f"Second gradings still to come: {left}.")
     if out is not None:
         for path in write_agreement(found, out):
             typer.echo(str(path.resolve()))

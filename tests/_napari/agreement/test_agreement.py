@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.project_row import Where
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
@@ -40,7 +40,7 @@ def column(table, number):
 def test_tables_plot_and_worst_cases(agreement, qtbot):
     outcome = compare(qtbot, agreement)
     assert (outcome.end, agreement.status.end) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
-    assert "3 images that two people read" in agreement.status.text()
+    assert "3 images graded by two people" in agreement.status.text()
     found = agreement.findings
     assert "first Ann, second Bob" in found.summary.text()
     assert column(found.images, 0)[2] == "scan0"
@@ -61,9 +61,9 @@ def test_a_double_click_shows_both_readings_and_where_they_differ(agreement, qtb
     assert names == [
         "other",
         worst.name,
-        f"{worst.name} · second reader, Bob",
-        f"{worst.name} · first reader, Ann",
-        f"{worst.name} · first reader, Ann · difference to the second reader",
+        f"{worst.name} · second grader, Bob",
+        f"{worst.name} · first grader, Ann",
+        f"{worst.name} · first grader, Ann · difference to the second grader",
     ]
     _, _, second, first, difference = viewer.layers
     assert not other.visible
@@ -116,7 +116,7 @@ def test_the_second_reader_settles_nothing(agreement, qtbot):
     compare(qtbot, agreement)
     double_click(qtbot, agreement, 0)
     assert not agreement.adjudicate_button.isEnabled()
-    assert "You read it as the second one" in agreement.adjudicate_button.toolTip()
+    assert "You are its second grader" in agreement.adjudicate_button.toolTip()
     agreement.project.author.clear()
     qtbot.keyClicks(agreement.project.author, "Ann")
     compare(qtbot, agreement)
@@ -149,7 +149,7 @@ def test_a_report_is_written_and_the_folder_remembered(agreement, qtbot, tmp_pat
     monkeypatch.setattr(asked, lambda *_: QMessageBox.StandardButton.Yes)
     compare(qtbot, agreement)
     qtbot.mouseClick(agreement.report_button, LEFT)
-    qtbot.waitUntil(lambda: "The report is in" in agreement.status.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "The report was saved" in agreement.status.text(), timeout=60_000)
     names = sorted(path.name for path in report.iterdir())
     assert names == ["agreement.csv", "agreement.html", "agreement.json"]
     table = (report / "agreement.csv").read_text().splitlines()
@@ -161,7 +161,7 @@ def test_a_report_is_written_and_the_folder_remembered(agreement, qtbot, tmp_pat
 def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are_to_come(
     agreement, qtbot, tmp_path, folder
 ):
-    assert "chosen in the Review dock" in agreement.status.text()
+    assert "second graders in the Review dock" in agreement.status.text()
     with Project.create(tmp_path / "new", scheme=OCT_LAYERS, author="Ann"):
         agreement.project.choose(tmp_path / "new")
     agreement.project.author.setText("Carl")
@@ -175,7 +175,7 @@ def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are
         ann.assign_second_grader(image.id, "Bob")
     agreement.project.choose(folder)
     assert compare(qtbot, agreement).end is JobStatus.SUCCEEDED
-    assert "3 images that two people read. Second readings that are still to come: 1." in (
+    assert "3 images graded by two people. Second gradings still to come: 1." in (
         agreement.status.text()
     )
 
@@ -205,4 +205,4 @@ def test_the_dock_turns_to_the_project_of_the_review_dock(viewer, qtbot, folder)
     qtbot.waitUntil(lambda: review.session.project is not None and not review.session.busy)
     agreement.parent().raise_()
     qtbot.waitUntil(lambda: agreement.project.where is not None)
-    assert agreement.project.where == Where(folder, "Carl")
+    assert agreement.project.where == ProjectRef(folder, "Carl")

@@ -103,7 +103,7 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
     assert "2 masks exported" in exchange.status.text()
     assert (tmp_path / "out" / "scan0.tif").is_file()
     assert not exchange.button.isEnabled()
-    assert "holds something already" in exchange.button.toolTip()
+    assert "is not empty" in exchange.button.toolTip()
 
     other = make(tmp_path / "fresh", scans, "Eve", 0)
     exchange.project.choose(other)
@@ -111,11 +111,11 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
     assert exchange.button.text() == "Import"
     write(qtbot, exchange.importing.source.edit, str(tmp_path / "out"))
     assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
-    assert "2 masks imported, 0 there already" in exchange.status.text()
+    assert "2 masks imported, 0 already in the project" in exchange.status.text()
     with Project(other, author="Eve") as project:
         assert [project.truth(number).author for number in (1, 2)] == ["Ann", "Ann"]
     press(qtbot, exchange)
-    assert "0 masks imported, 2 there already" in exchange.status.text()
+    assert "0 masks imported, 2 already in the project" in exchange.status.text()
 
 
 def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
@@ -212,14 +212,14 @@ def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     assert not exchange.button.isEnabled()
     # The third image of the project has no mask, and stays.
-    assert "The patients of 2 images are not known, e.g. of 'scan0'" in exchange.status.text()
+    assert "The patients of 2 images are unknown, e.g. of 'scan0'" in exchange.status.text()
     asked = form.whose
     asked.choice.setCurrentIndex(asked.choice.findData("name"))
     assert not asked.pattern.isHidden()
     write(qtbot, asked.pattern, "scan[0]")
     assert "1 patient in 2 images" in asked.preview.text()
     assert "No patient: scan1" in asked.preview.text()
-    assert "No patient is found for scan1" in exchange.status.text()
+    assert "No patient found for scan1" in exchange.status.text()
     write(qtbot, asked.pattern, "(")
     assert "is no regular expression" in asked.preview.text()
     assert not exchange.button.isEnabled()
@@ -325,7 +325,7 @@ def test_vessel_masks_of_255_need_their_meaning_and_an_author(exchange, qtbot, t
     form = exchange.importing
     write(qtbot, form.source.edit, str(tmp_path / "masks"))
     write(qtbot, form.remap, "255-1")
-    assert "'255-1' is no value and class" in exchange.status.text()
+    assert "'255-1' is not a value and a class" in exchange.status.text()
     write(qtbot, form.remap, "255:1")
     assert press(qtbot, exchange).end is JobStatus.FAILED
     assert "name the author" in exchange.status.text()

@@ -1,4 +1,4 @@
-"""The Agreement dock: how well two readers of a project agree."""
+"""The Agreement dock: agreement between the two graders of a project."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from napari_retina_seg._napari.agreement.open_in_review import OpenInReview
 from napari_retina_seg._napari.dock import Dock, show_dock
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus
 from napari_retina_seg._napari.last_folder import LastFolder
-from napari_retina_seg._napari.project_row import ProjectRow, Where
+from napari_retina_seg._napari.project_row import ProjectRef, ProjectRow
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import REVIEW_WIDGET
@@ -40,23 +40,23 @@ from napari_retina_seg.io.agreement_report import FILES, write_agreement
 from napari_retina_seg.project.store import same_person
 
 _BEFORE = (
-    "Compares what two people drew on the same images. Who reads an image a second time is chosen"
-    " in the Review dock."
+    "Compares the gradings of two people on the same images. Assign second graders in the Review"
+    " dock."
 )
 _NONE = "Select an image in the list."
-_SECOND = "You read it as the second one: the first reader or somebody else settles it."
-_ADJUDICATE = "Open the selected image in the Review dock, to make its final version."
+_SECOND = "You are its second grader: the first grader or someone else adjudicates it."
+_ADJUDICATE = "Open the selected image in the Review dock to make its final version."
 
 
 class AgreementWidget(Dock):
-    """Compare the first and the second readings of a project.
+    """Compare the first and second gradings of a project.
 
     Signals
     -------
-    finished : (Outcome)
-        A comparison ended, and what was found is shown.
+    finished : (JobResult)
+        A comparison ended, and its result is displayed.
     opened : ()
-        The readings of an image are in the viewer.
+        The gradings of an image are in the viewer.
     """
 
     finished = Signal(object)
@@ -66,10 +66,10 @@ class AgreementWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._job: Job | None = None
-        self._asked: Where | None = None
+        self._asked: ProjectRef | None = None
         self._io_queue = SerialTaskQueue(self)
         self._layers = CaseLayers(napari_viewer)
-        self.button = large(QPushButton("Compare the readings"))
+        self.button = large(QPushButton("Compare the gradings"))
         self.work = ProgressRow("the comparison")
         self.status = StatusLine()
         self.project = ProjectRow(Settings())
@@ -80,10 +80,10 @@ class AgreementWidget(Dock):
         self._connect()
         self.refresh()
 
-    # What a person does
+    # User actions
 
     def compare(self) -> None:
-        """Compare all readings of the project; the button."""
+        """Compare all gradings of the project; the button."""
         where = self.project.where
         if self._job is not None or where is None:
             self.refresh()
@@ -93,22 +93,22 @@ class AgreementWidget(Dock):
         self._job.progressed.connect(self._on_progress)
         self._job.done.connect(self._on_done)
         self.work.show_work(True)
-        self.status.say(f"Comparing the readings of '{where.folder.name}'.")
+        self.status.say(f"Comparing the gradings of '{where.folder.name}'.")
         self.refresh()
         self._job.start()
 
     def cancel(self) -> None:
-        """Ask the running comparison to stop; the Cancel button."""
+        """Request cancellation; the Cancel button."""
         if self._job is not None:
             self.work.cancel_button.setEnabled(False)
             self._job.cancel()
 
     def open_case(self, number: int) -> None:
-        """Show an image with both readings; a double click in the list."""
+        """Show an image with both gradings; a double click in the list."""
         self._io_queue.submit(partial(read_case, self._asked, number), self._on_case, self._fail)
 
     def save_report(self, folder: Path) -> None:
-        """Write page, table and JSON to a folder."""
+        """Write the report as a page, a table and JSON to a folder."""
         agreement = self.findings.agreement
         self._io_queue.submit(
             partial(write_agreement, agreement, folder), self._on_saved, self._fail
@@ -116,15 +116,15 @@ class AgreementWidget(Dock):
 
     @property
     def is_running(self) -> bool:
-        """Whether a comparison is at work."""
+        """Whether a comparison is running."""
         return self._job is not None
 
     def refresh(self) -> None:
-        """Grey out what can't be done, with a reason."""
+        """Enable what is possible; give the reason in the tooltips of the rest."""
         reason = self.project.disabled_reason
         self.project.setEnabled(self._job is None)
         self.button.setEnabled(not reason and self._job is None)
-        self.button.setToolTip(reason or "Compare the first and the second reading of each image.")
+        self.button.setToolTip(reason or "Compare the first and the second grading of each image.")
         self.report_button.setVisible(self.findings.agreement is not None)
         self.adjudicate_button.setVisible(self.findings.agreement is not None)
         disabled_reason = self._adjudicate_disabled_reason()
@@ -133,7 +133,7 @@ class AgreementWidget(Dock):
         if self._job is None and (reason or self.status.end is None):
             self.status.say(reason or ("" if self.findings.agreement else _BEFORE))
 
-    # How it is put together
+    # Layout and signals
 
     def _adjudicate_disabled_reason(self) -> str:
         chosen = self.findings.chosen
@@ -143,8 +143,8 @@ class AgreementWidget(Dock):
 
     def _lay_out(self) -> None:
         self.report_button.setToolTip(
-            "Write to a folder: a page with all tables and plots, a table of the images as CSV, and"
-            " all figures as JSON."
+            "Write a page with all tables and plots, a CSV table of the images, and all figures as"
+            " JSON to a folder."
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.adjudicate_button)
@@ -169,7 +169,7 @@ class AgreementWidget(Dock):
         self.findings.selected.connect(self.refresh)
 
     def reload(self) -> None:
-        """Turn to the project that was open last, unless another one was chosen here."""
+        """Follow the project that was open last, unless another one was chosen here."""
         if self._job is None:
             self.project.follow()
 
@@ -191,17 +191,17 @@ class AgreementWidget(Dock):
         answer = QMessageBox.question(
             self,
             "Replace the report?",
-            f"These files are there already: {', '.join(names)}. Replace them?",
+            f"These files already exist: {', '.join(names)}. Replace them?",
         )
         return answer == QMessageBox.StandardButton.Yes
 
-    # What happens
+    # Signal handlers
 
     def _on_project(self) -> None:
         if self.project.where != self._asked:
             self._asked = None
             self.findings.show_agreement(None)
-            self.status.say("")  # what was said of another one
+            self.status.say("")  # it was about another project
         self.refresh()
 
     def _on_progress(self, step: Progress, time_left: str) -> None:
@@ -215,7 +215,7 @@ class AgreementWidget(Dock):
             self.findings.show_agreement(outcome.agreement)
         self.refresh()
         if isinstance(outcome, Compared) and outcome.agreement is None:
-            self.status.say(outcome.message)  # nothing has gone wrong
+            self.status.say(outcome.message)  # not a failure
         else:
             self.status.show_result(outcome.end, outcome.message)
         self.finished.emit(outcome)
@@ -223,31 +223,31 @@ class AgreementWidget(Dock):
     def _on_case(self, case: Case) -> None:
         self._layers.show(case)
         pair = case.pair
-        violet = ", violet what they took for different classes" if len(case.scheme) > 2 else ""
+        violet = "; violet: different classes" if len(case.scheme) > 2 else ""
         self.status.show_result(
             JobStatus.SUCCEEDED,
-            f"'{pair.image.name}': blue is what only {pair.first.author} (first) drew, red what"
-            f" only {pair.second.author} (second) drew{violet}.",
+            f"'{pair.image.name}': blue is only in {pair.first.author}'s mask (first), red only in"
+            f" {pair.second.author}'s (second){violet}.",
         )
         self.opened.emit()
 
     def _on_saved(self, files: tuple[Path, ...]) -> None:
         names = ", ".join(file.name for file in files)
         self.status.show_result(
-            JobStatus.SUCCEEDED, f"The report is in '{files[0].parent}': {names}."
+            JobStatus.SUCCEEDED, f"The report was saved to '{files[0].parent}': {names}."
         )
 
-    def _fail(self, why: str) -> None:
-        self.status.show_result(JobStatus.FAILED, why)
+    def _fail(self, message: str) -> None:
+        self.status.show_result(JobStatus.FAILED, message)
 
     def _adjudicate(self) -> None:
-        """Hand the selected image to the Review dock."""
+        """Open the selected image in the Review dock."""
         self._layers.clear()
         review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
         OpenInReview(review.session, self._asked, self.findings.chosen.number).begin()
 
     def cleanup(self) -> None:
-        """Stop the work, and leave the viewer as it was: the dock is going away."""
+        """Stop all work and restore the viewer: the dock is closing."""
         if self._job is not None:
             self._job.abandon()
             self._job = None

@@ -1,4 +1,4 @@
-"""An image with both of its readings, as layers that are looked at."""
+"""Read-only layers of an image with both of its gradings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_retina_seg.project.drawing import Drawing
 
 
 class CaseLayers:
-    """The layers of one case; the next one takes their place, and all others hide meanwhile."""
+    """The layers of one case; showing the next replaces them, and all others are hidden."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -23,29 +23,29 @@ class CaseLayers:
         self._hidden: list[Layer] = []
 
     def show(self, case: Case) -> None:
-        """Show the image, both readings, and where the second differs from the first."""
+        """Show the image, both gradings, and where the second differs from the first."""
         self.clear()
         self._hidden = [layer for layer in self._viewer.layers if layer.visible]
         for layer in self._hidden:
             layer.visible = False
         image = self._viewer.add_layer(Layer.create(*image_layers(case.pixels)[0]))
         self._layers = [image]
-        readings = (
+        gradings = (
             ("second", case.pair.second.author, case.second),
             ("first", case.pair.first.author, case.first),
         )
-        for place, author, drawing in readings:
-            name = f"{image.name} · {place} reader, {author}"
+        for place, author, drawing in gradings:
+            name = f"{image.name} · {place} grader, {author}"
             mask = _mask(image, drawing, name, case.scheme)
             self._layers.append(self._viewer.add_layer(mask))
         second, first = self._layers[1:]
         second.visible = False
-        show_difference(self._viewer, first, case.second.labels, "the second reader")
+        show_difference(self._viewer, first, case.second.labels, "the second grader")
         self._viewer.layers.selection.active = first
         self._viewer.reset_view()
 
     def clear(self) -> None:
-        """Take the layers away, with what stands beside them; nothing was painted on them."""
+        """Remove the layers and those linked to them, and show the hidden ones again."""
         for layer in list(self._viewer.layers):
             if layer in self._layers or mask_of(layer) in self._layers:
                 self._viewer.layers.remove(layer)

@@ -1,11 +1,11 @@
-"""The work of the Agreement dock: reading all readings, and those of one image."""
+"""Tasks of the Agreement dock: compare all gradings, and read those of one image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
-from napari_retina_seg._napari.project_row import Where
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.core.errors import ProjectError, TooEarlyError
 from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.core.labels import LabelScheme
@@ -20,14 +20,14 @@ from napari_retina_seg.project.view import ProjectView
 
 @dataclass(frozen=True, eq=False)
 class Compared(JobResult):
-    """How the comparison ended, and what was found; None if it is too early to compare."""
+    """Result of a comparison; without agreement if it is too early to compare."""
 
     agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An image with both of its readings, to be looked at."""
+    """An image with both of its gradings."""
 
     pair: DoubleGrading
     scheme: LabelScheme
@@ -36,36 +36,36 @@ class Case:
     second: Drawing
 
 
-def compare(where: Where, token: CancelToken) -> Steps:
-    """Compare the readings of a project; every way in which that can fail is an outcome."""
-    return (yield from as_result(_compare(where, token), "The readings could not be compared"))
+def compare(where: ProjectRef, token: CancelToken) -> Steps:
+    """Compare the gradings of a project; every failure becomes a `JobResult`."""
+    return (yield from as_result(_compare(where, token), "The gradings could not be compared"))
 
 
-def _compare(where: Where, token: CancelToken) -> Steps:
+def _compare(where: ProjectRef, token: CancelToken) -> Steps:
     with ProjectView(where.folder, author=where.author) as project:
         try:
             agreement = yield from iter_agreement(project, token=token)
         except TooEarlyError as error:
             return Compared(JobStatus.SUCCEEDED, str(error))
         left = project.second_gradings_left()
-    parts = [f"{count(len(agreement.images), 'image')} that two people read."]
+    parts = [f"{count(len(agreement.images), 'image')} graded by two people."]
     if left:
-        parts.append(f"Second readings that are still to come: {left}.")
+        parts.append(f"Second gradings still to come: {left}.")
     sentence = " ".join(parts)
     return Compared(JobStatus.SUCCEEDED, sentence, agreement=agreement)
 
 
-def read_case(where: Where, number: int) -> Case:
-    """Read an image of a project and what its two readers drew.
+def read_case(where: ProjectRef, number: int) -> Case:
+    """Read an image of a project and both of its gradings.
 
     Raises
     ------
     ProjectError
-        If it was not read twice, must not be seen, or something is missing or damaged.
+        If it was not graded twice, must not be seen yet, or is missing or damaged.
     """
     with ProjectView(where.folder, author=where.author) as project:
         pair = next((each for each in project.double_gradings() if each.image.id == number), None)
         if pair is None:
-            raise ProjectError(f"Image #{number} of this project was not read twice.")
+            raise ProjectError(f"Image #{number} of this project was not graded twice.")
         first, second = (project.drawing(number, version) for version in pair.numbers)
         return Case(pair, project.scheme, project.read_image(number), first, second)

@@ -1,4 +1,4 @@
-"""What was found on two readers: tables, a plot, and the images on which they agree least."""
+"""Agreement of two graders: tables, a plot, and the images sorted by agreement."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from napari_retina_seg.io.agreement_report import (
 )
 from napari_retina_seg.io.evaluation_report import figure
 
-_HINT = "The images, worst first. Double-click one to see both readings and where they differ."
+_HINT = "Images, worst first. Double-click one to see both gradings and where they differ."
 
 
 class Findings(QWidget):
-    """Shows an `Agreement`; empty before there is one.
+    """Shows an `Agreement`; hidden without one.
 
     Signals
     -------
     wanted : (int)
         Number of the image that was double-clicked.
     selected : ()
-        Another image of the list, or none.
+        The selection in the list changed.
     """
 
     wanted = Signal(int)
@@ -42,10 +42,10 @@ class Findings(QWidget):
             ("class", "Dice", "ICC", "bias", "limits"),
             (
                 "The classes of the project.",
-                "Overlap of the two readings, 0 to 1; mean over the images.",
-                "ICC(2,1) of the sizes that the two measured, at most 1.",
-                "Mean of what the second measured more than the first.",
-                "95 % of the differences between the two lie between these.",
+                "Overlap of the two gradings, 0 to 1; mean over the images.",
+                "ICC(2,1) of the measured sizes, at most 1.",
+                "Mean difference, second less first.",
+                "95 % limits of agreement.",
             ),
         )
         self.boundaries = FigureTable(
@@ -53,8 +53,8 @@ class Findings(QWidget):
             (
                 "The boundaries between the layers.",
                 "Mean difference, second less first: positive is deeper.",
-                "Mean difference without its sign.",
-                "95 % of the columns lie between these.",
+                "Mean absolute difference.",
+                "95 % limits of agreement, over columns.",
             ),
         )
         self.plot = BlandAltmanPlot()
@@ -62,8 +62,8 @@ class Findings(QWidget):
         self.images = FigureTable(
             ("image", "Dice", "kappa"),
             (
-                "Double-click to see both readings.",
-                "Overlap of the two readings, 0 to 1.",
+                "Double-click to see both gradings.",
+                "Overlap of the two gradings, 0 to 1.",
                 "Cohen's kappa: agreement on pixels beyond chance.",
             ),
         )
@@ -79,27 +79,27 @@ class Findings(QWidget):
 
     @property
     def agreement(self) -> Agreement | None:
-        """What is shown."""
+        """The displayed agreement."""
         return self._agreement
 
     @property
     def chosen(self) -> ReadImage | None:
-        """The image that is selected in the list, and who read it."""
+        """The image selected in the list, with its graders."""
         row = self.images.currentRow()
         if self._agreement is None or not 0 <= row < len(self._agreement.images):
             return None
         return self._agreement.images[row].image
 
     def show_agreement(self, agreement: Agreement | None) -> None:
-        """Show what was found, or nothing."""
+        """Show an agreement, or nothing."""
         self._agreement = agreement
         self.plot.show_agreement(agreement)
         self.setVisible(agreement is not None)
         if agreement is None:
             self.images.fill(())
             return
-        told = [row for row in summary_table(agreement).rows[1:] if row[1] != "0"]
-        self.summary.setText("\n".join(f"{name}: {value}" for name, value in told))
+        rows = [row for row in summary_table(agreement).rows[1:] if row[1] != "0"]
+        self.summary.setText("\n".join(f"{name}: {value}" for name, value in rows))
         self.classes.name(("class", "Dice", "ICC", "bias", f"limits, {agreement.unit[:2]}"))
         self.classes.fill(class_table(agreement).rows)
         unit = "µm" if agreement.boundaries_um else "px"

@@ -1,28 +1,28 @@
-"""Handing an image on to the Review dock, which may have to open its project before."""
+"""Open an image in the Review dock, opening its project first if needed."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_retina_seg._napari.project_row import Where
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg.project.store import same_person
 
 
 class OpenInReview(QObject):
-    """Opens an image as soon as the reviewer is free and has its project open.
+    """Opens an image once the review session is idle and has its project open.
 
     Parameters
     ----------
     session : ReviewSession
-        Of the Review dock.
-    where : Where
-        The project, and who works on it.
+        Session of the Review dock.
+    where : ProjectRef
+        Project and author.
     number : int
-        Of the image.
+        Number of the image.
     """
 
-    def __init__(self, session: ReviewSession, where: Where, number: int) -> None:
+    def __init__(self, session: ReviewSession, where: ProjectRef, number: int) -> None:
         super().__init__(session)
         self._session, self._where, self._number = session, where, number
         self._asked = False
@@ -30,7 +30,7 @@ class OpenInReview(QObject):
         self._soon.timeout.connect(self._go_on)
 
     def begin(self) -> None:
-        """Begin; what fails is said in the Review dock."""
+        """Start; failures are shown in the Review dock."""
         self._session.busy_changed.connect(self._soon.start)
         self._soon.start()
 

@@ -13,18 +13,18 @@ _WIDTH = 300  # px
 
 
 class BlandAltmanPlot(QWidget):
-    """The differences of the two readers against their mean; a box chooses the class."""
+    """Differences between the two graders against their mean, for a chosen class."""
 
     def __init__(self) -> None:
         super().__init__()
         self._agreement: Agreement | None = None
         self.classes = narrow(QComboBox())
-        self.classes.setToolTip("The class whose sizes are compared.")
+        self.classes.setToolTip("Class whose sizes are compared.")
         self.picture = QLabel()
         self.picture.setToolTip(
-            "A point is an image: by how much the second reader measured more than the first,"
-            " against the mean of both. Black is the mean difference; 95 % lie between the dashed"
-            " lines."
+            "One point per image: the second grader's size less the first's, against their mean."
+            " The black line is the mean difference, the dashed lines are the 95 % limits of"
+            " agreement."
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -34,7 +34,7 @@ class BlandAltmanPlot(QWidget):
         self.show_agreement(None)
 
     def show_agreement(self, agreement: Agreement | None) -> None:
-        """Plot what was found, or nothing; the class stays the same if it can."""
+        """Plot an agreement, or nothing; keep the chosen class if possible."""
         chosen = self.classes.currentText()
         self._agreement = agreement
         names = [] if agreement is None else [size.name for size in agreement.sizes]

@@ -1,4 +1,4 @@
-"""A table of figures that is looked at, as high as its rows."""
+"""Read-only table of figures, as high as its rows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _MOST = 12  # rows before it scrolls
 
 
 class FigureTable(QTableWidget):
-    """Cells that can be read and chosen, but not changed.
+    """Table whose cells can be selected but not edited.
 
     Parameters
     ----------
     header : tuple of str
-        Names of the columns, the first of which takes what is left of the width.
+        Names of the columns; the first one stretches.
     tips : tuple of str
-        What each column says.
+        Tooltips of the columns.
     """
 
     def __init__(self, header: tuple[str, ...], tips: tuple[str, ...]) -> None:
@@ -40,12 +40,12 @@ class FigureTable(QTableWidget):
         self.fill(())
 
     def name(self, header: tuple[str, ...]) -> None:
-        """Call the columns otherwise."""
+        """Rename the columns."""
         for column, name in enumerate(header):
             self.horizontalHeaderItem(column).setText(name)
 
     def fill(self, rows: tuple[tuple[str, ...], ...]) -> None:
-        """Show other rows; what stands in brackets is shown when the mouse rests on a cell."""
+        """Replace the rows; text in brackets appears in the tooltips only."""
         self.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for column, words in enumerate(row):

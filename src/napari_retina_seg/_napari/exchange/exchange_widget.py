@@ -1,4 +1,4 @@
-"""The dock `Export and import`: masks of a project to other programs and back."""
+"""The Export and import dock: exchange masks of a project with other programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QTabWidget, QVBoxLayout, Q
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.exchange.export_form import ExportForm
 from napari_retina_seg._napari.exchange.import_form import ImportForm
-from napari_retina_seg._napari.exchange.transfer import enter, leave, look
+from napari_retina_seg._napari.exchange.transfer import list_subjects, run_export, run_import
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus
 from napari_retina_seg._napari.project_row import ProjectRow
 from napari_retina_seg._napari.review.widget import ReviewWidget
@@ -28,11 +28,11 @@ _EXPORT, _IMPORT = "Export", "Import"
 
 
 class ExchangeWidget(Dock):
-    """Take masks out of a project, or into it.
+    """Export masks from a project or import them.
 
     Signals
     -------
-    finished : (Outcome)
+    finished : (JobResult)
         An export or import ended.
     """
 
@@ -43,7 +43,7 @@ class ExchangeWidget(Dock):
         self._viewer = napari_viewer
         self._job: Job | None = None
         self._io_queue = SerialTaskQueue(self)
-        self._looked_in: Path | None = None
+        self._listed_folder: Path | None = None
         self._focused: QWidget | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         settings = Settings()
@@ -59,55 +59,55 @@ class ExchangeWidget(Dock):
         self._connect()
         self._on_project()
 
-    # What a person does
+    # User actions
 
     def begin(self) -> None:
-        """Export or import what is chosen; the button."""
+        """Start the export or import; the button."""
         where = self.project.where
         if self._job is not None or self._disabled_reason() or where is None:
             self.refresh()
             return
-        steps = leave if self._exports else enter
+        steps = run_export if self._exports else run_import
         title = f"{where.folder.name} · {'export' if self._exports else 'import'}"
         self._job = Job(steps, self._form.task(where), self, title)
         self._job.progressed.connect(self._on_progress)
         self._job.done.connect(self._on_done)
         self._hold_focus()
         self.work.show_work(True)
-        self.status.say("Looking through the project." if self._exports else "Reading the masks.")
+        self.status.say("Reading the project." if self._exports else "Reading the masks.")
         self.refresh()
         self._job.start()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's
-        """Keep what is typed while a job is at work from being taken for the viewer's shortcuts."""
+        """Keep keys typed while a job is running from triggering the viewer's shortcuts."""
         if self._job is not None:
             event.accept()
         else:
             super().keyPressEvent(event)
 
     def cancel(self) -> None:
-        """Ask the running job to stop; the Cancel button."""
+        """Request cancellation; the Cancel button."""
         if self._job is not None:
             self.work.cancel_button.setEnabled(False)
             self._job.cancel()
 
     @property
     def is_running(self) -> bool:
-        """Whether a job is at work."""
+        """Whether a job is running."""
         return self._job is not None
 
     def refresh(self) -> None:
-        """Name the button, and grey it out with a reason."""
+        """Update the button's label, and enable it or give the reason."""
         reason = self._disabled_reason()
         self.button.setText(_EXPORT if self._exports else _IMPORT)
         self.button.setEnabled(not reason and self._job is None)
-        self.button.setToolTip(reason or "Begin; it can be cancelled.")
+        self.button.setToolTip(reason or "Start; it can be cancelled.")
         self.tabs.setEnabled(self._job is None)
         self.project.setEnabled(self._job is None)
         if self._job is None and (reason or self.status.end is None):
             self.status.say(reason)
 
-    # How it is put together
+    # Layout and signals
 
     @property
     def _exports(self) -> bool:
@@ -141,35 +141,35 @@ class ExchangeWidget(Dock):
         self.project.changed.connect(self._on_project)
 
     def reload(self) -> None:
-        """Turn to the project that was open last, unless another one was chosen here."""
+        """Follow the project that was open last, unless another one was chosen here."""
         if self._job is None:
             self.project.follow()
-            self._look()  # there may be new images
+            self._list_subjects()  # there may be new images
 
-    # What happens
+    # Signal handlers
 
     def _on_project(self) -> None:
         self._on_change()
         where = self.project.where
-        if where is not None and where.folder != self._looked_in:
-            self.exporting.offer(Subjects())  # the patients of another project are none of this one
-            self._look()
+        if where is not None and where.folder != self._listed_folder:
+            self.exporting.offer(Subjects())  # clear the previous project's patients
+            self._list_subjects()
 
-    def _look(self) -> None:
+    def _list_subjects(self) -> None:
         where = self.project.where
         if where is not None:
-            self._looked_in = where.folder
-            # What is wrong with the project is said when something is asked of it.
+            self._listed_folder = where.folder
+            # Errors of the project are reported when an export or import starts.
             offer = partial(self._offer, where.folder)
-            self._io_queue.submit(partial(look, where), offer, lambda _: offer(Subjects()))
+            self._io_queue.submit(partial(list_subjects, where), offer, lambda _: offer(Subjects()))
 
-    def _offer(self, folder: Path, whose: Subjects) -> None:
-        if folder == self._looked_in:  # it is still chosen
-            self.exporting.offer(whose)
+    def _offer(self, folder: Path, subjects: Subjects) -> None:
+        if folder == self._listed_folder:  # still chosen
+            self.exporting.offer(subjects)
 
     def _on_change(self) -> None:
         if self._job is None:
-            self.status.say("")  # what was said of something else
+            self.status.say("")  # it was about the previous choice
         self.refresh()
 
     def _on_progress(self, step: Progress, time_left: str) -> None:
@@ -185,11 +185,11 @@ class ExchangeWidget(Dock):
         self._return_focus()
         self.status.show_result(outcome.end, outcome.message)
         if not self._exports and outcome.end is not JobStatus.CANCELLED:
-            self._tell_review()
+            self._refresh_review()
         self.finished.emit(outcome)
 
     def _hold_focus(self) -> None:
-        """Take the keyboard focus from fields that will be greyed out; `_on_done` returns it."""
+        """Take the focus from fields that will be disabled; `_on_done` returns it."""
         focused = self.focusWidget() if self.isAncestorOf(QApplication.focusWidget()) else None
         self._focused = focused
         if focused is not None:
@@ -200,14 +200,14 @@ class ExchangeWidget(Dock):
             self._focused.setFocus()
         self._focused = None
 
-    def _tell_review(self) -> None:
-        """Let the Review dock list and count what is new in its project."""
+    def _refresh_review(self) -> None:
+        """Refresh the queue of the Review dock."""
         for dock in self._viewer.window.dock_widgets.values():
             if isinstance(dock, ReviewWidget):
                 dock.queue.list_anew()
 
     def cleanup(self) -> None:
-        """Stop the work: the dock is going away."""
+        """Stop all work: the dock is closing."""
         if self._job is not None:
             self._job.abandon()
             self._job = None

@@ -1,4 +1,4 @@
-"""Which masks leave, in which format, and under which names."""
+"""Form of an export: selection, format and names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLine
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.path_row import PathRow, holds_something
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
-from napari_retina_seg._napari.exchange.transfer import ExportTask, Where
+from napari_retina_seg._napari.exchange.transfer import ExportTask, ProjectRef
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
@@ -38,19 +38,19 @@ _FORMATS = {
     Format.BOUNDARY_JSON: "Boundaries as JSON",
 }
 _NAMES = {
-    Identities.HIDE: "Hide those telling a patient",
+    Identities.HIDE: "Hide patient identifiers",
     Identities.PSEUDONYMS: "Pseudonyms for all",
     Identities.KEEP: "Keep all names",
 }
 
 
 _ABOUT_IMAGES = (
-    "For annotation tools: each image or slice as a PNG of 8 bits, under the name that the masks"
-    " refer to, with its pixels and nothing else of its file."
+    "For annotation tools: each image or slice as an 8-bit PNG, under the name that the masks"
+    " refer to, with the pixels and no other data of the file."
 )
 _ABOUT_PREDICTIONS = (
-    "Masks that a model drew and nobody has reviewed go into a folder 'predictions', marked as"
-    " such; they are not ground truth."
+    "Unreviewed predictions go to a folder 'predictions' and are marked as such; they are not"
+    " ground truth."
 )
 _EYES = {
     Laterality.RIGHT: "right (OD)",
@@ -60,12 +60,12 @@ _EYES = {
 
 
 class ExportForm(QWidget):
-    """What a person chooses of an export; format and names are remembered.
+    """Options of an export; format and names are remembered.
 
     Signals
     -------
     changed : ()
-        Something else is chosen.
+        An option changed.
     """
 
     changed = Signal()
@@ -77,40 +77,40 @@ class ExportForm(QWidget):
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
         self.out = PathRow(
-            "Choose where to, or an empty folder", "new folder", LastFolder("export"), makes=True
+            "Choose a new or empty folder", "new folder", LastFolder("export"), makes=True
         )
         self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
         self.patients, self.eyes = narrow(ElidedComboBox()), narrow(ElidedComboBox())
-        self.whose = PatientsForm()
-        self.with_images = QCheckBox("Images too, as PNG beside them")
-        self.predictions = QCheckBox("Unreviewed predictions too, apart")
+        self.subjects = PatientsForm()
+        self.with_images = QCheckBox("Include images as PNG")
+        self.predictions = QCheckBox("Include unreviewed predictions")
         self._lay_out()
         self._connect()
 
     @property
     def disabled_reason(self) -> str:
-        """What is missing or wrong."""
+        """What is missing or invalid; empty if the export can start."""
         if self.out.path is None:
             return "Choose a new folder for the masks."
         if holds_something(self.out.path):
-            return f"'{self.out.path}' holds something already: choose a new or empty folder."
+            return f"'{self.out.path}' is not empty: choose a new or empty folder."
         if not any(box.isChecked() for box in self.states.values()):
             return "Tick at least one state."
         for edit in (self.since, self.until):
             if edit.text().strip() and _day(edit) is None:
-                return f"'{edit.text()}' is not a date: write it as 2026-01-31."
-        return self.whose.disabled_reason if self._divides else ""
+                return f"'{edit.text()}' is not a date (YYYY-MM-DD)."
+        return self.subjects.disabled_reason if self._divides else ""
 
-    def task(self, where: Where) -> ExportTask:
-        """Return what is to be exported; there is no reason why not."""
+    def task(self, where: ProjectRef) -> ExportTask:
+        """Return the export request; call it only without `disabled_reason`."""
         return ExportTask(
             where,
             self.out.path,
             Format(self.formats.currentData()),
             self._selection,
             Identities(self.names.currentData()),
-            self.whose.rule if self._divides else None,
+            self.subjects.rule if self._divides else None,
             self.with_images.isChecked() and self.with_images.isEnabled(),
         )
 
@@ -129,15 +129,15 @@ class ExportForm(QWidget):
 
     @property
     def _divides(self) -> bool:
-        """Whether images leave to be divided by patients, not all of whom are known."""
-        return Format(self.formats.currentData()).has_images and self.whose.asks
+        """Whether images are split by patient and some patients are unknown."""
+        return Format(self.formats.currentData()).has_images and self.subjects.asks
 
-    def offer(self, whose: Subjects) -> None:
-        """Offer the patients and eyes of a project, as far as it knows them."""
+    def offer(self, subjects: Subjects) -> None:
+        """List the patients and eyes of a project, if known."""
         form = self.layout()
         for box, known in (
-            (self.patients, [(name, name) for name in whose.patients]),
-            (self.eyes, [(_EYES[eye], eye.value) for eye in whose.eyes]),
+            (self.patients, [(name, name) for name in subjects.patients]),
+            (self.eyes, [(_EYES[eye], eye.value) for eye in subjects.eyes]),
         ):
             chosen = box.currentData()
             box.clear()
@@ -145,7 +145,7 @@ class ExportForm(QWidget):
                 box.addItem(words, value)
             box.setCurrentIndex(max(0, box.findData(chosen)))
             form.setRowVisible(box, bool(known))
-        self._known = whose
+        self._known = subjects
         self._on_selection()
 
     def _lay_out(self) -> None:
@@ -154,25 +154,25 @@ class ExportForm(QWidget):
             box.setChecked(True)
             states.addWidget(box, *divmod(place, 2))
         days = QGridLayout()
-        for place, (edit, hint) in enumerate(((self.since, "first day"), (self.until, "last day"))):
+        for place, (edit, hint) in enumerate(((self.since, "from"), (self.until, "until"))):
             edit.setPlaceholderText(hint)
-            edit.setToolTip("A day as 2026-01-31, on which the mask was saved; empty for any.")
+            edit.setToolTip("Date on which the mask was saved (YYYY-MM-DD); empty for any.")
             days.addWidget(edit, 0, place)
-        self.drawn_by.setPlaceholderText("anybody")
+        self.drawn_by.setPlaceholderText("anyone")
         self.formats.setToolTip(
-            "Each mask leaves with its classes, sizes and who made it. A training folder holds the"
-            " images, too, and is what a model learns from."
+            "Each mask is exported with its classes, sizes and author. A training folder also has the"
+            " images, to train a model on."
         )
         self.names.setToolTip(
-            "Names of images and patients. A pseudonym is made with the project's own key, and"
-            " tells nobody else anything."
+            "Names of images and patients. Pseudonyms are made with the project's key, and can't be"
+            " reversed without it."
         )
-        self.patients.setToolTip("Only the images of one patient, or other group.")
-        self.eyes.setToolTip("Only the images of right or left eyes.")
+        self.patients.setToolTip("Only images of one patient or group.")
+        self.eyes.setToolTip("Only images of right or left eyes.")
         form = QFormLayout(self)
         add_row(form, "Format", self.formats)
         add_row(form, "Folder", self.out)
-        add_row(form, "Patients", self.whose)
+        add_row(form, "Patients", self.subjects)
         add_row(form, "State", states)
         add_row(form, "Patient", self.patients)
         add_row(form, "Eye", self.eyes)
@@ -191,7 +191,7 @@ class ExportForm(QWidget):
             )
         )
         self.out.changed.connect(self.changed)
-        self.whose.changed.connect(self.changed)
+        self.subjects.changed.connect(self.changed)
         for box in (self.patients, self.eyes):
             box.currentIndexChanged.connect(self._on_selection)
         for box in self.states.values():
@@ -201,23 +201,25 @@ class ExportForm(QWidget):
         self._on_format()
 
     def _on_selection(self) -> None:
-        """Ask whose the images are that will leave, and only where it matters."""
-        self.whose.offer(self._known.unknown(self._selection))
-        self.layout().setRowVisible(self.whose, self._divides)
+        """Ask for unknown patients of the exported images, where the format needs them."""
+        self.subjects.offer(self._known.unknown(self._selection))
+        self.layout().setRowVisible(self.subjects, self._divides)
 
     def _on_format(self) -> None:
         chosen = Format(self.formats.currentData())
         self._on_selection()
         _allow(
             self.predictions,
-            "This format is for training: masks that nobody has reviewed are left out."
+            "This format is for training: unreviewed predictions are left out."
             if chosen.has_images
             else "",
             _ABOUT_PREDICTIONS,
         )
-        disabled_reason = "" if chosen.may_have_images else "This format refers to no image files."
+        disabled_reason = (
+            "" if chosen.may_have_images else "This format does not refer to image files."
+        )
         if chosen.has_images or chosen is Format.LABELME:
-            disabled_reason = "This format always brings its images."
+            disabled_reason = "This format always includes its images."
         _allow(self.with_images, disabled_reason, _ABOUT_IMAGES)
         self._settings.remember_choice(remembered.EXPORT_FORMAT, chosen.value)
         self.changed.emit()
@@ -232,7 +234,7 @@ def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComb
 
 
 def _allow(box: QCheckBox, disabled_reason: str, about: str) -> None:
-    """Let a box be ticked, or grey it out with the reason as its tooltip."""
+    """Enable a box, or disable it with the reason as its tooltip."""
     box.setEnabled(not disabled_reason)
     box.setToolTip(disabled_reason or about)
 

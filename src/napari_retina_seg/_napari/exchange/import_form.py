@@ -1,4 +1,4 @@
-"""Which masks enter, and who drew them."""
+"""Form of an import: source, author and values."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from napari_retina_seg._napari.exchange.path_row import PathRow
-from napari_retina_seg._napari.exchange.transfer import ImportTask, Where
+from napari_retina_seg._napari.exchange.transfer import ImportTask, ProjectRef
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.widgets import add_row, text
 
 _PAIR = re.compile(r"(\d{1,3})[:=](\d{1,3})")
 _ABOUT = (
-    "All formats of the export are read, and masks of other programs as images or DICOM. The image"
-    " of a mask is found by what the file says of it (its content's hash, its DICOM UID), else by"
-    " the name: call the mask as its image."
+    "Reads all export formats, and masks of other programs as images or DICOM. A mask is matched"
+    " to its image by what the file records (content hash, DICOM UID), otherwise by name: give"
+    " the mask file the image's name."
 )
 
 
 class ImportForm(QWidget):
-    """What a person chooses of an import.
+    """Options of an import.
 
     Signals
     -------
     changed : ()
-        Something else is chosen.
+        An option changed.
     """
 
     changed = Signal()
@@ -34,18 +34,21 @@ class ImportForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.source = PathRow(
-            "Choose what holds the masks", "file or folder", LastFolder("import"), files=True
+            "Choose the file or folder with the masks",
+            "file or folder",
+            LastFolder("import"),
+            files=True,
         )
         self.author, self.remap = QLineEdit(), QLineEdit()
-        self.second_read = QCheckBox("They are second readings")
-        self.author.setPlaceholderText("as the files say")
-        self.author.setToolTip("Who drew the masks whose files do not say it.")
+        self.second_read = QCheckBox("These are second gradings")
+        self.author.setPlaceholderText("as recorded in the files")
+        self.author.setToolTip("Author of masks whose files do not record one.")
         self.remap.setPlaceholderText("e.g. 255:1")
         self.remap.setToolTip(
-            "What values stand for in masks of other programs: VALUE:CLASS, several with commas."
-            " Without it, 255 is what is questionable."
+            "Classes of the values in masks of other programs: VALUE:CLASS, separated by commas."
+            " By default, 255 is questionable."
         )
-        self.second_read.setToolTip("Their author read the images as the second one.")
+        self.second_read.setToolTip("Their author is the second grader of the images.")
         form = QFormLayout(self)
         add_row(form, "From", self.source)
         add_row(form, "Drawn by", self.author)
@@ -57,17 +60,17 @@ class ImportForm(QWidget):
 
     @property
     def disabled_reason(self) -> str:
-        """What is missing or wrong."""
+        """What is missing or invalid; empty if the import can start."""
         if self.source.path is None:
             return "Choose a file or folder with masks."
         for pair in self._pairs:
             found = _PAIR.fullmatch(pair)
             if not found or max(map(int, found.groups())) > 255:
-                return f"'{pair}' is no value and class: write it as 255:1."
+                return f"'{pair}' is not a value and a class: write it as 255:1."
         return ""
 
-    def task(self, where: Where) -> ImportTask:
-        """Return what is to be imported; there is no reason why not."""
+    def task(self, where: ProjectRef) -> ImportTask:
+        """Return the import request; call it only without `disabled_reason`."""
         pairs = [re.split("[:=]", pair) for pair in self._pairs]
         return ImportTask(
             where,

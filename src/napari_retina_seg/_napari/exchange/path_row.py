@@ -1,4 +1,4 @@
-"""A path that is typed, or chosen in a dialog."""
+"""Path field with buttons that open dialogs."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from napari_retina_seg._napari.last_folder import LastFolder
 
 
 class PathRow(QWidget):
-    """A line for a path, and a button for each way to choose one.
+    """A path field, and a button for each kind of path.
 
     Parameters
     ----------
     title : str
-        Of the dialogs.
+        Title of the dialogs.
     hint : str
-        What stands in the line while it is empty.
+        Placeholder of the field.
     last : LastFolder
-        Where the dialogs begin while it is empty.
+        Initial folder of the dialogs while the field is empty.
     files : bool
-        Whether a file may be chosen, too.
+        Whether files may be chosen, too.
     makes : bool
-        Whether a new folder is wanted: in one that holds something, a new one is proposed.
+        Whether the folder must be new: in one with contents, a new name is proposed.
 
     Signals
     -------
     changed : ()
-        Another path.
+        The path changed.
     """
 
     changed = Signal()
@@ -52,7 +52,7 @@ class PathRow(QWidget):
 
     @property
     def path(self) -> Path | None:
-        """What is chosen."""
+        """The chosen path."""
         typed = self.edit.text().strip()
         return Path(typed).expanduser() if typed else None
 
@@ -83,11 +83,11 @@ class PathRow(QWidget):
 
 
 def holds_something(path: Path) -> bool:
-    """Whether a path is a file, or a folder with something in it."""
+    """Whether a path is a file or a folder that is not empty."""
     try:
         return path.exists() and (not path.is_dir() or any(path.iterdir()))
     except OSError:
-        return False  # writing says why
+        return False  # writing will report it
 
 
 def _free(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Whose images leave of which the project does not know it, with a preview while one types."""
+"""Form for the patients that a project does not know, with a live preview."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_retina_seg.core.words import count
 from napari_retina_seg.project.patients import ImageSource, PatientRule
 
 _ASK, _FOLDER, _NAME, _TABLE, _EACH = "", "folder", "name", "table", "each"
-_UNTIL = {"_": r"^([^_]+)_", "-": r"^([^-]+)-"}  # what stands before the first one
+_UNTIL = {"_": r"^([^_]+)_", "-": r"^([^-]+)-"}  # the part before the first one
 _CHOICES = {
     _ASK: "choose…",
     "_": "Name up to the first “_”",
@@ -26,16 +26,16 @@ _CHOICES = {
     _EACH: "Each image is its own patient",
     _NAME: "Advanced: a pattern",
 }
-_SHOWN = 4  # patients, and images of each, in the preview
+_SHOWN = 4  # patients, and images per patient, in the preview
 
 
 class PatientsForm(QWidget):
-    """Ask for the patients that a project does not know.
+    """Asks how to find the patients of images that the project has none for.
 
     Signals
     -------
     changed : ()
-        Something else is chosen.
+        The choice changed.
     """
 
     changed = Signal()
@@ -47,13 +47,13 @@ class PatientsForm(QWidget):
         for value, words in _CHOICES.items():
             self.choice.addItem(words, value)
         self.choice.setToolTip(
-            "All images of a patient must be on one side, training or validation. The project does"
-            " not know whose some of these are."
+            "All images of a patient must be in the same set, training or validation. Some of these"
+            " images have no known patient."
         )
         self.pattern = QLineEdit()
         self.pattern.setPlaceholderText("e.g. ^([^_]+)_")
         self.pattern.setToolTip(
-            "Regular expression; its first group, or else all of it, is the patient."
+            "Regular expression; its first group, or the whole match, is the patient."
         )
         self.table = PathRow(
             "Choose a table with the columns name and patient",
@@ -72,27 +72,27 @@ class PatientsForm(QWidget):
         self._on_change()
 
     def offer(self, images: Sequence[ImageSource]) -> None:
-        """Ask for the patients of these images; of none, nothing is asked."""
+        """Set the images without patient; nothing is asked if there are none."""
         self._images = tuple(images)
         self._on_change()
 
     @property
     def asks(self) -> bool:
-        """Whether there is something to ask."""
+        """Whether there are images without patient."""
         return bool(self._images)
 
     @property
     def disabled_reason(self) -> str:
-        """What is missing or wrong."""
+        """What is missing or invalid; empty if complete."""
         if not self.asks:
             return ""
         if self._chosen == _ASK:
             first = self._images[0].name
             if len(self._images) == 1:
-                return f"The patient of '{first}' is not known: choose one way under Patients."
+                return f"The patient of '{first}' is unknown: choose an option under Patients."
             return (
-                f"The patients of {count(len(self._images), 'image')} are not known, e.g. of"
-                f" '{first}': choose one way under Patients."
+                f"The patients of {count(len(self._images), 'image')} are unknown, e.g. of"
+                f" '{first}': choose an option under Patients."
             )
         try:
             rule = self.rule
@@ -104,17 +104,17 @@ class PatientsForm(QWidget):
             return f"Give {what} that identifies the patients."
         missing = self._without_patient(found)
         if missing and not rule.each_image:
-            return f"No patient is found for {_some(missing)}: choose another way under Patients."
+            return f"No patient found for {_some(missing)}: choose another option under Patients."
         return ""
 
     @property
     def rule(self) -> PatientRule | None:
-        """What was said; None if it is nothing.
+        """The chosen rule; None if nothing was entered.
 
         Raises
         ------
         ProjectError
-            If the pattern is no regular expression.
+            If the pattern is not a regular expression.
         """
         if not self.asks:
             return None
@@ -143,7 +143,7 @@ class PatientsForm(QWidget):
         self.changed.emit()
 
     def _describe(self) -> str:
-        """Show the patients that are found, and the first of their images."""
+        """Describe the patients found and the first of their images."""
         if self._chosen == _ASK or not self.asks:
             return ""
         try:

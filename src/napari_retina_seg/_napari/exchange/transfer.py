@@ -1,4 +1,4 @@
-"""The work of the dock: exporting and importing, and how that ended in a sentence."""
+"""Tasks of the Export and import dock, and their result messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
-from napari_retina_seg._napari.project_row import Where
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.exporting import Exported, iter_export
@@ -18,14 +18,14 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.selection import Selection, Subjects, find_subjects
 from napari_retina_seg.project.view import ProjectView
 
-_MOST = 5  # sentences that are shown
+_MOST = 5  # messages that are shown
 
 
 @dataclass(frozen=True)
 class ExportTask:
-    """What is to be exported."""
+    """Request to export masks."""
 
-    where: Where
+    where: ProjectRef
     out: Path
     format: Format
     selection: Selection
@@ -36,17 +36,17 @@ class ExportTask:
 
 @dataclass(frozen=True)
 class ImportTask:
-    """What is to be imported."""
+    """Request to import masks."""
 
-    where: Where
+    where: ProjectRef
     source: Path
     author: str | None
     second_read: bool
     remap: Mapping[int, int]
 
 
-def look(where: Where) -> Subjects:
-    """Look whose images a project has.
+def list_subjects(where: ProjectRef) -> Subjects:
+    """List the patients and eyes of a project.
 
     Raises
     ------
@@ -57,17 +57,17 @@ def look(where: Where) -> Subjects:
         return find_subjects(project)
 
 
-def leave(task: ExportTask, token: CancelToken) -> Steps:
-    """Export; every way in which that can fail is an outcome."""
-    return (yield from as_result(_leave(task, token), "The masks could not be exported"))
+def run_export(task: ExportTask, token: CancelToken) -> Steps:
+    """Export; every failure becomes a `JobResult`."""
+    return (yield from as_result(_export(task, token), "The masks could not be exported"))
 
 
-def enter(task: ImportTask, token: CancelToken) -> Steps:
-    """Import; every way in which that can fail is an outcome."""
-    return (yield from as_result(_enter(task, token), "The masks could not be imported"))
+def run_import(task: ImportTask, token: CancelToken) -> Steps:
+    """Import; every failure becomes a `JobResult`."""
+    return (yield from as_result(_import(task, token), "The masks could not be imported"))
 
 
-def _leave(task: ExportTask, token: CancelToken) -> Steps:
+def _export(task: ExportTask, token: CancelToken) -> Steps:
     with ProjectView(task.where.folder, author=task.where.author) as project:
         done: Exported = yield from iter_export(
             project,
@@ -82,14 +82,14 @@ def _leave(task: ExportTask, token: CancelToken) -> Steps:
     parts = [f"{count(done.masks, 'mask')} exported to '{done.folder}'."]
     parts += done.remarks
     if done.predictions:
-        parts.append(f"Unreviewed predictions, in 'predictions' there: {done.predictions}.")
+        parts.append(f"Unreviewed predictions, in its folder 'predictions': {done.predictions}.")
     if done.pseudonyms:
-        parts.append(f"Pseudonyms of images there: {done.pseudonyms}.")
+        parts.append(f"Images with pseudonyms: {done.pseudonyms}.")
     parts += [task.format.advice] if task.format.advice else []
     return _end(parts, "not exported", done.problems)
 
 
-def _enter(task: ImportTask, token: CancelToken) -> Steps:
+def _import(task: ImportTask, token: CancelToken) -> Steps:
     with Project(task.where.folder, author=task.where.author) as project:
         job: Generator[Progress, None, Imported] = iter_import_masks(
             project,
@@ -100,18 +100,18 @@ def _enter(task: ImportTask, token: CancelToken) -> Steps:
             token=token,
         )
         done = yield from job
-    parts = [f"{count(len(done.versions), 'mask')} imported, {done.known} there already."]
+    parts = [f"{count(len(done.versions), 'mask')} imported, {done.known} already in the project."]
     if done.unannotated:
-        parts.append(f"Not annotated there, and left as they are: {len(done.unannotated)}.")
+        parts.append(f"Images without annotations, unchanged: {len(done.unannotated)}.")
     parts += _some("", done.identifiers)
     return _end(parts, "not imported", done.problems)
 
 
 def _end(parts: Sequence[str], failed: str, problems: Sequence[str]) -> JobResult:
-    """Say what was done; if something was not, that comes as a failure with the first reasons."""
-    told = _some(f"{count(len(problems), 'mask')} {failed}:", problems) if problems else []
+    """Build the result; problems make it a failure that lists the first of them."""
+    listed = _some(f"{count(len(problems), 'mask')} {failed}:", problems) if problems else []
     return JobResult(
-        JobStatus.FAILED if problems else JobStatus.SUCCEEDED, "\n".join([*parts, *told])
+        JobStatus.FAILED if problems else JobStatus.SUCCEEDED, "\n".join([*parts, *listed])
     )
 
 

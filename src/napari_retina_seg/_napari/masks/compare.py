@@ -1,4 +1,4 @@
-"""Where a mask differs from another one, in colours, and gone at a key."""
+"""Show where a mask differs from another one, in a layer that can be blinked."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from napari_retina_seg.core.errors import RetinaSegError
 
 PREDICTION = "the prediction"
 
-# Blue and red, and what is both at once; told apart by colour-blind eyes.
+# Blue, red and violet, which colour-blind people can tell apart.
 COLORS = {MISSED: "#3d9bff", EXTRA: "#ff2d4b", OTHER: "#e08cff"}
-# Over all else, or red would be lost on a red photograph and all of them among layers' colours.
+# Dims everything else: red would be lost on a red photograph, and all three among class colours.
 _VEIL = "#00000099"
 
 
@@ -33,18 +33,18 @@ def show_difference(
     name: str,
     value: int | None = None,
 ) -> Labels:
-    """Show where another mask differs from one that is taken for the truth.
+    """Show where another mask differs from one that is taken as the ground truth.
 
     Parameters
     ----------
     layer : Labels
-        The mask that is right: what the other one lacks is blue, what it has too much is red.
+        The ground truth: what the other mask misses is blue, what it has in excess is red.
     other_labels : array
         Class values on the same grid; leading axes of length 1 don't matter.
     name : str
-        What the other mask is, in words.
+        Description of the other mask.
     value : int, optional
-        The class that is asked about; by default all, and what is another class is violet.
+        The class to compare; by default all, with differing classes in violet.
 
     Returns
     -------
@@ -72,12 +72,12 @@ def show_difference(
 
 
 def predicted(layer: Labels) -> npt.NDArray[np.integer] | None:
-    """Return what the model drew where a mask is now, or None if no model did.
+    """Return the prediction that a mask started from, or None if there was none.
 
     Returns
     -------
     array or None
-        Class values of the mask's shape; slices that were not segmented are as they are now.
+        Class values of the mask's shape; slices without prediction equal the mask.
     """
     info = layer.metadata.get(KEY)
     if not isinstance(info, MaskInfo) or info.prediction is None:
@@ -90,14 +90,14 @@ def predicted(layer: Labels) -> npt.NDArray[np.integer] | None:
 
 
 def blink(viewer: ViewerModel) -> bool:
-    """Hide the difference that is shown, or show it again; the key.
+    """Hide the difference, or show it again; the shortcut.
 
-    Where none is shown yet, the difference to the prediction is.
+    Without one, the difference to the prediction is shown.
 
     Returns
     -------
     bool
-        Whether there is one.
+        Whether there is a difference layer.
     """
     active = viewer.layers.selection.active
     mask = mask_of(active) or active

@@ -1,4 +1,4 @@
-"""Between the layers that a person paints and the `Drawing` that a project keeps, both ways."""
+"""Convert between mask layers and the `Drawing` that a project stores."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from napari_retina_seg.project.drawing import Drawing
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A mask as it is at one moment: copied in the window's thread, drawn up in another.
+    """Copy of a mask, taken in the main thread and processed in another.
 
     Attributes
     ----------
     labels : array
         uint8, ``(rows, columns)`` or ``(slices, rows, columns)``.
     heights : array or None
-        The last known lines, perhaps older than the mask; None where the scheme has no surfaces.
+        The last known lines, possibly outdated; None if the scheme has no surfaces.
     questionable : array or None
         bool of the labels' shape.
     """
@@ -37,14 +37,14 @@ class Snapshot:
     questionable: npt.NDArray[np.bool_] | None
 
     def drawing(self) -> Drawing:
-        """Return what it shows, with lines that say what the mask says."""
+        """Return it as a `Drawing`, with lines made consistent with the labels."""
         heights = self.heights
         if heights is not None:
             heights = reconcile(heights, self.labels)
         return Drawing(self.labels, heights, self.questionable)
 
     def shows_same(self, other: Snapshot) -> bool:
-        """Whether nothing was changed from one to the other."""
+        """Whether two snapshots are equal."""
         return all(
             _same(getattr(self, name), getattr(other, name))
             for name in ("labels", "heights", "questionable")
@@ -52,21 +52,21 @@ class Snapshot:
 
 
 def take_snapshot(viewer: ViewerModel, layer: Labels) -> Snapshot:
-    """Copy what a mask and what stands beside it show.
+    """Copy a mask with its lines and questionable regions.
 
     Raises
     ------
     ProjectError
-        If the layer is no mask of ours, or holds more than one volume.
+        If the layer is not a mask of this plugin, or has more than one volume.
     """
     info = layer.metadata.get(KEY)
     if not isinstance(info, MaskInfo):
-        raise ProjectError(f"'{layer.name}' is no mask with known classes: select one that is.")
+        raise ProjectError(f"'{layer.name}' is not a mask with known classes: select one that is.")
     data = np.asarray(finest(layer))
     shape = data.shape[-3:] if data.ndim > 2 else data.shape
     if data.size != np.prod(shape):
         raise ProjectError(
-            f"'{layer.name}' holds several volumes, of shape {data.shape}: a project keeps the mask"
+            f"'{layer.name}' has several volumes (shape {data.shape}): a project stores the mask"
             " of one image."
         )
     questionable = questionable_of(viewer, layer)
@@ -78,36 +78,35 @@ def take_snapshot(viewer: ViewerModel, layer: Labels) -> Snapshot:
 
 
 def drawing_of(viewer: ViewerModel, layer: Labels) -> Drawing:
-    """Return what a person has drawn, on the image's own grid.
+    """Return a mask as a `Drawing`, on the image's grid.
 
     Parameters
     ----------
     viewer : ViewerModel
-        Where the questionable regions stand beside the mask.
+        Viewer with the mask's questionable regions.
     layer : Labels
-        A mask of ours.
+        A mask of this plugin.
 
     Returns
     -------
     Drawing
-        A copy: labels, lines that say the same where the scheme has surfaces, and what is
-        questionable.
+        A copy: labels, consistent lines if the scheme has surfaces, and questionable regions.
 
     Raises
     ------
     ProjectError
-        If the layer is no mask of ours, or holds more than one volume.
+        If the layer is not a mask of this plugin, or has more than one volume.
     """
     return take_snapshot(viewer, layer).drawing()
 
 
 def show_drawing(viewer: ViewerModel, layer: Labels, drawing: Drawing) -> None:
-    """Make a mask show a drawing; what was there comes back by undoing.
+    """Set a mask to a drawing, as an undoable change.
 
     Raises
     ------
     RetinaSegError
-        If the layer can't be painted, or the drawing has another shape.
+        If the layer is not editable, or the shapes differ.
     """
     change(layer, drawing.labels.reshape(layer.data.shape))
     info = layer.metadata[KEY]

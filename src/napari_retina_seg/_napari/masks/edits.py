@@ -1,8 +1,8 @@
-"""The one way in which the plugin changes a mask, and the classes that nothing paints over.
+"""Edit masks through one function, and lock classes against painting.
 
-All that this module asks of napari beyond its public functions is `Labels._apply_mask_to_data`,
-through which brush, eraser, fill, polygon and encircling go. A mask without locked classes keeps
-napari's own, and so paints as fast as without the plugin.
+The only private napari API used here is `Labels._apply_mask_to_data`, which brush, eraser, fill,
+polygon and lasso go through. Masks without locked classes keep napari's own, and so paint as fast
+as without the plugin.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PAINTED_BY = "_apply_mask_to_data"
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a change.
+    """Result of an edit.
 
     Attributes
     ----------
     pixels : int
-        How many have another class now.
+        Pixels whose class changed.
     kept : int
-        How many would have, were their class not locked.
+        Pixels that kept their class because it is locked.
     """
 
     pixels: int
@@ -39,9 +39,9 @@ class Change:
 
 
 def change(layer: Labels, labels: npt.NDArray[np.generic], where: Where = ()) -> Change:
-    """Give pixels of a mask other classes, as one step of the layer's own history.
+    """Set pixels of a mask to other classes, as one step of the layer's undo history.
 
-    Pixels of a locked class keep it. Undo and redo are napari's, wherever the viewer stands.
+    Pixels of locked classes are kept. Undo and redo are napari's own, on any slice.
 
     Parameters
     ----------
@@ -50,16 +50,16 @@ def change(layer: Labels, labels: npt.NDArray[np.generic], where: Where = ()) ->
     labels : array
         Class values, of the shape of ``layer.data[where]``.
     where : tuple of int and slice
-        The part of ``layer.data``: ``(3,)`` is the slice 3 of a volume, ``()`` all of it. Slices
-        have no step.
+        Index into ``layer.data``: ``(3,)`` is slice 3 of a volume, ``()`` all of it. Slices have no
+        step.
 
     Raises
     ------
     RetinaSegError
-        If the layer can't be painted, or the shape is another.
+        If the layer is not editable, or the shapes differ.
     """
     if not layer.editable:
-        raise RetinaSegError(f"'{layer.name}' is locked: start to correct it, or take a copy.")
+        raise RetinaSegError(f"'{layer.name}' is read-only: correct a copy of it instead.")
     before = np.asarray(layer.data[where])
     if labels.shape != before.shape:
         raise RetinaSegError(
@@ -70,52 +70,52 @@ def change(layer: Labels, labels: npt.NDArray[np.generic], where: Where = ()) ->
     free = differs & ~is_locked(layer, before)
     wanted, pixels = np.count_nonzero(differs), np.count_nonzero(free)
     if pixels:
-        with layer.block_history():  # napari tells of the step when it is done, not before
+        with layer.block_history():  # napari emits the event after the step, not before
             layer.data_setitem(_indices(layer, free, where), labels[free])
     return Change(int(pixels), int(wanted - pixels))
 
 
 def lock(layer: Labels, values: Iterable[int]) -> None:
-    """Let nothing paint over these classes of a mask, and over no others.
+    """Lock these classes of a mask, and unlock all others.
 
     Parameters
     ----------
     layer : Labels
-        The mask; napari's own tools heed it too.
+        The mask; napari's own tools respect locked classes, too.
     values : iterable of int
-        Class values; 0 keeps background from being painted at all.
+        Class values; with 0, background can't be painted over.
     """
     chosen, own = frozenset(values), vars(unwrap_proxy(layer))
     own.pop(_PAINTED_BY, None)
     if chosen:
-        own[_PAINTED_BY] = _Guard(unwrap_proxy(layer), chosen)
+        own[_PAINTED_BY] = _LockedPaint(unwrap_proxy(layer), chosen)
 
 
 def locked(layer: Labels) -> frozenset[int]:
-    """Return the classes of a mask that nothing paints over."""
+    """Return the locked classes of a mask."""
     guard = vars(unwrap_proxy(layer)).get(_PAINTED_BY)
-    return guard.values if isinstance(guard, _Guard) else frozenset()
+    return guard.values if isinstance(guard, _LockedPaint) else frozenset()
 
 
 def unwrap_proxy(layer: Layer) -> Layer:
-    """Return a layer itself, where napari hands plugins a stand-in for it."""
+    """Return the layer behind the `PublicOnlyProxy` that napari passes to plugins."""
     return getattr(layer, "__wrapped__", layer)
 
 
 def is_locked(layer: Labels, labels: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    """Return where labels are of a class that is locked in a layer."""
+    """Return where labels are of a locked class."""
     found = np.zeros(labels.shape, bool)
     for value in locked(layer):
         found |= labels == value
     return found
 
 
-class _Guard:
-    """Stands before napari's painting, and takes the pixels of locked classes out of it."""
+class _LockedPaint:
+    """Replaces napari's painting function, leaving out pixels of locked classes."""
 
     def __init__(self, layer: Labels, values: frozenset[int]) -> None:
         self.values = values
-        self._layer = weakref.ref(layer)  # the layer holds this: a cycle would keep its pixels
+        self._layer = weakref.ref(layer)  # weak: a cycle would keep the layer's pixels
 
     def __call__(
         self,
@@ -134,7 +134,7 @@ class _Guard:
 def _indices(
     layer: Labels, chosen: npt.NDArray[np.bool_], where: Where
 ) -> tuple[npt.NDArray[np.intp], ...]:
-    """Return the chosen pixels' places along each axis of a layer."""
+    """Return the indices of the chosen pixels along each axis of a layer."""
     found = iter(np.nonzero(chosen))
     count = np.count_nonzero(chosen)
     places: list[npt.NDArray[np.intp]] = []

@@ -1,4 +1,4 @@
-"""Layers that stand beside a mask and tell something of it: questionable regions, differences."""
+"""Layers linked to a mask: questionable regions, differences, previews, lasso."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 
 
 class Kind(Enum):
-    """What a companion tells; the value ends its name."""
+    """Kind of a linked layer; the value is the end of its name."""
 
     QUESTIONABLE = "questionable"
     DIFFERENCE = "difference"
@@ -29,12 +29,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class LinkedLayerInfo:
-    """Whose companion a layer is, ``metadata["retina_seg"]``.
+    """The mask that a layer is linked to, in ``metadata["retina_seg"]``.
 
     Attributes
     ----------
     kind : Kind
-        What it tells.
+        Kind of the layer.
     image : str
         Name of the image layer, as of the mask.
     mask : weak reference
@@ -47,7 +47,7 @@ class LinkedLayerInfo:
 
 
 def linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> Labels | None:
-    """Return the companion of a mask that is in the viewer, if there is one."""
+    """Return the linked layer of a mask, or None."""
     for layer in viewer.layers:
         known = layer.metadata.get(KEY)
         ours = isinstance(known, LinkedLayerInfo) and known.kind is kind
@@ -57,7 +57,7 @@ def linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> Labels | None
 
 
 def mask_of(layer: Layer | None) -> Labels | None:
-    """Return the mask whose companion a layer is, or None."""
+    """Return the mask that a layer is linked to, or None."""
     known = None if layer is None else layer.metadata.get(KEY)
     return known.mask() if isinstance(known, LinkedLayerInfo) else None
 
@@ -69,9 +69,9 @@ def show_linked_layer(
     values: npt.NDArray[np.uint8],
     colors: dict[int, str],
 ) -> Labels:
-    """Add a companion above its mask, or give the one that there is other values.
+    """Add a linked layer above its mask, or update the existing one.
 
-    What is selected stays selected.
+    The selection is kept.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def show_linked_layer(
     layer = linked_layer(viewer, mask, kind)
     if layer is not None:
         if layer.editable:
-            change(layer, values)  # setting data would leave an undo history that fits no more
+            change(layer, values)  # setting data would invalidate the undo history
         else:
             layer.data = values
         layer.visible = True
@@ -103,7 +103,7 @@ def show_linked_layer(
 
 
 def remove_linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> None:
-    """Take a companion out of the viewer, if there is one."""
+    """Remove a linked layer from the viewer, if there is one."""
     layer = linked_layer(viewer, mask, kind)
     if layer is not None:
         viewer.layers.remove(layer)

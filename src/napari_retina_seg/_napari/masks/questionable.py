@@ -1,4 +1,4 @@
-"""Regions of a mask that nobody would swear to: marked in a layer of their own."""
+"""Questionable regions of a mask, marked in a linked layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPACITY = 0.5
 
 
 def questionable_of(viewer: ViewerModel, layer: Labels) -> npt.NDArray[np.bool_] | None:
-    """Return what is marked as questionable in a mask.
+    """Return the questionable regions of a mask.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def questionable_of(viewer: ViewerModel, layer: Labels) -> npt.NDArray[np.bool_]
 def show_questionable(
     viewer: ViewerModel, layer: Labels, array: npt.NDArray[np.bool_] | None
 ) -> Labels:
-    """Show what is questionable in a mask, in a layer that may be painted.
+    """Show the questionable regions of a mask in a layer that can be painted.
 
     Parameters
     ----------

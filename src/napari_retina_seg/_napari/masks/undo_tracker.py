@@ -1,7 +1,7 @@
-"""On which slices napari's own undo and redo changed a mask.
+"""Detect on which slices napari's undo and redo changed a mask.
 
-napari tells of neither, so what it remembers is looked at when a mask is drawn again. All that
-this module asks of napari beyond its public functions are the two histories of a Labels layer.
+napari emits no event for them, so its histories are compared whenever a mask is redrawn. The only
+private napari API used here are the two histories of a Labels layer.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from napari_retina_seg._napari.masks.edits import unwrap_proxy
 
 
 class UndoTracker(QObject):
-    """Watches one mask, which may be a volume.
+    """Tracks undo and redo of one mask or volume.
 
     Signals
     -------
     stepped : (str, list of int)
-        "Undone" or "Redone", and the slices of which pixels changed; none in an image alone.
+        "Undone" or "Redone", and the changed slices; empty for a single image.
     """
 
     stepped = Signal(str, object)
@@ -32,7 +32,7 @@ class UndoTracker(QObject):
         self._lengths = (0, 0)
 
     def watch(self, mask: Labels | None) -> None:
-        """Watch another mask."""
+        """Track another mask."""
         if self._mask is not None:
             self._mask.events.paint.disconnect(self._on_paint)
             self._mask.events.set_data.disconnect(self._on_drawn)
@@ -50,16 +50,16 @@ class UndoTracker(QObject):
         self._on_paint()
         undo, redo = self._lengths[0] - undo, self._lengths[1] - redo
         if undo < 0 < redo:
-            self._tell("Undone", self._mask._redo_history[-1])
+            self._emit_step("Undone", self._mask._redo_history[-1])
         elif redo < 0 < undo:
-            self._tell("Redone", self._mask._undo_history[-1])
+            self._emit_step("Redone", self._mask._undo_history[-1])
 
-    def _tell(self, what: str, step: list[Any]) -> None:
+    def _emit_step(self, what: str, step: list[Any]) -> None:
         self.stepped.emit(what, _slices(step) if self._mask.ndim > 2 else [])
 
 
 def _slices(step: list[Any]) -> list[int]:
-    """Return the slices that a step changed; it holds boxes, or places along each axis."""
+    """Return the slices that a step changed; it holds boxes or indices along each axis."""
     found: set[int] = set()
     for part in step:
         if hasattr(part, "slice_key"):
