@@ -160,8 +160,8 @@ class ExportForm(QWidget):
             days.addWidget(edit, 0, place)
         self.drawn_by.setPlaceholderText("anyone")
         self.formats.setToolTip(
-            "Each mask is exported with its classes, sizes and author. A training folder also has the"
-            " images, to train a model on."
+            "Each mask is exported with its classes, sizes and author. A training folder also"
+            " contains the images, to train a model on."
         )
         self.names.setToolTip(
             "Names of images and patients. Pseudonyms are made with the project's key, and can't be"
