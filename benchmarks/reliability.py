@@ -37,7 +37,7 @@ from napari_retina_seg.core.progress import finish
 from napari_retina_seg.io.exchange.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.exporting import iter_export
-from napari_retina_seg.project.files import Trouble
+from napari_retina_seg.project.files import ProblemKind
 from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.importing import iter_import_masks
 from napari_retina_seg.project.patients import PatientRule
@@ -328,7 +328,7 @@ def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: JobRes
     with Project(folder, author="inspector") as project:
         findings = project.check()
         versions = project.status().versions
-    orphans = {str(finding.path) for finding in findings if finding.trouble is Trouble.ORPHAN}
+    orphans = {str(finding.path) for finding in findings if finding.kind is ProblemKind.ORPHAN}
     for path in orphans - before:
         draft = Path(path).name.startswith(".")
         outcome.left["half files, under another name" if draft else "whole files, no record"] += 1

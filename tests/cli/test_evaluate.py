@@ -113,10 +113,10 @@ def test_several_data_sets_are_told_one_by_one(run, photos, fundus_model, tmp_pa
         *("--split", "all", "--remap", "255:1", "-o", tmp_path / "out"),
     )
     assert result.exit_code == 0, result.output
-    remark, warning = content(tmp_path / "out")["remarks"]
-    assert remark in result.stderr.splitlines()
-    assert remark.startswith("Each image of 'mine' is taken for a patient of its own")
-    assert "--groups" in remark
+    message, warning = content(tmp_path / "out")["remarks"]
+    assert message in result.stderr.splitlines()
+    assert message.startswith("Each image of 'mine' is taken for a patient of its own")
+    assert "--groups" in message
     assert "flatter" in warning
     by_dataset = content(tmp_path / "out")["evaluations"][0]["mean_by_dataset"]
     assert list(by_dataset) == ["chase_db1", "mine"]

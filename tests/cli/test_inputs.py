@@ -94,7 +94,7 @@ def test_names_that_are_uids_are_two_images(tmp_path):
 
 
 def test_a_folder_says_what_it_passed_over(folder):
-    (remark,) = expand([str(folder)]).remarks
-    assert "'c.txt' (not an image)" in remark
-    assert "'a_mask.png' (a result for another image)" in remark
-    assert ".hidden" not in remark
+    (message,) = expand([str(folder)]).warnings
+    assert "'c.txt' (not an image)" in message
+    assert "'a_mask.png' (a result for another image)" in message
+    assert ".hidden" not in message

@@ -20,11 +20,11 @@ def test_doubt_is_that_of_what_was_drawn_however_much_is_surely_background() -> 
     vessel = np.zeros((100, 100))
     vessel[50] = 0.75
     entropy = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
-    assert drawn(vessel).doubt() == pytest.approx(entropy, abs=1e-3)
+    assert drawn(vessel).mean_uncertainty() == pytest.approx(entropy, abs=1e-3)
 
 
 def test_where_nothing_was_drawn_doubt_is_largest() -> None:
     nothing = drawn(np.zeros((10, 10)))
-    assert nothing.doubt() == 1
+    assert nothing.mean_uncertainty() == 1
     labels = np.ones_like(nothing.labels)
-    assert replace(nothing, labels=labels).doubt() < 0.01
+    assert replace(nothing, labels=labels).mean_uncertainty() < 0.01

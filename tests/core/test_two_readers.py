@@ -12,19 +12,19 @@ from napari_retina_seg.core.surfaces import to_labels
 from napari_retina_seg.core.two_graders import (
     AgreementAccumulator,
     Gradability,
-    ReadImage,
-    Reading,
+    GradedImage,
+    Grading,
 )
 
 ROWS, COLUMNS = 96, 128
 
 
 def image(number, axial_um=None):
-    return ReadImage(number, f"scan{number}", f"patient{number}", "Ann", "Bob", axial_um)
+    return GradedImage(number, f"scan{number}", f"patient{number}", "Ann", "Bob", axial_um)
 
 
 def reading(heights, **more):
-    return Reading(to_labels(heights, ROWS), heights, **more)
+    return Grading(to_labels(heights, ROWS), heights, **more)
 
 
 def compare(shifts, axial_um=None):
@@ -107,7 +107,7 @@ def test_boundaries_are_read_off_a_mask_that_has_none():
 
 def test_a_volume_is_one_image():
     phantom = phantom_volume(0, 3, ROWS, COLUMNS)
-    drawn = Reading(phantom.labels, phantom.heights)
+    drawn = Grading(phantom.labels, phantom.heights)
     tally = AgreementAccumulator(OCT_LAYERS)
     tally.add(image(0), drawn, drawn)
     found = tally.result(Gradability(both=1))
@@ -123,7 +123,7 @@ def test_vessels_are_compared_by_their_area():
         first[: 2 + number] = 1
         second = first.copy()
         second[2 + number, :5] = 1
-        tally.add(image(number), Reading(first), Reading(second))
+        tally.add(image(number), Grading(first), Grading(second))
     found = tally.result(Gradability(both=3))
     (vessels,) = found.sizes
     assert (found.size, found.unit, found.boundaries) == ("area", "% of the image", ())

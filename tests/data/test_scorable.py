@@ -35,10 +35,10 @@ def test_a_side_is_chosen(images, split, expected) -> None:
     assert names(chosen.images) == list(expected)
     assert {image.modality for image in chosen.images} == {Modality.OCT}
     if split is None:
-        assert chosen.remarks == ()
+        assert chosen.warnings == ()
     else:
-        (remark,) = chosen.remarks
-        assert remark.startswith("1 images are in no split")
+        (message,) = chosen.warnings
+        assert message.startswith("1 images are in no split")
 
 
 def test_the_split_of_a_training_counts_instead(images, tmp_path) -> None:
@@ -46,7 +46,7 @@ def test_the_split_of_a_training_counts_instead(images, tmp_path) -> None:
     write_split(tmp_path / "split.json", Split((c, d), (a,), (b, e)))
     chosen = choose(images, Modality.OCT, "test", split_file=tmp_path / "split.json")
     assert names(chosen.images) == ["b", "e"]
-    assert chosen.remarks == ()
+    assert chosen.warnings == ()
     with pytest.raises(DataError, match="split"):
         choose(images, Modality.OCT, "test", split_file=tmp_path / "none.json")
 
@@ -66,7 +66,7 @@ def test_only_the_model_s_modality_is_chosen(images, make_image) -> None:
     scans = [make_image("s", dataset="scans", modality=Modality.OCT, split="test")]
     chosen = choose([photo, *scans], Modality.FUNDUS, "test")
     assert names(chosen.images) == ["p"]
-    assert chosen.remarks == ("scans holds no fundus photographs and is left out.",)
+    assert chosen.warnings == ("scans holds no fundus photographs and is left out.",)
     with pytest.raises(DataError, match="for fundus photographs, but there are none in scans"):
         choose(scans, Modality.FUNDUS, "test")
 
@@ -75,7 +75,7 @@ def test_only_images_with_the_expert_s_mask_are_chosen(make_image) -> None:
     graded = make_image("g", references={"second": lambda: np.zeros((40, 32))})
     chosen = choose([graded, make_image("h")], Modality.OCT, None, reference="second")
     assert names(chosen.images) == ["g"]
-    assert chosen.remarks == ("1 of 2 images have no mask by second and are left out.",)
+    assert chosen.warnings == ("1 of 2 images have no mask by second and are left out.",)
     with pytest.raises(DataError, match="mask by 'third': besides the reference there is second"):
         choose([graded], Modality.OCT, None, reference="third")
     with pytest.raises(DataError, match="there is none"):
@@ -97,9 +97,9 @@ def test_a_bad_image_is_named_or_left_out(make_image) -> None:
         check([*good, *bad])
     checked = check([*bad, *good], skip_bad=True)
     assert checked.images == tuple(good)
-    assert len(checked.remarks) == 2
-    assert "broken.png" in checked.remarks[0]
-    assert "small.png" in checked.remarks[1]
+    assert len(checked.warnings) == 2
+    assert "broken.png" in checked.warnings[0]
+    assert "small.png" in checked.warnings[1]
     with pytest.raises(DataError, match=r"None of 2 images.*broken"):
         check(bad, skip_bad=True)
 

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.data.split import group_remark, read_split, split_images, write_split
+from napari_retina_seg.data.split import read_split, split_images, ungrouped_warning, write_split
 
 names = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 30), st.integers(0, 8))
 splits = st.sampled_from([None, "train", "val", "test"])
@@ -165,14 +165,14 @@ def test_a_split_brings_its_groups_and_leaves_later_images_out(make_image, tmp_p
     ]
     again = read_split(tmp_path / "split.json", [*ungrouped, make_image("later")])
     assert sides(again) == sides(split)
-    assert group_remark(again.training) is None
+    assert ungrouped_warning(again.training) is None
 
 
 def test_who_was_guessed_stays_guessed(make_image, tmp_path):
     images = [make_image(name, group_guessed=True) for name in ("a", "b", "c")]
     write_split(tmp_path / "split.json", split_images(images, seed=0))
     again = read_split(tmp_path / "split.json", images)
-    assert "Each image of 'set'" in group_remark([*again.training, *again.validation])
+    assert "Each image of 'set'" in ungrouped_warning([*again.training, *again.validation])
 
 
 def test_guessed_patients_are_told_with_the_way_out(make_image):
@@ -182,9 +182,9 @@ def test_guessed_patients_are_told_with_the_way_out(make_image):
         for dataset in ("one", "two")
         for name in ("a", "b")
     ]
-    assert group_remark(known) is None
-    assert group_remark([*known, guessed[0]]) is None  # nobody to mistake a single image for
-    assert group_remark([*known, *guessed]) == (
+    assert ungrouped_warning(known) is None
+    assert ungrouped_warning([*known, guessed[0]]) is None  # nobody to mistake a single image for
+    assert ungrouped_warning([*known, *guessed]) == (
         "Each image of 'one' and 'two' is taken for a patient of its own: if that is not so, say"
         " who is who with --group-pattern or --groups."
     )

@@ -336,10 +336,10 @@ def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
     dark = RetinaImage(np.eye(131, 197, dtype=np.uint8))
     explanation = answer(dark, brightness, Question((1,)))
     assert not explanation.maps.any()
-    assert explanation.remark.startswith("The model draws no pixel of Vessel here")
+    assert explanation.message.startswith("The model draws no pixel of Vessel here")
     asked = answer(dark, brightness, Question((1,), target=Point(5, 80)))
-    assert asked.remark.startswith("Nothing in ")
-    assert "speaks for Vessel (" in asked.remark
+    assert asked.message.startswith("Nothing in ")
+    assert "speaks for Vessel (" in asked.message
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_slices_of_a_lazy_volume_are_looked_at_one_by_one(clean, tiny_oct) -> No
     drawn = segment(RetinaImage(lazy, modality=Modality.OCT), tiny_oct)
 
     assert drawn.skipped == (2,)
-    assert drawn.remark.endswith(
+    assert drawn.message.endswith(
         "1 of 3 slices show nothing and are left out (slice 2). 12% of the pixels hold no data and"
         " are left out."
     )

@@ -47,7 +47,7 @@ def test_a_scan_turned_upside_down_is_named_as_that() -> None:
         drawn = segmented(np.ascontiguousarray(turned))
         assert drawn.checks[0].name == "orientation"
         assert drawn.warning.startswith(f"{UNLIKE}: check it (")
-        assert "upside down" in drawn.remark
+        assert "upside down" in drawn.message
 
 
 @pytest.mark.parametrize(

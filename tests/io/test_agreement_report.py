@@ -8,7 +8,12 @@ import pytest
 
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.two_graders import AgreementAccumulator, Gradability, ReadImage, Reading
+from napari_retina_seg.core.two_graders import (
+    AgreementAccumulator,
+    Gradability,
+    GradedImage,
+    Grading,
+)
 from napari_retina_seg.io.agreement_plots import bland_altman_figure
 from napari_retina_seg.io.agreement_report import (
     boundary_table,
@@ -25,9 +30,9 @@ def compare(shifts, axial_um=4.0, second_readers=("Bob",)):
     for seed, shift in enumerate(shifts):
         second_grader = second_readers[seed % len(second_readers)]
         phantom = phantom_bscan(seed, 96, 128)
-        image = ReadImage(seed + 1, f"scan<{seed}>", "", "Ann", second_grader, axial_um)
+        image = GradedImage(seed + 1, f"scan<{seed}>", "", "Ann", second_grader, axial_um)
         second = np.roll(phantom.labels, shift, axis=0)
-        tally.add(image, Reading(phantom.labels, phantom.heights), Reading(second))
+        tally.add(image, Grading(phantom.labels, phantom.heights), Grading(second))
     return tally.result(Gradability(both=len(shifts), only_first=1))
 
 

@@ -106,7 +106,7 @@ def test_the_figure_says_what_it_shows(tmp_path, monkeypatch):
     assert "$eye$ of &lt;somebody&gt;" in said
     assert "RNFL: Retinal nerve fibre layer" in said
     assert one.caption in said
-    assert one.remark in said
+    assert one.message in said
     assert "× 10⁻³" in said
     assert "logits per pixel asked about, a scale for each class" in said
     assert said.count("no evidence") == 1

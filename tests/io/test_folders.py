@@ -59,7 +59,7 @@ def archive(make_dicom, tmp_path):
 def test_dicom_is_found_by_its_content(archive):
     contents = look_into(archive)
     assert [path.name for path in contents.images] == sorted(ARCHIVE_NAMES)
-    assert contents.remark == ""
+    assert contents.message == ""
     names = {read_image(path).name for path in contents.images}
     assert len(names) == len(ARCHIVE_NAMES)
 
@@ -106,8 +106,8 @@ def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, arch
         "SR1": "DICOM without pixels, Encapsulated PDF Storage",
         "SEG1": "a mask of RNFL (DICOM Segmentation)",
     }
-    assert contents.remark.startswith("Passed over 8 files: ")
-    assert contents.remark.endswith(" and 3 more.")
+    assert contents.message.startswith("Passed over 8 files: ")
+    assert contents.message.endswith(" and 3 more.")
 
 
 def test_folders_in_a_folder_are_looked_into_where_asked(archive):
@@ -159,7 +159,7 @@ def test_masks_are_no_images_and_are_named(tmp_path):
     Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "image.png")
     contents = look_into(tmp_path)
     assert [path.name for path in contents.images] == ["image.png"]
-    assert contents.remark == (
+    assert contents.message == (
         "Passed over 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
         " (NIfTI, which is read for masks only)."
     )

@@ -40,7 +40,7 @@ def test_slices_are_one_volume_in_the_order_of_their_positions(write):
     paths = write()
     (group,) = group_series(paths)
     assert group == ImageFiles("series", tuple(reversed(paths)))
-    assert "The 5 slices of the series 'series' are images of their own" in group.remark
+    assert "The 5 slices of the series 'series' are images of their own" in group.message
     image = read_files(group)
     np.testing.assert_array_equal(image.pixels, VOLUME)
     assert image.name == "series"

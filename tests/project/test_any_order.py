@@ -12,7 +12,7 @@ from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import MASK_COUNTS, REFUSALS, Action, Reading, State
+from napari_retina_seg.project.states import MASK_COUNTS, REFUSALS, Action, GradingRound, State
 from napari_retina_seg.project.values import Kind
 
 PEOPLE = ("Ann", "Bob", "Carl")
@@ -87,7 +87,7 @@ def check_truth(projects, image):
         assert truth.kind is Kind.HUMAN
         assert truth.is_final
         assert not truth.conflict
-        adjudicated = truth.reading is Reading.ADJUDICATION
+        adjudicated = truth.reading is GradingRound.ADJUDICATION
         assert adjudicated == (state is State.ADJUDICATED)
 
 
@@ -96,10 +96,10 @@ def check_blindness(projects, image):
     for person, project in projects.items():
         seen = project.history(image)
         round_now, state = project.image(image).round, project.image(image).state
-        adjudicated = any(one.reading is Reading.ADJUDICATION for one in seen)
+        adjudicated = any(one.reading is GradingRound.ADJUDICATION for one in seen)
         ungradable = () if adjudicated else (State.UNGRADABLE,)
         for version in seen:
-            under_way = version.reading is Reading.SECOND and version.round == round_now
+            under_way = version.reading is GradingRound.SECOND and version.round == round_now
             if under_way and state in (State.CORRECTED, State.ACCEPTED, *ungradable):
                 assert version.author == person
                 others = {other.author for other in seen} - {person, None}

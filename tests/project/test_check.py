@@ -7,7 +7,7 @@ import pytest
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.files import Trouble
+from napari_retina_seg.project.files import ProblemKind
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 
@@ -51,21 +51,21 @@ def test_a_sound_project_has_nothing_to_tell(full):
 
 
 @pytest.mark.parametrize(
-    ("damage", "trouble", "said"),
+    ("damage", "kind", "said"),
     [
-        (cut, Trouble.CUT, "was cut short"),
-        (alter, Trouble.ALTERED, "was altered"),
-        (lengthen, Trouble.ALTERED, "was altered"),
-        (lambda path: path.unlink(), Trouble.MISSING, "is missing"),
+        (cut, ProblemKind.CUT, "was cut short"),
+        (alter, ProblemKind.ALTERED, "was altered"),
+        (lengthen, ProblemKind.ALTERED, "was altered"),
+        (lambda path: path.unlink(), ProblemKind.MISSING, "is missing"),
     ],
 )
-def test_every_damaged_file_is_found(full, damage, trouble, said):
+def test_every_damaged_file_is_found(full, damage, kind, said):
     for path in sorted((full.folder / "files").rglob("*.*")):
         whole = path.read_bytes()
         damage(path)
         before = listing(full.folder)
         (finding,) = full.check()
-        assert (finding.trouble, finding.path, finding.serious) == (trouble, path, True)
+        assert (finding.kind, finding.path, finding.serious) == (kind, path, True)
         assert said in finding.sentence
         assert listing(full.folder) == before
         path.write_bytes(whole)
@@ -87,12 +87,12 @@ def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):
     (autosaved,) = (full.folder / "autosave").iterdir()
     cut(autosaved)
     write_scan("scan.png", 77)
-    found = {finding.path: finding.trouble for finding in full.check()}
-    assert found == {autosaved: Trouble.ALTERED, image.path: Trouble.ALTERED}
+    found = {finding.path: finding.kind for finding in full.check()}
+    assert found == {autosaved: ProblemKind.ALTERED, image.path: ProblemKind.ALTERED}
     image.path.unlink()
     autosaved.unlink()
-    found = {finding.path: finding.trouble for finding in full.check()}
-    assert found == {autosaved: Trouble.MISSING, image.path: Trouble.MISSING}
+    found = {finding.path: finding.kind for finding in full.check()}
+    assert found == {autosaved: ProblemKind.MISSING, image.path: ProblemKind.MISSING}
 
 
 def test_what_belongs_to_nothing_is_told_and_left_alone(full):
@@ -112,7 +112,7 @@ def test_a_record_that_points_nowhere_is_found(full):
     connection.commit()
     connection.close()
     (finding,) = full.check()
-    assert finding.trouble is Trouble.DATABASE
+    assert finding.kind is ProblemKind.DATABASE
     assert "points to a missing row of file" in finding.sentence
 
 

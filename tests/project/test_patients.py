@@ -136,7 +136,7 @@ def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_pat
     groups = sorted(groups_of(tmp_path / "out").values())
     assert groups == ["p1", "p1", "p2", "p2"]
     assert {(side.images, side.patients) for side in done.sides} == {(2, 1)}
-    assert done.remarks == (
+    assert done.warnings == (
         "Divided by patient: "
         + ", ".join(f"{s.name} 2 images of 1 patient" for s in done.sides)
         + ".",
@@ -166,4 +166,4 @@ def test_an_export_names_images_whose_prediction_was_flagged(ann, image, make, t
     ann.save_version(image.id, make.drawing(), Action.CORRECT)
     done = leave(ann, tmp_path / "out", format=Format.PNG)
     assert done.flagged == ("scan",)
-    assert done.remarks == (f"{UNLIKE} in 'scan': check their masks.",)
+    assert done.warnings == (f"{UNLIKE} in 'scan': check their masks.",)

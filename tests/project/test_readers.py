@@ -66,9 +66,9 @@ def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts
 
 def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_once, make):
     second = bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
-    turn = bob.turn(read_once.id)
-    assert not turn.actions  # reopened by him, the first reading would count no more
-    assert turn.shown == second  # he sees what he drew, not what the first reader did
+    permissions = bob.permissions(read_once.id)
+    assert not permissions.actions  # reopened by him, the first reading would count no more
+    assert permissions.shown == second  # he sees what he drew, not what the first reader did
     with pytest.raises(ProjectError, match="somebody else must adjudicate"):
         bob.save_version(read_once.id, make.drawing(8), Action.ADJUDICATE, parent=second.number)
     with pytest.raises(ProjectError, match="somebody else must reopen it"):

@@ -11,7 +11,7 @@ from napari_retina_seg.project.states import (
     REFUSALS,
     TRANSITIONS,
     Action,
-    Reading,
+    GradingRound,
     State,
     possible_actions,
     refusal,
@@ -99,7 +99,7 @@ def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, ma
     assert ann.image(image.id).state is REFUSED[person, state]
 
 
-@pytest.mark.parametrize(("state", "reading"), list(product(State, Reading)))
+@pytest.mark.parametrize(("state", "reading"), list(product(State, GradingRound)))
 def test_a_refusal_names_what_this_reader_can_do(state, reading):
     possible = possible_actions(state, reading)
     for action in set(Action) - set(possible):

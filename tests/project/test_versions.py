@@ -141,7 +141,7 @@ def test_probabilities_and_uncertainty_of_a_prediction_are_kept(ann, image, make
     segmentation = make.prediction(2)
     version = ann.add_prediction(image.id, segmentation)
     np.testing.assert_array_equal(ann.probabilities(image.id, 1), segmentation.probabilities)
-    assert version.uncertainty == pytest.approx(segmentation.doubt())
+    assert version.uncertainty == pytest.approx(segmentation.mean_uncertainty())
     assert ann.image(image.id).uncertainty == version.uncertainty
 
 

@@ -45,8 +45,8 @@ def segmentation_layers(
     if not is_dicom_mask(path):
         return None
     mask = read_dicom_mask(path)
-    if mask.doubt:
-        show_warning(mask.doubt)
+    if mask.warning:
+        show_warning(mask.warning)
     options, image = place(mask.name, mask.labels.shape, mask.spacing, images)
     if mask.scheme is not None:
         info = MaskInfo(image, mask.scheme, spacing=mask.spacing, ignore=mask.ignore)

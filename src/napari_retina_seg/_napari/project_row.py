@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QPu
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import add_row, text
-from napari_retina_seg.project.account import login
+from napari_retina_seg.project.account import current_username
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class ProjectRow(QWidget):
         if not self._is_chosen:
             last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
             self._folder = Path(last)
-            self.author.setText(self._settings.choice(remembered.AUTHOR, "") or login())
+            self.author.setText(self._settings.choice(remembered.AUTHOR, "") or current_username())
             self._show()
 
     def _show(self) -> None:

@@ -96,7 +96,7 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
     if len(images) > _MOST:
         raise ReadError(
             f"'{folder}' holds {len(images)} images: more than {_MOST} are not opened at once:"
-            f" choose image files in it, or add the folder to a project. {contents.remark}".strip()
+            f" choose image files in it, or add the folder to a project. {contents.message}".strip()
         )
     layers = []
     for image in images:
@@ -105,14 +105,14 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
         except RetinaSegError as error:
             show_error(str(error).replace(str(folder) + os.sep, ""))
     masks, others = _read_masks(contents.passed_over, layers)
-    remark = Contents(passed_over=others).remark
+    message = Contents(passed_over=others).message
     if not images and not masks:
         raise ReadError(
             f"'{folder}' holds no image: choose image files in it, or add the folder to a project."
-            f" {remark}".strip()
+            f" {message}".strip()
         )
-    if remark:
-        show_warning(remark)
+    if message:
+        show_warning(message)
     return [*layers, *masks] or _NOTHING
 
 

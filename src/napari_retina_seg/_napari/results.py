@@ -233,8 +233,8 @@ def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target) -> JobRe
     if target.index is None and labels.ndim == 3:
         where = f", {count(len(labels), 'slice')}"
     words = f"'{target.layer.name}'{where} segmented in {made.seconds:.1f} s on the {made.device}."
-    if outcome.segmentation.remark:
-        words = f"{outcome.segmentation.remark} {words}"
+    if outcome.segmentation.message:
+        words = f"{outcome.segmentation.message} {words}"
     if target.layer not in viewer.layers:
         words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
     return replace(outcome, message=words, doubtful=bool(outcome.segmentation.checks))

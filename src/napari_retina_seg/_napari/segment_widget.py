@@ -147,7 +147,7 @@ class SegmentWidget(Dock):
         keys = QKeySequence(SEGMENT.keys).toString(QKeySequence.SequenceFormat.NativeText)
         self.button.setToolTip(reason or f"{SEGMENT.description} ({keys}).")
         if self._job is None and (reason or self.status.end is None):
-            mask, warning = self._doubt()
+            mask, warning = self._mask_warning()
             if warning:
                 self.status.warn(f"'{mask}': {warning} {reason}".strip())
             else:
@@ -222,7 +222,7 @@ class SegmentWidget(Dock):
             return f"Correct the pixel size first. {self.pixel_size.problem.text()}"
         return self.images.slice_disabled_reason if self.images.this_slice.isChecked() else ""
 
-    def _doubt(self) -> tuple[str, str]:
+    def _mask_warning(self) -> tuple[str, str]:
         """Return the selected mask's name and warning, or those of the topmost of its image."""
         active, image = self._viewer.layers.selection.active, self.images.layer
         if active is not None and isinstance(active.metadata.get(KEY), MaskInfo):
@@ -238,7 +238,7 @@ class SegmentWidget(Dock):
 
     def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
         """Say what is doubtful about what is selected now, and not about another mask."""
-        warning, said = self._doubt()[1], self.status.text()
+        warning, said = self._mask_warning()[1], self.status.text()
         if self._job is None and (warning not in said or (not warning and UNLIKE in said)):
             self.status.say("")
         self.refresh()

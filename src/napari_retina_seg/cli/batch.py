@@ -168,7 +168,7 @@ def work_through(
     failed = len(inputs.problems)
     try:
         with Bar(len(images)) as bar, interruptible() as token:
-            for sentence in (*inputs.problems, *inputs.remarks):
+            for sentence in (*inputs.problems, *inputs.warnings):
                 bar.say(sentence)
             for image in images:
                 token.raise_if_cancelled()

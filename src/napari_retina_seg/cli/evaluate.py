@@ -99,7 +99,7 @@ def evaluate_command(
     _check_alike(models)
     from napari_retina_seg.data.evaluation_images import choose, iter_without_faults
     from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.split import group_remark
+    from napari_retina_seg.data.split import ungrouped_warning
     from napari_retina_seg.io.evaluation_report import FILES, Report, write_report
 
     spec = models[0].spec
@@ -114,16 +114,16 @@ def evaluate_command(
         checked = bar.walk(job, "Looking at the images")
         bar.finish()
         flattered = [_FLATTERED] if split in (Side.TRAIN, Side.ALL) else []
-        guess = filter(None, [group_remark(checked.images)])
-        remarks = (*chosen.remarks, *checked.remarks, *guess, *flattered)
-        for remark in remarks:
-            bar.say(remark)
+        guess = filter(None, [ungrouped_warning(checked.images)])
+        warnings = (*chosen.warnings, *checked.warnings, *guess, *flattered)
+        for message in warnings:
+            bar.say(message)
         scored = _score(models, checked.images, reference, bar, token)
         bar.begin("Writing the report")
         names = " and ".join(_display_names(models))
         side_told = f"{split.value} of {split_file}" if split_file else split.value
         about = _about(models, checked.images, side_told)
-        report = Report(f"Evaluation of {names}", *scored, about, remarks)
+        report = Report(f"Evaluation of {names}", *scored, about, warnings)
         written = write_report(report, out)
     _print_summary(report)
     for path in written:

@@ -16,7 +16,7 @@ from napari_retina_seg.cli.data_options import Remap, read_options
 from napari_retina_seg.cli.project import Author, Folder, open_project
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.words import count
-from napari_retina_seg.project.account import login
+from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
 
@@ -160,8 +160,8 @@ def _report_export(done: Exported, out: Path, format: Format, identities: Identi
             f"Pseudonyms there: {done.pseudonyms}, of images whose names may tell who the patient"
             " is; '--identities keep' leaves names as they are."
         )
-    for remark in (*done.remarks, *filter(None, [format.advice])):
-        say(remark)
+    for message in (*done.warnings, *filter(None, [format.advice])):
+        say(message)
     unreviewed = f" and {count(done.predictions, 'prediction')}" if done.predictions else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
     typer.echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
@@ -210,7 +210,7 @@ def import_command(
     from napari_retina_seg.project.importing import iter_import_masks
 
     with (
-        open_project(folder, author or login()) as project,
+        open_project(folder, author or current_username()) as project,
         Bar(1) as bar,
         interruptible() as token,
     ):

@@ -137,7 +137,7 @@ class _Seen:
         """
         assert self.shown is not None  # noqa: S101 - where nothing was explained, it was said why
         if not self.evident:
-            raise ImageError(self.shown.remark)
+            raise ImageError(self.shown.message)
         return self.shown
 
     def _rank(self, one: Explanation) -> tuple[bool, int]:
@@ -283,11 +283,11 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     started = time.perf_counter()
     job = iter_explain(image, model, question, index=request.index, token=token)
     if image.is_volume and request.index is None:
-        shown, remark = _write_volume(request, image, bar, job)
+        shown, message = _write_volume(request, image, bar, job)
     else:
-        shown, remark = _write_plane(request, image, bar, job)
-    if remark:
-        bar.say(f"'{source.path}': {remark}")
+        shown, message = _write_plane(request, image, bar, job)
+    if message:
+        bar.say(f"'{source.path}': {message}")
     return Result(
         path=source.path,
         model=shown.model,
@@ -309,7 +309,7 @@ def _write_plane(
     shown = seen.drawn()
     _save_figure(request, image, shown)
     save_maps(shown, request.folder, image.name, kind=request.maps)
-    return shown, shown.remark
+    return shown, shown.message
 
 
 def _write_volume(

@@ -38,13 +38,13 @@ class Inputs:
         The files, each once.
     problems : tuple of str
         A sentence for each argument that names none.
-    remarks : tuple of str
+    warnings : tuple of str
         For each folder, what was passed over in it and why.
     """
 
     paths: tuple[Path, ...]
     problems: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def group(self) -> tuple[ImageFiles, ...]:
         """Put the slices of a DICOM series together; see `io.series.group_series`."""
@@ -63,15 +63,15 @@ def expand(arguments: Iterable[str]) -> Inputs:
 
     paths: dict[Path, Path] = {}
     problems = []
-    remarks = []
+    warnings = []
     for argument in arguments:
         path = Path(argument)
         found = [path]
         if path.is_dir():
             contents = look_into(path)
             found = list(contents.images)
-            if contents.remark:
-                remarks.append(f"'{path}': {contents.remark}")
+            if contents.message:
+                warnings.append(f"'{path}': {contents.message}")
             if not found:
                 problems.append(f"There is no image in the folder '{path}': choose another one.")
         elif glob.has_magic(argument) and not is_there(path):
@@ -82,7 +82,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
                 problems.append(f"No file is called like '{argument}': check the pattern.")
         for match in found:
             paths.setdefault(match.resolve(), match)
-    return Inputs(tuple(paths.values()), tuple(problems), tuple(remarks))
+    return Inputs(tuple(paths.values()), tuple(problems), tuple(warnings))
 
 
 def outputs_of(

@@ -18,11 +18,11 @@ from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.core.words import count
-from napari_retina_seg.project.account import login
-from napari_retina_seg.project.states import Reading
+from napari_retina_seg.project.account import current_username
+from napari_retina_seg.project.states import GradingRound
 
 if TYPE_CHECKING:
-    from napari_retina_seg.project.files import Finding
+    from napari_retina_seg.project.files import IntegrityProblem
     from napari_retina_seg.project.project import Project
     from napari_retina_seg.project.values import ProjectImage, Status, Version
 
@@ -34,7 +34,9 @@ app = typer.Typer(no_args_is_help=True, help="Keep images, masks and who made th
 Folder = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
 Author = Annotated[
     str,
-    typer.Option(metavar="NAME", default_factory=login, help="Your name; by default your login."),
+    typer.Option(
+        metavar="NAME", default_factory=current_username, help="Your name; by default your login."
+    ),
 ]
 Image = Annotated[
     str, typer.Argument(metavar="IMAGE", help="Name of an image, its number (#12), or its file.")
@@ -91,8 +93,8 @@ def add_command(
             paths, copy=copy, patient_of=patient_of, spacing=spacing, token=token
         )
         added = bar.walk(job, "Adding")
-    apart = [image.remark for image in series if image.remark]
-    for sentence in (*inputs.problems, *inputs.remarks, *apart, *added.problems, *added.warnings):
+    apart = [image.message for image in series if image.message]
+    for sentence in (*inputs.problems, *inputs.warnings, *apart, *added.problems, *added.warnings):
         say(sentence)
     for path, image in added.duplicates:
         say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
@@ -142,7 +144,7 @@ def predict_command(
         start_engine()
         job = iter_predict_images(project, chosen, image_ids, reviewed=every, token=token)
         done = bar.walk(job, "Predicting")
-    for sentence in (*done.remarks, *done.unfit, *done.problems):
+    for sentence in (*done.warnings, *done.unfit, *done.problems):
         say(sentence)
     unfit = f" {len(done.unfit)} skipped that the model is not for," if done.unfit else ""
     typer.echo(
@@ -296,12 +298,12 @@ def open_project(folder: Path, author: str) -> Project:
     return Project(folder, author=author)
 
 
-def _reading(*, second_read: bool, adjudicated: bool) -> Reading:
+def _reading(*, second_read: bool, adjudicated: bool) -> GradingRound:
     if second_read and adjudicated:
         raise UsageError("A mask is a second reading or settles two: give one of both options.")
     if adjudicated:
-        return Reading.ADJUDICATION
-    return Reading.SECOND if second_read else Reading.FIRST
+        return GradingRound.ADJUDICATION
+    return GradingRound.SECOND if second_read else GradingRound.FIRST
 
 
 def _patient_of(pattern: str | None) -> Callable[[str], str | None] | None:
@@ -372,12 +374,12 @@ def _mean_dice(dice: Sequence[float | None]) -> str:
     return f"{sum(known) / len(known):.3f}" if known else ""
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
+def _print_findings(findings: Sequence[IntegrityProblem]) -> None:
     told: Counter[str] = Counter()
     for finding in findings:
-        told[finding.trouble] += 1
-        if told[finding.trouble] <= _MOST_OF_A_KIND:
-            typer.echo(f"{finding.trouble}: {finding.sentence}")
-    for trouble, number in told.items():
+        told[finding.kind] += 1
+        if told[finding.kind] <= _MOST_OF_A_KIND:
+            typer.echo(f"{finding.kind}: {finding.sentence}")
+    for kind, number in told.items():
         if number > _MOST_OF_A_KIND:
-            typer.echo(f"{trouble}: {number - _MOST_OF_A_KIND} more.")
+            typer.echo(f"{kind}: {number - _MOST_OF_A_KIND} more.")

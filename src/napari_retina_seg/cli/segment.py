@@ -113,8 +113,8 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     for leftover in set(outputs_of(source.name, request.folder)) - set(written):
         if is_there(leftover):
             leftover.unlink()
-    if segmentation.remark:
-        bar.say(f"'{source.path}': {segmentation.remark}")
+    if segmentation.message:
+        bar.say(f"'{source.path}': {segmentation.message}")
     return Result(
         source.path,
         segmentation.labels.shape,

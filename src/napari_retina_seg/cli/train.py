@@ -77,9 +77,9 @@ def train_command(
 
         check_run(run, wanted, weights, resume=resume)
         options = read_options(group_pattern, groups, remap)
-        split, remark = plan_split(wanted, data, options, share)
-        if remark:
-            say(remark)
+        split, message = plan_split(wanted, data, options, share)
+        if message:
+            say(message)
         with Bar(1) as bar:
             checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=token)
             split, skipped = bar.walk(checking, "Looking at the images")

@@ -102,7 +102,7 @@ class Explanation:
         )
 
     @property
-    def remark(self) -> str:
+    def message(self) -> str:
         """Sentences on the maps that are empty, and why; or nothing."""
         sentences = []
         if self.untargeted:

@@ -153,7 +153,7 @@ class OctPreprocessing:
         check_plane(grey)
         grid = grey.shape[0], grey.shape[1]
         working = self._working(grid, spacing)
-        tensor = resize(stretch(grey, valid), working)[..., np.newaxis]
+        tensor = resize(rescale_intensity(grey, valid), working)[..., np.newaxis]
         return Prepared(tensor, Geometry(grid, (0, 0, *grid), working, valid=valid))
 
     def _working(self, grid: tuple[int, int], spacing: Spacing) -> tuple[int, int]:
@@ -331,7 +331,7 @@ def _without_invalid(
     return filled, valid
 
 
-def stretch(values: Tensor, valid: Mask | None = None) -> Tensor:
+def rescale_intensity(values: Tensor, valid: Mask | None = None) -> Tensor:
     """Map the 1st and the 99.5th percentile of the valid pixels to 0 and 1, and clip."""
     seen = values[::2, ::2]
     if valid is not None:

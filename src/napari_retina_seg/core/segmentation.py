@@ -156,7 +156,7 @@ class Segmentation:
         return warn(self.checks, len(self.labels) if self.is_volume else 1)
 
     @property
-    def remark(self) -> str:
+    def message(self) -> str:
         """Sentences on what is odd: the warning, nothing was found, slices were skipped."""
         return " ".join(said for said in (self.warning, self._gaps()) if said)
 
@@ -200,7 +200,7 @@ class Segmentation:
             raise ImageError("There is no uncertainty without probabilities: ask for them.")
         return normalised_entropy(self.probabilities)
 
-    def doubt(self) -> float:
+    def mean_uncertainty(self) -> float:
         """Tell how unsure the model was of what it drew, so that the worst can be seen first.
 
         Returns

@@ -36,7 +36,7 @@ _Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ReadImage:
+class GradedImage:
     """An image that two people have read.
 
     Attributes
@@ -60,7 +60,7 @@ class ReadImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Grading:
     """What one of them drew.
 
     Attributes
@@ -94,7 +94,7 @@ class ImageAgreement:
         `Agreement.sizes`.
     """
 
-    image: ReadImage
+    image: GradedImage
     scores: Scores
     sizes: _Array
 
@@ -199,7 +199,7 @@ class Agreement:
 class _Row(NamedTuple):
     """What an image adds to the whole; differences and thicknesses in px."""
 
-    image: ReadImage
+    image: GradedImage
     scores: Scores
     difference: _Array
     sizes: _Array
@@ -218,7 +218,7 @@ class AgreementAccumulator:
         self._scheme = scheme
         self._rows: list[_Row] = []
 
-    def add(self, image: ReadImage, first: Reading, second: Reading) -> None:
+    def add(self, image: GradedImage, first: Grading, second: Grading) -> None:
         """Compare the two readings of an image, of one size."""
         scheme = self._scheme
         matrix = confusion(first.labels, second.labels, len(scheme))
@@ -282,7 +282,7 @@ class AgreementAccumulator:
         return tuple(result)
 
 
-def _kappas(first: Reading, second: Reading, classes: int) -> dict[Key, float]:
+def _kappas(first: Grading, second: Grading, classes: int) -> dict[Key, float]:
     sure = np.ones(first.labels.shape, bool)
     for reading in (first, second):
         if reading.questionable is not None:
@@ -300,7 +300,7 @@ def _shares(labels: npt.NDArray[np.uint8], classes: int) -> _Array:
     return 100 * np.bincount(labels.ravel(), minlength=classes)[1:] / labels.size
 
 
-def _heights(reading: Reading, boundaries: int) -> _Array:
+def _heights(reading: Grading, boundaries: int) -> _Array:
     """Return heights with the columns of all slices in one row, ``(boundaries, columns)``."""
     labels = reading.labels.reshape(-1, *reading.labels.shape[-2:])
     if reading.heights is None:

@@ -25,12 +25,12 @@ class EvaluationImages:
     ----------
     images : tuple of LabelledImage
         In the order in which they came.
-    remarks : tuple of str
+    warnings : tuple of str
         A sentence on whatever was left out.
     """
 
     images: tuple[LabelledImage, ...]
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def choose(
@@ -70,7 +70,7 @@ def choose(
     steps.append(_of_split(steps[-1].images, split))
     if reference is not None:
         steps.append(_with_reference(steps[-1].images, reference))
-    return EvaluationImages(steps[-1].images, tuple(r for step in steps for r in step.remarks))
+    return EvaluationImages(steps[-1].images, tuple(r for step in steps for r in step.warnings))
 
 
 def _of_split(images: Sequence[LabelledImage], split: str | None) -> EvaluationImages:
@@ -85,8 +85,8 @@ def _of_split(images: Sequence[LabelledImage], split: str | None) -> EvaluationI
             " --split ('all' takes every image), or give the --split-file of a training."
         )
     lost = sum(image.split is None for image in images)
-    remark = f"{lost} images are in no split and are left out; --split all takes them in."
-    return EvaluationImages(chosen, (remark,) if lost else ())
+    message = f"{lost} images are in no split and are left out; --split all takes them in."
+    return EvaluationImages(chosen, (message,) if lost else ())
 
 
 def _of_modality(images: Sequence[LabelledImage], modality: Modality) -> EvaluationImages:
@@ -102,8 +102,8 @@ def _of_modality(images: Sequence[LabelledImage], modality: Modality) -> Evaluat
             f"The model is for {wanted}, but there are none in {', '.join(others)}: choose another"
             " model, or other data."
         )
-    remark = f"{', '.join(others)} holds no {wanted} and is left out."
-    return EvaluationImages(chosen, (remark,) if others else ())
+    message = f"{', '.join(others)} holds no {wanted} and is left out."
+    return EvaluationImages(chosen, (message,) if others else ())
 
 
 def _with_reference(images: Sequence[LabelledImage], name: str) -> EvaluationImages:
@@ -114,8 +114,8 @@ def _with_reference(images: Sequence[LabelledImage], name: str) -> EvaluationIma
             f"No image has a mask by '{name}': besides the reference there is {known or 'none'}."
         )
     lost = len(images) - len(chosen)
-    remark = f"{lost} of {len(images)} images have no mask by {name} and are left out."
-    return EvaluationImages(chosen, (remark,) if lost else ())
+    message = f"{lost} of {len(images)} images have no mask by {name} and are left out."
+    return EvaluationImages(chosen, (message,) if lost else ())
 
 
 def iter_without_faults(
@@ -162,5 +162,5 @@ def iter_without_faults(
     sifted = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
     if not sifted.images:
         raise DataError(f"None of {len(images)} images can be scored. {sifted.skipped[0]}")
-    remarks = tuple(f"Left out: {sentence}" for sentence in sifted.skipped)
-    return EvaluationImages(sifted.images, remarks)
+    warnings = tuple(f"Left out: {sentence}" for sentence in sifted.skipped)
+    return EvaluationImages(sifted.images, warnings)

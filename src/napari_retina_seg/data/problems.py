@@ -18,7 +18,7 @@ from napari_retina_seg.data.examine import (
 )
 from napari_retina_seg.data.layouts.layout import SPLIT_NAMES
 from napari_retina_seg.data.leaks import Copy, Relation
-from napari_retina_seg.data.split import group_remark
+from napari_retina_seg.data.split import ungrouped_warning
 
 _MISFITS = (Fault.OTHER_MASK, Fault.SHIFTED, Fault.TURNED, Fault.INVERTED)
 _EYES = frozenset({"l", "r", "left", "right", "od", "os"})
@@ -337,7 +337,7 @@ def _of_classes(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_guessed_groups(check: DatasetCheck) -> Iterator[Problem]:
-    remark = group_remark(checked.image for checked in check.images)
-    if remark:
+    message = ungrouped_warning(checked.image for checked in check.images)
+    if message:
         guessed = (checked for checked in check.images if checked.image.group_guessed)
-        yield Problem("patients not known", remark, _names(guessed), serious=False)
+        yield Problem("patients not known", message, _names(guessed), serious=False)

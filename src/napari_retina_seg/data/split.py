@@ -231,7 +231,7 @@ def _in_group(image: LabelledImage, group: str) -> LabelledImage:
     return replace(image, group=group, group_guessed=guessed)
 
 
-def group_remark(images: Iterable[LabelledImage]) -> str | None:
+def ungrouped_warning(images: Iterable[LabelledImage]) -> str | None:
     """Say which data sets are divided image by image, because nobody said whose images they are.
 
     Parameters

@@ -30,7 +30,7 @@ from napari_retina_seg.core.splits import SplitName
 from napari_retina_seg.data.evaluation_images import choose, iter_without_faults
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import ReadOptions, read_data
-from napari_retina_seg.data.split import group_remark
+from napari_retina_seg.data.split import ungrouped_warning
 from napari_retina_seg.engine.predict import iter_segment
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
@@ -109,9 +109,9 @@ def evaluate(
         chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=cancel
     )
     checked = finish(checking, progress)
-    remarks = *chosen.remarks, *checked.remarks, group_remark(checked.images)
-    for remark in filter(None, remarks):
-        warnings.warn(remark, stacklevel=2)
+    messages = *chosen.warnings, *checked.warnings, ungrouped_warning(checked.images)
+    for message in filter(None, messages):
+        warnings.warn(message, stacklevel=2)
     job = iter_evaluate(folder, checked.images, reference=reference, token=cancel)
     return finish(job, progress)
 

@@ -12,7 +12,7 @@ from napari_retina_seg.core.errors import DataError
 from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import ReadOptions, read_data
-from napari_retina_seg.data.split import Split, group_remark, split_images
+from napari_retina_seg.data.split import Split, split_images, ungrouped_warning
 from napari_retina_seg.data.validation import iter_validate
 from napari_retina_seg.engine.environment import Conditions
 from napari_retina_seg.engine.run_folder import RunFolder
@@ -91,10 +91,10 @@ def train(
     run = RunFolder(Path(out))
     weights = None if start_from is None else RunFolder(Path(start_from)).best_weights
     check_run(run, wanted, weights, resume=resume)
-    split, remark = plan_split(wanted, as_paths(data), options, validation_share)
+    split, message = plan_split(wanted, as_paths(data), options, validation_share)
     checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=cancel)
     split, skipped = finish(checking, progress)
-    for sentence in filter(None, [remark, *(f"Left out: {sentence}" for sentence in skipped)]):
+    for sentence in filter(None, [message, *(f"Left out: {sentence}" for sentence in skipped)]):
         warnings.warn(sentence, stacklevel=2)
     job = iter_train(
         wanted,
@@ -138,7 +138,7 @@ def plan_split(
     present = {image.dataset for image in images}
     named = [group for group in recipe.validation if group.split("/")[0] in present]
     split = split_images(images, seed=recipe.seed, validation_groups=named, share=share)
-    return split, group_remark(images)
+    return split, ungrouped_warning(images)
 
 
 def iter_train(

@@ -38,7 +38,7 @@ class Contents:
     passed_over: tuple[PassedOver, ...] = ()
 
     @property
-    def remark(self) -> str:
+    def message(self) -> str:
         """A sentence that names what was passed over and why, or an empty text."""
         if not self.passed_over:
             return ""
@@ -98,9 +98,9 @@ def read_folder(folder: Path) -> RetinaImage:
     groups = group_series(contents.images)
     if len(groups) != 1:
         found = f"{len(groups)} images" if groups else "no image"
-        remark = f" {contents.remark}" if contents.remark and not groups else ""
+        message = f" {contents.message}" if contents.message and not groups else ""
         raise ReadError(
-            f"'{folder}' is a folder with {found} in it: choose an image file in it.{remark}"
+            f"'{folder}' is a folder with {found} in it: choose an image file in it.{message}"
         )
     return read_files(groups[0])
 

@@ -60,7 +60,7 @@ class ImageFiles:
         return self.files[0] if len(self.files) == 1 else self.files[0].parent
 
     @property
-    def remark(self) -> str:
+    def message(self) -> str:
         """A sentence for where the slices of a series become images of their own, or empty."""
         if len(self.files) == 1:
             return ""

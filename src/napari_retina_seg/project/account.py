@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 
 
-def login() -> str:
+def current_username() -> str:
     """Return the name of the account; empty if it has none."""
     try:
         return getpass.getuser()

@@ -11,12 +11,11 @@ from napari_retina_seg.core.two_graders import (
     Agreement,
     AgreementAccumulator,
     Gradability,
-    ReadImage,
-    Reading,
+    GradedImage,
+    Grading,
 )
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.states import Reading as Whom
+from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import DoubleGrading, Version
 from napari_retina_seg.project.view import ProjectView
@@ -176,8 +175,8 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
 
 def _begun(project: Project, image_id: int) -> Version | None:
     """Return the newest draft of an adjudicator in this round."""
-    begins = project.turn(image_id).begins
-    return begins if begins is not None and begins.reading is Whom.ADJUDICATION else None
+    begins = project.permissions(image_id).begins
+    return begins if begins is not None and begins.reading is GradingRound.ADJUDICATION else None
 
 
 def _can_be_graded(pair: DoubleGrading) -> tuple[bool, bool]:
@@ -194,9 +193,9 @@ def _gradability(pairs: tuple[DoubleGrading, ...]) -> Gradability:
     )
 
 
-def _describe(pair: DoubleGrading) -> ReadImage:
+def _describe(pair: DoubleGrading) -> GradedImage:
     image = pair.image
-    return ReadImage(
+    return GradedImage(
         number=image.id,
         name=image.name,
         group=image.patient or f"#{image.id}",
@@ -206,6 +205,6 @@ def _describe(pair: DoubleGrading) -> ReadImage:
     )
 
 
-def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Reading:
+def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Grading:
     drawing = project.drawing(pair.image.id, number)
-    return Reading(drawing.labels, drawing.boundaries, drawing.questionable)
+    return Grading(drawing.labels, drawing.boundaries, drawing.questionable)

@@ -8,9 +8,15 @@ from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.states import READINGS, Action, Reading, State, possible_actions
+from napari_retina_seg.project.states import (
+    GRADING_ROUNDS,
+    Action,
+    GradingRound,
+    State,
+    possible_actions,
+)
 from napari_retina_seg.project.store import image_row, same_person
-from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
+from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import Kind
 
 # Until the second read is final; what is ungradable may be so by the adjudicator's word, too.
@@ -30,8 +36,8 @@ def assign_second_grader(session: Session, image_id: int, reader: str) -> None:
     """
     image = image_row(session, image_id)
     check_second_grader(session, image, reader)
-    if session.get(SecondReaderRow, (image.id, image.round)) is None:
-        session.add(SecondReaderRow(image_id=image.id, round=image.round, reader=reader))
+    if session.get(SecondGraderRow, (image.id, image.round)) is None:
+        session.add(SecondGraderRow(image_id=image.id, round=image.round, reader=reader))
 
 
 def check_second_grader(session: Session, image: ImageRow, reader: str) -> None:
@@ -40,12 +46,12 @@ def check_second_grader(session: Session, image: ImageRow, reader: str) -> None:
         raise ProjectError(
             f"'{image.name}' is {image.state}: reopen it before somebody reads it once more."
         )
-    first = newest_human(session, image, Reading.FIRST)
+    first = newest_human(session, image, GradingRound.FIRST)
     if first is not None and same_person(first.author, reader):
         raise ProjectError(
             f"{reader} is the first reader of '{image.name}': a second one must be somebody else."
         )
-    known = session.get(SecondReaderRow, (image.id, image.round))
+    known = session.get(SecondGraderRow, (image.id, image.round))
     if known is not None and not same_person(known.reader, reader):
         raise ProjectError(f"'{image.name}' has a second reader already: {known.reader}.")
 
@@ -71,14 +77,14 @@ def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bo
         return True
     if image.state == State.SECOND_READ:
         return False  # reopened by one of both, the other reading would count for nothing
-    return READINGS[action] is not Reading.ADJUDICATION and not is_blind(session, image)
+    return GRADING_ROUNDS[action] is not GradingRound.ADJUDICATION and not is_blind(session, image)
 
 
 def allowed_actions(
     session: Session, image: ImageRow, state: State, person: str
 ) -> tuple[Action, ...]:
     """Return what a person may do to an image that is in a state."""
-    possible = possible_actions(state, find_reading(session, image, person))
+    possible = possible_actions(state, find_grading_round(session, image, person))
     return tuple(action for action in possible if may_do(session, image, action, person))
 
 
@@ -90,7 +96,7 @@ def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
     return Action.SECOND_REFUSE if second else Action.REFUSE
 
 
-def newest_human(session: Session, image: ImageRow, reading: Reading) -> VersionRow | None:
+def newest_human(session: Session, image: ImageRow, reading: GradingRound) -> VersionRow | None:
     """Return the version that a reading has come to in this round, without those in conflict."""
     query = (
         select(VersionRow)
@@ -116,19 +122,19 @@ def blinded_images(session: Session, images: Iterable[ImageRow], person: str) ->
 
 def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
     """Return the condition under which a person must not see an image's first reading."""
-    readers = session.scalars(select(SecondReaderRow.reader).distinct())
+    readers = session.scalars(select(SecondGraderRow.reader).distinct())
     spellings = [reader for reader in readers if same_person(reader, person)]
     if not spellings:
         return false()
     is_second = exists().where(
-        SecondReaderRow.image_id == ImageRow.id,
-        SecondReaderRow.round == ImageRow.round,
-        SecondReaderRow.reader.in_(spellings),
+        SecondGraderRow.image_id == ImageRow.id,
+        SecondGraderRow.round == ImageRow.round,
+        SecondGraderRow.reader.in_(spellings),
     )
     adjudicated = exists().where(
         VersionRow.image_id == ImageRow.id,
         VersionRow.round == ImageRow.round,
-        VersionRow.reading == Reading.ADJUDICATION.value,
+        VersionRow.reading == GradingRound.ADJUDICATION.value,
     )
     return is_second & ImageRow.state.in_([state.value for state in _BLIND]) & ~adjudicated
 
@@ -141,7 +147,7 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
         if version.kind == Kind.PREDICTION or same_person(version.author, person):
             return True
         under_way = version.round == image.round and is_blind(session, image)
-        return not blinded and not (version.reading == Reading.SECOND and under_way)
+        return not blinded and not (version.reading == GradingRound.SECOND and under_way)
 
     return may_see
 
@@ -165,25 +171,25 @@ def check_not_blinded(session: Session, image: ImageRow, person: str) -> None:
 
 
 def _is_second(session: Session, image: ImageRow, person: str) -> bool:
-    second = session.get(SecondReaderRow, (image.id, image.round))
+    second = session.get(SecondGraderRow, (image.id, image.round))
     return second is not None and same_person(second.reader, person)
 
 
 def find_second_grader(session: Session, image: ImageRow) -> str | None:
     """Return who was chosen to read an image a second time, in this round."""
-    second = session.get(SecondReaderRow, (image.id, image.round))
+    second = session.get(SecondGraderRow, (image.id, image.round))
     return None if second is None else second.reader
 
 
-def find_reading(session: Session, image: ImageRow, person: str) -> Reading:
+def find_grading_round(session: Session, image: ImageRow, person: str) -> GradingRound:
     """Return as whom a person looks at an image: its first reader, second reader, adjudicator."""
     if not is_blind(session, image):
-        return Reading.ADJUDICATION
-    return Reading.SECOND if _is_second(session, image, person) else Reading.FIRST
+        return GradingRound.ADJUDICATION
+    return GradingRound.SECOND if _is_second(session, image, person) else GradingRound.FIRST
 
 
 def is_blind(session: Session, image: ImageRow) -> bool:
     """Whether the second read of this round, if there is to be one, is still to come."""
     if State(image.state) not in _BLIND:
         return False
-    return newest_human(session, image, Reading.ADJUDICATION) is None
+    return newest_human(session, image, GradingRound.ADJUDICATION) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.project.files import Finding, StoredFile, Trouble, inspect_file
+from napari_retina_seg.project.files import IntegrityProblem, ProblemKind, StoredFile, inspect_file
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.queue import all_images
 from napari_retina_seg.project.store import Store, stored_file
@@ -17,19 +17,21 @@ from napari_retina_seg.project.tables import AutosaveRow, FileRow
 from napari_retina_seg.project.values import ProjectImage
 
 
-def iter_check(store: Store, token: CancelToken) -> Generator[Progress, None, tuple[Finding, ...]]:
+def iter_check(
+    store: Store, token: CancelToken
+) -> Generator[Progress, None, tuple[IntegrityProblem, ...]]:
     """Verify every hash; see `Project.check`."""
     damage = store.database.find_damage()
     path = store.database.path
     if damage:
         sentence = f"The database '{path}' is damaged ({damage[0]}): put back a backup of it."
-        return (Finding(Trouble.DATABASE, path, sentence),)
+        return (IntegrityProblem(ProblemKind.DATABASE, path, sentence),)
     found_first = sorted(store.files.walk()) + _files_in(store.autosaves)
     with store.database.reading() as session:
         files = [stored_file(row) for row in session.scalars(select(FileRow))]
         slots = {row.file: row.sha256 for row in session.scalars(select(AutosaveRow))}
     images = [image for image in all_images(store) if not image.is_copy]
-    findings: list[Finding] = []
+    findings: list[IntegrityProblem] = []
     total = len(files) + len(slots) + len(images)
     for done, finding in enumerate(_inspect(store, files, slots, images), 1):
         token.raise_if_cancelled()
@@ -45,7 +47,7 @@ def iter_check(store: Store, token: CancelToken) -> Generator[Progress, None, tu
 
 def _inspect(
     store: Store, files: list[StoredFile], slots: dict[str, str], images: list[ProjectImage]
-) -> Generator[Finding | None, None, None]:
+) -> Generator[IntegrityProblem | None, None, None]:
     for file in files:
         yield inspect_file(store.files.path(file.sha256, file.suffix), file)
     for name, sha256 in slots.items():
@@ -61,31 +63,31 @@ def _still_named(store: Store, name: str) -> bool:
         return session.scalars(select(AutosaveRow).filter_by(file=name)).one_or_none() is not None
 
 
-def _inspect_slot(path: Path, sha256: str) -> Finding | None:
+def _inspect_slot(path: Path, sha256: str) -> IntegrityProblem | None:
     try:
         content = path.read_bytes()
     except OSError:
         sentence = f"The unsaved work '{path}' is missing: it can't be recovered."
-        return Finding(Trouble.MISSING, path, sentence)
+        return IntegrityProblem(ProblemKind.MISSING, path, sentence)
     if hashlib.sha256(content).hexdigest() == sha256:
         return None
     sentence = f"The unsaved work '{path}' was cut short or altered: it can't be recovered."
-    return Finding(Trouble.ALTERED, path, sentence)
+    return IntegrityProblem(ProblemKind.ALTERED, path, sentence)
 
 
-def _inspect_image(image: ProjectImage) -> Finding | None:
+def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
     sentence = damage_of(image)
     if sentence is None:
         return None
     if not image.path.exists():
-        return Finding(Trouble.MISSING, image.path, sentence)
-    trouble = Trouble.ALTERED if image.path.is_file() else Trouble.UNREADABLE
-    return Finding(trouble, image.path, sentence)
+        return IntegrityProblem(ProblemKind.MISSING, image.path, sentence)
+    kind = ProblemKind.ALTERED if image.path.is_file() else ProblemKind.UNREADABLE
+    return IntegrityProblem(kind, image.path, sentence)
 
 
-def _orphan(path: Path) -> Finding:
-    return Finding(
-        Trouble.ORPHAN,
+def _orphan(path: Path) -> IntegrityProblem:
+    return IntegrityProblem(
+        ProblemKind.ORPHAN,
         path,
         f"'{path}' belongs to nothing: a save may have been cut off before it was recorded. It"
         " does no harm.",

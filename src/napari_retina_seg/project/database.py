@@ -87,7 +87,7 @@ class Database:
         ProjectError
             If they can't be read.
         """
-        with self._speaking(), Session(self._engine, expire_on_commit=False) as session:
+        with self._translate_errors(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -100,7 +100,7 @@ class Database:
             If they can't be written; nothing is changed then.
         """
         self.check_writable()
-        with self._speaking(), Session(self._writer, expire_on_commit=False) as session:
+        with self._translate_errors(), Session(self._writer, expire_on_commit=False) as session:
             with session.begin():
                 yield session
             self.check_place()
@@ -147,7 +147,7 @@ class Database:
 
     def _migrate(self, migrations: tuple[Migration, ...]) -> None:
         newest = 1 + len(migrations)
-        with self._speaking():
+        with self._translate_errors():
             found = self._schema_version()
             if found > newest:
                 raise ProjectError(
@@ -182,7 +182,7 @@ class Database:
             return connection.execute(select(SchemaVersionRow.version)).scalar_one()
 
     @contextlib.contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Say in a sentence what SQLite says in codes."""
         try:
             yield

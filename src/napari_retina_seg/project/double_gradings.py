@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.core.errors import TooEarlyError
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.blinding import blinded_to
-from napari_retina_seg.project.states import Reading, State
+from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
-from napari_retina_seg.project.tables import ImageRow, SecondReaderRow, VersionRow
+from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import DoubleGrading, Kind
 
 _NAMED = 3
@@ -21,7 +21,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
     with store.database.reading() as session:
         _check_finished(session, store.author)
         found = []
-        for second in _newest(session, Reading.SECOND):
+        for second in _newest(session, GradingRound.SECOND):
             first = _first_reading(session, second)
             if first is None:
                 continue
@@ -33,7 +33,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
 def count_left(store: Store) -> int:
     """Return how many images have a second reader who is not done with them."""
     with store.database.reading() as session:
-        readers = session.scalars(select(SecondReaderRow.reader).distinct()).all()
+        readers = session.scalars(select(SecondGraderRow.reader).distinct()).all()
         left = or_(false(), *(blinded_to(session, reader) for reader in readers))
         return session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
 
@@ -54,7 +54,7 @@ def _check_finished(session: Session, person: str) -> None:
     )
 
 
-def _newest(session: Session, reading: Reading) -> list[VersionRow]:
+def _newest(session: Session, reading: GradingRound) -> list[VersionRow]:
     """Return the final readings of their kind, of each image the newest, by image."""
     final = (
         VersionRow.kind == Kind.HUMAN.value,
@@ -73,7 +73,7 @@ def _first_reading(session: Session, second: VersionRow) -> VersionRow | None:
         .filter_by(
             image_id=second.image_id,
             kind=Kind.HUMAN.value,
-            reading=Reading.FIRST.value,
+            reading=GradingRound.FIRST.value,
             round=second.round,
             conflict=False,
         )

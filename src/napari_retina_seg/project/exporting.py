@@ -25,7 +25,7 @@ from napari_retina_seg.io.exchange.card import Card, make_card
 from napari_retina_seg.io.exchange.coco import CocoFile
 from napari_retina_seg.io.exchange.cvat import CvatFile
 from napari_retina_seg.io.exchange.dicom_header import read_header
-from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.folder import atomic_folder
 from napari_retina_seg.io.exchange.labelme import write_labelme
 from napari_retina_seg.io.exchange.networks import HuggingFaceFolder, NnunetFolder
 from napari_retina_seg.io.exchange.nifti import write_nifti
@@ -46,7 +46,12 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.placing import placement_of
-from napari_retina_seg.project.selection import Chosen, Selection, iter_choose, iter_with_patients
+from napari_retina_seg.project.selection import (
+    ExportItem,
+    Selection,
+    iter_choose,
+    iter_with_patients,
+)
 from napari_retina_seg.project.store import now
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
@@ -123,7 +128,7 @@ class Exported:
     flagged: tuple[str, ...] = ()
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[str, ...]:
         """Sentences on how images were divided, and which were flagged."""
         said = []
         if self.sides:
@@ -298,7 +303,7 @@ def iter_export(
         raise WriteError(f"There is no mask to export of those that were chosen.{because}")
     if format.has_images:
         chosen = iter_with_patients(chosen, patients, identities, project.info.key)
-    with building(folder) as new:
+    with atomic_folder(folder) as new:
         images = with_images or format is Format.LABELME
         job = _Job(project, new, format, identities, patients, token, with_images=images)
         yield from job.run(chosen)
@@ -350,7 +355,7 @@ class _Job:
             Side(name, len(groups), len(set(groups))) for name, groups in self._divided.items()
         )
 
-    def run(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
+    def run(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         if self._format.has_images:
             yield from self._write_set(chosen)
         elif self._format in (Format.COCO, Format.COCO_POLYGONS, Format.VGG, Format.CVAT):
@@ -370,7 +375,7 @@ class _Job:
         write_atomically(self._new / INDEX, index.model_dump_json(indent=1).encode())
 
     def _walk(
-        self, chosen: tuple[Chosen, ...], write: Callable[[Chosen, MaskRecord], None]
+        self, chosen: tuple[ExportItem, ...], write: Callable[[ExportItem, MaskRecord], None]
     ) -> Generator[Progress, None, None]:
         for done, one in enumerate(chosen):
             self._token.raise_if_cancelled()
@@ -387,7 +392,7 @@ class _Job:
                 continue
             self.cards.append(make_card(record))
 
-    def _write_one(self, one: Chosen, record: MaskRecord) -> None:
+    def _write_one(self, one: ExportItem, record: MaskRecord) -> None:
         folder = self._new / PREDICTIONS if one.is_prediction else self._new
         if self._format is Format.DICOM_SEG:
             self._write_dicom(folder / f"{one.name}.dcm", one, record)
@@ -400,7 +405,7 @@ class _Job:
         suffix, write = _EACH[self._format]
         write(folder / f"{one.name}{suffix}", record)
 
-    def _write_dicom(self, path: Path, one: Chosen, record: MaskRecord) -> None:
+    def _write_dicom(self, path: Path, one: ExportItem, record: MaskRecord) -> None:
         from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
 
         # By an image's UIDs its archive finds the patient.
@@ -409,11 +414,11 @@ class _Job:
         identified = self._identities is Identities.KEEP
         write_dicom_seg(path, record, reference, identified=identified)
 
-    def _write_together(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
+    def _write_together(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         files: dict[str, CocoFile | VggFile | CvatFile] = {}
         called = "annotations.xml" if self._format is Format.CVAT else "masks.json"
 
-        def add(one: Chosen, record: MaskRecord) -> None:
+        def add(one: ExportItem, record: MaskRecord) -> None:
             place = f"{PREDICTIONS}/{PREDICTIONS}.json" if one.is_prediction else called
             if one.is_prediction and self._format is Format.CVAT:
                 place = f"{PREDICTIONS}/{called}"
@@ -433,7 +438,7 @@ class _Job:
             return CvatFile()
         return CocoFile(polygons=self._format is Format.COCO_POLYGONS)
 
-    def _name_files(self, one: Chosen, record: MaskRecord, folder: Path) -> tuple[str, ...]:
+    def _name_files(self, one: ExportItem, record: MaskRecord, folder: Path) -> tuple[str, ...]:
         """Return the names of the images that the slices of a mask refer to, and write them."""
         if self._with_images:
             names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
@@ -443,14 +448,14 @@ class _Job:
             return (f"{one.image.name}{suffix}",)  # as the file is really called
         return tuple(picture_names(record.name, record.labels.shape, suffix))
 
-    def _write_set(self, chosen: tuple[Chosen, ...]) -> Generator[Progress, None, None]:
+    def _write_set(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         """Write images with their masks, of which a network may learn; no predictions."""
         sides = assign_splits((one.group for one in chosen), seed=_SPLIT_SEED)
         folder = _FOLDERS.get(self._format)
         training = folder(self._new, self._patients) if folder else None
         items: list[TrainingItem] = []
 
-        def add(one: Chosen, record: MaskRecord) -> None:
+        def add(one: ExportItem, record: MaskRecord) -> None:
             require_truth([record])
             image = self._project.read_image(one.image.id)
             pixels = np.asarray(image.pixels)
@@ -477,7 +482,7 @@ def _suffix_of(image: ProjectImage) -> str:
     return old if image.path.name == f"{image.name}{old}" else image_suffix(image.path)
 
 
-def make_record(one: Chosen, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:
+def make_record(one: ExportItem, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:
     """Return a mask with all that leaves together with it."""
     image, version = one.image, one.version
     said = Attribution(

@@ -16,7 +16,7 @@ from napari_retina_seg.io.atomic import Draft
 _CHUNK = 2**20  # bytes
 
 
-class Trouble(StrEnum):
+class ProblemKind(StrEnum):
     """What `check` may find."""
 
     MISSING = "missing"
@@ -28,12 +28,12 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class IntegrityProblem:
     """Something that `check` found.
 
     Attributes
     ----------
-    trouble : Trouble
+    kind : Trouble
         Of what kind.
     path : Path
         Which file.
@@ -41,14 +41,14 @@ class Finding:
         What it is, and what to do.
     """
 
-    trouble: Trouble
+    kind: ProblemKind
     path: Path
     sentence: str
 
     @property
     def serious(self) -> bool:
         """Whether something is lost or may be; files that nothing refers to do no harm."""
-        return self.trouble is not Trouble.ORPHAN
+        return self.kind is not ProblemKind.ORPHAN
 
 
 @dataclass(frozen=True)
@@ -166,32 +166,32 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def inspect_file(path: Path, stored: StoredFile) -> Finding | None:
+def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:
     """Compare a file with what is known of it; None if it is whole."""
     try:
         size = path.stat().st_size
         if size == stored.size and hash_file(path) == stored.sha256:
             return None
     except FileNotFoundError:
-        return Finding(
-            Trouble.MISSING,
+        return IntegrityProblem(
+            ProblemKind.MISSING,
             path,
             f"'{path}' is missing: put it back from a backup of the project.",
         )
     except OSError as error:
-        return Finding(
-            Trouble.UNREADABLE,
+        return IntegrityProblem(
+            ProblemKind.UNREADABLE,
             path,
             f"'{path}' can't be read ({error.strerror}): check the disk and the permissions.",
         )
     if size < stored.size:
-        return Finding(
-            Trouble.CUT,
+        return IntegrityProblem(
+            ProblemKind.CUT,
             path,
             f"'{path}' was cut short ({size} of {stored.size} bytes): put it back from a backup.",
         )
-    return Finding(
-        Trouble.ALTERED,
+    return IntegrityProblem(
+        ProblemKind.ALTERED,
         path,
         f"'{path}' was altered since it was saved: put it back from a backup.",
     )

@@ -17,7 +17,7 @@ from napari_retina_seg.project.blinding import (
 )
 from napari_retina_seg.project.contents import decode_arrays, decode_mask
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.states import MASK_COUNTS, Reading, State
+from napari_retina_seg.project.states import MASK_COUNTS, GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, version_row, version_value
 from napari_retina_seg.project.tables import VersionRow
 from napari_retina_seg.project.values import Version
@@ -93,7 +93,7 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         if State(image.state) not in MASK_COUNTS:
             return None
         adjudicated = State(image.state) is State.ADJUDICATED
-        reading = Reading.ADJUDICATION if adjudicated else Reading.FIRST
+        reading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
         row = newest_human(session, image, reading)
         if row is None or row.mask is None:  # the first reader could not grade it
             return None

@@ -49,7 +49,9 @@ def iter_add_images(
         yield Progress(done, len(paths), path.name)
         token.raise_if_cancelled()
         try:
-            image, is_new, doubts = _add_image(store, path.resolve(), copy, patient_of, spacing)
+            image, is_new, file_warnings = _add_image(
+                store, path.resolve(), copy, patient_of, spacing
+            )
             told = find_identifiers(path) if is_new else ()
         except ProjectError:  # the project itself can't go on
             raise
@@ -59,7 +61,7 @@ def iter_add_images(
         except OSError as error:  # it went away after it had been looked at
             problems.append(f"'{path}' can't be read: {error.strerror or error}.")
             continue
-        warnings += [f"'{image.name}': {doubt}" for doubt in doubts]
+        warnings += [f"'{image.name}': {warning}" for warning in file_warnings]
         if told:
             identifiers.append((image, told))
         if is_new:

@@ -24,7 +24,7 @@ from napari_retina_seg.core.words import count
 from napari_retina_seg.io.dicom_slices import slice_order
 from napari_retina_seg.io.exchange.dicom_header import read_header, read_referenced_ids
 from napari_retina_seg.io.exchange.dicom_seg import read_dicom_card
-from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
+from napari_retina_seg.io.exchange.found import Note, Problem, Unannotated
 from napari_retina_seg.io.exchange.identity import find_identifiers
 from napari_retina_seg.io.exchange.named import split_slice
 from napari_retina_seg.io.exchange.nifti import is_nifti
@@ -50,7 +50,7 @@ from napari_retina_seg.project.image_finder import ImageFinder, cut, stack
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.placing import placement_of
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Reading
+from napari_retina_seg.project.states import GradingRound
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import ProjectImage, Version
 
@@ -239,7 +239,7 @@ class _Job:
         self._images = images
         self._dicom = dicom
         self._author = author
-        self._reading = Reading.SECOND if second_read else Reading.FIRST
+        self._reading = GradingRound.SECOND if second_read else GradingRound.FIRST
         self.versions: list[Version] = []
         self.known = 0
         self.problems: list[str] = []
@@ -258,7 +258,7 @@ class _Job:
             for item in self._items(source, expected):
                 if isinstance(item, Problem):
                     self.problems.append(item.sentence)
-                elif isinstance(item, Remark):
+                elif isinstance(item, Note):
                     self.identifiers.append(item.sentence)
                 elif isinstance(item, Unannotated) or self._is_unannotated(item, source):
                     self.unannotated.append(item.name)

@@ -10,28 +10,28 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project.blinding import (
     allowed_actions,
     check_permissions,
-    find_reading,
+    find_grading_round,
     find_second_grader,
     is_blind,
     newest_human,
 )
-from napari_retina_seg.project.states import Action, Reading, State
+from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, same_person, version_value
 from napari_retina_seg.project.tables import ImageRow, VersionRow
-from napari_retina_seg.project.values import Kind, Turn
+from napari_retina_seg.project.values import Kind, Permissions
 
 
-def find_permissions(store: Store, image_id: int) -> Turn:
-    """Find out what a person may do to an image, and with what; see `Project.turn`."""
+def find_permissions(store: Store, image_id: int) -> Permissions:
+    """Find out what a person may do to an image, and with what; see `ProjectView.permissions`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
-        reading = find_reading(session, image, store.author)
+        reading = find_grading_round(session, image, store.author)
         prediction = _newest_prediction(session, image)
         begins = _begin(session, image, reading, store.author) or prediction
         shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
         second = find_second_grader(session, image)
         possible = allowed_actions(session, image, State(image.state), store.author)
-        return Turn(
+        return Permissions(
             reading=reading,
             actions=frozenset() if store.database.read_only else frozenset(possible),
             begins=None if begins is None else version_value(begins),
@@ -43,30 +43,32 @@ def find_permissions(store: Store, image_id: int) -> Turn:
 
 
 def check_permitted(store: Store, image_id: int, action: Action) -> None:
-    """Refuse what is not a person's turn; see `ProjectView.check_turn`."""
+    """Refuse what is not a person's turn; see `ProjectView.check_permitted`."""
     with store.database.reading() as session:
         check_permissions(session, image_row(session, image_id), action, store.author)
 
 
-def _begin(session: Session, image: ImageRow, reading: Reading, person: str) -> VersionRow | None:
+def _begin(
+    session: Session, image: ImageRow, reading: GradingRound, person: str
+) -> VersionRow | None:
     own = newest_human(session, image, reading)
-    if own is not None or reading is not Reading.ADJUDICATION:
+    if own is not None or reading is not GradingRound.ADJUDICATION:
         return own
     second = find_second_grader(session, image)
     is_second = second is not None and same_person(second, person)
-    return newest_human(session, image, Reading.SECOND if is_second else Reading.FIRST)
+    return newest_human(session, image, GradingRound.SECOND if is_second else GradingRound.FIRST)
 
 
 def _masks(
-    session: Session, image: ImageRow, reading: Reading, begins: VersionRow | None
+    session: Session, image: ImageRow, reading: GradingRound, begins: VersionRow | None
 ) -> Iterator[VersionRow]:
     """Go through the versions whose mask may be shown; what is ungradable has none itself."""
     row = begins
-    while row is not None and (reading is not Reading.SECOND or _may_show_second(row)):
+    while row is not None and (reading is not GradingRound.SECOND or _may_show_second(row)):
         yield row
         row = row.parent
-    if reading is Reading.ADJUDICATION:
-        for other in (Reading.FIRST, Reading.SECOND):
+    if reading is GradingRound.ADJUDICATION:
+        for other in (GradingRound.FIRST, GradingRound.SECOND):
             drawn = newest_human(session, image, other)
             if drawn is not None:
                 yield drawn
@@ -77,7 +79,7 @@ def _masks(
 
 def _may_show_second(row: VersionRow) -> bool:
     """Whether a second reader, who is blinded to the first, may be shown a version."""
-    return row.kind == Kind.PREDICTION or row.reading == Reading.SECOND
+    return row.kind == Kind.PREDICTION or row.reading == GradingRound.SECOND
 
 
 def _newest_prediction(session: Session, image: ImageRow) -> VersionRow | None:

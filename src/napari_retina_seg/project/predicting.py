@@ -35,7 +35,7 @@ class Predicted:
         A sentence for each image that could not be read or segmented.
     unfit : tuple of str
         A sentence for each image that was skipped, being of another kind than the model is for.
-    remarks : tuple of str
+    warnings : tuple of str
         A sentence for each prediction that is odd.
     warned : tuple of int
         Images that do not look like what the model learnt from.
@@ -44,7 +44,7 @@ class Predicted:
     image_ids: tuple[int, ...]
     skipped: tuple[int, ...]
     problems: tuple[str, ...]
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
     warned: tuple[int, ...] = ()
     unfit: tuple[str, ...] = ()
 
@@ -173,7 +173,7 @@ def iter_predict_images(
         tuple(run.image_ids),
         tuple(run.skipped),
         tuple(run.problems),
-        tuple(run.remarks),
+        tuple(run.warnings),
         tuple(run.warned),
         tuple(run.unfit),
     )
@@ -190,7 +190,7 @@ class _Run:
     image_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     warned: list[int] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
 
@@ -219,8 +219,8 @@ class _Run:
         self.image_ids.append(image.id)
         if segmentation.checks:
             self.warned.append(image.id)
-        if segmentation.remark:
-            self.remarks.append(f"'{image.name}': {segmentation.remark}")
+        if segmentation.message:
+            self.warnings.append(f"'{image.name}': {segmentation.message}")
 
     def _is_due(self, image: ProjectImage) -> bool:
         if image.state is not State.UNREVIEWED and not self.reviewed:

@@ -18,7 +18,7 @@ from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
-from napari_retina_seg.project.states import FINISHES, REFUSALS, Action, Reading
+from napari_retina_seg.project.states import FINISHES, REFUSALS, Action, GradingRound
 from napari_retina_seg.project.transitions import EditRequest
 from napari_retina_seg.project.values import (
     Added,
@@ -199,7 +199,7 @@ class Project(ProjectView):
         drawing: Drawing,
         *,
         author: str,
-        reading: Reading = Reading.FIRST,
+        reading: GradingRound = GradingRound.FIRST,
         comment: str = "",
     ) -> Version:
         """File what a person drew elsewhere.
@@ -212,7 +212,7 @@ class Project(ProjectView):
             What.
         author : str
             Who drew it.
-        reading : Reading
+        reading : GradingRound
             As whom: the first reader, the second one, or the adjudicator, whose word is final.
         comment : str
             Kept with it.

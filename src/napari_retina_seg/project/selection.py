@@ -152,7 +152,7 @@ def _has_patient(image: ProjectImage) -> bool:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ExportItem:
     """A mask that leaves.
 
     Attributes
@@ -183,7 +183,7 @@ class Chosen:
 
 def iter_choose(
     project: ProjectView, selection: Selection, identities: Identities, token: CancelToken
-) -> Generator[Progress, None, tuple[tuple[Chosen, ...], tuple[str, ...]]]:
+) -> Generator[Progress, None, tuple[tuple[ExportItem, ...], tuple[str, ...]]]:
     """Choose masks and name them; long work.
 
     Returns
@@ -215,7 +215,7 @@ def iter_choose(
         ],
     )
     chosen = tuple(
-        Chosen(image, version, name, _group(image, name, identities, key), image.id in hidden)
+        ExportItem(image, version, name, _group(image, name, identities, key), image.id in hidden)
         for (image, version), name in zip(found, names, strict=True)
     )
     return chosen, tuple(problems)
@@ -268,13 +268,13 @@ def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[st
 
 
 def iter_with_patients(
-    chosen: Sequence[Chosen], rule: PatientRule | None, identities: Identities, key: str
-) -> tuple[Chosen, ...]:
+    chosen: Sequence[ExportItem], rule: PatientRule | None, identities: Identities, key: str
+) -> tuple[ExportItem, ...]:
     """Say whose images those are of which the project does not know it.
 
     Parameters
     ----------
-    chosen : sequence of Chosen
+    chosen : sequence of ExportItem
         Masks whose images leave with them, to be divided by patient.
     rule : PatientRule or None
         What a person said of patients.

@@ -18,7 +18,7 @@ class State(StrEnum):
     UNGRADABLE = "ungradable"
 
 
-class Reading(StrEnum):
+class GradingRound(StrEnum):
     """Whose turn it is: the first reader's, the blinded second's, the adjudicator's."""
 
     FIRST = "first"
@@ -89,48 +89,49 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
 DRAFTS = frozenset({Action.DRAFT, Action.SECOND_DRAFT, Action.ADJUDICATION_DRAFT})
 REFUSALS = frozenset({Action.REFUSE, Action.SECOND_REFUSE, Action.ADJUDICATE_REFUSE})
 
-READINGS: dict[Action, Reading] = {
-    Action.DRAFT: Reading.FIRST,
-    Action.CORRECT: Reading.FIRST,
-    Action.ACCEPT: Reading.FIRST,
-    Action.REFUSE: Reading.FIRST,
-    Action.REOPEN: Reading.FIRST,
-    Action.SECOND_DRAFT: Reading.SECOND,
-    Action.SECOND_READ: Reading.SECOND,
-    Action.SECOND_REFUSE: Reading.SECOND,
-    Action.ADJUDICATION_DRAFT: Reading.ADJUDICATION,
-    Action.ADJUDICATE: Reading.ADJUDICATION,
-    Action.ADJUDICATE_REFUSE: Reading.ADJUDICATION,
+GRADING_ROUNDS: dict[Action, GradingRound] = {
+    Action.DRAFT: GradingRound.FIRST,
+    Action.CORRECT: GradingRound.FIRST,
+    Action.ACCEPT: GradingRound.FIRST,
+    Action.REFUSE: GradingRound.FIRST,
+    Action.REOPEN: GradingRound.FIRST,
+    Action.SECOND_DRAFT: GradingRound.SECOND,
+    Action.SECOND_READ: GradingRound.SECOND,
+    Action.SECOND_REFUSE: GradingRound.SECOND,
+    Action.ADJUDICATION_DRAFT: GradingRound.ADJUDICATION,
+    Action.ADJUDICATE: GradingRound.ADJUDICATION,
+    Action.ADJUDICATE_REFUSE: GradingRound.ADJUDICATION,
 }
 
 # By what each of them is done with a mask.
-FINISHES: dict[Reading, Action] = {
-    Reading.FIRST: Action.CORRECT,
-    Reading.SECOND: Action.SECOND_READ,
-    Reading.ADJUDICATION: Action.ADJUDICATE,
+FINISHES: dict[GradingRound, Action] = {
+    GradingRound.FIRST: Action.CORRECT,
+    GradingRound.SECOND: Action.SECOND_READ,
+    GradingRound.ADJUDICATION: Action.ADJUDICATE,
 }
 
 
-def as_told(state: State, *, blinded: bool) -> State:
+def visible_state(state: State, *, blinded: bool) -> State:
     """Return the state that a person is told of, who may be blinded to the first reader."""
     return State.CORRECTED if blinded and state in TOLD_AS_CORRECTED else state
 
 
-def possible_actions(state: State, reading: Reading) -> tuple[Action, ...]:
+def possible_actions(state: State, reading: GradingRound) -> tuple[Action, ...]:
     """Return what an image's state allows a reader, in the order of `Action`.
 
     Parameters
     ----------
     state : State
         What the image is.
-    reading : Reading
+    reading : GradingRound
         As whom the person looks at it; a second reader is chosen before.
     """
-    second = reading is Reading.SECOND
+    second = reading is GradingRound.SECOND
     return tuple(
         action
         for action in Action
-        if (state, action) in TRANSITIONS and (READINGS[action] is Reading.SECOND) is second
+        if (state, action) in TRANSITIONS
+        and (GRADING_ROUNDS[action] is GradingRound.SECOND) is second
     )
 
 

@@ -18,7 +18,7 @@ from napari_retina_seg.core.names import name_key
 from napari_retina_seg.core.segmentation import Check
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
-from napari_retina_seg.project.states import Reading, State, as_told
+from napari_retina_seg.project.states import GradingRound, State, visible_state
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.values import Change, Kind, ProjectImage, ProjectInfo, Version
 
@@ -148,7 +148,7 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
         shape=tuple(row.shape),
         added_by=row.added_by,
         added_at=row.added_at,
-        state=as_told(State(row.state), blinded=blinded),
+        state=visible_state(State(row.state), blinded=blinded),
         round=row.round,
         conflict=row.conflict,
         author=None if blinded else row.author,
@@ -165,7 +165,7 @@ def version_value(row: VersionRow) -> Version:
         number=row.number,
         parent=row.parent.number if row.parent is not None else None,
         kind=Kind(row.kind),
-        reading=Reading(row.reading),
+        reading=GradingRound(row.reading),
         round=row.round,
         state=State(row.state),
         conflict=row.conflict,

@@ -173,7 +173,7 @@ for _deed in ("UPDATE", "DELETE"):
     )
 
 
-class SecondReaderRow(Base):
+class SecondGraderRow(Base):
     """Who reads an image a second time, in one round of work on it."""
 
     __tablename__ = "second_reader"

@@ -14,14 +14,14 @@ from napari_retina_seg.project.blinding import (
     newest_human,
 )
 from napari_retina_seg.project.states import (
-    READINGS,
+    GRADING_ROUNDS,
     REFUSALS,
     TRANSITIONS,
     Action,
-    Reading,
+    GradingRound,
     State,
-    as_told,
     refusal,
+    visible_state,
 )
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind
@@ -79,9 +79,9 @@ class Transition:
 
 # What an image is when a reading begins.
 _BEFORE = {
-    Reading.FIRST: State.UNREVIEWED,
-    Reading.SECOND: State.CORRECTED,
-    Reading.ADJUDICATION: State.SECOND_READ,
+    GradingRound.FIRST: State.UNREVIEWED,
+    GradingRound.SECOND: State.CORRECTED,
+    GradingRound.ADJUDICATION: State.SECOND_READ,
 }
 
 
@@ -96,7 +96,7 @@ def resolve_transition(
         To look at the other versions.
     image : ImageRow
         What it is done to.
-    request : Deed
+    request : EditRequest
         What is done.
     parent : VersionRow or None
         The version that it is done to.
@@ -108,11 +108,11 @@ def resolve_transition(
     ProjectError
         If it is not this person's turn, or the image's state forbids it.
     """
-    reading = READINGS[request.action]
+    reading = GRADING_ROUNDS[request.action]
     if request.action is not Action.REOPEN:  # which has looked before it began its round
         check_permissions(session, image, request.action, request.author)
     begun = parent if parent is not None and _is_of_round(parent, image) else None
-    if reading is Reading.SECOND and begun is not None and begun.reading != reading:
+    if reading is GradingRound.SECOND and begun is not None and begun.reading != reading:
         raise ProjectError(
             f"A second read of '{image.name}' begins with the prediction or with nothing, not with"
             f" version {begun.number}: the two readers must not know of each other."
@@ -122,7 +122,7 @@ def resolve_transition(
             False, _next_state(session, image, State(image.state), request.action, person)
         )
     before = _BEFORE[reading]
-    if reading is Reading.FIRST and begun is not None:
+    if reading is GradingRound.FIRST and begun is not None:
         before = State(begun.state)
     return Transition(True, _next_state(session, image, before, request.action, person))
 
@@ -132,7 +132,7 @@ def _next_state(
 ) -> State:
     after = TRANSITIONS.get((before, action))
     if after is None:
-        told = as_told(before, blinded=bool(blinded_images(session, [image], person)))
+        told = visible_state(before, blinded=bool(blinded_images(session, [image], person)))
         possible = allowed_actions(session, image, told, person)
         raise ProjectError(refusal(told, action, image.name, possible))
     return after
@@ -143,11 +143,11 @@ def _is_of_round(version: VersionRow, image: ImageRow) -> bool:
 
 
 def _knows_newest(
-    session: Session, image: ImageRow, reading: Reading, begun: VersionRow | None
+    session: Session, image: ImageRow, reading: GradingRound, begun: VersionRow | None
 ) -> bool:
     """Whether work that was begun with a version takes all into account that the reading has."""
     if begun is not None and begun.reading != reading:
-        if reading is Reading.FIRST:  # what follows the first reading knows of it
+        if reading is GradingRound.FIRST:  # what follows the first reading knows of it
             return True
         begun = None  # an adjudicator begins with what a reader drew
     return begun is newest_human(session, image, reading)

@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_retina_seg.core.image import Laterality, Modality, Spacing
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Check
-from napari_retina_seg.project.states import Action, Reading, State
+from napari_retina_seg.project.states import Action, GradingRound, State
 
 
 class Kind(StrEnum):
@@ -75,7 +75,7 @@ class ProjectImage:
     author : str or None
         Who made its newest human version; None for a reader who is blinded to it, too.
     uncertainty : float or None
-        How unsure the model was of its newest prediction, 0 … 1; see `Segmentation.doubt`.
+        Mean uncertainty of its newest prediction, 0 … 1; see `Segmentation.mean_uncertainty`.
     warning : str
         Why that prediction does not look like what its model learnt from, or nothing.
     """
@@ -169,7 +169,7 @@ class Version:
     comment, reason : str
         In the author's words; the reason why an image is ungradable.
     uncertainty : float or None
-        Of a prediction: `Segmentation.doubt`, 0 … 1.
+        Of a prediction: `Segmentation.mean_uncertainty`, 0 … 1.
     mask, boundaries, probabilities, questionable : str or None
         Hashes of the files.
     created_at : datetime
@@ -183,7 +183,7 @@ class Version:
     number: int
     parent: int | None
     kind: Kind
-    reading: Reading
+    reading: GradingRound
     round: int
     state: State
     conflict: bool
@@ -211,12 +211,12 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Permissions:
     """What a person may do to an image now, and with what.
 
     Attributes
     ----------
-    reading : Reading
+    reading : GradingRound
         As whom: its first reader, its second one, its adjudicator.
     actions : frozenset of Action
         That its state and its readers allow.
@@ -232,7 +232,7 @@ class Turn:
         Whether a second reader can be chosen.
     """
 
-    reading: Reading
+    reading: GradingRound
     actions: frozenset[Action]
     begins: Version | None
     shown: Version | None

@@ -31,9 +31,9 @@ from napari_retina_seg.project.contents import (
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import StoredFile
 from napari_retina_seg.project.states import (
-    READINGS,
+    GRADING_ROUNDS,
     Action,
-    Reading,
+    GradingRound,
     State,
     state_of_version,
 )
@@ -124,7 +124,7 @@ def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
     with store.database.writing() as session:
         image = image_row(session, image_id)
         request = replace(request, action=refusal_of(session, image, request.author))
-        parent = newest_human(session, image, READINGS[request.action])
+        parent = newest_human(session, image, GRADING_ROUNDS[request.action])
         return _add(store, session, image, request, parent, _Files(), None)
 
 
@@ -170,17 +170,17 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     files = _write_drawing(store, drawing)
     uncertainty = None
     if segmentation.probabilities is not None:
-        uncertainty = segmentation.doubt()
+        uncertainty = segmentation.mean_uncertainty()
         content = encode_arrays({"probabilities": segmentation.probabilities})
         files = replace(files, probabilities=store.files.put(content, ".npz"))
     with store.database.writing() as session:
         image = image_row(session, image_id)
         row = _new_row(store, session, image, files)
-        row.kind, row.state, row.reading = Kind.PREDICTION, State.UNREVIEWED, Reading.FIRST
+        row.kind, row.state, row.reading = Kind.PREDICTION, State.UNREVIEWED, GradingRound.FIRST
         row.model = segmentation.provenance.model
         row.weights_sha256 = segmentation.provenance.weights_sha256
         row.seconds = segmentation.provenance.seconds
-        row.comment, row.uncertainty = segmentation.remark, uncertainty
+        row.comment, row.uncertainty = segmentation.message, uncertainty
         image.uncertainty = -1 if uncertainty is None else uncertainty
         row.checks = [asdict(check) for check in segmentation.checks]
         image.warning = segmentation.warning
@@ -210,7 +210,7 @@ def _add(
     """Add the row of a person's version, and bring the image's up to date."""
     step = resolve_transition(session, image, request, parent, store.author)
     row = _new_row(store, session, image, files)
-    row.kind, row.reading, row.conflict = Kind.HUMAN, READINGS[request.action], step.conflict
+    row.kind, row.reading, row.conflict = Kind.HUMAN, GRADING_ROUNDS[request.action], step.conflict
     row.state = state_of_version(request.action, step.state)
     row.parent = parent
     if parent is not None:
@@ -255,8 +255,8 @@ def _find_prediction(session: Session, image: ImageRow, number: int | None) -> V
 
 def _newest_of_round(session: Session, image: ImageRow) -> VersionRow | None:
     """Return what the image has come to: the adjudicator's word before the readers'."""
-    adjudicated = newest_human(session, image, Reading.ADJUDICATION)
-    return adjudicated or newest_human(session, image, Reading.FIRST)
+    adjudicated = newest_human(session, image, GradingRound.ADJUDICATION)
+    return adjudicated or newest_human(session, image, GradingRound.FIRST)
 
 
 def _new_row(store: Store, session: Session, image: ImageRow, files: _Files) -> VersionRow:

@@ -14,7 +14,7 @@ from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallb
 from napari_retina_seg.project import autosaves, double_gradings, history, images, queue
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.files import Finding
+from napari_retina_seg.project.files import IntegrityProblem
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
 from napari_retina_seg.project.states import Action
@@ -23,10 +23,10 @@ from napari_retina_seg.project.values import (
     DoubleGrading,
     Filters,
     Order,
+    Permissions,
     ProjectImage,
     ProjectInfo,
     Status,
-    Turn,
     Version,
 )
 
@@ -159,7 +159,7 @@ class ProjectView:
         """Return the versions of an image that this person may see, oldest first."""
         return history.list_versions(self._store, image_id)
 
-    def turn(self, image_id: int) -> Turn:
+    def permissions(self, image_id: int) -> Permissions:
         """Return what this person may do to an image now, and what the work begins with."""
         return find_permissions(self._store, image_id)
 
@@ -220,7 +220,7 @@ class ProjectView:
         *,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
-    ) -> tuple[Finding, ...]:
+    ) -> tuple[IntegrityProblem, ...]:
         """Verify the hash of every file; nothing is changed.
 
         Parameters
@@ -232,7 +232,7 @@ class ProjectView:
 
         Returns
         -------
-        tuple of Finding
+        tuple of IntegrityProblem
             What is cut, altered or missing, and files that belong to nothing.
 
         Raises
@@ -244,6 +244,6 @@ class ProjectView:
 
     def iter_check(
         self, token: CancelToken | None = None
-    ) -> Generator[Progress, None, tuple[Finding, ...]]:
+    ) -> Generator[Progress, None, tuple[IntegrityProblem, ...]]:
         """Verify the hash of every file step by step; see `check`."""
         return iter_check(self._store, token or CancelToken())

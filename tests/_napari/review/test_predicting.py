@@ -74,7 +74,7 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     assert [names[-1] for names in models[1:]] == ["tiny-oct"] * 3
     # The open image was empty: it shows the prediction now, which can be accepted.
     assert at_work.name == "scan3"
-    assert at_work.session.review_layers.opened.turn.prediction.model == "tiny-oct"
+    assert at_work.session.review_layers.opened.permissions.prediction.model == "tiny-oct"
     at_work.press(Qt.Key.Key_G)
     assert versions(4)[-1].author == "Ann"
 

@@ -19,7 +19,7 @@ from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.io.exchange.coco import iter_coco, read_coco, write_coco
 from napari_retina_seg.io.exchange.cvat import iter_cvat, read_cvat, read_xml, write_cvat
-from napari_retina_seg.io.exchange.found import Problem, Remark, Unannotated
+from napari_retina_seg.io.exchange.found import Note, Problem, Unannotated
 from napari_retina_seg.io.exchange.labelme import iter_labelme, read_labelme, write_labelme
 from napari_retina_seg.io.exchange.named import find_value
 from napari_retina_seg.io.exchange.record import Attribution, MaskRecord
@@ -74,11 +74,11 @@ def sort_out(items):
     masks = {item.name: item.labels > 0 for item in items if isinstance(item, MaskRecord)}
     said = {
         kind: [item for item in items if isinstance(item, kind)]
-        for kind in (Problem, Remark, Unannotated)
+        for kind in (Problem, Note, Unannotated)
     }
     problems = [item.sentence for item in said[Problem]]
-    remarks = [item.sentence for item in said[Remark]]
-    return masks, problems, remarks, [item.name for item in said[Unannotated]]
+    warnings = [item.sentence for item in said[Note]]
+    return masks, problems, warnings, [item.name for item in said[Unannotated]]
 
 
 def resized(number, **said):
@@ -271,11 +271,11 @@ def test_a_hand_s_slip_over_the_edge_is_cut_there_as_pycocotools_does(tmp_path):
     for far, said in ((0.4, False), (1.5, True)):
         line = [-far, 20, 100, 20, 100, 120 + far, -far, 120 + far]
         document = coco([drawn([line])])
-        masks, problems, remarks, _ = found_in(tmp_path / "a.json", document)
+        masks, problems, warnings, _ = found_in(tmp_path / "a.json", document)
         right = coco_mask.decode(coco_mask.frPyObjects([line], *SHAPE))[..., 0]
         np.testing.assert_array_equal(masks["a"], right)
         assert problems == []
-        assert any("was cut there" in remark for remark in remarks) == said
+        assert any("was cut there" in message for message in warnings) == said
 
 
 def test_images_of_another_size_take_no_memory(tmp_path):
@@ -330,13 +330,13 @@ VGG_BOX = {"name": "polygon", "all_points_x": BOX[::2], "all_points_y": BOX[1::2
 def test_vgg_lists_images_that_nobody_annotated(tmp_path):
     rect = {"name": "rect", "x": 1, "y": 1, "width": 5, "height": 5}
     entries = vgg((VGG_BOX, "Vessel"), (rect, "Vessel"), (VGG_BOX, "Disc"))
-    masks, (problem,), (remark,), unannotated = found_in(
+    masks, (problem,), (message,), unannotated = found_in(
         tmp_path / "a.json", entries, read=iter_vgg
     )
     np.testing.assert_array_equal(masks["a"], FILLED)
     assert unannotated == ["b", "c"]
     assert "'Disc' is no class" in problem
-    assert "1 shape without an area" in remark
+    assert "1 shape without an area" in message
     entries = vgg((rect, "Vessel"))
     assert found_in(tmp_path / "a.json", entries, read=iter_vgg)[3] == ["a", "b", "c"]
 
@@ -368,7 +368,7 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?>
 
 
 def test_cvat_s_masks_polygons_and_order(tmp_path):
-    masks, problems, remarks, unannotated = found_in(
+    masks, problems, warnings, unannotated = found_in(
         tmp_path / "a.xml", CVAT.format(more=""), read=iter_cvat
     )
     right = np.zeros(SHAPE, bool)
@@ -377,7 +377,7 @@ def test_cvat_s_masks_polygons_and_order(tmp_path):
     right[31, 51:53] = True
     np.testing.assert_array_equal(masks["a"], right)
     assert (problems, unannotated) == ([], ["b", "c"])
-    assert "2 shapes without an area" in remarks[0]
+    assert "2 shapes without an area" in warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -366,12 +366,12 @@ def test_a_segmentation_by_itself(tmp_path, volume, labels):
     np.testing.assert_array_equal(mask.labels, table[PLANES])
     assert mask.scheme is (OCT_LAYERS if known else None)
     assert mask.spacing.axial.um == pytest.approx(3.87)
-    assert mask.doubt == ""
+    assert mask.warning == ""
     assert not is_dicom_mask(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
-    ("labels", "scheme", "doubt"),
+    ("labels", "scheme", "warning"),
     [
         ({1: "1", 2: "3", 7: "7"}, None, "may be classes of 'oct-layers' or 'duke-layers' or"),
         ({1: "1", 2: "1", 7: "1"}, None, "or 'fundus-vessels': they are shown by their numbers"),
@@ -381,12 +381,12 @@ def test_a_segmentation_by_itself(tmp_path, volume, labels):
     ],
 )
 def test_a_scheme_is_chosen_only_if_no_other_gives_other_classes(
-    tmp_path, volume, labels, scheme, doubt
+    tmp_path, volume, labels, scheme, warning
 ):
     mask = read_dicom_mask(write_label_map(tmp_path / "a.dcm", volume, PLANES, labels))
     assert mask.scheme is scheme
-    assert doubt in mask.doubt
-    assert bool(doubt) == bool(mask.doubt)
+    assert warning in mask.warning
+    assert bool(warning) == bool(mask.warning)
     if scheme is None:
         np.testing.assert_array_equal(mask.labels, PLANES)
 

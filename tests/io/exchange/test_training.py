@@ -17,7 +17,7 @@ from napari_retina_seg.core.image import Spacing
 from napari_retina_seg.core.labels import OCT_LAYERS, OCTID_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.data.layouts import ReadOptions, read_data, read_dataset
-from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.folder import atomic_folder
 from napari_retina_seg.io.exchange.record import Attribution, Maker, require_truth
 from napari_retina_seg.io.exchange.stacks import read_stacks, write_stacks
 from napari_retina_seg.io.exchange.training import (
@@ -174,7 +174,7 @@ def test_what_would_spoil_a_training_is_refused(tmp_path, items):
 
 
 def _fail_while_building(folder):
-    with building(folder) as new:
+    with atomic_folder(folder) as new:
         (new / "images").mkdir()
         raise ZeroDivisionError
 
@@ -186,8 +186,8 @@ def test_a_folder_that_was_not_finished_is_none(tmp_path, items):
     write_training_folder(tmp_path / "whole", items)
     kill = (
         "import os, pathlib, shutil, sys\n"
-        "from napari_retina_seg.io.exchange.folder import building\n"
-        "with building(pathlib.Path(sys.argv[1]) / 'set') as new:\n"
+        "from napari_retina_seg.io.exchange.folder import atomic_folder\n"
+        "with atomic_folder(pathlib.Path(sys.argv[1]) / 'set') as new:\n"
         "    shutil.copytree(pathlib.Path(sys.argv[1]) / 'whole', new, dirs_exist_ok=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )

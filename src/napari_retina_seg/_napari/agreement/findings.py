@@ -9,7 +9,7 @@ from napari_retina_seg._napari.agreement.plot import BlandAltmanPlot
 from napari_retina_seg._napari.agreement.table import FigureTable
 from napari_retina_seg._napari.widgets import text
 from napari_retina_seg.core.measures import Key
-from napari_retina_seg.core.two_graders import Agreement, ReadImage
+from napari_retina_seg.core.two_graders import Agreement, GradedImage
 from napari_retina_seg.io.agreement_report import (
     boundary_table,
     class_table,
@@ -83,7 +83,7 @@ class Findings(QWidget):
         return self._agreement
 
     @property
-    def chosen(self) -> ReadImage | None:
+    def chosen(self) -> GradedImage | None:
         """The image selected in the list, with its graders."""
         row = self.images.currentRow()
         if self._agreement is None or not 0 <= row < len(self._agreement.images):

@@ -80,7 +80,7 @@ def _export(task: ExportTask, token: CancelToken) -> Steps:
             token=token,
         )
     parts = [f"{count(done.masks, 'mask')} exported to '{done.folder}'."]
-    parts += done.remarks
+    parts += done.warnings
     if done.predictions:
         parts.append(f"Unreviewed predictions, in its folder 'predictions': {done.predictions}.")
     if done.pseudonyms:

@@ -164,7 +164,7 @@ class Explainer(QObject):
                     JobStatus.CANCELLED, f"Cancelled: '{layer.name}' was removed meanwhile."
                 )
         what = evidence.what[0].upper() + evidence.what[1:]
-        words = [f"{what}. {evidence.first.caption}", evidence.remark, outcome.message]
+        words = [f"{what}. {evidence.first.caption}", evidence.message, outcome.message]
         try:
             if evidence.is_empty:
                 self._maps.drop(evidence.target.layer)

@@ -88,10 +88,10 @@ class SaliencyMaps:
         return not self._tops.any()
 
     @property
-    def remark(self) -> str:
+    def message(self) -> str:
         """Sentences on the classes that nothing speaks for; or nothing."""
         if not self.is_volume:
-            return self.first.remark
+            return self.first.message
         silent = [name for name, top in zip(self.first.names, self._tops, strict=True) if not top]
         if not silent:
             return ""

@@ -79,17 +79,17 @@ def _add(task: AddImages, token: CancelToken) -> Steps:
     found = look_below(task.paths)
     if not found.images:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
-        words = f"No images in {names}: choose another folder. {found.remark}"
+        words = f"No images in {names}: choose another folder. {found.message}"
         return JobResult(JobStatus.FAILED, words.strip())
     from napari_retina_seg.io.series import group_series
 
     series = group_series(found.images)
     files = [file for image in series for file in image.files]
     added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
-    apart = _few([image.remark for image in series if image.remark], " ")
-    doubts = _few(added.warnings, " ")
+    apart = _few([image.message for image in series if image.message], " ")
+    file_warnings = _few(added.warnings, " ")
     other = _other_kind(task.project, added)
-    words = " ".join(filter(None, (_say_added(added), other, found.remark, apart, doubts)))
+    words = " ".join(filter(None, (_say_added(added), other, found.message, apart, file_warnings)))
     end = JobStatus.FAILED if added.problems else JobStatus.SUCCEEDED
     return JobResult(end, words, doubtful=bool(other))
 
@@ -139,7 +139,7 @@ def _predict(task: PredictImages, token: CancelToken) -> Steps:
             f"{UNLIKE}: {count(len(done.warned), 'image')}, listed by the filter 'Check these'."
         )
     else:
-        parts += done.remarks[:_LISTED]
+        parts += done.warnings[:_LISTED]
     if done.unfit:
         parts.append(f"{len(done.unfit)} skipped: {_few(done.unfit, ' ')}")
     if done.problems:

@@ -16,12 +16,12 @@ from napari_retina_seg._napari.shortcuts import (
     SAVE,
     Shortcut,
 )
-from napari_retina_seg.project.states import REFUSALS, Action, Reading
+from napari_retina_seg.project.states import REFUSALS, Action, GradingRound
 
 _FINISH = {
-    Reading.FIRST: "Correct",
-    Reading.SECOND: "Second grading",
-    Reading.ADJUDICATION: "Adjudicate",
+    GradingRound.FIRST: "Correct",
+    GradingRound.SECOND: "Second grading",
+    GradingRound.ADJUDICATION: "Adjudicate",
 }
 
 
@@ -69,12 +69,12 @@ class DecisionButtons(QWidget):
 
     def refresh(self, opened: Opened | None, busy: str) -> None:
         """Enable what is possible; give the reason in the tooltips of the rest."""
-        reading = Reading.FIRST if opened is None else opened.turn.reading
+        reading = GradingRound.FIRST if opened is None else opened.permissions.reading
         self.finish.setText(_FINISH[reading])
         no = busy or ("Open an image first." if opened is None else "")
         locked = no or ("" if opened is None else opened.locked_reason)
-        actions = frozenset() if opened is None else opened.turn.actions
-        predicted = opened is not None and opened.turn.prediction is not None
+        actions = frozenset() if opened is None else opened.permissions.actions
+        predicted = opened is not None and opened.permissions.prediction is not None
         state = "" if opened is None else f"'{opened.image.name}' is {state_of(opened.image)}."
         accepts = "" if Action.ACCEPT in actions else "Only the first grader can accept."
         nothing = "" if predicted else "No prediction yet: run a model."
@@ -113,12 +113,12 @@ class DecisionButtons(QWidget):
 
 def reopen_disabled_reason(opened: Opened) -> str:
     """Return why no version of an image can be restored; empty if one can."""
-    name, turn = opened.image.name, opened.turn
-    if Action.REOPEN in turn.actions:
+    name, permissions = opened.image.name, opened.permissions
+    if Action.REOPEN in permissions.actions:
         return ""
-    if not turn.actions:
+    if not permissions.actions:
         return opened.locked_reason
-    if turn.reading is Reading.SECOND:
+    if permissions.reading is GradingRound.SECOND:
         return f"You are the second grader of '{name}': the first grader can reopen it."
     return f"'{name}' is {opened.image.state}: there is no version to reopen."
 
@@ -129,8 +129,8 @@ def _set(button: QPushButton, shortcut: Shortcut, disabled_reason: str) -> None:
 
 
 def _second_grader_disabled_reason(opened: Opened | None) -> str:
-    if opened is None or opened.turn.may_assign:
+    if opened is None or opened.permissions.may_assign:
         return ""
-    if opened.turn.second_grader is not None:
-        return f"{opened.turn.second_grader} is already the second grader."
+    if opened.permissions.second_grader is not None:
+        return f"{opened.permissions.second_grader} is already the second grader."
     return f"'{opened.image.name}' is {opened.image.state}: reopen it first."

@@ -19,27 +19,27 @@ from napari_retina_seg.core.segmentation import normalised_entropy
 from napari_retina_seg.core.words import count
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import DRAFTS, Action, Reading, State
+from napari_retina_seg.project.states import DRAFTS, Action, GradingRound, State
 from napari_retina_seg.project.values import (
     Autosave,
     Filters,
     Order,
+    Permissions,
     ProjectImage,
-    Turn,
     Version,
 )
 
 LEASE = timedelta(minutes=3)  # renewed every minute; a crash keeps others off no longer
 
 DRAFT_OF = {
-    Reading.FIRST: Action.DRAFT,
-    Reading.SECOND: Action.SECOND_DRAFT,
-    Reading.ADJUDICATION: Action.ADJUDICATION_DRAFT,
+    GradingRound.FIRST: Action.DRAFT,
+    GradingRound.SECOND: Action.SECOND_DRAFT,
+    GradingRound.ADJUDICATION: Action.ADJUDICATION_DRAFT,
 }
 FINAL_OF = {
-    Reading.FIRST: Action.CORRECT,
-    Reading.SECOND: Action.SECOND_READ,
-    Reading.ADJUDICATION: Action.ADJUDICATE,
+    GradingRound.FIRST: Action.CORRECT,
+    GradingRound.SECOND: Action.SECOND_READ,
+    GradingRound.ADJUDICATION: Action.ADJUDICATE,
 }
 _PAGE = 20
 _MOST_SKIPPED = 20  # a missing folder would otherwise add thousands of messages
@@ -55,7 +55,7 @@ class Opened:
         Record of the image in the project.
     pixels : RetinaImage
         Its pixels.
-    turn : Turn
+    permissions : Permissions
         What this author may do to it, and the version to start from.
     drawing : Drawing
         The mask to be edited.
@@ -73,7 +73,7 @@ class Opened:
 
     image: ProjectImage
     pixels: RetinaImage
-    turn: Turn
+    permissions: Permissions
     drawing: Drawing
     predicted: Drawing | None
     other: Drawing | None
@@ -90,7 +90,7 @@ class Work:
     ----------
     image : ProjectImage
         The image.
-    reading : Reading
+    reading : GradingRound
         Role in which the user grades it.
     parent : int or None
         Number of the version that it is based on.
@@ -104,12 +104,12 @@ class Work:
         Its autosaves; written by the I/O thread.
     versions : list of Version
         Versions that it was saved as; written by the I/O thread.
-    remarks : list of str
+    warnings : list of str
         Warnings about the saved mask; written by the I/O thread.
     """
 
     image: ProjectImage
-    reading: Reading
+    reading: GradingRound
     parent: int | None
     now: Snapshot
     before: Snapshot | None
@@ -117,7 +117,7 @@ class Work:
     comment: str
     slots: list[Autosave] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def is_painted(self) -> bool:
@@ -169,7 +169,7 @@ def save_as(project: Project, work: Work, action: Action) -> Version:
     )
     work.versions.append(version)
     if action not in DRAFTS:
-        work.remarks.extend(_oddities(drawing))
+        work.warnings.extend(_oddities(drawing))
     work.slots.clear()  # saving has removed them
     return raise_on_conflict(version)
 
@@ -295,9 +295,9 @@ def open_image(
         If it can't be read.
     """
     image = project.image(image_id)
-    turn = project.turn(image_id)
+    permissions = project.permissions(image_id)
     pixels = project.read_image(image_id)
-    locked_reason = _locked_reason(project, image, turn, recover)
+    locked_reason = _locked_reason(project, image, permissions, recover)
     with contextlib.ExitStack() as undoing:
         if not locked_reason:
             try:
@@ -310,10 +310,10 @@ def open_image(
         opened = Opened(
             image=image,
             pixels=pixels,
-            turn=turn,
-            drawing=_begun(project, image, pixels, turn, recover),
-            predicted=_read(project, image_id, turn.prediction),
-            other=_other_reading(project, image, turn),
+            permissions=permissions,
+            drawing=_begun(project, image, pixels, permissions, recover),
+            predicted=_read(project, image_id, permissions.prediction),
+            other=_other_reading(project, image, permissions),
             versions=project.history(image_id),
             locked_reason=locked_reason,
             recovered=recover,
@@ -325,32 +325,37 @@ def open_image(
 def reload_image(project: Project, opened: Opened) -> Opened:
     """Read the current state of the open image; the displayed prediction is kept."""
     image_id = opened.image.id
-    turn = replace(project.turn(image_id), prediction=opened.turn.prediction)
+    permissions = replace(project.permissions(image_id), prediction=opened.permissions.prediction)
     return replace(
-        opened, image=project.image(image_id), turn=turn, versions=project.history(image_id)
+        opened,
+        image=project.image(image_id),
+        permissions=permissions,
+        versions=project.history(image_id),
     )
 
 
-def read_uncertainty(project: Project, image_id: int, turn: Turn) -> npt.NDArray[np.float32] | None:
+def read_uncertainty(
+    project: Project, image_id: int, permissions: Permissions
+) -> npt.NDArray[np.float32] | None:
     """Return the uncertainty of the newest prediction, if its probabilities were kept."""
-    if turn.prediction is None:
+    if permissions.prediction is None:
         return None
-    probabilities = project.probabilities(image_id, turn.prediction.number)
+    probabilities = project.probabilities(image_id, permissions.prediction.number)
     return None if probabilities is None else normalised_entropy(probabilities)
 
 
 def _locked_reason(
-    project: Project, image: ProjectImage, turn: Turn, recover: Autosave | None
+    project: Project, image: ProjectImage, permissions: Permissions, recover: Autosave | None
 ) -> str:
     if project.read_only:
         return "The project can't be written, so it is read-only."
-    if turn.actions & DRAFTS or recover is not None:
+    if permissions.actions & DRAFTS or recover is not None:
         return ""
-    if turn.reading is Reading.SECOND:
+    if permissions.reading is GradingRound.SECOND:
         return (
             f"You are the second grader of '{image.name}': the first grading is not finished yet."
         )
-    if image.state is State.SECOND_READ and Action.REOPEN not in turn.actions:
+    if image.state is State.SECOND_READ and Action.REOPEN not in permissions.actions:
         return (
             f"You have graded '{image.name}' and see your own grading: someone else adjudicates it."
         )
@@ -361,7 +366,7 @@ def _begun(
     project: Project,
     image: ProjectImage,
     pixels: RetinaImage,
-    turn: Turn,
+    permissions: Permissions,
     recover: Autosave | None,
 ) -> Drawing:
     """Return the mask to be edited: an autosave, a version, or an empty mask.
@@ -370,7 +375,7 @@ def _begun(
     """
     if recover is not None:
         return project.recover(recover)
-    drawing = _read(project, image.id, turn.shown)
+    drawing = _read(project, image.id, permissions.shown)
     if drawing is not None:
         return drawing
     return Drawing(np.zeros(image.shape, np.uint8), questionable=find_no_data(pixels))
@@ -382,16 +387,18 @@ def _read(project: Project, image_id: int, version: Version | None) -> Drawing |
     return project.drawing(image_id, version.number)
 
 
-def _other_reading(project: Project, image: ProjectImage, turn: Turn) -> Drawing | None:
+def _other_reading(
+    project: Project, image: ProjectImage, permissions: Permissions
+) -> Drawing | None:
     """Return the second grader's mask for the adjudicator, who starts from the first one's."""
-    if Action.ADJUDICATE not in turn.actions:
+    if Action.ADJUDICATE not in permissions.actions:
         return None
     second = [
         version
         for version in project.history(image.id)
-        if version.reading is Reading.SECOND and version.round == image.round and version.mask
+        if version.reading is GradingRound.SECOND and version.round == image.round and version.mask
     ]
     second = [version for version in second if not version.conflict]
-    if not second or turn.shown is None or second[-1].number == turn.shown.number:
+    if not second or permissions.shown is None or second[-1].number == permissions.shown.number:
         return None
     return _read(project, image.id, second[-1])

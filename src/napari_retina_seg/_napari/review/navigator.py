@@ -27,7 +27,7 @@ from napari_retina_seg._napari.review.navigation import (
 from napari_retina_seg._napari.review.review_layers import ReviewLayers
 from napari_retina_seg._napari.task_queue import SerialTaskQueue
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.values import Autosave, Filters, Order, Turn, Version
+from napari_retina_seg.project.values import Autosave, Filters, Order, Permissions, Version
 
 Keep = Callable[[], Version | None]
 
@@ -109,17 +109,17 @@ class ImageNavigator(QObject):
     def look_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
         opened = self.review_layers.opened
-        if opened is None or opened.turn.begins is not None:
+        if opened is None or opened.permissions.begins is not None:
             return
 
-        def show(turn: Turn) -> None:
-            if self.review_layers.opened is not opened or turn.begins is None:
+        def show(permissions: Permissions) -> None:
+            if self.review_layers.opened is not opened or permissions.begins is None:
                 return
             work = self._work()
             if work is None or not (work.is_painted or work.comment):
                 self.open_image(opened.image.id)
 
-        self.io_queue.submit(partial(self.project.turn, opened.image.id), show, self._fail)
+        self.io_queue.submit(partial(self.project.permissions, opened.image.id), show, self._fail)
 
     def recover(self, slot: Autosave) -> None:
         """Open an autosave."""
@@ -226,7 +226,7 @@ class ImageNavigator(QObject):
         """Clear the busy state and adopt the saved version, even if the task then failed."""
         work = self._saving
         self._wait_for("", None)
-        self._warnings = [] if work is None else work.remarks
+        self._warnings = [] if work is None else work.warnings
         if work is None or not work.versions:
             return
         version = work.versions[-1]
@@ -289,7 +289,7 @@ class ImageNavigator(QObject):
             if values is not None and self.review_layers.mask is mask:
                 self.review_layers.show_uncertainty(values, self.shows_uncertainty)
 
-        task = partial(read_uncertainty, self.project, opened.image.id, opened.turn)
+        task = partial(read_uncertainty, self.project, opened.image.id, opened.permissions)
         self.io_queue.submit(task, show, self._fail)
 
     def _stay(self, page: NavigationResult) -> None:

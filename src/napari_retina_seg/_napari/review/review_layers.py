@@ -105,7 +105,7 @@ class ReviewLayers(QObject):
         made = Segmentation(
             opened.drawing.labels,
             self.mask.metadata[KEY].scheme,
-            _provenance(opened.image, opened.turn.prediction),
+            _provenance(opened.image, opened.permissions.prediction),
         )
         layer = uncertainty_layer(values, made, self._target())
         layer.name = f"{opened.image.name} · uncertainty"
@@ -148,7 +148,7 @@ class ReviewLayers(QObject):
         """Copy the unsaved edit, to be saved on the I/O thread."""
         return Work(
             image=self.opened.image,
-            reading=self.opened.turn.reading,
+            reading=self.opened.permissions.reading,
             parent=self._parent,
             now=self._snapshot(),
             before=self._before,
@@ -237,7 +237,7 @@ class ReviewLayers(QObject):
         info = MaskInfo(
             image=self._image.name,
             scheme=scheme,
-            provenance=_provenance(opened.image, opened.turn.prediction),
+            provenance=_provenance(opened.image, opened.permissions.prediction),
             prediction=predicted,
             boundaries=opened.drawing.boundaries,
             **place_of(self._image),
@@ -274,7 +274,7 @@ class ReviewLayers(QObject):
             self._parent, self._before = opened.recovered.parent, None
             self._slots.append(opened.recovered)
             return
-        begins = opened.turn.begins
+        begins = opened.permissions.begins
         self._parent = None if begins is None else begins.number
         self._before = take_snapshot(self.viewer, self.mask)
 

@@ -64,7 +64,7 @@ class ReviewSession(ImageNavigator):
         opened = self.review_layers.opened
         if opened is None or self.project.folder != self.predicting_in:
             return False
-        return opened.turn.begins is None and opened.image.state is State.UNREVIEWED
+        return opened.permissions.begins is None and opened.image.state is State.UNREVIEWED
 
     # Projects
 
@@ -148,7 +148,7 @@ class ReviewSession(ImageNavigator):
         accept = partial(
             self.project.accept,
             work.image.id,
-            self.review_layers.opened.turn.prediction.number,
+            self.review_layers.opened.permissions.prediction.number,
             seconds=work.seconds,
             comment=work.comment,
         )
@@ -159,7 +159,7 @@ class ReviewSession(ImageNavigator):
         opened = self.review_layers.opened
         if opened is None:
             return
-        action = FINAL_OF[opened.turn.reading]
+        action = FINAL_OF[opened.permissions.reading]
         work = self._work_for(action)
         if work is None:
             return
@@ -187,7 +187,7 @@ class ReviewSession(ImageNavigator):
     def reopen(self, version: int | None = None) -> None:
         """Reopen the image from a version, by default from its newest one."""
         opened = self.review_layers.opened
-        if opened is None or Action.REOPEN not in opened.turn.actions:
+        if opened is None or Action.REOPEN not in opened.permissions.actions:
             return
         project, image_id, comment = self.project, opened.image.id, self.comment
         work = self._work()
@@ -257,7 +257,7 @@ class ReviewSession(ImageNavigator):
     def _work_for(self, action: Action) -> Work | None:
         """Return the unsaved edit that a decision is about, if the decision is allowed."""
         opened = self.review_layers.opened
-        if self.busy or opened is None or action not in opened.turn.actions:
+        if self.busy or opened is None or action not in opened.permissions.actions:
             return None
         return self._work()
 

@@ -45,7 +45,7 @@ def comment_disabled_reason(opened: Opened | None) -> str:
     """Return why a comment can't be saved; empty if it can."""
     if opened is None:
         return "Open an image first."
-    return "" if Action.REOPEN in opened.turn.actions else opened.locked_reason
+    return "" if Action.REOPEN in opened.permissions.actions else opened.locked_reason
 
 
 def describe(session: ReviewSession) -> str:
@@ -53,7 +53,7 @@ def describe(session: ReviewSession) -> str:
     opened, watch = session.review_layers.opened, session.watch
     if opened is None:
         return ""
-    second = opened.turn.second_grader
+    second = opened.permissions.second_grader
     parts = [f"{opened.image.name}: {state_of(opened.image)}"]
     if second is not None:
         parts.append(f"2nd grader: {second}")

@@ -56,8 +56,8 @@ def _tell_about(page: Page, report: Report) -> None:
         about["field of view"] = ", ".join(f"{name}: {n}" for name, n in origins.items())
     if about:
         page.table(["evaluated", ""], about.items())
-    for remark in report.remarks:
-        page.paragraph(remark)
+    for message in report.warnings:
+        page.paragraph(message)
 
 
 def _tell_summary(page: Page, report: Report) -> None:

@@ -36,7 +36,7 @@ class Report:
         Pairs, with their differences.
     about : mapping
         What was evaluated and how, each in a few words.
-    remarks : tuple of str
+    warnings : tuple of str
         Sentences on what was left out.
     """
 
@@ -45,7 +45,7 @@ class Report:
     evaluations: tuple[Evaluation, ...]
     comparisons: tuple[Comparison, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def figure(value: float | None, measure: str, *, signed: bool = False) -> str:

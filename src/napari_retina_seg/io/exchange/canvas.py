@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.io.exchange.found import Problem, Remark
+from napari_retina_seg.io.exchange.found import Note, Problem
 from napari_retina_seg.io.exchange.outlines import Points, fill
 
 Raster = npt.NDArray[np.uint8]
@@ -36,7 +36,7 @@ class Canvas:
     def __init__(self, where: str, shape: tuple[int, int]) -> None:
         self._where, self.shape = where, shape
         self.raster: Raster | None = None  # None until something is drawn: not annotated
-        self.said: list[Problem | Remark] = []
+        self.said: list[Problem | Note] = []
 
     def draw_polygons(self, value: int, rings: Sequence[Points], what: str) -> None:
         """Draw one shape of one or several polygons.
@@ -102,7 +102,7 @@ class Canvas:
         self.said.append(Problem(f"{reason[0].upper()}{reason[1:]}: left out of {self._where}."))
 
     def _remark(self, text: str) -> None:
-        self.said.append(Remark(f"{text[0].upper()}{text[1:]}, in {self._where}."))
+        self.said.append(Note(f"{text[0].upper()}{text[1:]}, in {self._where}."))
 
     @property
     def _size(self) -> str:

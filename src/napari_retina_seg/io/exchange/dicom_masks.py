@@ -37,7 +37,7 @@ class DicomMask:
         Pixel sizes.
     name : str
         Of the file.
-    doubt : str
+    warning : str
         A sentence if the segments may be classes of several schemes, or nothing.
     """
 
@@ -46,7 +46,7 @@ class DicomMask:
     scheme: LabelScheme | None
     spacing: Spacing
     name: str
-    doubt: str = ""
+    warning: str = ""
 
 
 def is_dicom_mask(path: Path) -> bool:
@@ -94,7 +94,7 @@ def read_dicom_mask(path: Path) -> DicomMask:
     if len({_meaning(record) for record in fitting}) == 1:
         record = fitting[0]
         return DicomMask(record.labels, record.ignore, record.scheme, record.spacing, name)
-    doubt = _ask(path, fitting) if fitting else ""
+    warning = _ask(path, fitting) if fitting else ""
     with decoding(path, "DICOM"):
         dataset = read_attributes(path, force=True)
         check_claimed_size(path, dataset)
@@ -102,7 +102,7 @@ def read_dicom_mask(path: Path) -> DicomMask:
         distance = read_said_distance(dataset) if len(planes) > 1 else None
         spacing = read_spacing(dataset, slice_mm=distance)
     labels = planes if len(planes) > 1 else planes[0]
-    return DicomMask(labels, None, None, spacing, name, doubt)
+    return DicomMask(labels, None, None, spacing, name, warning)
 
 
 def _read_by_schemes(path: Path) -> list[MaskRecord]:

@@ -15,7 +15,7 @@ from napari_retina_seg.core.names import last_part, name_key
 from napari_retina_seg.core.words import count
 from napari_retina_seg.io.exchange.canvas import Canvas, Raster
 from napari_retina_seg.io.exchange.card import Card, choose_scheme, hash_values, restore
-from napari_retina_seg.io.exchange.found import Found, Problem, Remark, Unannotated
+from napari_retina_seg.io.exchange.found import Found, Note, Problem, Unannotated
 from napari_retina_seg.io.exchange.named import KnownShapes, find_value, image_of, unknown_class
 from napari_retina_seg.io.exchange.record import IGNORE
 from napari_retina_seg.io.guard import check_claim
@@ -129,7 +129,7 @@ class Reader:
                     f" of {count(len(files), 'image')} in '{self._path}' left out."
                 )
         if self._without_area:
-            yield Remark(
+            yield Note(
                 f"'{self._path}' has {count(self._without_area, 'shape')} without an area (boxes,"
                 " points, lines), which are no masks: left out."
             )

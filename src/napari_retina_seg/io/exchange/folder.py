@@ -18,7 +18,7 @@ _BEGINNING = 40  # bytes of a name
 
 
 @contextlib.contextmanager
-def building(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Build a folder out of sight, and put it in its place in one step when it is whole.
 
     Parameters

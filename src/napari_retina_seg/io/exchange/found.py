@@ -17,7 +17,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Remark:
+class Note:
     """A sentence about something that was taken, and is to be looked at."""
 
     sentence: str
@@ -30,7 +30,7 @@ class Unannotated:
     name: str
 
 
-Found = MaskRecord | Problem | Remark | Unannotated
+Found = MaskRecord | Problem | Note | Unannotated
 
 
 def only_masks(items: Iterator[Found]) -> tuple[MaskRecord, ...]:

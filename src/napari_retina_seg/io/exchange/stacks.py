@@ -16,7 +16,7 @@ from napari_retina_seg.io.arrays import open_stack
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import make_card, restore
 from napari_retina_seg.io.exchange.contents import CONTENTS, Contents, Picture
-from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.folder import atomic_folder
 from napari_retina_seg.io.exchange.record import (
     IGNORE,
     MaskRecord,
@@ -46,7 +46,7 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
         If a mask is no truth, shapes differ, something questionable would be lost, or the folder
         can't be written; nothing is left behind then.
     """
-    with building(folder) as new:
+    with atomic_folder(folder) as new:
         fill_stacks(new, items, one_hot=one_hot)
 
 

@@ -21,7 +21,7 @@ from napari_retina_seg.core.splits import SPLITS, SplitName
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.exchange.card import Card, make_card, restore
 from napari_retina_seg.io.exchange.contents import Contents, Picture
-from napari_retina_seg.io.exchange.folder import building
+from napari_retina_seg.io.exchange.folder import atomic_folder
 from napari_retina_seg.io.exchange.raster import encode_png
 from napari_retina_seg.io.exchange.record import MaskRecord, require_truth
 from napari_retina_seg.io.masks import encode_grey_png, read_classes
@@ -116,7 +116,7 @@ def write_training_folder(folder: Path, items: Iterable[TrainingItem]) -> None:
         If a mask is no truth, there are several schemes, a group is on two sides, or the folder
         can't be written; nothing is left behind then.
     """
-    with building(folder) as new:
+    with atomic_folder(folder) as new:
         training = TrainingFolder(new)
         for item in items:
             training.add(item)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.project.states import Action, Reading
+from napari_retina_seg.project.states import Action, GradingRound
 from napari_retina_seg.project.values import Kind
 
 FIRST = {Action.DRAFT, Action.CORRECT, Action.ACCEPT, Action.REFUSE}
@@ -13,28 +13,32 @@ SECOND = {Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE}
 
 
 def test_work_begins_with_nothing_then_the_prediction_then_what_was_drawn(ann, image, make):
-    turn = ann.turn(image.id)
-    assert (turn.reading, turn.actions) == (Reading.FIRST, FIRST)
-    assert turn.begins is turn.shown is turn.prediction is None
+    permissions = ann.permissions(image.id)
+    assert (permissions.reading, permissions.actions) == (GradingRound.FIRST, FIRST)
+    assert permissions.begins is permissions.shown is permissions.prediction is None
     prediction = ann.add_prediction(image.id, make.prediction())
-    turn = ann.turn(image.id)
-    assert turn.begins == turn.shown == turn.prediction == prediction
+    permissions = ann.permissions(image.id)
+    assert permissions.begins == permissions.shown == permissions.prediction == prediction
     draft = ann.save_version(image.id, make.drawing(), Action.DRAFT, parent=1)
     ann.add_prediction(image.id, make.prediction(5))
-    turn = ann.turn(image.id)
-    assert turn.begins == turn.shown == draft
-    assert turn.prediction.number == 3
+    permissions = ann.permissions(image.id)
+    assert permissions.begins == permissions.shown == draft
+    assert permissions.prediction.number == 3
 
 
 def test_what_is_final_can_only_be_reopened_by_others_than_the_second_reader(ann, bob, image, make):
     final = ann.save_version(image.id, make.drawing(), Action.CORRECT)
-    assert ann.turn(image.id).actions == {Action.REOPEN}
-    assert ann.turn(image.id).begins == final
-    assert ann.turn(image.id).may_assign
-    assert bob.turn(image.id).actions == {Action.REOPEN}
+    assert ann.permissions(image.id).actions == {Action.REOPEN}
+    assert ann.permissions(image.id).begins == final
+    assert ann.permissions(image.id).may_assign
+    assert bob.permissions(image.id).actions == {Action.REOPEN}
     ann.assign_second_grader(image.id, "Bob")
-    turn = ann.turn(image.id)
-    assert (turn.second_grader, turn.may_assign, turn.actions) == ("Bob", False, {Action.REOPEN})
+    permissions = ann.permissions(image.id)
+    assert (permissions.second_grader, permissions.may_assign, permissions.actions) == (
+        "Bob",
+        False,
+        {Action.REOPEN},
+    )
 
 
 def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_draft(
@@ -42,14 +46,14 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
 ):
     prediction = ann.add_prediction(image.id, make.prediction())
     ann.assign_second_grader(image.id, "Bob")
-    assert bob.turn(image.id).actions == set()  # the first reader's word comes first
+    assert bob.permissions(image.id).actions == set()  # the first reader's word comes first
     ann.save_version(image.id, make.drawing(), Action.CORRECT, parent=1)
-    turn = bob.turn(image.id)
-    assert (turn.reading, turn.actions) == (Reading.SECOND, SECOND)
-    assert turn.begins == turn.shown == prediction
+    permissions = bob.permissions(image.id)
+    assert (permissions.reading, permissions.actions) == (GradingRound.SECOND, SECOND)
+    assert permissions.begins == permissions.shown == prediction
     draft = bob.save_version(image.id, make.drawing(3), Action.SECOND_DRAFT, parent=1)
-    assert bob.turn(image.id).begins == draft
-    assert ann.turn(image.id).begins.author == "Ann"
+    assert bob.permissions(image.id).begins == draft
+    assert ann.permissions(image.id).begins.author == "Ann"
 
 
 def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image, make):
@@ -57,25 +61,25 @@ def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image,
     ann.assign_second_grader(image.id, "Bob")
     bob.save_version(image.id, make.drawing(3), Action.SECOND_READ)
     carl = open_as("Carl")
-    turn = carl.turn(image.id)
-    assert turn.reading is Reading.ADJUDICATION
-    assert turn.begins == turn.shown == first
+    permissions = carl.permissions(image.id)
+    assert permissions.reading is GradingRound.ADJUDICATION
+    assert permissions.begins == permissions.shown == first
     final = carl.save_version(
-        image.id, make.drawing(4), Action.ADJUDICATE, parent=turn.begins.number
+        image.id, make.drawing(4), Action.ADJUDICATE, parent=permissions.begins.number
     )
     assert not final.conflict
-    assert ann.turn(image.id).begins == final
+    assert ann.permissions(image.id).begins == final
 
 
 def test_of_an_ungradable_image_the_last_mask_is_shown(ann, image, make):
     draft = ann.save_version(image.id, make.drawing(), Action.DRAFT)
     ann.mark_ungradable(image.id, "blurred")
-    assert ann.turn(image.id).begins.mask is None
-    assert ann.turn(image.id).shown == draft
+    assert ann.permissions(image.id).begins.mask is None
+    assert ann.permissions(image.id).shown == draft
     reopened = ann.reopen(image.id)
-    turn = ann.turn(image.id)
-    assert (turn.begins, turn.shown) == (reopened, draft)
-    assert turn.actions >= FIRST
+    permissions = ann.permissions(image.id)
+    assert (permissions.begins, permissions.shown) == (reopened, draft)
+    assert permissions.actions >= FIRST
 
 
 def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, bob, image, make):
@@ -83,10 +87,10 @@ def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, b
     ann.mark_ungradable(image.id, "blurred")
     ann.assign_second_grader(image.id, "Bob")
     drawn = bob.save_version(image.id, make.drawing(3), Action.SECOND_READ, parent=1)
-    turn = ann.turn(image.id)
-    assert turn.begins.author == "Ann"
-    assert turn.shown == drawn
-    assert turn.prediction.kind is Kind.PREDICTION
+    permissions = ann.permissions(image.id)
+    assert permissions.begins.author == "Ann"
+    assert permissions.shown == drawn
+    assert permissions.prediction.kind is Kind.PREDICTION
 
 
 def test_a_person_takes_over_from_a_window_that_crashed_but_from_nobody_else(
