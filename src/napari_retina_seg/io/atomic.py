@@ -78,6 +78,16 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder survive a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):  # Windows opens no folders, some network folders don't sync
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say in a sentence why a file can't be written.

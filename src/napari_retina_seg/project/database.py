@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.io.atomic import draft_path
-from napari_retina_seg.project.files import sync_folder
+from napari_retina_seg.io.atomic import draft_path, sync_folder
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
 
 DATABASE = "project.sqlite"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.io.atomic import Draft
+from napari_retina_seg.io.atomic import Draft, sync_folder
 
 _CHUNK = 2**20  # bytes
 
@@ -148,16 +147,6 @@ def write_file(path: Path, content: bytes) -> None:
             draft.drop()
             raise
         sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that the names in a folder survive a power cut, where the system can do that."""
-    with contextlib.suppress(OSError):  # Windows opens no folders, some network folders don't sync
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def hash_file(path: Path) -> str:

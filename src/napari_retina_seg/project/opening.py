@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.io.atomic import sync_folder
 from napari_retina_seg.project.database import (
     DATABASE,
     Database,
     create_database,
     explain_creation,
 )
-from napari_retina_seg.project.files import FileStore, sync_folder
+from napari_retina_seg.project.files import FileStore
 from napari_retina_seg.project.store import SCHEME, Store, now
 from napari_retina_seg.project.tables import ProjectRow, SchemeRow
 from napari_retina_seg.project.values import ProjectInfo

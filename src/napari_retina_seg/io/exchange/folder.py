@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from napari_retina_seg.core.errors import WriteError
 from napari_retina_seg.core.names import shorten
-from napari_retina_seg.io.atomic import writing
+from napari_retina_seg.io.atomic import sync_folder, writing
 
 _INSIDE = "new"
 _BEGINNING = 40  # bytes of a name
@@ -51,16 +50,6 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             if folder.exists():  # not every system puts a folder in the place of an empty one
                 folder.rmdir()
             new.replace(folder)
-            _flush(folder.parent)
+            sync_folder(folder.parent)
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
-
-
-def _flush(folder: Path) -> None:
-    """Make a rename last; not every system lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
