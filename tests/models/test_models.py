@@ -38,6 +38,23 @@ def test_a_spec_survives_its_file(model) -> None:
     assert again == model.spec
 
 
+@pytest.mark.parametrize("kind", ["json", "python"])
+def test_a_spec_of_an_earlier_version_still_opens(tmp_path, kind) -> None:
+    spec = registry.find_model("unet-drive").spec
+    old = spec.model_dump(mode="json")
+    assert "smallest" not in old["postprocessing"]
+    old["postprocessing"]["smallest"] = 0
+    text = json.dumps(old)
+    opened = (
+        ModelSpec.model_validate_json(text) if kind == "json" else ModelSpec.model_validate(old)
+    )
+    assert opened == spec
+    old["postprocessing"]["smallest"] = 5  # whose masks would now be others
+    (tmp_path / "spec.json").write_text(json.dumps(old))
+    with pytest.raises(ModelError, match="small pieces are no longer dropped"):
+        registry.open_model(tmp_path)
+
+
 def test_a_folder_is_added_by_path_and_found_by_name(model) -> None:
     registry.add_model(model.path)
     assert registry.find_model("tiny-oct").path == model.path

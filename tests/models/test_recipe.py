@@ -81,7 +81,7 @@ def test_a_scheme_of_ones_own(tmp_path) -> None:
         '{value = 2, name = "Fluid", abbreviation = "Fl", color = "#56b4e9"}',
     ]
     text = f"{text}\n[scheme]\nname = 'lesions'\nclasses = [{', '.join(classes)}]\n"
-    text = text.replace('kind = "threshold"\nthreshold = 0.5\nsmallest = 0', 'kind = "argmax"')
+    text = text.replace('kind = "threshold"\nthreshold = 0.5', 'kind = "argmax"')
     text = text.replace('modality = "fundus"', 'modality = "oct"')
     (tmp_path / "own.toml").write_text(text)
     recipe = Recipe.read(tmp_path / "own.toml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -73,7 +72,8 @@ def _decode(
     restored = _restore(planes, geometry) if probabilities else None
     kept = None if restored is None else restored.astype(np.float16)
     if isinstance(after, ThresholdPostprocessing):
-        return PlaneResult(_threshold(planes[1], geometry, after), probabilities=kept)
+        labels = geometry.restore_mask(planes[1], after.threshold)
+        return PlaneResult(labels, probabilities=kept)
     if restored is None:
         restored = _restore(planes, geometry)
     return PlaneResult(restored.argmax(axis=0).astype(np.uint8), probabilities=kept)
@@ -96,16 +96,3 @@ def _surfaces(
     on_grid = surfaces.resample(heights, from_grid=geometry.working, to_grid=geometry.grid)
     columns = (2 * np.arange(geometry.grid[1]) + 1) * len(drawn) // (2 * geometry.grid[1])
     return surfaces.connect(on_grid, geometry.grid[0]), drawn[columns]
-
-
-def _threshold(
-    foreground: npt.NDArray[np.float32], geometry: Geometry, after: ThresholdPostprocessing
-) -> npt.NDArray[np.uint8]:
-    mask = geometry.restore_mask(foreground, after.threshold)
-    if not after.smallest:
-        return mask
-    scale = geometry.box_grid[0] / geometry.working[0]
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= after.smallest * scale**2
-    large[0] = False
-    return np.asarray(large.astype(np.uint8)[pieces])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     model_validator,
 )
 
@@ -41,15 +40,25 @@ class ThresholdPostprocessing(BaseModel):
     ----------
     threshold : float
         Probability from which on a pixel belongs to the class.
-    smallest : int
-        Connected pieces of fewer pixels (of the network's input) are dropped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["threshold"] = "threshold"
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    smallest: NonNegativeInt = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_smallest(cls, values: Any) -> Any:
+        """Drop an option of earlier versions, which was 0 in all models that came with them."""
+        if not isinstance(values, dict) or "smallest" not in values:
+            return values
+        if values["smallest"] != 0:
+            raise ValueError(
+                "small pieces are no longer dropped after segmentation: set 'smallest' to 0, and"
+                " remove them from the mask instead"
+            )
+        return {name: value for name, value in values.items() if name != "smallest"}
 
 
 class ArgmaxPostprocessing(BaseModel):
