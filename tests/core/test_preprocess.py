@@ -53,6 +53,18 @@ def test_known_spacing_brings_a_b_scan_to_one_scale() -> None:
     assert OctPreprocessing().prepare(scan, spacing).geometry.working == (512, 512)
 
 
+@pytest.mark.parametrize(
+    ("ratio", "size"), [(0.94, 470), (0.96, 500), (1.04, 500), (1.06, 530)], ids=str
+)
+def test_a_scan_is_resampled_if_its_spacing_differs_by_a_twentieth(ratio, size) -> None:
+    scan = np.random.default_rng(0).random((500, 500))
+    how = OctPreprocessing()
+    deep = Spacing.from_um(axial=ratio * how.axial_um, lateral=how.lateral_um)
+    wide = Spacing.from_um(axial=how.axial_um, lateral=ratio * how.lateral_um)
+    assert how.prepare(scan, deep).geometry.working == (size, 500)
+    assert how.prepare(scan, wide).geometry.working == (500, size)
+
+
 def test_unknown_spacing_shrinks_only_what_is_sampled_much_finer() -> None:
     rng = np.random.default_rng(0)
     usual, fine = rng.random((496, 768)), rng.random((1024, 700))

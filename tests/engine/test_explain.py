@@ -111,6 +111,21 @@ def test_evidence_lies_where_it_is_on_an_image_of_odd_size(brightness, method, r
     assert abs(found[1] - center[1]) <= cell[1]
 
 
+@pytest.mark.parametrize("method", [Method.GRAD_CAM, Method.HIRES_CAM, Method.LAYER_CAM])
+def test_a_map_is_a_mean_over_what_is_asked_about(brightness, method) -> None:
+    """A class of many pixels has no stronger map than one of few, so they can be compared."""
+    image = RetinaImage(np.full((64, 96), 200, np.uint8) - np.eye(64, 96, dtype=np.uint8))
+    left, right = np.zeros((2, *image.grid), bool)
+    left[10:50, 20:40] = right[10:50, 50:70] = True
+
+    def ask(region) -> np.ndarray:
+        return answer(image, brightness, Question((1,), "bottleneck", method, Region(region))).maps
+
+    apart = (ask(left) + ask(right)) / 2
+    assert apart.max() > 0
+    np.testing.assert_allclose(ask(left | right), apart, rtol=1e-3, atol=1e-4 * apart.max())
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_shipped_models_explain_what_they_draw(name) -> None:
     model = find_model(name)

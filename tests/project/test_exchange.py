@@ -19,6 +19,7 @@ from helpers import write_png
 from napari_retina_seg.core.errors import ProjectError, ReadError, WriteError
 from napari_retina_seg.core.image import Laterality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.core.lines import draw
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.project.drawing import Drawing
@@ -129,6 +130,26 @@ def test_volumes_come_back(ann, tmp_path, format):
         (version,) = enter(fresh, tmp_path / "out").versions
         found = fresh.drawing(image.id, version.number)
         np.testing.assert_array_equal(found.labels, phantom.labels)
+
+
+def test_boundaries_that_contradict_their_mask_do_not_leave(ann, tmp_path):
+    phantom = phantom_bscan(0, *SHAPE)
+    fresh, stale = (
+        ann.add_images([scan(tmp_path, name, seed)]).images[0]
+        for seed, name in enumerate(("fresh", "stale"))
+    )
+    ann.save_version(fresh.id, Drawing(phantom.labels, phantom.heights), Action.CORRECT)
+    painted = phantom.labels.copy()
+    painted[:, 40:50] = draw(phantom.heights[:, 40:50] + np.float32(4), SHAPE[0])
+    ann.save_version(stale.id, Drawing(painted, phantom.heights), Action.CORRECT)
+    leave(ann, tmp_path / "out", Format.BOUNDARY_JSON)
+
+    def left(name):
+        content = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        return np.array([one["heights"] for one in content["boundaries"]], np.float32)
+
+    np.testing.assert_array_equal(left("fresh"), phantom.heights)  # they lie between pixels
+    np.testing.assert_array_equal(draw(left("stale"), SHAPE[0]), painted)
 
 
 def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):

@@ -71,6 +71,33 @@ def test_steps_back_and_forth_bring_the_lines_to_where_they_were():
     np.testing.assert_array_equal(kept(layer), states[-1])
 
 
+def test_undoing_brings_back_what_no_pixel_shows():
+    layer = mask(boundaries=SCAN.heights)
+    lines = MaskLines(layer)
+    sure = (np.abs(SCAN.heights % 1 - 0.5) > 0.1).all(axis=0)
+    shifted = SCAN.heights + np.where(sure, np.float32(0.05), np.float32(0))
+    moved = shifted.copy()
+    moved[:, 20:40] += 6
+    unseen = sure & (draw(shifted, ROWS) == SCAN.labels).all(axis=0)
+    unseen[20:40] = False
+    assert unseen.any(), "columns whose lines differ while the pixels are the same"
+    lines.edit((), lambda _: moved)
+    layer.undo()
+    np.testing.assert_array_equal(lines.at(()), SCAN.heights)
+    layer.redo()
+    np.testing.assert_array_equal(lines.at(()), moved)
+
+
+def test_undoing_beside_what_was_painted_brings_back_the_columns_that_moved():
+    layer = mask(boundaries=SCAN.heights)
+    lines = MaskLines(layer)
+    lines.edit((), lower(6))
+    painted = SCAN.labels.copy()
+    painted[:8, 60:64] = 5  # by another tool, that also takes the columns 20 to 39 back
+    change(layer, painted)
+    np.testing.assert_array_equal(lines.at(())[:, 20:40], SCAN.heights[:, 20:40])
+
+
 def test_columns_in_which_no_line_moves_stay_as_they_are_painted():
     layer = mask(boundaries=SCAN.heights)
     change(layer, np.full((3, 4), 5, np.uint8), (slice(2, 5), slice(60, 64)))
