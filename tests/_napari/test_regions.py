@@ -61,7 +61,7 @@ def test_of_a_mask_the_selected_class():
     mask.selected_label = 5
     found = region(mask, target(Image(np.zeros((80, 100)))))
     assert np.array_equal(found.mask, pixels == 5)
-    assert found.words == "ONL as it is in 'm'"
+    assert found.words == "ONL in 'm'"
 
 
 def test_one_slice_of_a_volume():

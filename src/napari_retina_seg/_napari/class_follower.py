@@ -1,4 +1,4 @@
-"""Hears which class is chosen in a mask of ours, wherever it is chosen."""
+"""Follow the class chosen in the plugin's masks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ClassFollower(QObject):
-    """Follows the selected Labels layer, if it is one of ours.
+    """Follows the selected Labels layer, if it is a mask of the plugin.
 
     Signals
     -------
     selected : ()
-        It, another one or none was selected.
+        The selected mask changed.
     chosen : (Labels)
-        Another class was chosen in it.
+        Another class of the mask was chosen.
     """
 
     selected = Signal()
@@ -39,7 +39,7 @@ class ClassFollower(QObject):
         self._on_active()
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self._follow(None)
 
@@ -58,38 +58,38 @@ class ClassFollower(QObject):
         self.selected.emit()
 
     def _on_label(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        if self.mask.selected_label != self._label:  # napari tells other colours in this way too
+        if self.mask.selected_label != self._label:  # napari also emits this when colours change
             self._label = self.mask.selected_label
             self.chosen.emit(self.mask)
 
 
 def drawn_by(mask: Labels | None) -> str:
-    """Return the name of the model that drew a mask; empty if nobody knows."""
+    """Return the name of the model that made a mask; empty if unknown."""
     made = None if mask is None else mask.metadata[KEY].provenance
     return "" if made is None else made.model
 
 
 def foreign(mask: Labels | None, models: list[str]) -> str:
-    """Say whose a mask is, if none of the models drew it; or nothing."""
+    """Return a note if a mask was made by none of the models; otherwise empty."""
     name = drawn_by(mask)
     if not name or name in models:
         return ""
-    return f"'{mask.name}' was drawn by '{name}', which is not on offer: another model is asked."
+    return (
+        f"'{mask.name}' was made by '{name}', which is not available: another model is explained."
+    )
 
 
 def class_in(model: ModelFolder, mask: Labels) -> int:
-    """Return the value that a model gives the class selected in a mask, by its name.
+    """Return a model's value of the class selected in a mask, matched by name.
 
     Raises
     ------
     ModelError
-        If the model knows no such class.
+        If the model has no such class.
     """
     selected, known = int(mask.selected_label), mask.metadata[KEY].scheme
     name = known.classes[selected].abbreviation if selected < len(known) else str(selected)
     for label in model.spec.scheme.classes:
         if label.abbreviation == name:
             return label.value
-    raise ModelError(
-        f"'{model.name}' knows no class '{name}': choose another class, or another model."
-    )
+    raise ModelError(f"'{model.name}' has no class '{name}': choose another class or model.")

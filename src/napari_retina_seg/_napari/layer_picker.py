@@ -1,4 +1,4 @@
-"""Which layer of a network to look at."""
+"""Choose the network layer to explain."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, t
 from napari_retina_seg.engine.target_layers import Place
 from napari_retina_seg.models.registry import ModelFolder
 
-_FINEST = "The finest decoder stands next to the mask: its map only repeats what is drawn."
+_FINEST = "The last decoder layer nearly reproduces the mask."
 
 
 class LayerPicker(QWidget):
-    """Which layer of the network; the list comes from a thread, since it takes TensorFlow.
+    """Choose a layer of the network; the list is made in a thread, as it needs TensorFlow.
 
-    The network is then cut at the layer and warmed, so that a first click is answered at once.
+    The network is then split at the layer and warmed up, so that the first click is answered at
+    once.
 
     Signals
     -------
     changed : ()
-        A person chose another one.
+        The user chose another one.
     """
 
     changed = Signal()
@@ -32,13 +33,13 @@ class LayerPicker(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._model: ModelFolder | None = None
-        self._failed = False  # the look-up of this model's layers
-        self._wanted = ""  # as soon as the list has come
+        self._failed = False  # listing this model's layers
+        self._wanted = ""  # once the list is available
         self._known: dict[str, Places] = {}
         self._places: tuple[Place, ...] = ()
         self._warming: tuple[ModelFolder, Place] | None = None
         self._warmed: tuple[ModelFolder, Place] | None = None
-        self.disabled_reason = ""  # there is nothing to choose from
+        self.disabled_reason = ""  # why there is nothing to choose from
         self._box = narrow(ElidedComboBox())
         self._note = text()
         layout = QVBoxLayout(self)
@@ -52,27 +53,27 @@ class LayerPicker(QWidget):
 
     @property
     def place(self) -> Place | None:
-        """The layer chosen."""
+        """The chosen layer."""
         index = self._box.currentIndex()
         return self._places[index] if 0 <= index < len(self._places) else None
 
     @property
     def is_ready(self) -> bool:
-        """Whether the network is cut at the layer chosen, and warm."""
+        """Whether the network is split at the chosen layer and warmed up."""
         return self.place is not None and self._warmed == (self._model, self.place)
 
     @property
     def names(self) -> list[str]:
-        """What is on offer."""
+        """The listed names."""
         return [place.name for place in self._places]
 
     @property
     def note(self) -> str:
-        """What is to be known of the layer chosen."""
+        """The displayed note."""
         return "" if self._note.isHidden() else self._note.text()
 
     def offer(self, model: ModelFolder | None) -> None:
-        """Offer the layers of a model, as soon as they are known."""
+        """List the layers of a model, once they are known."""
         if model is not None and model == self._model and not self._failed:
             return
         self._model, self._places, self._failed = model, (), False
@@ -82,16 +83,16 @@ class LayerPicker(QWidget):
         elif model.spec.weights_sha256 in self._known:
             self._fill(self._known[model.spec.weights_sha256])
         else:
-            self._show(f"The layers of {model.name} are being looked up.")
+            self._show(f"Listing the layers of {model.name}.")
             in_background(partial(list_target_layers, model), self._on_found)
 
     def choose(self, name: str) -> None:
-        """Choose a layer by its place, as a person would."""
+        """Choose a layer by its name, as a user's choice."""
         self._box.setCurrentIndex(self.names.index(name))
         self._on_chosen()
 
     def turn_to(self, name: str) -> None:
-        """Choose a layer by its place, as soon as it is known and if it is there."""
+        """Choose a layer by its name, once known and if it exists."""
         self._wanted = name
         if name in self.names:
             self._box.setCurrentIndex(self.names.index(name))
@@ -99,7 +100,7 @@ class LayerPicker(QWidget):
             self._warm()
 
     def forget(self) -> None:
-        """Wait for no list: the dock is going away."""
+        """Stop waiting for the list: the dock is closing."""
         self._model, self._places = None, ()
 
     def _on_found(self, found: Places) -> None:
@@ -127,7 +128,7 @@ class LayerPicker(QWidget):
         self.changed.emit()
 
     def _warm(self) -> None:
-        """Get the layer chosen ready in the background, one layer at a time."""
+        """Prepare the chosen layer in the background, one layer at a time."""
         if self._warming is None and self.place is not None and not self.is_ready:
             self._warming = self._model, self.place
             in_background(partial(warm, self._model, self.place.layer), self._on_warmed)
@@ -141,8 +142,8 @@ class LayerPicker(QWidget):
         self._box.setEnabled(not disabled_reason)
         self._box.setToolTip(
             disabled_reason
-            or "Where in the network to look, and how much of its input one cell covers. Fine"
-            " layers see edges, coarse ones whole structures; recommended here:"
+            or "Layer of the network, with the input region that one cell covers. Fine layers"
+            " respond to edges, coarse ones to whole structures. Recommended here:"
             f" {recommended}."
         )
         self._show_note()

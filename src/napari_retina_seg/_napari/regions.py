@@ -1,4 +1,4 @@
-"""From what a person painted or drew in a layer to the pixels of an image."""
+"""Convert painted labels or drawn shapes to pixels of an image."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from napari_retina_seg.core.target import Region
 
 
 def is_region(layer: object) -> bool:
-    """Whether a layer can say which pixels are asked about."""
+    """Whether a layer can define a region."""
     return isinstance(layer, Labels | Shapes)
 
 
 def region(source: Labels | Shapes, target: Target) -> Region:
-    """Find the pixels of an image that a layer covers, wherever the two layers lie.
+    """Find the pixels of an image that a layer covers, for any transforms of the two layers.
 
     Parameters
     ----------
     source : Labels or Shapes
-        Of a mask of ours the class that is selected counts, of other labels all that is not 0,
-        of shapes their inside.
+        The selected class of a mask of the plugin, all nonzero pixels of other labels, or the
+        inside of shapes.
     target : Target
-        The image, and whether one slice or all are asked about.
+        The image, and whether to use one slice or all.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def _words(source: Layer) -> str:
     known = source.metadata.get(KEY)
     if isinstance(known, MaskInfo) and source.selected_label < len(known.scheme):
         label = known.scheme.classes[int(source.selected_label)]
-        return f"{label.abbreviation} as it is in '{source.name}'"
+        return f"{label.abbreviation} in '{source.name}'"
     return f"the region in '{source.name}'"
 
 
@@ -67,11 +67,11 @@ def _chosen(source: Labels) -> np.ndarray:
 def _sample(
     chosen: np.ndarray, way: np.ndarray, place: tuple[int, ...], grid: tuple[int, int]
 ) -> np.ndarray:
-    """Look up each pixel of a plane; along axes that the image lacks, anywhere counts."""
+    """Sample each pixel of a plane; axes that the image lacks are projected."""
     extra = max(0, len(way) - 1 - len(place) - 2)
     chosen = chosen.any(axis=tuple(range(extra)))
     way = way[extra:, extra:]
-    lacking = len(way) - 1 - chosen.ndim  # of axes that only the image has, any place counts
+    lacking = len(way) - 1 - chosen.ndim  # axes that only the image has
     corner = (way @ (*place, 0, 0, 1))[lacking:-1]
     steps = way[lacking:-1, -3:-1]
     straight = np.eye(chosen.ndim)[:, -2:]
@@ -94,7 +94,7 @@ def _sample(
 def _inside(
     source: Shapes, image: Image, place: tuple[int, ...], grid: tuple[int, int]
 ) -> np.ndarray:
-    """Fill the shapes that lie on a plane; along axes that the image lacks, anywhere counts."""
+    """Fill the shapes on a plane; axes that the image lacks are projected."""
     way = np.linalg.inv(_way(image, source))
     axes = min(source.ndim, image.ndim)
     corners, kinds = [], []

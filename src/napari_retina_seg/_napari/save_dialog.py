@@ -1,4 +1,4 @@
-"""Where to save the panels and the maps of the Explain dock; nothing is replaced unasked."""
+"""Save dialog for panels and maps of the Explain dock; asks before replacing files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _FIGURES = "Figures (*.png *.svg *.pdf)"
 
 
 def ask_where(parent: QWidget, image: Layer, scheme: LabelScheme, method: Method) -> Path | None:
-    """Ask for the file of the figure, and whether maps beside it may be replaced.
+    """Ask for the file of the figure, and whether existing maps may be replaced.
 
-    The dialog begins where the last figure was saved, the first time where the image is.
+    The dialog starts in the folder of the last figure, or else in that of the image.
 
     Returns
     -------
     Path or None
-        None if a person has thought better of it.
+        None if the user cancelled.
     """
     dialog = QFileDialog(parent, "Save panels")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilter(_FIGURES)
-    dialog.setDefaultSuffix("png")  # the dialog adds it before it looks whether the file exists
+    dialog.setDefaultSuffix("png")  # added before the dialog checks whether the file exists
     folder = LastFolder("panels")
     dialog.setDirectory(folder.begin(_folder_of(image)))
     dialog.selectFile(f"{image.name}_explained.png")
@@ -50,7 +50,7 @@ def _folder_of(image: Layer) -> str:
 
 
 def _maps_there(path: Path, scheme: LabelScheme, method: Method) -> list[str]:
-    """List the maps beside a figure that would be replaced."""
+    """List existing maps that would be replaced."""
     from napari_retina_seg.io.explanations import map_name
 
     names = [
@@ -63,6 +63,6 @@ def _may_replace(parent: QWidget, names: list[str]) -> bool:
     chosen = QMessageBox.question(
         parent,
         "Replace maps?",
-        f"Maps of these names are there already: {', '.join(names)}. Replace them?",
+        f"These maps already exist: {', '.join(names)}. Replace them?",
     )
     return chosen == QMessageBox.StandardButton.Yes

@@ -217,7 +217,7 @@ class SegmentWidget(Dock):
         if self.images.modality is Modality.UNKNOWN:
             return "Choose the kind of image first."
         if self.models.model is None:
-            return "There is no model for this kind of image: add a model folder."
+            return "No model for this kind of image: add a model folder."
         if self.pixel_size.problem.text():
             return f"Correct the pixel size first. {self.pixel_size.problem.text()}"
         return self.images.slice_disabled_reason if self.images.this_slice.isChecked() else ""

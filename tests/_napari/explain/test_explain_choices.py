@@ -23,7 +23,7 @@ def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
     assert explain.layers.place.name == "bottleneck"  # the tiny net has no decoder 2
     assert explain.layers.note == ""
     explain.layers.choose("decoder 0")
-    assert "repeats what is drawn" in explain.layers.note
+    assert "nearly reproduces the mask" in explain.layers.note
     explain.layers.choose("bottleneck")
     assert "px)" in explain.layers._box.currentText()
 
@@ -95,7 +95,7 @@ def test_a_class_that_the_model_does_not_know(viewer, explain, dock, run, ends, 
     ends(explain, explain.button.click)
     masks()[0].selected_label = 12
     assert explain.status.end is JobStatus.FAILED
-    assert "'tiny-oct' knows no class '12'" in explain.status.text()
+    assert "'tiny-oct' has no class '12'" in explain.status.text()
 
 
 def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends, volume):
@@ -109,7 +109,7 @@ def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends,
     assert explain.status.end is None
     assert explain.status.text() == "Press Explain to see it."
     explain.targets.choose(POINT)
-    assert explain.status.text() == "Click on the image to ask about a point."
+    assert explain.status.text() == "Click on the image to choose a point."
 
 
 def test_the_look_is_remembered(viewer, explain):
@@ -183,7 +183,7 @@ def test_a_mask_of_a_model_that_is_gone_says_so(viewer, explain, dock, run, mask
     mask.metadata[KEY] = replace(known, provenance=replace(known.provenance, model="gone"))
     viewer.layers.selection.active = scan
     viewer.layers.selection.active = mask
-    assert "was drawn by 'gone', which is not on offer" in explain.shown.text()
+    assert "was made by 'gone', which is not available" in explain.shown.text()
     viewer.layers.selection.active = scan
     assert explain.shown.isHidden()
 

@@ -1,4 +1,4 @@
-"""The colour bar of the map shown, with what its strongest colour stands for."""
+"""Colour bar of the displayed map, with the evidence at its strongest colour."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 _HEIGHT = 12  # px
 _STEPS = 256
-_FRAME = "QLabel { border: 1px solid #808080; }"  # seen on dark and on light
+_FRAME = "QLabel { border: 1px solid #808080; }"  # visible on dark and light themes
 
 
 class ColorBar(QWidget):
-    """From no evidence to the most; there while a map is shown."""
+    """Colour bar from no evidence to the most; visible while a map is displayed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,18 +34,18 @@ class ColorBar(QWidget):
 
     @property
     def words(self) -> str:
-        """What the strongest colour stands for, or nothing."""
+        """The displayed maximum; empty while hidden."""
         return "" if self.isHidden() else self._most.text()
 
-    def show_scale(self, colors: Colormap, top: float, whose: str) -> None:
-        """Show the colours as they lie on black, and the largest evidence, whose it is."""
+    def show_scale(self, colors: Colormap, top: float, classes: str) -> None:
+        """Show the colours on black, and the largest evidence and its classes."""
         shown = colors.map(np.linspace(0, 1, _STEPS))
         rgb = np.ascontiguousarray(np.rint(255 * shown[:, :3] * shown[:, 3:]), np.uint8)
         image = QImage(rgb.tobytes(), _STEPS, 1, 3 * _STEPS, QImage.Format.Format_RGB888)
         self._colors.setPixmap(QPixmap.fromImage(image))
-        self._most.setText(f"evidence for {whose}: {top:.3g}")
+        self._most.setText(f"evidence for {classes}: {top:.3g}")
         self.setToolTip(
-            "From no evidence to the most, in the network's own unit: logits per pixel asked"
-            " about. The clear end lets the image through."
+            "Evidence from none to the most, in logits per target pixel. The transparent end"
+            " shows the image."
         )
         self.show()

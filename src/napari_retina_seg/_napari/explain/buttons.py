@@ -1,4 +1,4 @@
-"""The three buttons of the Explain dock, each of which says why it can't be pressed."""
+"""The three buttons of the Explain dock, with the reasons why they are disabled."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from napari_retina_seg._napari.shortcuts import EXPLAIN
 from napari_retina_seg._napari.widgets import large
 
 _SAVES = (
-    "Explain all classes on the slice shown, and save a figure of image, mask and maps;"
-    " each map is saved beside it as an array."
+    "Explain all classes on the current slice, and save a figure of image, mask and maps; each"
+    " map is also saved as an array."
 )
 _KEEPS = (
-    "The map shown stays, and the next one becomes a new layer. Colours and scale are those of all"
-    " maps, kept ones too."
+    "Keep the displayed map; the next one becomes a new layer. Colours and scale apply to all maps,"
+    " including kept ones."
 )
 
 
 class Buttons(QWidget):
-    """A row of Keep and Save, and Explain, which the dock places.
+    """A row with Keep and Save; Explain is placed by the dock.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Buttons(QWidget):
         row.addWidget(self.save)
 
     def refresh(self, disabled_reason: str, is_busy: bool, has_map: bool) -> None:
-        """Grey out what can't be done, with a reason."""
+        """Enable what is possible; give the reason in the tooltips of the rest."""
         disabled_reason = "Wait until it has ended, or cancel." if is_busy else disabled_reason
         keys = QKeySequence(EXPLAIN.keys).toString(QKeySequence.SequenceFormat.NativeText)
-        for button, why, does in (
+        for button, reason, does in (
             (self.explain, disabled_reason, f"{EXPLAIN.description} ({keys})."),
             (self.save, disabled_reason, _SAVES),
-            (self.keep, "" if has_map else "There is no map that follows.", _KEEPS),
+            (self.keep, "" if has_map else "There is no live map.", _KEEPS),
         ):
-            button.setEnabled(not why)
-            button.setToolTip(why or does)
+            button.setEnabled(not reason)
+            button.setToolTip(reason or does)

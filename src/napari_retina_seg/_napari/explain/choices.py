@@ -1,4 +1,4 @@
-"""All that is chosen in the Explain dock, and the task that it makes."""
+"""Options of the Explain dock, and the task built from them."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ if TYPE_CHECKING:
     import napari
 
 _ABOUT = (
-    "A map shows where the model found evidence, not whether the mask is right. For research and"
+    "A map shows where the model found evidence, not whether the mask is correct. For research and"
     " annotation only. Retina Seg is not a medical device."
 )
 
 
 class Choices(QWidget):
-    """The rows from the image to the look, each offering what fits those above it.
+    """All option rows, from the image to the colours; each offers what fits the rows above.
 
     Signals
     -------
     changed : ()
-        Anything but the look was chosen otherwise.
+        Any option but the colours changed.
     """
 
     changed = Signal()
@@ -90,44 +90,44 @@ class Choices(QWidget):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all slices of a volume are chosen; a point is on one."""
+        """Whether all slices of a volume are chosen; a point always is on one slice."""
         layer = self.images.layer
         volume = layer is not None and is_volume(layer) and self.images.whole.isChecked()
         return volume and self.targets.kind != POINT
 
     @property
     def at(self) -> Position:
-        """Where in the chosen image is asked."""
+        """Position in the chosen image to explain."""
         layer, units = self.images.layer, self._viewer.layers.extent.units
         return Position() if layer is None else position(layer, self.targets.world, units)
 
     @property
     def _is_beside(self) -> bool:
-        """Whether nothing of the chosen image lies where is asked."""
+        """Whether the position is outside the chosen image."""
         layer, units = self.images.layer, self._viewer.layers.extent.units
         return layer is not None and is_beside(layer, self.targets.world, units)
 
     def disabled_reason(self) -> str:
-        """Say why nothing can be explained, or nothing."""
+        """Return why nothing can be explained; empty if something can."""
         if self.images.layer is None:
             return "Open an image, or select an image layer."
         if self.images.modality is Modality.UNKNOWN:
             return "Choose the kind of image first."
         if self.models.model is None:
-            return "There is no model for this kind of image: add a model folder."
+            return "No model for this kind of image: add a model folder."
         if self.images.slice_disabled_reason and not self.is_whole and self.targets.kind != POINT:
             return self.images.slice_disabled_reason
         return self.targets.disabled_reason(self.images.layer)
 
     def task(self, target: Target) -> ExplainTask:
-        """Return what is to be done, as values.
+        """Return the explain task, as values.
 
         Raises
         ------
         NothingAskedError
             If the target is empty, or no slice is on the screen.
         RetinaSegError
-            If the layer holds no image, or the target is outside.
+            If the layer has no image, or the target is outside.
         """
         if not target.whole and self._is_beside:
             raise NothingAskedError(
@@ -136,7 +136,7 @@ class Choices(QWidget):
         place = self.layers.place
         question = Question(
             values=self.classes.values,
-            layer="" if place is None else place.layer,  # not known yet: the recommended one
+            layer="" if place is None else place.layer,  # if unknown yet, the recommended one
             method=self.methods.method,
             target=self.targets.target(target),
         )
@@ -150,21 +150,21 @@ class Choices(QWidget):
         )
 
     def saving(self, target: Target, path: Path, shown: SaliencyMaps | None) -> SaveTask:
-        """Return the task of saving all classes; raises as `task` does.
+        """Return the task that saves all classes; raises as `task` does.
 
-        What is shown already is not computed again.
+        Maps that are displayed are not computed again.
         """
         task = self.task(target)
         everything = replace(task.question, values=())
         values = {**vars(task), "question": everything, "as_drawn": False}
         look = self.looks.look
-        known = self._answer(task, target, shown)
+        known = self._reusable(task, target, shown)
         return SaveTask(**values, path=path, colors=look.colors, shared=look.shared, known=known)
 
-    def _answer(
+    def _reusable(
         self, task: ExplainTask, target: Target, shown: SaliencyMaps | None
     ) -> Explanation | None:
-        """Return the maps on the screen, if they answer the same question."""
+        """Return the displayed maps, if they answer the same request."""
         if shown is None or shown.target != target or not is_same_image(shown.image, task.image):
             return None
         first, place, asked = shown.first, self.layers.place, task.question
@@ -177,7 +177,7 @@ class Choices(QWidget):
         return first if same else None
 
     def resume(self, evidence: SaliencyMaps) -> None:
-        """Choose what a map was made of, as far as it can be had."""
+        """Restore the options that a map was made with, where still possible."""
         first, target = evidence.first, evidence.target
         self.images.choose(target.layer)
         self.models.turn_to(first.model)
@@ -188,19 +188,19 @@ class Choices(QWidget):
         self.layers.turn_to(first.place.partition(" (")[0])
 
     def suggest_class_of(self, mask: Labels) -> None:
-        """Choose the class that is selected in a mask, if the model knows it."""
+        """Choose the class selected in a mask, if the model has it."""
         if self.models.model is None or not mask.selected_label:
             return
         with suppress(ModelError):
             self.classes.suggest(class_in(self.models.model, mask))
 
     def forget(self, layer: object) -> None:
-        """Let go of what was computed of an image that was taken out; it may be gigabytes."""
+        """Free the cached forward pass of a removed image, which may take gigabytes."""
         if is_image(layer):
             self._last = ForwardCache()
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self.images.disconnect_viewer()
         self.targets.disconnect_viewer()
         self.layers.forget()

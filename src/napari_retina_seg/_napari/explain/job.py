@@ -1,4 +1,4 @@
-"""Questions to a model in a thread: maps for the viewer, or panels in a file."""
+"""Explain tasks for a thread: maps for the viewer, or panels in a file."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExplainTask:
-    """What a job is to explain: values only, no layers.
+    """Request to explain an image: values only, no layers.
 
     Attributes
     ----------
     image : RetinaImage
-        What the model draws on.
+        The image to explain.
     model : ModelFolder
-        Which model.
+        The model.
     question : Question
-        What to explain, and how.
+        Classes, target, layer and method.
     index : int or None
         The slice; None for all.
-    last : LastPass
-        Where the forward pass is looked for, and kept.
+    last : ForwardCache
+        Cache of the forward pass.
     as_drawn : bool
-        Whether the class is the one that is drawn at the point asked about.
+        Whether to explain the predicted class at the target point.
     """
 
     image: RetinaImage
@@ -61,18 +61,18 @@ class ExplainTask:
 
 @dataclass(frozen=True)
 class SaveTask(ExplainTask):
-    """What to explain of one plane and save; the maps are written beside the figure.
+    """Request to explain one plane and save the figure, with the maps next to it.
 
     Attributes
     ----------
     path : Path
-        Of the figure.
+        File of the figure.
     colors : str
         Name of the colour map.
     shared : bool
         Whether all classes have one scale.
     known : Explanation or None
-        The answer for some of the classes, or for all.
+        Known maps of some or all classes.
     """
 
     path: Path = Path()
@@ -82,7 +82,7 @@ class SaveTask(ExplainTask):
 
 
 def is_same_image(one: RetinaImage, other: RetinaImage) -> bool:
-    """Whether two images are the same pixels in the same place, of the same sizes."""
+    """Whether two images share the same pixels in memory, spacing and modality."""
     if (one.spacing, one.modality) != (other.spacing, other.modality):
         return False
     if isinstance(one.pixels, np.ndarray) and isinstance(other.pixels, np.ndarray):
@@ -91,44 +91,45 @@ def is_same_image(one: RetinaImage, other: RetinaImage) -> bool:
 
 
 def work(task: ExplainTask, token: CancelToken) -> Steps:
-    """Explain; the maps come with the steps."""
+    """Explain; the maps are delivered with the steps."""
     return (yield from with_engine(_explain(task, token), task))
 
 
 def save(task: SaveTask, token: CancelToken) -> Steps:
-    """Explain, and write the panels and the maps."""
+    """Explain, and write panels and maps."""
     return (yield from with_engine(_save(task, token), task))
 
 
 @dataclass(frozen=True)
 class Places:
-    """The layers of a model that can be looked at, or why there are none."""
+    """The layers of a model that can be explained, or why there are none."""
 
     model: ModelFolder
     places: tuple[Place, ...] = ()
     recommended: Place | None = None
-    why: str = ""
+    disabled_reason: str = ""
 
 
 def list_target_layers(model: ModelFolder) -> Places:
-    """List the layers of a model that can be looked at; it takes seconds the first time."""
+    """List the layers of a model that can be explained; takes seconds the first time."""
     try:
         load_engine()
         places = _list_places(model)
         return Places(model, places, find_target_layer(places, model.name))
     except RetinaSegError as error:
-        return Places(model, why=str(error))
+        return Places(model, disabled_reason=str(error))
     except Exception as error:
-        log.exception("looking into '%s' failed", model.name)
-        return Places(model, why=f"'{model.name}' can't be looked into: {error}.")
+        log.exception("listing the layers of '%s' failed", model.name)
+        message = f"The layers of '{model.name}' can't be listed: {error}."
+        return Places(model, disabled_reason=message)
 
 
 def warm(model: ModelFolder, layer: str) -> None:
-    """Get a network ready for a first question; if that fails, the question says why."""
+    """Prepare a network for its first request, which reports an error if this fails."""
     try:
         _warm(model, layer)
     except Exception:
-        log.exception("getting '%s' ready failed", model.name)
+        log.exception("preparing '%s' failed", model.name)
 
 
 def _explain(task: ExplainTask, token: CancelToken) -> Steps:
@@ -145,8 +146,8 @@ def _explain(task: ExplainTask, token: CancelToken) -> Steps:
         return JobResult(JobStatus.SUCCEEDED)
     return JobResult(
         JobStatus.SUCCEEDED,
-        f"{len(skipped)} of {task.image.n_slices} slices were left out: they show nothing, or"
-        " nothing was asked about there.",
+        f"{len(skipped)} of {task.image.n_slices} slices were skipped: they are empty or"
+        " have no target.",
     )
 
 
@@ -186,7 +187,7 @@ def _ask(
 
 
 def _joined(parts: list[Explanation]) -> Explanation:
-    """Put answers about several classes together, in the order of their mask values."""
+    """Merge explanations of several classes, in the order of their mask values."""
     maps = {
         value: plane for part in parts for value, plane in zip(part.values, part.maps, strict=True)
     }

@@ -1,6 +1,6 @@
-"""A ring where was clicked: an overlay, so that it is no layer to select, to save or to export.
+"""Ring at the clicked point, as an overlay: it can't be selected, saved or exported.
 
-The only module that uses napari's private drawing: there is no other way to a new kind of overlay.
+Only this module uses napari's private vispy API, the only way to add a new kind of overlay.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 _NAME = "retina_seg_point"
 _SIZE = 13  # px of the screen
-_RINGS = (("black", 4.0), ("cyan", 2.0))  # seen on all maps, as in the panels
+_RINGS = (("black", 4.0), ("cyan", 2.0))  # visible on all maps, as in the panels
 
 
 class PointMark(SceneOverlay):
-    """A point of the plane on the screen.
+    """A point of the displayed plane.
 
     Attributes
     ----------
     position : tuple of float
-        Along the two axes on the screen, of the world.
+        World coordinates along the two displayed axes.
     """
 
     position: tuple[float, float] = (0.0, 0.0)
@@ -55,14 +55,14 @@ overlay_to_visual[PointMark] = _VispyPointMark
 
 
 class Mark:
-    """The ring in a viewer, if there is one."""
+    """Shows and hides the ring in a viewer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = viewer
         self._world: tuple[float, ...] = ()
 
     def show(self, world: tuple[float, ...]) -> None:
-        """Mark a point of the world."""
+        """Mark a point in world coordinates."""
         self._world = world
         if _NAME not in self._viewer.scene.overlays:
             self._viewer.scene.overlays[_NAME] = PointMark()
@@ -70,7 +70,7 @@ class Mark:
         self._draw()
 
     def hide(self) -> None:
-        """Take the ring away."""
+        """Remove the ring."""
         if _NAME in self._viewer.scene.overlays:
             self._connect(False)
             del self._viewer.scene.overlays[_NAME]
@@ -81,7 +81,7 @@ class Mark:
             (event.connect if on else event.disconnect)(self._draw)
 
     def _draw(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Find the point on the axes shown; a map of all classes has one more in front."""
+        """Place the ring on the displayed axes; a map of all classes has an extra leading axis."""
         dims, overlay = self._viewer.dims, self._viewer.scene.overlays[_NAME]
         shown = [axis - dims.ndim for axis in dims.displayed]
         overlay.visible = dims.ndisplay == 2 and min(shown) >= -len(self._world)

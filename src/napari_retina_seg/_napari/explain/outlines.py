@@ -1,4 +1,4 @@
-"""Masks under a map: outlined, so that the map is seen, the class asked about before the others."""
+"""Outline masks under a map so that it stays visible, and emphasise the explained class."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo
 
-_THIN, _WIDE = 1, 2  # px of the mask; vessels may be no wider than a wide outline
-_FAINT = 0.3  # share of the opacity that other classes keep
+_THIN, _WIDE = 1, 2  # px of the mask; vessels may be as narrow as a wide outline
+_FAINT = 0.3  # opacity factor of the other classes
 
 
 @dataclass
-class _Look:
-    """The colours of a mask before they were changed, and after."""
+class _Tint:
+    """Colour maps of a mask before and after the change."""
 
     before: DirectLabelColormap
     after: DirectLabelColormap
@@ -26,15 +26,15 @@ class _Look:
 
 
 class Outlines:
-    """What was changed in masks, to be undone when the map goes."""
+    """Outlines masks, and restores them when the map is removed."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._outlined: list[Labels] = []
-        self._tinted: dict[Labels, _Look] = {}
+        self._tinted: dict[Labels, _Tint] = {}
 
     def show(self, image: str, value: int) -> None:
-        """Outline the masks of an image, and let all classes but one be faint."""
+        """Outline the masks of an image, with all classes but one faint."""
         for mask in self._viewer.layers:
             known = mask.metadata.get(KEY)
             if not isinstance(known, MaskInfo) or known.image != image:
@@ -46,7 +46,7 @@ class Outlines:
                 self._tint(mask, value)
 
     def restore(self) -> None:
-        """Give the masks back as they were, but for what a person has changed meanwhile."""
+        """Restore the masks, except for what the user changed meanwhile."""
         for mask in self._outlined:
             if mask.contour in (_THIN, _WIDE):
                 mask.contour = 0
@@ -58,7 +58,7 @@ class Outlines:
         if look is not None and look.value == value and mask.colormap is look.after:
             return
         self._clear(mask)
-        if not value:  # of the background nothing is drawn
+        if not value:  # the background has no outline
             return
         before = mask.colormap
         faint = np.array([1, 1, 1, _FAINT])
@@ -67,9 +67,9 @@ class Outlines:
             for key, color in before.color_dict.items()
         }
         mask.colormap = DirectLabelColormap(color_dict=colors)
-        self._tinted[mask] = _Look(before, mask.colormap, value)
+        self._tinted[mask] = _Tint(before, mask.colormap, value)
 
     def _clear(self, mask: Labels) -> None:
         look = self._tinted.pop(mask, None)
-        if look is not None and mask.colormap is look.after:  # nobody has chosen other colours
+        if look is not None and mask.colormap is look.after:  # the user has not changed it
             mask.colormap = look.before

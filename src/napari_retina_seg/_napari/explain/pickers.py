@@ -1,4 +1,4 @@
-"""Rows of the Explain dock: class, method and look."""
+"""Rows of the Explain dock: class, method and colours."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.engine.explain import recommended_method
 
 ALL = "All classes"
-THERE = "The class the model drew there"
+THERE = "Predicted class at the point"
 _METHODS = {
-    Method.GRAD_CAM: "weighs each activation by its mean influence on the class",
-    Method.GRAD_CAM_PLUS_PLUS: "as Grad-CAM, but every place that contributes counts alike",
-    Method.HIRES_CAM: "weighs each cell by its own influence: nothing is averaged",
-    Method.LAYER_CAM: "as HiResCAM, but only what speaks for the class counts",
+    Method.GRAD_CAM: "weights each activation by its mean gradient",
+    Method.GRAD_CAM_PLUS_PLUS: "as Grad-CAM, but all contributing positions count equally",
+    Method.HIRES_CAM: "weights each cell by its own gradient, without averaging",
+    Method.LAYER_CAM: "as HiResCAM, but with positive gradients only",
 }
 _COMPARES = (
-    "Whether the strongest colour is the largest evidence of each class, or of all classes, so that"
-    " they can be compared."
+    "Scale the colours to the largest evidence of each class, or to that of all classes, so that"
+    " classes can be compared."
 )
 _SCALES = ("Each class for itself", "The same for all classes")
 
 
 class ClassPicker(QWidget):
-    """One class by name, all of them, or the one that is drawn where was clicked.
+    """Choose one class, all classes, or the predicted class at the clicked point.
 
     Signals
     -------
     changed : ()
-        A person chose another one.
+        The user chose another one.
     """
 
     changed = Signal()
@@ -44,25 +44,25 @@ class ClassPicker(QWidget):
         super().__init__()
         self._scheme: LabelScheme | None = None
         self._there = False
-        self._earlier = ""  # chosen before a point was asked about
+        self._earlier = ""  # chosen before the target became a point
         self._by_hand = False
         self._box = narrow(ElidedComboBox())
         self._box.setToolTip(
-            "Which class to explain. All classes make one layer with a slider. Choosing a class in"
-            " a mask of a model chooses it here too."
+            "Class to explain. All classes make one layer with a slider. Choosing a class in a"
+            " model's mask also chooses it here."
         )
         add_row(QFormLayout(self), "Class", self._box)
         self._box.activated.connect(self._on_chosen)
 
     @property
     def values(self) -> tuple[int, ...]:
-        """The class chosen, by mask value; empty for all, and for the one drawn there."""
+        """Mask value of the chosen class; empty for all, and for the predicted one."""
         value = self._box.currentData()
         return () if value is None else (int(value),)
 
     @property
     def is_there(self) -> bool:
-        """Whether it is the class that is drawn at the point."""
+        """Whether the predicted class at the point is chosen."""
         return self._box.currentText() == THERE
 
     @property
@@ -72,13 +72,13 @@ class ClassPicker(QWidget):
 
     @property
     def names(self) -> list[str]:
-        """What is on offer."""
+        """The listed names."""
         return [self._box.itemText(row) for row in range(self._box.count())]
 
     def offer(self, scheme: LabelScheme | None, there: bool) -> None:
-        """Offer the classes of a scheme, and the one drawn there if a point is asked about.
+        """List the classes of a scheme, and the predicted one if the target is a point.
 
-        What was chosen stays if it can; else it is the first class: all of them take longer.
+        The choice is kept if possible; otherwise it is the first class, as all take longer.
         """
         if scheme == self._scheme and there == self._there:
             return
@@ -106,14 +106,14 @@ class ClassPicker(QWidget):
             self._box.setCurrentIndex(self._box.findData(1))
 
     def choose(self, words: str) -> None:
-        """Choose by what is written or by an abbreviation, as a person would."""
+        """Choose by displayed text or abbreviation."""
         for row, name in enumerate(self.names):
             if words in (name, name.partition(" · ")[0]):
                 self._box.setCurrentIndex(row)
                 self._on_chosen()
 
     def choose_value(self, value: int) -> None:
-        """Choose a class by its mask value, as a person would."""
+        """Choose a class by its mask value, as a user's choice."""
         self._box.setCurrentIndex(self._box.findData(value))
         self._on_chosen()
 
@@ -123,7 +123,7 @@ class ClassPicker(QWidget):
         self._box.setCurrentIndex(row)
 
     def suggest(self, value: int) -> None:
-        """Choose a class by its mask value, unless a person has chosen something else."""
+        """Choose a class by its mask value, unless the user has chosen one."""
         if not self._by_hand and not self.is_there:
             self._box.setCurrentIndex(self._box.findData(value))
 
@@ -133,12 +133,12 @@ class ClassPicker(QWidget):
 
 
 class MethodPicker(QWidget):
-    """How activations and gradients become a map.
+    """Choose the CAM method.
 
     Signals
     -------
     changed : ()
-        A person chose another one.
+        The user chose another one.
     """
 
     changed = Signal()
@@ -156,16 +156,16 @@ class MethodPicker(QWidget):
 
     @property
     def method(self) -> Method:
-        """The method chosen."""
+        """The chosen method."""
         return Method(self._box.currentText())
 
     def recommend(self, method: Method) -> None:
-        """Choose what suits the target, unless a person has chosen something else."""
+        """Choose the method that suits the target, unless the user has chosen one."""
         if not self._by_hand:
             self._box.setCurrentText(method.value)
 
     def choose(self, method: Method) -> None:
-        """Choose, as a person would."""
+        """Choose, as a user's choice."""
         self._box.setCurrentText(method.value)
         self._on_chosen()
 
@@ -175,17 +175,17 @@ class MethodPicker(QWidget):
 
 
 class LookPicker(QWidget):
-    """How the maps are drawn; remembered.
+    """Choose colours and scale of the maps; remembered.
 
     Attributes
     ----------
     bar : ColorBar
-        Of the map shown.
+        Colour bar of the displayed map.
 
     Signals
     -------
     changed : (Look)
-        A person chose another one.
+        The user chose another one.
     """
 
     changed = Signal(object)
@@ -196,8 +196,8 @@ class LookPicker(QWidget):
         self._colors = narrow(ElidedComboBox())
         self._colors.addItems(COLORS)
         self._colors.setToolTip(
-            "Colours of the maps; cividis is made for colour-blind eyes. Where there is no"
-            " evidence, the image shines through."
+            "Colours of the maps; cividis suits colour-blind people. Maps are transparent where"
+            " there is no evidence."
         )
         self._scale = narrow(ElidedComboBox())
         self._scale.addItems(_SCALES)
@@ -217,23 +217,23 @@ class LookPicker(QWidget):
 
     @property
     def look(self) -> Look:
-        """How the maps are to be drawn."""
+        """The chosen colours and scale."""
         return Look(self._colors.currentText(), self._scale.currentIndex() == 1)
 
     def allow_shared(self, on: bool) -> None:
-        """Grey the scale out where there is one class only."""
+        """Disable the scale if there is only one class."""
         self._scale.setEnabled(on)
         self._scale.setToolTip(_COMPARES if on else "One class has one scale: choose all classes.")
 
-    def show_scale(self, top: float, whose: str) -> None:
-        """Show what the strongest colour stands for; without evidence there is none."""
+    def show_scale(self, top: float, classes: str) -> None:
+        """Show the evidence at the strongest colour; hide the bar without evidence."""
         if top:
-            self.bar.show_scale(self.look.colormap, top, whose)
+            self.bar.show_scale(self.look.colormap, top, classes)
         else:
             self.bar.hide()
 
     def choose(self, look: Look) -> None:
-        """Choose, as a person would."""
+        """Choose, as a user's choice."""
         self._colors.setCurrentText(look.colors)
         self._scale.setCurrentIndex(int(look.shared))
         self._on_chosen()

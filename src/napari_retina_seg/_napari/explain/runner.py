@@ -1,4 +1,4 @@
-"""One explanation at a time: from a task in a thread to its map in the viewer."""
+"""Run one explanation at a time in a thread and show its map in the viewer."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from napari_retina_seg.engine.explain import Explained
 
 log = logging.getLogger(__name__)
 
-_REDRAW = 0.2  # s; between two drawings of a volume that grows
+_REDRAW = 0.2  # s; between two updates of a growing volume
 
 
 class Explainer(QObject):
-    """Runs one job at a time; a job about one plane gives way to a newer question.
+    """Runs one job at a time; a job of a single plane is preempted by a newer request.
 
     Signals
     -------
     progressed : (Progress, str)
-        A step, and the time left in words.
-    done : (Outcome)
+        A step, and the time left as text.
+    done : (JobResult)
         A job ended, and its layer (if any) is in the viewer.
     preempted : ()
-        The job that was stopped for something newer is over.
+        A job that was stopped for a newer request has ended.
     """
 
     progressed = Signal(object, str)
@@ -49,45 +49,45 @@ class Explainer(QObject):
         self._target: Target | None = None
         self._image: RetinaImage | None = None
         self._evidence: SaliencyMaps | None = None
-        self._growing: Image | None = None  # the layer of a volume under way
+        self._growing: Image | None = None  # the layer of a volume in progress
         self._drawn = 0.0
-        self._yields = False
-        self._next: Callable[[], None] | None = None  # once the job has given way
-        self._trouble: JobResult | None = None  # why the maps that come can't be shown
+        self._is_preemptible = False
+        self._next: Callable[[], None] | None = None  # run once the job has stopped
+        self._failure: JobResult | None = None  # why maps can't be displayed
 
     @property
     def is_running(self) -> bool:
-        """Whether a job is at work."""
+        """Whether a job is running."""
         return self._job is not None
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job is at work that gives way to nothing."""
-        return self.is_running and not self._yields
+        """Whether a job is running that can't be preempted."""
+        return self.is_running and not self._is_preemptible
 
     def explain(self, task: ExplainTask, target: Target) -> None:
-        """Start explaining; `target` says where the maps will lie."""
+        """Start explaining; `target` determines the grid of the maps."""
         self._target, self._image = target, task.image
-        self._yields = not (task.image.is_volume and target.whole)
+        self._is_preemptible = not (task.image.is_volume and target.whole)
         self._start(work, task)
 
     def save(self, task: SaveTask) -> None:
-        """Start explaining, into files."""
-        self._target, self._yields = None, False
+        """Start explaining and saving to files."""
+        self._target, self._is_preemptible = None, False
         self._start(save, task)
 
     @property
     def is_empty_handed(self) -> bool:
-        """Whether the last job found no evidence to show."""
+        """Whether the last job found no evidence."""
         return self._evidence is not None and self._evidence.is_empty
 
     @property
     def is_yielding(self) -> bool:
-        """Whether the job is being stopped for something newer."""
+        """Whether the job is being stopped for a newer request."""
         return self._next is not None
 
     def run_or_preempt(self, then: Callable[[], None]) -> None:
-        """Do something at once, or stop the job for it; `preempted` comes before it."""
+        """Run a callback now, or once the current job has stopped and `preempted` was emitted."""
         if self._job is None:
             then()
         else:
@@ -95,35 +95,35 @@ class Explainer(QObject):
             self._job.cancel()
 
     def cancel(self) -> None:
-        """Ask the job to stop at its next step; `done` follows."""
+        """Request cancellation at the next step; `done` follows."""
         self._next = None
         self._job.cancel()
 
     def cancel_for(self, layer: object) -> None:
-        """Stop the job if it was its layer, still growing, that was taken out."""
+        """Stop the job if the removed layer is its growing one."""
         if self.is_running and self._growing is not None and layer is self._growing:
             self.cancel()
 
     def abandon(self) -> None:
-        """Stop the job, say no more and leave nothing half-made."""
+        """Stop the job, emit nothing more and remove its incomplete layer."""
         if self._job is not None:
             self._job.abandon()
             self._maps.remove(self._growing)
 
     def _start(self, steps: Callable[[Any, CancelToken], Steps], task: ExplainTask) -> None:
-        self._evidence = self._growing = self._trouble = None
+        self._evidence = self._growing = self._failure = None
         self._job = Job(steps, task, self)
         self._job.progressed.connect(self._on_step)
         self._job.done.connect(self._on_done)
         self._job.start()
 
     def _on_step(self, step: Progress, time_left: str) -> None:
-        if isinstance(step, Explained) and self._trouble is None:
+        if isinstance(step, Explained) and self._failure is None:
             try:
                 self._take(step.explanation)
             except Exception as error:
-                log.exception("showing what has come so far failed")
-                self._trouble = _not_shown(error)
+                log.exception("showing intermediate maps failed")
+                self._failure = _not_shown(error)
                 self._job.cancel()
         self.progressed.emit(step, time_left)
 
@@ -147,7 +147,7 @@ class Explainer(QObject):
             self.preempted.emit()
             then()
             return
-        outcome = self._trouble or outcome
+        outcome = self._failure or outcome
         if outcome.end is not JobStatus.SUCCEEDED:
             self._maps.remove(self._growing)
         elif self._evidence is not None:
@@ -155,7 +155,7 @@ class Explainer(QObject):
         self.done.emit(outcome)
 
     def _shown(self, outcome: JobResult) -> JobResult:
-        """Put the map into the viewer, or say why there is none."""
+        """Show the map in the viewer, or return why there is none."""
         evidence = self._evidence
         for layer in (evidence.target.layer, self._growing):
             if layer is not None and not self._maps.has(layer):
@@ -168,7 +168,7 @@ class Explainer(QObject):
         try:
             if evidence.is_empty:
                 self._maps.drop(evidence.target.layer)
-                words[0] = "There is no map to show."
+                words[0] = "No map to show."
             elif evidence.is_volume:
                 self._maps.drop(evidence.target.layer)
                 self._growing.refresh()
@@ -184,5 +184,6 @@ class Explainer(QObject):
 
 
 def _not_shown(error: Exception) -> JobResult:
-    why = str(error).rstrip(".") or type(error).__name__
-    return JobResult(JobStatus.FAILED, f"The map could not be shown: {why}. Close other layers.")
+    reason = str(error).rstrip(".") or type(error).__name__
+    message = f"The map could not be shown: {reason}. Close other layers."
+    return JobResult(JobStatus.FAILED, message)

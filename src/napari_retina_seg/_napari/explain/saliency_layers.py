@@ -1,4 +1,4 @@
-"""From explanations to an Image layer of evidence on the grid of the image."""
+"""Show explanations as Image layers on the grid of the explained image."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from napari_retina_seg.core.target import Point, Region
 
 COLORS = ("turbo", "inferno", "cividis")
 _OPACITY = 0.65
-_CLEAR_BELOW = 0.5  # of the scale; from there on, less evidence lets more of the image through
+_CLEAR_BELOW = 0.5  # of the scale; below it the map becomes transparent
 
 
 @dataclass(frozen=True)
 class Look:
-    """How evidence is drawn.
+    """Colours and scale of maps.
 
     Attributes
     ----------
@@ -41,25 +41,25 @@ class Look:
 
     @property
     def colormap(self) -> Colormap:
-        """The colour map, clear where there is no evidence."""
+        """The colour map, transparent where there is no evidence."""
         colors = np.array(ensure_colormap(self.colors).colors)
         colors[:, 3] = np.minimum(np.linspace(0, 1 / _CLEAR_BELOW, len(colors)), 1)
         return Colormap(colors, name=f"{self.colors}, clear at 0")
 
 
 class SaliencyMaps:
-    """Maps of an image or a volume, slice by slice, drawn 0 … 1.
+    """Maps of an image or a volume, slice by slice, scaled to 0 … 1.
 
     Attributes
     ----------
     first : Explanation
-        The one that came first; it knows the classes, and how they were explained.
+        The first explanation, with the classes, layer and method.
     target : Target
-        The image layer, and which part of it.
+        The image layer, and the explained part of it.
     image : RetinaImage
-        The pixels that were explained.
+        The explained pixels.
     planes : array
-        ``(classes, slices, rows, columns)`` float32; one slice, if it is not a whole volume.
+        ``(classes, slices, rows, columns)`` float32; one slice unless it is a whole volume.
     """
 
     def __init__(self, first: Explanation, target: Target, image: RetinaImage) -> None:
@@ -74,43 +74,44 @@ class SaliencyMaps:
 
     @property
     def is_volume(self) -> bool:
-        """Whether it is about all slices."""
+        """Whether all slices are explained."""
         return self.target.layer.ndim > 2 and self.target.whole
 
     @property
     def is_stack(self) -> bool:
-        """Whether it is about several classes, so that a slider picks one."""
+        """Whether several classes are explained, with a slider to choose one."""
         return len(self.first.values) > 1
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing speaks for any class."""
+        """Whether there is no positive evidence for any class."""
         return not self._tops.any()
 
     @property
     def message(self) -> str:
-        """Sentences on the classes that nothing speaks for; or nothing."""
+        """Message about classes without positive evidence; empty if there are none."""
         if not self.is_volume:
             return self.first.message
         silent = [name for name, top in zip(self.first.names, self._tops, strict=True) if not top]
         if not silent:
             return ""
-        return f"Nothing speaks for {', '.join(silent)} in any slice: try another layer or method."
+        names = ", ".join(silent)
+        return f"No positive evidence for {names} in any slice: try another layer or method."
 
     def top(self, row: int, shared: bool) -> tuple[float, str]:
-        """Return what the strongest colour of a map stands for, and whose evidence that is."""
+        """Return the evidence at the strongest colour, and the classes it applies to."""
         if shared and self.is_stack:
             return float(self._tops.max()), "all classes"
         return float(self._tops[row]), self.first.names[row]
 
     @property
     def what(self) -> str:
-        """Which classes it is about."""
+        """The explained classes."""
         return "all classes" if self.is_stack else self.first.names[0]
 
     @property
     def name(self) -> str:
-        """How its layer is called."""
+        """Name of its layer."""
         first = self.first
         where = ""
         if isinstance(first.target, Region):
@@ -121,7 +122,7 @@ class SaliencyMaps:
         return f"{self.target.name(first.model)} · {first.method.value} {self.what}{where}, {place}"
 
     def put(self, explanation: Explanation, shared: bool) -> None:
-        """Take the maps of a slice."""
+        """Add the maps of a slice."""
         at = explanation.index if self.is_volume else 0
         self._tops = np.maximum(self._tops, explanation.maps.max(axis=(1, 2)))
         self.scale(shared)
@@ -129,7 +130,7 @@ class SaliencyMaps:
         self._filled[at] = True
 
     def scale(self, shared: bool) -> None:
-        """Scale what has come so far, by each class's largest value or by the largest of all."""
+        """Rescale the maps, by each class's largest value or by the largest of all."""
         tops = np.full_like(self._tops, self._tops.max()) if shared else self._tops
         wanted = np.where(tops > 0, tops, 1).astype(np.float32)
         for value in np.flatnonzero(wanted != self._divisors):
@@ -138,27 +139,27 @@ class SaliencyMaps:
         self._divisors = wanted
 
     def data(self) -> np.ndarray:
-        """Return the maps with the axes of the image layer, and one for the class in front."""
+        """Return the maps with the axes of the image layer, and a leading one for the class."""
         planes = self.planes if self.is_volume else self.planes[:, 0]
         return self.target.lay(planes if self.is_stack else planes[0], self.is_stack)
 
     def grid(self) -> dict[str, Any]:
-        """Return where the maps lie."""
+        """Return the grid of the maps."""
         return self.target.grid(self.is_stack, alone=True)
 
 
 @dataclass(frozen=True, eq=False)
 class SaliencyInfo:
-    """What a layer of evidence shows, ``metadata["retina_seg"]``; it is no image to segment.
+    """Describes a saliency layer, in ``metadata["retina_seg"]``; it can't be segmented.
 
     Attributes
     ----------
     image : str
         Name of the image layer it was made from.
-    evidence : Evidence
+    evidence : SaliencyMaps
         The maps.
     kept : bool
-        Whether it shall stay as it is.
+        Whether the user keeps it.
     """
 
     image: str
@@ -167,29 +168,29 @@ class SaliencyInfo:
 
 
 def saliency_of(layer: object) -> SaliencyMaps | None:
-    """Return the evidence that a layer shows, if it is one of ours."""
+    """Return the maps that a layer shows, if it is a saliency layer."""
     known = getattr(layer, "metadata", {}).get(KEY)
     return known.evidence if isinstance(known, SaliencyInfo) else None
 
 
 class Maps:
-    """The evidence in a viewer: one live layer that follows, and those that are kept."""
+    """Saliency layers in a viewer: one live layer that follows the options, and kept ones."""
 
     def __init__(self, viewer: ViewerModel, look: Look) -> None:
         self._viewer = viewer
         self.look = look
         self._outlines = Outlines(viewer)
         self.live: Image | None = None
-        self.wanted: int | None = None  # the class to turn to as soon as it is shown
+        self.wanted: int | None = None  # the class to show once it is available
 
     @property
     def shown(self) -> SaliencyMaps | None:
-        """What the live layer shows."""
+        """Maps of the live layer."""
         return saliency_of(self.live)
 
     @property
     def stack(self) -> Image | None:
-        """The uppermost layer of several classes that is visible."""
+        """The uppermost visible layer with several classes."""
         for layer in reversed(self._viewer.layers):
             evidence = saliency_of(layer)
             if evidence is not None and evidence.is_stack and layer.visible:
@@ -198,7 +199,7 @@ class Maps:
 
     @property
     def seen(self) -> tuple[SaliencyMaps, int] | None:
-        """The uppermost map that is visible, and which of its classes the slider picks."""
+        """The uppermost visible map, and the row of its displayed class."""
         for layer in reversed(self._viewer.layers):
             evidence = saliency_of(layer)
             if evidence is not None and layer.visible:
@@ -207,7 +208,7 @@ class Maps:
 
     @property
     def class_shown(self) -> str:
-        """Name of the class at which the slider of several classes stands, or nothing."""
+        """Name of the class chosen by the slider; empty without one."""
         if self.stack is None:
             return ""
         evidence = saliency_of(self.stack)
@@ -217,7 +218,7 @@ class Maps:
         return label.name if same else f"{label.abbreviation} · {label.name}"
 
     def hide_others(self, shown: SaliencyMaps) -> int:
-        """Hide the other maps of an image, which would mix with what is shown; return how many."""
+        """Hide the other maps of an image, which would overlap; return their number."""
         others = [
             layer
             for layer in self._viewer.layers
@@ -231,7 +232,7 @@ class Maps:
         return len(others)
 
     def turn_to(self, value: int) -> None:
-        """Move the slider of the live layer to a class, once there is one that has it."""
+        """Move the slider of the live layer to a class, now or once it is available."""
         self.wanted = value
         if self.live is None or not self.shown.is_stack or value not in self.shown.first.values:
             return
@@ -240,7 +241,7 @@ class Maps:
         self._viewer.dims.set_point(axis, self.shown.first.values.index(value))
 
     def show(self, evidence: SaliencyMaps) -> Image:
-        """Show evidence in the live layer, or in a new one if that is about another image."""
+        """Show maps in the live layer, or in a new one for another image."""
         if self.live is not None and self.live not in self._viewer.layers:
             self.live = None
         wanted, values = self.wanted, evidence.first.values
@@ -256,7 +257,7 @@ class Maps:
         return self.live
 
     def add(self, evidence: SaliencyMaps) -> Image:
-        """Add a layer on top, and leave the selection to the person who works."""
+        """Add a layer on top, keeping the selection."""
         layers = self._viewer.layers
         layer = Image(
             evidence.data(),
@@ -271,18 +272,18 @@ class Maps:
         )
         active = layers.selection.active
         try:
-            # Whoever hears of the selection would take up the image of this map.
+            # Listeners to the selection would switch to this map's image.
             with layers.selection.events.active.blocker(), self._same_view():
                 layers.append(layer)
                 layers.selection.active = active
             self.outline()
         except Exception:
-            self.remove(layer)  # it may be there, half made
+            self.remove(layer)  # it may have been added in part
             raise
         return layer
 
     def drop(self, image: Image) -> None:
-        """Take the live layer of an image out; one of another image stays with its own."""
+        """Remove the live layer of an image; that of another image is kept."""
         layer, self.live = self.live, None
         if layer is not None and saliency_of(layer).target.layer == image:
             self.remove(layer)
@@ -292,28 +293,28 @@ class Maps:
         return layer in self._viewer.layers
 
     def tidy(self) -> None:
-        """Fill the masks again once there is no map over them."""
+        """Restore the masks once there is no map left."""
         if not any(saliency_of(layer) is not None for layer in self._viewer.layers):
             self.restore()
 
     def restore(self) -> None:
-        """Fill the masks again that were outlined."""
+        """Restore the masks that were outlined."""
         self._outlines.restore()
 
     def remove(self, layer: Image | None) -> None:
-        """Take a layer out, if it is still there."""
+        """Remove a layer, if it is still in the viewer."""
         if layer is not None and layer in self._viewer.layers:
             with self._same_view():
                 self._viewer.layers.remove(layer)
 
     def keep(self) -> None:
-        """Let the live layer be; the next map is a new one."""
+        """Keep the live layer; the next map is a new one."""
         if self.live is not None:
             self.live.metadata[KEY] = replace(self.live.metadata[KEY], kept=True)
         self.live = None
 
     def attach(self) -> SaliencyMaps | None:
-        """Let the map live again that an earlier dock has left, if there is one."""
+        """Make the map of an earlier dock the live one, if there is one."""
         for layer in reversed(self._viewer.layers):
             evidence = saliency_of(layer)
             if evidence is None or layer.metadata[KEY].kept or evidence.is_volume:
@@ -324,7 +325,7 @@ class Maps:
         return None
 
     def restyle(self, look: Look) -> None:
-        """Draw all evidence in other colours, or on another scale."""
+        """Change colours and scale of all maps."""
         self.look = look
         for layer in self._viewer.layers:
             evidence = saliency_of(layer)
@@ -334,7 +335,7 @@ class Maps:
                 layer.refresh()
 
     def outline(self) -> None:
-        """Outline the masks of all images that have a map: filled, they would drown it."""
+        """Outline the masks of all images with a map: filled masks would hide it."""
         for layer in self._viewer.layers:
             evidence = saliency_of(layer)
             if evidence is not None and (layer.visible or evidence is self.shown):
@@ -342,7 +343,7 @@ class Maps:
                 self._outlines.show(evidence.target.layer.name, value)
 
     def _row(self, layer: Image, evidence: SaliencyMaps) -> int:
-        """Return the row of the class at which the slider stands."""
+        """Return the row of the class chosen by the slider."""
         if not evidence.is_stack:
             return 0
         at = self._viewer.dims.point[self._viewer.dims.ndim - layer.ndim]
@@ -350,14 +351,14 @@ class Maps:
 
     @contextmanager
     def _same_view(self) -> Iterator[None]:
-        """Keep what a person has zoomed to: napari shows all when the number of axes changes."""
+        """Keep the camera: napari resets it when the number of axes changes."""
         camera = self._viewer.scene.camera
         center, zoom, angles = camera.center, camera.zoom, camera.angles
         yield
         camera.center, camera.zoom, camera.angles = center, zoom, angles
 
     def _fits(self, evidence: SaliencyMaps) -> bool:
-        """Whether the live layer can take evidence up: same image, same shape."""
+        """Whether the live layer can show the maps: same image, same shape."""
         if self.live not in self._viewer.layers:
             return False
         if self.shown.target.layer != evidence.target.layer:
@@ -368,7 +369,7 @@ class Maps:
         layer.metadata[KEY] = SaliencyInfo(evidence.target.layer.name, evidence)
         layer.data = evidence.data()
         layer.contrast_limits = (0, 1)
-        for name, value in evidence.grid().items():  # of another slice, or of an image moved
+        for name, value in evidence.grid().items():  # another slice, or the image was moved
             setattr(layer, name, value)
         layer.name = evidence.name
         self.outline()

@@ -1,4 +1,4 @@
-"""Which pixels are asked about: a class, a region of a layer, or a point that is clicked."""
+"""Choose the target pixels: a class, a region of a layer, or a clicked point."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLASS, REGION, POINT = "Whole class as drawn", "Region in a layer", "Point: why here?"
-_CLICK = "Click on the image; while a brush is in the hand, it paints instead."
-_FLAT = "A point is asked for in 2D: switch the viewer back from 3D, then click on the image."
-_TAKEN = (
-    "A click asks nothing while a tool is in the hand: press the pan/zoom button of the layer"
-    " controls, then click."
+CLASS, REGION, POINT = "Whole predicted class", "Region in a layer", "Clicked point"
+_CLICK = "Click on the image, with the layer in pan/zoom mode."
+_FLAT = "Points can only be chosen in 2D: switch off the 3D view, then click on the image."
+_TOOL_ACTIVE = (
+    "Switch the layer to pan/zoom first, with the button in the layer controls: the active tool"
+    " uses clicks."
 )
-_HAND = ("pan_zoom", "transform", "none")
+_FREE_MODES = ("pan_zoom", "transform", "none")
 
 
 class NothingAskedError(ImageError):
-    """Nothing is asked about yet; its words tell a person what to do, and nothing has failed."""
+    """The target is still empty; the message says what to do. Not a failure."""
 
 
 class TargetPicker(QWidget):
-    """Follows the viewer's layers, and its mouse while a point is asked for.
+    """Follows the viewer's layers, and its mouse while a point is chosen.
 
     Signals
     -------
     changed : ()
-        Something else is asked about.
+        The target changed.
     clicked : (tuple of float)
-        Where in the world, while a point is asked for.
+        World coordinates of a click, while a point is chosen.
     unheard : (str)
-        Why a click asked nothing.
+        Why a click was ignored.
     """
 
     changed = Signal()
@@ -68,21 +68,21 @@ class TargetPicker(QWidget):
         self._viewer = viewer
         self._layers: list[Layer] = []
         self._point: tuple[Layer, Point] | None = None
-        self._clicked: tuple[float, ...] = ()  # of the world
+        self._clicked: tuple[float, ...] = ()  # world coordinates
         self._mark = Mark(viewer)
-        self._image: Layer | None = None  # which is asked about
-        self._lost = False  # the layer with the region was removed
-        self._is_chosen = False  # by a person
+        self._image: Layer | None = None  # the explained image
+        self._lost = False  # the region's layer was removed
+        self._is_chosen = False  # by the user
         self._kind = narrow(ElidedComboBox())
         self._kind.addItems([CLASS, REGION, POINT])
         self._kind.setToolTip(
-            "Which pixels to ask about: all that the model gives the class, those of a region, or"
-            " the one that you click."
+            "Pixels to explain: all that the model assigned to the class, those of a region, or the"
+            " one that you click."
         )
         self._box = narrow(ElidedComboBox())
         self._box.setToolTip(
-            "The Labels or Shapes layer with the region. Of a model's mask the selected class"
-            " counts, of other labels all that is painted, of shapes their inside."
+            "Labels or Shapes layer with the region: the selected class of a model's mask, all"
+            " painted pixels of other labels, or the inside of shapes."
         )
         self._box.setPlaceholderText("Choose a layer")
         self._note = text()
@@ -112,11 +112,11 @@ class TargetPicker(QWidget):
 
     @property
     def note(self) -> str:
-        """What is to be known of the target chosen."""
+        """The displayed note."""
         return "" if self._note.isHidden() else self._note.text()
 
     def choose(self, kind: str, layer: Layer | None = None) -> None:
-        """Choose, as a person would."""
+        """Choose a target."""
         self._kind.setCurrentText(kind)
         if layer is not None:
             self._box.setCurrentIndex(self._layers.index(layer))
@@ -124,12 +124,12 @@ class TargetPicker(QWidget):
         self._on_kind()
 
     def place(self, layer: Layer, position: tuple[float, ...]) -> None:
-        """Take the pixel of an image at a point of the world.
+        """Choose the pixel of an image at a world position.
 
         Raises
         ------
         ImageError
-            If it lies outside the image, or can't be told in 3D; the earlier one stays.
+            If it is outside the image, or the view is 3D; the earlier point is kept.
         """
         if self._viewer.dims.ndisplay == 3:
             raise ImageError(_FLAT)
@@ -144,7 +144,7 @@ class TargetPicker(QWidget):
         self.turn_to(layer)
 
     def resume(self, layer: Layer, at: Position, target: Target) -> None:
-        """Choose what was asked about an image before; a region can't be told from its layer."""
+        """Restore an earlier target; a region's layer is not known any more."""
         self._kind.setCurrentText(POINT if isinstance(target, Point) else CLASS)
         if isinstance(target, Point):
             place = (*at.leading, at.index, target.row, target.column)[-layer.ndim :]
@@ -153,24 +153,24 @@ class TargetPicker(QWidget):
         self.turn_to(layer)
 
     def turn_to(self, image: Layer | None) -> None:
-        """Show what is asked about an image: a point of another one is not."""
+        """Show the target of an image; points of other images are hidden."""
         self._image = image
         self._show()
 
     @property
     def world(self) -> tuple[float, ...]:
-        """Where in the world is asked: at the sliders, and where was clicked on the screen."""
+        """World position to explain: the sliders', and the clicked one on the displayed axes."""
         dims = self._viewer.dims
         world = list(dims.point)
         if self.kind == POINT:
-            # The slices may be an axis on the screen. A map may have added an axis in front.
+            # The slice axis may be displayed. A map may have added a leading axis.
             for axis in dims.displayed:
                 if dims.ndim - axis <= len(self._clicked):
                     world[axis] = self._clicked[axis - dims.ndim]
         return tuple(world)
 
     def disabled_reason(self, image: Layer) -> str:
-        """Say why nothing can be asked about an image, or nothing."""
+        """Return why an image can't be explained; empty if it can."""
         if self.kind == REGION and self._lost:
             return "The layer with the region was removed: choose another one."
         if self.kind == REGION and self.layer is None and self._layers:
@@ -178,34 +178,34 @@ class TargetPicker(QWidget):
         if self.kind == REGION and self.layer is None:
             return "There is no region: add a Labels or Shapes layer and mark one."
         if self.kind == POINT and self._asked(image) is None:
-            return "Click on the image to ask about a point."
+            return "Click on the image to choose a point."
         return ""
 
     def target(self, place: Place) -> Target:
-        """Return what is asked about.
+        """Return the target.
 
         Raises
         ------
         ImageError
-            If the point lies outside the image, or the region is empty or can't be read.
+            If the point is outside the image, or the region is empty or can't be read.
         """
         if self.kind == REGION:
             found = self._region(place)
             if not found.mask.any():
                 raise NothingAskedError(
-                    f"There is nothing of {found.name} on '{place.layer.name}'"
-                    f"{'' if place.index is None else f', slice {place.index}'}: paint or draw"
-                    " there first."
+                    f"'{place.layer.name}'"
+                    f"{'' if place.index is None else f', slice {place.index},'} has no pixels of"
+                    f" {found.name}: paint or draw there first."
                 )
             return found
         if self.kind == CLASS:
             return WholeClass()
         point = self._point[1]
-        _check_inside(point, place.layer)  # again: its pixels may have been replaced
+        _check_inside(point, place.layer)  # checked again: the pixels may have been replaced
         return point
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._connect(False)
         self._mark.hide()
 
@@ -234,7 +234,7 @@ class TargetPicker(QWidget):
             self.changed.emit()
 
     def _row(self, before: Layer | None) -> int:
-        """Return the row of what a person chose, or of the only layer that can be meant."""
+        """Return the row of the chosen layer, or of the only suitable one."""
         own = [layer for layer in self._layers if not isinstance(layer.metadata.get(KEY), MaskInfo)]
         if before in self._layers and (self._is_chosen or self.kind == REGION):
             return self._layers.index(before)
@@ -259,7 +259,9 @@ class TargetPicker(QWidget):
 
     def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
         if self.kind == POINT and not self._is_free():
-            self._viewer.layers.selection.active.mode = "pan_zoom"  # or the click would paint
+            self._viewer.layers.selection.active.mode = (
+                "pan_zoom"  # otherwise the click would paint
+            )
         self._show()
         self.changed.emit()
 
@@ -274,11 +276,11 @@ class TargetPicker(QWidget):
             self._mark.hide()
 
     def _asked(self, image: Layer | None) -> Point | None:
-        """Return the point of an image, if it was clicked."""
+        """Return the point chosen in an image, or None."""
         return self._point[1] if self._point is not None and self._point[0] == image else None
 
     def _place_words(self, point: Point) -> str:
-        """Say where a point is: its pixel and, where that is known, what the status bar shows."""
+        """Describe a point: its pixel and, if known, the status bar's coordinates."""
         words = f"Row {point.row}, column {point.column}"
         if not all(unit.is_compatible_with("um") for unit in self._image.units[-2:]):
             return words
@@ -293,26 +295,26 @@ class TargetPicker(QWidget):
         viewer: Any,  # noqa: ARG002 - napari hands it over
         event: Any,
     ) -> Generator[None, None, None]:
-        """Hear clicks; a drag moves the image."""
+        """Handle clicks; drags move the image."""
         if self.kind != POINT or event.button != 1:
             return
         if not self._is_free():
-            self.unheard.emit(_TAKEN)
+            self.unheard.emit(_TOOL_ACTIVE)
             return
         position = tuple(event.position)
         if (yield from is_click(event)):
             self.clicked.emit(position)
 
     def _is_free(self) -> bool:
-        """Whether a click does nothing else: no brush, no shape in the making."""
+        """Whether no other tool uses clicks."""
         active = self._viewer.layers.selection.active
-        return active is None or str(getattr(active, "mode", "none")) in _HAND
+        return active is None or str(getattr(active, "mode", "none")) in _FREE_MODES
 
 
 def _check_inside(point: Point, image: Layer) -> None:
     rows, columns = finest(image).shape[image.ndim - 2 : image.ndim]
     if not (0 <= point.row < rows and 0 <= point.column < columns):
         raise ImageError(
-            f"The point at row {point.row}, column {point.column} lies outside '{image.name}' of"
-            f" {rows} × {columns} px: click on the image."
+            f"The point at row {point.row}, column {point.column} is outside '{image.name}'"
+            f" ({rows} × {columns} px): click on the image."
         )

@@ -1,4 +1,4 @@
-"""The Explain dock: where in the image a model saw its evidence for a class."""
+"""The Explain dock: where in the image a model found its evidence for a class."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from napari_retina_seg._napari.widgets import ProgressRow, text
 from napari_retina_seg.core.errors import ImageError, ModelError, RetinaSegError
 from napari_retina_seg.core.progress import Progress
 
-_SOON = 50  # ms; a slider that is dragged asks once
-_ANSWER = 88  # px; four lines, and the class shown
+_SOON = 50  # ms; one request while a slider is dragged
+_ANSWER = 88  # px; four lines, and the displayed class
 _PRESS = "Press Explain to see it."
 
 
 class ExplainWidget(Dock):
-    """Explain what a model draws on the selected image layer.
+    """Explain a model's prediction on the selected image layer.
 
     Signals
     -------
-    finished : (Outcome)
+    finished : (JobResult)
         A job ended, and its layer (if any) is in the viewer.
     """
 
@@ -46,10 +46,10 @@ class ExplainWidget(Dock):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer = napari_viewer
-        self._followed: Image | None = None  # the image whose map follows what is chosen
+        self._followed: Image | None = None  # the image whose map follows the options
         self._asked_at = Position()
-        self._missed = False  # something was chosen while a job was busy
-        self._advice = ""  # what to do next, until it is done
+        self._missed = False  # an option changed while a job was running
+        self._advice = ""  # hint on what to do next
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.choices = choices = Choices(viewer)
         self.images, self.models, self.layers = choices.images, choices.models, choices.layers
@@ -67,12 +67,12 @@ class ExplainWidget(Dock):
         self._lay_out()
         self._connect()
         self._on_mask()
-        self._take_up()
+        self._resume()
 
-    # What a person does
+    # User actions
 
     def explain(self) -> None:
-        """Explain what is chosen; the button."""
+        """Explain with the chosen options; the button."""
         self._soon.stop()
         if self._explainer.is_busy or self.choices.disabled_reason():
             self.refresh()
@@ -80,20 +80,20 @@ class ExplainWidget(Dock):
             self._explainer.run_or_preempt(partial(self._begin, self.choices.is_whole))
 
     def save(self, path: Path) -> None:
-        """Explain all classes on the slice shown, and write the panels and the maps."""
+        """Explain all classes on the current slice, and write panels and maps."""
         if self._explainer.is_busy or self.choices.disabled_reason():
             self.refresh()
             return
-        self._missed = self._missed or self._explainer.is_running  # it goes on after the save
+        self._missed = self._missed or self._explainer.is_running  # continued after the save
         self._explainer.run_or_preempt(partial(self._begin, whole=False, path=path))
 
     def keep(self) -> None:
-        """Let the map be: the next one is a new layer; the Keep button."""
+        """Keep the map: the next one is a new layer; the Keep button."""
         self.maps.keep()
         self.refresh()
 
     def cancel(self) -> None:
-        """Ask the running job to stop; the Cancel button."""
+        """Request cancellation; the Cancel button."""
         self._missed = False
         if self._explainer.is_running:
             self.work.cancel_button.setEnabled(False)
@@ -102,11 +102,11 @@ class ExplainWidget(Dock):
 
     @property
     def is_running(self) -> bool:
-        """Whether a job is at work, or about to be."""
+        """Whether a job is running or scheduled."""
         return self._explainer.is_running or self._soon.isActive()
 
     def refresh(self) -> None:
-        """Grey out what can't be done with a reason, and say what is shown."""
+        """Update buttons, hints and the displayed class."""
         reason = self.choices.disabled_reason()
         self._buttons.refresh(reason, self._explainer.is_busy, self.maps.shown is not None)
         if not self._explainer.is_running and (reason or self.status.end is None):
@@ -114,7 +114,7 @@ class ExplainWidget(Dock):
         self.looks.allow_shared(self.classes.is_all or self.maps.stack is not None)
         self._show_class()
 
-    # How it is put together
+    # Layout and signals
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -128,7 +128,7 @@ class ExplainWidget(Dock):
         self.scroll(inner)
 
     def _answer(self) -> QHBoxLayout:
-        """Lay out what is said; its place stays, so that nothing below moves with each answer."""
+        """Lay out the messages with a fixed height, so that nothing below moves."""
         answer, words = QHBoxLayout(), QVBoxLayout()
         answer.addSpacerItem(QSpacerItem(0, _ANSWER))
         answer.addLayout(words)
@@ -144,7 +144,7 @@ class ExplainWidget(Dock):
         self.save_button.clicked.connect(self._ask_where)
         self.images.changed.connect(self.refresh)
         self.choices.changed.connect(self._on_choice)
-        self.models.refused.connect(lambda why: self.status.show_result(JobStatus.FAILED, why))
+        self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))
         self.targets.clicked.connect(self._on_click)
         self.targets.unheard.connect(self._advise)
         self.looks.changed.connect(self._on_look)
@@ -159,7 +159,7 @@ class ExplainWidget(Dock):
         self._viewer.layers.events.removed.connect(self._on_removed)
 
     def cleanup(self) -> None:
-        """Stop the work and stop listening: the dock is going away."""
+        """Stop all work and disconnect: the dock is closing."""
         self._soon.stop()
         self._explainer.abandon()
         self._viewer.dims.events.point.disconnect(self._on_slider)
@@ -169,8 +169,8 @@ class ExplainWidget(Dock):
         self.follower.disconnect_viewer()
         self.maps.restore()
 
-    def _take_up(self) -> None:
-        """Follow again with the map that an earlier dock has left."""
+    def _resume(self) -> None:
+        """Resume following with the map that an earlier dock left."""
         evidence = self.maps.attach()
         if evidence is not None:
             self.choices.resume(evidence)
@@ -179,23 +179,23 @@ class ExplainWidget(Dock):
 
     @property
     def _is_following(self) -> bool:
-        """Whether a map of the chosen image follows what is chosen."""
+        """Whether a map of the chosen image follows the options."""
         return self._followed is not None and self._followed == self.images.layer
 
     def _follow(self) -> None:
-        """Explain what is chosen now; a whole volume is never explained unasked."""
+        """Explain the current options; whole volumes only on request."""
         if self._explainer.is_busy:
             self._missed = True
         elif not self._is_following or self.choices.is_whole or self.choices.disabled_reason():
             self.refresh()
-        elif not self._explainer.is_yielding:  # else what comes next reads the choices anyway
+        elif not self._explainer.is_yielding:  # otherwise the next run reads the options anyway
             self._explainer.run_or_preempt(partial(self._begin, whole=False))
 
     def _begin(self, whole: bool, path: Path | None = None) -> None:
         layer, at = self.images.layer, self.choices.at
         changed = path is None and whole != self.choices.is_whole
         if changed or self.choices.disabled_reason():
-            self.refresh()  # it was chosen otherwise while another job gave way
+            self.refresh()  # the options changed while another job was stopping
             return
         target = Target(layer, at, whole)
         try:
@@ -219,10 +219,10 @@ class ExplainWidget(Dock):
             self._explainer.explain(task, target)
         self.refresh()
 
-    # What happens
+    # Signal handlers
 
     def _on_choice(self) -> None:
-        """Update the map that follows."""
+        """Update the live map."""
         if self._is_following and not self.choices.is_whole:
             self._advise("")
             self._soon.start()
@@ -230,7 +230,7 @@ class ExplainWidget(Dock):
             self._advise("" if self.choices.disabled_reason() else _PRESS)
 
     def _advise(self, words: str) -> None:
-        """Say what to do next; how the last job ended is no longer what counts."""
+        """Show a hint on what to do next, in place of the last result."""
         self._advice = words
         if not self._explainer.is_running:
             self.status.say(words)
@@ -256,8 +256,8 @@ class ExplainWidget(Dock):
             self._soon.start()
 
     def _on_mask(self) -> None:
-        """Ask the model that drew the selected mask."""
-        self.images.follow()  # its image first: that decides which models are on offer
+        """Choose the model that made the selected mask."""
+        self.images.follow()  # the image first, as it determines the models
         self.models.turn_to(drawn_by(self.follower.mask))
         if self.follower.mask is not None and not self._is_following:
             self.choices.suggest_class_of(self.follower.mask)
@@ -275,8 +275,8 @@ class ExplainWidget(Dock):
         except ModelError as error:
             self.status.show_result(JobStatus.FAILED, str(error))
             return
-        comes = self.is_running or self.maps.live is not None
-        if self._is_following and self.classes.is_all and comes:
+        has_map = self.is_running or self.maps.live is not None
+        if self._is_following and self.classes.is_all and has_map:
             self.maps.turn_to(value)
             return
         self._followed = self.images.layer
