@@ -151,7 +151,9 @@ def second_tracing(folder: Path) -> dict[str, Any]:
     traced = [replace(first, references={"second": second.read_labels}) for first, second in pairs]
     figures = unwrap_proxy(finish(iter_evaluate_reference(traced, "second", OCT_LAYERS)), LAYERS)
     # The mask knows whole rows only, the tracing more.
-    errors = [metrics.boundary_error(first.heights(), other.heights()) for first, other in pairs]
+    errors = [
+        metrics.height_errors(other.heights() - first.heights()).absolute for first, other in pairs
+    ]
     figures["boundary error px"] = float(np.mean(errors))
     del figures["boundary error px by boundary"]
     return {"oct_layers, six images": figures}

@@ -124,5 +124,5 @@ def test_without_any_pixel_there_is_no_score() -> None:
 def test_boundary_error_counts_known_columns_only() -> None:
     truth = np.array([[10.0, 20.0, np.nan]])
     predicted = np.array([[11.0, 18.0, 5.0]])
-    np.testing.assert_allclose(metrics.boundary_error(truth, predicted), [1.5])
-    assert np.isnan(metrics.boundary_error(truth * np.nan, predicted)).all()
+    np.testing.assert_allclose(metrics.height_errors(predicted - truth).absolute, [1.5])
+    assert np.isnan(metrics.height_errors(predicted - truth * np.nan).absolute).all()

@@ -14,7 +14,7 @@ from napari_retina_seg.core.fov import FieldOrigin, detect_fov
 from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.core.measures import Key
-from napari_retina_seg.core.metrics import boundary_error, confusion, scores
+from napari_retina_seg.core.metrics import confusion, height_errors, scores
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
@@ -87,7 +87,7 @@ def test_layers_are_scored_as_the_user_would_get_them(oct_model) -> None:
         drawn = segment(RetinaImage(image.pixels(), modality=Modality.OCT), oct_model)
         expected = scores(confusion(image.labels(), drawn.labels, 8))
         assert row.scores[Key("dice")] == pytest.approx(np.nanmean(expected.dice))
-        errors = boundary_error(image.heights(), drawn.boundaries)
+        errors = height_errors(drawn.boundaries - image.heights()).absolute
         assert row.scores[Key("boundary_error_px", "ILM")] == pytest.approx(errors[0])
         assert (row.name, row.dataset, row.group) == (image.name, "phantoms", image.full_group)
     assert Key("auc") not in evaluation.means

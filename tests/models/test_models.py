@@ -8,7 +8,7 @@ from helpers import tiny_model
 from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.core.image import Modality
 from napari_retina_seg.models import registry
-from napari_retina_seg.models.cards import card_html, card_text
+from napari_retina_seg.models.cards import card_html, card_markdown
 from napari_retina_seg.models.spec import ModelSpec
 
 
@@ -123,6 +123,6 @@ def test_folders_without_a_spec_and_unknown_names(tmp_path) -> None:
 
 
 def test_the_card_says_what_a_user_must_know(model) -> None:
-    for card in (card_text(model.spec), card_html(model.spec)):
+    for card in (card_markdown(model.spec), card_html(model.spec)):
         for text in ("RNFL", "Learnt from", "nothing was measured", "BSD-3-Clause"):
             assert text in card

@@ -194,21 +194,3 @@ def height_errors(difference: npt.NDArray[Any]) -> HeightErrors:
         signed=over_columns(np.mean),
         percentile_95=over_columns(lambda row: np.percentile(np.abs(row), 95)),
     )
-
-
-def boundary_error(
-    reference: npt.NDArray[Any], predicted: npt.NDArray[Any]
-) -> npt.NDArray[np.float64]:
-    """Mean absolute distance of each boundary, in px, over columns where both are known.
-
-    Parameters
-    ----------
-    reference, predicted : array
-        Heights ``(boundaries, columns)``.
-
-    Returns
-    -------
-    array
-        ``(boundaries,)``; NaN where no column is known.
-    """
-    return height_errors(predicted - reference.astype(np.float64)).absolute

@@ -23,11 +23,6 @@ def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     )
 
 
-def card_text(spec: ModelSpec) -> str:
-    """Return the card as plain text, a line for each heading."""
-    return "\n".join(f"{heading}: {text}" for heading, text in card_lines(spec))
-
-
 def card_markdown(spec: ModelSpec) -> str:
     """Return the card as a Markdown file, with what its training took."""
     sections = [f"# {spec.name}", *(f"**{heading}.** {text}" for heading, text in card_lines(spec))]

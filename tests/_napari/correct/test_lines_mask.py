@@ -10,7 +10,7 @@ from napari.layers import Labels
 from napari_retina_seg._napari.correct.between_scans import human_scans
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.drawings import drawing_of
+from napari_retina_seg._napari.masks.drawings import take_snapshot
 from napari_retina_seg._napari.masks.edits import Change, change, lock
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import RetinaSegError
@@ -160,7 +160,7 @@ def test_a_project_keeps_lines_between_pixels():
     viewer.add_layer(layer)
     lines = MaskLines(layer)
     lines.edit((2,), lower(5.3))
-    drawing = drawing_of(viewer, layer)
+    drawing = take_snapshot(viewer, layer).drawing()
     np.testing.assert_array_equal(drawing.boundaries, lines.known())
     moved = VOLUME.heights[2, :, 20:40] + np.float32(5.3)
     np.testing.assert_array_equal(drawing.boundaries[2, :, 20:40], moved)

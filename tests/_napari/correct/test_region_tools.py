@@ -35,7 +35,7 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
         press(dock, Qt.Key.Key_Z, CTRL)
     assert vessels.data[20:23, 20:23].all()
     assert not vessels.data[50, 30]
-    dock.classes.set_locked(1, True)
+    dock.classes._item(1).setCheckState(3, Qt.CheckState.Checked)
     assert not dock.regions.dilate_button.isEnabled()
 
 

@@ -5,13 +5,14 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.masks.drawings import drawing_of, show_drawing
+from napari_retina_seg._napari.masks.drawings import take_snapshot
+from napari_retina_seg._napari.masks.edits import change
+from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.surfaces import to_labels
-from napari_retina_seg.project.drawing import Drawing
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_lines_stay_between_pixels_where_the_mask_was_not_touched(scene):
     viewer, mask, heights = scene
     top = int(np.rint(heights[0, 10]))
     mask.data_setitem((np.arange(top - 3, top), np.full(3, 10)), 1)
-    drawing = drawing_of(viewer, mask)
+    drawing = take_snapshot(viewer, mask).drawing()
     others = np.arange(128) != 10
     assert np.array_equal(drawing.boundaries[:, others], heights[:, others])
     assert drawing.boundaries[0, 10] == top - 3
@@ -37,20 +38,21 @@ def test_lines_stay_between_pixels_where_the_mask_was_not_touched(scene):
     assert drawing.labels.any()  # a copy
 
 
-def test_a_drawing_that_is_shown_can_be_undone_and_is_read_again(scene):
+def test_a_drawing_has_what_was_painted_and_what_is_questionable(scene):
     viewer, mask, _ = scene
     before = mask.data.copy()
     region = np.zeros(before.shape, bool)
     region[3:5] = True
-    show_drawing(viewer, mask, Drawing(before[::-1].copy(), None, region))
-    again = drawing_of(viewer, mask)
-    assert np.array_equal(again.labels, before[::-1])
-    assert np.array_equal(again.questionable, region)
+    change(mask, before[::-1].copy())
+    show_questionable(viewer, mask, region)
+    drawing = take_snapshot(viewer, mask).drawing()
+    assert np.array_equal(drawing.labels, before[::-1])
+    assert np.array_equal(drawing.questionable, region)
     mask.undo()
-    assert np.array_equal(mask.data, before)
+    assert np.array_equal(take_snapshot(viewer, mask).drawing().labels, before)
 
 
 def test_of_other_labels_there_is_no_drawing(scene):
     viewer, _, _ = scene
-    with pytest.raises(ProjectError, match="'cells' is no mask with known classes"):
-        drawing_of(viewer, viewer.add_labels(np.ones((4, 4), int), name="cells"))
+    with pytest.raises(ProjectError, match="'cells' is not a mask"):
+        take_snapshot(viewer, viewer.add_labels(np.ones((4, 4), int), name="cells"))

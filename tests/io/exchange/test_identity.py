@@ -16,7 +16,6 @@ from napari_retina_seg.io.exchange.identity import (
     find_identifiers,
     find_identity,
     pseudonymise,
-    strip_identity,
 )
 from napari_retina_seg.io.exchange.nifti import write_nifti
 from napari_retina_seg.io.exchange.raster import write_tiff
@@ -170,7 +169,7 @@ def test_a_pseudonym_needs_the_key():
 
 def test_nothing_of_the_patient_is_in_an_export(tmp_path, dicom, make_record):
     heights = np.zeros((3, 8, 11), np.float32)
-    record = strip_identity(make_record(name="Doe^Jane", boundaries=heights), KEY)
+    record = make_record(name=pseudonymise("Doe^Jane", KEY), boundaries=heights)
     write_dicom_seg(tmp_path / "a.dcm", record, dicom)
     write_nifti(tmp_path / "a.nii", record)
     write_tiff(tmp_path / "a.tif", record)

@@ -108,10 +108,6 @@ class ClassList(QWidget):
         """Show or hide a class."""
         self._item(value).setCheckState(_SHOWN, _TICKED if on else Qt.CheckState.Unchecked)
 
-    def set_locked(self, value: int, on: bool) -> None:
-        """Lock or unlock a class."""
-        self._item(value).setCheckState(_LOCKED, _TICKED if on else Qt.CheckState.Unchecked)
-
     def _items(self) -> list[QTreeWidgetItem]:
         return [self._rows.topLevelItem(row) for row in range(self._rows.topLevelItemCount())]
 

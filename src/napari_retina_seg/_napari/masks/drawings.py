@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_retina_seg._napari.layers import KEY, finest
-from napari_retina_seg._napari.masks.edits import change
-from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
+from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.lines import reconcile
@@ -75,48 +74,6 @@ def take_snapshot(viewer: ViewerModel, layer: Labels) -> Snapshot:
         heights=_heights(info, shape),
         questionable=None if questionable is None else questionable.reshape(shape),
     )
-
-
-def drawing_of(viewer: ViewerModel, layer: Labels) -> Drawing:
-    """Return a mask as a `Drawing`, on the image's grid.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-        Viewer with the mask's questionable regions.
-    layer : Labels
-        A mask of this plugin.
-
-    Returns
-    -------
-    Drawing
-        A copy: labels, consistent lines if the scheme has surfaces, and questionable regions.
-
-    Raises
-    ------
-    ProjectError
-        If the layer is not a mask of this plugin, or has more than one volume.
-    """
-    return take_snapshot(viewer, layer).drawing()
-
-
-def show_drawing(viewer: ViewerModel, layer: Labels, drawing: Drawing) -> None:
-    """Set a mask to a drawing, as an undoable change.
-
-    Raises
-    ------
-    RetinaSegError
-        If the layer is not editable, or the shapes differ.
-    """
-    change(layer, drawing.labels.reshape(layer.data.shape))
-    info = layer.metadata[KEY]
-    layer.metadata[KEY] = replace(info, boundaries=drawing.boundaries)
-    if drawing.questionable is not None or questionable_of(viewer, layer) is not None:
-        questionable = drawing.questionable
-        shape = layer.data.shape
-        show_questionable(
-            viewer, layer, None if questionable is None else questionable.reshape(shape)
-        )
 
 
 def _heights(info: MaskInfo, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:

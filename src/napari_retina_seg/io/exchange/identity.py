@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.names import composed, name_key
 from napari_retina_seg.io.content import is_read_as_dicom
 from napari_retina_seg.io.exchange.dicom_source import CREATOR
-from napari_retina_seg.io.exchange.record import MaskRecord
 from napari_retina_seg.io.guard import decoding, max_pixels, without_pillow_limit
 from napari_retina_seg.io.names import image_name
 
@@ -84,26 +82,6 @@ def pseudonymise(text: str, key: str) -> str:
     if not plain:
         raise WriteError("There is no name to be replaced by a pseudonym: give the patient's ID.")
     return "p" + hmac.new(bytes.fromhex(key), plain.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
-
-
-def strip_identity(record: MaskRecord, key: str) -> MaskRecord:
-    """Return a record that is called by a pseudonym.
-
-    Nothing else of a record can tell who the patient is: it holds nothing of an image's header.
-
-    Parameters
-    ----------
-    record : MaskRecord
-        The record.
-    key : str
-        64 hexadecimal digits, kept secret.
-
-    Raises
-    ------
-    WriteError
-        If the key is no such.
-    """
-    return replace(record, name=pseudonymise(record.name, key))
 
 
 def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
