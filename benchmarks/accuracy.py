@@ -108,7 +108,7 @@ def figures_on(model: ModelFolder, data: Path) -> dict[str, dict[str, Any]]:
     else:
         sets, keys = {"CHASE_DB1 test": "chase_db1", "HRF test": "hrf"}, VESSELS
     return {
-        name: unwrap_proxy(finish(iter_evaluate(model, test_images(data / folder))), keys)
+        name: summarise(finish(iter_evaluate(model, test_images(data / folder))), keys)
         for name, folder in sets.items()
     }
 
@@ -117,7 +117,7 @@ def test_images(folder: Path) -> list[LabelledImage]:
     return [image for image in read_dataset(folder) if image.split == "test"]
 
 
-def unwrap_proxy(evaluation: Evaluation, keys: dict[str, str]) -> dict[str, Any]:
+def summarise(evaluation: Evaluation, keys: dict[str, str]) -> dict[str, Any]:
     """Return the means over images, the pooled overlap, and what each class and boundary has."""
     means = evaluation.means
     figures: dict[str, Any] = {"images": len(evaluation.images)}
@@ -149,7 +149,7 @@ def second_tracing(folder: Path) -> dict[str, Any]:
         and np.array_equal(first.pixels(), second.pixels())
     ]
     traced = [replace(first, references={"second": second.read_labels}) for first, second in pairs]
-    figures = unwrap_proxy(finish(iter_evaluate_reference(traced, "second", OCT_LAYERS)), LAYERS)
+    figures = summarise(finish(iter_evaluate_reference(traced, "second", OCT_LAYERS)), LAYERS)
     # The mask knows whole rows only, the tracing more.
     errors = [
         metrics.height_errors(other.heights() - first.heights()).absolute for first, other in pairs
@@ -162,7 +162,7 @@ def second_tracing(folder: Path) -> dict[str, Any]:
 def second_observer(folder: Path) -> dict[str, Any]:
     """Score the second human as if it were a model."""
     evaluation = finish(iter_evaluate_reference(test_images(folder), SECOND, FUNDUS_VESSELS))
-    return {"CHASE_DB1 test": unwrap_proxy(evaluation, VESSELS)}
+    return {"CHASE_DB1 test": summarise(evaluation, VESSELS)}
 
 
 def write_metrics(model: ModelFolder, result: dict[str, Any]) -> None:
