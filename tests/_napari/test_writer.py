@@ -103,7 +103,7 @@ def test_the_name_that_the_window_offers_gets_an_ending_and_replaces_nothing(
     mask.data[10:20, 10:20] = 4
     with pytest.raises((OSError, UserWarning)):  # napari warns, then raises
         save(selected=True)
-    assert "is there already" in notification_manager.records[-1].message
+    assert "already exists" in notification_manager.records[-1].message
     assert file.read_bytes() == written
     notification_manager.records.clear()
     volume = viewer.add_labels(

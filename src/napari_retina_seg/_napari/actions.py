@@ -1,4 +1,4 @@
-"""What the shortcuts of the viewer do. They open docks, so no other module imports this one."""
+"""Actions of the viewer's shortcuts. They open docks, so no other module imports this one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from napari_retina_seg._napari.shortcuts import CORRECT, EXPLAIN, SEGMENT
 
 
 def segment_current(viewer: napari.Viewer) -> None:
-    """Segment the selected layer, opening the dock if it is not there."""
+    """Segment the selected layer, opening the dock if needed."""
     show_dock(viewer, SegmentWidget, SEGMENT.dock).segment_selected()
 
 
 def explain_current(viewer: napari.Viewer) -> None:
-    """Explain what is chosen in the Explain dock, opening it if it is not there."""
+    """Explain with the options of the Explain dock, opening it if needed."""
     show_dock(viewer, ExplainWidget, EXPLAIN.dock).explain()
 
 
 def correct_current(viewer: napari.Viewer) -> None:
-    """Take the brush for the selected mask, opening the Correct dock if it is not there."""
+    """Select the brush for the selected mask, opening the Correct dock if needed."""
     show_dock(viewer, CorrectWidget, CORRECT.dock).paint()
 
 
@@ -30,7 +30,7 @@ ACTIONS = {SEGMENT: segment_current, EXPLAIN: explain_current, CORRECT: correct_
 
 
 def on_activate(context: object) -> None:  # noqa: ARG001 - npe2 hands its context over
-    """Bind the shortcuts of the viewer; keys that somebody else bound are left alone."""
+    """Bind the viewer's shortcuts, except keys that are bound already."""
     for shortcut, action in ACTIONS.items():
         try:
             napari.Viewer.bind_key(shortcut.keys, action)

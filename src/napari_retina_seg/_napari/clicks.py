@@ -1,20 +1,20 @@
-"""Telling a click on the canvas from a drag, which moves the image."""
+"""Distinguish clicks on the canvas from drags, which move the image."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
-_STILL = 4  # px on the screen that a hand may move while it clicks
+_STILL = 4  # px on the screen that the mouse may move during a click
 
 
 def is_click(event: Any) -> Generator[None, None, bool]:
-    """Wait, in a mouse callback of napari's, until the button goes up or the mouse has moved away.
+    """Wait in a napari mouse callback until the button is released or the mouse has moved.
 
     Parameters
     ----------
     event : Any
-        Of the button that went down; napari changes it while the callback waits.
+        Event of the button press; napari updates it while the callback waits.
 
     Returns
     -------

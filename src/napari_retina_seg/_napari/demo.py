@@ -1,4 +1,4 @@
-"""The demonstration: napari with images that are segmented before the user's eyes."""
+"""Demonstration: napari with images that are segmented one after the other."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from napari_retina_seg.core.image import RetinaImage, Spacing
 
 
 def open_demo(images: list[RetinaImage]) -> None:
-    """Open napari on images, segment each, and stay until the window is closed.
+    """Open napari with images, segment each, and run until the window is closed.
 
-    The first image is shown with its mask; the others wait hidden beside it in the layer list.
+    The first image is shown with its mask; the others are hidden in the layer list.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def open_demo(images: list[RetinaImage]) -> None:
         With known modality.
     """
     viewer = napari.Viewer(title="Retina Seg: demonstration")
-    demo = Demo(viewer, images)  # kept: Qt's signals do not keep their listeners alive
+    demo = Demo(viewer, images)  # a reference: Qt's signals do not keep receivers alive
     demo.start()
     napari.run()
 
@@ -37,14 +37,14 @@ class Demo:
         self._waiting: list[Image] = [
             viewer.add_layer(Layer.create(*each))
             for image in images
-            # In px: side by side, a scan in µm would make the photograph a dot.
+            # In px: next to a scan in µm the photograph would be a dot.
             for each in image_layers(replace(image, spacing=Spacing()))
         ]
         self._first = self._waiting[0]
         _, self.widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT_WIDGET)
 
     def start(self) -> None:
-        """Segment the first image; each that ends starts the next."""
+        """Segment the first image, then the others in turn."""
         self.widget.finished.connect(self._on_finished)
         self._next()
 
@@ -57,7 +57,7 @@ class Demo:
         self.widget.images.whole.setChecked(True)
         self.widget.segment()
 
-    def _on_finished(self, outcome: JobResult) -> None:  # noqa: ARG002 - the dock has said it
+    def _on_finished(self, outcome: JobResult) -> None:  # noqa: ARG002 - the dock shows it
         if self._waiting:
             self._next()
             return

@@ -24,14 +24,13 @@ def segmentation_layers(
     path : Path
         The file.
     images : sequence of Image, optional
-        The image layers that it may lie on; by default those that are open.
+        Candidates for the mask's image; by default the open ones.
 
     Returns
     -------
     list of LayerDataTuple or None
-        One Labels layer, on the open image that it was drawn on, or of its own pixel sizes. Its
-        values are those of the scheme whose classes the segments are, or else the numbers of the
-        segments.
+        One Labels layer on the mask's image if that is open, otherwise with its own pixel sizes.
+        The values are those of the scheme that matches the segments, or else the segment numbers.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What all docks of the plugin have in common."""
+"""Base class of the plugin's docks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDTH = 330  # px
 
 
 class Dock(QWidget):
-    """A dock that scrolls, stands in one place with its siblings, and leaves nothing behind."""
+    """Scrollable dock, tabbed with the plugin's other docks, that disconnects on close."""
 
     _viewer: napari.Viewer
 
@@ -30,44 +30,44 @@ class Dock(QWidget):
         self._bound: list[KeyBinding] = []
 
     def scroll(self, inner: QWidget) -> None:
-        """Fill the dock."""
+        """Set the scrollable content of the dock."""
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolling(inner))
         self.setMinimumWidth(_WIDTH)
 
     def cleanup(self) -> None:
-        """Stop the work and stop listening: the dock is going away."""
+        """Stop all work and disconnect: the dock is closing."""
         raise NotImplementedError
 
     def reload(self) -> None:
-        """Look around: the dock was opened, its tab was chosen, or a neighbour has news."""
+        """Reload: the dock became visible, or another dock changed shared state."""
 
     def notify_other_docks(self) -> None:
-        """Let the docks look around that are in sight beside this one."""
+        """Reload the plugin's other visible docks."""
         for dock in self._viewer.window.dock_widgets.values():
             if isinstance(dock, Dock) and dock is not self and dock.isVisible():
                 dock.reload()
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
-        """Return the shortcuts that work while this dock is open, and what each of them calls."""
+        """Return the shortcuts that work while this dock is open, with their actions."""
         return {}
 
     def event(self, event: QEvent) -> bool:
-        """Join the siblings when shown; stop when napari takes the widget out of its dock."""
+        """Join the other docks when shown; clean up when napari removes the widget."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._unbind_keys()
             self.cleanup()
         if event.type() == QEvent.Type.Show:
             self._join()
             self._bind_keys()
-        # A dock behind another tab is not hidden, nor is one in a minimised window.
+        # A dock behind another tab, or in a minimised window, does not count as hidden.
         if event.type() == QEvent.Type.Hide and not event.spontaneous():
             self._unbind_keys()
         return super().event(event)
 
     def _bind_keys(self) -> None:
-        """Bind the dock's keys in its viewer; keys that somebody else bound are left alone."""
+        """Bind the dock's keys in its viewer, except keys that are bound already."""
         for shortcut, action in self.key_actions().items():
             binding = coerce_keybinding(shortcut.keys)
             if binding not in self._viewer.keymap and binding not in self._viewer.class_keymap:
@@ -80,12 +80,12 @@ class Dock(QWidget):
         self._bound.clear()
 
     def _join(self) -> None:
-        """Become a tab beside a sibling: below each other, both would be too small."""
+        """Become a tab next to another dock of the plugin: stacked, both would be too small."""
         main, own = self.window(), _frame(self)
         if self._joined or not isinstance(main, QMainWindow) or own is None:
             return
-        self._joined = True  # from now on it stands where a person puts it
-        own.visibilityChanged.connect(self._on_visibility)  # a tab at the back is not hidden
+        self._joined = True  # from now on the user decides its place
+        own.visibilityChanged.connect(self._on_visibility)  # tabs in the back are not hidden
         offer_key_table(main)
         apply_canvas_workarounds(main, self._viewer)
         sibling = next(self._siblings(main), None)
@@ -96,7 +96,7 @@ class Dock(QWidget):
         restore_docks(main, self._viewer, own)
 
     def _siblings(self, main: QMainWindow) -> Iterator[QDockWidget]:
-        """Go through the docks that stand in their place already, in the same area."""
+        """Iterate over the plugin's docks in the same area."""
         area = main.dockWidgetArea(_frame(self))
         for other in main.findChildren(Dock):
             frame = _frame(other)
@@ -111,15 +111,15 @@ class Dock(QWidget):
 
 
 def find_dock(viewer: napari.Viewer, kind: type[Dock]) -> Any:
-    """Return the dock of a kind that is in a viewer, or None."""
+    """Return a viewer's dock of a type, or None."""
     docked = viewer.window.dock_widgets.values()
     return next((each for each in docked if isinstance(each, kind)), None)
 
 
 def show_dock(viewer: napari.Viewer, kind: type[Dock], name: str) -> Any:
-    """Return a dock of the plugin, which is brought to the front and opened if it must be."""
+    """Return a dock of the plugin in front of the others, opening it if needed."""
     widget = find_dock(viewer, kind)
-    if widget is None:  # napari's menus and this call would not find each other's dock
+    if widget is None:  # through napari, so that its menus find the same dock
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
     widget.parent().show()
     widget.parent().raise_()
@@ -127,7 +127,7 @@ def show_dock(viewer: napari.Viewer, kind: type[Dock], name: str) -> Any:
 
 
 def _calling(action: Callable[[], object]) -> Callable[[napari.Viewer], None]:
-    """Return what napari calls with the viewer when the key is pressed."""
+    """Return the callback that napari calls with the viewer on a key press."""
 
     def call(viewer: napari.Viewer) -> None:  # noqa: ARG001 - the dock knows its viewer
         action()
@@ -136,11 +136,11 @@ def _calling(action: Callable[[], object]) -> Callable[[napari.Viewer], None]:
 
 
 def _name_tabs(main: QMainWindow, frame: QDockWidget) -> None:
-    """Let the tabs of all docks be read at once, in the width of a dock: a word each."""
+    """Shorten the tabs of all docks to one word, so that all are visible."""
     entry = frame.toggleViewAction()
     in_menu = entry.text()
     frame.setWindowTitle(frame.windowTitle().split()[0])
-    entry.setText(in_menu)  # among the docks of other plugins
+    entry.setText(in_menu)  # the full name, next to docks of other plugins
     for bar in main.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
         bar.setElideMode(Qt.TextElideMode.ElideNone)
         bar.setUsesScrollButtons(True)

@@ -1,4 +1,4 @@
-"""Docks that were open when the window was closed; the first one opened brings them back."""
+"""Restore the docks that were open when the window was last closed."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _SUFFIX = f" ({PLUGIN})"  # as napari names docks of plugins
 
 
 def restore_docks(main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
-    """Open the docks of last time beside the first one of a window, once for a window."""
+    """Reopen the docks of the last session next to the first one, once per window."""
     if main.findChild(DockMemory) is None:
         DockMemory(main, viewer, first)
 
 
 class DockMemory(QObject):
-    """Notes a window's docks and their width when it is closed."""
+    """Saves a window's docks and their width when it is closed."""
 
     def __init__(self, main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
         super().__init__(main)
         self._viewer, self._settings, self._first = viewer, Settings(), first
         main.installEventFilter(self)
-        # Not at once: napari has not yet put the first one into its place.
+        # Deferred: napari has not placed the first dock yet.
         QTimer.singleShot(0, self._open)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
-        """Take note before napari takes the docks apart."""
+        """Save the docks before napari removes them."""
         if event.type() == QEvent.Type.Close:
-            self._note()
+            self._save()
         return super().eventFilter(watched, event)
 
     def _open(self) -> None:
@@ -42,15 +42,15 @@ class DockMemory(QObject):
         there = self._viewer.window.dock_widgets
         missing = [name for name in names if name and name + _SUFFIX not in there]
         for name in missing:
-            with contextlib.suppress(ValueError):  # a dock of another version of this plugin
+            with contextlib.suppress(ValueError):  # a dock of another plugin version
                 self._viewer.window.add_plugin_dock_widget(PLUGIN, name)
         if missing:
-            QTimer.singleShot(0, self._first.raise_)  # each new one has come to the front
+            QTimer.singleShot(0, self._first.raise_)  # new docks come to the front
         width = int(self._settings.number(remembered.DOCK_WIDTH, 0))
         if width:
             self.parent().resizeDocks([self._first], [width], Qt.Orientation.Horizontal)
 
-    def _note(self) -> None:
+    def _save(self) -> None:
         open_ones = [
             frame
             for frame in self.parent().findChildren(QDockWidget)

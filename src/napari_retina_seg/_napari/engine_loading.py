@@ -1,8 +1,8 @@
-"""Keep TensorFlow's native libraries and the graphics driver's apart.
+"""Isolate TensorFlow's native libraries from the graphics driver's.
 
 TensorFlow exports the LLVM it was built with, and by default for the whole process. Mesa's drivers
-(software rendering, many AMD cards) use another LLVM and export that. Whichever comes second is
-bound to the other's functions, and the window dies with a segmentation fault.
+(software rendering, many AMD cards) use another LLVM and export that. Whichever is loaded second
+binds to the other's functions, and the process dies with a segmentation fault.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-_LOADING = threading.Lock()  # the flags are the whole process's: one thread at a time sets them
+_LOADING = threading.Lock()  # the flags are global to the process
 _EXPORTER = "tensorflow.python.pywrap_dlopen_global_flags"
 
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Within this, TensorFlow is loaded privately: it neither lends nor borrows functions."""
-    if not hasattr(os, "RTLD_DEEPBIND"):  # only glibc looks symbols up in this way
+    """Load libraries in isolation within this context: they neither export nor import symbols."""
+    if not hasattr(os, "RTLD_DEEPBIND"):  # glibc only
         yield
         return
-    # TensorFlow does without the module where it can't be imported, as in Google's own builds.
+    # TensorFlow works without this module, as in Google's own builds.
     sys.modules.setdefault(_EXPORTER, None)  # type: ignore[arg-type]
     flags = sys.getdlopenflags()
     sys.setdlopenflags(os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
@@ -36,15 +36,15 @@ def apart() -> Iterator[None]:
 
 
 def load_engine() -> None:
-    """Import what computes, apart from what draws; this takes seconds the first time.
+    """Import TensorFlow isolated from the graphics driver; takes seconds the first time.
 
     TensorFlow's bindings (pybind11) keep the state of the thread that imports them for as long as
-    that thread lives. Qt's threads outlive their Python state: used a second time, such a thread
-    would read freed memory. So a thread of Python's own imports them, and ends.
+    that thread lives. Qt's threads outlive their Python state: reused, such a thread would read
+    freed memory. So a Python thread imports them, and ends.
 
-    napari collects garbage whenever a layer goes. With TensorFlow's half a million objects that
-    stops the window for half a second, so what is there now is left out of every later search;
-    the price is that layers which are open now may keep their memory until the program ends.
+    napari collects garbage whenever a layer is removed. With TensorFlow's half a million objects
+    that blocks the window for half a second, so all current objects are frozen; the price is that
+    layers which are open now may keep their memory until the program ends.
     """
     with _LOADING:
         if "tensorflow" not in sys.modules:

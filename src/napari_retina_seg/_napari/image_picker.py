@@ -1,4 +1,4 @@
-"""Which image layer, what kind of image it is, and how much of it."""
+"""Choose the image layer, its modality, and one slice or all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MODALITIES = (
     (Modality.FUNDUS, "Fundus photograph"),
     (Modality.UNKNOWN, "Unknown"),
 )
-_NO_SLICES = "A single image has no slices: all of it is taken."
+_NO_SLICES = "A single image has no slices."
 
 
 class ImagePicker(QWidget):
@@ -45,9 +45,9 @@ class ImagePicker(QWidget):
     Signals
     -------
     changed : ()
-        Another layer, or another modality.
+        Layer or modality changed.
     axes_changed : ()
-        The viewer shows other axes.
+        The displayed axes changed.
     """
 
     changed = Signal()
@@ -58,10 +58,10 @@ class ImagePicker(QWidget):
         self._viewer = viewer
         self._layers: list[Image] = []
         self._box = narrow(ElidedComboBox())
-        self._box.setToolTip("The image layer to work on; it follows the layer you select.")
+        self._box.setToolTip("Image layer to use; follows the selected layer.")
         self._kind = narrow(ElidedComboBox())
         self._kind.setToolTip(
-            "What kind of image it is. It is guessed from the pixels: change it if it is wrong."
+            "Modality of the image, guessed from the pixels: change it if it is wrong."
         )
         for _, words in _MODALITIES:
             self._kind.addItem(words)
@@ -77,35 +77,35 @@ class ImagePicker(QWidget):
 
     @property
     def layer(self) -> Image | None:
-        """The image layer chosen."""
+        """The chosen image layer."""
         index = self._box.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
     @property
     def modality(self) -> Modality:
-        """What the chosen layer holds."""
+        """Modality of the chosen layer."""
         return _MODALITIES[self._kind.currentIndex()][0]
 
     @property
     def at(self) -> Position:
-        """Where in the chosen layer the viewer stands."""
+        """Position of the viewer in the chosen layer."""
         if self.layer is None:
             return Position()
         return position(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
     @property
     def is_beside(self) -> bool:
-        """Whether the viewer shows no slice of the chosen layer."""
+        """Whether no slice of the chosen layer is displayed."""
         if self.layer is None:
             return False
         return is_beside(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
     @property
     def slice_disabled_reason(self) -> str:
-        """Say why the screen shows no slice of the chosen volume, or nothing.
+        """Return why no slice of the chosen volume is displayed; empty if one is.
 
-        A slice is on the screen if its rows and columns are, in either order, however the other
-        axes were rolled.
+        A slice is displayed if its rows and columns are, in either order, whatever the order of the
+        other axes.
         """
         dims = self._viewer.dims
         if self.layer is None or not is_volume(self.layer):
@@ -114,8 +114,8 @@ class ImagePicker(QWidget):
             return "The 3D view shows all slices: switch it off, or choose the whole volume."
         if set(dims.displayed) != {dims.ndim - 2, dims.ndim - 1}:
             return (
-                "The screen shows a cut across the slices: roll the axes back until rows and"
-                " columns are on it, or choose the whole volume."
+                "The view is a cut across the slices: roll the axes until it shows rows and"
+                " columns, or choose the whole volume."
             )
         return ""
 
@@ -125,20 +125,20 @@ class ImagePicker(QWidget):
             self._box.setCurrentIndex(self._layers.index(layer))
 
     def set_modality(self, kind: Modality) -> None:
-        """Say what the chosen layer holds, as a person would."""
+        """Set the modality of the chosen layer."""
         index = [each for each, _ in _MODALITIES].index(kind)
         self._kind.setCurrentIndex(index)
         self._on_kind(index)
 
     def refresh(self) -> None:
-        """Read the viewer's list of layers again."""
+        """Update the list of image layers."""
         before, known = self.layer, self._layers
         self._layers = [layer for layer in self._viewer.layers if is_image(layer)]
         self._box.blockSignals(True)
         self._box.clear()
         self._box.addItems([layer.name for layer in self._layers])
         active = self._viewer.layers.selection.active
-        new = active if active not in known else None  # what was active before changes nothing
+        new = active if active not in known else None  # only a new layer changes the choice
         for wanted in (new, before, active, self._layers[-1] if self._layers else None):
             if wanted in self._layers:
                 self._box.setCurrentIndex(self._layers.index(wanted))
@@ -148,7 +148,7 @@ class ImagePicker(QWidget):
         self._on_layer()
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._connect(False)
 
     def _on_axes(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
@@ -186,7 +186,9 @@ class ImagePicker(QWidget):
         active = self._viewer.layers.selection.active
         if active is None:
             return
-        made_of = getattr(active.metadata.get(KEY), "image", None)  # of a mask or a map of ours
+        made_of = getattr(
+            active.metadata.get(KEY), "image", None
+        )  # of a mask or a map of the plugin
         for layer in self._layers:
             if layer == active or layer.name == made_of:
                 self.choose(layer)
@@ -209,15 +211,15 @@ class ImagePicker(QWidget):
     def _offer_slices(self, volume: bool) -> None:
         self.this_slice.setEnabled(volume)
         self.whole.setEnabled(volume)
-        shown = self.slice_disabled_reason or "Take the slice that is shown."
+        shown = self.slice_disabled_reason or "Use the displayed slice."
         self.this_slice.setToolTip(shown if volume else _NO_SLICES)
-        self.whole.setToolTip("Take every slice of the volume." if volume else _NO_SLICES)
+        self.whole.setToolTip("Use all slices of the volume." if volume else _NO_SLICES)
 
     def _show_question(self) -> None:
         asks = self.layer is not None and self.modality is Modality.UNKNOWN
         if asks:
             self._question.setText(
-                f"Is '{self.layer.name}' an OCT scan or a fundus photograph? It can't be told from"
-                " the image: choose its kind above."
+                f"Is '{self.layer.name}' an OCT scan or a fundus photograph? It can't be"
+                " guessed: choose its kind above."
             )
         self._question.setVisible(asks)

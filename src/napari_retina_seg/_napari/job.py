@@ -1,4 +1,4 @@
-"""Work in a thread, as a dock and the activity dock see it; segmenting is one such work."""
+"""Cancellable jobs in a thread, with progress in a dock and in napari's activity dock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class JobStatus(Enum):
-    """The three ways in which a job ends."""
+    """How a job ended."""
 
     SUCCEEDED = "ended"
     CANCELLED = "cancelled"
@@ -37,22 +37,22 @@ class JobStatus(Enum):
 
 @dataclass(frozen=True, eq=False)
 class JobResult:
-    """How a job ended, in a sentence, and what it made.
+    """Result of a job.
 
     Attributes
     ----------
-    end : End
-        Ended, cancelled or failed.
+    end : JobStatus
+        Succeeded, cancelled or failed.
     message : str
-        For the person who waits; empty if it ended and nobody has said more.
+        For the user; may be empty on success.
     segmentation : Segmentation or None
-        What it made.
+        The segmentation, of a segmentation job.
     probabilities : bool
-        Whether a layer of the probabilities was asked for.
+        Whether a layer of the probabilities was requested.
     uncertainty : array or None
-        float32 of the labels' shape, if it was asked for.
+        float32 of the labels' shape, if requested.
     doubtful : bool
-        Whether the result is to be checked: it is not shown as a success.
+        Whether the result should be checked: it is displayed with a warning.
     """
 
     end: JobStatus
@@ -65,7 +65,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class Task:
-    """What a job is to do: values only, no layers."""
+    """Request to segment an image: values only, no layers."""
 
     image: RetinaImage
     model: ModelFolder
@@ -75,40 +75,40 @@ class Task:
 
 
 class Work(Protocol):
-    """What any job is to do: it tells which image and which model it is about."""
+    """Any request with an image and a model."""
 
     @property
     def image(self) -> RetinaImage:
-        """What is worked on."""
+        """The image."""
 
     @property
     def model(self) -> ModelFolder:
-        """What works."""
+        """The model."""
 
 
 Steps = Generator[Progress, None, JobResult]
 
 
 def work(task: Task, token: CancelToken) -> Steps:
-    """Segment, and turn every way in which that can fail into an outcome."""
+    """Segment; every failure becomes a `JobResult`."""
     return (yield from with_engine(_segment(task, token), task))
 
 
 def with_engine(steps: Steps, task: Work) -> Steps:
-    """Start the engine and walk through work; every way in which that can fail is an outcome."""
+    """Load the engine and run steps; every failure becomes a `JobResult`."""
     failed = f"'{task.model.name}' failed on '{task.image.name}'"
     return (yield from as_result(_with_engine(steps, task), failed))
 
 
 def as_result(steps: Steps, failed: str) -> Steps:
-    """Walk through work, and turn every way in which it can fail into an outcome.
+    """Run steps; every failure becomes a `JobResult`.
 
     Parameters
     ----------
     steps : generator
-        The work.
+        The steps of the job.
     failed : str
-        What to say before the name of an error that nobody foresaw.
+        Message in front of the name of an unexpected error.
     """
     try:
         return (yield from steps)
@@ -117,9 +117,7 @@ def as_result(steps: Steps, failed: str) -> Steps:
     except RetinaSegError as error:
         return JobResult(JobStatus.FAILED, str(error))
     except MemoryError:
-        return JobResult(
-            JobStatus.FAILED, "There is not enough memory: close other layers or programs."
-        )
+        return JobResult(JobStatus.FAILED, "Not enough memory: close other layers or programs.")
     except Exception as error:
         log.exception(failed)
         return JobResult(JobStatus.FAILED, f"{failed}: {type(error).__name__}: {error}.")
@@ -132,8 +130,7 @@ def _with_engine(steps: Steps, task: Work) -> Steps:
     except MemoryError:
         return JobResult(
             JobStatus.FAILED,
-            f"There is not enough memory for '{task.image.name}': close other layers, or choose"
-            " one slice.",
+            f"Not enough memory for '{task.image.name}': close other layers, or choose one slice.",
         )
 
 
@@ -156,7 +153,7 @@ def _segment(task: Task, token: CancelToken) -> Steps:
 
 
 class _ActivityBar(cancelable_progress):
-    """A bar in napari's activity dock whose Cancel acts at once."""
+    """Bar in napari's activity dock that cancels immediately."""
 
     def cancel(self) -> None:
         super().cancel()
@@ -164,25 +161,25 @@ class _ActivityBar(cancelable_progress):
 
 
 class Job(QObject):
-    """Work that is running.
+    """A running job.
 
     Parameters
     ----------
     steps : callable
-        Given the task and a token, a generator of `Progress` that returns an `JobResult`.
+        From the task and a token to a generator of `Progress` that returns a `JobResult`.
     task : Any
         Values only, no layers.
     parent : QObject
-        Who waits for it.
+        Owner of the job.
     title : str, optional
-        What napari's activity dock calls it; by default the image and the model of the task.
+        Title in napari's activity dock; by default the image and the model of the task.
 
     Signals
     -------
     progressed : (Progress, str)
-        A step, and the time left in words ("" while nothing is known).
-    done : Outcome
-        Exactly once.
+        A step, and the time left as text ("" while unknown).
+    done : (JobResult)
+        Emitted exactly once.
     """
 
     progressed = Signal(object, str)
@@ -197,7 +194,7 @@ class Job(QObject):
     ) -> None:
         super().__init__(parent)
         self._token = CancelToken()
-        self._over = False
+        self._is_over = False
         self._steps: deque[Progress] = deque()
         self._ending: JobResult | None = None
         self._started = time.monotonic()
@@ -206,32 +203,32 @@ class Job(QObject):
         self._work = Background(partial(_walk, steps, task, self._token))
         self._work.stepped.connect(self._on_step)
         self._work.ended.connect(self._on_ended)
-        # The result is no longer needed: the program ends, or the job's owner was deleted.
+        # Cancel when the program ends or the job's owner is deleted.
         QCoreApplication.instance().aboutToQuit.connect(self.cancel)
         self.destroyed.connect(self._token.cancel)
 
     def start(self) -> None:
-        """Begin."""
-        # napari lets Qt handle events while it shows the bar: this job may be abandoned in them.
+        """Start the job."""
+        # napari processes events while it shows the bar: this job may be abandoned meanwhile.
         self._bar = _ActivityBar(desc=self._title, total=0, cancel_callback=self._token.cancel)
-        if self._over:
+        if self._is_over:
             self._bar.close()
             return
         self._work.start()
 
     def cancel(self) -> None:
-        """Ask the work to stop at its next step; `done` follows."""
+        """Request cancellation at the next step; `done` follows."""
         self._token.cancel()
 
     def abandon(self) -> None:
-        """Stop the work and say no more: whoever listened is going away."""
+        """Cancel and emit nothing more: the listeners are being deleted."""
         self._token.cancel()
-        self._over = True
+        self._is_over = True
         if self._bar is not None:
             self._bar.close()
 
     def _on_step(self, step: Progress) -> None:
-        """Handle steps one after the other: handling one lets Qt bring the next."""
+        """Handle steps in order: handling one may deliver the next."""
         self._steps.append(step)
         if len(self._steps) > 1:
             return
@@ -242,28 +239,28 @@ class Job(QObject):
             self._finish(self._ending)
 
     def _show_step(self, step: Progress) -> None:
-        if self._over:
+        if self._is_over:
             return
         if step.done == 0:
-            self._started = time.monotonic()  # loading the model tells nothing of the rest
+            self._started = time.monotonic()  # loading time does not predict the rest
         self.progressed.emit(step, time_left(step, time.monotonic() - self._started))
-        # These two let Qt handle events, in which this job may come to its end.
+        # These two process events, in which this job may end.
         if step.total > 1 and self._bar.total != step.total:
             self._bar.total = step.total
-        if not self._over and step.total > 1 and step.done > self._bar.n:
+        if not self._is_over and step.total > 1 and step.done > self._bar.n:
             self._bar.update(step.done - self._bar.n)
 
     def _on_ended(self, outcome: JobResult | None) -> None:
         self._finish(
-            outcome or JobResult(JobStatus.FAILED, "The work stopped without a result: try again.")
+            outcome or JobResult(JobStatus.FAILED, "The job stopped without a result: try again.")
         )
 
     def _finish(self, outcome: JobResult) -> None:
         if self._steps and self._ending is None:
-            self._ending = outcome  # the steps come first
-        if self._over or self._steps:
+            self._ending = outcome  # deliver the steps first
+        if self._is_over or self._steps:
             return
-        self._over = True
+        self._is_over = True
         self._bar.close()
         self.done.emit(outcome)
 
@@ -274,7 +271,7 @@ def _walk(
     token: CancelToken,
     report: Callable[[object], None],
 ) -> JobResult:
-    """Run a generator to its end and report each step."""
+    """Run a generator to its end, reporting each step."""
     walking = steps(task, token)
     while True:
         try:
@@ -284,7 +281,7 @@ def _walk(
 
 
 def time_left(step: Progress, elapsed: float) -> str:
-    """Say how long the rest will take, from how long the steps so far took."""
+    """Estimate the remaining time from the elapsed time."""
     if not 0 < step.done < step.total:
         return ""
     seconds = elapsed / step.done * (step.total - step.done)

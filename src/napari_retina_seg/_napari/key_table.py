@@ -1,4 +1,4 @@
-"""The table of all keys, shown with ``?``."""
+"""Table of all shortcuts, shown with ``?``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WIDTH, _HEIGHT = 880, 620  # px; a laptop shows 1366 x 768
 Row = tuple[str, str]  # keys, and what they do
 Group = tuple[str, list[Row]]
 
-# What people who paint need of napari's own; the keys are read from napari's settings.
+# napari's own actions for painting; the keys are read from napari's settings.
 _PAINT = {
     "napari:activate_labels_paint_mode": "Brush",
     "napari:activate_labels_erase_mode": "Eraser",
@@ -45,14 +45,14 @@ _PAINT = {
     "napari:activate_labels_picker_mode": "Pick the class under the mouse",
     "napari:decrease_brush_size": "Smaller brush",
     "napari:increase_brush_size": "Larger brush",
-    "napari:toggle_preserve_labels": "Paint over background only, or over all",
+    "napari:toggle_preserve_labels": "Toggle painting over background only",
     "napari:swap_selected_and_background_labels": "Swap the class with background",
 }
 _UNDO = (("Ctrl+Z", "Undo"), ("Ctrl+Shift+Z", "Redo"))
 _LOOK = {
     "napari:activate_labels_pan_zoom_mode": "Move the image instead of painting",
-    "napari:hold_for_pan_zoom": "Move the image while it is held",
-    "napari:reset_view": "See the whole image",
+    "napari:hold_for_pan_zoom": "Move the image while held",
+    "napari:reset_view": "Reset the view",
     "napari:increment_dims_left": "Previous slice",
     "napari:increment_dims_right": "Next slice",
     "napari:toggle_selected_visibility": "Hide or show the selected layer",
@@ -61,16 +61,16 @@ _ZOOM = ("Mouse wheel", "Zoom")
 
 
 def offer_key_table(main: QWidget) -> None:
-    """Let ``?`` show the table in a window, wherever in it the keys go, but not while one types."""
+    """Bind ``?`` to the table in a window, except while the user types text."""
     if main.findChild(QShortcut, _NAME) is None:
         shortcut = _shortcut(main)
         shortcut.setObjectName(_NAME)
-        window = weakref.ref(main)  # the shortcut is the window's: a cycle would keep both
+        window = weakref.ref(main)  # weak: the window owns the shortcut
         shortcut.activated.connect(lambda: show_key_table(window()))
 
 
 def show_key_table(main: QWidget) -> None:
-    """Show the table beside what is worked on; ``?`` once more, or Escape, closes it."""
+    """Show or close the table, without blocking the window."""
     shown = main.findChild(KeyTable)
     if shown is None:
         KeyTable(main).show()
@@ -79,7 +79,7 @@ def show_key_table(main: QWidget) -> None:
 
 
 class KeyTable(QDialog):
-    """All keys of the plugin, and napari's own for painting, the most used first."""
+    """Shortcuts of the plugin, and napari's own for painting, the most used first."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -97,7 +97,7 @@ class KeyTable(QDialog):
         layout.addWidget(QLabel("Keys work while the image has the focus: click on it first."))
         layout.addWidget(buttons)
         _shortcut(self).activated.connect(self.close)
-        # The keys may go to the image still.
+        # The image may still have the focus.
         leave = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         leave.setContext(Qt.ShortcutContext.ApplicationShortcut)
         leave.activated.connect(self.close)
@@ -106,7 +106,7 @@ class KeyTable(QDialog):
 
 def _shortcut(parent: QWidget) -> QShortcut:
     shortcut = QShortcut(parent)
-    # On some keyboards Shift is needed to type it, and is told; on others it is not.
+    # Whether Shift is reported depends on the keyboard layout.
     shortcut.setKeys([QKeySequence(KEY), QKeySequence(f"Shift+{KEY}")])
     return shortcut
 

@@ -1,4 +1,4 @@
-"""The size of a layer's pixels in µm, whatever its units, and however it is turned."""
+"""Pixel size of a layer in µm, for any units and transforms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNCHANGED = 1e-5  # relative; napari computes in float64, files may hold float3
 
 
 def grid_of(spacing: Spacing, axes: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Return scale and units of a layer; a plane is in µm only if both of its sizes are known."""
+    """Return scale and units of a layer; planes are in µm only if both sizes are known."""
     plane = [spacing.axial.um, spacing.lateral.um]
     known = None not in plane
     sizes = [spacing.slice.um if known else None, *(plane if known else [None, None])][-axes:]
@@ -26,13 +26,13 @@ def grid_of(spacing: Spacing, axes: int) -> tuple[tuple[float, ...], tuple[str, 
 
 
 def pixel_sizes(attributes: Mapping[str, Any]) -> tuple[float | None, ...]:
-    """Return how long a pixel is along each axis of a layer, in µm.
+    """Return the pixel size along each axis of a layer, in µm.
 
     Parameters
     ----------
     attributes : mapping
-        ``scale``, ``rotate``, ``shear``, ``affine`` and ``units`` of a layer, as napari hands them
-        to writers. All of these move and stretch a pixel: its size is that in the world.
+        ``scale``, ``rotate``, ``shear``, ``affine`` and ``units`` of a layer, as napari passes them
+        to writers. All of these are applied: the size is that in world coordinates.
 
     Returns
     -------
@@ -59,10 +59,10 @@ def spacing_of(sizes: Sequence[float | None], stated: Spacing) -> Spacing:
     Parameters
     ----------
     sizes : sequence of float or None
-        Of the layer's axes, in µm.
+        Sizes of the layer's axes, in µm.
     stated : Spacing
-        What the file, or a person in the dock, said: a size that is still the same keeps its
-        origin, any other one was set by a person. One that no retina has is unknown.
+        Sizes from the file or the user: an unchanged size keeps its origin, any other was set by
+        the user. An implausible size counts as unknown.
     """
     axes = min(len(sizes), 3)
     known = (stated.slice, stated.axial, stated.lateral)

@@ -1,4 +1,4 @@
-"""Between `RetinaImage` and napari's Image layers, both ways."""
+"""Convert between `RetinaImage` and napari's Image layers."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from napari_retina_seg.core.modality import guess_modality
 KEY = "retina_seg"  # of a layer's metadata
 
 AXES = ("slice", "row", "column")
-_PREVIEW = 1024  # px along the longer side; more shows no more of an image's modality
+_PREVIEW = 1024  # px along the longer side; enough to recognise the modality
 
 
 @dataclass(frozen=True, eq=False)
 class ImageInfo:
-    """What is known of the image in a layer, beside its pixels; ``metadata["retina_seg"]``.
+    """Properties of the image in a layer, in ``metadata["retina_seg"]``.
 
     Attributes
     ----------
     modality : Modality
-        Guessed from the pixels, said by the file or chosen in the dock.
+        Guessed from the pixels, stated by the file or chosen in the dock.
     spacing : Spacing
-        Pixel sizes in µm, each with where it came from.
+        Pixel sizes in µm, each with its origin.
     laterality : Laterality
         Which eye.
     source : str
         Path of the file, or a sentence for generated images.
     raster : tuple of int
-        ``(rows, columns)`` or ``(slices, rows, columns)`` of the pixels that were opened: `valid`
-        and `placement` hold for an array of this shape only.
+        ``(rows, columns)`` or ``(slices, rows, columns)`` of the opened pixels: `valid` and
+        `placement` apply to an array of this shape only.
     valid : array or None
-        bool, shape `raster`: False where the file holds no data.
+        bool, shape `raster`: False where the file has no data.
     placement : Placement or None
-        Where the pixels lie in the patient.
+        Position of the pixels in the patient.
     warnings : tuple of str
-        What the file leaves in doubt.
+        Ambiguities of the file.
     """
 
     modality: Modality = Modality.UNKNOWN
@@ -66,14 +66,14 @@ class ImageInfo:
 
 @dataclass(frozen=True)
 class Position:
-    """Where in a layer the viewer stands.
+    """Position of the viewer in a layer.
 
     Attributes
     ----------
     leading : tuple of int
         Index along each axis before the last three (two for single images).
     index : int
-        The slice shown; 0 for single images.
+        The displayed slice; 0 for single images.
     """
 
     leading: tuple[int, ...] = ()
@@ -91,7 +91,7 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
     Returns
     -------
     list of LayerDataTuple
-        One Image layer, in µm where the file said the pixel size, else in pixels.
+        One Image layer, in µm if the file states the pixel size, otherwise in pixels.
     """
     info = ImageInfo(
         modality=image.modality,
@@ -114,13 +114,13 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
         "metadata": {KEY: info},
     }
     limits = None if image.color or image.pixels.dtype == np.uint8 else valid_range(image)
-    if limits is not None:  # napari's own would be those of the markers of invalid pixels
+    if limits is not None:  # napari's own would include the values of invalid pixels
         options["contrast_limits"] = limits
     return [(image.pixels, options, "image")]
 
 
 def is_image(layer: object) -> bool:
-    """Whether a layer can be segmented: an Image layer that is not one of our own maps."""
+    """Whether a layer can be segmented: an Image layer that is not a map of the plugin."""
     if not isinstance(layer, Image):
         return False
     known = layer.metadata.get(KEY)
@@ -133,12 +133,12 @@ def is_volume(layer: Image) -> bool:
 
 
 def finest(layer: Image) -> Any:
-    """Return a layer's array, of a multiscale layer the finest one."""
+    """Return a layer's array; of a multiscale layer the finest one."""
     return layer.data[0] if layer.multiscale else layer.data
 
 
 def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> Position:
-    """Find where in a layer the viewer stands.
+    """Find the position of the viewer in a layer.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None =
     point : sequence of float
         World coordinates, such as ``viewer.dims.point``.
     units : sequence of pint.Unit, optional
-        Of the world, such as ``viewer.layers.extent.units``; by default the layer's own.
+        Units of `point`, such as ``viewer.layers.extent.units``; by default the layer's own.
 
     Returns
     -------
     Position
-        Inside the layer: a viewer that stands beside it gets the nearest slice.
+        Inside the layer: outside positions get the nearest slice.
     """
     if layer.ndim < 3:
         return Position()
@@ -164,14 +164,14 @@ def position(layer: Image, point: Sequence[float], units: Sequence[Any] | None =
 def data_point(
     layer: Image, point: Sequence[float], units: Sequence[Any] | None
 ) -> npt.NDArray[np.int_]:
-    """Return the nearest pixel of a layer, or beside it, to a point of the viewer's world."""
+    """Return the pixel nearest to a world point, possibly outside the layer."""
     return np.rint(data_place(layer, point, units)).astype(int)
 
 
 def data_place(
     layer: Layer, point: Sequence[float], units: Sequence[Any] | None
 ) -> npt.NDArray[np.float64]:
-    """Return where in a layer a point of the viewer's world lies; pixels' middles are whole."""
+    """Convert a world point to data coordinates; pixel centres are integers."""
     world = np.zeros(layer.ndim)
     shown = np.asarray(point, float)[-layer.ndim :]
     world[layer.ndim - len(shown) :] = shown
@@ -186,7 +186,7 @@ def data_place(
 
 
 def world_place(layer: Layer, place: Sequence[float], units: Sequence[Any]) -> tuple[float, ...]:
-    """Return where in the viewer's world a place of a layer lies, the reverse of `data_place`."""
+    """Convert data coordinates to a world point, the inverse of `data_place`."""
     return tuple(
         (value * own).to(world).magnitude
         for value, own, world in zip(
@@ -196,7 +196,7 @@ def world_place(layer: Layer, place: Sequence[float], units: Sequence[Any]) -> t
 
 
 def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> bool:
-    """Whether the viewer's sliders stand where the layer has no slice; see `position`."""
+    """Whether the layer has no slice at the viewer's sliders; see `position`."""
     if not is_volume(layer):
         return False
     shape = np.array(finest(layer).shape[: layer.ndim - 2])
@@ -205,7 +205,7 @@ def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None 
 
 
 def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
-    """Take the image out of a layer, also of one that our reader never saw.
+    """Return the image of a layer, also of one that another reader opened.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         Any Image layer: grey, RGB or RGBA; a volume; with leading axes; numpy or lazy;
         multiscale; scaled, moved or rotated.
     at : Position
-        Where the viewer stands: it picks one volume out of leading axes.
+        Position of the viewer: it selects one volume from leading axes.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
     Raises
     ------
     ImageError
-        If it is no Image layer, or does not hold an image.
+        If it is not an Image layer, or has no image.
     """
     if not is_image(layer):
         kind = layer.__class__.__name__
@@ -251,18 +251,18 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
 
 
 def layer_spacing(layer: Image) -> Spacing:
-    """Return the pixel sizes of a layer: its file's, or those that a person has set."""
+    """Return the pixel sizes of a layer: from its file, or set by the user."""
     known = layer.metadata.get(KEY) or ImageInfo()
     return spacing_of(sizes_of(layer), known.spacing)
 
 
 def place_of(layer: Image) -> dict[str, Any]:
-    """Return `spacing` and `placement` of an image, as a mask of it keeps them."""
+    """Return `spacing` and `placement` of an image, for the `MaskInfo` of its mask."""
     return {"spacing": layer_spacing(layer), "placement": placement_of(layer)}
 
 
 def placement_of(layer: Image) -> Placement | None:
-    """Return where a layer's pixels lie in the patient, if its file stated it."""
+    """Return the position of a layer's pixels in the patient, if its file states it."""
     known = layer.metadata.get(KEY)
     if known is None or known.placement is None or not _is_as_opened(layer, known):
         return None
@@ -283,7 +283,7 @@ def _raster(pixels: Any, color: bool) -> tuple[int, ...]:
 
 
 def modality(layer: Image, at: Position = Position()) -> Modality:
-    """Return what kind of image a layer holds; a guess from the slice shown is remembered."""
+    """Return the modality of a layer; a guess from the displayed slice is remembered."""
     known = layer.metadata.get(KEY)
     if known is None:
         remember_modality(layer, guess_modality(_preview(layer, at)))
@@ -291,13 +291,13 @@ def modality(layer: Image, at: Position = Position()) -> Modality:
 
 
 def remember_modality(layer: Image, chosen: Modality) -> None:
-    """Write into a layer's metadata what kind of image it holds."""
+    """Store the modality in a layer's metadata."""
     known = layer.metadata.get(KEY) or ImageInfo(source=str(layer.source.path or ""))
     layer.metadata[KEY] = replace(known, modality=chosen)
 
 
 def _preview(layer: Image, at: Position) -> np.ndarray:
-    """Return the slice shown, thinned out so that looking at it takes no time."""
+    """Return the displayed slice, downsampled for speed."""
     levels = list(layer.data) if layer.multiscale else [layer.data]
     data = next((level for level in levels if max(level.shape[-3:]) <= _PREVIEW), levels[-1])
     if is_volume(layer):

@@ -1,4 +1,4 @@
-"""The classes of the selected mask: their colours and names, to hide and to pick."""
+"""Legend of the selected mask: show, hide and choose its classes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from napari_retina_seg.core.labels import LabelClass
 if TYPE_CHECKING:
     import napari
 
-_HINT = "The classes appear here when a segmentation is selected in the layer list."
-_USE = "Tick a class to show it, click its name to paint it."
+_HINT = "Select a segmentation in the layer list to see its classes."
+_USE = "Tick a class to show it; click its name to paint it."
 
 
 class Legend(QWidget):
-    """Follows the selected Labels layer, if it is one of ours."""
+    """Follows the selected Labels layer, if it is a mask of the plugin."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
         self._layer: Labels | None = None
-        self._ticked = False  # by the click under way
+        self._ticked = False  # by the current click
         self._hint = text(_HINT)
         self._list = QListWidget()
         self._list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -48,24 +48,24 @@ class Legend(QWidget):
 
     @property
     def layer(self) -> Labels | None:
-        """The mask whose classes are listed."""
+        """The listed mask."""
         return self._layer
 
     @property
     def names(self) -> list[str]:
-        """What is listed."""
+        """Names of the listed classes."""
         return [self._list.item(row).text() for row in range(self._list.count())]
 
     def show_class(self, value: int, on: bool) -> None:
-        """Tick or untick a class, as a person would."""
+        """Tick or untick a class."""
         self._item(value).setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
     def pick(self, value: int) -> None:
-        """Click a class's name, as a person would."""
+        """Choose a class by its name."""
         self._list.setCurrentItem(self._item(value))
 
     def disconnect_viewer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self._follow(None)
 
@@ -115,10 +115,10 @@ class Legend(QWidget):
         self._ticked = False
 
     def _on_clicked(self, item: QListWidgetItem) -> None:
-        """Take the brush; a click on the tick is none on the name."""
+        """Select the brush, unless the click was on the tick."""
         if self._layer is None or self._ticked:
             return
-        item.setCheckState(Qt.CheckState.Checked)  # nobody paints what can't be seen
+        item.setCheckState(Qt.CheckState.Checked)  # the painted class must be visible
         self._layer.mode = "paint"
 
     def _on_selected_label(self, event: object = None) -> None:  # noqa: ARG002 - napari's
@@ -130,7 +130,7 @@ class Legend(QWidget):
 
 
 def hidden_classes(layer: Labels) -> set[int]:
-    """Return the classes that the layer's colours leave out."""
+    """Return the classes that are transparent in the layer's colour map."""
     colors = getattr(layer.colormap, "color_dict", {})
     return {value for value, color in colors.items() if value and color[3] == 0}
 
@@ -141,7 +141,7 @@ def _row(label: LabelClass, shown: bool) -> QListWidgetItem:
     same = label.name == label.abbreviation
     words = label.name if same else f"{label.abbreviation} · {label.name}"
     icon = QIcon(swatch)
-    icon.addPixmap(swatch, QIcon.Mode.Selected)  # else Qt tints the colour of the chosen row
+    icon.addPixmap(swatch, QIcon.Mode.Selected)  # otherwise Qt tints the selected row's icon
     item = QListWidgetItem(icon, words)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
     item.setCheckState(Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked)

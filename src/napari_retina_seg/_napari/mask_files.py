@@ -1,4 +1,4 @@
-"""Masks from files as Labels layers: with their classes, on their image."""
+"""Open mask files as Labels layers with their classes, on their image."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from napari_retina_seg.io.names import image_name
 
 
 def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerDataTuple | None:
-    """Read a mask of ours, or any NIfTI mask.
+    """Read a mask of this plugin, or any NIfTI mask.
 
     Parameters
     ----------
     path : Path
         The file.
     images : sequence of Image, optional
-        The image layers that it may lie on; by default those that are open.
+        Candidates for the mask's image; by default the open ones.
 
     Returns
     -------
     LayerDataTuple or None
-        A Labels layer that lies on the open image it was drawn on; without one it has the pixel
-        size that the file states. None for any other file.
+        A Labels layer on the mask's image if that is open, otherwise with the pixel size that the
+        file states. None for any other file.
 
     Raises
     ------
     ReadError
-        If a NIfTI file can't be read, or holds no mask.
+        If a NIfTI file can't be read, or is not a mask.
     """
     if is_nifti(path):
         return _read_nifti(path, images)
@@ -81,7 +81,7 @@ def _read_nifti(path: Path, images: Sequence[Image] | None) -> LayerDataTuple:
 def _foreign(
     path: Path, values: np.ndarray, spacing: Spacing, images: Sequence[Image] | None
 ) -> LayerDataTuple:
-    """Show the values of a mask that does not say its classes."""
+    """Return a layer of a mask without class names."""
     labels = np.nan_to_num(values).astype(np.int64)
     if not np.array_equal(labels, values) or labels.min() < 0 or labels.max() > 255:
         raise ReadError(
@@ -94,7 +94,7 @@ def _foreign(
 def _layer(
     path: Path, labels: np.ndarray, info: MaskInfo, images: Sequence[Image] | None
 ) -> LayerDataTuple:
-    """Take up a mask again: its classes are named, and can be corrected further."""
+    """Return a layer with named classes, which can be corrected further."""
     options, image = place(image_name(path), labels.shape, info.spacing, images)
     named = mask_options(replace(info, image=image))
     return labels, {"name": image_name(path), **named, **options}, "labels"
@@ -103,18 +103,18 @@ def _layer(
 def place(
     stem: str, shape: tuple[int, ...], spacing: Spacing, images: Sequence[Image] | None = None
 ) -> tuple[dict, str]:
-    """Return where a mask lies, and the name of its image if the file is called after it.
+    """Return the grid of a mask, and its image's name if the file is named after it.
 
     Parameters
     ----------
     stem : str
         Name of the mask's file.
     shape : tuple of int
-        Of the mask.
+        Shape of the mask.
     spacing : Spacing
-        What the mask's file states.
+        Pixel sizes stated by the mask's file.
     images : sequence of Image, optional
-        The image layers that it may lie on; by default those that are open.
+        Candidates for the mask's image; by default the open ones.
     """
     image = find_image(open_images() if images is None else images, shape, spacing, stem)
     if image is None:

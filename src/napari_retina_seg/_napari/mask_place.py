@@ -1,4 +1,4 @@
-"""Where a mask that is opened from a file lies in the viewer: on its image."""
+"""Place masks from files on their image in the viewer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAME_SIZE = 0.01  # relative; a file may state a size rounded
 
 
 def open_images() -> tuple[Image, ...]:
-    """Return the image layers of the viewer that is being used, the selected one first."""
+    """Return the image layers of the current viewer, the selected one first."""
     viewer = napari.current_viewer()
     layers: Iterable[Layer] = () if viewer is None else viewer.layers
     active = None if viewer is None else viewer.layers.selection.active
@@ -39,18 +39,18 @@ def find_image(
     Parameters
     ----------
     images : iterable of Image
-        Those that are open, the most likely one first.
+        Candidates, the most likely one first.
     shape : tuple of int
         ``(rows, columns)`` or ``(slices, rows, columns)`` of the mask.
     spacing : Spacing
         The pixel sizes that the mask's file states.
     stem : str
-        Name of the mask's file; one that begins with the name of an image belongs to it.
+        Name of the mask's file; it belongs to an image whose name it begins with.
 
     Returns
     -------
     Image or None
-        None if there is no image of this shape, or the ones there are have other pixel sizes.
+        None if no image has this shape and matching pixel sizes.
     """
     fitting = [image for image in images if _raster(image)[-len(shape) :] == shape]
     fitting = [image for image in fitting if len(shape) == 3 or len(_raster(image)) == 2]
@@ -85,13 +85,13 @@ def place_on(image: Image, axes: int) -> dict[str, Any]:
 
 
 def place_alone(spacing: Spacing, axes: int) -> dict[str, Any]:
-    """Return the options of a layer without an image, in µm where its file says the size."""
+    """Return the options of a layer without an image, in µm if its file states the size."""
     scale, units = grid_of(spacing, axes)
     return {"scale": scale, "units": units, "axis_labels": AXES[-axes:]}
 
 
 def place_waiting_masks(data: LayerDataTuple) -> None:
-    """Lay masks that were opened before their image on it, when it is opened."""
+    """Place masks that were opened before their image once it is opened."""
     pixels, options, _ = data
     shape = tuple(pixels.shape[: len(pixels.shape) - bool(options.get("rgb"))])
     viewer = napari.current_viewer()
@@ -120,7 +120,7 @@ def _raster(image: Image) -> tuple[int, ...]:
 
 
 def _has_sizes(sizes: tuple[float | None, ...], spacing: Spacing) -> bool:
-    """Whether nothing that is known of two pixel sizes contradicts."""
+    """Whether the known pixel sizes are consistent."""
     stated = (spacing.slice.um, spacing.axial.um, spacing.lateral.um)[-len(sizes) :]
     pairs = zip(sizes[-len(stated) :], stated, strict=True)
     return all(

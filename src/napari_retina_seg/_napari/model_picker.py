@@ -1,4 +1,4 @@
-"""Which model, and its card: what to know before trusting it."""
+"""Choose a model and show its model card."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from napari_retina_seg.models.registry import ModelFolder, add_model, list_model
 
 
 class ModelPicker(QWidget):
-    """Offers the models that fit a modality.
+    """Lists the models of a modality.
 
     Attributes
     ----------
-    card : Fold
-        What the chosen model is; the dock places it.
+    card : CollapsibleSection
+        Card of the chosen model; placed by the dock.
 
     Signals
     -------
     changed : ()
-        Another model.
+        Another model was chosen.
     refused : (str)
         Why a model folder was not added.
     """
@@ -46,14 +46,14 @@ class ModelPicker(QWidget):
         self._modality = Modality.UNKNOWN
         self._models: tuple[ModelFolder, ...] = ()
         self._box = narrow(ElidedComboBox())
-        self._box.setToolTip("The models that fit this kind of image.")
+        self._box.setToolTip("Models for this kind of image.")
         self._card = text(html=True)
         self.card = CollapsibleSection("About this model", settings, CARD_OPEN, default=True)
-        self.card.setToolTip("What the model learnt from, its measured accuracy, its licence.")
+        self.card.setToolTip("Training data, measured accuracy and licence of the model.")
         self.add_button = QPushButton("Add model folder…")
         self.add_button.setToolTip(
-            "Offer a model from elsewhere: a folder with spec.json and model.weights.h5."
-            " Nothing in it is executed."
+            "Add a model from a folder with spec.json and model.weights.h5. Nothing in it is"
+            " executed."
         )
         self._lay_out()
         self._box.activated.connect(self._on_chosen)
@@ -62,17 +62,17 @@ class ModelPicker(QWidget):
 
     @property
     def model(self) -> ModelFolder | None:
-        """The model chosen."""
+        """The chosen model."""
         index = self._box.currentIndex()
         return self._models[index] if 0 <= index < len(self._models) else None
 
     @property
     def names(self) -> list[str]:
-        """Names of the models on offer."""
+        """Names of the listed models."""
         return [model.name for model in self._models]
 
     def offer(self, modality: Modality) -> None:
-        """Offer the models for a modality, the one used last chosen; none while it is unknown."""
+        """List the models of a modality, with the last used one chosen; none if unknown."""
         self._modality = modality
         try:
             self._models = () if modality is Modality.UNKNOWN else list_models(modality)
@@ -88,20 +88,20 @@ class ModelPicker(QWidget):
         self._show_card()
 
     def choose(self, name: str) -> None:
-        """Choose a model by its name, as a person would."""
+        """Choose a model by its name, as a user's choice."""
         if name in self.names:
             self._box.setCurrentIndex(self.names.index(name))
             self._on_chosen()
 
     def turn_to(self, name: str) -> None:
-        """Choose a model for now: the next session starts with the one that a person chose."""
+        """Choose a model temporarily, without remembering it."""
         if name in self.names and self.model.name != name:
             self._box.setCurrentIndex(self.names.index(name))
             self._show_card()
             self.changed.emit()
 
     def add(self, folder: Path) -> None:
-        """Add a model folder, or say in one sentence why not."""
+        """Add a model folder, or report why it was refused."""
         try:
             added = add_model(folder)
         except RetinaSegError as error:
@@ -131,4 +131,4 @@ class ModelPicker(QWidget):
         if self.model is not None:
             self._card.setText(card_html(self.model.spec))
         else:
-            self._card.setText("Models are offered once the kind of image is known.")
+            self._card.setText("Models are listed once the kind of image is known.")

@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     import napari
 
 _TIPS = {
-    "axial": "From one row to the next, in µm: depth in an OCT scan.",
-    "lateral": "From one column to the next, in µm.",
-    "slice": "From one slice to the next, in µm; leave it empty if it is not known.",
+    "axial": "Distance between rows in µm: depth in an OCT scan.",
+    "lateral": "Distance between columns in µm.",
+    "slice": "Distance between slices in µm; leave empty if unknown.",
 }
 
 
 class PixelSize(QWidget):
-    """Shows the pixel size of an image and who stated it, and takes another one.
+    """Shows and edits the pixel size of an image, with its origin.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Where the image is; masks and maps on it get its size too.
+        Viewer with the image; masks and maps on it are resized, too.
 
     Signals
     -------
     checked : ()
-        What is entered was found wrong, or right again.
+        The entered size became invalid, or valid again.
     """
 
     checked = Signal()
@@ -52,7 +52,7 @@ class PixelSize(QWidget):
         self.problem = text()
         self.problem.setStyleSheet(WARNS)
         self.fields = {name: QLineEdit() for name in _TIPS}
-        self._shown: list[str] = []  # in the fields, before anybody typed
+        self._shown: list[str] = []  # texts of the fields before editing
         self.undo_button = QPushButton("Undo")
         self.reset_button = QPushButton("From file")
         self._lay_out()
@@ -64,7 +64,7 @@ class PixelSize(QWidget):
         self.show_layer(None)
 
     def show_layer(self, layer: Image | None) -> None:
-        """Show the size of another layer."""
+        """Show the pixel size of a layer."""
         if layer is not self._layer:
             self._listen(False)
             self._layer = layer
@@ -73,7 +73,7 @@ class PixelSize(QWidget):
         self.refresh()
 
     def refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Show what the layer has now; what a person has typed and not applied stays."""
+        """Show the layer's current size; text typed but not applied is kept."""
         layer, keep = self._layer, self._is_typed()
         spacing = Spacing() if layer is None else layer_spacing(layer)
         sizes = (spacing.axial.um, spacing.lateral.um, spacing.slice.um)
@@ -91,7 +91,7 @@ class PixelSize(QWidget):
         self.reset_button.setEnabled(layer is not None and spacing != self._stated_by_file())
 
     def apply(self) -> None:
-        """Take what was entered; a size that can't be one is a sentence."""
+        """Apply the entered size; an invalid one is reported."""
         layer = self._layer
         if layer is None:
             return
@@ -110,7 +110,7 @@ class PixelSize(QWidget):
             self.refresh()
 
     def undo(self) -> None:
-        """Go back to the size before the last change."""
+        """Undo the last change of size."""
         earlier = self._before.get(self._layer, []) if self._layer is not None else []
         if earlier:
             self._forget_typed()
@@ -118,12 +118,12 @@ class PixelSize(QWidget):
             self.refresh()
 
     def reset(self) -> None:
-        """Go back to what the file says."""
+        """Reset to the size stated by the file."""
         if self._layer is not None:
             self._change(self._stated_by_file())
 
     def disconnect_layer(self) -> None:
-        """Stop listening: the dock is going away."""
+        """Disconnect: the dock is closing."""
         self._listen(False)
         self._layer = None
 
@@ -142,14 +142,14 @@ class PixelSize(QWidget):
         return [field.text() for field in self.fields.values()]
 
     def _is_typed(self) -> bool:
-        """Whether the fields hold something else than what was shown."""
+        """Whether the fields were edited."""
         return bool(self._shown) and self._texts() != self._shown
 
     def _forget_typed(self) -> None:
         self._shown = []
 
     def _on_edited(self, words: str) -> None:  # noqa: ARG002 - Qt hands it over
-        """Look again at what was found wrong, while it is corrected."""
+        """Check an invalid size again while it is edited."""
         if not self.problem.text():
             return
         try:
@@ -174,8 +174,8 @@ class PixelSize(QWidget):
             (event.connect if on else event.disconnect)(self.refresh)
 
     def _lay_out(self) -> None:
-        self.undo_button.setToolTip("Go back to the size before the last change.")
-        self.reset_button.setToolTip("Go back to the size that the image's file states.")
+        self.undo_button.setToolTip("Undo the last change of size.")
+        self.reset_button.setToolTip("Reset to the size stated by the image file.")
         form = QFormLayout()
         for name, field in self.fields.items():
             field.setPlaceholderText("unknown")

@@ -1,4 +1,4 @@
-"""Open retinal images: napari's way into `napari_retina_seg.io`."""
+"""Reader contribution of napari: open retinal images with `napari_retina_seg.io`."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from napari_retina_seg.io.folders import Contents, PassedOver, look_into
 
 PathOrPaths = str | Path | Sequence[str | Path]
 
-_MOST = 50  # images of a folder that are opened as layers
+_MOST = 50  # images per folder that are opened as layers
 
-_NOTHING: list[LayerDataTuple] = [(None,)]  # napari's sign for a file that made no layers
+_NOTHING: list[LayerDataTuple] = [(None,)]  # napari's value for a file without layers
 
 
 def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple]] | None:
-    """Return the function that reads a path, or None if it is not one of ours.
+    """Return the function that reads a path, or None if the plugin can't read it.
 
-    Names without a known suffix, as archives give to DICOM files, are judged by the first bytes.
+    Files without a known suffix, as DICOM files in archives, are recognised by their first bytes.
 
     Parameters
     ----------
     path : str, Path, or list of them
-        Several paths are files to stack into one volume.
+        Several paths are stacked into one volume.
     """
     paths = _as_paths(path)
     return read if paths and all(map(_is_ours, paths)) else None
@@ -49,8 +49,8 @@ def _is_ours(path: Path) -> bool:
 def read(path: PathOrPaths) -> list[LayerDataTuple]:
     """Read one file, several into a volume, or all images of a folder.
 
-    A file that can't be read becomes one sentence on the screen and no layer: an exception would
-    become a traceback, and would keep napari from opening the files after it.
+    A file that can't be read is reported in one sentence: an exception would show a traceback and
+    keep napari from opening the remaining files.
     """
     try:
         mask = read_mask_layer(Path(path)) if isinstance(path, str | Path) else None
@@ -66,7 +66,7 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
 
         return _image_layers(read_slices(paths))
     except RetinaSegError as error:
-        # The toast shows one line: the folder would push the reason out of sight.
+        # The toast shows one line: with the folder, the reason would be cut off.
         folders = sorted({str(each.parent) + os.sep for each in _as_paths(path)}, key=len)
         sentence = str(error)
         for folder in reversed(folders):
@@ -88,7 +88,7 @@ def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
 
 
 def _read_folder(folder: Path) -> list[LayerDataTuple]:
-    """Read the images and masks of a folder, and say what was passed over or can't be read."""
+    """Read the images and masks of a folder, and report skipped and unreadable files."""
     from napari_retina_seg.io.series import group_series, read_files
 
     contents = look_into(folder)
@@ -108,7 +108,7 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
     message = Contents(passed_over=others).message
     if not images and not masks:
         raise ReadError(
-            f"'{folder}' holds no image: choose image files in it, or add the folder to a project."
+            f"'{folder}' has no images: choose image files in it, or add the folder to a project."
             f" {message}".strip()
         )
     if message:
@@ -119,12 +119,12 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
 def _read_masks(
     files: Sequence[PassedOver], images: Sequence[LayerDataTuple]
 ) -> tuple[list[LayerDataTuple], tuple[PassedOver, ...]]:
-    """Read the masks among files that are no images, onto images that are opened with them.
+    """Read the masks among files that are not images, onto images opened with them.
 
     Returns
     -------
     tuple
-        The masks, and the files that are none or can't be read, with the reason.
+        The masks, and the files that are not masks or can't be read, with the reason.
     """
     masks: list[LayerDataTuple] = []
     others = []
@@ -147,5 +147,5 @@ def _read_masks(
 
 
 def _as_reason(error: RetinaSegError, path: Path) -> str:
-    """Return what an error says of a file, to stand behind its name."""
+    """Return an error message without the file name and the full stop."""
     return str(error).removeprefix(f"'{path}' ").rstrip(".")

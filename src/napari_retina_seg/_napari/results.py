@@ -1,4 +1,4 @@
-"""From a `Segmentation` to napari layers on the grid of the image it was made from."""
+"""Convert a `Segmentation` to napari layers on the grid of its image."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ _CLEAR = "transparent"
 
 @dataclass(frozen=True, eq=False)
 class MaskInfo:
-    """What a Labels layer of ours shows; ``metadata["retina_seg"]``.
+    """Describes a mask layer of the plugin, in ``metadata["retina_seg"]``.
 
     Attributes
     ----------
     image : str
         Name of the image layer it was made from.
     scheme : LabelScheme
-        What the values mean.
+        The classes of its values.
     provenance : Provenance or None
-        How it came about; None for a mask that was opened from a file.
+        Origin of the mask; None if it was opened from a file.
     prediction : array or None
-        The mask as the model drew it, read-only; the layer's own data may be painted.
+        The original prediction, read-only; the layer's own data may be edited.
     boundaries : array or None
         float32 heights in px, if the scheme has surfaces.
     index : int or None
         The slice that was segmented; None for all.
     checks : tuple of Check
-        What fired of the checks whether the model is for such images.
+        Failed checks of whether the model suits the image.
     ignore : array or None
-        bool, shape of the prediction: True where the image holds no data. A file of the mask
-        says so, except where a person has painted. None for a mask that was not predicted: the
-        image tells when the mask is saved.
+        bool, shape of the prediction: True where the image has no data. It is saved with the
+        mask, except for painted pixels. None for a mask that was not predicted: it is then found
+        from the image on saving.
     questionable : array or None
-        bool of the layer's shape: what its author marked as questionable, where no layer beside
-        the mask shows it.
+        bool of the layer's shape: regions that the author marked as questionable, unless a linked
+        layer shows them.
     spacing : Spacing
-        Pixel sizes that the image's or the mask's file states.
+        Pixel sizes stated by the image's or the mask's file.
     placement : Placement or None
-        Where the image lies in the patient.
+        Position of the image in the patient.
     """
 
     image: str
@@ -72,14 +72,14 @@ class MaskInfo:
 
     @property
     def warning(self) -> str:
-        """What to say if the image does not look like what the model learnt from, or nothing."""
+        """Warning if the image differs from the model's training data; otherwise empty."""
         drawn = self.prediction
         return warn(self.checks, len(drawn) if drawn is not None and drawn.ndim == 3 else 1)
 
 
 @dataclass(frozen=True)
 class MapInfo:
-    """What a map of ours shows, ``metadata["retina_seg"]``; a map is no image to segment."""
+    """Describes a map of the plugin, in ``metadata["retina_seg"]``; it can't be segmented."""
 
     image: str
     provenance: Provenance
@@ -88,12 +88,12 @@ class MapInfo:
 
 @dataclass(frozen=True)
 class Target:
-    """An image layer, and which part of it was segmented.
+    """An image layer, and the segmented part of it.
 
     Attributes
     ----------
     layer : Image
-        Whose grid the results lie on; it may have left the viewer meanwhile.
+        The image, whose grid the results use; it may have been removed from the viewer.
     at : Position
         Leading indices, and the slice.
     whole : bool
@@ -110,14 +110,14 @@ class Target:
         return self.at.index if self.layer.ndim > 2 and not self.whole else None
 
     def name(self, model: str) -> str:
-        """Name a result: the image, the model, and the slice if it is only one."""
+        """Return a result's name: the image, the model, and the slice if it is only one."""
         where = "" if self.index is None else f" · slice {self.index}"
         return f"{self.layer.name} · {model}{where}"
 
     def fill(self, labels: np.ndarray) -> np.ndarray:
-        """Copy a mask, of one plane or of all slices, to the layer's own axes.
+        """Copy a mask of one plane or all slices to the layer's axes.
 
-        One slice becomes a volume that is 0 elsewhere, so that the others can be painted.
+        A single slice becomes a volume that is 0 elsewhere, so that the others can be painted.
         """
         if self.index is None:
             return self.lay(labels).copy()
@@ -127,20 +127,20 @@ class Target:
         return volume
 
     def lay(self, planes: np.ndarray, stacked: bool = False) -> np.ndarray:
-        """Give planes the layer's number of axes, without a copy; `stacked` ones one more."""
+        """Expand planes to the layer's axes without a copy; `stacked` ones to one more."""
         ones = len(self.at.leading) + (self.index is not None)
         start = int(stacked)
         return np.expand_dims(planes, tuple(range(start, start + ones)))
 
     def grid(self, stacked: bool = False, alone: bool = False) -> dict[str, Any]:
-        """Return where the results lie.
+        """Return the grid of the results.
 
         Parameters
         ----------
         stacked : bool
-            The results have one more axis in front.
+            Whether the results have an extra leading axis.
         alone : bool
-            Of one slice, the results hold nothing but that slice.
+            Whether results of a single slice contain only that slice.
         """
         layer = self.layer
         physical = CompositeAffine(
@@ -167,7 +167,7 @@ class Target:
 
 
 def colormap(scheme: LabelScheme, hidden: frozenset[int] = frozenset()) -> DirectLabelColormap:
-    """Return the colours of a scheme, without those of the classes that are hidden."""
+    """Return the colours of a scheme, with hidden classes transparent."""
     colors: dict[int | None, str] = {None: _CLEAR, 0: _CLEAR}
     for label in scheme.classes[1:]:
         colors[label.value] = _CLEAR if label.value in hidden else label.color
@@ -175,7 +175,7 @@ def colormap(scheme: LabelScheme, hidden: frozenset[int] = frozenset()) -> Direc
 
 
 def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
-    """Return the mask as a Labels layer that may be painted."""
+    """Return the mask as an editable Labels layer."""
     scheme, provenance = segmentation.scheme, segmentation.provenance
     prediction = segmentation.labels.view()
     prediction.flags.writeable = False
@@ -201,7 +201,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
 
 
 def mask_options(info: MaskInfo) -> dict[str, Any]:
-    """Return what gives a Labels layer the names and colours of its classes."""
+    """Return Labels options with the names and colours of the classes."""
     classes = info.scheme.classes
     features = pd.DataFrame(
         {"index": range(len(classes)), "class": [_long_name(label) for label in classes]}
@@ -210,12 +210,12 @@ def mask_options(info: MaskInfo) -> dict[str, Any]:
 
 
 def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target) -> JobResult:
-    """Put what a job made into the viewer: maps above their image, the mask on top.
+    """Add a job's results to the viewer: maps above their image, the mask on top.
 
     Returns
     -------
-    Outcome
-        With a sentence on how it went; failed, if the viewer could not take the layers.
+    JobResult
+        With a message; failed if the layers could not be added.
     """
     try:
         _add_maps(viewer, outcome, target)
@@ -259,8 +259,8 @@ def uncertainty_layer(uncertainty: np.ndarray, segmentation: Segmentation, targe
 def probability_layer(segmentation: Segmentation, target: Target) -> Image:
     """Return the class probabilities as one Image layer, 0 … 1.
 
-    Two classes need one map, that of the second; more get a slider in front, whose position is
-    the class value.
+    Two classes need one map, that of the second; more get a leading slider, whose position is the
+    class value.
     """
     values = np.moveaxis(np.asarray(segmentation.probabilities), -3, 0)
     if len(segmentation.scheme) == 2:

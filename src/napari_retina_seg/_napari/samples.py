@@ -1,4 +1,4 @@
-"""File › Open Sample: a real photograph, and phantoms that say that they are synthetic."""
+"""File › Open Sample: a real photograph, and phantoms labelled as synthetic."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def fundus_photograph() -> list[LayerDataTuple]:
 
 
 def oct_bscan() -> list[LayerDataTuple]:
-    """Draw a synthetic B-scan."""
+    """Generate a synthetic B-scan."""
     return image_layers(phantom_bscan().image)
 
 
 def oct_volume() -> list[LayerDataTuple]:
-    """Draw a synthetic OCT volume."""
+    """Generate a synthetic OCT volume."""
     return image_layers(phantom_volume().image)

@@ -1,4 +1,4 @@
-"""The Segment dock: one button from an image layer to its mask."""
+"""The Segment dock: segment an image layer with one button."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ _ABOUT = "For research and annotation only. Retina Seg is not a medical device."
 
 
 class SegmentWidget(Dock):
-    """Segment the selected image layer with a model that fits it.
+    """Segment the selected image layer with a suitable model.
 
     Signals
     -------
-    finished : (Outcome)
+    finished : (JobResult)
         A job ended, and its layers (if any) are in the viewer.
     """
 
@@ -63,7 +63,7 @@ class SegmentWidget(Dock):
         self._settings = Settings()
         self._job: Job | None = None
         self._target: Target | None = None
-        self._said_of: Image | None = None  # the image that the status line is about
+        self._status_image: Image | None = None  # the image that the status line is about
         self._warmed: set[str] = set()
         self.images = ImagePicker(viewer)
         self.models = ModelPicker(self._settings)
@@ -79,12 +79,12 @@ class SegmentWidget(Dock):
         self._connect()
         self._on_image()
 
-    # What a person does
+    # User actions
 
     def segment(self) -> None:
-        """Start segmenting what is chosen; the button."""
+        """Segment the chosen image; the button."""
         if self._job is None:
-            self.pixel_size.apply()  # what was typed, wherever the cursor is
+            self.pixel_size.apply()  # apply typed values that still have the focus
         if self._job is not None or self._disabled_reason():
             self.refresh()
             return
@@ -117,7 +117,7 @@ class SegmentWidget(Dock):
         self._job.start()
 
     def segment_selected(self) -> None:
-        """Start segmenting the selected layer; the keyboard shortcut."""
+        """Segment the selected layer; the shortcut."""
         active = self._viewer.layers.selection.active
         if active is not None and not is_image(active) and not _is_ours(active):
             kind = active.__class__.__name__
@@ -129,7 +129,7 @@ class SegmentWidget(Dock):
         self.segment()
 
     def cancel(self) -> None:
-        """Ask the running job to stop; the Cancel button."""
+        """Request cancellation; the Cancel button."""
         if self._job is not None:
             self.cancel_button.setEnabled(False)
             self.status.say("Cancelling: the current step is being finished.")
@@ -137,11 +137,11 @@ class SegmentWidget(Dock):
 
     @property
     def is_running(self) -> bool:
-        """Whether a job is at work."""
+        """Whether a job is running."""
         return self._job is not None
 
     def refresh(self) -> None:
-        """Grey the button out with a reason, or light it up."""
+        """Enable the button, or disable it with a reason."""
         reason = self._disabled_reason()
         self.button.setEnabled(not reason and self._job is None)
         keys = QKeySequence(SEGMENT.keys).toString(QKeySequence.SequenceFormat.NativeText)
@@ -153,7 +153,7 @@ class SegmentWidget(Dock):
             else:
                 self.status.say(reason)
 
-    # How it is put together
+    # Layout and signals
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -173,7 +173,7 @@ class SegmentWidget(Dock):
         folded = CollapsibleSection(
             "Pixel size", self._settings, remembered.PIXEL_SIZE_OPEN, default=False
         )
-        folded.setToolTip("Enter or correct how large a pixel is, in µm.")
+        folded.setToolTip("Enter or correct the pixel size in µm.")
         folded.addWidget(self.pixel_size)
         return folded
 
@@ -181,14 +181,14 @@ class SegmentWidget(Dock):
         folded = CollapsibleSection(
             "Advanced", self._settings, remembered.ADVANCED_OPEN, default=False
         )
-        folded.setToolTip("Further results to add as layers; remembered.")
+        folded.setToolTip("Additional result layers; remembered.")
         self.probabilities.setToolTip(
             "Add an Image layer with the probability of each class, 0 to 1; a slider picks the"
             " class."
         )
         self.uncertainty.setToolTip(
-            "Add an Image layer that is 0 where the model is certain and 1 where it can't tell"
-            " (normalised entropy)."
+            "Add an Image layer with the normalised entropy: 0 where the model is certain, 1 where"
+            " it is not."
         )
         for box, key in (
             (self.probabilities, remembered.PROBABILITIES),
@@ -208,10 +208,10 @@ class SegmentWidget(Dock):
         self.pixel_size.checked.connect(self.refresh)
         self._viewer.layers.selection.events.active.connect(self._on_active)
         self.models.changed.connect(self._on_model)
-        self.models.refused.connect(lambda why: self.status.show_result(JobStatus.FAILED, why))
+        self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))
 
     def _disabled_reason(self) -> str:
-        """Say why nothing can be segmented, or nothing."""
+        """Return why nothing can be segmented; empty if something can."""
         if self.images.layer is None:
             return "Open an image, or select an image layer."
         if self.images.modality is Modality.UNKNOWN:
@@ -223,7 +223,7 @@ class SegmentWidget(Dock):
         return self.images.slice_disabled_reason if self.images.this_slice.isChecked() else ""
 
     def _mask_warning(self) -> tuple[str, str]:
-        """Return the selected mask's name and warning, or those of the topmost of its image."""
+        """Return name and warning of the selected mask, or of the image's topmost mask with one."""
         active, image = self._viewer.layers.selection.active, self.images.layer
         if active is not None and isinstance(active.metadata.get(KEY), MaskInfo):
             return active.name, active.metadata[KEY].warning
@@ -234,20 +234,20 @@ class SegmentWidget(Dock):
                 return layer.name, known.warning
         return "", ""
 
-    # What happens
+    # Signal handlers
 
     def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
-        """Say what is doubtful about what is selected now, and not about another mask."""
-        warning, said = self._mask_warning()[1], self.status.text()
-        if self._job is None and (warning not in said or (not warning and UNLIKE in said)):
+        """Show the warning of the selected mask instead of another one's."""
+        warning, shown = self._mask_warning()[1], self.status.text()
+        if self._job is None and (warning not in shown or (not warning and UNLIKE in shown)):
             self.status.say("")
         self.refresh()
 
     def _on_image(self) -> None:
-        if self.images.layer != self._said_of:
-            self._said_of = self.images.layer
+        if self.images.layer != self._status_image:
+            self._status_image = self.images.layer
             if self._job is None:
-                self.status.say("")  # what was said of another image would be taken for this one's
+                self.status.say("")  # the message was about another image
         self.pixel_size.show_layer(self.images.layer)
         self.models.offer(self.images.modality)
         self._on_model()
@@ -258,7 +258,7 @@ class SegmentWidget(Dock):
             self._warm(self.models.model)
 
     def _warm(self, model: ModelFolder) -> None:
-        """Load a model in the background; if that fails, the first click says why."""
+        """Load a model in the background; errors are reported by the first segmentation."""
         if model.name in self._warmed:
             return
         self._warmed.add(model.name)
@@ -285,7 +285,7 @@ class SegmentWidget(Dock):
         self.button.setText("Segmenting…" if on else "Segment")
 
     def cleanup(self) -> None:
-        """Stop the work and stop listening: the dock is going away."""
+        """Stop all work and disconnect: the dock is closing."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
@@ -306,5 +306,5 @@ def _warm(model: ModelFolder) -> None:
         from napari_retina_seg.engine.predict import warm
 
         warm(model)
-    except Exception:  # the first click says why
-        log.debug("getting '%s' ready failed", model.name, exc_info=True)
+    except Exception:  # the first segmentation reports it
+        log.debug("preparing '%s' failed", model.name, exc_info=True)

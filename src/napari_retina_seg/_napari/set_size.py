@@ -1,4 +1,4 @@
-"""Give an image layer, and all that lies on it, another pixel size."""
+"""Change the pixel size of an image layer and of all layers on it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_retina_seg.core.image import Spacing
 
 
 def set_size(viewer: ViewerModel, image: Image, spacing: Spacing) -> None:
-    """Change an image layer's pixel sizes; masks and maps on it are changed with it.
+    """Change an image layer's pixel sizes, and those of masks and maps on it.
 
     Parameters
     ----------
     viewer : ViewerModel
-        Where they are.
+        Viewer with the layers.
     image : Image
-        The layer; where it lies and how it is turned stays.
+        The layer; its position and rotation are kept.
     spacing : Spacing
-        The new sizes. Without an axial and a lateral one the plane is in pixels.
+        The new sizes. Without axial and lateral size the plane is in pixels.
     """
     followers = [layer for layer in viewer.layers if layer is not image and _lies_on(layer, image)]
     corners = [_corner(layer, image) for layer in followers]
@@ -59,7 +59,7 @@ def _resize(image: Image, wanted: tuple[float | None, ...]) -> None:
 
 
 def _lies_on(layer: Layer, image: Image) -> bool:
-    """Whether a layer is about an image, or is no image itself and has its shape and place."""
+    """Whether a layer belongs to an image, or is not an image and has its shape and position."""
     about = getattr(layer.metadata.get(KEY), "image", "")
     if about or is_image(layer):
         return bool(about == image.name and layer.ndim >= image.ndim)
@@ -78,7 +78,7 @@ def _linear(layer: Layer, axes: int) -> Any:
 
 
 def _corner(layer: Layer, image: Image) -> Any:
-    """Return which pixel of an image the first one of a layer on it lies on."""
+    """Return the image pixel at the first pixel of a layer on it."""
     axes = image.ndim
     offset = np.array(layer.translate)[-axes:] - np.array(image.translate)
     return np.linalg.solve(_linear(image, axes), offset)

@@ -1,4 +1,4 @@
-"""What the docks remember from one session to the next."""
+"""Settings of the docks, kept across sessions."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ DOCK_WIDTH = "window/dock_width"
 
 
 class Settings:
-    """A small file of the user's: the last model for each modality, and switches."""
+    """User settings: the last model of each modality, switches, numbers and choices."""
 
     def __init__(self) -> None:
-        # An INI file everywhere, so that the path can be told and moved.
+        # An INI file on every platform, so that its path is known and can be redirected.
         self._file = QSettings(
             QSettings.Format.IniFormat,
             QSettings.Scope.UserScope,
@@ -57,7 +57,7 @@ class Settings:
         self._file.setValue(key, on)
 
     def number(self, key: str, default: float) -> float:
-        """Return a number that was set last."""
+        """Return a number."""
         return float(self._file.value(key, default))
 
     def remember_number(self, key: str, value: float) -> None:
@@ -65,9 +65,9 @@ class Settings:
         self._file.setValue(key, float(value))
 
     def choice(self, key: str, default: str) -> str:
-        """Return the words of what was chosen last."""
+        """Return the last choice, as text."""
         return str(self._file.value(key, default))
 
     def remember_choice(self, key: str, words: str) -> None:
-        """Remember the words of what was chosen."""
+        """Remember a choice, as text."""
         self._file.setValue(key, words)

@@ -1,4 +1,4 @@
-"""The plugin's keyboard shortcuts, as data: their keys, and what they do in words."""
+"""Keyboard shortcuts of the plugin, as data: keys and descriptions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Shortcut:
     Attributes
     ----------
     keys : str
-        The keys, as napari and Qt write them: ``"Ctrl+Shift+M"``.
+        The keys in napari's and Qt's notation: ``"Ctrl+Shift+M"``.
     description : str
-        What they do, in words.
+        What the shortcut does.
     dock : str
-        The dock that they belong to.
+        The dock that it belongs to.
     """
 
     keys: str
@@ -31,15 +31,15 @@ class Shortcut:
 
     @property
     def native(self) -> str:
-        """The keys as this system writes them."""
+        """The keys in the platform's notation."""
         from qtpy.QtGui import QKeySequence
 
         return QKeySequence(self.keys).toString(QKeySequence.SequenceFormat.NativeText)
 
 
-# These open their dock, and work in every viewer as soon as the plugin is used.
+# These open their dock, and work in every viewer once the plugin is active.
 SEGMENT = Shortcut("Ctrl+Shift+M", "Segment the selected image layer", SEGMENT_WIDGET)
-EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain what the model draws", EXPLAIN_WIDGET)
+EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain the model's prediction", EXPLAIN_WIDGET)
 CORRECT = Shortcut("Ctrl+Shift+D", "Paint the selected mask", CORRECT_WIDGET)
 VIEWER_KEYS = (SEGMENT, EXPLAIN, CORRECT)
 
@@ -47,17 +47,17 @@ VIEWER_KEYS = (SEGMENT, EXPLAIN, CORRECT)
 NEXT = Shortcut("N", "Save, and open the next image", REVIEW_WIDGET)
 PREVIOUS = Shortcut("Shift+N", "Save, and open the previous image", REVIEW_WIDGET)
 ACCEPT = Shortcut("G", "Accept the prediction: it is good", REVIEW_WIDGET)
-FINISH = Shortcut("W", "Save as corrected, as second read or as adjudicated", REVIEW_WIDGET)
-REFUSE = Shortcut("U", "Call the image ungradable, with a reason", REVIEW_WIDGET)
+FINISH = Shortcut("W", "Save as corrected, second grading or adjudicated", REVIEW_WIDGET)
+REFUSE = Shortcut("U", "Mark the image ungradable, with a reason", REVIEW_WIDGET)
 REOPEN = Shortcut("Shift+R", "Reopen the image, in a new version", REVIEW_WIDGET)
 SAVE = Shortcut("Shift+S", "Save as work in progress", REVIEW_WIDGET)
-COMMENT = Shortcut("Shift+C", "Write a comment, kept with the next version", REVIEW_WIDGET)
-ASSIGN = Shortcut("Shift+D", "Choose the second reader", REVIEW_WIDGET)
+COMMENT = Shortcut("Shift+C", "Write a comment, saved with the next version", REVIEW_WIDGET)
+ASSIGN = Shortcut("Shift+D", "Choose the second grader", REVIEW_WIDGET)
 # The most used first: the table of keys shows them in this order.
 REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, SAVE, COMMENT, REOPEN, ASSIGN)
 
 BLINK = Shortcut("K", "Blink the difference to the prediction", CORRECT_WIDGET)
-# napari's own number keys are its tools.
+# Plain number keys are napari's tools.
 CLASS_KEYS = tuple(
     Shortcut(f"Ctrl+{value}", f"Choose class {value}", CORRECT_WIDGET) for value in range(10)
 )

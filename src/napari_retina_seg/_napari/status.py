@@ -1,4 +1,4 @@
-"""The line that says how things stand: ready, at work, ended, cancelled or failed."""
+"""Status line: ready, running, succeeded, cancelled or failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_retina_seg._napari.job import JobStatus
 
-# White on these has a contrast above 5 : 1; the sign and the word say it without the colour.
+# White on these has a contrast above 5 : 1; sign and word carry the meaning without the colour.
 AMBER = "#8f5a00"
 _LOOKS = {
     JobStatus.SUCCEEDED: ("✔", "Done", "#1b6e3c"),
@@ -25,7 +25,7 @@ WARNS = _look(AMBER)  # the style sheet of a label that holds a warning
 
 
 class StatusLine(QLabel):
-    """A sentence that wraps; the three ends look different, and so does a doubtful result."""
+    """Wrapping message with a distinct look for success, warning, cancellation and failure."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,21 +35,21 @@ class StatusLine(QLabel):
         self.end: JobStatus | None = None
 
     def say(self, sentence: str) -> None:
-        """Show a neutral sentence, or nothing."""
+        """Show a neutral message, or clear it."""
         self.end = None
         self.setStyleSheet("")
         self.setText(sentence)
         self.setVisible(bool(sentence))
 
     def warn(self, sentence: str) -> None:
-        """Show what is doubtful about a result of earlier."""
+        """Show a warning about an earlier result."""
         self.end = None
         self.setStyleSheet(WARNS)
         self.setText(f"{_DOUBTFUL[0]} {sentence}")
         self.setVisible(True)
 
     def show_result(self, end: JobStatus, sentence: str, *, doubtful: bool = False) -> None:
-        """Show how a job ended; a doubtful result does not look like success."""
+        """Show a job's result; a doubtful one does not look like success."""
         self.end = end
         sign, word, color = _DOUBTFUL if doubtful and end is JobStatus.SUCCEEDED else _LOOKS[end]
         self.setStyleSheet(_look(color))

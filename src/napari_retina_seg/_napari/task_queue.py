@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class SerialTaskQueue(QObject):
-    """Runs tasks one after the other, so that what was saved is read after that."""
+    """Runs tasks in order, so that reads see earlier writes."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)

@@ -1,10 +1,10 @@
-"""Background work: in threads of Python's own, owned until it has ended.
+"""Background tasks in Python threads, kept alive until they have ended.
 
-Qt's thread pool, in which napari's workers run, is no place for work that outlasts a window. When
+Qt's thread pool, which napari's workers use, is unsuitable for work that may outlive a window. When
 the program ends, PyQt deletes every `QObject` first; a worker that emits a signal after that raises
-an error inside Qt, which answers by aborting the process. Nor do the pool's threads keep their
-Python state between two workers, on which bindings made with pybind11 rely. Python's own threads
-keep theirs, and are waited for before anything of Qt is deleted.
+an error inside Qt, which aborts the process. Nor do the pool's threads keep their Python state
+between two workers, which bindings made with pybind11 need. Python's threads keep it, and are
+joined before Qt objects are deleted.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _RUNNING: set[Task] = set()
 
 
 class Task(QObject):
-    """Work in a background thread.
+    """A task in a background thread.
 
-    It has no parent and is kept until its end has been delivered, so that neither Qt nor the
-    garbage collector deletes it while its thread still emits. Receivers may go away at any time:
-    connect to methods of a `QObject`, and Qt drops what comes for it later.
+    It has no parent and is kept until `ended` has been delivered, so that neither Qt nor the
+    garbage collector deletes it while its thread still emits. Receivers may be deleted at any time:
+    connect to methods of a `QObject`, and Qt drops later signals.
 
     Parameters
     ----------
     work : callable
-        Runs in the thread. It is given values only, no layers and no widgets, and a function that
-        emits `stepped`.
+        Runs in the thread, with a function that emits `stepped`. It must not access layers or
+        widgets.
     pool : Executor, optional
-        Whose thread; by default one that all tasks share.
+        Runs the task; by default a pool that all tasks share.
 
     Signals
     -------
     stepped : (object)
-        What the work had to say on its way.
+        An intermediate result.
     ended : (object)
-        What it returned, or None if it raised an error, which is logged. Exactly once, in the
-        window's thread, after all steps.
+        The result, or None if an error was raised, which is logged. Emitted exactly once, in the
+        main thread, after all steps.
     """
 
     stepped = Signal(object)
@@ -57,8 +57,8 @@ class Task(QObject):
         self._pool = pool or _POOL
 
     def start(self) -> None:
-        """Begin; raises what the pool raises if it takes no more work, such as after shutdown."""
-        self.ended.connect(self._release)  # the last to hear of it
+        """Start; raises the pool's error if it accepts no more tasks, as after shutdown."""
+        self.ended.connect(self._release)  # the last receiver
         _RUNNING.add(self)  # before the thread can end
         try:
             self._pool.submit(self._run)
@@ -87,8 +87,8 @@ def in_background(work: Callable[[], Any], then: Callable[[Any], object] | None 
     work : callable
         Runs in the thread.
     then : callable, optional
-        A method of a `QObject`; gets the result (None if the work raised an error) in the
-        window's thread, unless its object is gone by then.
+        A method of a `QObject`; receives the result (None on error) in the main thread, unless
+        its object has been deleted.
     """
     task = Task(lambda _: work())
     if then is not None:
@@ -97,5 +97,5 @@ def in_background(work: Callable[[], Any], then: Callable[[Any], object] | None 
 
 
 def is_idle() -> bool:
-    """Whether all work has ended and its results have been delivered."""
+    """Whether all tasks have ended and their results have been delivered."""
     return not _RUNNING

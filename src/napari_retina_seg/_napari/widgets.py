@@ -1,4 +1,4 @@
-"""Small pieces that the docks are put together from."""
+"""Small widgets shared by the docks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from superqt import QCollapsible
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.core.progress import Progress
 
-_LABELS = 60  # px; the names of the rows, one width in all parts
+_LABELS = 60  # px; width of row labels in all forms
 
 
 def text(words: str = "", *, html: bool = False) -> QLabel:
-    """Return a label that wraps instead of making its dock wider."""
+    """Return a label that wraps instead of widening its dock."""
     label = QLabel(words)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.RichText if html else Qt.TextFormat.PlainText)
@@ -40,7 +40,7 @@ def text(words: str = "", *, html: bool = False) -> QLabel:
 
 
 def narrow(box: QComboBox) -> QComboBox:
-    """Let a box be narrower than its longest item."""
+    """Allow a combo box to be narrower than its longest item."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -48,7 +48,7 @@ def narrow(box: QComboBox) -> QComboBox:
 
 
 def scrolling(inner: QWidget) -> QScrollArea:
-    """Return an area that scrolls up and down, never sideways."""
+    """Return an area that scrolls vertically only."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
@@ -58,14 +58,14 @@ def scrolling(inner: QWidget) -> QScrollArea:
 
 
 def large(button: QPushButton) -> QPushButton:
-    """Make a button that is pressed most look so."""
+    """Make a primary button large."""
     button.setMinimumHeight(44)
     button.setStyleSheet("QPushButton { font-size: 15px; font-weight: bold; }")
     return button
 
 
 def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:
-    """Add a named row to a form; the fields of all forms begin at one place."""
+    """Add a labelled row to a form; the fields of all forms are aligned."""
     form.setContentsMargins(0, 0, 0, 0)
     label = QLabel(name)
     label.setMinimumWidth(_LABELS)
@@ -73,7 +73,7 @@ def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:
 
 
 class ElidedComboBox(QComboBox):
-    """A box whose text, where it is too long, lacks its middle; all of it is in the tooltip."""
+    """Combo box that elides long text in the middle and shows all of it in the tooltip."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class ElidedComboBox(QComboBox):
 
     @property
     def shown(self) -> str:
-        """What of the text fits."""
+        """The elided text."""
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         field = self.style().subControlRect(
@@ -91,14 +91,14 @@ class ElidedComboBox(QComboBox):
         return self.fontMetrics().elidedText(self.currentText(), middle, field.width() - 4)
 
     def event(self, event: QEvent) -> bool:
-        """Put what is left out above the tooltip."""
+        """Put elided text above the tooltip."""
         if event.type() != QEvent.Type.ToolTip or self.shown == self.currentText():
             return super().event(event)
         QToolTip.showText(event.globalPos(), f"{self.currentText()}\n\n{self.toolTip()}", self)
         return True
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's
-        """Draw the box as ever, with the text that fits."""
+        """Draw the box with the elided text."""
         painter, option = QStylePainter(self), QStyleOptionComboBox()
         self.initStyleOption(option)
         option.currentText = self.shown
@@ -107,10 +107,10 @@ class ElidedComboBox(QComboBox):
 
 
 class CollapsibleSection(QCollapsible):
-    """A part that can be folded away, and stays so in the next session.
+    """Collapsible section that remembers its state across sessions.
 
-    Its sign is text: superqt draws icons in the palette's colour, and napari's themes are style
-    sheets, so that the icons would be black on black.
+    Its arrow is text: superqt draws icons in the palette's colour, but napari's themes are style
+    sheets, so the icons would be black on black.
     """
 
     def __init__(self, title: str, settings: Settings, key: str, default: bool) -> None:
@@ -133,23 +133,23 @@ class CollapsibleSection(QCollapsible):
 
 
 class ProgressRow(QWidget):
-    """How far a job is, the time left and Cancel; there while a job is at work.
+    """Progress bar, time left and Cancel; visible while a job is running.
 
     Parameters
     ----------
     what : str
-        What the job makes, in words.
+        Name of the job, for the tooltip.
     keeps_place : bool
-        Whether its place stays empty in between, so that nothing jumps where jobs are short.
+        Whether to reserve its space while hidden, so that short jobs do not shift the layout.
     """
 
     def __init__(self, what: str, keeps_place: bool = False) -> None:
         super().__init__()
         self.progress = QProgressBar()
-        self.progress.setToolTip(f"How far {what} is.")
+        self.progress.setToolTip(f"Progress of {what}.")
         self.time_left = QLabel()
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop after the current step; nothing is changed.")
+        self.cancel_button.setToolTip("Stop after the current step, without changes.")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         for widget in (self.progress, self.time_left, self.cancel_button):
@@ -159,7 +159,7 @@ class ProgressRow(QWidget):
         self.show_work(False)
 
     def show_work(self, on: bool) -> None:
-        """Appear for a new job, or go."""
+        """Show the row for a new job, or hide it."""
         self.progress.setRange(0, 0)
         self.time_left.setText("")
         self.cancel_button.setEnabled(on)

@@ -1,4 +1,4 @@
-"""Save a mask from the window, with the names and colours of its classes."""
+"""Writer contribution of napari: save a mask with the names and colours of its classes."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _WRITERS |= dict.fromkeys(NIFTI, write_nifti)
 
 
 def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a mask of ours with its classes; what can't be is a sentence on the screen.
+    """Write a mask of the plugin with its classes; failures are shown as a message.
 
-    TIFF and NIfTI hold names, colours and pixel sizes themselves; a PNG has the colours, and
-    ``<stem>.json`` beside it says the rest.
+    TIFF and NIfTI contain names, colours and pixel sizes; a PNG contains the colours, and
+    ``<stem>.json`` next to it the rest.
 
     Parameters
     ----------
@@ -44,19 +44,19 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     data : array
         The Labels layer's values.
     attributes : dict
-        The layer's state; its metadata says which classes the values are.
+        The layer's state; its metadata contains the label scheme.
 
     Returns
     -------
     list of str
-        The file that was written, or nothing.
+        The written file; empty on failure.
     """
     try:
         known = attributes.get("metadata", {}).get(KEY)
         if not isinstance(known, MaskInfo):
             raise WriteError(
-                f"'{attributes.get('name', 'The layer')}' is no mask of a model here: save it with"
-                " napari's own writer."
+                f"'{attributes.get('name', 'The layer')}' is not a mask of this plugin: save it"
+                " with napari's own writer."
             )
         values = np.asarray(data)
         leading = tuple(axis for axis in range(values.ndim - 3) if values.shape[axis] == 1)
@@ -70,17 +70,17 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 
 def _with_ending(path: Path, labels: np.ndarray) -> Path:
-    """Give a name an ending if it has none, as the one has that the window offers."""
+    """Add a file extension if the name has none, as the default name in the dialog."""
     if path.suffix and " " not in path.suffix:  # "eye.1 · mask" has none either
         return path
     file = path.with_name(f"{path.name}{'.png' if labels.ndim == 2 else '.tif'}")
-    if file.exists():  # nobody was asked whether it may be replaced
-        raise WriteError(f"'{file}' is there already: save the mask under another name.")
+    if file.exists():  # the dialog did not ask about this name
+        raise WriteError(f"'{file}' already exists: save the mask under another name.")
     return file
 
 
 def _in_scheme(values: np.ndarray, known: MaskInfo) -> np.ndarray:
-    """Return uint8 values, all of which have a name."""
+    """Return the values as uint8; raises `WriteError` for values beyond the scheme."""
     largest = int(values.max(initial=0))
     if largest >= len(known.scheme):
         raise WriteError(
@@ -94,8 +94,8 @@ def _record(
     path: Path, labels: np.ndarray, known: MaskInfo, attributes: dict[str, Any]
 ) -> MaskRecord:
     made = known.provenance
-    # Who has painted it since nobody has said: it counts as truth when a project's version does.
-    said = Attribution(
+    # The editor is unknown: only project versions count as ground truth.
+    attribution = Attribution(
         model=made and made.model,
         weights_sha256=made and made.weights_sha256,
         program=made.version if made else "",
@@ -105,17 +105,17 @@ def _record(
         known.scheme,
         image_name(path),
         spacing=_spacing(attributes, known, labels.ndim),
-        attribution=said,
+        attribution=attribution,
         ignore=_ignored(labels, known),
         placement=known.placement,
     )
 
 
 def _ignored(labels: np.ndarray, known: MaskInfo) -> np.ndarray | None:
-    """Return what the file marks as not to be scored or learnt from.
+    """Return the pixels that the file excludes from scores and training.
 
-    That is what a person marked as questionable, whatever class lies there, and where the image
-    holds no data and nothing has been painted since.
+    These are questionable regions of any class, and pixels without image data that have not been
+    painted.
     """
     ignored = _no_data(labels, known) & (labels == 0)
     marked = _questionable(known)
@@ -125,7 +125,7 @@ def _ignored(labels: np.ndarray, known: MaskInfo) -> np.ndarray | None:
 
 
 def _questionable(known: MaskInfo) -> np.ndarray | None:
-    """Return what is marked in the layer beside the mask, or else what the mask itself knows."""
+    """Return the questionable regions of the linked layer, or those stored in the mask."""
     viewer = napari.current_viewer()
     for layer in () if viewer is None else viewer.layers:
         mask = mask_of(layer)
@@ -137,7 +137,7 @@ def _questionable(known: MaskInfo) -> np.ndarray | None:
 
 
 def _no_data(labels: np.ndarray, known: MaskInfo) -> np.ndarray:
-    """Return where the image holds no data: as the model saw it, or else by its own pixels."""
+    """Return where the image has no data: as found at prediction, or else from its pixels."""
     found = np.zeros(labels.shape, bool)
     part, ignore = found, known.ignore
     if ignore is None:
@@ -151,7 +151,7 @@ def _no_data(labels: np.ndarray, known: MaskInfo) -> np.ndarray:
 
 
 def _no_data_of(image: Image, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return the pixels of an open image that hold no data, if a mask of this shape lies on it."""
+    """Return the pixels of an open image without data, if the mask has its shape."""
     raster = tuple(map(int, finest(image).shape[: image.ndim]))
     if raster != (*(1,) * (len(raster) - len(shape)), *shape):
         return None
@@ -159,7 +159,7 @@ def _no_data_of(image: Image, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _spacing(attributes: dict[str, Any], known: MaskInfo, axes: int) -> Spacing:
-    """Return the layer's pixel sizes, or what its file said where the layer is in pixels."""
+    """Return the layer's pixel sizes, or those of its file if the layer is in pixels."""
     sizes = pixel_sizes(attributes)[-axes:]
     if sizes[-2:] == (None, None):
         return known.spacing
@@ -174,7 +174,7 @@ def _write(path: Path, record: MaskRecord) -> None:
     beside = sidecar_of(path)
     if write is write_png and beside.exists() and read_sidecar(path) is None:
         raise WriteError(
-            f"'{beside}' is there already and is about something else: save the mask under another"
+            f"'{beside}' already exists and is about something else: save the mask under another"
             " name, or as .tif."
         )
     write(path, record)
