@@ -1,1 +1,1 @@
-"""The plugin: readers, samples and widgets; the only rooms that know napari and Qt."""
+"""The napari plugin: readers, samples and widgets; the only package that uses napari and Qt."""

@@ -29,7 +29,7 @@ def correct_current(viewer: napari.Viewer) -> None:
 ACTIONS = {SEGMENT: segment_current, EXPLAIN: explain_current, CORRECT: correct_current}
 
 
-def on_activate(context: object) -> None:  # noqa: ARG001 - npe2 hands its context over
+def on_activate(context: object) -> None:  # noqa: ARG001 - passed by npe2
     """Bind the viewer's shortcuts, except keys that are bound already."""
     for shortcut, action in ACTIONS.items():
         try:

@@ -43,7 +43,7 @@ class ClassFollower(QObject):
         self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self._follow(None)
 
-    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         active = self._viewer.layers.selection.active
         ours = isinstance(active, Labels) and isinstance(active.metadata.get(KEY), MaskInfo)
         self._follow(active if ours else None)
@@ -57,7 +57,7 @@ class ClassFollower(QObject):
             layer.events.selected_label.connect(self._on_label)
         self.selected.emit()
 
-    def _on_label(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_label(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         if self.mask.selected_label != self._label:  # napari also emits this when colours change
             self._label = self.mask.selected_label
             self.chosen.emit(self.mask)

@@ -151,7 +151,7 @@ class ImagePicker(QWidget):
         """Disconnect: the dock is closing."""
         self._connect(False)
 
-    def _on_axes(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_axes(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._offer_slices(self.layer is not None and is_volume(self.layer))
         self.axes_changed.emit()
 
@@ -178,10 +178,10 @@ class ImagePicker(QWidget):
         active = self._viewer.layers.selection.events.active
         (active.connect if on else active.disconnect)(self.follow)
 
-    def _on_list(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_list(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self.refresh()
 
-    def follow(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def follow(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Choose the selected layer, or the image of the selected mask."""
         active = self._viewer.layers.selection.active
         if active is None:
@@ -199,7 +199,7 @@ class ImagePicker(QWidget):
         self._show_question()
         self.changed.emit()
 
-    def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         layer = self.layer
         kind = Modality.UNKNOWN if layer is None else modality(layer, self.at)
         self._kind.setCurrentIndex([each for each, _ in _MODALITIES].index(kind))

@@ -74,7 +74,7 @@ class Task:
     uncertainty: bool = False
 
 
-class Work(Protocol):
+class Request(Protocol):
     """Any request with an image and a model."""
 
     @property
@@ -94,7 +94,7 @@ def work(task: Task, token: CancelToken) -> Steps:
     return (yield from with_engine(_segment(task, token), task))
 
 
-def with_engine(steps: Steps, task: Work) -> Steps:
+def with_engine(steps: Steps, task: Request) -> Steps:
     """Load the engine and run steps; every failure becomes a `JobResult`."""
     failed = f"'{task.model.name}' failed on '{task.image.name}'"
     return (yield from as_result(_with_engine(steps, task), failed))
@@ -123,7 +123,7 @@ def as_result(steps: Steps, failed: str) -> Steps:
         return JobResult(JobStatus.FAILED, f"{failed}: {type(error).__name__}: {error}.")
 
 
-def _with_engine(steps: Steps, task: Work) -> Steps:
+def _with_engine(steps: Steps, task: Request) -> Steps:
     try:
         load_engine()
         return (yield from steps)

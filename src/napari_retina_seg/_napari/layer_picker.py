@@ -99,7 +99,7 @@ class LayerPicker(QWidget):
             self._show_note()
             self._warm()
 
-    def forget(self) -> None:
+    def cleanup(self) -> None:
         """Stop waiting for the list: the dock is closing."""
         self._model, self._places = None, ()
 
@@ -121,7 +121,7 @@ class LayerPicker(QWidget):
         self.turn_to(self._wanted)
         self._warm()
 
-    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._wanted = ""
         self._show_note()
         self._warm()

@@ -72,7 +72,7 @@ class Legend(QWidget):
     def _item(self, value: int) -> QListWidgetItem:
         return self._list.item(value - 1)
 
-    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         active = self._viewer.layers.selection.active
         ours = isinstance(active, Labels) and isinstance(active.metadata.get(KEY), MaskInfo)
         self._follow(active if ours else None)
@@ -96,7 +96,7 @@ class Legend(QWidget):
         self._hint.setText(_HINT if layer is None else f"Classes of '{layer.name}'. {_USE}")
         self._on_selected_label()
 
-    def _on_ticked(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_ticked(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - passed by Qt
         self._ticked = True
         if self._layer is None:
             return
@@ -111,7 +111,7 @@ class Legend(QWidget):
         if self._layer is not None and item is not None:
             self._layer.selected_label = self._list.row(item) + 1
 
-    def _on_pressed(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_pressed(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - passed by Qt
         self._ticked = False
 
     def _on_clicked(self, item: QListWidgetItem) -> None:

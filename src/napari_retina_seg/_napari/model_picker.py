@@ -121,7 +121,7 @@ class ModelPicker(QWidget):
         if folder:
             self.add(Path(folder))
 
-    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         if self.model is not None:
             self._settings.remember_model(self._modality, self.model.name)
         self._show_card()

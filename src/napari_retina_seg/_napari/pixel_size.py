@@ -72,7 +72,7 @@ class PixelSize(QWidget):
             self._forget_typed()
         self.refresh()
 
-    def refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def refresh(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Show the layer's current size; text typed but not applied is kept."""
         layer, keep = self._layer, self._is_typed()
         spacing = Spacing() if layer is None else layer_spacing(layer)
@@ -148,7 +148,7 @@ class PixelSize(QWidget):
     def _forget_typed(self) -> None:
         self._shown = []
 
-    def _on_edited(self, words: str) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_edited(self, words: str) -> None:  # noqa: ARG002 - passed by Qt
         """Check an invalid size again while it is edited."""
         if not self.problem.text():
             return

@@ -120,13 +120,13 @@ class Target:
         A single slice becomes a volume that is 0 elsewhere, so that the others can be painted.
         """
         if self.index is None:
-            return self.lay(labels).copy()
+            return self.expand(labels).copy()
         shape = finest(self.layer).shape[: self.layer.ndim][-3:]
         volume = np.zeros((1,) * len(self.at.leading) + shape, labels.dtype)
         volume[..., self.index, :, :] = labels
         return volume
 
-    def lay(self, planes: np.ndarray, stacked: bool = False) -> np.ndarray:
+    def expand(self, planes: np.ndarray, stacked: bool = False) -> np.ndarray:
         """Expand planes to the layer's axes without a copy; `stacked` ones to one more."""
         ones = len(self.at.leading) + (self.index is not None)
         start = int(stacked)
@@ -278,7 +278,7 @@ def _map_layer(
 ) -> Image:
     provenance = segmentation.provenance
     return Image(
-        target.lay(values, stacked),
+        target.expand(values, stacked),
         rgb=False,
         name=f"{target.name(provenance.model)} · {kind}",
         colormap=colors,

@@ -236,7 +236,7 @@ class SegmentWidget(Dock):
 
     # Signal handlers
 
-    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Show the warning of the selected mask instead of another one's."""
         warning, shown = self._mask_warning()[1], self.status.text()
         if self._job is None and (warning not in shown or (not warning and UNLIKE in shown)):

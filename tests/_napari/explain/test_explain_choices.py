@@ -6,7 +6,7 @@ from qtpy.QtCore import QPoint
 
 from helpers import tiny_model
 from napari_retina_seg._napari.explain.pickers import ALL
-from napari_retina_seg._napari.explain.saliency_layers import Look, saliency_of
+from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, saliency_of
 from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
@@ -113,11 +113,11 @@ def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends,
 
 
 def test_the_look_is_remembered(viewer, explain):
-    explain.looks.choose(Look("inferno", shared=True))
+    explain.looks.choose(ColorSettings("inferno", shared=True))
     from napari_retina_seg._napari.explain.widget import ExplainWidget
 
     other = ExplainWidget(viewer)
-    assert other.looks.look == Look("inferno", shared=True)
+    assert other.looks.look == ColorSettings("inferno", shared=True)
     other.cleanup()
     other.deleteLater()
 

@@ -3,7 +3,7 @@ import pytest
 
 from helpers import answer
 from napari_retina_seg._napari.explain.pickers import ALL
-from napari_retina_seg._napari.explain.saliency_layers import Look
+from napari_retina_seg._napari.explain.saliency_layers import ColorSettings
 from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
@@ -92,12 +92,12 @@ def test_colours_and_scale_change_nothing_but_the_look(explain, ends, scan, maps
     (layer,) = maps()
     tops = layer.data.max(axis=(1, 2))
     assert np.allclose(tops[tops > 0], 1)
-    explain.looks.choose(Look("cividis", shared=True))
+    explain.looks.choose(ColorSettings("cividis", shared=True))
     assert not explain.is_running
     assert layer.colormap.name.startswith("cividis")
     expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=True)
     assert np.allclose(layer.data, expected, atol=1e-5)
-    explain.looks.choose(Look("turbo", shared=False))
+    explain.looks.choose(ColorSettings("turbo", shared=False))
     assert np.allclose(layer.data.max(axis=(1, 2))[tops > 0], 1)
 
 
@@ -219,7 +219,7 @@ def test_the_colour_bar_says_what_the_strongest_colour_is(viewer, explain, ends,
     tops = answer(retina_image(scan), "tiny-oct", Question()).maps.max(axis=(1, 2))
     viewer.dims.set_point(0, 4)
     assert explain.looks.bar.words == f"evidence for OPL: {tops[4]:.3g}"
-    explain.looks.choose(Look("inferno", shared=True))
+    explain.looks.choose(ColorSettings("inferno", shared=True))
     assert explain.looks.bar.words == f"evidence for all classes: {tops.max():.3g}"
     explain.classes.choose("OPL")
     ends(explain, explain.button.click)

@@ -4,7 +4,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
 from napari_retina_seg._napari.explain.pickers import ALL
-from napari_retina_seg._napari.explain.saliency_layers import Look
+from napari_retina_seg._napari.explain.saliency_layers import ColorSettings
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, ImageInfo
 from napari_retina_seg.engine.activations import Activations
@@ -152,7 +152,11 @@ def test_a_live_map_gives_way_to_a_save_and_goes_on_after_it(explain, scan, tmp_
 
 
 def test_panels_have_the_colours_and_the_scale_of_the_dock(explain, ends, scan, tmp_path):
-    looks = [Look("turbo"), Look("cividis"), Look("cividis", shared=True)]
+    looks = [
+        ColorSettings("turbo"),
+        ColorSettings("cividis"),
+        ColorSettings("cividis", shared=True),
+    ]
     for number, look in enumerate(looks):
         explain.looks.choose(look)
         assert (

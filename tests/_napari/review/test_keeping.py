@@ -170,7 +170,7 @@ def test_what_the_window_closed_over_is_offered_at_the_next_start(
 def test_a_comment_is_not_lost_with_the_window(at_work, versions):
     at_work.dock.comment_edit.setText("a shadow")
     at_work.paint()
-    assert not at_work.dock._guard.eventFilter(at_work.window, QCloseEvent())
+    assert not at_work.dock._close_handler.eventFilter(at_work.window, QCloseEvent())
     last = versions(1)[-1]
     assert (last.state, last.comment) == (State.IN_PROGRESS, "a shadow")
     at_work.mask.data_setitem((np.array([1]), np.array([1])), 7)  # the window stayed open
@@ -182,7 +182,7 @@ def test_a_comment_is_not_lost_with_the_window(at_work, versions):
 def test_work_is_safe_before_the_window_asks_whether_to_close_and_goes_on_if_not(at_work, kept):
     at_work.paint()
     at_work.dock.parent().setFloating(True)
-    assert not at_work.dock._guard.eventFilter(at_work.window, QCloseEvent())
+    assert not at_work.dock._close_handler.eventFilter(at_work.window, QCloseEvent())
     assert len(kept()) == 1
     at_work.dock.parent().setFloating(False)
     at_work.press(Qt.Key.Key_W)

@@ -102,7 +102,7 @@ def padded(ann, folder, tmp_path):
         (model,) = (model for model in list_models() if model.name == "tiny-oct")
         finish(iter_predict_images(project, model, (image.id,)))
         assert project.drawing(image.id, 1).questionable[:, :20].all()
-    ann.dock.queue.list_anew()
+    ann.dock.queue.refresh_list()
     ann.wait()
     ann.dock.opens_next.setChecked(False)
     ann.open_row(4)

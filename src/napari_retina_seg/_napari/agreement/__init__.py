@@ -1,1 +1,1 @@
-"""The Agreement dock: how well two readers of a project agree, and on which images they don't."""
+"""The Agreement dock: agreement between the two graders of a project."""

@@ -1,1 +1,1 @@
-"""The Correct dock, and what it changes masks with."""
+"""The Correct dock and its tools."""

@@ -91,7 +91,7 @@ class BoundaryMouse(QObject):
             self._space = False
         return False
 
-    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._listener.leave()
 
     def _on_move(self, layer: Labels, event: Any) -> None:

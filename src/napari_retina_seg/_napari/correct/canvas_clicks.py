@@ -59,7 +59,7 @@ class CanvasClicks(QObject):
         if str(mask.mode) == "pan_zoom":
             mask.cursor = "standard"
 
-    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self.stop()
         self.stopped.emit()
 

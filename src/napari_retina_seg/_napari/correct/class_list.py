@@ -128,7 +128,7 @@ class ClassList(QWidget):
             hidden = frozenset(range(1, len(scheme))) - shown
             self._mask.colormap = colormap(scheme, hidden)
 
-    def _on_colors(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_colors(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Update the ticks after classes were hidden elsewhere."""
         hidden = hidden_classes(self._mask)
         self._rows.blockSignals(True)

@@ -145,7 +145,7 @@ class CompareSection(QWidget):
             remove_linked_layer(self._viewer, mask, Kind.DIFFERENCE)
         self.refresh()
 
-    def _redraw(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _redraw(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         shown = self._shown()
         if shown is not None and shown.visible and self._others:
             self._show()

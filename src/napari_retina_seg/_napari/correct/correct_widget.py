@@ -178,7 +178,7 @@ class CorrectWidget(Dock):
         self._on_layers()
         self._on_class()
 
-    def _on_layers(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_layers(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self.new_mask.refresh()
         self.questionable.refresh()
         self.compare.refresh()

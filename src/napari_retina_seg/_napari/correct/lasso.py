@@ -96,13 +96,13 @@ class Lasso(QObject):
         self.stop()
         self.drawn.emit(points)
 
-    def _on_escape(self, layer: Shapes) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_escape(self, layer: Shapes) -> None:  # noqa: ARG002 - passed by napari
         QTimer.singleShot(0, self.stop)
 
-    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         QTimer.singleShot(0, self.stop)
 
-    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Stop when another layer is selected or the lasso's layer is removed."""
         if self._viewer.layers.selection.active != self._layer:
             QTimer.singleShot(0, self._leave)

@@ -113,7 +113,7 @@ class MaskFollower(QObject):
         ):
             (event.connect if on else event.disconnect)(listener)
 
-    def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         # The selection is briefly empty whenever a layer is added: keep the mask then.
         active = self._viewer.layers.selection.active or self.mask
         mask = mask_of(active) or active

@@ -67,7 +67,7 @@ class NewMask(QWidget):
             self.choose(_usual(modality(self._image)))
 
     def choose(self, scheme: LabelScheme) -> None:
-        """Choose the classes, as a person would."""
+        """Choose the classes."""
         self._box.setCurrentIndex(list(SCHEMES).index(scheme.name))
 
     def make(self) -> None:

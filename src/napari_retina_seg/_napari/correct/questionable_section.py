@@ -129,7 +129,7 @@ class QuestionableSection(QWidget):
         if marks is not None:
             marks.events.mode.connect(self._show_tool)
 
-    def _show_tool(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _show_tool(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         marks = self._followed
         marking = marks is not None and self._viewer.layers.selection.active == marks
         for mode, button in self._tools.items():

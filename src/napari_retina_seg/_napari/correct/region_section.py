@@ -156,14 +156,14 @@ class RegionSection(QWidget):
             return f"{words}; the lasso on this slice only."
         return f"Acts on {self._name()}{' on this slice' if self._slices > 1 else ''}."
 
-    def _preview_small_objects(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _preview_small_objects(self, size: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         limit = self.object_size.value()
         self._show(
             f"Objects below {limit} px were removed",
             lambda labels, value: np.where(small_objects(labels == value, limit), 0, labels),
         )
 
-    def _preview_small_holes(self, size: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _preview_small_holes(self, size: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         limit = self.hole_size.value()
         self._show(
             f"Holes below {limit} px were filled",

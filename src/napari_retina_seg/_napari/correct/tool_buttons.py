@@ -96,17 +96,17 @@ class ToolButtons(QWidget):
         ):
             (event.connect if on else event.disconnect)(listener)
 
-    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Show the active tool; none while another layer is selected."""
         selected = self._mask is not None and self._viewer.layers.selection.active == self._mask
         current = str(self._mask.mode) if selected else ""
         for mode, button in self.buttons.items():
             button.setChecked(mode == current)
 
-    def _on_used(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_used(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self.used.emit(str(self._mask.mode) in _PAINTS)
 
-    def _on_brush(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_brush(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._settings.remember_number(_BRUSH, self._mask.brush_size)
 
 

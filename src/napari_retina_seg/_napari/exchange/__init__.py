@@ -1,1 +1,1 @@
-"""The dock that takes masks out of a project and into it."""
+"""The Export and import dock."""

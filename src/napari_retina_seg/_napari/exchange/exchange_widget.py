@@ -204,7 +204,7 @@ class ExchangeWidget(Dock):
         """Refresh the queue of the Review dock."""
         for dock in self._viewer.window.dock_widgets.values():
             if isinstance(dock, ReviewWidget):
-                dock.queue.list_anew()
+                dock.queue.refresh_list()
 
     def cleanup(self) -> None:
         """Stop all work: the dock is closing."""

@@ -1,1 +1,1 @@
-"""The Explain dock, and the maps that it shows."""
+"""The Explain dock and its saliency layers."""

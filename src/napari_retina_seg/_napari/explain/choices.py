@@ -194,7 +194,7 @@ class Choices(QWidget):
         with suppress(ModelError):
             self.classes.suggest(class_in(self.models.model, mask))
 
-    def forget(self, layer: object) -> None:
+    def drop_cache(self, layer: object) -> None:
         """Free the cached forward pass of a removed image, which may take gigabytes."""
         if is_image(layer):
             self._last = ForwardCache()
@@ -203,7 +203,7 @@ class Choices(QWidget):
         """Disconnect: the dock is closing."""
         self.images.disconnect_viewer()
         self.targets.disconnect_viewer()
-        self.layers.forget()
+        self.layers.cleanup()
         self._last = ForwardCache()
 
     def _on_image(self) -> None:

@@ -80,7 +80,7 @@ class Mark:
         for event in (events.order, events.ndisplay, events.ndim):
             (event.connect if on else event.disconnect)(self._draw)
 
-    def _draw(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _draw(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Place the ring on the displayed axes; a map of all classes has an extra leading axis."""
         dims, overlay = self._viewer.dims, self._viewer.scene.overlays[_NAME]
         shown = [axis - dims.ndim for axis in dims.displayed]

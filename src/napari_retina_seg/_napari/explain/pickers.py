@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.explain.bar import ColorBar
-from napari_retina_seg._napari.explain.saliency_layers import COLORS, Look
+from napari_retina_seg._napari.explain.saliency_layers import COLORS, ColorSettings
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
 from napari_retina_seg.core.cam import Method
@@ -127,7 +127,7 @@ class ClassPicker(QWidget):
         if not self._by_hand and not self.is_there:
             self._box.setCurrentIndex(self._box.findData(value))
 
-    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._by_hand = True
         self.changed.emit()
 
@@ -169,7 +169,7 @@ class MethodPicker(QWidget):
         self._box.setCurrentText(method.value)
         self._on_chosen()
 
-    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._by_hand = True
         self.changed.emit()
 
@@ -184,7 +184,7 @@ class LookPicker(QWidget):
 
     Signals
     -------
-    changed : (Look)
+    changed : (ColorSettings)
         The user chose another one.
     """
 
@@ -216,9 +216,9 @@ class LookPicker(QWidget):
             box.activated.connect(self._on_chosen)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> ColorSettings:
         """The chosen colours and scale."""
-        return Look(self._colors.currentText(), self._scale.currentIndex() == 1)
+        return ColorSettings(self._colors.currentText(), self._scale.currentIndex() == 1)
 
     def allow_shared(self, on: bool) -> None:
         """Disable the scale if there is only one class."""
@@ -232,13 +232,13 @@ class LookPicker(QWidget):
         else:
             self.bar.hide()
 
-    def choose(self, look: Look) -> None:
+    def choose(self, look: ColorSettings) -> None:
         """Choose, as a user's choice."""
         self._colors.setCurrentText(look.colors)
         self._scale.setCurrentIndex(int(look.shared))
         self._on_chosen()
 
-    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._settings.remember_choice(remembered.COLORS, self._colors.currentText())
         self._settings.remember_choice(remembered.SCALE, self._scale.currentText())
         self.changed.emit(self.look)

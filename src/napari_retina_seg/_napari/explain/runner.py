@@ -12,7 +12,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, save, work
-from napari_retina_seg._napari.explain.saliency_layers import Maps, SaliencyMaps
+from napari_retina_seg._napari.explain.saliency_layers import SaliencyLayers, SaliencyMaps
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg.core.explanation import Explanation
@@ -42,7 +42,7 @@ class Explainer(QObject):
     done = Signal(object)
     preempted = Signal()
 
-    def __init__(self, maps: Maps, parent: QObject) -> None:
+    def __init__(self, maps: SaliencyLayers, parent: QObject) -> None:
         super().__init__(parent)
         self._maps = maps
         self._job: Job | None = None

@@ -25,7 +25,7 @@ _CLEAR_BELOW = 0.5  # of the scale; below it the map becomes transparent
 
 
 @dataclass(frozen=True)
-class Look:
+class ColorSettings:
     """Colours and scale of maps.
 
     Attributes
@@ -141,7 +141,7 @@ class SaliencyMaps:
     def data(self) -> np.ndarray:
         """Return the maps with the axes of the image layer, and a leading one for the class."""
         planes = self.planes if self.is_volume else self.planes[:, 0]
-        return self.target.lay(planes if self.is_stack else planes[0], self.is_stack)
+        return self.target.expand(planes if self.is_stack else planes[0], self.is_stack)
 
     def grid(self) -> dict[str, Any]:
         """Return the grid of the maps."""
@@ -173,10 +173,10 @@ def saliency_of(layer: object) -> SaliencyMaps | None:
     return known.evidence if isinstance(known, SaliencyInfo) else None
 
 
-class Maps:
+class SaliencyLayers:
     """Saliency layers in a viewer: one live layer that follows the options, and kept ones."""
 
-    def __init__(self, viewer: ViewerModel, look: Look) -> None:
+    def __init__(self, viewer: ViewerModel, look: ColorSettings) -> None:
         self._viewer = viewer
         self.look = look
         self._outlines = Outlines(viewer)
@@ -324,7 +324,7 @@ class Maps:
                 return evidence
         return None
 
-    def restyle(self, look: Look) -> None:
+    def restyle(self, look: ColorSettings) -> None:
         """Change colours and scale of all maps."""
         self.look = look
         for layer in self._viewer.layers:

@@ -219,7 +219,7 @@ class TargetPicker(QWidget):
         elif self._on_mouse in callbacks:
             callbacks.remove(self._on_mouse)
 
-    def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _refresh(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         before = self.layer
         self._layers = [layer for layer in self._viewer.layers if is_region(layer)]
         removed = before is not None and before not in self._layers
@@ -253,11 +253,11 @@ class TargetPicker(QWidget):
                 " Labels layer."
             ) from error
 
-    def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._lost, self._is_chosen = False, True
         self.changed.emit()
 
-    def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_kind(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         if self.kind == POINT and not self._is_free():
             self._viewer.layers.selection.active.mode = (
                 "pan_zoom"  # otherwise the click would paint
@@ -292,7 +292,7 @@ class TargetPicker(QWidget):
 
     def _on_mouse(
         self,
-        viewer: Any,  # noqa: ARG002 - napari hands it over
+        viewer: Any,  # noqa: ARG002 - passed by napari
         event: Any,
     ) -> Generator[None, None, None]:
         """Handle clicks; drags move the image."""

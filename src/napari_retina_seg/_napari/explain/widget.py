@@ -16,7 +16,7 @@ from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.explain.buttons import Buttons
 from napari_retina_seg._napari.explain.choices import Choices
 from napari_retina_seg._napari.explain.runner import Explainer
-from napari_retina_seg._napari.explain.saliency_layers import Look, Maps
+from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, SaliencyLayers
 from napari_retina_seg._napari.explain.target_picker import NothingAskedError
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.layers import Position
@@ -55,7 +55,7 @@ class ExplainWidget(Dock):
         self.images, self.models, self.layers = choices.images, choices.models, choices.layers
         self.classes, self.methods = choices.classes, choices.methods
         self.targets, self.looks = choices.targets, choices.looks
-        self.maps = Maps(viewer, self.looks.look)
+        self.maps = SaliencyLayers(viewer, self.looks.look)
         self._explainer = Explainer(self.maps, self)
         self.follower = ClassFollower(viewer)
         self.status = StatusLine()
@@ -236,7 +236,7 @@ class ExplainWidget(Dock):
             self.status.say(words)
         self.refresh()
 
-    def _on_look(self, look: Look) -> None:
+    def _on_look(self, look: ColorSettings) -> None:
         self.maps.restyle(look)
         self._show_class()
 
@@ -250,7 +250,7 @@ class ExplainWidget(Dock):
             return
         self.explain()
 
-    def _on_slider(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_slider(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._show_class()
         if self._is_following and not self.choices.is_whole and self.choices.at != self._asked_at:
             self._soon.start()
@@ -284,7 +284,7 @@ class ExplainWidget(Dock):
 
     def _on_removed(self, event: Event) -> None:
         self._explainer.cancel_for(event.value)
-        self.choices.forget(event.value)
+        self.choices.drop_cache(event.value)
         if event.value is self.maps.live:
             self.maps.keep()
             self._followed = None

@@ -1,1 +1,1 @@
-"""Masks in the viewer: how they are changed, compared and read, whichever dock does it."""
+"""Mask layers in the viewer: editing, comparing and converting them, shared by the docks."""

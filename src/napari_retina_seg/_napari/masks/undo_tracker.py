@@ -42,10 +42,10 @@ class UndoTracker(QObject):
             self._mask.events.set_data.connect(self._on_drawn)
             self._on_paint()
 
-    def _on_paint(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_paint(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._lengths = len(self._mask._undo_history), len(self._mask._redo_history)
 
-    def _on_drawn(self, event: object = None) -> None:  # noqa: ARG002 - napari hands it over
+    def _on_drawn(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         undo, redo = self._lengths
         self._on_paint()
         undo, redo = self._lengths[0] - undo, self._lengths[1] - redo

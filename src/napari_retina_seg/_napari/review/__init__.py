@@ -1,1 +1,1 @@
-"""The Review dock: a project, its queue, and the image that is worked on."""
+"""The Review dock: a project, its queue and the open image."""

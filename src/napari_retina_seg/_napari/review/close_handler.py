@@ -30,7 +30,7 @@ class CloseHandler(QObject):
             self._is_watching = True
             window.installEventFilter(self)
 
-    def rest(self) -> None:
+    def disable(self) -> None:
         """Stop watching: the dock is closing."""
         self._is_watching = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
-from napari_retina_seg._napari.review.navigation import FINAL_OF, Opened
+from napari_retina_seg._napari.review.navigation import FINAL_OF, OpenImage
 from napari_retina_seg._napari.review.words import state_of
 from napari_retina_seg._napari.shortcuts import (
     ACCEPT,
@@ -67,7 +67,7 @@ class DecisionButtons(QWidget):
         self.assign.clicked.connect(self.ask_grader)
         self.refresh(None, "")
 
-    def refresh(self, opened: Opened | None, busy: str) -> None:
+    def refresh(self, opened: OpenImage | None, busy: str) -> None:
         """Enable what is possible; give the reason in the tooltips of the rest."""
         reading = GradingRound.FIRST if opened is None else opened.permissions.reading
         self.finish.setText(_FINISH[reading])
@@ -111,7 +111,7 @@ class DecisionButtons(QWidget):
             self.assigned.emit(grader.strip())
 
 
-def reopen_disabled_reason(opened: Opened) -> str:
+def reopen_disabled_reason(opened: OpenImage) -> str:
     """Return why no version of an image can be restored; empty if one can."""
     name, permissions = opened.image.name, opened.permissions
     if Action.REOPEN in permissions.actions:
@@ -128,7 +128,7 @@ def _set(button: QPushButton, shortcut: Shortcut, disabled_reason: str) -> None:
     button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
 
 
-def _second_grader_disabled_reason(opened: Opened | None) -> str:
+def _second_grader_disabled_reason(opened: OpenImage | None) -> str:
     if opened is None or opened.permissions.may_assign:
         return ""
     if opened.permissions.second_grader is not None:

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.decision_buttons import reopen_disabled_reason
-from napari_retina_seg._napari.review.navigation import Opened
+from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg.project.values import Version
 
 _COLUMNS = ("#", "By", "State", "When", "px", "Dice")
@@ -52,7 +52,7 @@ class HistoryPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._versions: list[Version] = []
-        self._opened: Opened | None = None
+        self._opened: OpenImage | None = None
         self.table = QTableWidget(0, len(_COLUMNS))
         self.compare = QPushButton("Compare")
         self.restore = QPushButton("Restore")
@@ -62,7 +62,7 @@ class HistoryPanel(QWidget):
         self.restore.clicked.connect(lambda: self.restored.emit(self._chosen()[0]))
         self.show_history(None)
 
-    def show_history(self, opened: Opened | None) -> None:
+    def show_history(self, opened: OpenImage | None) -> None:
         """List the versions of an image, the newest on top."""
         self._opened = opened
         self._versions = [] if opened is None else list(reversed(opened.versions))

@@ -46,7 +46,7 @@ _MOST_SKIPPED = 20  # a missing folder would otherwise add thousands of messages
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenImage:
     """An image that was opened from a project.
 
     Attributes
@@ -83,7 +83,7 @@ class Opened:
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class UnsavedEdit:
     """Copy of the open image's unsaved edit.
 
     Attributes
@@ -124,7 +124,7 @@ class Work:
         """Whether the mask has unsaved changes."""
         return self.before is None or not self.now.shows_same(self.before)
 
-    def after(self, saved: Work) -> Work:
+    def after(self, saved: UnsavedEdit) -> UnsavedEdit:
         """Return this edit, based on another one that was saved."""
         return replace(self, parent=saved.versions[-1].number, before=saved.now)
 
@@ -137,26 +137,26 @@ class NavigationResult:
     ----------
     version : Version or None
         Version of the previous image, if one was saved.
-    opened : Opened or None
+    opened : OpenImage or None
         The opened image; None if no image could be opened.
     skipped : tuple of str
         One message for each image that could not be opened.
     """
 
     version: Version | None
-    opened: Opened | None
+    opened: OpenImage | None
     skipped: tuple[str, ...]
 
 
-def save_draft(project: Project, work: Work) -> Version | None:
+def save_draft(project: Project, work: UnsavedEdit) -> Version | None:
     """Save unsaved changes as work in progress; raises as `save_as` does."""
     if not work.is_painted and not work.comment:
-        forget(project, work)
+        discard_autosave(project, work)
         return None
     return save_as(project, work, DRAFT_OF[work.reading])
 
 
-def save_as(project: Project, work: Work, action: Action) -> Version:
+def save_as(project: Project, work: UnsavedEdit, action: Action) -> Version:
     """Save the mask; raises `ProjectError` on failure, or if the version is in conflict."""
     drawing = work.now.drawing()
     version = project.save_version(
@@ -197,10 +197,10 @@ def _oddities(drawing: Drawing) -> list[str]:
     return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
 
 
-def autosave(project: Project, work: Work) -> bool:
+def autosave(project: Project, work: UnsavedEdit) -> bool:
     """Autosave unsaved changes; returns whether there were any."""
     if not work.is_painted:
-        forget(project, work)
+        discard_autosave(project, work)
         return False
     slot = project.autosave(
         work.image.id, work.now.drawing(), parent=work.parent, seconds=work.seconds
@@ -209,7 +209,7 @@ def autosave(project: Project, work: Work) -> bool:
     return True
 
 
-def forget(project: Project, work: Work) -> None:
+def discard_autosave(project: Project, work: UnsavedEdit) -> None:
     """Discard the autosaves of an edit that was undone or is no longer wanted."""
     for slot in work.slots:
         with contextlib.suppress(ProjectError):  # another window may have recovered it
@@ -284,7 +284,7 @@ def open_image(
     *,
     must_be_free: bool = False,
     recover: Autosave | None = None,
-) -> Opened:
+) -> OpenImage:
     """Read an image with its masks and history, and lease it if it may be edited.
 
     Raises
@@ -307,7 +307,7 @@ def open_image(
                 if must_be_free:
                     raise
                 locked_reason = str(error)
-        opened = Opened(
+        opened = OpenImage(
             image=image,
             pixels=pixels,
             permissions=permissions,
@@ -322,7 +322,7 @@ def open_image(
     return opened
 
 
-def reload_image(project: Project, opened: Opened) -> Opened:
+def reload_image(project: Project, opened: OpenImage) -> OpenImage:
     """Read the current state of the open image; the displayed prediction is kept."""
     image_id = opened.image.id
     permissions = replace(project.permissions(image_id), prediction=opened.permissions.prediction)

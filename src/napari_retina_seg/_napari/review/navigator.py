@@ -13,8 +13,8 @@ from napari_retina_seg._napari.review.activity_timer import ActivityTimer
 from napari_retina_seg._napari.review.navigation import (
     LEASE,
     NavigationResult,
-    Opened,
-    Work,
+    OpenImage,
+    UnsavedEdit,
     autosave,
     neighbours,
     open_image,
@@ -58,7 +58,7 @@ class ImageNavigator(QObject):
         A version was written to disk.
     found : (tuple of Autosave)
         Autosaves of this author were found.
-    taken_up : (Autosave)
+    autosave_resolved : (Autosave)
         An autosave was recovered or discarded.
     said : (JobStatus or None, str)
         A message for the status line.
@@ -68,7 +68,7 @@ class ImageNavigator(QObject):
     busy_changed = Signal(str)
     saved = Signal(object)
     found = Signal(object)
-    taken_up = Signal(object)
+    autosave_resolved = Signal(object)
     said = Signal(object, str)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
@@ -82,7 +82,7 @@ class ImageNavigator(QObject):
             ReviewLayers(viewer, self),
             ActivityTimer(self),
         )
-        self._saving: Work | None = None
+        self._saving: UnsavedEdit | None = None
         self._warnings: list[str] = []  # about the mask that was saved last
         # Seconds and comments of images that are in no version yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
@@ -135,14 +135,14 @@ class ImageNavigator(QObject):
 
         def then(page: NavigationResult) -> None:
             self._on_page(page)
-            self.taken_up.emit(slot)
+            self.autosave_resolved.emit(slot)
 
         self._run("Recovering…", work, task, then)
 
     def discard(self, slot: Autosave) -> None:
         """Discard an autosave."""
         discard = partial(self.project.discard, slot)
-        self.io_queue.submit(discard, lambda _: self.taken_up.emit(slot), self._fail)
+        self.io_queue.submit(discard, lambda _: self.autosave_resolved.emit(slot), self._fail)
 
     def autosave(self) -> None:
         """Autosave unsaved changes on the I/O thread."""
@@ -157,14 +157,14 @@ class ImageNavigator(QObject):
 
     # Running tasks
 
-    def _work(self) -> Work | None:
+    def _work(self) -> UnsavedEdit | None:
         """Copy the unsaved edit of the open image, if it may be saved."""
         if self.review_layers.mask is None or not self.review_layers.is_paintable:
             return None
         self.watch.count()
         return self.review_layers.work(self.watch.seconds, self.comment)
 
-    def _keep(self, work: Work | None) -> Keep:
+    def _keep(self, work: UnsavedEdit | None) -> Keep:
         if work is None:
             return lambda: None
         return partial(save_draft, self.project, work)
@@ -178,7 +178,7 @@ class ImageNavigator(QObject):
     def _turn(
         self,
         words: str,
-        work: Work | None,
+        work: UnsavedEdit | None,
         keep: Keep,
         candidates: Iterable[int],
         *,
@@ -197,7 +197,7 @@ class ImageNavigator(QObject):
     def _run(
         self,
         words: str,
-        work: Work | None,
+        work: UnsavedEdit | None,
         task: Callable[[], object],
         then: Callable[[object], None],
     ) -> None:
@@ -218,7 +218,7 @@ class ImageNavigator(QObject):
 
         self.io_queue.submit(task, end, failed)
 
-    def _wait_for(self, words: str, work: Work | None) -> None:
+    def _wait_for(self, words: str, work: UnsavedEdit | None) -> None:
         self.busy, self._saving = words, work
         self.busy_changed.emit(words)
 
@@ -255,7 +255,7 @@ class ImageNavigator(QObject):
         if opened is None:
             return
 
-        def show(reloaded: Opened) -> None:
+        def show(reloaded: OpenImage) -> None:
             if self.review_layers.opened is opened:
                 self.review_layers.opened = reloaded
                 self.image_changed.emit()
@@ -274,7 +274,7 @@ class ImageNavigator(QObject):
         elif skipped or left is None or left.id != page.opened.image.id:
             self.said.emit(None, skipped)  # replaces the message about the previous image
 
-    def _lay(self, opened: Opened) -> None:
+    def _lay(self, opened: OpenImage) -> None:
         self._leave()
         seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
         if opened.recovered is not None:

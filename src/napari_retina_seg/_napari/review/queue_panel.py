@@ -127,7 +127,7 @@ class QueuePanel(QWidget):
         if not self._relist.isActive():
             self._relist.start()
 
-    def list_anew(self) -> None:
+    def refresh_list(self) -> None:
         """Refresh the table, keeping selection and scroll position."""
         self._relist.stop()
         table, scroll = self.table, self.table.verticalScrollBar()
@@ -222,7 +222,7 @@ class QueuePanel(QWidget):
             box.activated.connect(self._on_changed)
         self.search.textChanged.connect(self._soon.start)
         self._soon.timeout.connect(self._on_changed)
-        self._relist.timeout.connect(self.list_anew)
+        self._relist.timeout.connect(self.refresh_list)
         self.clear_button.clicked.connect(self.clear_filters)
         for listed in (self.model.modelReset, self.model.rowsInserted, self.model.rowsRemoved):
             listed.connect(self._show_whether_empty)
@@ -245,6 +245,6 @@ class QueuePanel(QWidget):
         if image is not None:
             self.chosen.emit(image.id)
 
-    def _on_changed(self, index: int = 0) -> None:  # noqa: ARG002 - Qt hands it over
+    def _on_changed(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._settings.remember_choice(remembered.QUEUE_ORDER, self.orders.currentText())
         self.changed.emit()

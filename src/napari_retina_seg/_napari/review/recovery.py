@@ -57,12 +57,12 @@ class RecoveryOffer(QFrame):
             button.setEnabled(not words)
             button.setToolTip(words)
 
-    def take_off(self, slot: Autosave) -> None:
+    def dismiss(self, slot: Autosave) -> None:
         """Remove an autosave that was recovered or discarded."""
         self._slots = [other for other in self._slots if other.id != slot.id]
         self._show()
 
-    def forget(self, image_id: int) -> None:
+    def remove_image(self, image_id: int) -> None:
         """Remove the autosaves of an image that was saved."""
         self._slots = [slot for slot in self._slots if slot.image_id != image_id]
         self._show()

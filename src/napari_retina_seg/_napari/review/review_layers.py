@@ -24,7 +24,7 @@ from napari_retina_seg._napari.masks.linked_layers import (
 )
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
-from napari_retina_seg._napari.review.navigation import Opened, Work
+from napari_retina_seg._napari.review.navigation import OpenImage, UnsavedEdit
 from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
@@ -48,7 +48,7 @@ class ReviewLayers(QObject):
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self.opened: Opened | None = None
+        self.opened: OpenImage | None = None
         self.mask: Labels | None = None
         self._image: Image | None = None
         self._linked: list[Layer] = []
@@ -80,7 +80,7 @@ class ReviewLayers(QObject):
         """Whether the mask is no longer in the viewer."""
         return self.mask is not None and self.mask not in self.viewer.layers
 
-    def show(self, opened: Opened, scheme: LabelScheme) -> None:
+    def show(self, opened: OpenImage, scheme: LabelScheme) -> None:
         """Show an image in place of the previous one."""
         again = self.image is not None and self.image.id == opened.image.id
         with self.viewer.layers.batched_update():  # napari then collects garbage only once
@@ -144,9 +144,9 @@ class ReviewLayers(QObject):
             self.viewer.layers.remove(self._compared)
         self._compared = None
 
-    def work(self, seconds: float, comment: str) -> Work:
+    def work(self, seconds: float, comment: str) -> UnsavedEdit:
         """Copy the unsaved edit, to be saved on the I/O thread."""
-        return Work(
+        return UnsavedEdit(
             image=self.opened.image,
             reading=self.opened.permissions.reading,
             parent=self._parent,
@@ -157,7 +157,7 @@ class ReviewLayers(QObject):
             slots=self._slots,
         )
 
-    def was_saved(self, work: Work, version: Version) -> None:
+    def was_saved(self, work: UnsavedEdit, version: Version) -> None:
         """Take a version that was just saved as the new baseline of the open image."""
         self._parent, self._before = version.number, work.now
 
@@ -174,7 +174,7 @@ class ReviewLayers(QObject):
         if not on:
             self.mask.mode = self._mode  # napari resets the tool
 
-    def is_of_prediction(self, work: Work) -> bool:
+    def is_of_prediction(self, work: UnsavedEdit) -> bool:
         """Whether mask, lines and questionable regions equal the prediction."""
         predicted = self.opened.predicted
         if predicted is None:
@@ -230,7 +230,7 @@ class ReviewLayers(QObject):
     def _target(self) -> Target:
         return Target(self._image, Position(), True)
 
-    def _make_mask(self, opened: Opened, scheme: LabelScheme) -> Labels:
+    def _make_mask(self, opened: OpenImage, scheme: LabelScheme) -> Labels:
         predicted = None if opened.predicted is None else opened.predicted.labels
         if predicted is not None:
             predicted.flags.writeable = False
@@ -256,7 +256,7 @@ class ReviewLayers(QObject):
         layer.editable = self.is_paintable
         return layer
 
-    def _add_linked_layers(self, opened: Opened) -> None:
+    def _add_linked_layers(self, opened: OpenImage) -> None:
         """Show questionable regions, and to the adjudicator where the two graders differ."""
         questionable = opened.drawing.questionable
         if questionable is not None and questionable.any():

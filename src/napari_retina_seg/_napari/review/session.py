@@ -15,9 +15,9 @@ from qtpy.QtCore import QObject, Signal
 from napari_retina_seg._napari.review.navigation import (
     FINAL_OF,
     NavigationResult,
-    Work,
+    UnsavedEdit,
     autosave,
-    forget,
+    discard_autosave,
     open_image,
     raise_on_conflict,
     release_lease,
@@ -254,21 +254,21 @@ class ReviewSession(ImageNavigator):
         self.said.emit(None, "")
         self.found.emit(slots)
 
-    def _work_for(self, action: Action) -> Work | None:
+    def _work_for(self, action: Action) -> UnsavedEdit | None:
         """Return the unsaved edit that a decision is about, if the decision is allowed."""
         opened = self.review_layers.opened
         if self.busy or opened is None or action not in opened.permissions.actions:
             return None
         return self._work()
 
-    def _conclude(self, work: Work, decide: Callable[[], Version]) -> None:
+    def _conclude(self, work: UnsavedEdit, decide: Callable[[], Version]) -> None:
         """Record a decision; then open the next image, or reload this one."""
         project, image_id = self.project, work.image.id
         upcoming = self._neighbours(True) if self.opens_next else ()
 
         def keep() -> Version:
             version = decide()
-            forget(project, work)
+            discard_autosave(project, work)
             work.versions[:] = [version]
             return raise_on_conflict(version)
 
@@ -300,16 +300,16 @@ def collect_errors(problems: list[str]) -> Iterator[None]:
         problems.append(f"{type(error).__name__}: {error}.")
 
 
-def autosave_and_close(project: Project, work: Work, saving: Work | None) -> None:
+def autosave_and_close(project: Project, work: UnsavedEdit, saving: UnsavedEdit | None) -> None:
     """Keep unsaved changes on closing; raises `ProjectError` if that fails.
 
     Parameters
     ----------
     project : Project
         The project of the image.
-    work : Work
+    work : UnsavedEdit
         Unsaved edit of the open image.
-    saving : Work or None
+    saving : UnsavedEdit or None
         Edit that was being saved at that moment.
     """
     if saving is not None and saving.versions:
@@ -320,7 +320,7 @@ def autosave_and_close(project: Project, work: Work, saving: Work | None) -> Non
         autosave(project, work)
 
 
-def save_and_open(old: Project, work: Work, make: Callable[[], Project]) -> Project:
+def save_and_open(old: Project, work: UnsavedEdit, make: Callable[[], Project]) -> Project:
     """Save unsaved changes, then open a project; raises `ProjectError` if either fails.
 
     A project folder may vanish and return, as on a network share that is mounted again. The old
@@ -343,7 +343,7 @@ def save_and_open(old: Project, work: Work, make: Callable[[], Project]) -> Proj
     return make()
 
 
-def _is_back(old: Project, new: Project, work: Work) -> bool:
+def _is_back(old: Project, new: Project, work: UnsavedEdit) -> bool:
     """Whether the new project is the old one, with the same author and the same image."""
     return (new.folder, new.author) == (old.folder, old.author) and new.image(
         work.image.id

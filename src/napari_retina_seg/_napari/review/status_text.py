@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review.activity_timer import as_clock
-from napari_retina_seg._napari.review.navigation import Opened
+from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
 from napari_retina_seg.core.errors import RetinaSegError
@@ -41,7 +41,7 @@ def progress_summary(project: Project) -> str:
     return f"{', '.join(parts)}."
 
 
-def comment_disabled_reason(opened: Opened | None) -> str:
+def comment_disabled_reason(opened: OpenImage | None) -> str:
     """Return why a comment can't be saved; empty if it can."""
     if opened is None:
         return "Open an image first."

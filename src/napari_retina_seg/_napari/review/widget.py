@@ -62,7 +62,7 @@ class ReviewWidget(Dock):
         self._viewer = napari_viewer
         self._settings = settings = Settings()
         self.session = ReviewSession(napari_viewer, self)
-        self._guard = CloseHandler(self.session, self)
+        self._close_handler = CloseHandler(self.session, self)
         self.bar = ProjectBar(settings)
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
@@ -222,7 +222,7 @@ class ReviewWidget(Dock):
         session.busy_changed.connect(self._on_busy)
         session.saved.connect(self._on_saved)
         session.found.connect(self._on_found)
-        session.taken_up.connect(self.recovery.take_off)
+        session.autosave_resolved.connect(self.recovery.dismiss)
         session.said.connect(self._say)
         session.watch.ticked.connect(self._show_info)
         keep_going = partial(setattr, session, "opens_next")
@@ -315,11 +315,11 @@ class ReviewWidget(Dock):
         with report_errors(self._say):
             self.queue.model.refresh(version.image_id)
             self.queue.offer_authors(self.session.project.authors())
-            self.recovery.forget(version.image_id)
+            self.recovery.remove_image(version.image_id)
         self._show_counts()
 
     def _on_batch(self, outcome: JobResult) -> None:
-        self.queue.list_anew()
+        self.queue.refresh_list()
         self._say(outcome.end, outcome.message, doubtful=outcome.doubtful)
 
     def _on_predicting(self, folder: Path | None) -> None:
@@ -370,7 +370,7 @@ class ReviewWidget(Dock):
     def event(self, event: QEvent) -> bool:
         """Handle closing of the window once the dock is in it; autosave when hidden."""
         if event.type() == QEvent.Type.Show:
-            self._guard.watch(self.window())
+            self._close_handler.watch(self.window())
         if event.type() == QEvent.Type.Hide:
             self.session.autosave()
         return super().event(event)
@@ -381,4 +381,4 @@ class ReviewWidget(Dock):
         self.queue.model.thumbnails.finish()
         self.session.cleanup()
         set_pending_overlay(self._viewer, False)
-        self._guard.rest()
+        self._close_handler.disable()
