@@ -5,9 +5,7 @@ after a repaint, that is the one in which Qt composes the window. Mesa (22.3 at 
 shader at the end of the canvas's next frame and silently unbinds the one in use: if only one layer
 is drawn, the frame after that dies with a segmentation fault in ``glDrawArrays``.
 
-The brush circle is an overlay like a scale bar, with a box behind it. napari shows that box by
-mistake when a layer is added or removed while the brush is active: a dark square stays on the
-image.
+The other one is described at `hide_brush_box`.
 """
 
 from __future__ import annotations
@@ -17,12 +15,14 @@ from qtpy.QtCore import QObject
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow
 
+from napari_retina_seg._napari._compat import hide_brush_box
+
 
 def apply_canvas_workarounds(main: QMainWindow, viewer: napari.Viewer) -> None:
     """Remove layers in the canvas's own context and hide the brush's box; once per window."""
     if main.findChild(CanvasContext) is None:
         CanvasContext(main, viewer)
-        viewer.canvas.overlays["_brush_circle"].box = False
+        hide_brush_box(viewer)
 
 
 class CanvasContext(QObject):

@@ -10,6 +10,7 @@ from napari.utils.key_bindings import KeyBinding, coerce_keybinding
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari._compat import engine_freeze
 from napari_retina_seg._napari.canvas import apply_canvas_workarounds
 from napari_retina_seg._napari.dock_memory import restore_docks
 from napari_retina_seg._napari.key_table import offer_key_table
@@ -56,14 +57,15 @@ class Dock(QWidget):
     def event(self, event: QEvent) -> bool:
         """Join the other docks when shown; clean up when napari removes the widget."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._unbind_keys()
+            self._end_use()
             self.cleanup()
         if event.type() == QEvent.Type.Show:
             self._join()
             self._bind_keys()
+            engine_freeze.acquire(self)
         # A dock behind another tab, or in a minimised window, does not count as hidden.
         if event.type() == QEvent.Type.Hide and not event.spontaneous():
-            self._unbind_keys()
+            self._end_use()
         return super().event(event)
 
     def _bind_keys(self) -> None:
@@ -73,6 +75,10 @@ class Dock(QWidget):
             if binding not in self._viewer.keymap and binding not in self._viewer.class_keymap:
                 self._viewer.bind_key(binding, _calling(action))
                 self._bound.append(binding)
+
+    def _end_use(self) -> None:
+        self._unbind_keys()
+        engine_freeze.release(self)
 
     def _unbind_keys(self) -> None:
         for binding in self._bound:

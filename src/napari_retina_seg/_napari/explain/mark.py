@@ -1,17 +1,14 @@
-"""Ring at the clicked point, as an overlay: it can't be selected, saved or exported.
-
-Only this module uses napari's private vispy API, the only way to add a new kind of overlay.
-"""
+"""Ring at the clicked point, as an overlay: it can't be selected, saved or exported."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from napari._vispy.overlays.base import ViewerOverlayMixin, VispySceneOverlay
-from napari._vispy.utils.visual import overlay_to_visual
 from napari.components.overlays import SceneOverlay
 from vispy.scene.visuals import Compound, Markers
+
+from napari_retina_seg._napari._compat import draw_overlay
 
 if TYPE_CHECKING:
     import napari
@@ -33,25 +30,24 @@ class PointMark(SceneOverlay):
     position: tuple[float, float] = (0.0, 0.0)
 
 
-class _VispyPointMark(ViewerOverlayMixin, VispySceneOverlay):
-    overlay: PointMark
-
-    def __init__(self, **kwargs: Any) -> None:
-        self._rings = [Markers(antialias=1) for _ in _RINGS]
-        super().__init__(node=Compound(self._rings), **kwargs)
-        self.overlay.events.position.connect(self._on_position_change)
-        self._on_position_change()
-        self.reset()
-
-    def _on_position_change(self) -> None:
-        place = np.array([[*self.overlay.position[::-1], 0]], np.float32)  # x, y, z
-        for markers, (color, width) in zip(self._rings, _RINGS, strict=True):
-            markers.set_data(
-                place, size=_SIZE, face_color="transparent", edge_color=color, edge_width=width
-            )
+class _Rings(Compound):
+    def __init__(self) -> None:
+        rings = [Markers(antialias=1) for _ in _RINGS]
+        super().__init__(rings)
+        self.unfreeze()
+        self.rings = rings
+        self.freeze()
 
 
-overlay_to_visual[PointMark] = _VispyPointMark
+def _place(node: _Rings, mark: PointMark) -> None:
+    place = np.array([[*mark.position[::-1], 0]], np.float32)  # x, y, z
+    for markers, (color, width) in zip(node.rings, _RINGS, strict=True):
+        markers.set_data(
+            place, size=_SIZE, face_color="transparent", edge_color=color, edge_width=width
+        )
+
+
+_CAN_DRAW = draw_overlay(PointMark, _Rings, _place)
 
 
 class Mark:
@@ -62,7 +58,9 @@ class Mark:
         self._world: tuple[float, ...] = ()
 
     def show(self, world: tuple[float, ...]) -> None:
-        """Mark a point in world coordinates."""
+        """Mark a point in world coordinates, if this napari can draw the ring."""
+        if not _CAN_DRAW:
+            return
         self._world = world
         if _NAME not in self._viewer.scene.overlays:
             self._viewer.scene.overlays[_NAME] = PointMark()

@@ -1,8 +1,7 @@
 """Edit masks through one function, and lock classes against painting.
 
-The only private napari API used here is `Labels._apply_mask_to_data`, which brush, eraser, fill,
-polygon and lasso go through. Masks without locked classes keep napari's own, and so paint as fast
-as without the plugin.
+Brush, eraser, fill, polygon and lasso go through one function of napari's. Masks without locked
+classes keep it as it is, and so paint as fast as without the plugin.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels, Layer
 
+from napari_retina_seg._napari._compat import find_painter, paint, set_painter
 from napari_retina_seg.core.errors import RetinaSegError
 
 Where = tuple[int | slice, ...]
-
-_PAINTED_BY = "_apply_mask_to_data"
 
 
 @dataclass(frozen=True)
@@ -85,15 +83,13 @@ def lock(layer: Labels, values: Iterable[int]) -> None:
     values : iterable of int
         Class values; with 0, background can't be painted over.
     """
-    chosen, own = frozenset(values), vars(unwrap_proxy(layer))
-    own.pop(_PAINTED_BY, None)
-    if chosen:
-        own[_PAINTED_BY] = _LockedPaint(unwrap_proxy(layer), chosen)
+    chosen, mask = frozenset(values), unwrap_proxy(layer)
+    set_painter(mask, _LockedPaint(mask, chosen) if chosen else None)
 
 
 def locked(layer: Labels) -> frozenset[int]:
     """Return the locked classes of a mask."""
-    guard = vars(unwrap_proxy(layer)).get(_PAINTED_BY)
+    guard = find_painter(unwrap_proxy(layer))
     return guard.values if isinstance(guard, _LockedPaint) else frozenset()
 
 
@@ -128,7 +124,7 @@ class _LockedPaint:
         for value in self.values:
             free = free & (data != value)
         layer = self._layer()
-        return Labels._apply_mask_to_data(layer, data, free, new_label, volume_slice)
+        return paint(layer, data, free, new_label, volume_slice)
 
 
 def _indices(

@@ -1,17 +1,17 @@
 """Detect on which slices napari's undo and redo changed a mask.
 
-napari emits no event for them, so its histories are compared whenever a mask is redrawn. The only
-private napari API used here are the two histories of a Labels layer.
+napari emits no event for them, so its histories are compared whenever a mask is redrawn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
+from napari_retina_seg._napari._compat import find_changed_slices, find_histories
 from napari_retina_seg._napari.masks.edits import unwrap_proxy
 
 
@@ -43,28 +43,17 @@ class UndoTracker(QObject):
             self._on_paint()
 
     def _on_paint(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        self._lengths = len(self._mask._undo_history), len(self._mask._redo_history)
+        undo, redo = find_histories(self._mask)
+        self._lengths = len(undo), len(redo)
 
     def _on_drawn(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        undo, redo = self._lengths
+        undo_before, redo_before = self._lengths
         self._on_paint()
-        undo, redo = self._lengths[0] - undo, self._lengths[1] - redo
-        if undo < 0 < redo:
-            self._emit_step("Undone", self._mask._redo_history[-1])
-        elif redo < 0 < undo:
-            self._emit_step("Redone", self._mask._undo_history[-1])
+        undo, redo = find_histories(self._mask)
+        if len(undo) < undo_before and len(redo) > redo_before:
+            self._emit_step("Undone", redo[-1])
+        elif len(redo) < redo_before and len(undo) > undo_before:
+            self._emit_step("Redone", undo[-1])
 
-    def _emit_step(self, what: str, step: list[Any]) -> None:
-        self.stepped.emit(what, _slices(step) if self._mask.ndim > 2 else [])
-
-
-def _slices(step: list[Any]) -> list[int]:
-    """Return the slices that a step changed; it holds boxes or indices along each axis."""
-    found: set[int] = set()
-    for part in step:
-        if hasattr(part, "slice_key"):
-            box = part.slice_key[-3]
-            found.update(range(box.start, box.stop))
-        else:
-            found.update(np.unique(part[0][-3]).tolist())
-    return sorted(found)
+    def _emit_step(self, what: str, step: Sequence[Any]) -> None:
+        self.stepped.emit(what, find_changed_slices(step) if self._mask.ndim > 2 else [])
