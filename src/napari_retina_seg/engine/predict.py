@@ -25,6 +25,7 @@ from napari_retina_seg.core.preprocess import Prepared, find_field, prepare_plan
 from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple, tiles
+from napari_retina_seg.engine._compat import quiet_import
 from napari_retina_seg.engine.decode import PlaneResult, decode
 from napari_retina_seg.engine.frozen import freeze_network
 from napari_retina_seg.engine.plausibility import check_plane, join_checks, measure_plane
@@ -323,10 +324,8 @@ def describe_device() -> Device:
 
 def import_tensorflow() -> Any:
     """Import TensorFlow without the greetings it prints; this takes seconds the first time."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with quiet_import():
+        import tensorflow as tf
 
     return tf
 
