@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import re
-import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.core.errors import ReadError, RetinaSegError
+from napari_retina_seg.io._compat import quiet_decoders
 
 MAX_PIXELS = 2**29  # of all slices together, by default: 1,024 B-scans of 512 × 1,024
 _BYTES_PER_PIXEL = 4  # the limit also bounds memory: wider pixels count for several
@@ -23,7 +21,6 @@ _MAX_VALUES_PER_BYTE = 5000
 _SMALL = 2**24
 _UNSUPPORTED = re.compile(r"not (supported|implemented)|unsupported|cannot handle", re.IGNORECASE)
 _PANIC = "PanicException"  # of pyo3, whose module is in each library anew
-_LIBRARIES = ("PIL", "highdicom", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
 
 
 @contextlib.contextmanager
@@ -43,7 +40,7 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         For anything but a `RetinaSegError`, which passes.
     """
     try:
-        with _quiet():
+        with quiet_decoders():
             yield
     except RetinaSegError:
         raise
@@ -66,60 +63,6 @@ def _reason(path: Path, kind: str, error: BaseException) -> str:
             " again, as PNG or as TIFF without compression."
         )
     return f"'{path}' can't be read as {kind}: it is damaged or cut short. Copy or export it again."
-
-
-_quiet_lock = threading.Lock()
-_quiet_users = 0
-_before_quiet = contextlib.ExitStack()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence warnings and logs of decoders; both are set for the whole process.
-
-    Several threads decode at once: the last one to end brings back what the first one found.
-    """
-    global _quiet_users  # noqa: PLW0603
-    with _quiet_lock:
-        if not _quiet_users:
-            _before_quiet.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            for name in _LIBRARIES:
-                logger = logging.getLogger(name)
-                _before_quiet.callback(logger.setLevel, logger.level)
-                logger.setLevel(logging.CRITICAL + 1)
-        _quiet_users += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_users -= 1
-            if not _quiet_users:
-                _before_quiet.close()
-
-
-_pillow_lock = threading.Lock()
-_pillow_users = 0
-_pillow_limit: int | None = None
-
-
-@contextlib.contextmanager
-def without_pillow_limit() -> Iterator[None]:
-    """Let Pillow open what `max_pixels` allows; its own limit is one for the whole process."""
-    global _pillow_users, _pillow_limit  # noqa: PLW0603
-    from PIL import Image
-
-    with _pillow_lock:
-        if not _pillow_users:
-            _pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        _pillow_users += 1
-    try:
-        yield
-    finally:
-        with _pillow_lock:
-            _pillow_users -= 1
-            if not _pillow_users:
-                Image.MAX_IMAGE_PIXELS = _pillow_limit
 
 
 @dataclass

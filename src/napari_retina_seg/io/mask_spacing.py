@@ -7,8 +7,8 @@ from typing import Any
 
 from napari_retina_seg.core.image import Origin, Spacing
 from napari_retina_seg.core.pixel_size import is_print, plausible_um
+from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io.content import is_tiff_content
-from napari_retina_seg.io.guard import without_pillow_limit
 
 ORIGIN = "PixelSizeOrigin"  # what the files call who stated the size
 

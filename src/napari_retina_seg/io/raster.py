@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io.deep_raster import decode_deep_jpeg, decode_png, decode_webp, read_pnm
-from napari_retina_seg.io.guard import check_size, decoding, without_pillow_limit
+from napari_retina_seg.io.guard import check_size, decoding
 from napari_retina_seg.io.orientation import turn_upright
 from napari_retina_seg.io.stored import StoredPixels
 

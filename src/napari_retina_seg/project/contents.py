@@ -14,7 +14,8 @@ import numpy.typing as npt
 from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io import masks
-from napari_retina_seg.io.guard import decoding, without_pillow_limit
+from napari_retina_seg.io._compat import without_pillow_limit
+from napari_retina_seg.io.guard import decoding
 from napari_retina_seg.project.drawing import Drawing
 
 Labels = npt.NDArray[np.uint8]

@@ -11,9 +11,10 @@ from typing import Any
 
 from napari_retina_seg.core.errors import ReadError, WriteError
 from napari_retina_seg.core.names import composed, name_key
+from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io.content import is_read_as_dicom
 from napari_retina_seg.io.exchange.dicom_source import CREATOR
-from napari_retina_seg.io.guard import decoding, max_pixels, without_pillow_limit
+from napari_retina_seg.io.guard import decoding, max_pixels
 from napari_retina_seg.io.names import image_name
 
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
