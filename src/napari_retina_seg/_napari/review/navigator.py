@@ -86,9 +86,9 @@ class ImageNavigator(QObject):
         self._warnings: list[str] = []  # about the mask that was saved last
         # Seconds and comments of images that are in no version yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
-        self._loss = QTimer(self, singleShot=True, interval=0)
-        self._loss.timeout.connect(self._on_loss_over)
-        self.review_layers.mask_removed.connect(self._on_lost)
+        self._removal_timer = QTimer(self, singleShot=True, interval=0)
+        self._removal_timer.timeout.connect(self._on_removal_done)
+        self.review_layers.mask_removed.connect(self._on_mask_removed)
         self.watch.idle.connect(self.autosave)
         self.watch.interval_elapsed.connect(self._on_interval)
 
@@ -96,7 +96,7 @@ class ImageNavigator(QObject):
         """Save, and open an image; read-only if someone else is editing it."""
         if self.project is not None:
             work = self._work()
-            self._turn("Opening…", work, self._keep(work), [image_id], must_be_free=False)
+            self._navigate("Opening…", work, self._keep(work), [image_id], must_be_free=False)
 
     def step(self, forward: bool) -> None:
         """Save, and open the next image of the queue, or the previous one."""
@@ -104,7 +104,7 @@ class ImageNavigator(QObject):
             work = self._work()
             words = "Opening…" if work is None else "Saving…"
             upcoming = self._neighbours(forward)
-            self._turn(words, work, self._keep(work), upcoming, must_be_free=True)
+            self._navigate(words, work, self._keep(work), upcoming, must_be_free=True)
 
     def look_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
@@ -133,8 +133,8 @@ class ImageNavigator(QObject):
                 release_lease(project, leaving)
             return NavigationResult(version, opened, ())
 
-        def then(page: NavigationResult) -> None:
-            self._on_page(page)
+        def then(result: NavigationResult) -> None:
+            self._on_navigated(result)
             self.autosave_resolved.emit(slot)
 
         self._run("Recovering…", work, task, then)
@@ -175,7 +175,7 @@ class ImageNavigator(QObject):
     def _neighbours(self, forward: bool) -> Iterable[int]:
         return neighbours(self.project, self.filters, self.order, self._leaving(), forward=forward)
 
-    def _turn(
+    def _navigate(
         self,
         words: str,
         work: UnsavedEdit | None,
@@ -192,7 +192,7 @@ class ImageNavigator(QObject):
             self._leaving(),
             must_be_free=must_be_free,
         )
-        self._run(words, work, task, self._on_page)
+        self._run(words, work, task, self._on_navigated)
 
     def _run(
         self,
@@ -209,12 +209,12 @@ class ImageNavigator(QObject):
 
         def end(answer: object) -> None:
             self.review_layers.set_read_only(False)
-            self._note()
+            self._adopt_saved()
             then(answer)
 
         def failed(reason: str) -> None:
             self.review_layers.set_read_only(False)
-            self._note_failure(reason)
+            self._recover_from_failure(reason)
 
         self.io_queue.submit(task, end, failed)
 
@@ -222,7 +222,7 @@ class ImageNavigator(QObject):
         self.busy, self._saving = words, work
         self.busy_changed.emit(words)
 
-    def _note(self) -> None:
+    def _adopt_saved(self) -> None:
         """Clear the busy state and adopt the saved version, even if the task then failed."""
         work = self._saving
         self._wait_for("", None)
@@ -233,18 +233,18 @@ class ImageNavigator(QObject):
         if self.review_layers.mask is not None:
             self.review_layers.was_saved(work, version)
         self.watch.seconds = max(0.0, self.watch.seconds - work.seconds)
-        self._spend(work.comment)
+        self._clear_comment(work.comment)
         self.saved.emit(version)
 
-    def _note_failure(self, reason: str) -> None:
+    def _recover_from_failure(self, reason: str) -> None:
         """Recover from a failed task, which may have saved before it failed."""
         work = self._saving
-        self._note()
+        self._adopt_saved()
         self._fail(reason)
         if work is not None and work.versions:
             self._reload_image()
 
-    def _spend(self, comment: str) -> None:
+    def _clear_comment(self, comment: str) -> None:
         """Clear a comment that was saved, unless another one was typed meanwhile."""
         if self.comment == comment:
             self.comment = ""
@@ -262,20 +262,20 @@ class ImageNavigator(QObject):
 
         self.io_queue.submit(partial(reload_image, self.project, opened), show, self._fail)
 
-    def _on_page(self, page: NavigationResult) -> None:
+    def _on_navigated(self, result: NavigationResult) -> None:
         left = self.review_layers.image
-        if page.opened is None:
-            self._stay(page)
+        if result.opened is None:
+            self._keep_image(result)
             return
-        self._lay(page.opened)
-        skipped = f"Skipped: {' '.join(page.skipped)}" if page.skipped else ""
-        if page.version is not None:
-            self._tell(self._say_saved(left.name, page.version, skipped))
-        elif skipped or left is None or left.id != page.opened.image.id:
+        self._show_image(result.opened)
+        skipped = f"Skipped: {' '.join(result.skipped)}" if result.skipped else ""
+        if result.version is not None:
+            self._report(self._say_saved(left.name, result.version, skipped))
+        elif skipped or left is None or left.id != result.opened.image.id:
             self.said.emit(None, skipped)  # replaces the message about the previous image
 
-    def _lay(self, opened: OpenImage) -> None:
-        self._leave()
+    def _show_image(self, opened: OpenImage) -> None:
+        self._pause_timing()
         seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
         if opened.recovered is not None:
             seconds = opened.recovered.seconds
@@ -292,13 +292,13 @@ class ImageNavigator(QObject):
         task = partial(read_uncertainty, self.project, opened.image.id, opened.permissions)
         self.io_queue.submit(task, show, self._fail)
 
-    def _stay(self, page: NavigationResult) -> None:
+    def _keep_image(self, result: NavigationResult) -> None:
         """Keep the same image open: there is no other."""
-        if page.version is not None:
-            self._tell(self._say_saved(self.review_layers.image.name, page.version))
+        if result.version is not None:
+            self._report(self._say_saved(self.review_layers.image.name, result.version))
             self._reload_image()
-        elif page.skipped:
-            self._fail(" ".join(page.skipped))
+        elif result.skipped:
+            self._fail(" ".join(result.skipped))
         else:
             self.said.emit(None, "No more images in this list.")
 
@@ -306,14 +306,14 @@ class ImageNavigator(QObject):
         parts = [f"'{name}' is {version.state}.", *self._warnings, *more]
         return " ".join(part for part in parts if part)
 
-    def _tell(self, words: str) -> None:
+    def _report(self, words: str) -> None:
         self.said.emit(JobStatus.SUCCEEDED, words)
 
-    def _put_away(self) -> None:
-        self._leave()
+    def _close_image(self) -> None:
+        self._pause_timing()
         self.review_layers.remove()
 
-    def _leave(self) -> None:
+    def _pause_timing(self) -> None:
         """Stop timing; keep elapsed time and comment for when the image is reopened."""
         self.watch.stop()
         if self.review_layers.image is not None:
@@ -326,21 +326,21 @@ class ImageNavigator(QObject):
             renew = partial(self.project.check_out, self.review_layers.image.id, LEASE)
             self.io_queue.submit(renew, lambda _: None, self._fail)
 
-    def _on_lost(self) -> None:
+    def _on_mask_removed(self) -> None:
         """Autosave a mask that is being removed from the viewer."""
         self.autosave()
-        self._loss.start()  # the viewer may still be removing further layers
+        self._removal_timer.start()  # the viewer may still be removing further layers
 
-    def _on_loss_over(self) -> None:
+    def _on_removal_done(self) -> None:
         """Close an image whose mask was removed."""
-        if not self.review_layers.is_lost:
+        if not self.review_layers.is_mask_removed:
             return
         project, image, was_paintable = (
             self.project,
             self.review_layers.image,
             self.review_layers.is_paintable,
         )
-        self._put_away()
+        self._close_image()
         self.image_changed.emit()
         if not was_paintable:
             return

@@ -76,7 +76,7 @@ class ReviewLayers(QObject):
         return self.opened is not None and not self.opened.locked_reason
 
     @property
-    def is_lost(self) -> bool:
+    def is_mask_removed(self) -> bool:
         """Whether the mask is no longer in the viewer."""
         return self.mask is not None and self.mask not in self.viewer.layers
 

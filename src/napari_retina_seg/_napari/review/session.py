@@ -70,11 +70,11 @@ class ReviewSession(ImageNavigator):
 
     def create(self, folder: Path, scheme: LabelScheme, author: str) -> None:
         """Create a project and open it."""
-        self._exchange(partial(Project.create, folder, scheme=scheme, author=author))
+        self._open_project(partial(Project.create, folder, scheme=scheme, author=author))
 
     def open(self, folder: Path, author: str) -> None:
         """Open a project in place of the open one."""
-        self._exchange(partial(Project, folder, author=author))
+        self._open_project(partial(Project, folder, author=author))
 
     def autosave_and_close(self) -> str:
         """Autosave unsaved changes and block until they are on disk; the session stays usable.
@@ -102,7 +102,7 @@ class ReviewSession(ImageNavigator):
         self.io_queue.join()
         if saving is None:
             self._saving = work
-            self._note()
+            self._adopt_saved()
         project.close()  # whatever follows opens it again
         return " ".join(problems)
 
@@ -125,14 +125,14 @@ class ReviewSession(ImageNavigator):
         self._wait_for("Saving…", work)
 
         def end(version: Version | None) -> None:
-            self._note()
+            self._adopt_saved()
             if version is None:
-                self._tell(f"'{work.image.name}' has no changes to save.")
+                self._report(f"'{work.image.name}' has no changes to save.")
             else:
-                self._tell(f"'{work.image.name}' is saved as version {version.number}.")
+                self._report(f"'{work.image.name}' is saved as version {version.number}.")
                 self._reload_image()
 
-        self.io_queue.submit(lambda: save_draft(project, work), end, self._note_failure)
+        self.io_queue.submit(lambda: save_draft(project, work), end, self._recover_from_failure)
 
     def accept(self) -> None:
         """Accept the prediction under this author's name, if nothing was painted."""
@@ -199,10 +199,10 @@ class ReviewSession(ImageNavigator):
             reopened = project.reopen(image_id, version, comment=new_comment)
             return NavigationResult(reopened, open_image(project, image_id), ())
 
-        def then(page: NavigationResult) -> None:
-            self._spend(comment)
-            self.saved.emit(page.version)
-            self._on_page(page)
+        def then(result: NavigationResult) -> None:
+            self._clear_comment(comment)
+            self.saved.emit(result.version)
+            self._on_navigated(result)
 
         self._run("Reopening…", work, task, then)
 
@@ -218,9 +218,9 @@ class ReviewSession(ImageNavigator):
             project.assign_second_grader(image.id, grader)
             return NavigationResult(version, open_image(project, image.id), ())
 
-        def then(page: NavigationResult) -> None:
-            self._on_page(page)
-            self._tell(f"{grader} is the second grader of '{image.name}'.")
+        def then(result: NavigationResult) -> None:
+            self._on_navigated(result)
+            self._report(f"{grader} is the second grader of '{image.name}'.")
 
         self._run("Assigning…", work, task, then)
 
@@ -230,7 +230,7 @@ class ReviewSession(ImageNavigator):
         """Show why a request was declined; this is not a failure."""
         self.said.emit(None, reason)
 
-    def _exchange(self, make: Callable[[], Project]) -> None:
+    def _open_project(self, make: Callable[[], Project]) -> None:
         old, work = self.project, self._work()
 
         def task() -> tuple[Project, tuple[Autosave, ...]]:
@@ -246,7 +246,7 @@ class ReviewSession(ImageNavigator):
         self._run("Opening the project…", work, task, self._on_project)
 
     def _on_project(self, answer: tuple[Project, tuple[Autosave, ...]]) -> None:
-        self._put_away()
+        self._close_image()
         self.project, slots = answer
         self._unsaved.clear()
         self.project_changed.emit()
@@ -276,7 +276,7 @@ class ReviewSession(ImageNavigator):
             yield from upcoming
             yield image_id
 
-        self._turn("Saving…", work, keep, candidates(), must_be_free=True)
+        self._navigate("Saving…", work, keep, candidates(), must_be_free=True)
 
 
 @contextmanager
