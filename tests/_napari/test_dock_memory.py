@@ -31,8 +31,9 @@ def test_the_first_dock_brings_back_those_that_were_open(make_napari_viewer, qtb
     again = today("Review")
     qtbot.waitUntil(lambda: docks(again) == {"Review", "Correct", "Explain"})
     review = again.window.dock_widgets[f"Review ({PLUGIN})"]
-    qtbot.wait(200)
-    beside = again.window._qt_window.tabifiedDockWidgets(review.parent())
-    assert len(beside) == 2  # one above the other they would be too small
-    assert not review.visibleRegion().isEmpty()  # what was asked for is in front
+    # One above the other they would be too small.
+    window = again.window
+    qtbot.waitUntil(lambda: len(window._qt_window.tabifiedDockWidgets(review.parent())) == 2)
+    # What was asked for is in front.
+    qtbot.waitUntil(lambda: not review.visibleRegion().isEmpty())
     qtbot.waitUntil(lambda: abs(review.parent().width() - width) < 5)

@@ -7,7 +7,7 @@ from qtpy.QtTest import QTest
 from mouse import CTRL, drag, press, push
 
 
-def test_a_region_is_marked_as_questionable(shown, dock, layers):
+def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
     before = layers.data.copy()
     dock._folds["questionable"].expand()
     QTest.qWait(30)
@@ -33,12 +33,11 @@ def test_a_region_is_marked_as_questionable(shown, dock, layers):
     assert marks.data[30, 30:60].all()
     push(dock.questionable.outline_button)
     press(dock, Qt.Key.Key_Escape)
-    QTest.qWait(10)
-    assert not dock.questionable.outline_button.isChecked()
+    qtbot.waitUntil(lambda: not dock.questionable.outline_button.isChecked())
     assert [layer.name for layer in shown.layers] == ["scan", "mask", "mask · questionable"]
 
 
-def test_the_difference_to_the_prediction_blinks(shown, dock, vessels):
+def test_the_difference_to_the_prediction_blinks(shown, dock, vessels, qtbot):
     dock._folds["compare"].expand()
     QTest.qWait(30)
     vessels.data_setitem((np.arange(5), np.arange(5)), 1)
@@ -58,7 +57,6 @@ def test_the_difference_to_the_prediction_blinks(shown, dock, vessels):
     shown.layers.selection.active = vessels
     assert dock.tools.buttons["paint"].isChecked()
     vessels.undo()
-    QTest.qWait(500)
-    assert not compared.data[50, :5].any()
+    qtbot.waitUntil(lambda: not compared.data[50, :5].any())
     push(dock.compare.button)
     assert "mask · difference to the prediction" not in shown.layers

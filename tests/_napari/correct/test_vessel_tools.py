@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
 from mouse import CTRL, SHIFT, add_mask, click, press, push
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
@@ -56,8 +55,7 @@ def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, a
     assert not dock.preview.is_open
     shown.layers.remove(other)
     shown.layers.remove(vessels)
-    QTest.qWait(40)
-    assert [layer.name for layer in shown.layers] == ["eye", "p"]
+    qtbot.waitUntil(lambda: [layer.name for layer in shown.layers] == ["eye", "p"])
 
 
 def test_a_threshold_is_of_the_slice_it_was_previewed_on(shown, dock, apply):

@@ -81,7 +81,7 @@ def test_a_map_that_is_removed_does_not_come_back(viewer, explain, ends, scan, q
     ends(explain, explain.button.click)
     viewer.layers.remove(maps()[0])
     explain.classes.choose("OPL")
-    qtbot.wait(200)
+    qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert not explain.is_running
     assert not maps()
 

@@ -134,7 +134,7 @@ def test_what_is_chosen_during_a_save_is_explained_after_it(
     ends(explain, explain.button.click)
     explain.save(tmp_path / "why.png")
     explain.classes.choose("OPL")
-    qtbot.wait(60)
+    qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert explain.is_running
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
     assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM OPL, bottleneck"]

@@ -215,7 +215,7 @@ def test_a_region_is_asked_about_once_a_person_has_chosen_it(
     run(dock)
     ends(explain, explain.button.click)
     explain.targets.choose(REGION)
-    qtbot.wait(100)
+    qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert not explain.is_running
     assert explain.targets.layer is None
     assert explain.status.text() == "Choose the layer with the region."

@@ -189,7 +189,7 @@ def test_a_whole_volume_is_never_explained_unasked(viewer, explain, ends, volume
     ends(explain, explain.button.click)
     explain.classes.choose("INL")
     explain.images.whole.setChecked(True)
-    qtbot.wait(200)
+    qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert not explain.is_running
     assert len(maps()) == 1
     assert maps()[0].data.shape == (1, *volume.shape[1:])

@@ -1,5 +1,8 @@
 """Time, autosaves, recovery, and what closing does."""
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -9,6 +12,7 @@ from qtpy.QtWidgets import QDialog, QMessageBox
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.questionable import show_questionable
+from napari_retina_seg._napari.review import activity_timer
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 
@@ -31,21 +35,22 @@ def kept(folder):
     return look
 
 
-def test_time_stands_still_while_nobody_is_at_work(at_work):
-    watch = at_work.session.watch
-    watch.idle_after = 0.2
-    at_work.bot.wait(400)
+def test_time_stands_still_while_nobody_is_at_work(at_work, monkeypatch):
+    watch, clock = at_work.session.watch, SimpleNamespace(now=time.monotonic())
+    monkeypatch.setattr(activity_timer, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    clock.now += watch.idle_after + 5
     watch.tick()
     counted = watch.seconds
-    at_work.bot.wait(300)
+    clock.now += 100
     watch.tick()
-    assert watch.seconds == pytest.approx(counted, abs=1e-6)
+    assert watch.seconds == counted
     assert watch.is_idle
     for step in range(8):
         at_work.bot.mouseMove(at_work.canvas, QPoint(100 + step, 100))
-        at_work.bot.wait(50)
+        at_work.bot.waitUntil(lambda: watch._last_input == clock.now)
+        clock.now += 5
     watch.tick()
-    assert watch.seconds > counted + 0.2
+    assert watch.seconds == pytest.approx(counted + 8 * 5)
     assert not watch.is_idle
 
 
