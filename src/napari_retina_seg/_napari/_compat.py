@@ -163,7 +163,7 @@ def draw_overlay(
         _warn(_missing("napari._vispy.overlays.base", "the place that is explained isn't marked"))
         return False
 
-    class Visual(ViewerOverlayMixin, VispySceneOverlay):  # type: ignore[misc]
+    class Visual(ViewerOverlayMixin, VispySceneOverlay):
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(node=make_node(), **kwargs)
             self.overlay.events.position.connect(self._on_position_change)

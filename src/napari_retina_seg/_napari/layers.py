@@ -176,12 +176,14 @@ def data_place(
     shown = np.asarray(point, float)[-layer.ndim :]
     world[layer.ndim - len(shown) :] = shown
     if units is not None:
-        world = [
-            (value * unit).to(own).magnitude
-            for value, unit, own in zip(
-                world, tuple(units)[-layer.ndim :], layer.units, strict=False
-            )
-        ]
+        world = np.array(
+            [
+                (value * unit).to(own).magnitude
+                for value, unit, own in zip(
+                    world, tuple(units)[-layer.ndim :], layer.units, strict=False
+                )
+            ]
+        )
     return np.nan_to_num(np.asarray(layer.world_to_data(world), float))
 
 

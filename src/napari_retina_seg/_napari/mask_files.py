@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from napari.layers import Image
@@ -102,7 +103,7 @@ def _layer(
 
 def place(
     stem: str, shape: tuple[int, ...], spacing: Spacing, images: Sequence[Image] | None = None
-) -> tuple[dict, str]:
+) -> tuple[dict[str, Any], str]:
     """Return the grid of a mask, and its image's name if the file is named after it.
 
     Parameters

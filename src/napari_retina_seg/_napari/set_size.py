@@ -53,8 +53,9 @@ def _resize(image: Image, wanted: tuple[float | None, ...]) -> None:
     image.scale = scale
     sizes = sizes_of(image)
     for axis, um in enumerate(wanted, first):
-        if um is not None and sizes[axis] is not None:
-            scale[axis] *= um / sizes[axis]
+        size = sizes[axis]
+        if um is not None and size is not None:
+            scale[axis] *= um / size
     image.scale = scale
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -139,7 +140,7 @@ class CorrectWidget(Dock):
     def _make_tools_exclusive(self) -> None:
         """Make the tools that use the mouse exclusive."""
         bridge, lasso, outline = self.vessels.bridge, self.regions.lasso, self.questionable.lasso
-        puts = {
+        puts: dict[Any, Callable[[], object]] = {
             self.lines: self.lines.deactivate,
             bridge: bridge.deactivate,
             lasso: lasso.stop,

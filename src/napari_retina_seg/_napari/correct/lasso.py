@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Shapes
@@ -84,7 +84,7 @@ class Lasso(QObject):
             self._viewer.layers.selection.active = mask
         self.ended.emit()
 
-    def _on_data(self, event: object) -> None:
+    def _on_data(self, event: Any) -> None:
         # napari is still processing the shape.
         if str(event.action) == "added" and len(self._layer.data):
             QTimer.singleShot(0, self._finish)

@@ -163,8 +163,8 @@ class LinesTool(QWidget):
             words, key = _MODES[mode]
             button.setToolTip(reason or f"{words} Key: {key}.")
             button.setChecked(self.tool.mode is mode)
-        mode = self.tool.mode
-        self.hint.setText(reason or (_MODES[mode][0] + _ANYWHERE if mode else ""))
+        chosen = self.tool.mode
+        self.hint.setText(reason or (_MODES[chosen][0] + _ANYWHERE if chosen else ""))
         self.hint.setVisible(bool(self.hint.text()))
         volume = self._lines is not None and self._mask.ndim > 2 and not reason
         index = self._follower.where[-1] if volume else 0

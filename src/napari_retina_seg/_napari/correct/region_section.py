@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
@@ -188,7 +188,7 @@ class RegionSection(QWidget):
         if self._shown is not None and self._preview.what.removesuffix(_ON_ALL) == self._shown[0]:
             self._show_plan(*self._shown)
 
-    def _widen(self, what: str, make) -> None:
+    def _widen(self, what: str, make: Callable[..., Any]) -> None:
         by, fixed, words = self.by.value(), locked(self._follower.mask), f"{self._name()} {what}"
         words += f" by {by} px"
         if self._acts_on_all:  # the other slices are not visible

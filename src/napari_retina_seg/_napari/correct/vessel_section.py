@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,7 +125,7 @@ class VesselSection(QWidget):
             return ""
         return self.probability.disabled_reason()
 
-    def _plan(self, probability: Plane, value: int):
+    def _plan(self, probability: Plane, value: int) -> Callable[[np.ndarray], np.ndarray]:
         level = self.level.value()
         low = self.low.value() if self.hysteresis.isChecked() else None
 

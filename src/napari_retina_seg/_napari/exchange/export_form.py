@@ -10,8 +10,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLine
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.path_row import PathRow, holds_something
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
-from napari_retina_seg._napari.exchange.transfer import ExportTask, ProjectRef
+from napari_retina_seg._napari.exchange.transfer import ExportTask
 from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
 from napari_retina_seg.core.image import Laterality

@@ -8,8 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from napari_retina_seg._napari.exchange.path_row import PathRow
-from napari_retina_seg._napari.exchange.transfer import ImportTask, ProjectRef
+from napari_retina_seg._napari.exchange.transfer import ImportTask
 from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.widgets import add_row, text
 
 _PAIR = re.compile(r"(\d{1,3})[:=](\d{1,3})")

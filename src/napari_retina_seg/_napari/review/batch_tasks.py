@@ -8,8 +8,8 @@ from pathlib import Path
 
 from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
+from napari_retina_seg.core.image import Modality
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.modality import Modality
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.segmentation import UNLIKE
 from napari_retina_seg.core.words import count

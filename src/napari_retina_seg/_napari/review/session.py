@@ -87,7 +87,8 @@ class ReviewSession(ImageNavigator):
         project = self.project
         if project is None:
             return ""
-        work, saving, problems = None, self._saving, []
+        problems: list[str] = []
+        work, saving = None, self._saving
         with collect_errors(problems):
             work = self._work()
 

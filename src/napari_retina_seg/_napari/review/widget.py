@@ -229,7 +229,9 @@ class ReviewWidget(Dock):
         self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
         self._remember(self.uncertainty, remembered.SHOWS_UNCERTAINTY, False, self._on_uncertainty)
 
-    def _remember(self, box: QCheckBox, key: str, default: bool, act: object) -> None:
+    def _remember(
+        self, box: QCheckBox, key: str, default: bool, act: Callable[[bool], object]
+    ) -> None:
         box.toggled.connect(act)
         box.toggled.connect(lambda on: self._settings.remember_switch(key, on))
         box.setChecked(self._settings.switch(key, default))
