@@ -162,12 +162,12 @@ class Job(Hands):
             self.wait_for_image(name)
             self.answer(lambda: self.press("Shift+D"), "Bob")
             wait_until(
-                lambda: "Bob is the second grader" in self.review.status.text(), "the second reader"
+                lambda: "Bob is the second grader" in self.review.status.text(), "the second grader"
             )
             self.wait_for_image(name)
 
     def read_a_second_time(self) -> None:
-        """Read them as the second reader."""
+        """Grade them as the second grader."""
         self.work_as("Bob")
         self.pick(self.review.queue.states, "My 2nd gradings")
         self.click(self.review.button)
@@ -191,7 +191,7 @@ class Job(Hands):
         self.click(agreement.button)
         wait_until(lambda: agreement.findings.agreement is not None, "the comparison")
         self.double_click(agreement.findings.images, 0)
-        wait_until(lambda: "blue is" in agreement.status.text(), "both readings")
+        wait_until(lambda: "blue is" in agreement.status.text(), "both gradings")
         number = agreement.findings.chosen
         self.look_at(number - 1, 390 if number == 2 else 300)
         self.picture("agreement")

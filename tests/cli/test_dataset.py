@@ -22,7 +22,7 @@ def dataset(tmp_path):
 def test_sound_data_end_with_0_and_leave_a_report(run, dataset, tmp_path):
     result = run("dataset", "check", dataset, "-o", tmp_path / "out", "--group-pattern", "^[^_]+")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("Nothing was found that would stop or spoil a training.")
+    assert result.stdout.startswith("No problem found that would stop or spoil a training.")
     assert "a patient of its own" not in result.stdout
     assert str(tmp_path / "out" / "dataset.html") in result.stdout
     assert (tmp_path / "out" / "dataset.html").read_text(encoding="utf-8").startswith("<!DOCTYPE")
@@ -53,7 +53,7 @@ def test_of_many_problems_of_a_kind_the_first_are_told(run, dataset, tmp_path):
         write_png(dataset / "masks" / f"more{number}.png", 0 * phantom.labels)
     result = run("dataset", "check", dataset, "-o", tmp_path / "out")
     assert result.stdout.count("empty mask: The mask of ") == 5
-    assert "empty mask: 3 more, which the report names." in result.stdout
+    assert "empty mask: 3 more, listed in the report." in result.stdout
 
 
 def test_the_remap_that_is_offered_mends_the_masks(run, tmp_path):
@@ -125,7 +125,7 @@ def test_an_earlier_report_is_replaced_only_on_request(run, dataset, tmp_path):
         (["--scheme", "oct"], "There is no scheme 'oct': choose one of oct-layers"),
         (["--remap", "255"], "write VALUE:CLASS"),
         (["--remap", "256:1"], "up to 255"),
-        (["--group-pattern", "("], "is no regular expression"),
+        (["--group-pattern", "("], "is not a regular expression"),
         (["--groups", "nowhere.csv"], "nowhere.csv"),
     ],
 )
@@ -141,7 +141,7 @@ def test_groups_come_from_one_source(run, dataset, tmp_path):
     table.write_text("name,group\n")
     result = run("dataset", "check", dataset, "--groups", table, "--group-pattern", "x")
     assert result.exit_code == 2
-    assert "give one" in result.stderr
+    assert "give only one" in result.stderr
 
 
 def test_a_folder_that_is_missing_or_no_data_set(run, tmp_path):

@@ -78,7 +78,7 @@ def test_without_a_screen_it_says_so_in_a_line(run, tiny_bundle, tmp_path, monke
     result = run("demo")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "No window, because there is no screen; 'napari-retina-seg doctor' says what mends it."
+        "No window, because there is no screen; 'napari-retina-seg doctor' shows how to fix it."
     ]
 
 

@@ -18,7 +18,7 @@ def test_doctor_reports_everything_and_how_to_mend_it(run, oct_model, tmp_path, 
         assert subject in result.stdout
     assert "CPU, float32" in result.stdout or "GPU" in result.stdout or "bfloat16" in result.stdout
     assert "cut short or altered" in result.stdout
-    mending = result.stdout.split("What mends it:")[1]
+    mending = result.stdout.split("To fix it:")[1]
     assert 'python -m pip install --force-reinstall "napari-retina-seg' in mending
     assert ("xvfb-run -a" in mending) is not has_display()
 

@@ -94,7 +94,7 @@ def test_other_sides_and_folders_of_data_sets(run, scans, photos, oct_model, tmp
     ]
     assert result.stderr.splitlines() == [
         "chase_db1 holds no OCT scans and is left out.",
-        "Some of these images may be those that the model learnt from: scores on them flatter it.",
+        "Some of these images may be training images of the model, which inflates its scores.",
     ]
     assert "no interval can be given" in (tmp_path / "out" / "evaluation.html").read_text()
     result = run(*command, "--split", "all", "--overwrite")
@@ -242,7 +242,7 @@ def test_a_bad_file_is_named_and_left_out_if_asked(run, scans, oct_model, tmp_pa
         (["--data", "{scans}", "--split-file", "{scans}/none.json"], ["none.json", "can't be"]),
         (["--data", "{scans}", "--compare", "nonsense"], ["There is no model 'nonsense'"]),
         (["--data", "{scans}", "--compare", "{oct}"], ["compared with itself"]),
-        (["--data", "{scans}", "--compare", "{fundus}"], ["tiny-fundus", "only models that draw"]),
+        (["--data", "{scans}", "--compare", "{fundus}"], ["tiny-fundus", "only models with"]),
         (["--data", "{scans}", "--remap", "x"], ["--remap x", "VALUE:CLASS"]),
     ],
 )

@@ -36,10 +36,10 @@ def test_a_network_learns_from_what_leaves(run, project, tmp_path):
     left = run("project", "export", project, out, "--format", "training", "--author", "Ann")
     assert left.exit_code == 0, left.output
     assert f"3 masks exported to '{out}'." in left.stdout
-    assert "Pseudonyms there: 3" in left.stderr
+    assert "Images renamed to pseudonyms: 3" in left.stderr
     checked = run("dataset", "check", out, "--out", tmp_path / "check")
     assert checked.exit_code == 0, checked.output
-    assert "Nothing was found that would stop or spoil a training." in checked.stdout
+    assert "No problem found that would stop or spoil a training." in checked.stdout
     assert "patient of its own" not in checked.output
     facts = json.loads((tmp_path / "check" / "dataset.json").read_text())
     assert facts["datasets"]["set"]["groups"] == 2
@@ -93,9 +93,9 @@ def test_masks_go_to_another_project_and_are_known_there(run, project, tmp_path)
     assert "The project has no image" in missing.stderr
     run("project", "add", other, tmp_path / "scans", "--author", "Eve")
     taken = run("project", "import", other, tmp_path / "out")
-    assert taken.stdout == "3 imported (3 by Ann), 0 there already, 0 failed.\n"
+    assert taken.stdout == "3 imported (3 by Ann), 0 known already, 0 failed.\n"
     again = run("project", "import", other, tmp_path / "out")
-    assert again.stdout == "0 imported, 3 there already, 0 failed.\n"
+    assert again.stdout == "0 imported, 3 known already, 0 failed.\n"
 
 
 def test_what_leaves_is_chosen(run, project, tmp_path):
@@ -122,7 +122,7 @@ def test_adding_tells_what_may_name_a_patient(run, project, tmp_path):
     write_png(tmp_path / "Doe, Jane.png", phantom_bscan(9, 96, 128).image.pixels)
     added = run("project", "add", project, tmp_path / "Doe, Jane.png", "--author", "Ann")
     assert "'Doe, Jane' may tell who the patient is: file name (a person's name)." in added.stderr
-    assert "Possible patient identifiers are in 1 of 1 new files" in added.stderr
+    assert "Possible patient identifiers in 1 of 1 new files" in added.stderr
 
 
 def test_images_are_reopened_refused_and_given_to_a_second_reader(run, project):
@@ -149,10 +149,10 @@ def test_images_leave_beside_masks_for_annotation_tools(run, project, tmp_path):
         *("annotations.xml", "export.json", "p1_a.png", "p1_b.png", "p2_a.png"),
     ]
     taken = run("project", "import", project, out)
-    assert taken.stdout == "0 imported, 3 there already, 0 failed.\n"
+    assert taken.stdout == "0 imported, 3 known already, 0 failed.\n"
     refused = run("project", "export", project, tmp_path / "b", "-f", "png", "--with-images", *ann)
     assert refused.exit_code == 1
-    assert "'png' refers to no images" in refused.stderr
+    assert "'png' can't include images" in refused.stderr
 
 
 def test_what_is_not_annotated_elsewhere_is_told(run, project, tmp_path):
@@ -164,7 +164,7 @@ def test_what_is_not_annotated_elsewhere_is_told(run, project, tmp_path):
     )
     taken = run("project", "import", project, tmp_path / "a.json", "--author", "Eve")
     assert taken.exit_code == 0, taken.output
-    assert taken.stdout == "0 imported, 0 there already, 0 failed.\n"
+    assert taken.stdout == "0 imported, 0 known already, 0 failed.\n"
     assert "2 images without a mask there" in taken.stderr
     status = json.loads(run("project", "status", project, "--json", "--author", "Ann").stdout)
     assert status["states"]["unreviewed"] == 1
@@ -173,4 +173,4 @@ def test_what_is_not_annotated_elsewhere_is_told(run, project, tmp_path):
 def test_polygons_come_with_advice(run, project, tmp_path):
     options = ("-f", "coco-polygons", "--author", "Ann")
     left = run("project", "export", project, tmp_path / "out", *options)
-    assert "or take 'coco'" in left.stderr
+    assert "or use 'coco'" in left.stderr

@@ -178,9 +178,9 @@ WRONG = {
     "method": (["--method", "nonsense"], "grad-cam.*layercam"),
     "format": (["--format", "bmp"], "png"),
     "slice": (["--slice", "-1"], "slice"),
-    "point": (["--point", "nonsense"], "'nonsense' is no point"),
+    "point": (["--point", "nonsense"], "'nonsense' is not a point"),
     "region": (["--region", "gone.png"], "gone.png"),
-    "both": (["--point", "1,2", "--region", "gone.png"], "leave out"),
+    "both": (["--point", "1,2", "--region", "gone.png"], "not both"),
     "model": (["--model", "nonsense"], "There is no model"),
 }
 
@@ -248,7 +248,7 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_else(run, scan, oct_model, tm
     watcher.join()
     assert begun.is_set()
     assert result.exit_code == 130
-    assert result.stderr == "Cancelled: what was finished is kept.\n"
+    assert result.stderr == "Cancelled: finished results are kept.\n"
     assert "1 explained" in result.stdout
     assert len(files_in(out)) == 2
     assert all(name.startswith("scan_") for name in files_in(out))

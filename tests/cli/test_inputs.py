@@ -44,7 +44,7 @@ def test_what_names_nothing_is_said(tmp_path):
     found = expand([str(tmp_path / "empty"), str(tmp_path / "*.dcm"), "missing.png"])
     assert found.paths == (Path("missing.png"),)
     assert "There is no image in the folder" in found.problems[0]
-    assert "No file is called like" in found.problems[1]
+    assert "No file matches" in found.problems[1]
 
 
 def test_two_images_of_one_name_are_refused_before_anything_is_done(tmp_path):
@@ -56,12 +56,12 @@ def test_two_images_of_one_name_are_refused_before_anything_is_done(tmp_path):
 
 def test_an_input_is_never_overwritten(folder):
     paths = (folder / "a.png", folder / "a_mask.png")
-    with pytest.raises(UsageError, match=r"place of the input '.*a_mask\.png'"):
+    with pytest.raises(UsageError, match=r"replace the input '.*a_mask\.png'"):
         check_outputs(group_series(paths), folder, overwrite=True)
 
 
 def test_results_are_not_overwritten_unless_asked(folder):
-    with pytest.raises(UsageError, match=r"1 more are there already: .* --overwrite"):
+    with pytest.raises(UsageError, match=r"1 more exist already: .* --overwrite"):
         check_outputs(group_series([folder / "a.png"]), folder, overwrite=False)
     check_outputs(group_series([folder / "a.png"]), folder, overwrite=True)
     check_outputs(group_series([folder / "b.TIF"]), folder, overwrite=False)

@@ -66,7 +66,7 @@ def test_a_model_skips_images_it_is_not_for(run, project, tmp_path):
     done = run("project", "predict", project, "--model", model.path, "--author", "Ann")
     assert done.exit_code == 0
     assert "'tiny-oct' segments OCT scans, but 'photo' is marked as fundus" in done.stderr
-    expected = "3 predicted, 0 had it already, 1 skipped that the model is not for, 0 failed.\n"
+    expected = "3 predicted, 0 had it already, 1 skipped (wrong modality), 0 failed.\n"
     assert done.stdout == expected
 
 
@@ -119,9 +119,9 @@ def test_copies_are_noticed_and_what_is_no_image_fails(run, project, scans, tmp_
     (tmp_path / "notes.png").write_text("x")
     again = run("project", "add", project, scans / "p1_a.png", tmp_path / "notes.png")
     assert again.exit_code == 1
-    assert "is there already: it is 'p1_a' (#1)." in again.stderr
+    assert "is in the project already, as 'p1_a' (#1)." in again.stderr
     assert "notes.png" in again.stderr
-    assert again.stdout == "0 added, 1 there already, 1 failed.\n"
+    assert again.stdout == "0 added, 1 known already, 1 failed.\n"
 
 
 def test_copies_make_a_project_that_needs_nothing_else(run, tmp_path, scans):
@@ -130,7 +130,7 @@ def test_copies_make_a_project_that_needs_nothing_else(run, tmp_path, scans):
     run("project", "add", folder, scans, "--copy")
     for path in scans.iterdir():
         path.unlink()
-    assert run("project", "check", folder).stdout == "Every file of the project is whole.\n"
+    assert run("project", "check", folder).stdout == "All files of the project are intact.\n"
 
 
 def test_two_readers(run, project, mask):
@@ -213,8 +213,8 @@ def test_check_tells_what_was_done_to_files(run, project, scans, mask):
         (["status", "{new}"], "There is no project in", 1),
         (["history", "{project}", "nobody"], "has no image 'nobody'", 1),
         (["accept", "{project}", "p1_a"], "has no prediction", 1),
-        (["accept", "{project}", "p1_a", "--author", " "], "Say who you are", 1),
-        (["add", "{project}", "x", "--group-pattern", "("], "no regular expression", 2),
+        (["accept", "{project}", "p1_a", "--author", " "], "Enter your name", 1),
+        (["add", "{project}", "x", "--group-pattern", "("], "not a regular expression", 2),
     ],
 )
 def test_what_can_t_be_done_is_a_sentence(run, project, tmp_path, arguments, said, code):

@@ -154,7 +154,7 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_pat
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert stderr == "Cancelled: what was finished is kept.\n"
+    assert stderr == "Cancelled: finished results are kept.\n"
     assert "1 segmented" in stdout
     assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
 

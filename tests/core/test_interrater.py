@@ -32,7 +32,7 @@ def test_icc_of_readers_who_agree_or_see_nothing():
     assert (icc(same).value, icc(same).low) == (1, None)
     assert icc(np.full((5, 2), 7.0)) is None
     assert icc(np.ones((1, 2))) is None
-    # A constant difference between the readers counts: agreement is absolute.
+    # A constant difference between the graders counts: agreement is absolute.
     assert icc(same + np.array([0, 10])).value < 0.1
 
 

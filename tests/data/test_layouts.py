@@ -154,7 +154,7 @@ def test_groups_from_a_pattern(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("(", r"'\(' is no regular expression"), (r"^(\d+)", "finds no patient in 'eye'")],
+    [("(", r"'\(' is not a regular expression"), (r"^(\d+)", "finds no patient in 'eye'")],
 )
 def test_a_pattern_that_does_not_work_is_refused(tmp_path, pattern, message):
     with pytest.raises(DataError, match=message):

@@ -62,7 +62,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
     assert "Bob still has to read 1 image" in blinded.stderr
     do("project", "ungradable", project, NAMES[1], "--reason", "dark", *BOB)
     told = do("project", "agreement", project, "-o", tmp_path / "agreement", *BOB).stdout
-    assert "graded by the first reader only   1" in told
+    assert "graded by the first grader only   1" in told
     do("project", "adjudicate", project, NAMES[0], "--take", "second", "--author", "Carl")
     assert states(do, project) == {
         "accepted": 6,
@@ -71,7 +71,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
         "adjudicated": 1,
         "ungradable": 1,
     }
-    assert do("project", "check", project).stdout == "Every file of the project is whole.\n"
+    assert do("project", "check", project).stdout == "All files of the project are intact.\n"
 
     exported, training = tmp_path / "exported", tmp_path / "training"
     do("project", "export", project, exported, "-f", "tiff", "--identities", "keep", *ANN)

@@ -353,8 +353,8 @@ def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
     assert not explanation.maps.any()
     assert explanation.message.startswith("The model draws no pixel of Vessel here")
     asked = answer(dark, brightness, Question((1,), target=Point(5, 80)))
-    assert asked.message.startswith("Nothing in ")
-    assert "speaks for Vessel (" in asked.message
+    assert asked.message.startswith("No positive evidence in ")
+    assert "for Vessel (" in asked.message
 
 
 @pytest.mark.parametrize(

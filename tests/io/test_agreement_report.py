@@ -1,4 +1,4 @@
-"""The report on two readers: what is written can be read, and says what was found."""
+"""The report on inter-grader agreement."""
 
 import csv
 import json
@@ -79,7 +79,7 @@ def test_tables_for_people(agreement):
     assert boundary_table(agreement).header[1] == "mean difference, µm"
     assert image_table(agreement).rows[0][0] == "scan<1>"
     told = dict(summary_table(agreement).rows)
-    assert (told["images compared"], told["graded by the first reader only"]) == ("3", "1")
+    assert (told["images compared"], told["graded by the first grader only"]) == ("3", "1")
 
 
 @pytest.mark.parametrize("shifts", [[], [1]])

@@ -124,5 +124,5 @@ def test_folders_without_a_spec_and_unknown_names(tmp_path) -> None:
 
 def test_the_card_says_what_a_user_must_know(model) -> None:
     for card in (card_markdown(model.spec), card_html(model.spec)):
-        for text in ("RNFL", "Learnt from", "nothing was measured", "BSD-3-Clause"):
+        for text in ("RNFL", "Learnt from", "not measured", "BSD-3-Clause"):
             assert text in card

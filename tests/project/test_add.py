@@ -44,7 +44,7 @@ def test_an_image_that_was_moved_is_found_by_adding_it_again(ann, image, tmp_pat
     moved = tmp_path / "archive" / "renamed.png"
     moved.parent.mkdir()
     shutil.move(image.path, moved)
-    with pytest.raises(ProjectError, match=r"no longer at .*: bring it back, or add it"):
+    with pytest.raises(ProjectError, match=r"no longer at .*: restore it, or add it"):
         ann.read_image(image.id)
     added = ann.add_images([moved])
     assert added.images == ()
@@ -82,7 +82,7 @@ def test_adding_can_be_cancelled_and_keeps_what_was_added(ann, write_scan):
 def test_images_are_found_by_what_a_person_types(ann, image, write_scan, tmp_path):
     other = write_scan("other/scan.png", 1)
     ann.add_images([other, write_scan("x.y.png", 2)])
-    with pytest.raises(ProjectError, match=r"Several images are called 'scan': .* #1, #2"):
+    with pytest.raises(ProjectError, match=r"Several images are named 'scan': .* #1, #2"):
         ann.find_image("scan")
     assert ann.find_image("#2").id == 2
     assert ann.find_image(str(other)).id == 2

@@ -62,7 +62,9 @@ def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, image
         read(ann, image, seed, Action.CORRECT)
         ann.assign_second_grader(image.id, "BOB")
     read(bob, images[0], 5, Action.SECOND_READ)
-    with pytest.raises(ProjectError, match=r"Bob still has to read 1 image a second time \('scan1"):
+    with pytest.raises(
+        ProjectError, match=r"Bob has 1 image left to grade as the second grader \('scan1"
+    ):
         finish(iter_agreement(bob))
     for other in (ann, open_as("Carl")):
         assert len(finish(iter_agreement(other)).images) == 1
@@ -89,7 +91,7 @@ def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
 def test_a_draft_is_no_reading(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
     bob.save_version(images[0].id, Drawing(phantom_bscan(1, *SHAPE).labels), Action.SECOND_DRAFT)
-    with pytest.raises(ProjectError, match="read by two people yet: choose a second reader"):
+    with pytest.raises(ProjectError, match="has been graded twice yet: assign a second grader"):
         finish(iter_agreement(ann))
 
 
@@ -108,7 +110,9 @@ def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(
     (pair,) = [each for each in ann.double_gradings() if each.image.id == image.id]
     carl, dora = open_as("Carl"), open_as("Dora")
     draft = read(carl, image, 5, Action.ADJUDICATION_DRAFT, 1)
-    with pytest.raises(ProjectError, match="Carl has begun to settle 'scan1': let Carl end it"):
+    with pytest.raises(
+        ProjectError, match="Carl has begun to adjudicate 'scan1': let Carl finish it"
+    ):
         adopt(dora, image.id, pair.second)
     assert len(dora.history(image.id)) == draft.number
     final = adopt(carl, image.id, pair.second, comment="the OPL is right")
@@ -122,7 +126,7 @@ def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(
 
 def test_a_comment_is_kept_with_a_refusal_that_is_taken(ann, bob, double_gradings):
     image, pairs = double_gradings[2], {pair.image.id: pair for pair in ann.double_gradings()}
-    with pytest.raises(ProjectError, match="Bob is the second reader of 'scan2'"):
+    with pytest.raises(ProjectError, match="Bob is the second grader of 'scan2'"):
         adopt(bob, image.id, pairs[image.id].second)
     final = adopt(ann, image.id, pairs[image.id].second, comment="so it is")
     assert (final.reason, final.comment) == ("blurred", "so it is")

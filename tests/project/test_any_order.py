@@ -77,9 +77,9 @@ def everything(projects, image):
 
 
 def check_truth(projects, image):
-    dora = projects["Dora"]  # who does nothing, and so is no second reader
+    dora = projects["Dora"]  # who does nothing, and so is no second grader
     state, truth = dora.image(image).state, dora.truth(image)
-    if truth is None and state is State.SECOND_READ:  # the first reader could not grade it
+    if truth is None and state is State.SECOND_READ:  # the first grader could not grade it
         assert any(version.state is State.UNGRADABLE for version in dora.history(image))
         return
     assert (truth is None) == (state not in MASK_COUNTS)

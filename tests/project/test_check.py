@@ -141,5 +141,5 @@ def test_a_damaged_database_is_told_wherever_it_is_damaged(full, offset):
     content[offset : offset + 4096] = b"\xff" * 4096
     path.write_bytes(content)
     masks = listing(full.folder)
-    assert "put back a backup" in first_sentence(full.folder)
+    assert "restore " in first_sentence(full.folder)
     assert listing(full.folder) == masks

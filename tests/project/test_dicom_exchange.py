@@ -105,7 +105,7 @@ def test_the_image_is_the_one_that_is_referred_to_whatever_the_file_is_called(an
 def test_an_image_that_was_sent_anew_is_known_by_its_series_and_name(ann, scans, tmp_path):
     anew = write_scan(tmp_path / "anew.dcm", 0, "1.2.3.0")
     (problem,) = enter(ann, segment(tmp_path / "x.dcm", anew)).problems
-    assert "nor one called 'x': add the image" in problem
+    assert "nor one named 'x': add the image" in problem
     (version,) = enter(ann, segment(tmp_path / "a_seg.dcm", anew)).versions
     assert ann.image(version.image_id).name == "a"
     image = ann.image(version.image_id)
@@ -166,9 +166,9 @@ def test_a_mask_of_another_image_is_not_taken_for_its_name(ann, scans, tmp_path)
     taken = enter(ann, tmp_path / "segs")
     assert not taken.versions
     other, neither = taken.problems
-    assert "refers to another DICOM image than 'a' of this project: add the one" in other
+    assert "refers to another DICOM image than 'a' of this project: add the image" in other
     assert "neither the DICOM image that" in neither
-    assert "nor one called 'who': add the image" in neither
+    assert "nor one named 'who': add the image" in neither
 
 
 def test_a_picture_is_found_by_its_name_if_the_size_is_right(ann, scans, tmp_path):

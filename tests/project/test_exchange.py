@@ -219,7 +219,7 @@ def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
         count(until=today.replace(year=2000))
     with pytest.raises(WriteError, match="no mask to export"):
         count(eye=Laterality.RIGHT)
-    with pytest.raises(ProjectError, match="counts as truth: choose"):
+    with pytest.raises(ProjectError, match="count as truth: choose"):
         count(states=frozenset({State.IN_PROGRESS}))
 
 
@@ -332,7 +332,7 @@ def test_a_blinded_reader_gets_no_first_readings(filled, bob, scans, tmp_path):
     done = leave(bob, tmp_path / "out")
     assert done.masks == 2
     (problem,) = done.problems
-    assert "must not know of each other" in problem
+    assert "must not see each other's work" in problem
     assert filled.truth(scans[0].id).mask not in words_in(tmp_path / "out")
 
 
@@ -359,7 +359,7 @@ def test_masks_of_0_and_255_are_taken_when_their_meaning_is_said(tmp_path):
         assert len(doubtful.problems) == 2
         assert "as in 255:1" in doubtful.problems[0]
         nobody = enter(project, tmp_path, remap={255: 1})
-        assert "name the author" in nobody.problems[0]
+        assert "--author" in nobody.problems[0]
         taken = enter(project, tmp_path, author="Eve", remap={255: 1})
         assert [version.author for version in taken.versions] == ["Eve", "Eve"]
         found = project.drawing(1, 1).labels
@@ -388,7 +388,7 @@ def test_an_edited_mask_is_not_its_first_author_s(filled, fresh, tmp_path):
     edited[0, 0] = 3
     write_png(tmp_path / "out" / "p1_a.png", edited)
     taken = enter(fresh, tmp_path / "out" / "p1_a.png")
-    assert "Nobody says who drew" in taken.problems[0]
+    assert "No author is recorded" in taken.problems[0]
     (version,) = enter(fresh, tmp_path / "out" / "p1_a.png", author="Eve").versions
     assert version.author == "Eve"
 

@@ -157,12 +157,12 @@ def test_a_project_that_can_t_be_written_can_be_looked_at(protected, image, make
             lambda: project.reopen(image.id),
             lambda: project.add_images([image.path]),
         ):
-            with pytest.raises(ProjectError, match="can't be written, only looked at"):
+            with pytest.raises(ProjectError, match="is read-only"):
                 attempt()
 
 
 def test_no_project_is_made_where_nothing_can_be_written(protected):
-    with pytest.raises(ProjectError, match=r"No project can be made in .*Read-only"):
+    with pytest.raises(ProjectError, match=r"No project can be created in .*Read-only"):
         Project.create(protected.parent / "other", scheme=OCT_LAYERS, author="Ann")
 
 
@@ -238,7 +238,7 @@ def test_a_migration_that_fails_changes_nothing(folder):
     [
         (b"", "is not the database of a project"),
         (b"SQLite format 3\0" + b"\0" * 200, "no database any more|damaged"),
-        (b"hello" * 400, "no database any more"),
+        (b"hello" * 400, "not a database any more"),
     ],
 )
 def test_what_is_no_project_is_told_as_such(folder, content, said):
@@ -252,7 +252,7 @@ def test_a_folder_without_a_project(tmp_path, folder):
         Project(tmp_path / "nowhere", author="Ann")
     with pytest.raises(ProjectError, match="already: open it"):
         Project.create(folder, scheme=OCT_LAYERS, author="Ann")
-    with pytest.raises(ProjectError, match="Say who you are"):
+    with pytest.raises(ProjectError, match="Enter your name"):
         Project(folder, author="  ")
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is, and what the work begins with."""
+"""What a person may do to an image, and the versions the work starts from."""
 
 from datetime import timedelta
 
@@ -46,7 +46,7 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
 ):
     prediction = ann.add_prediction(image.id, make.prediction())
     ann.assign_second_grader(image.id, "Bob")
-    assert bob.permissions(image.id).actions == set()  # the first reader's word comes first
+    assert bob.permissions(image.id).actions == set()  # the first grading comes first
     ann.save_version(image.id, make.drawing(), Action.CORRECT, parent=1)
     permissions = bob.permissions(image.id)
     assert (permissions.reading, permissions.actions) == (GradingRound.SECOND, SECOND)

@@ -109,7 +109,7 @@ def test_cancelling_keeps_what_is_done(ann, scans, model):
 
 def test_a_model_of_other_classes_is_refused_before_the_work(ann, scans, tmp_path):
     other = tiny_model(tmp_path / "tiny-fundus", Modality.FUNDUS)
-    with pytest.raises(ProjectError, match="choose a model that draws them"):
+    with pytest.raises(ProjectError, match="choose a model with these classes"):
         finish(iter_predict_images(ann, other, [scan.id for scan in scans]))
 
 

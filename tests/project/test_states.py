@@ -56,7 +56,7 @@ def test_every_action_in_every_state(state, action, open_as, ann, image, make):
         act(open_as(author), image, step, make, None)
     assert ann.image(image.id).state is state
     before = ann.history(image.id)
-    # A draft is no second reader's: whose turn it is shows in who reads.
+    # Nothing changes for others.
     actor = open_as("Bob" if action in SECOND else "Ann")
     parent = None if action in SECOND else newest(actor, image)
     if (state, action) in TRANSITIONS:
@@ -73,7 +73,7 @@ def test_every_action_in_every_state(state, action, open_as, ann, image, make):
     assert ann.history(image.id)[: len(before)] == before
 
 
-# Who says so, and what the image is before; then what it is after. Bob is the second reader.
+# Who does it and the state before; then the state after. Bob is the second grader.
 REFUSED = {
     ("Ann", State.UNREVIEWED): State.UNGRADABLE,
     ("Ann", State.IN_PROGRESS): State.UNGRADABLE,
@@ -109,7 +109,7 @@ def test_a_refusal_names_what_this_reader_can_do(state, reading):
             continue
         said, offered = sentence.split(": you can ")
         assert said == f"'x' is {state}, so you can't {action.of('it')}"
-        wait = ["only wait until its first reader is done"]
+        wait = ["only wait until its first grader has finished"]
         wanted = [action.of("it") for action in possible] or wait
         assert re.split(", | or ", offered.rstrip(".")) == wanted
 

@@ -227,7 +227,7 @@ def test_an_older_version_can_be_restored(ann, image, make):
 
 
 def test_ungradable_needs_a_reason_and_has_no_mask(ann, image):
-    with pytest.raises(ProjectError, match="Say why"):
+    with pytest.raises(ProjectError, match="Give a reason"):
         ann.mark_ungradable(image.id, "  ")
     version = ann.mark_ungradable(image.id, "cataract")
     assert version.reason == "cataract"

@@ -81,7 +81,7 @@ def test_unsaved_work_is_thrown_away_only_when_asked_to(ann, image, make):
     ann.discard(slot)
     assert ann.recoverable() == ()
     assert list((ann.folder / "autosave").iterdir()) == []
-    with pytest.raises(ProjectError, match="there no more"):
+    with pytest.raises(ProjectError, match="no longer exists"):
         ann.recover(slot)
 
 

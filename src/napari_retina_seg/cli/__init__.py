@@ -1,4 +1,4 @@
-"""The same capabilities without a screen."""
+"""Command-line interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 def main() -> None:
     """Run the command line program."""
-    # Before TensorFlow starts, or its greetings stand between the lines of every command.
+    # Set before TensorFlow is imported, to keep its log out of the output.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from napari_retina_seg.cli.app import app

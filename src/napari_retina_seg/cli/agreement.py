@@ -1,4 +1,4 @@
-"""``project agreement`` and ``project adjudicate``: two readers compared, and settled."""
+"""``project agreement`` and ``project adjudicate``: compare two graders, and settle differences."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def agreement_command(
     author: Author,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Write a page, a table and JSON there."),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder for a report: HTML, CSV and JSON."),
     ] = None,
     overwrite: OverwriteReport = False,
 ) -> None:
-    """Compare first and second readings: Dice, kappa, boundaries, ICC and limits of agreement.
+    """Compare first and second gradings: Dice, kappa, boundaries, ICC and limits of agreement.
 
-    A second reader can ask when no image is left to read.
+    A second grader can run this once all second gradings are final.
     """
     from napari_retina_seg.io.agreement_report import (
         FILES,
@@ -57,14 +57,14 @@ def agreement_command(
     for make in (summary_table, class_table, boundary_table, image_table):
         _print(console, make(found))
     if left:
-        say(f"Second gradings still to come: {left}.")
+        say(f"Second gradings still open: {left}.")
     if out is not None:
         for path in write_agreement(found, out):
             typer.echo(str(path.resolve()))
 
 
-class Reader(StrEnum):
-    """Whose mask becomes the final one."""
+class Grader(StrEnum):
+    """The grader whose mask becomes the final one."""
 
     FIRST = "first"
     SECOND = "second"
@@ -73,13 +73,13 @@ class Reader(StrEnum):
 def adjudicate_command(
     folder: Folder,
     images: Images,
-    take: Annotated[Reader, typer.Option(help="Whose reading is right.")],
+    take: Annotated[Grader, typer.Option(help="The grading to keep.")],
     author: Author,
     comment: Comment = "",
 ) -> None:
-    """Settle images that were read twice: one of both readings becomes the final version.
+    """Adjudicate images that were graded twice: one grading becomes the final version.
 
-    To settle one with a mask of your own, use 'attach --adjudicated'.
+    To adjudicate with a mask of your own, use 'attach --adjudicated'.
     """
     from napari_retina_seg.core.errors import ProjectError
     from napari_retina_seg.project.agreement import adopt, check_adoptable
@@ -89,15 +89,15 @@ def adjudicate_command(
         chosen = {}
         for image in map(project.find_image, images):
             if image.id not in twice:
-                raise ProjectError(f"'{image.name}' was not read by two people: assign a reader.")
+                raise ProjectError(f"'{image.name}' was not graded twice: assign a second grader.")
             pair = twice[image.id]
-            chosen[image.id] = pair.first if take is Reader.FIRST else pair.second
-        for number, reading in chosen.items():  # all, before the first is settled
-            check_adoptable(project, number, reading)
-        for number, reading in chosen.items():
-            final = adopt(project, number, reading, comment=comment)
+            chosen[image.id] = pair.first if take is Grader.FIRST else pair.second
+        for number, grading in chosen.items():  # check all before the first is changed
+            check_adoptable(project, number, grading)
+        for number, grading in chosen.items():
+            final = adopt(project, number, grading, comment=comment)
             name = twice[number].image.name
-            typer.echo(f"'{name}' is {final.state}, as {reading.author} read it.")
+            typer.echo(f"'{name}' is {final.state}, as graded by {grading.author}.")
 
 
 def _print(console: Console, table: Table) -> None:

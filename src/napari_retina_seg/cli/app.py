@@ -1,4 +1,4 @@
-"""The program: its commands, and how any of them ends."""
+"""The command-line app: its commands and error handling."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
 
 class _Sentences(TyperGroup):
-    """Ends a command that failed with one sentence instead of a traceback."""
+    """Command group that reports errors in one sentence instead of a traceback."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command; with ``--debug`` errors come through."""
+        """Run the command; with ``--debug`` exceptions are not caught."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, Cancelled) as error:
-            say("Cancelled: what was finished is kept.")
+            say("Cancelled: finished results are kept.")
             raise typer.Exit(INTERRUPTED) from error
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            # Wrong options are explained by typer itself, errors in the code by --debug.
+            # Typer reports wrong options itself.
             if ctx.params["debug"] or hasattr(error, "exit_code"):
                 raise
             say(_sentence(error))
@@ -53,8 +53,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, RetinaSegError):
         return str(error)
     return (
-        f"Something unforeseen went wrong ({type(error).__name__}: {error}): run"
-        " 'napari-retina-seg --debug …' with the same command to see where."
+        f"Unexpected error ({type(error).__name__}: {error}): run"
+        " 'napari-retina-seg --debug …' with the same command to see the traceback."
     )
 
 
@@ -92,11 +92,9 @@ def program(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show where in the code an error arose.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Segment OCT scans and fundus photographs."""

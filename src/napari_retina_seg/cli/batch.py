@@ -1,4 +1,4 @@
-"""What commands that run a model over many files have in common."""
+"""Shared code of commands that run a model over many files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Work = Callable[["ImageFiles", Bar, CancelToken], Result]
 
 
 class Kind(StrEnum):
-    """What the images are."""
+    """Modality of the images."""
 
     OCT = "oct"
     FUNDUS = "fundus"
@@ -50,7 +50,7 @@ ModelName = Annotated[
 KindOfImage = Annotated[
     Kind | None,
     typer.Option(
-        help="What the images are; by default the file says it, or it is guessed by its looks."
+        help="Modality of the images; by default from the file, or guessed from the pixels."
     ),
 ]
 PixelSize = Annotated[
@@ -58,15 +58,15 @@ PixelSize = Annotated[
     typer.Option(
         "--pixel-size",
         metavar="AXIAL,LATERAL[,SLICE]",
-        help="Size of a pixel in µm, such as 3.87,11.6: from row to row, from column to column and,"
-        " for volumes, from slice to slice. It comes before what the files say.",
+        help="Pixel size in µm, such as 3.87,11.6: axial, lateral and, for volumes, between slices."
+        " It overrides the sizes in the files.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results of an earlier run.")]
 
 
 def choose_model(name: str) -> ModelFolder:
-    """Find the model that the user names.
+    """Find a model by name or path.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def choose_model(name: str) -> ModelFolder:
 
 
 def find_spacing(text: str | None) -> Spacing | None:
-    """Return the pixel sizes that the user states, if any.
+    """Parse the pixel sizes stated by the user, if any.
 
     Raises
     ------
@@ -100,9 +100,9 @@ def find_spacing(text: str | None) -> Spacing | None:
 def open_image(
     source: ImageFiles, kind: Kind | None, bar: Bar, stated: Spacing | None = None
 ) -> RetinaImage:
-    """Read an image, and say what its files leave in doubt.
+    """Read an image, and print its warnings.
 
-    What the user says of its kind and of its pixel sizes comes before what the file says.
+    Modality and pixel sizes stated by the user override those of the file.
     """
     from napari_retina_seg.core.image import Modality
     from napari_retina_seg.core.pixel_size import with_stated_spacing
@@ -117,12 +117,12 @@ def open_image(
 
 
 def model_for(image: RetinaImage) -> ModelFolder:
-    """Return the first model that takes images of this kind.
+    """Return the first model for images of this modality.
 
     Raises
     ------
     ModelError
-        If the image is of no known kind.
+        If the modality is unknown.
     """
     from napari_retina_seg.core.image import Modality
     from napari_retina_seg.core.pixels import check_plane
@@ -130,10 +130,10 @@ def model_for(image: RetinaImage) -> ModelFolder:
 
     if image.modality is not Modality.UNKNOWN:
         return default_model(image.modality)
-    check_plane(image.plane(image.n_slices // 2))  # an empty image is told so first
+    check_plane(image.plane(image.n_slices // 2))  # an empty image is reported as such first
     raise ModelError(
-        f"'{image.source}' looks neither like an OCT scan nor like a fundus photograph: say which"
-        " with --modality, or choose a model with --model."
+        f"'{image.source}' looks neither like an OCT scan nor like a fundus photograph: set"
+        " --modality, or choose a model with --model."
     )
 
 
@@ -144,25 +144,25 @@ def work_through(
     work: Work[Result],
     summarise: Callable[[list[Result], int], None],
 ) -> bool:
-    """Do the files one after the other: one that fails does not stop the others.
+    """Process files one after another; one that fails does not stop the others.
 
     Parameters
     ----------
     ctx : typer.Context
-        Of the command.
+        Context of the command.
     inputs : Inputs
-        What the user named.
+        The inputs named by the user.
     images : tuple of ImageFiles
         The images in it.
     work : callable
-        What to do with each.
+        Processes one image.
     summarise : callable
-        Told the results and how many failed, at the end or when it was cancelled.
+        Called with the results and the number of failures, at the end or on cancellation.
 
     Returns
     -------
     bool
-        Whether all went well.
+        Whether no file failed.
     """
     results: list[Result] = []
     failed = len(inputs.problems)
@@ -186,7 +186,7 @@ def work_through(
 
 
 def _is_unforeseen(error: Exception, ctx: typer.Context) -> bool:
-    """Whether it is an error in the code, which the user asked to see."""
+    """Whether it is an unexpected error that ``--debug`` shows."""
     return bool(ctx.find_root().params["debug"]) and not isinstance(error, RetinaSegError)
 
 
@@ -196,6 +196,6 @@ def _sentence(image: ImageFiles, error: Exception, ctx: typer.Context) -> str:
         named = path.name in str(error) or f"'{image.name}'" in str(error)
         return str(error) if named else f"'{path}': {error}"
     return (
-        f"'{path}' failed in an unforeseen way ({type(error).__name__}: {error}): run"
-        f" 'napari-retina-seg --debug {ctx.info_name} …' on it to see where."
+        f"'{path}' failed unexpectedly ({type(error).__name__}: {error}): run"
+        f" 'napari-retina-seg --debug {ctx.info_name} …' on it to see the traceback."
     )

@@ -1,4 +1,4 @@
-"""What the commands say and how they wait: sentences and bars on stderr, results on stdout."""
+"""Console output: messages and progress bars on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ T = TypeVar("T")
 
 
 class UsageError(RetinaSegError):
-    """A command that was refused before anything was done."""
+    """Wrong arguments, reported before anything is done."""
 
 
 def say(sentence: str) -> None:
-    """Write a sentence to stderr, on a line of its own."""
+    """Write a message to stderr, on its own line."""
     typer.echo(sentence, err=True)
 
 
 class Bar:
-    """A progress bar on stderr, if that is a terminal; sentences go above it.
+    """A progress bar on stderr, if that is a terminal; messages are printed above it.
 
     Parameters
     ----------
     total : int
-        Jobs to be done, each of which has its own steps.
+        Number of jobs, each with its own steps.
     """
 
     def __init__(self, total: int) -> None:
@@ -68,14 +68,14 @@ class Bar:
         self._bar.stop()
 
     def say(self, sentence: str) -> None:
-        """Write a sentence to stderr, above the bar."""
+        """Write a message to stderr, above the bar."""
         if self._bar.disable:
             say(sentence)
         else:
             self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, name: str) -> None:
-        """Show what is being worked on."""
+        """Show the current job."""
         self._bar.reset(self._steps, description=name, total=None)
 
     def finish(self) -> None:
@@ -83,7 +83,7 @@ class Bar:
         self._bar.advance(self._jobs)
 
     def walk(self, job: Generator[Progress, None, T], name: str) -> T:
-        """Walk a long job to its end and show its steps; return what it returned."""
+        """Run a generator job, show its progress, and return its result."""
         self.begin(name)
         while True:
             try:
@@ -101,7 +101,7 @@ class Bar:
 
 @contextmanager
 def interruptible() -> Iterator[CancelToken]:
-    """Make Ctrl-C cancel the work at its next step; a second one interrupts it at once."""
+    """Make Ctrl-C cancel the job at its next step, and a second one interrupt it at once."""
     token = CancelToken()
 
     def stop(signum: int, frame: Any) -> None:
@@ -118,7 +118,7 @@ def interruptible() -> Iterator[CancelToken]:
 
 @cache
 def start_engine() -> Device:
-    """Start TensorFlow quietly, and say what it runs on."""
+    """Start TensorFlow quietly, and describe its device."""
     with _quiet_stderr():
         from napari_retina_seg.engine.predict import describe_device
 
@@ -126,7 +126,7 @@ def start_engine() -> Device:
 
 
 def start_engine_alone() -> None:
-    """Start TensorFlow, and show that while it takes its seconds: no bar is there yet."""
+    """Start TensorFlow, with a status line while it loads."""
     with Bar(1) as bar:
         bar.begin("Starting TensorFlow")
         start_engine()
@@ -134,9 +134,9 @@ def start_engine_alone() -> None:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Keep what compiled code writes to stderr, and show it only if something goes wrong.
+    """Capture what compiled code writes to stderr, and show it only on errors.
 
-    TensorFlow's libraries greet before their log level can be set (absl's InitializeLog).
+    TensorFlow's libraries log before their log level can be set (absl's InitializeLog).
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:

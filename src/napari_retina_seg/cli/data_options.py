@@ -1,4 +1,4 @@
-"""Options that every command about training data has."""
+"""Options shared by all commands on training data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Groups = Annotated[
         metavar="CSV",
         exists=True,
         dir_okay=False,
-        help="A table of name,group: whose images they are.",
+        help="CSV with the columns name,group: the patient or eye of each image.",
     ),
 ]
 Remap = Annotated[
@@ -51,16 +51,16 @@ Remap = Annotated[
 def read_options(
     group_pattern: str | None, groups: Path | None, remap: Sequence[str] | None
 ) -> ReadOptions:
-    """Make `ReadOptions` of what was typed."""
+    """Parse the options to `ReadOptions`."""
     from napari_retina_seg.data.layouts import ReadOptions
 
     if group_pattern is not None and groups is not None:
-        raise UsageError("--group-pattern and --groups both say whose images they are: give one.")
+        raise UsageError("--group-pattern and --groups both assign patients: give only one.")
     try:
         re.compile(group_pattern or "")
     except re.error as error:
         raise UsageError(
-            f"'--group-pattern {group_pattern}' is no regular expression: {error}."
+            f"'--group-pattern {group_pattern}' is not a regular expression: {error}."
         ) from error
     return ReadOptions(group_pattern, groups, dict(map(_pair, remap or ())))
 
@@ -69,6 +69,6 @@ def _pair(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,3})[:=](\d{1,3})", text)
     if not found or max(map(int, found.groups())) > 255:
         raise UsageError(
-            f"'--remap {text}' is no pair of numbers up to 255: write VALUE:CLASS, e.g. 255:1."
+            f"'--remap {text}' is not a pair of numbers up to 255: write VALUE:CLASS, e.g. 255:1."
         )
     return int(found[1]), int(found[2])

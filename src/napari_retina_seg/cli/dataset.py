@@ -1,4 +1,4 @@
-"""``dataset``: what training data hold, and what would spoil a training."""
+"""``dataset``: check training data."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _FOLDER = "dataset-check"
 _MOST_OF_A_KIND = 5
 
-app = typer.Typer(no_args_is_help=True, help="Look at training data.")
+app = typer.Typer(no_args_is_help=True, help="Check training data.")
 
 
 @app.callback()
 def dataset_command() -> None:
-    """Look at training data."""
+    """Check training data."""
 
 
 @app.command("check")
@@ -54,7 +54,7 @@ def check_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Classes that the masks hold; by default those usual for the kind of image.",
+            help="Classes of the masks; by default those usual for the modality.",
         ),
     ] = None,
     group_pattern: GroupPattern = None,
@@ -62,9 +62,9 @@ def check_command(
     remap: Remap = None,
     overwrite: OverwriteReport = False,
 ) -> None:
-    """Read every image: what there is, how it is spread, what would spoil a training.
+    """Read every image and mask; report contents, distribution and problems.
 
-    Ends with 0 if nothing is wrong, with 1 if something would stop or spoil a training.
+    The exit code is 1 if a problem would stop or spoil a training, else 0.
     """
     classes = _find_scheme(scheme) if scheme else None
     options = read_options(group_pattern, groups, remap)
@@ -98,13 +98,13 @@ def _find_scheme(name: str) -> LabelScheme:
 
 
 def _print_summary(check: DatasetCheck, problems: Sequence[Problem]) -> None:
-    """Print the problems, then what is worth knowing, then what there is."""
+    """Print the problems, the notes and the contents."""
     from rich.console import Console
 
     console = Console()
     serious = [problem for problem in problems if problem.serious]
     if not serious:
-        console.print("Nothing was found that would stop or spoil a training.", style="green")
+        console.print("No problem found that would stop or spoil a training.", style="green")
     _print_problems(console, serious, "bold red")
     _print_problems(console, [one for one in problems if not one.serious], "bold yellow")
     console.print(_table(check))
@@ -113,23 +113,23 @@ def _print_summary(check: DatasetCheck, problems: Sequence[Problem]) -> None:
 def _print_problems(console: Console, problems: Sequence[Problem], style: str) -> None:
     from rich.text import Text
 
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for problem in problems:
-        told[problem.kind] += 1
-        if told[problem.kind] <= _MOST_OF_A_KIND:
-            # One line each, however narrow the terminal: so they can be searched and copied.
+        counts[problem.kind] += 1
+        if counts[problem.kind] <= _MOST_OF_A_KIND:
+            # One line each at any terminal width, to be searched and copied.
             line = Text.assemble((problem.kind, style), ": ", problem.sentence)
             console.print(line, soft_wrap=True)
-    for kind, number in told.items():
+    for kind, number in counts.items():
         if number > _MOST_OF_A_KIND:
-            more = f": {number - _MOST_OF_A_KIND} more, which the report names."
+            more = f": {number - _MOST_OF_A_KIND} more, listed in the report."
             console.print(Text.assemble((kind, style), more), soft_wrap=True)
 
 
 def _table(check: DatasetCheck) -> object:
     from rich.table import Table
 
-    caption = "Classes: their share of the pixels in %."
+    caption = "Classes: share of the pixels in %."
     table = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("split")
     labels = check.scheme.classes

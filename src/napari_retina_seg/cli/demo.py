@@ -1,4 +1,4 @@
-"""``demo``: the main job on two images that come with the program."""
+"""``demo``: segment two sample images."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def demo_command(
 
         open_demo([photograph, phantom.image])
         return
-    say(f"No window, because {reason}; 'napari-retina-seg doctor' says what mends it.")
+    say(f"No window, because {reason}; 'napari-retina-seg doctor' shows how to fix it.")
     _write_demo(photograph, phantom, out)
 
 
@@ -73,7 +73,7 @@ def fundus_photograph() -> RetinaImage:
 
 
 def _why_no_window() -> str | None:
-    """Say why no window can be opened; Qt itself would end the program over some of it."""
+    """Return why no window can be opened; Qt would abort the process in some of these cases."""
     from napari_retina_seg.cli.screen import has_display, probe_screen
 
     if not has_display():
@@ -107,11 +107,11 @@ def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> 
 
 
 def _empty_folder(out: Path | None) -> Path:
-    """Return the folder that was asked for, or the first of the usual names that is free."""
+    """Return the requested folder, or the first default name that is free."""
     if out is None:
         return free_folder(_FOLDER)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"'{out}' is there already and not an empty folder: choose another one.")
+        raise UsageError(f"'{out}' exists already and is not an empty folder: choose another one.")
     return out
 
 
@@ -121,7 +121,7 @@ def _save(
     truth: npt.NDArray[np.uint8] | None,
     folder: Path,
 ) -> dict[str, Any]:
-    """Write an image's results; return what the summary says of them."""
+    """Write an image's results; return their line of the summary."""
     from napari_retina_seg.core.metrics import confusion, scores
     from napari_retina_seg.io.results import save_segmentation
 

@@ -1,4 +1,4 @@
-"""``doctor``: what is installed, what will run, and the command that mends what is missing."""
+"""``doctor``: check the installation, and print the commands that fix it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_retina_seg.cli.remedies import install
 from napari_retina_seg.cli.screen import probe_screen, run_python
 from napari_retina_seg.core.errors import RetinaSegError
 
-# Distributions that hold a package; the first that is installed counts.
+# Distributions that provide a package; the first that is installed counts.
 _PACKAGES = {
     "napari-retina-seg": ("napari-retina-seg",),
     "napari": ("napari",),
@@ -29,7 +29,7 @@ _PACKAGES = {
 }
 _BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 
-# What oneDNN's convolutions make use of, on Intel, AMD and ARM.
+# CPU features that oneDNN's convolutions use, on Intel, AMD and ARM.
 _CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 _DESCRIBE = (
@@ -45,9 +45,9 @@ class Finding:
     Attributes
     ----------
     subject, state : str
-        What was looked at, and what was found.
+        What was checked, and the result.
     remedy : str or None
-        The command that mends it, if it needs mending.
+        The command that fixes it, if needed.
     """
 
     subject: str
@@ -56,7 +56,7 @@ class Finding:
 
 
 def doctor_command() -> None:
-    """Say what is installed and what will run, and the commands that mend what is missing."""
+    """Check the installation, and print the commands that fix it."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -68,7 +68,7 @@ def doctor_command() -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything that the program needs."""
+    """Check everything that the program needs."""
     yield Finding("Python", f"{platform.python_version()} ({sys.executable})")
     yield Finding("System", platform.platform())
     yield Finding("Processor", f"{os.cpu_count()} cores, {_cpu_flags()}")
@@ -129,11 +129,11 @@ def _examine_models() -> Iterator[Finding]:
     for model in models:
         try:
             model.check_weights()
-            yield Finding(f"Model {model.name}", "weights are whole")
+            yield Finding(f"Model {model.name}", "weights are intact")
         except RetinaSegError as error:
             yield Finding(f"Model {model.name}", str(error), install(again=True))
     if not models:
-        yield Finding("Models", "there is none", install(again=True))
+        yield Finding("Models", "none found", install(again=True))
 
 
 def _examine_screen() -> Iterator[Finding]:
@@ -158,6 +158,6 @@ def _print_report(findings: list[Finding]) -> None:
     Console().print(table)
     remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
     if remedies:
-        typer.echo("\nWhat mends it:")
+        typer.echo("\nTo fix it:")
     for remedy in remedies:
         typer.echo(f"  {remedy}")

@@ -1,4 +1,4 @@
-"""``evaluate``: how good a model is, on images with expert masks."""
+"""``evaluate``: score a model on images with expert masks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,12 @@ if TYPE_CHECKING:
     from napari_retina_seg.io.evaluation_report import Report
     from napari_retina_seg.models.registry import ModelFolder
 
-_FLATTERED = (
-    "Some of these images may be those that the model learnt from: scores on them flatter it."
-)
+_FLATTERED = "Some of these images may be training images of the model, which inflates its scores."
 _COLUMN = 25  # characters of a terminal's column: two figures side by side in 80
 
 
 class Side(StrEnum):
-    """Which images of the data are scored."""
+    """Which images of the data to score."""
 
     TEST = "test"
     VAL = "val"
@@ -49,7 +47,7 @@ class Side(StrEnum):
 
 
 class Scored(NamedTuple):
-    """What is told in detail, what stands side by side, and pairs."""
+    """The evaluations: in detail, side by side, and paired differences."""
 
     main: Evaluation
     evaluations: tuple[Evaluation, ...]
@@ -66,7 +64,7 @@ def evaluate_command(
     split_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The split that a training wrote; by default the data set's own."
+            metavar="FILE", help="The split file of a training run; by default the data set's own."
         ),
     ] = None,
     reference: Annotated[
@@ -74,15 +72,15 @@ def evaluate_command(
         typer.Option(
             metavar="NAME",
             help="Score against this expert's masks instead of the data set's reference, e.g."
-            " second_observer. Beside it stand the model and this expert, each against the"
-            " reference, and their difference: is the model as good as a second human?",
+            " second_observer. Also scores the model and this expert against the reference, and"
+            " their difference: is the model as good as a second grader?",
         ),
     ] = None,
     compare: Annotated[
         str | None,
         typer.Option(
             metavar="OTHER_MODEL",
-            help="Score another model on the same images, and tell the difference.",
+            help="Score another model on the same images, and their difference.",
         ),
     ] = None,
     group_pattern: GroupPattern = None,
@@ -111,7 +109,7 @@ def evaluate_command(
         job = iter_without_faults(
             chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=token
         )
-        checked = bar.walk(job, "Looking at the images")
+        checked = bar.walk(job, "Checking the images")
         bar.finish()
         flattered = [_FLATTERED] if split in (Side.TRAIN, Side.ALL) else []
         guess = filter(None, [ungrouped_warning(checked.images)])
@@ -121,8 +119,8 @@ def evaluate_command(
         scored = _score(models, checked.images, reference, bar, token)
         bar.begin("Writing the report")
         names = " and ".join(_display_names(models))
-        side_told = f"{split.value} of {split_file}" if split_file else split.value
-        about = _about(models, checked.images, side_told)
+        side_text = f"{split.value} of {split_file}" if split_file else split.value
+        about = _about(models, checked.images, side_text)
         report = Report(f"Evaluation of {names}", *scored, about, warnings)
         written = write_report(report, out)
     _print_summary(report)
@@ -141,7 +139,7 @@ def _find_model(name: str) -> ModelFolder:
 
 
 def _check_alike(models: Sequence[ModelFolder]) -> None:
-    """Refuse to compare models that draw different things, or a model with itself."""
+    """Refuse to compare models with different classes, or a model with itself."""
     first, other = models[0], models[-1]
     if len(models) == 1:
         return
@@ -152,13 +150,13 @@ def _check_alike(models: Sequence[ModelFolder]) -> None:
     )
     if ours != theirs or first.spec.modality is not other.spec.modality:
         raise UsageError(
-            f"'{first.name}' draws {ours} and '{other.name}' draws {theirs}: only models that draw"
-            " the same can be compared."
+            f"'{first.name}' draws {ours} and '{other.name}' draws {theirs}: only models with"
+            " the same classes can be compared."
         )
 
 
 def _display_names(models: Sequence[ModelFolder]) -> list[str]:
-    """Name models as they are called, and by their folders if that is the same."""
+    """Return the names of the models, or their folders if the names are equal."""
     names = [model.name for model in models]
     if len(set(names)) == len(names):
         return names
@@ -172,7 +170,7 @@ def _score(
     bar: Bar,
     token: CancelToken,
 ) -> Scored:
-    """Score the models, and the expert as if a model."""
+    """Score the models, and the expert like a model."""
     bar.begin("Starting TensorFlow")
     start_engine()
     from napari_retina_seg.core.evaluation import compare

@@ -1,4 +1,4 @@
-"""``project export`` and ``project import``: masks to other programs and back."""
+"""``project export`` and ``project import``: exchange masks with other programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST = 20  # sentences of a kind
 
 
 class Eye(StrEnum):
-    """Of a person."""
+    """Side of the eye."""
 
     RIGHT = "OD"
     LEFT = "OS"
@@ -37,7 +37,7 @@ class Eye(StrEnum):
 _Day = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First or last day of saving, included."
+        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First or last day of saving, inclusive."
     ),
 ]
 
@@ -45,7 +45,7 @@ _Day = Annotated[
 def export_command(
     folder: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the masks.")],
-    format: Annotated[Format, typer.Option("--format", "-f", help="For which program.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="File format.")],
     author: Author,
     state: Annotated[
         list[State] | None,
@@ -64,22 +64,22 @@ def export_command(
         bool,
         typer.Option(
             "--predictions",
-            help="Also what a model drew and nobody has reviewed, in a folder by itself.",
+            help="Also unreviewed predictions, in a separate folder.",
         ),
     ] = False,
     identities: Annotated[
         Identities,
         typer.Option(
-            help="'hide' gives patients, and images whose names may tell who the patient is,"
-            " pseudonyms; 'pseudonyms' does so with all; 'keep' leaves names as they are."
+            help="'hide' replaces patients' names, and image names that may identify a patient, by"
+            " pseudonyms; 'pseudonyms' replaces all names; 'keep' keeps them."
         ),
     ] = Identities.HIDE,
     patients_from_name: Annotated[
         str | None,
         typer.Option(
             metavar="REGEX",
-            help="Finds in an image's name the patient whom the project does not know, e.g."
-            " '^([^_]+)_'; for formats with images, which are divided by patient.",
+            help="Pattern that finds an unknown patient in an image's name, e.g. '^([^_]+)_'; for"
+            " formats with images, which are split by patient.",
         ),
     ] = None,
     patients: Annotated[
@@ -88,33 +88,33 @@ def export_command(
             metavar="CSV",
             exists=True,
             dir_okay=False,
-            help="A table of name,patient: whose images they are.",
+            help="CSV with the columns name,patient: the patient of each image.",
         ),
     ] = None,
     patients_from_folder: Annotated[
         bool,
         typer.Option(
             "--patients-from-folder",
-            help="The folder that an image lies in is named after its patient.",
+            help="The folder of each image is named after its patient.",
         ),
     ] = False,
     each_image_its_own_patient: Annotated[
         bool,
         typer.Option(
             "--each-image-its-own-patient",
-            help="No two images of unknown patients are of the same one.",
+            help="Each image without a patient is from a different patient.",
         ),
     ] = False,
     with_images: Annotated[
         bool,
         typer.Option(
             "--with-images",
-            help="Also the images, as PNG of 8 bits beside the masks, slice by slice: for coco,"
-            " coco-polygons, vgg and cvat; labelme has them always.",
+            help="Also export the images, as 8-bit PNG beside the masks, slice by slice: for coco,"
+            " coco-polygons, vgg and cvat; labelme always includes them.",
         ),
     ] = False,
 ) -> None:
-    """Write masks that count as truth for other programs, with classes, sizes and who made them.
+    """Export masks that count as truth, with classes, pixel sizes and authors.
 
     The folder appears when all of it is written.
     """
@@ -153,12 +153,12 @@ def export_command(
 
 
 def _report_export(done: Exported, out: Path, format: Format, identities: Identities) -> None:
-    """Say what was exported and what was not; end with 1 if something failed."""
+    """Print what was exported and what was not; exit with 1 if something failed."""
     say_some(done.problems)
     if done.pseudonyms and identities is Identities.HIDE:
         say(
-            f"Pseudonyms there: {done.pseudonyms}, of images whose names may tell who the patient"
-            " is; '--identities keep' leaves names as they are."
+            f"Images renamed to pseudonyms: {done.pseudonyms}, since their names may identify the"
+            " patient; '--identities keep' keeps the names."
         )
     for message in (*done.warnings, *filter(None, [format.advice])):
         say(message)
@@ -195,16 +195,16 @@ def import_command(
     ],
     author: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Who drew the masks whose files do not say it."),
+        typer.Option(metavar="NAME", help="Who drew the masks whose files do not state it."),
     ] = None,
     second_read: Annotated[
-        bool, typer.Option("--second-read", help="They are second readings.")
+        bool, typer.Option("--second-read", help="The masks are second gradings.")
     ] = False,
     remap: Remap = None,
 ) -> None:
-    """File masks that people drew elsewhere, in any format that is exported.
+    """Import masks from other programs, in any export format.
 
-    Images are found by their hash where the file says it, else by their names.
+    Images are found by their hash if the file states it, else by name.
     """
     values = read_options(None, None, remap).remap
     from napari_retina_seg.project.importing import iter_import_masks
@@ -222,13 +222,13 @@ def import_command(
     say_some(done.problems)
     if done.unannotated:
         say(
-            f"{count(len(done.unannotated), 'image')} without a mask there (not annotated, or boxes"
-            f" only): left as they are, e.g. '{done.unannotated[0]}'."
+            f"{count(len(done.unannotated), 'image')} without a mask in the file (not annotated,"
+            f" or boxes only) stay unchanged, e.g. '{done.unannotated[0]}'."
         )
     by = Counter(version.author for version in done.versions)
     names = ", ".join(f"{number} by {name}" for name, number in by.items())
     typer.echo(
-        f"{len(done.versions)} imported{f' ({names})' if names else ''}, {done.known} there"
+        f"{len(done.versions)} imported{f' ({names})' if names else ''}, {done.known} known"
         f" already, {len(done.problems)} failed."
     )
     if done.problems:
@@ -236,7 +236,7 @@ def import_command(
 
 
 def say_some(sentences: Sequence[str]) -> None:
-    """Say the first of many sentences."""
+    """Print the first of many messages."""
     for sentence in sentences[:_MOST]:
         say(sentence)
     if len(sentences) > _MOST:

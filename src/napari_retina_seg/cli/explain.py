@@ -1,4 +1,4 @@
-"""``explain``: where in each image a model finds its evidence for what it draws."""
+"""``explain``: maps of the evidence for each class."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What to ask about each file, and where the answers go.
+    """Options of ``explain``.
 
     Attributes
     ----------
     folder : Path
-        Where to.
+        Output folder.
     model : ModelFolder or None
-        Which model; None for the first that fits the image.
+        The model; None for the first that fits the image.
     kind : Kind or None
-        What the images are, if the user said so.
+        Modality, if stated by the user.
     classes : tuple of str
         Names, abbreviations or values; empty for all.
     layer : str
-        Empty for the one that is recommended.
+        Name of the layer; empty for the recommended one.
     method : Method
-        How activations and gradients become a map.
+        The CAM method.
     target : Target
-        Which pixels are asked about.
+        The pixels to explain.
     index : int or None
-        Only this slice.
+        Only this slice; None for all.
     form : str
-        Of the figure.
+        Format of the figure.
     maps : {"npy", "tiff"}
         Format of the maps.
     spacing : Spacing or None
@@ -102,7 +102,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a file; not the maps themselves."""
+    """Result for one file, without the maps."""
 
     path: Path
     model: str
@@ -114,14 +114,14 @@ class Result:
 
 @dataclass
 class _Seen:
-    """What is kept of a stream of explanations: the one to draw, and what has evidence at all."""
+    """Summary of a stream of explanations: the one to draw, and the classes with evidence."""
 
     middle: int
     shown: Explanation | None = None
     evident: set[int] = field(default_factory=set)
 
     def add(self, one: Explanation) -> None:
-        """Look at an explanation; that of the middle slice is kept, or of one near it."""
+        """Add an explanation; the one nearest to the middle slice is kept."""
         named = zip(one.values, one.maps, strict=True)
         self.evident.update(value for value, heat in named if heat.any())
         if self.shown is None or self._rank(one) < self._rank(self.shown):
@@ -133,9 +133,9 @@ class _Seen:
         Raises
         ------
         ImageError
-            If nothing in any of them speaks for any class.
+            If there is no positive evidence for any class.
         """
-        assert self.shown is not None  # noqa: S101 - where nothing was explained, it was said why
+        assert self.shown is not None  # noqa: S101 - an error was raised if nothing was explained
         if not self.evident:
             raise ImageError(self.shown.message)
         return self.shown
@@ -201,7 +201,7 @@ def _find_target(region: Path | None, point: str | None) -> Target:
     from napari_retina_seg.io.masks import read_region
 
     if region and point:
-        raise UsageError("Ask about a region or about a point: leave out --region or --point.")
+        raise UsageError("Give either --region or --point, not both.")
     if region:
         try:
             return Region(read_region(region), f"the region '{region.name}'")
@@ -211,12 +211,12 @@ def _find_target(region: Path | None, point: str | None) -> Target:
         return WholeClass()
     found = re.fullmatch(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", point)
     if not found:
-        raise UsageError(f"'{point}' is no point: write its row and column, such as 240,400.")
+        raise UsageError(f"'{point}' is not a point: give its row and column, such as 240,400.")
     return Point(int(found[1]), int(found[2]))
 
 
 def _endings(request: Request) -> tuple[str, ...]:
-    """Return what follows an image's name in those of its results, whatever kind it is."""
+    """Return the suffixes of all result files of an image, of any kind."""
     from napari_retina_seg.io.explanations import map_name
 
     schemes = [model.spec.scheme for model in _models(request)]
@@ -235,7 +235,7 @@ def _endings(request: Request) -> tuple[str, ...]:
 
 
 def _check_layer(request: Request) -> None:
-    """Look whether there is such a layer, before any file is read."""
+    """Check that the layer exists, before any file is read."""
     if not request.layer:
         return
     start_engine_alone()
@@ -252,7 +252,7 @@ def _check_layer(request: Request) -> None:
 
 
 def _models(request: Request) -> list[ModelFolder]:
-    """Return the models that may be asked: before an image is read, it may be of either kind."""
+    """Return the models that may be used: the modality is unknown before an image is read."""
     from napari_retina_seg.core.image import Modality
     from napari_retina_seg.models.registry import default_model
 
@@ -301,7 +301,7 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
 def _write_plane(
     request: Request, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
-    """Write figure and maps of a single image or slice; return it, and what to remark."""
+    """Write figure and maps of a single image or slice; return the explanation and its message."""
     from napari_retina_seg.io.explanations import save_maps
 
     seen = _Seen(0)
@@ -315,7 +315,7 @@ def _write_plane(
 def _write_volume(
     request: Request, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
-    """Write maps of a volume as they come, and a figure of its middle; return as above."""
+    """Write the maps of a volume as they are made, and a figure of its middle slice."""
     from napari_retina_seg.io.explanations import MapWriter
 
     seen = _Seen(image.n_slices // 2)
@@ -333,7 +333,7 @@ def _write_volume(
 
 
 def _hand_out(job: Job, keep: Callable[[Explanation], None]) -> Job:
-    """Walk on with a job whose steps bring explanations, which nobody else keeps."""
+    """Run a job and pass on each explanation, which is not kept elsewhere."""
     from napari_retina_seg.engine.explain import Explained
 
     while True:
@@ -358,7 +358,7 @@ def _save_figure(request: Request, image: RetinaImage, shown: Explanation) -> No
 
 
 def _remark(shown: Explanation, evident: set[int], skipped: tuple[int, ...], slices: int) -> str:
-    """Say which classes and slices of a volume have no maps."""
+    """Return a sentence on classes and slices of a volume without maps."""
     sentences = []
     pairs = zip(shown.values, shown.names, strict=True)
     silent = [name for value, name in pairs if value not in evident]
@@ -368,7 +368,7 @@ def _remark(shown: Explanation, evident: set[int], skipped: tuple[int, ...], sli
         first = ", ".join(str(index) for index in skipped[:5])
         more = ", …" if len(skipped) > 5 else ""
         sentences.append(
-            f"{len(skipped)} of {slices} slices show nothing, or nothing was asked about there,"
+            f"{len(skipped)} of {slices} slices are blank or outside the region,"
             f" and stay 0 (slice {first}{more})."
         )
     return " ".join(sentences)

@@ -10,7 +10,7 @@ import typer
 
 
 class MethodName(StrEnum):
-    """How activations and gradients become a map."""
+    """CAM methods."""
 
     GRAD_CAM = "grad-cam"
     GRAD_CAM_PLUS_PLUS = "grad-cam++"
@@ -19,7 +19,7 @@ class MethodName(StrEnum):
 
 
 class Format(StrEnum):
-    """Of the figure."""
+    """Formats of the figure."""
 
     PNG = "png"
     SVG = "svg"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 class MapFormat(StrEnum):
-    """Of the maps."""
+    """Formats of the maps."""
 
     NPY = "npy"
     TIFF = "tiff"
@@ -39,7 +39,7 @@ ClassNames = Annotated[
         "--class",
         "-c",
         metavar="CLASS",
-        help="Name, abbreviation or value of a class, such as RNFL; can be given several times."
+        help="Name, abbreviation or value of a class, such as RNFL; may be repeated."
         " By default all classes.",
     ),
 ]
@@ -55,7 +55,7 @@ MethodOption = Annotated[
     MethodName | None,
     typer.Option(
         case_sensitive=False,
-        help="How a map is computed; by default Grad-CAM for a class, HiResCAM for a place.",
+        help="CAM method; by default Grad-CAM for a class, HiResCAM for a region or point.",
     ),
 ]
 Slice = Annotated[
@@ -68,15 +68,15 @@ RegionFile = Annotated[
     Path | None,
     typer.Option(
         metavar="MASK",
-        help="Ask about the pixels that are not 0 in this file, of the image's size; by default"
-        " about all pixels that the model gives the class.",
+        help="Explain the pixels that are not 0 in this file, of the image's size; by default all"
+        " pixels that the model assigns to the class.",
     ),
 ]
 PointText = Annotated[
     str | None,
-    typer.Option(metavar="ROW,COLUMN", help="Ask about one pixel, such as 240,400."),
+    typer.Option(metavar="ROW,COLUMN", help="Explain one pixel, such as 240,400."),
 ]
 FormatOption = Annotated[
-    Format, typer.Option("--format", case_sensitive=False, help="Of the figure.")
+    Format, typer.Option("--format", case_sensitive=False, help="Format of the figure.")
 ]
-MapOption = Annotated[MapFormat, typer.Option(case_sensitive=False, help="Of the maps.")]
+MapOption = Annotated[MapFormat, typer.Option(case_sensitive=False, help="Format of the maps.")]

@@ -1,4 +1,4 @@
-"""Which files a command is to read, and what it may write."""
+"""Input files of a command, and checks of its outputs."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ RESULT_ENDINGS = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """What to read.
+    """The inputs of a command.
 
     Attributes
     ----------
     paths : tuple of Path
         The files, each once.
     problems : tuple of str
-        A sentence for each argument that names none.
+        A sentence for each argument that matches no file.
     warnings : tuple of str
-        For each folder, what was passed over in it and why.
+        For each folder, which files were skipped and why.
     """
 
     paths: tuple[Path, ...]
@@ -47,17 +47,17 @@ class Inputs:
     warnings: tuple[str, ...] = ()
 
     def group(self) -> tuple[ImageFiles, ...]:
-        """Put the slices of a DICOM series together; see `io.series.group_series`."""
+        """Group the slices of a DICOM series; see `io.series.group_series`."""
         from napari_retina_seg.io.series import group_series
 
         return group_series(self.paths)
 
 
 def expand(arguments: Iterable[str]) -> Inputs:
-    """Find the files that are meant: names, folders of images, patterns.
+    """Expand arguments to files: names, folders of images, patterns.
 
-    Shells on Windows leave patterns to the program. A name that is no folder and no pattern is
-    taken as it is, whether there is such a file or not.
+    Shells on Windows do not expand patterns. A name that is neither folder nor pattern is
+    kept as it is, whether the file exists or not.
     """
     from napari_retina_seg.io.folders import look_into
 
@@ -75,11 +75,11 @@ def expand(arguments: Iterable[str]) -> Inputs:
             if not found:
                 problems.append(f"There is no image in the folder '{path}': choose another one.")
         elif glob.has_magic(argument) and not is_there(path):
-            # Path.glob takes no absolute pattern.
+            # Path.glob does not accept absolute patterns.
             names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
             found = [Path(name) for name in names if Path(name).is_file()]
             if not found:
-                problems.append(f"No file is called like '{argument}': check the pattern.")
+                problems.append(f"No file matches '{argument}': check the pattern.")
         for match in found:
             paths.setdefault(match.resolve(), match)
     return Inputs(tuple(paths.values()), tuple(problems), tuple(warnings))
@@ -88,7 +88,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
 def outputs_of(
     name: str, folder: Path, endings: tuple[str, ...] = RESULT_ENDINGS
 ) -> tuple[Path, ...]:
-    """Name all files that a command may write for an image; `segment`, unless told otherwise."""
+    """Return all files that a command may write for an image; by default `segment`."""
     return tuple(folder / f"{name}{ending}" for ending in endings)
 
 
@@ -99,28 +99,28 @@ def check_outputs(
     overwrite: bool,
     endings: tuple[str, ...] = RESULT_ENDINGS,
 ) -> None:
-    """Refuse to begin where a result would take the place of something else.
+    """Raise `UsageError` if a result would replace another file.
 
     Parameters
     ----------
     images : tuple of ImageFiles
-        What is read.
+        The inputs.
     folder : Path
-        Where the results go.
+        Output folder.
     overwrite : bool
         Whether earlier results may be replaced.
     endings : tuple of str
-        What follows an image's name in those of its results.
+        Suffixes of the result files.
 
     Raises
     ------
     UsageError
-        If two files would be written to one place, an input would be replaced, the folder can't
-        be written, or results are there already and `overwrite` is False.
+        If two results would have one name, an input would be replaced, the folder can't be
+        written, or results exist already and `overwrite` is False.
     """
     names: dict[str, ImageFiles] = {}
     for image in images:
-        # Some file systems do not tell Scan.png from scan.png.
+        # Some file systems are case-insensitive.
         other = names.setdefault(name_key(image.name), image)
         if other != image:
             raise UsageError(
@@ -132,19 +132,17 @@ def check_outputs(
     inputs = {path.resolve() for image in images for path in image.files}
     for output in planned:
         if output.resolve() in inputs:
-            raise UsageError(
-                f"A result would take the place of the input '{output}': choose another folder."
-            )
+            raise UsageError(f"A result would replace the input '{output}': choose another folder.")
     existing = [output for output in planned if is_there(output)]
     if existing and not overwrite:
-        more = f" and {len(existing) - 1} more are" if len(existing) > 1 else " is"
+        more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
         raise UsageError(
-            f"'{existing[0]}'{more} there already: choose another folder, or add --overwrite."
+            f"'{existing[0]}'{more} already: choose another folder, or add --overwrite."
         )
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a file of this name; there is none of a name that is too long for one."""
+    """Whether a file exists; False if the name is too long for the file system."""
     try:
         return path.exists()
     except OSError:
@@ -152,7 +150,7 @@ def is_there(path: Path) -> bool:
 
 
 def free_folder(name: str) -> Path:
-    """Return the first of ``name``, ``name-2``, ``name-3``, … that is not there yet."""
+    """Return the first of ``name``, ``name-2``, ``name-3``, … that does not exist yet."""
     path = Path(name)
     number = 2
     while path.exists():
@@ -162,24 +160,24 @@ def free_folder(name: str) -> Path:
 
 
 def check_reports(folder: Path, names: Iterable[str], *, overwrite: bool) -> None:
-    """Refuse to begin where a report can't be written, or an earlier one would be replaced.
+    """Raise `UsageError` if a report can't be written, or would replace an earlier one.
 
     Raises
     ------
     UsageError
-        If nothing can be written to the folder, or one of the files is there already and
+        If nothing can be written to the folder, or one of the files exists and
         `overwrite` is False.
     """
     check_folder(folder)
     for name in names:
         if (folder / name).exists() and not overwrite:
             raise UsageError(
-                f"'{folder / name}' is there already: choose another folder, or add --overwrite."
+                f"'{folder / name}' exists already: choose another folder, or add --overwrite."
             )
 
 
 def check_folder(folder: Path) -> None:
-    """Try the folder before the work, not after it.
+    """Check that the folder can be written, before the work starts.
 
     Raises
     ------

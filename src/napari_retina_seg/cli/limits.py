@@ -17,14 +17,14 @@ MaxPixels = Annotated[
         "--max-pixels",
         min=1,
         metavar="N",
-        help="Open files of up to so many pixels, all slices counted; by default 537 million."
-        " A small file that claims more may be damaged, or made to fill the memory.",
+        help="Maximum number of pixels in a file, all slices counted; by default 537 million."
+        " A small file that claims more may be damaged or malicious.",
     ),
 ]
 
 
 def opens_files(command: Command) -> Command:
-    """Give a command the option ``--max-pixels``, which holds for all files that it opens."""
+    """Add the option ``--max-pixels`` to a command, for all files it opens."""
 
     @functools.wraps(command)
     def limited_command(*args: Any, max_pixels: int | None = None, **options: Any) -> Any:
@@ -37,7 +37,7 @@ def opens_files(command: Command) -> Command:
         finally:
             io.set_max_pixels(before)
 
-    # Typer makes options of what signature and annotations say.
+    # Typer derives options from signature and annotations.
     signature = inspect.signature(command, eval_str=True)
     option = inspect.Parameter(
         "max_pixels", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=MaxPixels

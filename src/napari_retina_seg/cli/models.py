@@ -1,4 +1,4 @@
-"""``models``: which there are, and adding one by its path."""
+"""``models``: list models, and add one by its path."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ app = typer.Typer(invoke_without_command=True, help="List the models, or add one
 @app.callback()
 def models_command(
     ctx: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The whole specs, for programs to read.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The full specs as JSON.")] = False,
 ) -> None:
     """List the models, or add one by its path."""
     if ctx.invoked_subcommand is not None:
@@ -40,7 +38,7 @@ def models_command(
 def add_command(
     path: Annotated[Path, typer.Argument(help="A model folder: spec.json and weights.")],
 ) -> None:
-    """Add a model by the path of its folder, for 'segment --model' and for the window."""
+    """Add a model by its folder, for 'segment --model' and the window."""
     from napari_retina_seg.models.registry import add_model
 
     model = add_model(path)
@@ -66,7 +64,7 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
             spec.name,
             spec.modality.value,
             ", ".join(label.abbreviation for label in spec.scheme.classes[1:]),
-            measured or "nothing was measured",
+            measured or "not measured",
             spec.licence,
         )
         table.add_row(*(Text(cell) for cell in cells))

@@ -1,4 +1,4 @@
-"""``project``: an annotation project without a screen."""
+"""``project``: annotation projects on the command line."""
 
 from __future__ import annotations
 
@@ -28,36 +28,40 @@ if TYPE_CHECKING:
 
 _MOST_OF_A_KIND = 20
 
-app = typer.Typer(no_args_is_help=True, help="Keep images, masks and who made them in a project.")
+app = typer.Typer(no_args_is_help=True, help="Manage images, masks and their authors in a project.")
 
 
 Folder = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
 Author = Annotated[
     str,
     typer.Option(
-        metavar="NAME", default_factory=current_username, help="Your name; by default your login."
+        metavar="NAME",
+        default_factory=current_username,
+        help="Your name; by default that of your account.",
     ),
 ]
 Image = Annotated[
     str, typer.Argument(metavar="IMAGE", help="Name of an image, its number (#12), or its file.")
 ]
-Images = Annotated[list[str], typer.Argument(metavar="IMAGES", help="As in 'history'.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
-Comment = Annotated[str, typer.Option(metavar="TEXT", help="Kept with the version.")]
+Images = Annotated[
+    list[str], typer.Argument(metavar="IMAGES", help="Names, numbers (#12) or files of images.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Output JSON.")]
+Comment = Annotated[str, typer.Option(metavar="TEXT", help="Saved with the version.")]
 
 
 @app.callback()
 def project_command() -> None:
-    """Keep images, every version of their masks, and who made them, in a project."""
+    """Manage images, all versions of their masks and their authors in a project."""
 
 
 @app.command("create")
 def create_command(
     folder: Folder,
-    scheme: Annotated[str, typer.Option(metavar="NAME", help="Classes that the masks hold.")],
+    scheme: Annotated[str, typer.Option(metavar="NAME", help="Classes of the masks.")],
     author: Author,
 ) -> None:
-    """Make a project."""
+    """Create a project."""
     from napari_retina_seg.core.labels import SCHEMES
 
     if scheme not in SCHEMES:
@@ -77,12 +81,15 @@ def add_command(
     ],
     author: Author,
     copy: Annotated[
-        bool, typer.Option("--copy", help="Keep copies; by default files stay where they are.")
+        bool,
+        typer.Option(
+            "--copy", help="Copy the files into the project; by default they are referenced."
+        ),
     ] = False,
     group_pattern: GroupPattern = None,
     pixel_size: PixelSize = None,
 ) -> None:
-    """Add images; those that are there already, by their content, are noticed."""
+    """Add images; files whose content is known already are reported."""
     patient_of = _patient_of(group_pattern)
     spacing = find_spacing(pixel_size)
     inputs = expand(files)
@@ -97,15 +104,15 @@ def add_command(
     for sentence in (*inputs.problems, *inputs.warnings, *apart, *added.problems, *added.warnings):
         say(sentence)
     for path, image in added.duplicates:
-        say(f"'{path}' is there already: it is '{image.name}' (#{image.id}).")
-    for image, told in added.identifiers[:_MOST_OF_A_KIND]:
-        say(f"'{image.name}' may tell who the patient is: {', '.join(told)}.")
+        say(f"'{path}' is in the project already, as '{image.name}' (#{image.id}).")
+    for image, identifying in added.identifiers[:_MOST_OF_A_KIND]:
+        say(f"'{image.name}' may identify the patient: {', '.join(identifying)}.")
     if added.identifiers:
         say(
-            f"Possible patient identifiers are in {len(added.identifiers)} of {len(added.images)}"
-            " new files; an export leaves them out unless it is asked for them."
+            f"Possible patient identifiers in {len(added.identifiers)} of {len(added.images)}"
+            " new files; exports remove them by default."
         )
-    known = f", {len(added.duplicates)} there already" if added.duplicates else ""
+    known = f", {len(added.duplicates)} known already" if added.duplicates else ""
     failed = len(inputs.problems) + len(added.problems)
     failures = f", {failed} failed" if failed else ""
     typer.echo(f"{len(added.images)} added{known}{failures}.")
@@ -128,9 +135,9 @@ def predict_command(
         bool, typer.Option("--all", help="Also images that a person has worked on.")
     ] = False,
 ) -> None:
-    """Run a model over the images that nobody has worked on yet, and keep what it draws.
+    """Run a model over the images that no one has worked on yet, and save its masks.
 
-    Images that have its prediction already are left out.
+    Images that have its prediction already are skipped.
     """
     chosen = choose_model(model)
     from napari_retina_seg.project.predicting import iter_predict_images
@@ -146,7 +153,7 @@ def predict_command(
         done = bar.walk(job, "Predicting")
     for sentence in (*done.warnings, *done.unfit, *done.problems):
         say(sentence)
-    unfit = f" {len(done.unfit)} skipped that the model is not for," if done.unfit else ""
+    unfit = f" {len(done.unfit)} skipped (wrong modality)," if done.unfit else ""
     typer.echo(
         f"{len(done.image_ids)} predicted, {len(done.skipped)} had it already,{unfit}"
         f" {len(done.problems)} failed."
@@ -157,7 +164,7 @@ def predict_command(
 
 @app.command("status")
 def status_command(folder: Folder, author: Author, as_json: Json = False) -> None:
-    """Show how far the work is, who works on what, and unsaved work that can be recovered."""
+    """Show images by state, who works on what, and unsaved work that can be recovered."""
     with open_project(folder, author) as project:
         status = project.status()
         if as_json:
@@ -186,7 +193,7 @@ def accept_command(
     author: Author,
     comment: Comment = "",
 ) -> None:
-    """Accept the newest predictions of images: they count as your word from then on."""
+    """Accept the newest predictions of images: they count as your gradings."""
     with open_project(folder, author) as project:
         found = [project.find_image(image) for image in images]
         for image in found:
@@ -201,19 +208,19 @@ def attach_command(
     image: Image,
     mask: Annotated[
         Path,
-        typer.Argument(metavar="MASK", exists=True, dir_okay=False, help="Classes, as an image."),
+        typer.Argument(metavar="MASK", exists=True, dir_okay=False, help="Image of class values."),
     ],
     author: Annotated[str, typer.Option(metavar="NAME", help="Who drew it.")],
     second_read: Annotated[
-        bool, typer.Option("--second-read", help="The author read the image as the second one.")
+        bool, typer.Option("--second-read", help="The author is the second grader.")
     ] = False,
     adjudicated: Annotated[
-        bool, typer.Option("--adjudicated", help="The author has settled two readings with it.")
+        bool, typer.Option("--adjudicated", help="The mask adjudicates two gradings.")
     ] = False,
     remap: Remap = None,
     comment: Comment = "",
 ) -> None:
-    """File a mask that a person made elsewhere; it must fit the image's grid and the scheme."""
+    """Attach a mask from another program; it must fit the image's grid and the scheme."""
     values = read_options(None, None, remap).remap
     reading = _reading(second_read=second_read, adjudicated=adjudicated)
     from napari_retina_seg.project.attach import read_drawing
@@ -229,10 +236,10 @@ def attach_command(
 def ungradable_command(
     folder: Folder,
     images: Images,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the image.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason, saved with the image.")],
     author: Author,
 ) -> None:
-    """Say that images can't be graded, and why."""
+    """Mark images as ungradable, with a reason."""
     with open_project(folder, author) as project:
         for image in [project.find_image(image) for image in images]:
             project.mark_ungradable(image.id, reason)
@@ -246,11 +253,13 @@ def reopen_command(
     author: Author,
     version: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", help="Go on from this one; by default the newest final."),
+        typer.Option(
+            metavar="NUMBER", help="Version to continue; by default the newest final one."
+        ),
     ] = None,
     comment: Comment = "",
 ) -> None:
-    """Go on with an image that is done, or settle a conflict by choosing a version."""
+    """Reopen a finished image, or settle a conflict by choosing a version."""
     with open_project(folder, author) as project:
         found = project.find_image(image)
         new = project.reopen(found.id, version, comment=comment)
@@ -263,15 +272,16 @@ def assign_command(
     folder: Folder,
     images: Images,
     reader: Annotated[
-        str, typer.Option(metavar="NAME", help="Who is not shown the first reading.")
+        str,
+        typer.Option(metavar="NAME", help="Second grader, to whom the first grading is hidden."),
     ],
     author: Author,
 ) -> None:
-    """Choose who reads images a second time."""
+    """Assign a second grader to images."""
     with open_project(folder, author) as project:
         for image in [project.find_image(image) for image in images]:
             project.assign_second_grader(image.id, reader)
-            typer.echo(f"{reader} reads '{image.name}' a second time.")
+            typer.echo(f"{reader} is the second grader of '{image.name}'.")
 
 
 @app.command("check")
@@ -279,13 +289,13 @@ def assign_command(
 def check_command(folder: Folder, author: Author) -> None:
     """Verify the hash of every file; nothing is changed.
 
-    Ends with 0 if all is whole, with 1 if something is missing, cut or altered.
+    The exit code is 1 if a file is missing, truncated or altered, else 0.
     """
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         findings = bar.walk(project.iter_check(token), "Checking")
     serious = [finding for finding in findings if finding.serious]
     if not serious:
-        typer.echo("Every file of the project is whole.")
+        typer.echo("All files of the project are intact.")
     _print_findings([*serious, *(finding for finding in findings if not finding.serious)])
     if serious:
         raise typer.Exit(1)
@@ -300,7 +310,7 @@ def open_project(folder: Path, author: str) -> Project:
 
 def _reading(*, second_read: bool, adjudicated: bool) -> GradingRound:
     if second_read and adjudicated:
-        raise UsageError("A mask is a second reading or settles two: give one of both options.")
+        raise UsageError("Give either --second-read or --adjudicated, not both.")
     if adjudicated:
         return GradingRound.ADJUDICATION
     return GradingRound.SECOND if second_read else GradingRound.FIRST
@@ -325,14 +335,13 @@ def _to_json(value: Any) -> str:
 def _print_status(project: Project, status: Status) -> None:
     typer.echo(
         f"{count(status.images, 'image')} of '{project.scheme.name}'"
-        f" in {count(status.versions, 'version')}"
-        + (", to be looked at only" if project.read_only else "")
+        f" in {count(status.versions, 'version')}" + (", read-only" if project.read_only else "")
     )
     for state, number in status.states.items():
         if number:
             typer.echo(f"  {state}: {number}")
     if status.conflicts:
-        typer.echo(f"  in conflict, to be settled by reopening one version: {status.conflicts}")
+        typer.echo(f"  in conflict (reopen one version to settle): {status.conflicts}")
     for lease in status.leases:
         name = project.image(lease.image_id).name
         typer.echo(f"'{name}' is being worked on by {lease.holder}.")
@@ -375,11 +384,11 @@ def _mean_dice(dice: Sequence[float | None]) -> str:
 
 
 def _print_findings(findings: Sequence[IntegrityProblem]) -> None:
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for finding in findings:
-        told[finding.kind] += 1
-        if told[finding.kind] <= _MOST_OF_A_KIND:
+        counts[finding.kind] += 1
+        if counts[finding.kind] <= _MOST_OF_A_KIND:
             typer.echo(f"{finding.kind}: {finding.sentence}")
-    for kind, number in told.items():
+    for kind, number in counts.items():
         if number > _MOST_OF_A_KIND:
             typer.echo(f"{kind}: {number - _MOST_OF_A_KIND} more.")

@@ -1,4 +1,4 @@
-"""Start Qt and OpenGL in a process of its own, so that a crash takes nothing else down."""
+"""Start Qt and OpenGL in a separate process, which may crash."""
 
 from __future__ import annotations
 

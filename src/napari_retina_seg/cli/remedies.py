@@ -1,4 +1,4 @@
-"""The commands that mend an installation."""
+"""Commands that repair an installation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _NAME = "napari-retina-seg"
 
 
 def install(extra: str = "", *, again: bool = False) -> str:
-    """Return the command that installs this program, from where it was installed.
+    """Return the command that reinstalls this program from its origin.
 
     Parameters
     ----------
     extra : str
         Such as ``qt``.
     again : bool
-        Replace what is there.
+        Reinstall packages that are present.
     """
     wanted = f"{_NAME}[{extra}]" if extra else _NAME
     origin = _origin()
@@ -26,7 +26,7 @@ def install(extra: str = "", *, again: bool = False) -> str:
 
 
 def _origin() -> str:
-    """Return the address of the folder, archive or repository it came from; of an index, none."""
+    """Return the URL it was installed from; None for a package index."""
     try:
         written = metadata.distribution(_NAME).read_text("direct_url.json")
     except metadata.PackageNotFoundError:

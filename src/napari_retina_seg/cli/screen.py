@@ -1,4 +1,4 @@
-"""Whether a window can be opened here, and if not, what would mend it."""
+"""Check whether a window can be opened, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_retina_seg.cli.remedies import install
 
 _PATIENCE = 120  # seconds for Qt, or TensorFlow from a cold disk, to start
 
-# What Qt's X11 and Wayland windows load on Linux, and the Debian packages that hold it.
+# Libraries that Qt's X11 and Wayland plugins load on Linux, and their Debian packages.
 _LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -37,7 +37,7 @@ _DEMO = "napari-retina-seg demo"
 
 @dataclass(frozen=True)
 class Problem:
-    """What was looked at, what is wrong with it, and the command that mends it."""
+    """What was checked, what is wrong, and the command that fixes it."""
 
     subject: str
     state: str
@@ -46,18 +46,18 @@ class Problem:
 
 @dataclass(frozen=True)
 class Screen:
-    """What stands between here and a window.
+    """Result of starting Qt and OpenGL.
 
     Attributes
     ----------
     binding, platform, opengl : str or None
-        Qt binding, window system and OpenGL that were started; None for what could not be.
+        Qt binding, window system and OpenGL that were started; None for those that failed.
     display : bool
-        Whether there is a screen at all.
+        Whether a display is available.
     missing : tuple of str
-        System libraries that Qt needs and that are not there.
+        Missing system libraries of Qt.
     message : str
-        The last thing Qt said, where it failed.
+        Last message of Qt, if it failed.
     """
 
     binding: str | None
@@ -68,7 +68,7 @@ class Screen:
     message: str
 
     def problems(self) -> tuple[Problem, ...]:
-        """Say all that is known to be wrong; nothing if a window can be opened."""
+        """Return all known problems; none if a window can be opened."""
         if self.platform and self.opengl:
             return ()
         found = []
@@ -89,14 +89,14 @@ class Screen:
 
 
 def has_display() -> bool:
-    """Whether there is a screen to open a window on."""
+    """Whether a display is available."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def probe_screen() -> Screen:
-    """Start Qt and OpenGL in another process and report how far they came."""
+    """Start Qt and OpenGL in another process and return the result."""
     display = has_display()
     environment = dict(os.environ)
     if not display:
@@ -117,7 +117,7 @@ def probe_screen() -> Screen:
 def run_python(
     *arguments: str, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in another process; one that hangs is ended and counts as failed."""
+    """Run Python in another process, which fails on a timeout."""
     command = [sys.executable, *arguments]
     try:
         return subprocess.run(  # noqa: S603 - our own interpreter and modules
@@ -138,7 +138,7 @@ def install_command(packages: list[str]) -> str:
     names = " ".join(dict.fromkeys(packages))
     if shutil.which("apt-get"):
         return f"sudo apt-get install -y {names}"
-    return f"install what your system calls {names} (these are Debian's names)"
+    return f"install your system's packages for {names} (these are Debian's names)"
 
 
 def _reinstall() -> str:

@@ -1,4 +1,4 @@
-"""``segment``: masks and overlays of many files."""
+"""``segment``: write masks and overlays of files."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What to do with each file.
+    """Options of ``segment``.
 
     Attributes
     ----------
     folder : Path
-        Where the results go.
+        Output folder.
     model : ModelFolder or None
-        With which model; None for the first that fits the image.
+        The model; None for the first that fits the image.
     kind : Kind or None
-        What the images are, if the user said so.
+        Modality, if stated by the user.
     probabilities : bool
         Write the class probabilities.
     spacing : Spacing or None
@@ -61,7 +61,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a file; not the masks themselves, of which there may be many."""
+    """Result for one file, without the mask."""
 
     path: Path
     shape: tuple[int, ...]
@@ -109,7 +109,7 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     written = save_segmentation(
         segmentation, image, request.folder, source.name, probabilities=request.probabilities
     )
-    # What an earlier run left of another kind (a volume's mask, probabilities) is not this one's.
+    # Outdated results of an earlier run, such as a volume's mask or probabilities.
     for leftover in set(outputs_of(source.name, request.folder)) - set(written):
         if is_there(leftover):
             leftover.unlink()
@@ -159,6 +159,6 @@ def _summarise(folder: Path, stated: Spacing | None, results: list[Result], fail
     without = sorted({result.provenance.model for result in results if result.unchecked})
     if without:
         typer.echo(
-            f"{', '.join(without)}: no limits were measured of what its predictions look like, so"
-            " that only the kind of image and its columns were checked."
+            f"{', '.join(without)}: has no measured limits for plausible predictions, so only"
+            " the modality and the columns were checked."
         )

@@ -1,4 +1,4 @@
-"""``train``: a network by its recipe."""
+"""``train``: train a network from a recipe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def train_command(
     recipe: Annotated[
         Path,
-        typer.Argument(help="A recipe of the program, e.g. unet-drive, or a TOML file."),
+        typer.Argument(help="Name of a built-in recipe, e.g. unet-drive, or a TOML file."),
     ],
     data: Data,
     out: Annotated[
@@ -40,12 +40,12 @@ def train_command(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")
+        bool, typer.Option("--resume", help="Resume a run that was stopped or killed.")
     ] = False,
     start_from: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN", help="Begin with the best weights of this run; by default with none."
+            metavar="RUN", help="Start from the best weights of this run; by default from scratch."
         ),
     ] = None,
     group_pattern: GroupPattern = None,
@@ -57,12 +57,12 @@ def train_command(
             "--validation-share",
             min=0.01,
             max=0.9,
-            help="Share of the patients for validation, where the data do not say.",
+            help="Share of patients for validation, if the data have no split.",
         ),
     ] = 0.2,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Train a network by a recipe, on your data or on published data sets."""
+    """Train a network from a recipe, on your data or on published data sets."""
     from napari_retina_seg.engine.run_folder import RunFolder
     from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
@@ -70,7 +70,7 @@ def train_command(
     wanted = Recipe.read(recipe, parse_overrides(change or [], Recipe))
     run = RunFolder(out)
     weights = RunFolder(start_from).best_weights if start_from else None
-    # Ctrl-C is heard from here on: while libraries load, one of them may swallow it.
+    # Ctrl-C is handled from here on: some libraries swallow it while loading.
     with interruptible() as token:
         start_engine_alone()
         from napari_retina_seg.engine.train import check_run, iter_train, iter_vet_split, plan_split
@@ -82,7 +82,7 @@ def train_command(
             say(message)
         with Bar(1) as bar:
             checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=token)
-            split, skipped = bar.walk(checking, "Looking at the images")
+            split, skipped = bar.walk(checking, "Checking the images")
             for sentence in skipped:
                 bar.say(f"Left out: {sentence}")
             job = iter_train(
@@ -105,8 +105,8 @@ def train_command(
 def _say_what_is_kept(run: RunFolder) -> None:
     if run.log.is_file():
         say(
-            f"The best model so far is in '{run.model}'. The same command with --resume goes on"
-            " after the last whole epoch."
+            f"The best model so far is in '{run.model}'. Run the same command with --resume to"
+            " continue after the last complete epoch."
         )
     elif run.recipe.is_file():
-        say("No epoch was finished: the same command with --resume begins again.")
+        say("No epoch was finished: the same command with --resume starts over.")

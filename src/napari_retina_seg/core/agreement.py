@@ -1,4 +1,4 @@
-"""Pictures of where two drawings of an image agree."""
+"""Pictures of the agreement of two masks of an image."""
 
 from __future__ import annotations
 

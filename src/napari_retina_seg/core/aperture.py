@@ -43,7 +43,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Aperture:
-    """A circle and its straight cuts, on the grid of the signal that it was seen in.
+    """A circle and its straight cuts, on the grid of the signal it was found in.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ def fit_circle(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float] | None
 def _find_lines(
     signal: Signal, points: Points, extent: float, rng: np.random.Generator
 ) -> _Outline:
-    """Take the long straight runs across which the signal falls out of an outline."""
+    """Extract from an outline the long straight runs across which the signal falls."""
     curved, free = np.ones((2, len(points)), bool)
     lines: list[tuple[Points, float]] = []
     for _ in range(_LONGEST_CUTS):
@@ -212,7 +212,7 @@ def _longest_run(places: Points, gap: float) -> float:
 def _candidates(
     signal: Signal, edge: _Outline, rng: np.random.Generator
 ) -> list[tuple[float, Aperture]]:
-    """Return the apertures that an outline suggests, each with how well it is seen."""
+    """Return the candidate apertures of an outline, each with its score."""
     curved = edge.points[edge.curved]
     straight = 1 - len(curved) / len(edge.points)
     found = []

@@ -1,4 +1,4 @@
-"""Boundary lines of the B-scans between those that a person has corrected."""
+"""Interpolate boundary lines between corrected B-scans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_retina_seg.core.surfaces import Heights
 
 @dataclass(frozen=True, eq=False)
 class Between:
-    """What lies between corrected scans.
+    """The interpolated scans.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Between:
 
 
 def interpolate(before: Heights, after: Heights, share: float) -> Heights:
-    """Return lines between two scans, linearly: that keeps their order.
+    """Interpolate lines linearly between two scans, which keeps their order.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def interpolate(before: Heights, after: Heights, share: float) -> Heights:
 def iter_draw_between(
     labels: npt.NDArray[Any], heights: Heights, human: npt.NDArray[np.bool_], token: CancelToken
 ) -> Generator[Progress, None, Between]:
-    """Draw all scans that lie between two scans that a person made.
+    """Interpolate all scans between two corrected scans.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def iter_draw_between(
     ImageError
         If nothing lies between scans that a person made.
     Cancelled
-        If somebody asked the work to stop.
+        If `token` was cancelled.
     """
     made = np.flatnonzero(human)
     slices = np.flatnonzero(~human)

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: reliability and expected calibration error."""
+"""Calibration of probabilities: reliability diagram and expected calibration error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predictions by their probability, in bins of equal width; those of images add up.
+    """Reliability diagram with bins of equal width; the counts of images add up.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Reliability:
 
     @property
     def frequency(self) -> npt.NDArray[np.float64]:
-        """``(bins,)`` share that came true; NaN for an empty bin."""
+        """``(bins,)`` observed frequency; NaN for an empty bin."""
         with np.errstate(invalid="ignore"):
             return self.correct / self.counts
 
@@ -90,7 +90,7 @@ def reliability(
 def class_reliability(
     probabilities: npt.NDArray[Any], reference: npt.NDArray[Any], bins: int = 10
 ) -> Reliability:
-    """Compare the probabilities of classes with how often they are right.
+    """Compare the probabilities of classes with the observed frequencies.
 
     Of two classes the probability of class 1 is compared with the share of its pixels; of more,
     the probability of the likeliest class with the share where it is right (Guo et al. 2017).

@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float32]
 
 
 class Method(StrEnum):
-    """How activations and gradients become a map; the value is the method's published name."""
+    """CAM method; the value is its published name."""
 
     GRAD_CAM = "Grad-CAM"
     GRAD_CAM_PLUS_PLUS = "Grad-CAM++"
@@ -40,7 +40,7 @@ def combine(activations: Array, gradient: Array, method: Method) -> Array:
     Returns
     -------
     array
-        ``(rows, columns)`` float32, signed: what is negative speaks against the class.
+        ``(rows, columns)`` float32, signed: negative values are evidence against the class.
     """
     if method is Method.HIRES_CAM:
         return np.asarray((activations * gradient).sum(axis=-1), np.float32)

@@ -24,7 +24,7 @@ _FINE = 2  # heights that are tried in each pixel
 _BAND = 12  # px above and below the straight line that are searched, and …
 _WIDER = 0.25  # … more for each column of the stretch
 _HOLD = 3  # px that a click may miss the edge by
-_BESIDE = 5  # columns beside a click that tell what the edge looks like …
+_BESIDE = 5  # columns beside a click that show what the edge looks like …
 _AROUND = 8  # … from so many px above it to so many below
 _ALIKE = 1.5  # what looking alike counts for, where the strength of the edge counts for 1
 _CHANCE = 0.3  # correlation that speckle may well show
@@ -69,7 +69,7 @@ def vertical_gradient(image: npt.NDArray[Any]) -> Heights:
 
 
 def polarity(boundary: str) -> int:
-    """Return which side of a boundary is the brighter one, as anatomy has it.
+    """Return which side of a boundary is brighter, by anatomy.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def snap(
 
 
 def _strength(flat: Heights, sign: int) -> npt.NDArray[Any]:
-    """Return how strong the edge is, 1 at most: as strong as under the clicks."""
+    """Return the edge strength relative to that at the clicks, 1 at most."""
     strength = np.maximum(flat * sign, 0) if sign else np.abs(flat)
     middle, hold = len(flat) // 2, _FINE * _HOLD
     near = strength[middle - hold : middle + hold + 1]
@@ -145,7 +145,7 @@ def _strength(flat: Heights, sign: int) -> npt.NDArray[Any]:
 
 
 def _likeness(flat: Heights) -> npt.NDArray[Any]:
-    """Return how much the gradient around each place is like that around the clicks, 0 to 1."""
+    """Return the similarity of the gradient around each place to that around the clicks, 0 to 1."""
     middle, reach = len(flat) // 2, _FINE * _AROUND
     seen = flat[middle - reach : middle + reach + 1]
     share = np.linspace(0, 1, flat.shape[1])
@@ -160,7 +160,7 @@ def _likeness(flat: Heights) -> npt.NDArray[Any]:
 
 
 def _cheapest(cost: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Walk from the middle of the first column to the middle of the last; one index for each."""
+    """Find the minimal path from the middle of the first column to that of the last."""
     rows, length = cost.shape
     steep = _FINE * _STEEP
     steps = np.arange(-steep, steep + 1)
@@ -179,7 +179,7 @@ def _cheapest(cost: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
 
 
 def _even(away: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Even the path out; mirrored oddly at its ends, it still begins and ends where it did."""
+    """Smooth the path; odd reflection at the ends keeps its endpoints."""
     width = min(int(4 * _EVEN), len(away) - 1)
     padded = np.pad(away, width, mode="reflect", reflect_type="odd")
     even: npt.NDArray[Any] = gaussian_filter1d(padded, _EVEN, radius=width)[width:-width]

@@ -1,15 +1,15 @@
-"""The errors a user may see: each is one sentence that says what was wrong and what to do."""
+"""Errors shown to users: one sentence on what was wrong and what to do."""
 
 
 class RetinaSegError(Exception):
-    """Base of every error that is meant to be read by a user.
+    """Base class of all errors shown to users.
 
     It does not descend from ``RuntimeError``: superqt's generator workers swallow those.
     """
 
 
 class ImageError(RetinaSegError):
-    """Pixels that can't be segmented: wrong shape, wrong type, nothing in them."""
+    """Pixels that can't be segmented: wrong shape, wrong type, or blank."""
 
 
 class ReadError(RetinaSegError):
@@ -17,7 +17,7 @@ class ReadError(RetinaSegError):
 
 
 class WriteError(RetinaSegError):
-    """A result that can't be written where it should go."""
+    """A result that can't be written."""
 
 
 class ModelError(RetinaSegError):
@@ -25,11 +25,11 @@ class ModelError(RetinaSegError):
 
 
 class UnfitImageError(ImageError, ModelError):
-    """An image of another kind than the model is for; nothing is wrong with either."""
+    """An image of another modality than the model is for."""
 
 
 class TrainingError(RetinaSegError):
-    """A training that can't come to anything."""
+    """A training that can't succeed."""
 
 
 class DataError(RetinaSegError):
@@ -37,8 +37,8 @@ class DataError(RetinaSegError):
 
 
 class ProjectError(RetinaSegError):
-    """An annotation project that can't be opened or kept, or work that does not fit it."""
+    """An annotation project that can't be opened or saved, or a request that it refuses."""
 
 
 class TooEarlyError(ProjectError):
-    """Something that somebody has to do first; nothing has gone wrong."""
+    """A step that has to be done first is missing; nothing went wrong."""

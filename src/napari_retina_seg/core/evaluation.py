@@ -1,4 +1,4 @@
-"""`Evaluation`: how near somebody's masks are to a reference, image by image and in all."""
+"""`Evaluation`: scores of masks against a reference, by image and overall."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CASES = 4
 
 @dataclass(frozen=True, eq=False)
 class ScoredImage:
-    """An image that is scored.
+    """An image to score.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class ScoredImage:
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """What an expert or a model drew on an image.
+    """A mask by an expert or a model.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Drawing:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An image with both drawings, to be looked at; probabilities are left out."""
+    """An image with both masks, for figures; without probabilities."""
 
     image: ScoredImage
     reference: Drawing
@@ -85,7 +85,7 @@ class Case:
 
 @dataclass(frozen=True)
 class ImageScores:
-    """The scores of one image; what does not apply to it is absent.
+    """The scores of one image; scores that do not apply are absent.
 
     The field of view was ``given``, ``found`` or is the ``whole image``; None but of photographs.
     """
@@ -99,12 +99,12 @@ class ImageScores:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How near somebody's masks are to a reference.
+    """Scores of masks against a reference.
 
     Attributes
     ----------
     name : str
-        Whose masks: a model or an expert.
+        Who made the masks: a model or an expert.
     reference : str or None
         Whom they are compared with; None for the reference of the data set.
     scheme : LabelScheme
@@ -135,7 +135,7 @@ class Evaluation:
 
     @property
     def title(self) -> str:
-        """Who is compared with whom."""
+        """Title of the comparison."""
         return f"{self.name} against {self.reference or 'the reference'}"
 
     @property
@@ -150,7 +150,7 @@ class Evaluation:
 
     @property
     def field_origins(self) -> dict[FieldOrigin, int]:
-        """How many fields of view were given, found, or are whole images."""
+        """Numbers of fields of view that were given, found, or whole images."""
         origins = [image.field_origin for image in self.images]
         return {origin: origins.count(origin) for origin in FieldOrigin if origin in origins}
 
@@ -189,7 +189,7 @@ class _Difference(NamedTuple):
 
 
 class EvaluationAccumulator:
-    """Scores image after image, keeping only what the whole needs.
+    """Scores images one by one, keeping only what the pooled scores need.
 
     Parameters
     ----------
@@ -233,12 +233,12 @@ class EvaluationAccumulator:
         self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
 
     def result(self, name: str, reference: str | None) -> Evaluation:
-        """Return the whole.
+        """Return the evaluation.
 
         Parameters
         ----------
         name : str
-            Whose masks were scored.
+            Who made the masks.
         reference : str or None
             Whom they were compared with.
         """
@@ -368,7 +368,7 @@ def _column(images: Sequence[ImageScores], key: Key) -> npt.NDArray[np.float64]:
 
 
 def stacked_heights(labels: npt.NDArray[np.uint8], boundaries: int) -> npt.NDArray[np.float64]:
-    """Read boundaries off a mask where its layers lie in order, without gaps.
+    """Extract boundaries from a mask where its layers are in order, without gaps.
 
     Parameters
     ----------

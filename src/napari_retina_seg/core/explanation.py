@@ -1,4 +1,4 @@
-"""What is asked of a model about its mask, and what it answers."""
+"""Requests for explanations of a mask, and the resulting maps."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Explanation:
 
     @property
     def silent(self) -> tuple[int, ...]:
-        """Classes that were asked about, and for which nothing speaks."""
+        """Explained classes without positive evidence."""
         return tuple(
             value
             for value, plane in zip(self.values, self.maps, strict=True)
@@ -103,7 +103,7 @@ class Explanation:
 
     @property
     def message(self) -> str:
-        """Sentences on the maps that are empty, and why; or nothing."""
+        """Why maps are empty, in sentences; empty if none is."""
         sentences = []
         if self.untargeted:
             sentences.append(
@@ -112,7 +112,8 @@ class Explanation:
             )
         if self.silent:
             sentences.append(
-                f"Nothing in {self.place.partition(' (')[0]} speaks for {self._list(self.silent)}"
+                f"No positive evidence in {self.place.partition(' (')[0]} for"
+                f" {self._list(self.silent)}"
                 f" ({self.method.value}): try another layer."
             )
         return " ".join(sentences)
@@ -138,7 +139,7 @@ class Explanation:
 
     @property
     def caption(self) -> str:
-        """A sentence that says what the maps are."""
+        """Caption of the maps."""
         return (
             f"Evidence by {self.method.value} of {self.model} at {self.place}, for"
             f" {self.target.words}."

@@ -39,7 +39,7 @@ class FieldOrigin(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class FieldOfView:
-    """The part of a photograph that shows retina, of whatever shape a camera leaves.
+    """The part of a photograph that shows retina, of any shape.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class FieldOfView:
 
     @cached_property
     def core(self) -> npt.NDArray[np.bool_]:
-        """The field less the rim, where the optics blur into black and nothing is predicted."""
+        """The field without the rim, where the image fades to black and nothing is predicted."""
         return self.mask(RIM)
 
 
@@ -217,7 +217,7 @@ def _shrunken(image: npt.NDArray[Any], scale: float) -> Signal:
 
 
 def _seen_against(small: Signal, brightest: bool) -> tuple[Signal, float] | None:
-    """Return how far each pixel is on the way from the surround's colour to the retina's.
+    """Project each pixel onto the axis from the surround's colour to the retina's.
 
     Returns
     -------

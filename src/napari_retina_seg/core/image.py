@@ -1,4 +1,4 @@
-"""`RetinaImage`: pixels together with what is known of them."""
+"""`RetinaImage`: pixels with their metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_retina_seg.core.errors import ImageError
 
 
 class Modality(StrEnum):
-    """What kind of picture it is."""
+    """Modality of an image."""
 
     OCT = "oct"
     FUNDUS = "fundus"
@@ -21,7 +21,7 @@ class Modality(StrEnum):
 
 
 class Laterality(StrEnum):
-    """Which eye: OD right, OS left."""
+    """Laterality: OD right, OS left."""
 
     RIGHT = "OD"
     LEFT = "OS"
@@ -29,7 +29,7 @@ class Laterality(StrEnum):
 
 
 class Origin(StrEnum):
-    """Where a measure came from; an unknown one is never guessed."""
+    """Origin of a pixel size; unknown sizes are never guessed."""
 
     FILE = "file"
     USER = "user"
@@ -73,7 +73,7 @@ class Spacing:
         lateral: float | None = None,
         origin: Origin = Origin.FILE,
     ) -> Spacing:
-        """Make a spacing of which all known sizes have one origin."""
+        """Create a spacing whose known sizes have one origin."""
         sizes = (
             Length(um, origin) if um is not None else Length() for um in (slice, axial, lateral)
         )
@@ -82,7 +82,7 @@ class Spacing:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where the pixels of an image lie in the patient.
+    """Affine map from voxels to patient coordinates.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class RetinaImage:
     color : bool
         Whether the last axis holds red, green, blue (and alpha).
     modality : Modality
-        OCT or fundus, guessed or told.
+        OCT or fundus, guessed or stated.
     spacing : Spacing
         Pixel sizes in µm, with their origin.
     laterality : Laterality
@@ -150,7 +150,7 @@ class RetinaImage:
     placement : Placement or None
         Position and orientation in the patient, where the file states them.
     warnings : tuple of str
-        Sentences on what the file leaves in doubt, to be shown to the user.
+        Warnings about the file, to be shown to the user.
     """
 
     pixels: Any

@@ -1,4 +1,4 @@
-"""How well two people agree, in the figures that the literature asks for."""
+"""Inter-rater agreement: kappa, ICC and limits of agreement."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cohens_kappa(matrix: npt.NDArray[Any]) -> float:
 
 @dataclass(frozen=True)
 class Icc:
-    """An intraclass correlation with its 95 % interval; None where that can't be told."""
+    """An intraclass correlation with its 95 % interval; None where it is undefined."""
 
     value: float
     low: float | None
@@ -102,7 +102,7 @@ def _icc_limits(
 
 @dataclass(frozen=True)
 class BlandAltman:
-    """By how much two people's measurements differ, in their unit.
+    """Bias and limits of agreement of two graders, in the unit of the measurements.
 
     Attributes
     ----------

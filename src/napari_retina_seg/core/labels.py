@@ -1,4 +1,4 @@
-"""Label schemes: what each mask value means, what it is called and how it is drawn."""
+"""Label schemes: meaning, name and colour of each mask value."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class LabelScheme:
         )
 
 
-# Okabe and Ito's colours, told apart by colour-blind eyes.
+# Okabe and Ito's palette, distinguishable with colour vision deficiency.
 OCT_LAYERS = LabelScheme(
     name="oct-layers",
     classes=(

@@ -1,4 +1,4 @@
-"""What a person does to a boundary line: pull it, draw it anew, smooth it; order is always kept.
+"""Edits of boundary lines: pull, redraw and smooth, always in anatomical order.
 
 Every gesture says where it wants the line, as one row of heights that is NaN where the line is to
 stay; `move` puts it there and pushes the neighbours.
@@ -17,7 +17,7 @@ from napari_retina_seg.core.surfaces import Heights
 
 
 def move(heights: Heights, line: int, wanted: npt.NDArray[Any], rows: int) -> Heights:
-    """Put a line where it is wanted; what stands in its way is pushed along, never crossed.
+    """Move a line; lines in its way are pushed along, never crossed.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def move(heights: Heights, line: int, wanted: npt.NDArray[Any], rows: int) -> He
 
 
 def pull(row: npt.NDArray[Any], column: int, offset: float, reach: int) -> Heights:
-    """Pull a line at a column; it follows less and less, and not at all beyond the reach.
+    """Pull a line at a column; the effect falls off to zero at `reach`.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def pull(row: npt.NDArray[Any], column: int, offset: float, reach: int) -> Heigh
 
 
 def trace_stroke(points: npt.NDArray[Any], columns: int) -> Heights:
-    """Return the line that a hand drew, point by point.
+    """Return a freehand line as one height per column.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def trace_stroke(points: npt.NDArray[Any], columns: int) -> Heights:
 
 
 def smooth(row: npt.NDArray[Any], first: int, last: int, sigma: float) -> Heights:
-    """Smooth a stretch of a line, less towards its ends, so that no step arises there.
+    """Smooth a section of a line, tapered towards its ends to avoid steps.
 
     Parameters
     ----------

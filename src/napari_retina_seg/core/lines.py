@@ -1,4 +1,4 @@
-"""Boundary lines that a person moves, and the mask that is drawn between them.
+"""Keep boundary lines and the mask drawn between them consistent.
 
 Heights are as in `surfaces`: float32 rows of shape ``(boundaries, columns)``, ordered down each
 column. A column that is NaN has no layers; neither line nor mask is there.
@@ -45,7 +45,7 @@ def draw(heights: Heights, rows: int) -> npt.NDArray[np.uint8]:
 
 
 def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
-    """Make lines say what a mask shows, keeping what they know better than pixels do.
+    """Update lines to match a mask, keeping their sub-pixel heights where they agree.
 
     Only the columns and lines that a stroke touched move: columns whose mask the lines redraw
     exactly keep their heights, which lie between pixels; in the others, lines above and below the
@@ -80,7 +80,7 @@ def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
 
 
 def count_inconsistent_columns(heights: Heights, labels: npt.NDArray[Any]) -> int:
-    """Count the columns of a mask that its lines don't draw.
+    """Count the columns of a mask that its lines do not reproduce.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ def count_inconsistent_columns(heights: Heights, labels: npt.NDArray[Any]) -> in
 
 
 def _find_wrong(heights: Heights, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Return the columns in which lines draw other pixels than a mask shows."""
+    """Return the columns in which lines and mask differ."""
     return np.flatnonzero((draw(heights, len(labels)) != labels).any(axis=0))
 
 
 def _follow(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
-    """Move lines of columns that draw other pixels than a mask shows, and no others."""
+    """Update lines only in the columns where they differ from a mask."""
     rows = len(labels)
     before = np.rint(np.clip(heights, 0, rows)).astype(np.intp)
     differs = draw(heights, rows) != labels
@@ -127,7 +127,7 @@ def _best_edges(
     least: npt.NDArray[np.intp],
     most: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.intp]:
-    """Return the ordered whole heights within bounds that draw most pixels of each column right.
+    """Return the ordered integer heights within bounds that reproduce most pixels of each column.
 
     The number of these pixels is a sum with one term for each boundary, so that a running maximum
     finds the best, as in `surfaces.decode`. Of equally good heights the nearest to those before

@@ -1,4 +1,4 @@
-"""The scores an evaluation holds: what each is called and what it says.
+"""The scores of an evaluation: their keys, labels and meanings.
 
 A score is named by a `Key`: a measure of `MEASURES` and the part it is of, a class, a boundary or
 a layer. Without a part it is of the whole image: of two classes that of class 1, of more the mean
@@ -20,7 +20,7 @@ from napari_retina_seg.core.labels import LabelScheme
 
 
 class Key(NamedTuple):
-    """Which score: a measure, and the class, boundary or layer it is of."""
+    """Key of a score: the measure, and its class, boundary or layer."""
 
     measure: str
     part: str = ""
@@ -32,7 +32,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """What a score is called, what it says, and to how many decimals it is shown."""
+    """Label, meaning and number of decimals of a score."""
 
     label: str
     definition: str
@@ -68,9 +68,9 @@ MEASURES: Mapping[str, Measure] = {
         "average precision", "area under the precision-recall curve, by steps"
     ),
     "ece": Measure("calibration error", "expected calibration error, 10 bins of equal width"),
-    "kappa": Measure("Cohen's kappa", "agreement of two readers on pixels, beyond chance"),
+    "kappa": Measure("Cohen's kappa", "agreement of two graders on pixels, beyond chance"),
     "kappa_sure": Measure(
-        "kappa, sure pixels", "as before, without what either called questionable"
+        "kappa, sure pixels", "the same without pixels that either grader called questionable"
     ),
     **_of_heights("boundary", "px", "positive is too deep"),
     **_of_heights("boundary", "um", "positive is too deep"),
@@ -224,7 +224,7 @@ def ranking_scores(ranking: metrics.Ranking) -> dict[Key, float]:
 
 
 def class_names(scheme: LabelScheme) -> list[str]:
-    """Return how the classes are called in tables."""
+    """Return the names of the classes in tables."""
     return [label.abbreviation for label in scheme.classes]
 
 

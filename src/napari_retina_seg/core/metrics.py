@@ -1,4 +1,4 @@
-"""How near a mask is to a reference: Dice, IoU, MCC, AUC, average precision, boundary error."""
+"""Scores of a mask against a reference: Dice, IoU, MCC, AUC, average precision, boundary error."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def scores(matrix: npt.NDArray[Any]) -> Scores:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """How many positives and negatives got each score; rankings of images add up.
+    """Histograms of the scores of positives and negatives; those of images add up.
 
     Attributes
     ----------

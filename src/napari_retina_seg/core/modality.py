@@ -1,4 +1,4 @@
-"""Guess what kind of picture an image is, by how it looks; a person may say otherwise."""
+"""Guess the modality of an image from its pixels."""
 
 from __future__ import annotations
 

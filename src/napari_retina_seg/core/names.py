@@ -1,4 +1,4 @@
-"""When two names are the same, and which names a file can have on every system."""
+"""Compare file names across systems, and make names valid on all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def composed(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return what two names share that differ in capitals or in the way accents are encoded."""
+    """Return a key that ignores case and Unicode normalisation."""
     return composed(composed(name).casefold())
 
 
@@ -52,7 +52,7 @@ def find_same(folder: Path, name: str) -> Path:
 
 
 def safe_name(name: str) -> str:
-    """Return a name, without suffix, that a file can have on Windows, macOS and Linux.
+    """Return a file name without suffix that is valid on Windows, macOS and Linux.
 
     Signs that one of them refuses become ``_``, accents are composed, and a name that is too long
     is cut and gets a hash of the whole at its end.

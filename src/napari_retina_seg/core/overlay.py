@@ -63,7 +63,7 @@ def draw_overlay(
 
 
 def display(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return the image as it is to be seen, ``(rows, columns, 3)`` uint8; not always a copy."""
+    """Return the image for display, ``(rows, columns, 3)`` uint8; not always a copy."""
     if plane.ndim == 3 and plane.dtype == np.uint8:
         return np.ascontiguousarray(plane[..., :3])
     values = plane[..., :3] if plane.ndim == 3 else plane

@@ -1,4 +1,4 @@
-"""OCT phantoms: macular scans that are drawn, not measured, so that their masks are known.
+"""OCT phantoms: synthetic macular scans with known masks.
 
 Thickness and brightness of the layers follow healthy maculae on a Spectralis (Tian et al. 2015,
 PLOS ONE 10(8): e0133908), as means of a few of its scans; nothing of a scan is copied.
@@ -44,13 +44,13 @@ _RESOLUTION = 32  # steps per layer of the table that is made of it
 
 @dataclass(frozen=True, eq=False)
 class Phantom:
-    """A synthetic OCT scan and the truth about it.
+    """A synthetic OCT scan with its ground truth.
 
     Attributes
     ----------
     image : RetinaImage
         uint8, ``(rows, columns)`` or ``(slices, rows, columns)``. The origin of its spacing is
-        `Origin.FILE`: the size comes with the pixels, nobody typed it in and nobody guessed it.
+        `Origin.FILE`: the size is known, neither stated by a user nor guessed.
     labels : array
         uint8 classes of the scheme ``oct-layers``, of the same shape.
     heights : array

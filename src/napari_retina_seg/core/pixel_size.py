@@ -1,4 +1,4 @@
-"""Which pixel sizes a retinal image can have, and sizes as a person states them."""
+"""Plausible pixel sizes of retinal images, and sizes stated by the user."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def is_print(*sizes: float | None) -> bool:
 
 
 def state_spacing(sizes: Sequence[float | None]) -> Spacing:
-    """Return the pixel sizes that a person states.
+    """Return the pixel sizes stated by the user.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def state_spacing(sizes: Sequence[float | None]) -> Spacing:
 
 
 def parse_spacing(text: str) -> Spacing:
-    """Read ``AXIAL,LATERAL`` or ``AXIAL,LATERAL,SLICE`` in µm, as a person types it.
+    """Read ``AXIAL,LATERAL`` or ``AXIAL,LATERAL,SLICE`` in µm, from user input.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def parse_spacing(text: str) -> Spacing:
 
 
 def with_stated_spacing(image: RetinaImage, stated: Spacing) -> RetinaImage:
-    """Return an image with the sizes that a person states in place of those of its file.
+    """Return an image with the sizes stated by the user in place of those of its file.
 
     Sizes that are not stated stay those of the file. A single image has no distance of slices.
     """
@@ -125,14 +125,14 @@ def with_stated_spacing(image: RetinaImage, stated: Spacing) -> RetinaImage:
 
 
 def user_stated(spacing: Spacing) -> Spacing:
-    """Return the sizes that a person stated; those of the file are unknown in it."""
+    """Return only the sizes stated by the user; those of the file become unknown."""
     return Spacing(
         *(size if size.origin is Origin.USER else Length() for size in _lengths(spacing))
     )
 
 
 def describe_spacing(spacing: Spacing) -> str:
-    """Say pixel sizes in words, and who stated them.
+    """Format pixel sizes with their origin.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Pixels of any type and number of channels, made fit to compute with."""
+"""Convert pixels of any type and number of channels for computation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def check_plane(plane: Plane) -> None:
     if plane.dtype.kind == "f":
         pixels = pixels[np.isfinite(pixels).all(axis=2)][:, np.newaxis]
         if not pixels.size:
-            raise ImageError("The image holds no finite value (all NaN): there is nothing to see.")
+            raise ImageError(
+                "The image holds no finite value (all NaN): there is nothing to segment."
+            )
     first = pixels[0, 0]
     # Most images differ in their middle row already, which spares looking at all of them.
     if (pixels[len(pixels) // 2] == first).all() and (pixels == first).all():

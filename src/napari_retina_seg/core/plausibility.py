@@ -1,4 +1,4 @@
-"""Statistics that show whether a prediction looks like those on images the model is for."""
+"""Plausibility statistics of a prediction, compared with limits from training data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EMPTY = 1e-6
 def measure(
     tensor: Array, probabilities: npt.NDArray[Any], seen: Mask | None, *, is_layered: bool
 ) -> dict[str, float]:
-    """Measure what a network made of its input.
+    """Compute the statistics of a prediction.
 
     Parameters
     ----------
@@ -119,23 +119,23 @@ _TOO_LOW = {
     "sharpness": "it is blurred",
     "thickness": "the layers are thin",
     "below": "it is darker below the layers than above, as if upside down",
-    "contrast": "what is drawn is too dark for what it should be",
+    "contrast": "the segmented area is too dark for its class",
     "colour": "its colours are not those of a retina",
 }
 _TOO_HIGH = {
-    "uncertainty": "the model is unsure of what it drew",
+    "uncertainty": "the model is unsure of its mask",
     "drawn": "much is drawn",
     "sharpness": "it is noisy",
     "thickness": "the layers are thick",
     "disorder": "layers are out of order",
     "below": "it is brighter below the layers than usual",
-    "contrast": "what is drawn is too bright for what it should be",
+    "contrast": "the segmented area is too bright for its class",
     "colour": "its colours are not those of a retina",
 }
 
 
 def judge(figures: Mapping[str, float], limits: Limits) -> dict[str, str]:
-    """Return which figures lie outside of their limits, and what that may mean.
+    """Return the statistics outside their limits, and what that may mean.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From an image's own grid to the network's input, and exactly back."""
+"""Map images to the network's input, and results exactly back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is taken for a mi
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the network's input lies on the image, and the way back.
+    """Geometry of the network's input on the image, and its inverse.
 
     Attributes
     ----------
@@ -94,14 +94,14 @@ class Geometry:
         return mask
 
     def _parts(self) -> list[Mask]:
-        """Return the masks that all have to agree that something can be predicted."""
+        """Return the masks whose intersection can be predicted."""
         parts = [] if self.field is None else [self.field.core]
         return parts if self.valid is None else [*parts, self.valid]
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The network's input ``(rows, columns, channels)`` float32, and the way back."""
+    """The network's input ``(rows, columns, channels)`` float32, and its geometry."""
 
     tensor: Tensor
     geometry: Geometry
@@ -147,7 +147,7 @@ class OctPreprocessing:
         if has_colors(plane):
             raise UnfitImageError(
                 "The image has colours, but OCT models segment grey B-scans: choose a model for"
-                " fundus photographs, or open the scan itself instead of a picture of it."
+                " fundus photographs, or open the original scan instead of a screenshot."
             )
         grey = to_grey(to_float(plane))
         check_plane(grey)
@@ -230,7 +230,7 @@ class FundusPreprocessing:
             )
         scale = self.diameter / field.diameter
         if not field.found:
-            scale = min(scale, 1.0)  # a cut-out: nothing tells its scale, so it keeps its own
+            scale = min(scale, 1.0)  # a crop of unknown scale: it keeps its own
         top, left, bottom, right = box = field.box
         working = (
             max(SMALLEST, round((bottom - top) * scale)),
@@ -343,7 +343,7 @@ def rescale_intensity(values: Tensor, valid: Mask | None = None) -> Tensor:
 
 
 def correct_illumination(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tensor:
-    """Take out slow changes of brightness within the field of view, and even the contrast.
+    """Correct illumination and contrast within the field of view.
 
     Each channel loses its Gaussian mean over the pixels inside (a normalised convolution, so
     that the rim leaves no edge) and is divided by its spread there; outside is 0. A channel that
@@ -379,7 +379,7 @@ def correct_illumination(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: f
 
 
 def _contrast(flat: Tensor, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return what each channel is to be divided by: its spread, but no less than its noise asks."""
+    """Return the divisor of each channel: its spread, but at least a multiple of its noise."""
     middle, deviation = cv2.meanStdDev(flat, mask=inside.view(np.uint8))
     spread = np.hypot(middle, deviation)[:, 0]
     fine = (flat - cv2.GaussianBlur(flat, (0, 0), 1.5))[::3, ::3][inside[::3, ::3]]

@@ -1,4 +1,4 @@
-"""How long work talks to whoever waits for it: progress out, cancellation in."""
+"""Progress and cancellation of long-running jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Cancelled(RetinaSegError):
-    """The work was stopped on request; nothing half-made is left behind."""
+    """The job was cancelled; no partial result is left behind."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,16 @@ class CancelToken:
     _event: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
-        """Ask the work to stop at its next step."""
+        """Cancel the job at its next step."""
         self._event.set()
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked the work to stop."""
+        """Whether the job was cancelled."""
         return self._event.is_set()
 
     def raise_if_cancelled(self) -> None:
-        """Raise `Cancelled` if somebody asked the work to stop."""
+        """Raise `Cancelled` if the job was cancelled."""
         if self.cancelled:
             raise Cancelled("Cancelled: nothing was changed.")
 

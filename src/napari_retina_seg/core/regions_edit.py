@@ -1,4 +1,4 @@
-"""Changes of a class mask by region: specks, pinholes, all inside a lasso, a pixel more or less."""
+"""Region edits of a class mask: small objects, small holes, lasso, dilation and erosion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WITH_CORNERS, _BY_EDGES = 8, 4
 
 
 def small_objects(mask: npt.NDArray[Any], size: int) -> Mask:
-    """Find the parts of a mask that are small.
+    """Find small objects in a mask.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def small_objects(mask: npt.NDArray[Any], size: int) -> Mask:
 
 
 def small_holes(mask: npt.NDArray[Any], size: int) -> Mask:
-    """Find the holes in a mask that are small.
+    """Find small holes in a mask.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def inside(lasso: npt.NDArray[Any], shape: tuple[int, int]) -> Mask:
 
 
 def grow(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset()) -> Labels:
-    """Widen a class on all sides.
+    """Dilate a class.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def grow(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset
 
 
 def shrink(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset()) -> Labels:
-    """Narrow a class on all sides; each pixel goes to the other class that is nearest.
+    """Erode a class; each freed pixel goes to the nearest other class.
 
     The image's edge is no side: a class that leaves the image stays as long as it is.
 

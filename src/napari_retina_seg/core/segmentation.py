@@ -1,4 +1,4 @@
-"""`Segmentation`: what a model drew, and how it came about."""
+"""`Segmentation`: a predicted mask with its provenance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IGNORE = 255  # in the files of masks: no class, but what counts for nothing
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a mask came from: enough to make it again.
+    """Provenance of a mask: enough to reproduce it.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Check:
-    """A sign that an image, or what was drawn on it, is not what the model is for.
+    """A failed plausibility check of an image or its mask.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Check:
 
 
 def warn(checks: tuple[Check, ...], slices: int) -> str:
-    """Say what fired of the checks of so many slices, or nothing."""
+    """Format the failed checks as one sentence; empty if there are none."""
     if not checks:
         return ""
     reasons = "; ".join(_with_slices(check, slices) for check in checks)
@@ -152,17 +152,17 @@ class Segmentation:
 
     @property
     def warning(self) -> str:
-        """What to say if the image does not look like what the model learnt from, or nothing."""
+        """Warning that the image is unlike the training data; empty if it is not."""
         return warn(self.checks, len(self.labels) if self.is_volume else 1)
 
     @property
     def message(self) -> str:
-        """Sentences on what is odd: the warning, nothing was found, slices were skipped."""
+        """The warning and notes: nothing found, or slices and pixels left out."""
         return " ".join(said for said in (self.warning, self._gaps()) if said)
 
     def _gaps(self) -> str:
         if not self.labels.any():
-            return "Nothing was found in it: is it the kind of image that the model is for?"
+            return "Nothing was found: check that the image is of the kind the model is for."
         return " ".join(said for said in (self._skipped_slices(), self._ignored_share()) if said)
 
     def _skipped_slices(self) -> str:
@@ -176,7 +176,7 @@ class Segmentation:
         )
 
     def _ignored_share(self) -> str:
-        """Say how much of the slices that were segmented holds no data, if it is much."""
+        """Return a sentence on pixels without data in the segmented slices, if there are many."""
         if self.ignore is None:
             return ""
         seen = np.delete(self.ignore, self.skipped, axis=0) if self.is_volume else self.ignore
@@ -197,11 +197,11 @@ class Segmentation:
             If the probabilities were not asked for.
         """
         if self.probabilities is None:
-            raise ImageError("There is no uncertainty without probabilities: ask for them.")
+            raise ImageError("Uncertainty needs probabilities: request them with the segmentation.")
         return normalised_entropy(self.probabilities)
 
     def mean_uncertainty(self) -> float:
-        """Tell how unsure the model was of what it drew, so that the worst can be seen first.
+        """Return the mean uncertainty of the segmented pixels, to review the worst masks first.
 
         Returns
         -------

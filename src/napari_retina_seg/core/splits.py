@@ -1,4 +1,4 @@
-"""The sides on which the images of a data set may be: to learn from, to watch, to be judged by."""
+"""The splits of a data set: training, validation and test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a score is: bootstrap intervals that resample patients, not images."""
+"""Bootstrap confidence intervals that resample patients, not images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Estimate:
 def bootstrap_mean(
     values: npt.NDArray[np.float64] | Sequence[float], groups: Sequence[str], *, seed: int = 0
 ) -> Estimate | None:
-    """Estimate a mean over images, and by how much it would vary with other patients.
+    """Estimate a mean over images with a bootstrap interval over patients.
 
     Whole patients are drawn with replacement, with all their images, since images of one patient
     are alike (cluster bootstrap, percentile interval; Davison and Hinkley 1997, § 3.8).
@@ -101,7 +101,7 @@ def bootstrap_sums(
     *,
     seed: int = 0,
 ) -> dict[K, Estimate]:
-    """Estimate scores of all images together, and by how much they would vary with other patients.
+    """Estimate pooled scores with a bootstrap interval over patients.
 
     Parameters
     ----------

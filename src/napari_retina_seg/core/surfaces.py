@@ -98,13 +98,13 @@ def drawn_columns(background: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def nearest_column(wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Return for each column the nearest one that is wanted, of which there must be some."""
+    """Return for each column the nearest selected one; at least one must be selected."""
     nearest = ndimage.distance_transform_edt(~wanted, return_distances=False, return_indices=True)
     return np.asarray(nearest[0], np.intp)
 
 
 def _retina_rows(background: npt.NDArray[Any]) -> slice:
-    """Leave out the rows above and below where background is sure: nothing is decided there."""
+    """Crop rows above and below where background is certain."""
     rows = np.flatnonzero(background.min(axis=1) < 1 - _NOTHING)
     if not rows.size:
         return slice(0, len(background))

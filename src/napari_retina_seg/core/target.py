@@ -1,4 +1,4 @@
-"""Which pixels of an image a question is about."""
+"""Targets of an explanation: the pixels it is about."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class WholeClass:
-    """Ask about all pixels that the network gives the class."""
+    """Explain all pixels that the network assigns to the class."""
 
     @property
     def words(self) -> str:
-        """How the target is called in captions."""
+        """Name of the target in captions."""
         return "the whole class as drawn"
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Ask about the pixels of a region.
+    """Explain the pixels of a region.
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class Region:
 
     @property
     def words(self) -> str:
-        """How the target is called in captions."""
+        """Name of the target in captions."""
         return self.name
 
 
 @dataclass(frozen=True)
 class Point:
-    """Ask about one pixel of the image.
+    """Explain one pixel of the image.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Point:
 
     @property
     def words(self) -> str:
-        """How the target is called in captions."""
+        """Name of the target in captions."""
         return f"the point at row {self.row}, column {self.column}"
 
 
@@ -69,7 +69,7 @@ Target = WholeClass | Region | Point
 
 
 def check_target(target: Target, grid: tuple[int, int], n_slices: int) -> None:
-    """Look whether there is a target on an image, before any work is done for it.
+    """Check the target against the image, before any work is done.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def check_target(target: Target, grid: tuple[int, int], n_slices: int) -> None:
 
 
 def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
-    """Count the pixels asked about that lie on each pixel of a network's input.
+    """Count the target pixels that lie on each pixel of a network's input.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
 def locate(
     target: Region | Point, grid: tuple[int, int], index: int = 0
 ) -> tuple[Indices, Indices]:
-    """Return rows and columns of the pixels asked about on one slice.
+    """Return rows and columns of the target pixels on one slice.
 
     Raises
     ------

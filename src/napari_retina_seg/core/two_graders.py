@@ -1,4 +1,4 @@
-"""`Agreement`: how well two readers of the same images agree, image by image and in all."""
+"""`Agreement`: inter-grader agreement, by image and overall."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GradedImage:
-    """An image that two people have read.
+    """An image with two gradings.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class GradedImage:
     name, group : str
         The image, and its patient.
     first, second : str
-        The readers.
+        The graders.
     axial_um : float or None
         Height of a pixel in µm, where it is known.
     """
@@ -61,7 +61,7 @@ class GradedImage:
 
 @dataclass(frozen=True, eq=False)
 class Grading:
-    """What one of them drew.
+    """The mask of one grader.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Grading:
         In px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``; None to read them
         off the mask.
     questionable : array or None
-        bool, shape of the labels: where the reader would not swear to them.
+        bool, shape of the labels: where the grader is unsure of them.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -81,16 +81,16 @@ class Grading:
 
 @dataclass(frozen=True, eq=False)
 class ImageAgreement:
-    """How well the readings of one image agree.
+    """Agreement of the two gradings of one image.
 
     Attributes
     ----------
     image : ReadImage
         Which image, and who read it.
     scores : mapping
-        As of an evaluation of the second reading against the first, and ``kappa``.
+        As of an evaluation of the second grading against the first, and ``kappa``.
     sizes : array
-        ``(2, classes - 1)``: what each reader measured of each class, in the unit of
+        ``(2, classes - 1)``: what each grader measured of each class, in the unit of
         `Agreement.sizes`.
     """
 
@@ -100,13 +100,13 @@ class ImageAgreement:
 
     @property
     def dice(self) -> float | None:
-        """Over the classes; None if neither reader drew anything."""
+        """Over the classes; None if both masks are empty."""
         return self.scores.get(Key("dice"))
 
 
 @dataclass(frozen=True)
 class BoundaryDifference:
-    """By how much a boundary of the second reader differs from that of the first.
+    """Difference of a boundary between the second and the first grader.
 
     Attributes
     ----------
@@ -130,14 +130,14 @@ class BoundaryDifference:
 
 @dataclass(frozen=True, eq=False)
 class SizeAgreement:
-    """How well the readers agree on the size of a class; an image is one measurement.
+    """Agreement on the size of a class; each image is one measurement.
 
     Attributes
     ----------
     name : str
         Of the class.
     first, second : array
-        ``(images,)`` in the order of `Agreement.images`; NaN where either reader lacks it.
+        ``(images,)`` in the order of `Agreement.images`; NaN where either grader lacks it.
     icc : Icc or None
         ICC(2,1); None for fewer than two images.
     bland_altman : BlandAltman or None
@@ -153,7 +153,7 @@ class SizeAgreement:
 
 @dataclass(frozen=True)
 class Gradability:
-    """On which images both readers, only one of them or neither said that they can be graded."""
+    """Numbers of images that both, one or neither of the graders called gradable."""
 
     both: int = 0
     only_first: int = 0
@@ -163,7 +163,7 @@ class Gradability:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How well two readers agree.
+    """Agreement of two graders.
 
     Attributes
     ----------
@@ -206,7 +206,7 @@ class _Row(NamedTuple):
 
 
 class AgreementAccumulator:
-    """Compares reading with reading, keeping only what the whole needs.
+    """Compares gradings image by image, keeping only what the overall figures need.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class AgreementAccumulator:
         self._rows: list[_Row] = []
 
     def add(self, image: GradedImage, first: Grading, second: Grading) -> None:
-        """Compare the two readings of an image, of one size."""
+        """Compare the two gradings of an image, of equal size."""
         scheme = self._scheme
         matrix = confusion(first.labels, second.labels, len(scheme))
         scores = area_scores(matrix, scheme) | _kappas(first, second, len(scheme))
@@ -233,7 +233,7 @@ class AgreementAccumulator:
         self._rows.append(_Row(image, scores, difference, sizes))
 
     def result(self, gradability: Gradability) -> Agreement:
-        """Return the whole.
+        """Return the agreement.
 
         Parameters
         ----------
@@ -284,9 +284,9 @@ class AgreementAccumulator:
 
 def _kappas(first: Grading, second: Grading, classes: int) -> dict[Key, float]:
     sure = np.ones(first.labels.shape, bool)
-    for reading in (first, second):
-        if reading.questionable is not None:
-            sure &= ~reading.questionable
+    for grading in (first, second):
+        if grading.questionable is not None:
+            sure &= ~grading.questionable
     every = cohens_kappa(confusion(first.labels, second.labels, classes))
     scores = {Key("kappa"): every, Key("kappa_sure"): every}
     if not sure.all():
@@ -300,18 +300,18 @@ def _shares(labels: npt.NDArray[np.uint8], classes: int) -> _Array:
     return 100 * np.bincount(labels.ravel(), minlength=classes)[1:] / labels.size
 
 
-def _heights(reading: Grading, boundaries: int) -> _Array:
+def _heights(grading: Grading, boundaries: int) -> _Array:
     """Return heights with the columns of all slices in one row, ``(boundaries, columns)``."""
-    labels = reading.labels.reshape(-1, *reading.labels.shape[-2:])
-    if reading.heights is None:
+    labels = grading.labels.reshape(-1, *grading.labels.shape[-2:])
+    if grading.heights is None:
         planes = [stacked_heights(plane, boundaries) for plane in labels]
     else:
-        planes = list(reading.heights.reshape(-1, boundaries, labels.shape[-1]))
+        planes = list(grading.heights.reshape(-1, boundaries, labels.shape[-1]))
     return np.concatenate(planes, axis=1).astype(np.float64)
 
 
 def _thicknesses(first: _Array, second: _Array) -> _Array:
-    """Return the mean thickness of each layer over the columns where both readers have it."""
+    """Return the mean thickness of each layer over the columns where both graders have it."""
     layers = np.stack([np.diff(first, axis=0), np.diff(second, axis=0)])
     known = np.isfinite(layers).all(axis=0)
     sums = np.where(known, layers, 0).sum(axis=-1)

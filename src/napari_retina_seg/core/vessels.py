@@ -1,4 +1,4 @@
-"""Vessels from a probability, and the gaps in them."""
+"""Segment vessels by thresholding, and bridge gaps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _THINNEST = 1.0  # px, the radius where there is no vessel to measure
 
 
 def threshold(probability: npt.NDArray[Any], level: float, low: float | None = None) -> Mask:
-    """Return what is likely enough to be a vessel.
+    """Threshold vessel probabilities, with optional hysteresis.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def threshold(probability: npt.NDArray[Any], level: float, low: float | None = N
 
 
 def local_darkness(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return how much darker than its surroundings each pixel is: evidence of a vessel.
+    """Return the local darkness of each pixel relative to its surroundings.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def local_darkness(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 
 def bridge(evidence: npt.NDArray[Any], mask: npt.NDArray[Any], start: Point, stop: Point) -> Mask:
-    """Join two points by the vessel that runs between them.
+    """Bridge two points along the vessel between them.
 
     The path is the cheapest one, a pixel costing more the less there is evidence of a vessel
     (Cohen and Kimmel 1997, Int. J. Comput. Vis. 24: 57). It is as wide as the vessel at its ends.

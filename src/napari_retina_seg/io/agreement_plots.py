@@ -1,4 +1,4 @@
-"""Plots of how well two readers agree."""
+"""Plots of inter-grader agreement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POINTS, _BIAS, _LIMITS = "#0072b2", "#000000", "#d55e00"
 
 
 def bland_altman_figure(agreement: Agreement, names: Sequence[str]) -> Figure:
-    """Plot the differences of the sizes that two readers found against their mean, per class.
+    """Plot the differences of the sizes that two graders found against their mean, per class.
 
     Bland and Altman 1986, Lancet 327: 307. A point is an image; the lines are the bias and the
     limits between which 95 % of the differences lie.

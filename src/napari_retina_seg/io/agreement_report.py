@@ -1,4 +1,4 @@
-"""How well two readers agree, as tables, a page to read, CSV and JSON."""
+"""Inter-grader agreement as tables, HTML page, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def summary_table(agreement: Agreement) -> Table:
     counts = agreement.gradability
     rows = [
         ("images compared", str(len(agreement.images))),
-        ("readers", who_read(agreement)),
+        ("graders", who_graded(agreement)),
         *(
             (MEASURES[name].label, with_interval(agreement.means.get(Key(name)), name))
             for name in ("kappa", "kappa_sure")
         ),
-        ("graded by the first reader only", str(counts.only_first)),
-        ("graded by the second reader only", str(counts.only_second)),
+        ("graded by the first grader only", str(counts.only_first)),
+        ("graded by the second grader only", str(counts.only_second)),
         ("graded by neither", str(counts.neither)),
     ]
     if len(agreement.images) < _FEW:
@@ -102,7 +102,7 @@ def image_table(agreement: Agreement) -> Table:
     """Return a row per image, worst first."""
     unit = "um" if agreement.boundaries_um else "px"
     names = ["dice", "kappa", *([f"boundary_error_{unit}"] if agreement.boundaries else [])]
-    header = ("image", "first reader", "second reader", *(MEASURES[name].label for name in names))
+    header = ("image", "first grader", "second grader", *(MEASURES[name].label for name in names))
     rows = (
         (
             one.image.name,
@@ -115,7 +115,7 @@ def image_table(agreement: Agreement) -> Table:
     return Table(header, tuple(rows))
 
 
-def who_read(agreement: Agreement) -> str:
+def who_graded(agreement: Agreement) -> str:
     """Say who read first and who second."""
     pairs = Counter((one.image.first, one.image.second) for one in agreement.images)
     return "; ".join(f"first {first}, second {second}" for first, second in pairs)
@@ -158,11 +158,11 @@ def write_agreement(agreement: Agreement, folder: Path) -> tuple[Path, ...]:
 
 def agreement_page(agreement: Agreement) -> str:
     """Return the page as HTML, with all tables and plots in it."""
-    page = Page("Agreement of two readers")
+    page = Page("Agreement of two graders")
     page.table(*summary_table(agreement))
     page.paragraph(
         "Means over the images, in brackets their 95 % bootstrap intervals over patients. Each"
-        " reader worked without seeing what the other one drew."
+        " grader worked without seeing the mask of the other."
     )
     if len({(one.image.first, one.image.second) for one in agreement.images}) > 1:
         page.paragraph(
@@ -218,7 +218,7 @@ _DEFINITIONS = (
 
 
 def agreement_csv(agreement: Agreement) -> str:
-    """Return a row per image, with its scores and what each reader measured of each class."""
+    """Return a row per image, with its scores and what each grader measured of each class."""
     keys = in_order(agreement.means)
     unit = agreement.unit.replace("µm", "um")
     sizes = [

@@ -1,1 +1,1 @@
-"""What a model is, without running it: specs, folders, cards."""
+"""Model specs, folders and cards; nothing here runs a network."""

@@ -1,4 +1,4 @@
-"""Model cards: what a user should know of a model before trusting it."""
+"""Model cards."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     return (
         ("Draws", f"{spec.title} ({classes})"),
         ("Learnt from", spec.training_data),
-        ("Measured", measured or "nothing was measured"),
+        ("Measured", measured or "not measured"),
         ("Note", spec.description or "none"),
         ("Licence", spec.licence),
     )
 
 
 def card_markdown(spec: ModelSpec) -> str:
-    """Return the card as a Markdown file, with what its training took."""
+    """Return the card as Markdown, with a summary of the training."""
     sections = [f"# {spec.name}", *(f"**{heading}.** {text}" for heading, text in card_lines(spec))]
     if spec.training is not None:
         record = spec.training

@@ -11,7 +11,7 @@ Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=8)]
 
 
 class ArchitectureConfig(BaseModel):
-    """What every architecture needs to know.
+    """Settings shared by all architectures.
 
     Attributes
     ----------

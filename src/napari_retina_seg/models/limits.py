@@ -1,4 +1,4 @@
-"""Limits of what a model's predictions look like on images that it is for, beside its weights."""
+"""Limits for the plausibility statistics of a model's predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMITS_FILE = "limits.json"
 
 
 class LimitsRecord(BaseModel):
-    """What ``limits.json`` holds.
+    """Content of ``limits.json``.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ def read_limits(model: ModelFolder) -> dict[str, tuple[float | None, float | Non
     except (OSError, ValidationError) as error:
         raise ModelError(
             f"'{path}' can't be read or holds no limits: copy the model folder again, or delete"
-            " the file to do without the checks."
+            " the file to skip the checks."
         ) from error
     return record.limits if record.weights_sha256 == model.spec.weights_sha256 else None
 

@@ -1,4 +1,4 @@
-"""``--set key=value``: change single values of a recipe, and say which key was meant."""
+"""``--set key=value``: change single values of a recipe, and suggest keys for typos."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def replaced(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Say what is wrong with the first wrong key; of an unknown one, what was probably meant."""
+    """Return the error for the first wrong key, with a suggestion for an unknown one."""
     first = error.errors()[0]
     # A union's choice stands among the keys: it is no key of the file.
     known = set(known_keys(model)) | {key.split(".")[0] for key in known_keys(model)}

@@ -94,7 +94,7 @@ def write_model(folder: Path, weights: bytes, spec: dict[str, Any]) -> ModelFold
 
 
 def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord) -> ModelFolder:
-    """Make the model folder of a recipe from the weights that its training left, with its card."""
+    """Make the model folder of a recipe from the weights of its training, with a card."""
     spec = {
         "name": recipe.name,
         **_card(recipe, record).model_dump(),
@@ -108,18 +108,18 @@ def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord)
 
 
 def _card(recipe: Recipe, record: TrainingRecord) -> Card:
-    """Return the recipe's card, without what it says of other data than were learnt from."""
+    """Return the recipe's card, without statements on data it was not trained on."""
     card = recipe.card
     if not card.training_data:
         return card.model_copy(update={"training_data": record.data})
     if set(record.datasets) <= set(recipe.datasets):
         return card
     description = (
-        f"Trained by the recipe '{recipe.name}' on the images named here: what they do not show it"
-        " does not know. For research and annotation, not a medical device."
+        f"Trained by the recipe '{recipe.name}' on the images named here: it can't be"
+        " expected to work on others. For research and annotation, not a medical device."
     )
-    told = {"training_data": record.data, "description": description, "licence": "not stated"}
-    return card.model_copy(update=told)
+    stated = {"training_data": record.data, "description": description, "licence": "not stated"}
+    return card.model_copy(update=stated)
 
 
 def write_spec(model: ModelFolder) -> None:

@@ -1,4 +1,4 @@
-"""Recipes: everything that decides what a training run learns, in one small TOML file."""
+"""Recipes: all settings of a training run, in a TOML file."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Values(BaseModel):
-    """A table of a recipe: fixed once read, and without keys that mean nothing."""
+    """A table of a recipe: frozen, unknown keys forbidden."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Loss(Values):
-    """What is made small: the sum of these terms, each times its weight.
+    """Weights of the terms of the loss.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Loss(Values):
 
 
 class Optimizer(Values):
-    """How the weights follow the gradient.
+    """Settings of the optimiser.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Optimizer(Values):
 
 
 class ReduceLROnPlateau(Values):
-    """Multiply the rate by `factor` when `patience` epochs brought nothing better."""
+    """Multiply the rate by `factor` when `patience` epochs bring no improvement."""
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     patience: PositiveInt = 5
@@ -106,7 +106,7 @@ class ReduceLROnPlateau(Values):
 
 
 class EarlyStopping(Values):
-    """End the run when `patience` epochs brought nothing better."""
+    """End the run when `patience` epochs bring no improvement."""
 
     patience: PositiveInt = 15
 

@@ -1,4 +1,4 @@
-"""Who sits at the computer, as far as it knows."""
+"""Name of the user account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 
 
 def current_username() -> str:
-    """Return the name of the account; empty if it has none."""
+    """Return the name of the user account; empty if there is none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -1,4 +1,4 @@
-"""How well the two readers of a project agree."""
+"""Inter-grader agreement of a project."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def find_agreement(
 ) -> Agreement:
     """Compare the first and the second gradings of a project.
 
-    Of an image that was reopened and graded twice again the last two gradings count.
+    For an image that was reopened and graded twice again, the last two gradings count.
 
     Parameters
     ----------
     project : Project
-        The project, opened by somebody who may see both gradings.
+        The project, opened by someone who may see both gradings.
     progress : callable, optional
         Called with a `Progress` before each image.
     cancel : CancelToken, optional
@@ -72,12 +72,12 @@ def iter_agreement(
 ) -> Generator[Progress, None, Agreement]:
     """Compare the gradings of a project step by step; see `find_agreement`.
 
-    Of an image that was reopened and read twice again the last two readings count.
+    For an image that was reopened and graded twice again, the last two gradings count.
 
     Parameters
     ----------
     project : ProjectView
-        The project, as seen by somebody who may see both readings.
+        The project, as seen by someone who may see both gradings.
     token : CancelToken, optional
         To stop it.
 
@@ -89,7 +89,7 @@ def iter_agreement(
     Raises
     ------
     TooEarlyError
-        If this person is a second reader who has not finished, or nothing was read twice.
+        If this person is a second grader who has not finished, or nothing was graded twice.
     ProjectError
         If a file is missing, cut or altered.
     """
@@ -97,8 +97,8 @@ def iter_agreement(
     pairs = project.double_gradings()
     if not pairs:
         raise TooEarlyError(
-            "No image of this project was read by two people yet: choose a second reader for some,"
-            " who reads them without seeing the first reading."
+            "No image of this project has been graded twice yet: assign a second grader to some"
+            " images, who grades them without seeing the first grading."
         )
     graded = [pair for pair in pairs if _can_be_graded(pair) == (True, True)]
     tally = AgreementAccumulator(project.scheme)
@@ -112,44 +112,44 @@ def iter_agreement(
 
 
 def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = "") -> Version:
-    """Settle two readings of an image: one of them is right, and becomes the final version.
+    """Adjudicate two gradings of an image by making one of them the final version.
 
     Parameters
     ----------
     project : Project
-        As opened by who settles it.
+        The project, opened by the adjudicator.
     image_id : int
-        Of which image.
+        Which image.
     chosen : Version
-        The reading; if its reader called the image ungradable, that is final.
+        The grading to adopt; if it says that the image is ungradable, that is final.
     comment : str
-        In the words of who settles it.
+        Comment of the adjudicator.
 
     Raises
     ------
     ProjectError
-        If the image was not read twice, is settled, somebody else settles it, or it can't be
-        written.
+        If the image was not graded twice, is adjudicated already, another person is
+        adjudicating it, or it can't be written.
     """
     check_adoptable(project, image_id, chosen)
     if chosen.mask is None:
         return project.mark_ungradable(image_id, chosen.reason, comment=comment)
     drawing = project.drawing(image_id, chosen.number)
     begun = _begun(project, image_id)
-    parent = chosen if begun is None else begun  # one's own draft is not crossed, but ended
+    parent = chosen if begun is None else begun  # continues an adjudicator's own draft
     final = project.save_version(
         image_id, drawing, Action.ADJUDICATE, parent=parent.number, comment=comment
     )
     if final.conflict:
         raise ProjectError(
-            f"Somebody else has settled '{project.image(image_id).name}' meanwhile: both masks are"
-            " kept; reopen the one that is right."
+            f"'{project.image(image_id).name}' was adjudicated by another person meanwhile: both"
+            " masks are kept; reopen the one that is right."
         )
     return final
 
 
 def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
-    """Check that `adopt` can do its work; nothing is changed.
+    """Check that `adopt` is possible, without changing anything.
 
     Raises
     ------
@@ -159,15 +159,15 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
     image = project.image(image_id)
     if image.state is not State.SECOND_READ:
         raise ProjectError(
-            f"'{image.name}' is {image.state}: only an image that was read a second time, and not"
-            " settled since, can be settled."
+            f"'{image.name}' is {image.state}: only an image that was graded twice and not"
+            " adjudicated since can be adjudicated."
         )
     project.check_permissions(image_id, Action.ADJUDICATE)
     begun = _begun(project, image_id)
     if begun is not None and not same_person(begun.author, project.author):
         raise ProjectError(
-            f"{begun.author} has begun to settle '{image.name}': let {begun.author} end it, or go"
-            " on with that draft in the Review dock."
+            f"{begun.author} has begun to adjudicate '{image.name}': let {begun.author} finish it,"
+            " or continue that draft in the Review dock."
         )
     if chosen.mask is not None:
         project.drawing(image_id, chosen.number)

@@ -1,4 +1,4 @@
-"""Masks that were made elsewhere: read, and made to mean what the project's scheme says."""
+"""Read masks from other programs and map their values to the classes of the project."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def read_drawing(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> D
     path : Path
         The mask: class values, grey or with a palette.
     scheme : LabelScheme
-        The classes that it must hold.
+        The classes it must hold.
     remap : mapping
-        Values and the classes that they stand for, e.g. ``{255: 1}``.
+        Values and the classes they stand for, e.g. ``{255: 1}``.
 
     Returns
     -------
@@ -34,15 +34,15 @@ def read_drawing(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> D
     Raises
     ------
     ProjectError
-        If it was saved with another scheme, or has values that are no classes of this one.
+        If it was saved with another scheme, or has values that are not classes of this one.
     ReadError
-        If it can't be read, or has colours.
+        If it can't be read, or is a colour image.
     """
     known = read_mask(path)
     if known is not None and known[1] != scheme:
         raise ProjectError(
             f"The mask '{path}' was saved with the scheme '{known[1].name}', the project's is"
-            f" '{scheme.name}': attach it to a project of its own scheme."
+            f" '{scheme.name}': attach it to a project with the same scheme."
         )
     values = read_class_values(path) if known is None else known[0]
     says_ignore = known is not None and len(scheme) <= IGNORE and IGNORE not in remap

@@ -1,4 +1,4 @@
-"""Unsaved work, kept aside so that a crash costs a minute at most."""
+"""Autosaves: unsaved masks, written every minute so that they survive a crash."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from napari_retina_seg.project.values import Autosave
 def autosave(
     store: Store, image_id: int, drawing: Drawing, parent: int | None, seconds: float
 ) -> Autosave:
-    """Keep unsaved work in the slot of this image, person and program."""
+    """Write unsaved work to the autosave slot of this image, person and process."""
     store.database.check_writable()
     with store.database.reading() as session:
         image = image_value(store, image_row(session, image_id), blinded=False)
     drawing.check(image, store.scheme)
     content = encode_drawing(drawing)
     sha256 = hashlib.sha256(content).hexdigest()
-    # Nothing else ever has this name, so that the file can go when the next one is there.
+    # The name is unique, so the previous file can be removed once this one is written.
     name = f"{image_id}-{uuid.uuid4().hex}.npz"
     write_file(store.autosaves / name, content)
     with store.database.writing() as session:
@@ -57,12 +57,12 @@ def recoverable(store: Store, image_id: int | None) -> tuple[Autosave, ...]:
 
 
 def recover(store: Store, slot: Autosave) -> Drawing:
-    """Read unsaved work, and go on with it: the next save clears its slot.
+    """Read an autosave and continue it: the next save clears its slot.
 
     Raises
     ------
     ProjectError
-        If it is there no more, or damaged.
+        If it no longer exists, or is damaged.
     """
     with store.database.reading() as session:
         row = _slot(session, slot)
@@ -81,7 +81,7 @@ def recover(store: Store, slot: Autosave) -> Drawing:
 
 
 def discard(store: Store, slot: Autosave) -> None:
-    """Throw unsaved work away, because its author said so."""
+    """Delete an autosave at its author's request."""
     with store.database.writing() as session:
         row = _slot(session, slot)
         file = row.file
@@ -90,13 +90,13 @@ def discard(store: Store, slot: Autosave) -> None:
 
 
 def list_slots(session: Session) -> tuple[Autosave, ...]:
-    """Return everybody's unsaved work, newest first."""
+    """Return the autosaves of all people, newest first."""
     rows = session.scalars(select(AutosaveRow).order_by(AutosaveRow.saved_at.desc()))
     return tuple(map(_value, rows))
 
 
 def clear(store: Store, session: Session, image_id: int, author: str) -> list[str]:
-    """Empty this program's slot, whose work has been saved; return the files to remove after."""
+    """Clear this process's slot after a save; return the files to remove afterwards."""
     row = _own_slot(store, session, image_id)
     if row is None or not same_person(author, store.author):
         return []
@@ -105,14 +105,14 @@ def clear(store: Store, session: Session, image_id: int, author: str) -> list[st
 
 
 def remove(store: Store, files: Sequence[str]) -> None:
-    """Remove files that no slot names any more."""
+    """Remove files that no slot refers to any more."""
     for name in files:
-        with contextlib.suppress(OSError):  # one that stays is found by `check`
+        with contextlib.suppress(OSError):  # `check` reports one that stays
             (store.autosaves / name).unlink()
 
 
 def _adopt(store: Store, slot: Autosave) -> None:
-    """Make a slot this program's own, unless it has one of this image already."""
+    """Assign a slot to this process, unless it has one for this image already."""
     with store.database.writing() as session:
         if _own_slot(store, session, slot.image_id) is None:
             row = _slot(session, slot)
@@ -129,7 +129,7 @@ def _own_slot(store: Store, session: Session, image_id: int) -> AutosaveRow | No
 def _slot(session: Session, slot: Autosave) -> AutosaveRow:
     row = session.get(AutosaveRow, slot.id)
     if row is None:
-        raise ProjectError("This unsaved work is there no more: it was saved or thrown away.")
+        raise ProjectError("This unsaved work no longer exists: it was saved or discarded.")
     return row
 
 

@@ -1,4 +1,4 @@
-"""Who may do what, and see what: the second reader is blinded to the first."""
+"""Who may see and do what: the second grader is blinded to the first grading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_retina_seg.project.store import image_row, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import Kind
 
-# Until the second read is final; what is ungradable may be so by the adjudicator's word, too.
+# Until the second grading is final; "ungradable" may also be the adjudicator's decision.
 _BLIND = frozenset(
     {State.UNREVIEWED, State.IN_PROGRESS, State.CORRECTED, State.ACCEPTED, State.UNGRADABLE}
 )
@@ -27,12 +27,12 @@ SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECO
 
 
 def assign_second_grader(session: Session, image_id: int, reader: str) -> None:
-    """Choose who reads an image a second time; from then on that person is blinded.
+    """Assign a second grader to an image; from then on that person is blinded.
 
     Raises
     ------
     ProjectError
-        If it has another second reader, the person is the first one, or it is too late.
+        If it has another second grader, the person is the first grader, or it is too late.
     """
     image = image_row(session, image_id)
     check_second_grader(session, image, reader)
@@ -41,55 +41,53 @@ def assign_second_grader(session: Session, image_id: int, reader: str) -> None:
 
 
 def check_second_grader(session: Session, image: ImageRow, reader: str) -> None:
-    """Raise `ProjectError` if a person can't read an image a second time."""
+    """Raise `ProjectError` if a person can't be the second grader of an image."""
     if not is_blind(session, image):
-        raise ProjectError(
-            f"'{image.name}' is {image.state}: reopen it before somebody reads it once more."
-        )
+        raise ProjectError(f"'{image.name}' is {image.state}: reopen it before it is graded again.")
     first = newest_human(session, image, GradingRound.FIRST)
     if first is not None and same_person(first.author, reader):
         raise ProjectError(
-            f"{reader} is the first reader of '{image.name}': a second one must be somebody else."
+            f"{reader} is the first grader of '{image.name}': choose another person as the second."
         )
     known = session.get(SecondGraderRow, (image.id, image.round))
     if known is not None and not same_person(known.reader, reader):
-        raise ProjectError(f"'{image.name}' has a second reader already: {known.reader}.")
+        raise ProjectError(f"'{image.name}' has a second grader already: {known.reader}.")
 
 
 def check_permissions(session: Session, image: ImageRow, action: Action, person: str) -> None:
-    """Raise `ProjectError` if this person must not do this, whatever the image's state."""
+    """Raise `ProjectError` if this person must never do this, in any state of the image."""
     if action in SECOND_ACTIONS:
         check_second_grader(session, image, person)
     elif not may_do(session, image, action, person):
         raise ProjectError(
-            f"{person} is the second reader of '{image.name}', so somebody else must"
+            f"{person} is the second grader of '{image.name}', so another person must"
             f" {action.of('it')}."
         )
 
 
 def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bool:
-    """Whether a person may do this, whatever the image's state.
+    """Whether a person may do this, if the image's state allows it.
 
-    A second reader does nothing as the first one while blinded, and never settles the difference.
-    The first reader may settle it: a team may be of two.
+    A second grader can't act as the first grader while blinded, and never adjudicates.
+    The first grader may adjudicate, since a team may consist of two.
     """
     if action in SECOND_ACTIONS or not _is_second(session, image, person):
         return True
     if image.state == State.SECOND_READ:
-        return False  # reopened by one of both, the other reading would count for nothing
+        return False  # reopening would discard the other grading
     return GRADING_ROUNDS[action] is not GradingRound.ADJUDICATION and not is_blind(session, image)
 
 
 def allowed_actions(
     session: Session, image: ImageRow, state: State, person: str
 ) -> tuple[Action, ...]:
-    """Return what a person may do to an image that is in a state."""
+    """Return the actions that a person may take on an image in a given state."""
     possible = possible_actions(state, find_grading_round(session, image, person))
     return tuple(action for action in possible if may_do(session, image, action, person))
 
 
 def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
-    """Return as whom a person calls an image ungradable: whose turn it is decides."""
+    """Return the action by which a person marks an image ungradable, by the grading round."""
     if image.state == State.SECOND_READ:
         return Action.ADJUDICATE_REFUSE
     second = _is_second(session, image, person) and is_blind(session, image)
@@ -97,7 +95,7 @@ def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
 
 
 def newest_human(session: Session, image: ImageRow, reading: GradingRound) -> VersionRow | None:
-    """Return the version that a reading has come to in this round, without those in conflict."""
+    """Return the newest version of a grading round that is not in conflict."""
     query = (
         select(VersionRow)
         .filter_by(
@@ -114,14 +112,14 @@ def newest_human(session: Session, image: ImageRow, reading: GradingRound) -> Ve
 
 
 def blinded_images(session: Session, images: Iterable[ImageRow], person: str) -> set[int]:
-    """Return which images a person must not see the first reading of."""
+    """Return the images whose first grading a person must not see."""
     numbers = [image.id for image in images]
     query = select(ImageRow.id).where(ImageRow.id.in_(numbers), blinded_to(session, person))
     return set(session.scalars(query))
 
 
 def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
-    """Return the condition under which a person must not see an image's first reading."""
+    """Return the SQL condition under which a person must not see an image's first grading."""
     readers = session.scalars(select(SecondGraderRow.reader).distinct())
     spellings = [reader for reader in readers if same_person(reader, person)]
     if not spellings:
@@ -156,17 +154,17 @@ def check_visible(session: Session, image: ImageRow, version: VersionRow, person
     """Raise `ProjectError` if a person must not see a version."""
     if not visible(session, image, person)(version):
         raise ProjectError(
-            f"Version {version.number} of '{image.name}' is not shown before the second read of it"
-            " is final: the two readers must not know of each other."
+            f"Version {version.number} of '{image.name}' is hidden until the second grading of it"
+            " is final: the two graders must not see each other's work."
         )
 
 
 def check_not_blinded(session: Session, image: ImageRow, person: str) -> None:
-    """Raise `ProjectError` if a person must not know what the first reader made of an image."""
+    """Raise `ProjectError` if a person must not see the first grading of an image."""
     if blinded_images(session, [image], person):
         raise ProjectError(
-            f"What the first reader made of '{image.name}' is not shown before the second read of"
-            " it is final: the two readers must not know of each other."
+            f"The first grading of '{image.name}' is hidden until the second grading of it is"
+            " final: the two graders must not see each other's work."
         )
 
 
@@ -176,20 +174,20 @@ def _is_second(session: Session, image: ImageRow, person: str) -> bool:
 
 
 def find_second_grader(session: Session, image: ImageRow) -> str | None:
-    """Return who was chosen to read an image a second time, in this round."""
+    """Return the second grader of an image in this round."""
     second = session.get(SecondGraderRow, (image.id, image.round))
     return None if second is None else second.reader
 
 
 def find_grading_round(session: Session, image: ImageRow, person: str) -> GradingRound:
-    """Return as whom a person looks at an image: its first reader, second reader, adjudicator."""
+    """Return the grading round of a person: first grading, second grading or adjudication."""
     if not is_blind(session, image):
         return GradingRound.ADJUDICATION
     return GradingRound.SECOND if _is_second(session, image, person) else GradingRound.FIRST
 
 
 def is_blind(session: Session, image: ImageRow) -> bool:
-    """Whether the second read of this round, if there is to be one, is still to come."""
+    """Whether the second grading of this round, if one is planned, is still open."""
     if State(image.state) not in _BLIND:
         return False
     return newest_human(session, image, GradingRound.ADJUDICATION) is None

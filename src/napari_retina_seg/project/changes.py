@@ -1,4 +1,4 @@
-"""What a person changed of what was there before."""
+"""Differences between two versions of a mask, class by class."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_change(before: Labels, after: Labels, classes: int, against: int) -> Ch
 
 def _columns(before: Labels, after: Labels, classes: int) -> tuple[int, ...]:
     changed = (before != after).any(axis=-2)  # (columns,) or (slices, columns)
-    # Most columns of most corrections are as they were: only the others are looked at by class.
+    # Most columns are unchanged by most corrections: only the others are compared by class.
     old = np.moveaxis(before, -2, 0)[:, changed]
     new = np.moveaxis(after, -2, 0)[:, changed]
     return tuple(

@@ -1,4 +1,4 @@
-"""Looking at every file of a project: what is missing, cut, altered, or belongs to nothing."""
+"""Integrity check of a project: missing, truncated, altered and orphaned files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def iter_check(
     damage = store.database.find_damage()
     path = store.database.path
     if damage:
-        sentence = f"The database '{path}' is damaged ({damage[0]}): put back a backup of it."
+        sentence = f"The database '{path}' is damaged ({damage[0]}): restore it from a backup."
         return (IntegrityProblem(ProblemKind.DATABASE, path, sentence),)
     found_first = sorted(store.files.walk()) + _files_in(store.autosaves)
     with store.database.reading() as session:
@@ -40,7 +40,7 @@ def iter_check(
             findings.append(finding)
     known = {store.files.path(file.sha256, file.suffix) for file in files}
     known |= {store.autosaves / name for name in slots}
-    # Listed before the records were: what was saved since then is not taken for an orphan.
+    # Listed before the records, so that files saved since then are not taken for orphans.
     findings += [_orphan(path) for path in found_first if path not in known and path.exists()]
     return tuple(findings)
 
@@ -52,7 +52,7 @@ def _inspect(
         yield inspect_file(store.files.path(file.sha256, file.suffix), file)
     for name, sha256 in slots.items():
         finding = _inspect_slot(store.autosaves / name, sha256)
-        # Autosaves come and go while somebody paints.
+        # Autosaves come and go while someone paints.
         yield finding if finding is not None and _still_named(store, name) else None
     for image in images:
         yield _inspect_image(image)
@@ -89,8 +89,8 @@ def _orphan(path: Path) -> IntegrityProblem:
     return IntegrityProblem(
         ProblemKind.ORPHAN,
         path,
-        f"'{path}' belongs to nothing: a save may have been cut off before it was recorded. It"
-        " does no harm.",
+        f"'{path}' belongs to no version: a save may have been interrupted before it was"
+        " recorded. It does no harm.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Arrays to bytes and back, in formats that other programs read; the same array, the same bytes."""
+"""Deterministic encoding of masks and arrays as PNG, TIFF and ``.npz``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUESTIONABLE = LabelScheme(
         LabelClass(1, "Questionable", "Questionable", "#ffffff"),
     ),
 )
-_NEVER = (1980, 1, 1, 0, 0, 0)  # the first date that ZIP knows: a real one would change the hash
+_NEVER = (1980, 1, 1, 0, 0, 0)  # earliest date in ZIP: a real one would change the hash
 
 
 def encode_mask(labels: Labels, scheme: LabelScheme) -> tuple[bytes, str]:
@@ -68,7 +68,7 @@ def decode_arrays(content: bytes, path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def encode_drawing(drawing: Drawing) -> bytes:
-    """Return work in progress as one ``.npz``."""
+    """Return an autosave as one ``.npz``."""
     parts = {
         "labels": drawing.labels,
         "boundaries": drawing.boundaries,
@@ -78,7 +78,7 @@ def encode_drawing(drawing: Drawing) -> bytes:
 
 
 def decode_drawing(content: bytes, path: Path) -> Drawing:
-    """Return the work that `encode_drawing` wrote."""
+    """Return the drawing that `encode_drawing` wrote."""
     parts = decode_arrays(content, path)
     if "labels" not in parts:
         raise ProjectError(f"'{path}' holds no mask: it was not written by this program.")

@@ -1,4 +1,4 @@
-"""The database of a project: opened, migrated and written so that a kill at any moment is safe."""
+"""The SQLite database of a project: crash-safe transactions and migrations."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from napari_retina_seg.io.atomic import draft_path, sync_folder
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
 
 DATABASE = "project.sqlite"
-PATIENCE = 30  # seconds that a writer waits for another one
+PATIENCE = 30  # seconds that a writer waits for another writer
 
 Migration = Callable[[Connection], None]
 
 
 def _add_checks(connection: Connection) -> None:
-    """Make room for what fired of the checks of a prediction."""
+    """Add the columns for the warnings and checks of a prediction."""
     connection.execute(text("ALTER TABLE image ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''"))
     connection.execute(text("ALTER TABLE version ADD COLUMN checks JSON"))
 
 
-# Each brings the tables from the version of its place, counted from 1, to the next one.
+# The n-th migrates the tables from version n to version n + 1.
 MIGRATIONS: tuple[Migration, ...] = (_add_checks,)
 
 
@@ -41,12 +41,12 @@ class Database:
     folder : Path
         The project.
     migrations : tuple of callable
-        That bring tables of earlier versions up to date.
+        Applied in order to tables of earlier versions.
 
     Attributes
     ----------
     read_only : bool
-        Whether the folder can't be written; then it can be looked at.
+        Whether the folder can't be written.
 
     Raises
     ------
@@ -74,12 +74,12 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Let go of the database; the last one to do so leaves a single file."""
+        """Close the database; the last connection to close removes the write-ahead log."""
         self._engine.dispose()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """Look at the records, as they are at one moment.
+        """Open a read transaction, a snapshot of the records.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
-        """Change the records, all at once or not at all, one program after the other.
+        """Open an atomic write transaction; writers run one after another.
 
         Raises
         ------
@@ -108,13 +108,13 @@ class Database:
         """Raise `ProjectError` if the folder is read-only, or no longer there."""
         if self.read_only:
             raise ProjectError(
-                f"The project '{self.folder}' can't be written, only looked at: ask for write"
+                f"The project '{self.folder}' is read-only: ask for write"
                 " permission, or copy the folder."
             )
         self.check_place()
 
     def find_damage(self) -> list[str]:
-        """Return what SQLite finds wrong with its file, and records that point nowhere."""
+        """Return the results of SQLite's integrity check and dangling foreign keys."""
         try:
             with self._engine.connect() as connection:
                 said = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
@@ -125,7 +125,7 @@ class Database:
         return damage + [f"a row of {row[0]} points to a missing row of {row[2]}" for row in astray]
 
     def _check_log(self) -> None:
-        """Refuse to read a file without what its log still holds, which needs writing."""
+        """Refuse a read-only file with a write-ahead log, which can't be replayed."""
         log = self.path.with_name(f"{DATABASE}-wal")
         if self.read_only and log.exists() and log.stat().st_size:
             raise ProjectError(
@@ -136,12 +136,12 @@ class Database:
     def check_place(self) -> None:
         """Raise `ProjectError` if the file is no longer where it was opened.
 
-        SQLite would write into nothing, and go on reading.
+        SQLite itself would not notice: its writes would be lost.
         """
         if _place(self.path) != self._place:
             raise ProjectError(
                 f"The folder '{self.folder}' has vanished or was replaced while the project was"
-                " open: nothing more can be saved. Bring the folder back and open it again."
+                " open: nothing more can be saved. Restore the folder and open it again."
             )
 
     def _migrate(self, migrations: tuple[Migration, ...]) -> None:
@@ -151,7 +151,7 @@ class Database:
             if found > newest:
                 raise ProjectError(
                     f"The project '{self.folder}' was made by a newer version of this program (its"
-                    f" tables have version {found}, known are those up to {newest}): update"
+                    f" tables have version {found}, this program supports up to {newest}): update"
                     " napari-retina-seg."
                 )
             if found == newest:
@@ -159,12 +159,12 @@ class Database:
             if self.read_only:
                 raise ProjectError(
                     f"The project '{self.folder}' was made by an earlier version of this program,"
-                    " and can't be brought up to date here: open it once where it can be written,"
+                    " and can't be migrated here: open it once where it can be written,"
                     " or open a copy."
                 )
             self.check_writable()
             with self._writer.begin() as connection:
-                # Another program may have been faster.
+                # Another process may have migrated it meanwhile.
                 found = connection.execute(select(SchemaVersionRow.version)).scalar_one()
                 for migration in migrations[found - 1 :]:
                     migration(connection)
@@ -175,14 +175,14 @@ class Database:
             tables = text("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'")
             if not connection.execute(tables).scalar_one():
                 raise ProjectError(
-                    f"'{self.path}' is not the database of a project, or was cut short: put back a"
+                    f"'{self.path}' is not the database of a project, or was truncated: restore a"
                     f" backup. The masks in '{self.folder / 'files'}' are not touched."
                 )
             return connection.execute(select(SchemaVersionRow.version)).scalar_one()
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say in a sentence what SQLite says in codes."""
+        """Translate errors of SQLite to `ProjectError`."""
         try:
             yield
         except DBAPIError as error:
@@ -193,12 +193,12 @@ class Database:
 
 
 def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
-    """Make the database of a new project; it appears whole or not at all.
+    """Create the database of a new project atomically.
 
     Parameters
     ----------
     folder : Path
-        The project's folder, which is there.
+        The existing folder of the project.
     fill : callable
         Adds the first records.
 
@@ -208,7 +208,7 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
         If it can't be written; nothing is left behind then.
     """
     draft = draft_path(folder / DATABASE)
-    draft.touch(exist_ok=False)  # as any new file may be used: SQLite asks for 0o644 at most
+    draft.touch(exist_ok=False)  # with the default mode: SQLite would create it with 0o644 at most
     try:
         engine = _connect(draft, read_only=False)
         try:
@@ -231,20 +231,20 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
 
 
 def explain_creation(error: Exception, folder: Path) -> str:
-    """Say why no project could be made in a folder."""
+    """Return the error for a folder in which no project can be created."""
     original = error.orig if isinstance(error, DBAPIError) else error
     reason = _explain(original, folder) if isinstance(original, sqlite3.Error) else None
     if reason is not None:
         return reason
     said = getattr(original, "strerror", None) or original
     return (
-        f"No project can be made in '{folder}' ({said}): choose a folder with room and write"
-        " permission."
+        f"No project can be created in '{folder}' ({said}): choose a folder with free space and"
+        " write permission."
     )
 
 
 def _connect(path: Path, *, read_only: bool) -> Engine:
-    # A file in a folder that can't be written has no place for a log: it is read as it stands.
+    # There is no place for a log in a read-only folder: the file is opened as immutable.
     mode = "mode=ro&immutable=1" if read_only else "mode=rw"
     uri = f"{path.resolve().as_uri()}?{mode}"
 
@@ -253,7 +253,7 @@ def _connect(path: Path, *, read_only: bool) -> Engine:
             uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")  # what was confirmed survives a power cut
+        connection.execute("PRAGMA synchronous = FULL")  # committed rows survive a power cut
         return connection
 
     engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=QueuePool)
@@ -261,7 +261,7 @@ def _connect(path: Path, *, read_only: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
-        # Who will write takes the lock before looking, so that what was seen is still true.
+        # Writers take the lock before reading, so that what they read is still valid.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
@@ -276,16 +276,17 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 
 _SENTENCES = {
-    "SQLITE_FULL": "The disk with '{folder}' is full, so nothing was saved: make room, then save"
-    " again.",
+    "SQLITE_FULL": "The disk with '{folder}' is full, so nothing was saved: free some space, then"
+    " save again.",
     "SQLITE_READONLY": "The project '{folder}' can't be written: ask for write permission, or copy"
     " the folder.",
-    "SQLITE_BUSY": "Another program keeps '{folder}' busy: wait for it to finish, then try again.",
-    "SQLITE_CANTOPEN": "The database in '{folder}' can't be opened: check that the folder is there"
-    " and may be written.",
-    "SQLITE_CORRUPT": "The database in '{folder}' is damaged: put back a backup of project.sqlite."
+    "SQLITE_BUSY": "'{folder}' is locked by another program: wait for it to finish, then try"
+    " again.",
+    "SQLITE_CANTOPEN": "The database in '{folder}' can't be opened: check that the folder exists"
+    " and can be written.",
+    "SQLITE_CORRUPT": "The database in '{folder}' is damaged: restore a backup of project.sqlite."
     " The masks in its folder 'files' are not touched.",
-    "SQLITE_NOTADB": "'{folder}/project.sqlite' is no database any more: put back a backup of it."
+    "SQLITE_NOTADB": "'{folder}/project.sqlite' is not a database any more: restore a backup of it."
     " The masks in the folder 'files' are not touched.",
     "SQLITE_IOERR": "The disk with '{folder}' is full, failing or gone, so nothing was saved: check"
     " it, then save again.",

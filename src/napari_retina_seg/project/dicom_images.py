@@ -1,4 +1,4 @@
-"""Images of a project that are DICOM, found by what masks of other programs refer to."""
+"""The DICOM images of a project, found by the UIDs in masks from other programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED = 5  # images in a sentence
 
 
 class DicomImage(NamedTuple):
-    """An image, and by what every archive knows it."""
+    """An image and its DICOM UIDs."""
 
     image: ProjectImage
     ids: DicomIds
@@ -24,10 +24,10 @@ class DicomImage(NamedTuple):
 def iter_dicom_images(
     images: Iterable[ProjectImage], token: CancelToken
 ) -> Generator[Progress, None, tuple[DicomImage, ...]]:
-    """Look which images are DICOM; long work.
+    """Find the DICOM images of a project (slow: reads all headers).
 
-    The headers are asked, not the records: so it is true of projects that older programs made, and
-    no record leads to a patient. A file that can't be read is left out.
+    The UIDs are read from the headers, not from the records: this also works for projects of older
+    versions, and no record identifies a patient. A file that can't be read is left out.
     """
     listed = list(images)
     found = []
@@ -49,9 +49,9 @@ def find_same(wanted: DicomIds, known: Iterable[DicomImage]) -> ProjectImage | N
     Parameters
     ----------
     wanted : DicomIds
-        What it refers to.
+        The UIDs it refers to.
     known : iterable of DicomImage
-        Among these.
+        The images to choose from.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def find_same(wanted: DicomIds, known: Iterable[DicomImage]) -> ProjectImage | N
 def find_sent_anew(
     wanted: DicomIds, known: Iterable[DicomImage], named: Container[ProjectImage]
 ) -> ProjectImage | None:
-    """Find an image that was sent again, under another UID of its own, in the same series.
+    """Find an image that was resent under a new UID in the same series.
 
     A series may hold both eyes, so that the name must agree, too.
 
@@ -73,9 +73,9 @@ def find_sent_anew(
     wanted : DicomIds
         What a DICOM Segmentation refers to.
     known : iterable of DicomImage
-        Among these.
+        The images to choose from.
     named : container of ProjectImage
-        The images that are called as the segmentation is.
+        The images with the name of the segmentation.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def find_sent_anew(
 
 
 def _pick(found: list[ProjectImage]) -> ProjectImage | None:
-    """Return the only image; the UIDs of a file that took another's place tell nothing."""
+    """Return the only unchanged image; the UIDs of a replaced file prove nothing."""
     damages = [damage_of(image) for image in found]
     whole = [image for image, damage in zip(found, damages, strict=True) if damage is None]
     if len(whole) > 1:

@@ -1,4 +1,4 @@
-"""Images that two people have read, and who may compare what they drew."""
+"""Images with two gradings, and who may compare them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED = 3
 
 
 def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
-    """Return the images with two final readings; see `ProjectView.read_twice`."""
+    """Return the images with two final gradings; see `ProjectView.double_gradings`."""
     with store.database.reading() as session:
         _check_finished(session, store.author)
         found = []
@@ -31,7 +31,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
 
 
 def count_left(store: Store) -> int:
-    """Return how many images have a second reader who is not done with them."""
+    """Return the number of images whose second grading is still open."""
     with store.database.reading() as session:
         readers = session.scalars(select(SecondGraderRow.reader).distinct()).all()
         left = or_(false(), *(blinded_to(session, reader) for reader in readers))
@@ -39,7 +39,7 @@ def count_left(store: Store) -> int:
 
 
 def _check_finished(session: Session, person: str) -> None:
-    """Refuse a second reader who has images left: the answer would guide the hand."""
+    """Refuse a second grader who has images left: the result could bias those gradings."""
     left = blinded_to(session, person)
     number = session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
     if not number:
@@ -48,14 +48,14 @@ def _check_finished(session: Session, person: str) -> None:
     names = [f"'{name}'" for name in session.scalars(query)]
     more = ", …" if number > len(names) else ""
     raise TooEarlyError(
-        f"{person} still has to read {count(number, 'image')} a second time"
-        f" ({', '.join(names)}{more}): finish that first, the two readers must not know of each"
-        " other."
+        f"{person} has {count(number, 'image')} left to grade as the second grader"
+        f" ({', '.join(names)}{more}): finish these first, since the two graders must not see"
+        " each other's work."
     )
 
 
 def _newest(session: Session, reading: GradingRound) -> list[VersionRow]:
-    """Return the final readings of their kind, of each image the newest, by image."""
+    """Return the newest final version of a grading round, by image."""
     final = (
         VersionRow.kind == Kind.HUMAN.value,
         VersionRow.reading == reading.value,

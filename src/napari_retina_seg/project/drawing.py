@@ -1,4 +1,4 @@
-"""`Drawing`: what a person works on."""
+"""`Drawing`: a mask with its boundaries, as edited by a person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_retina_seg.project.values import ProjectImage
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """What a person works on, on the image's own grid.
+    """A mask with its boundaries and questionable pixels, on the image's own grid.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Drawing:
     boundaries : array or None
         float32 heights in px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``.
     questionable : array or None
-        bool, shape of the labels: where the author would not swear to them.
+        bool, shape of the labels: where the author is unsure of them.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -57,8 +57,8 @@ def _check(
     fits = array.shape == shape
     if array.dtype == dtype and not fits and what in _LIKE_IMAGE and array.ndim in (2, 3):
         raise ProjectError(
-            f"The {what} is {_size(array.shape)}, the image '{image.name}' {_size(shape)}: it must"
-            " be drawn on this image."
+            f"The {what} is {_size(array.shape)}, the image '{image.name}' {_size(shape)}: draw"
+            " it on this image."
         )
     if array.dtype != dtype or not fits:
         raise ProjectError(
@@ -68,7 +68,7 @@ def _check(
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    """Say a size as image viewers do: width first."""
+    """Format a size as image viewers do: width first."""
     *slices, rows, columns = shape
     plane = f"{columns} × {rows} px"
     return f"{count(slices[0], 'slice')} of {plane}" if slices else plane

@@ -1,4 +1,4 @@
-"""Masks of a project in the formats of other programs: whole folders, or none."""
+"""Export the masks of a project to the formats of other programs."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ _FOLDERS: dict[Format, type[TrainingFolder]] = {
 
 @dataclass(frozen=True)
 class Side:
-    """How much of an export is on one side of its division.
+    """One split of an exported training set.
 
     Attributes
     ----------
     name : str
-        Such as ``train``.
+        ``train``, ``val`` or ``test``.
     images, patients : int
-        How many images, of how many patients.
+        Numbers of images and of patients.
     """
 
     name: str
@@ -99,24 +99,24 @@ class Side:
 
 @dataclass(frozen=True)
 class Exported:
-    """What left a project.
+    """Result of an export.
 
     Attributes
     ----------
     folder : Path
-        Where it is.
+        The exported folder.
     masks : int
-        That count as truth.
+        Number of masks that count as truth.
     predictions : int
-        That do not; they lie in a folder `predictions` by themselves.
+        Number of unreviewed predictions, in a separate folder `predictions`.
     pseudonyms : int
-        Images that are called by another name there.
+        Number of images exported under a pseudonym.
     problems : tuple of str
-        A sentence for each mask that could not leave.
+        A sentence for each mask that could not be exported.
     sides : tuple of Side
-        How images that leave for training were divided.
+        The splits of a training set.
     flagged : tuple of str
-        Images whose prediction did not look like what its model learnt from.
+        Images unlike the training data of the model that made their prediction.
     """
 
     folder: Path
@@ -146,7 +146,7 @@ class Exported:
 
 
 class _Index(BaseModel):
-    """What an export says of itself."""
+    """The provenance that an export records."""
 
     kind: str = "napari-retina-seg export"
     version: int = 1
@@ -171,29 +171,29 @@ def export_masks(
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Exported:
-    """Write masks to a new folder, which appears when all of it is written.
+    """Export masks to a new folder, which appears when all of it is written.
 
     Parameters
     ----------
     project : Project
         The project.
     folder : str or Path
-        Where to; it must not exist, or be empty.
+        Target folder; it must not exist, or be empty.
     format : Format or str
-        For which program, e.g. ``"png"``, ``"coco"``, ``"training"``.
+        The format, e.g. ``"png"``, ``"coco"``, ``"training"``.
     selection : Selection, optional
         Which masks; by default all that count as truth.
     identities : Identities
-        By default names of images that may tell who the patient is, and those of patients, are
+        By default, image names that may identify a patient, and patients' names, are
         replaced by pseudonyms.
     patients : PatientRule, optional
-        Whose images those are of which the project does not know it; formats with images need it.
+        How to find the patients of images without one; required by formats with images.
     with_images : bool
         Write the images beside the masks, for formats that refer to images.
     progress : callable, optional
         Called with a `Progress` before each image.
     cancel : CancelToken, optional
-        Stops it before the next image; nothing is left then.
+        Stops it before the next image; nothing is written then.
 
     Returns
     -------
@@ -253,23 +253,23 @@ def iter_export(
     project : ProjectView
         The project.
     folder : Path
-        Where to; it must not exist, or be empty.
+        Target folder; it must not exist, or be empty.
     format : Format
-        For which program.
+        The format.
     selection : Selection, optional
         Which masks; by default all that count as truth.
     identities : Identities
-        By default names of images that may tell who the patient is, and those of patients, are
-        replaced by pseudonyms, which only the project's own key connects with them.
+        By default, image names that may identify a patient, and patients' names, are
+        replaced by pseudonyms that can only be reversed with the project's key.
     patients : PatientRule, optional
-        Whose images those are of which the project does not know it. Formats with images need it
-        then, since all images of a patient belong on one side of a split.
+        How to find the patients of images without one. Formats with images need it, since all
+        images of a patient belong to one split.
     with_images : bool
         Whether the images are written beside the masks, as PNG without anything but their pixels,
-        slice by slice; for formats that refer to images (`Format.may_have_images`). labelme's
-        always has them: it opens a mask with its image only.
+        slice by slice; for formats that refer to images (`Format.may_have_images`). labelme
+        always gets them: it opens a mask only together with its image.
     token : CancelToken, optional
-        Stops it before the next image; nothing is left then.
+        Stops it before the next image; nothing is written then.
 
     Yields
     ------
@@ -289,18 +289,18 @@ def iter_export(
     ProjectError
         If the patients of exported images are unknown.
     Cancelled
-        If the token said so.
+        If `token` was cancelled.
     """
     token = token or CancelToken()
     if with_images and not format.may_have_images:
         raise WriteError(
-            f"'{format.value}' refers to no images: leave them out, or choose coco, coco-polygons,"
+            f"'{format.value}' can't include images: leave them out, or choose coco, coco-polygons,"
             " vgg, cvat or labelme."
         )
     chosen, refused = yield from iter_choose(project, selection or Selection(), identities, token)
     if not chosen:
         because = f" {refused[0]}" if refused else ""
-        raise WriteError(f"There is no mask to export of those that were chosen.{because}")
+        raise WriteError(f"There is no mask to export in the selection.{because}")
     if format.has_images:
         chosen = iter_with_patients(chosen, patients, identities, project.info.key)
     with atomic_folder(folder) as new:
@@ -325,7 +325,7 @@ def iter_export(
 
 
 class _Job:
-    """An export on its way."""
+    """An export in progress."""
 
     def __init__(
         self,
@@ -347,7 +347,7 @@ class _Job:
         self._token = token
         self.cards: list[Card] = []
         self.problems: list[str] = []
-        self._divided: dict[str, list[str]] = {}  # patients of the images of each side
+        self._divided: dict[str, list[str]] = {}  # patients of the images of each split
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -386,7 +386,7 @@ class _Job:
                 write(one, record)
             except RetinaSegError as error:
                 if isinstance(error.__cause__, OSError) and isinstance(error, WriteError):
-                    raise  # the disk is full, or gone: no other mask fares better
+                    raise  # the disk is full or gone: no other mask can be written either
                 self._project.check_place()
                 self.problems.append(str(error))
                 continue
@@ -408,7 +408,7 @@ class _Job:
     def _write_dicom(self, path: Path, one: ExportItem, record: MaskRecord) -> None:
         from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
 
-        # By an image's UIDs its archive finds the patient.
+        # The image's UIDs would identify the patient in its archive.
         hidden = self._identities is Identities.PSEUDONYMS
         reference = None if hidden else _read_reference(one.image)
         identified = self._identities is Identities.KEEP
@@ -439,17 +439,17 @@ class _Job:
         return CocoFile(polygons=self._format is Format.COCO_POLYGONS)
 
     def _name_files(self, one: ExportItem, record: MaskRecord, folder: Path) -> tuple[str, ...]:
-        """Return the names of the images that the slices of a mask refer to, and write them."""
+        """Write the images that the slices of a mask refer to, and return their names."""
         if self._with_images:
             names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
             return tuple(path.name for path in names)
         suffix = _suffix_of(one.image)
         if not record.is_volume and one.name == safe_name(one.image.name):
-            return (f"{one.image.name}{suffix}",)  # as the file is really called
+            return (f"{one.image.name}{suffix}",)  # the real name of the file
         return tuple(picture_names(record.name, record.labels.shape, suffix))
 
     def _write_set(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
-        """Write images with their masks, of which a network may learn; no predictions."""
+        """Write images with their masks as a training set, without predictions."""
         sides = assign_splits((one.group for one in chosen), seed=_SPLIT_SEED)
         folder = _FOLDERS.get(self._format)
         training = folder(self._new, self._patients) if folder else None
@@ -476,14 +476,14 @@ class _Job:
 
 
 def _suffix_of(image: ProjectImage) -> str:
-    """Return what follows an image's name in that of its file."""
-    # Earlier versions took what follows the last dot for the suffix, in UIDs too.
+    """Return the suffix that follows the image's name in its file name."""
+    # Earlier versions took everything after the last dot for the suffix, in UIDs too.
     old = image.path.suffix
     return old if image.path.name == f"{image.name}{old}" else image_suffix(image.path)
 
 
 def make_record(one: ExportItem, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:
-    """Return a mask with all that leaves together with it."""
+    """Return a mask with all that is exported together with it."""
     image, version = one.image, one.version
     said = Attribution(
         maker=Maker.PREDICTION if one.is_prediction else Maker.HUMAN,
@@ -510,7 +510,7 @@ def make_record(one: ExportItem, drawing: Drawing, scheme: LabelScheme) -> MaskR
 
 
 def _boundaries(drawing: Drawing) -> npt.NDArray[np.float32] | None:
-    """Return the boundaries if they say the same as the mask; else it is read anew."""
+    """Return the boundaries if they match the mask, else boundaries found in the mask."""
     heights, labels = drawing.boundaries, drawing.labels
     if heights is None:
         return None
@@ -520,7 +520,7 @@ def _boundaries(drawing: Drawing) -> npt.NDArray[np.float32] | None:
 
 
 def _read_reference(image: ProjectImage) -> Dataset | None:
-    """Return the header of an image that is DICOM."""
+    """Return the header of a DICOM image."""
     damage = damage_of(image)
     if damage is not None:
         raise ProjectError(damage)

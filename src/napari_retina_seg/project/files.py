@@ -1,4 +1,4 @@
-"""Files named by the hash of their content: written once, whole, and checked whenever read."""
+"""Content-addressed file store: files are named by their hash and verified when read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 2**20  # bytes
 
 
 class ProblemKind(StrEnum):
-    """What `check` may find."""
+    """Kind of an integrity problem."""
 
     MISSING = "missing"
     CUT = "cut"
@@ -28,16 +28,16 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True)
 class IntegrityProblem:
-    """Something that `check` found.
+    """A problem that `check` found.
 
     Attributes
     ----------
-    kind : Trouble
-        Of what kind.
+    kind : ProblemKind
+        Its kind.
     path : Path
         Which file.
     sentence : str
-        What it is, and what to do.
+        What is wrong, and what to do.
     """
 
     kind: ProblemKind
@@ -46,7 +46,7 @@ class IntegrityProblem:
 
     @property
     def serious(self) -> bool:
-        """Whether something is lost or may be; files that nothing refers to do no harm."""
+        """Whether data may be lost; orphaned files do no harm."""
         return self.kind is not ProblemKind.ORPHAN
 
 
@@ -86,12 +86,12 @@ class FileStore:
         return self.root / sha256[:2] / f"{sha256}{suffix}"
 
     def put(self, content: bytes, suffix: str) -> StoredFile:
-        """Keep a content; if it is there already, and whole, nothing is written.
+        """Store a content; nothing is written if it is stored already and intact.
 
         Raises
         ------
         ProjectError
-            If it can't be written; nothing is left behind then.
+            If it can't be written; nothing is written then.
         """
         stored = StoredFile(hashlib.sha256(content).hexdigest(), suffix, len(content))
         path = self.path(stored.sha256, suffix)
@@ -100,7 +100,7 @@ class FileStore:
         return stored
 
     def read(self, stored: StoredFile) -> bytes:
-        """Return a content.
+        """Return a stored content.
 
         Raises
         ------
@@ -114,36 +114,36 @@ class FileStore:
         return path.read_bytes()
 
     def walk(self) -> Iterator[Path]:
-        """Go through all files that are there, whether anything refers to them or not."""
+        """Iterate over all files in the store, referenced or not."""
         return (path for path in sorted(self.root.rglob("*")) if path.is_file())
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file beside its place, flush it, put it there, and flush the folder.
+    """Write a file atomically and durably: temporary file, fsync, rename, fsync of the folder.
 
     Parameters
     ----------
     path : Path
-        Where to; its folder may be missing, the folder above not: that one was a project's.
+        Target; its folder may be missing, but not the folder above, which is the project's.
     content : bytes
         The whole file.
 
     Raises
     ------
     ProjectError
-        If it can't be written; nothing is left behind then.
+        If it can't be written; nothing is written then.
     """
     with _writing(path):
         for folder in (path.parent.parent, path.parent):
             if not folder.is_dir():
-                # Not its parents: where a network folder was, no local one must take its place.
+                # Not its parents: no local folder must replace a network folder that is gone.
                 folder.mkdir(exist_ok=True)
                 sync_folder(folder.parent)
         draft = Draft(path)
         try:
             draft.file.write(content)
             draft.keep()
-        except BaseException:  # Ctrl-C too leaves nothing behind
+        except BaseException:  # removes the temporary file after Ctrl-C too
             draft.drop()
             raise
         sync_folder(path.parent)
@@ -156,7 +156,7 @@ def hash_file(path: Path) -> str:
 
 
 def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:
-    """Compare a file with what is known of it; None if it is whole."""
+    """Compare a file with its record; None if it is intact."""
     try:
         size = path.stat().st_size
         if size == stored.size and hash_file(path) == stored.sha256:
@@ -165,7 +165,7 @@ def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:
         return IntegrityProblem(
             ProblemKind.MISSING,
             path,
-            f"'{path}' is missing: put it back from a backup of the project.",
+            f"'{path}' is missing: restore it from a backup of the project.",
         )
     except OSError as error:
         return IntegrityProblem(
@@ -177,12 +177,12 @@ def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:
         return IntegrityProblem(
             ProblemKind.CUT,
             path,
-            f"'{path}' was cut short ({size} of {stored.size} bytes): put it back from a backup.",
+            f"'{path}' was cut short ({size} of {stored.size} bytes): restore it from a backup.",
         )
     return IntegrityProblem(
         ProblemKind.ALTERED,
         path,
-        f"'{path}' was altered since it was saved: put it back from a backup.",
+        f"'{path}' was altered since it was saved: restore it from a backup.",
     )
 
 
@@ -197,5 +197,5 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ProjectError(
             f"'{path.parent}' can't be written ({error.strerror or error}), so nothing was saved:"
-            " make room, bring the folder back or ask for permission, then save again."
+            " free some space, restore the folder or ask for permission, then save again."
         ) from error

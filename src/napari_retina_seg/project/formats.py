@@ -1,4 +1,4 @@
-"""What can be chosen of an export; cheap to import, since commands list it."""
+"""Options of an export; cheap to import, since commands list them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Format(StrEnum):
-    """In which masks leave."""
+    """Formats of exported masks."""
 
     TRAINING = "training"
     NNUNET = "nnunet"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
     @property
     def has_images(self) -> bool:
-        """Whether images leave with their masks, for a network to learn from: no predictions."""
+        """Whether it is a training set: images with masks, without predictions."""
         return self in (
             Format.TRAINING,
             Format.NNUNET,
@@ -38,23 +38,23 @@ class Format(StrEnum):
 
     @property
     def may_have_images(self) -> bool:
-        """Whether images can leave beside the masks, for people to look at and correct."""
+        """Whether images can be exported beside the masks, for annotation tools."""
         return self in (Format.COCO, Format.COCO_POLYGONS, Format.VGG, Format.CVAT, Format.LABELME)
 
     @property
     def advice(self) -> str:
-        """A sentence about what programs make of it that is not plain; empty if there is none."""
+        """A sentence about a pitfall of the format; empty if there is none."""
         if self is not Format.COCO_POLYGONS:
             return ""
         return (
-            "Programs that round the points of polygons fill them up to a quarter too large where"
-            " they are thin: cut points to whole numbers, or take 'coco', whose run lengths are"
+            "Programs that round the points of polygons fill thin ones up to a quarter too large:"
+            " truncate points to whole numbers, or use 'coco', whose run lengths are"
             " exact."
         )
 
 
 class Identities(StrEnum):
-    """What images and patients are called where that may tell who the patient is."""
+    """How names that may identify a patient are exported."""
 
     HIDE = "hide"
     PSEUDONYMS = "pseudonyms"

@@ -1,4 +1,4 @@
-"""Looking at what was saved."""
+"""Read the saved versions of an image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
 
 
 def read_drawing(store: Store, image_id: int, number: int) -> Drawing:
-    """Read the mask of a version, its boundaries and what is questionable in it.
+    """Read the mask, boundaries and questionable pixels of a version.
 
     Raises
     ------
@@ -75,26 +75,26 @@ def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[
 
 
 def find_truth(store: Store, image_id: int) -> Version | None:
-    """Return the version that counts as truth, if people are done with the image.
+    """Return the version that counts as truth, if the image is finished.
 
-    The adjudicator's word counts before the first reader's; a prediction never does. What the
-    first reader could not grade has none until somebody adjudicates. Of two
-    versions in conflict the one that was saved first counts until the image is reopened.
+    An adjudication counts before the first grading; a prediction never counts. An image that the
+    first grader called ungradable has none until it is adjudicated. Of two versions
+    in conflict the one that was saved first counts until the image is reopened.
 
     Raises
     ------
     ProjectError
-        If this person is blinded to the first reader, whether there is one or not.
+        If this person is blinded to the first grading, whether there is one or not.
     """
     with store.database.reading() as session:
         image = image_row(session, image_id)
-        # First, so that nobody learns from the answer whether there is a mask.
+        # First, so that the error does not reveal whether there is a mask.
         check_not_blinded(session, image, store.author)
         if State(image.state) not in MASK_COUNTS:
             return None
         adjudicated = State(image.state) is State.ADJUDICATED
         reading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
         row = newest_human(session, image, reading)
-        if row is None or row.mask is None:  # the first reader could not grade it
+        if row is None or row.mask is None:  # the first grader called it ungradable
             return None
         return version_value(row)

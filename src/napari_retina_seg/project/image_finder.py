@@ -1,4 +1,4 @@
-"""Which image of a project a mask is of, by what the mask's file says."""
+"""Match a mask to an image of the project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_retina_seg.project.values import ProjectImage
 
 
 class ImageFinder:
-    """The images of a project, to be found by what a mask's file says of its own.
+    """Index of a project's images by the names, hashes and UIDs in mask files.
 
     Attributes
     ----------
@@ -49,15 +49,15 @@ class ImageFinder:
                 self._by_name.setdefault(key, []).append(image)
 
     def has(self, name: str, sha256: str | None) -> bool:
-        """Whether there is an image of this hash or name."""
+        """Whether there is an image with this hash or name."""
         return sha256 in self._by_hash or bool(self.named(name))
 
     def known(self, sha256: str | None) -> ProjectImage | None:
-        """Return the image of a hash."""
+        """Return the image with a hash."""
         return self._by_hash.get(sha256 or "")
 
     def find(self, record: Record) -> ProjectImage:
-        """Return the image of a mask; of two of one name, that with the suffix that is named.
+        """Return the image of a mask; of two with the same name, the one with the given suffix.
 
         Raises
         ------
@@ -72,17 +72,18 @@ class ImageFinder:
             found = [one for one in found if image_suffix(one.path).lower() == suffix] or found
         if not found:
             raise ProjectError(
-                f"The project has no image '{name}': add it, or give the mask the image's name."
+                f"The project has no image '{name}': add it, or give the mask file the"
+                " image's name."
             )
         if len(found) > 1:
             numbers = ", ".join(f"#{image.id}" for image in found[:5])
             raise ProjectError(
-                f"Several images are called '{name}' ({numbers}): attach the mask to one of them."
+                f"Several images are named '{name}' ({numbers}): attach the mask to one of them."
             )
         return found[0]
 
     def named(self, name: str) -> list[ProjectImage]:
-        """Return the images of a name, or else of what other programs make of it."""
+        """Return the images with a name, or with a name that other programs derive from it."""
         for key in (*possible_names(name), plain_stem(name)):
             if key in self._by_name:
                 return self._by_name[key]
@@ -90,7 +91,7 @@ class ImageFinder:
 
 
 def stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
-    """Put the masks of slices together; the other slices are not annotated."""
+    """Combine the masks of slices; the other slices are not annotated."""
     some = next(iter(slices.values()))
     labels = np.zeros(image.shape, np.uint8)
     ignore = np.ones(image.shape, bool)
@@ -101,7 +102,7 @@ def stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
 
 
 def cut(record: Record) -> list[MaskRecord]:
-    """Cut a volume as a training folder does, which keeps each slice as an image of its own."""
+    """Split a volume into slices as a training folder does."""
     if not isinstance(record, MaskRecord) or not record.is_volume:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Adding images: read once, to be sure that they can be, and known by their hash from then on."""
+"""Add, find and read the images of a project, which are identified by their hash."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def iter_add_images(
             image, is_new, file_warnings = _add_image(
                 store, path.resolve(), copy, patient_of, spacing
             )
-            told = find_identifiers(path) if is_new else ()
-        except ProjectError:  # the project itself can't go on
+            identifying = find_identifiers(path) if is_new else ()
+        except ProjectError:  # no other image can be added either
             raise
         except RetinaSegError as error:
             problems.append(str(error))
             continue
-        except OSError as error:  # it went away after it had been looked at
+        except OSError as error:  # it vanished after it was read
             problems.append(f"'{path}' can't be read: {error.strerror or error}.")
             continue
         warnings += [f"'{image.name}': {warning}" for warning in file_warnings]
-        if told:
-            identifiers.append((image, told))
+        if identifying:
+            identifiers.append((image, identifying))
         if is_new:
             images.append(image)
         else:
@@ -80,8 +80,8 @@ def _add_image(
     patient_of: PatientOf | None,
     stated: Spacing | None,
 ) -> tuple[ProjectImage, bool, tuple[str, ...]]:
-    """Return the image, whether it is new, and what its file leaves in doubt."""
-    image = read_image(path)  # first: what is no image is told as such
+    """Return the image, whether it is new, and the warnings of its file."""
+    image = read_image(path)  # first: a file that is not an image is reported as such
     if stated is not None:
         image = with_stated_spacing(image, stated)
     content = path.read_bytes()
@@ -99,7 +99,7 @@ def _add_image(
             row = _new_row(store, session, image, path, sha256, stored, patient)
             session.add(row)
         elif row.copy_sha256 is None and not _is_whole(store.path_of(row), sha256):
-            row.path = _reference(store, path)  # it was moved here
+            row.path = _reference(store, path)  # it was moved
         if stated is not None:
             row.spacing = SPACING.dump_python(image.spacing, mode="json")
         session.flush()
@@ -142,7 +142,7 @@ def _new_row(
 
 
 def _reference(store: Store, path: Path) -> str:
-    """Return a path that stays right when the project is moved with what is inside it."""
+    """Return a path, relative to the project if inside it, so that the project can be moved."""
     folder = store.folder.resolve()
     path = path.resolve()
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
@@ -164,7 +164,7 @@ def get_image(store: Store, image_id: int) -> ProjectImage:
 
 
 def find_image(store: Store, text: str) -> ProjectImage:
-    """Find an image by what a person types; see `Project.find_image`."""
+    """Find an image by name, number or file; see `Project.find_image`."""
     with store.database.reading() as session:
         if text.startswith("#") and text[1:].isdigit():
             image_id = image_row(session, int(text[1:])).id
@@ -174,7 +174,7 @@ def find_image(store: Store, text: str) -> ProjectImage:
 
 
 def _of_name(session: Session, name: str) -> Sequence[ImageRow]:
-    """Return images of a name, however its accents are encoded."""
+    """Return images with a name, in any Unicode normalisation."""
     forms = [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
     return session.scalars(select(ImageRow).where(ImageRow.name.in_(forms)).limit(6)).all()
 
@@ -191,14 +191,12 @@ def _find_by_name(session: Session, text: str) -> int:
         )
     if len(rows) > 1:
         numbers = ", ".join(f"#{row.id}" for row in rows[:5])
-        raise ProjectError(
-            f"Several images are called '{text}': say which by its number, {numbers}."
-        )
+        raise ProjectError(f"Several images are named '{text}': give the number of one, {numbers}.")
     return rows[0].id
 
 
 def read_pixels(store: Store, image_id: int) -> RetinaImage:
-    """Read an image, if it is still the one that was added; see `Project.read_image`."""
+    """Read an image whose file is unchanged; see `Project.read_image`."""
     image = get_image(store, image_id)
     found = damage_of(image)
     if found is not None:
@@ -208,18 +206,18 @@ def read_pixels(store: Store, image_id: int) -> RetinaImage:
 
 
 def damage_of(image: ProjectImage) -> str | None:
-    """Return a sentence if an image's file is not the one that was added."""
+    """Return an error message if an image's file is missing or was changed."""
     try:
         if hash_file(image.path) == image.sha256:
             return None
     except FileNotFoundError:
         return (
-            f"The image '{image.name}' is no longer at '{image.path}': bring it back, or add it"
-            " from where it is now."
+            f"The image '{image.name}' is no longer at '{image.path}': restore it, or add it"
+            " from its new place."
         )
     except OSError as error:
         return f"The image '{image.path}' can't be read: {error.strerror}."
     return (
-        f"The image '{image.path}' was changed since it was added, so no mask of it is shown or"
-        " saved over it: put the file back, or add the changed one as an image of its own."
+        f"The image '{image.path}' was changed since it was added, so its masks can't be shown or"
+        " saved: restore the file, or add the changed one as a new image."
     )

@@ -1,4 +1,4 @@
-"""Masks that people made elsewhere, filed as versions of the images they belong to."""
+"""Import masks from files as new versions."""
 
 from __future__ import annotations
 
@@ -57,22 +57,21 @@ from napari_retina_seg.project.values import ProjectImage, Version
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of masks that were to be imported.
+    """Result of an import.
 
     Attributes
     ----------
     versions : tuple of Version
-        That are new.
+        The new versions.
     known : int
-        Masks that the project has already, by the same person.
+        Number of masks that the project has already, by the same person.
     problems : tuple of str
-        A sentence for each file or mask that was not taken.
+        A sentence for each file or mask that was not imported.
     identifiers : tuple of str
-        A sentence for each file that may identify the patient, of which nothing was kept, and
+        A sentence for each file that may identify the patient (nothing of that is kept), and
         for each mask that should be checked.
     unannotated : tuple of str
-        Images that a file lists without a mask, or with boxes only: they are not annotated, and
-        stay as they were.
+        Images that a file lists without a mask, or with boxes only: they stay unchanged.
     """
 
     versions: tuple[Version, ...]
@@ -92,7 +91,7 @@ def import_masks(
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Imported:
-    """File the masks of a file or folder, in any format that is exported, as new versions.
+    """Import the masks of a file or folder, in any export format, as new versions.
 
     An image is found by its hash where the mask's file states it; by the UID that a DICOM
     Segmentation refers to, or its series and name; else by its name or pseudonym. Predictions
@@ -153,11 +152,11 @@ def iter_import_masks(
     remap: Mapping[int, int] | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Imported]:
-    """File the masks of a file or folder step by step; see `import_masks`.
+    """Import the masks of a file or folder step by step; see `import_masks`.
 
-    An image is found by its hash where the mask's file says it; by the UID that a DICOM
+    An image is found by its hash where the mask's file states it; by the UID that a DICOM
     Segmentation refers to, or its series and name; else by its name or pseudonym.
-    What a model drew is no person's word, and is not taken. Doing it again adds what is missing.
+    Predictions are not imported. Importing the same masks again adds only those that are missing.
 
     Parameters
     ----------
@@ -166,12 +165,12 @@ def iter_import_masks(
     path : Path
         A file, or a folder; see `io.exchange.sources.find_sources`.
     author : str, optional
-        Who drew the masks of which the files do not say it.
+        Who drew the masks whose files do not state it.
     second_read : bool
-        Whether the masks are second readings.
+        Whether the masks are second gradings.
     remap : mapping, optional
-        What values stand for in files of other programs, e.g. ``{255: 1}``; 255 by itself is what
-        is questionable.
+        What values of masks from other programs stand for, e.g. ``{255: 1}``; otherwise 255 is
+        what is to be ignored.
     token : CancelToken, optional
         Stops it before the next mask; versions that were saved stay.
 
@@ -183,7 +182,7 @@ def iter_import_masks(
     Returns
     -------
     Imported
-        One mask that can't be taken does not stop the others.
+        One mask that can't be imported does not stop the others.
 
     Raises
     ------
@@ -192,12 +191,12 @@ def iter_import_masks(
     ProjectError
         If the project can't be written.
     Cancelled
-        If the token said so.
+        If `token` was cancelled.
     """
     token = token or CancelToken()
     if project.read_only:
         raise ProjectError(
-            f"The project '{project.folder}' can only be looked at: get write permission first."
+            f"The project '{project.folder}' is read-only: ask for write permission."
         )
     sources = find_sources(path)
     images = ImageFinder(project)
@@ -225,7 +224,7 @@ def iter_import_masks(
 
 
 class _Job:
-    """An import on its way."""
+    """An import in progress."""
 
     def __init__(
         self,
@@ -248,10 +247,12 @@ class _Job:
         self._seen: set[int] = set()
 
     def read(self, source: Path, expected: Expected) -> Iterator[Record]:
-        """Read the masks of a file, and notice whom it tells of."""
-        told = find_identifiers(source) if source.is_file() else ()
-        if told:
-            self.identifiers.append(f"'{source}' may tell who the patient is: {', '.join(told)}.")
+        """Read the masks of a file, and note what in it may identify the patient."""
+        identifiers = find_identifiers(source) if source.is_file() else ()
+        if identifiers:
+            self.identifiers.append(
+                f"'{source}' may identify the patient: {', '.join(identifiers)}."
+            )
         volumes: dict[int, dict[int, MaskRecord]] = {}
         self._seen.clear()
         try:
@@ -277,14 +278,14 @@ class _Job:
         return iter_source(source, expected)
 
     def _is_unannotated(self, record: Record, source: Path) -> bool:
-        """Whether a record without a mark in it says nothing, for want of anybody's word."""
+        """Whether an empty mask may mean "not annotated" rather than "nothing found"."""
         if record.attribution.maker is not Maker.UNKNOWN:
             return False
         if not isinstance(record, MaskRecord):
             return not np.isfinite(record.heights).any()
         if record.labels.any() or record.ignore is not None:
             return False
-        if is_dicom(source):  # which leaves empty frames out: of nothing, nothing is said
+        if is_dicom(source):  # DICOM-SEG omits empty frames
             return True
         self.identifiers.append(
             f"The mask of '{record.name}' in '{source}' is background only: if the image was not"
@@ -293,7 +294,7 @@ class _Job:
         return False
 
     def _keep_slice(self, record: Record, volumes: dict[int, dict[int, MaskRecord]]) -> bool:
-        """Keep the mask of a slice that another program got as an image of its own."""
+        """Collect the mask of a slice that was exported as a single image."""
         if not isinstance(record, MaskRecord) or record.is_volume:
             return False
         place = split_slice(record.name)
@@ -308,12 +309,12 @@ class _Job:
         return True
 
     def _find_placements(self, source: Path) -> tuple[Placement, ...]:
-        """Return where the images of a file's name lie, which may decide what its voxels are."""
+        """Return the placements of the images with a file's name."""
         found = (placement_of(self._project, one) for one in self._images.named(image_name(source)))
         return tuple(placement for placement in found if placement is not None)
 
     def _read_dicom(self, source: Path, expected: Expected) -> Record:
-        """Read a mask of the image whose UIDs it refers to."""
+        """Read a DICOM Segmentation by the UIDs of the image it refers to."""
         image = self._find_dicom(source)
         if image is None:
             return read_source(source, expected)[0]
@@ -325,7 +326,7 @@ class _Job:
         return replace(read_source(source, expected)[0], image_sha256=image.sha256)
 
     def _find_order(self, source: Path, image: ProjectImage) -> tuple[int, ...] | None:
-        """Return which frame each slice is, if a segmentation refers to the image's frames."""
+        """Return the frame of each slice, if a segmentation refers to the image's frames."""
         wanted = read_referenced_ids(source)
         known = [one.ids for one in self._dicom if one.image.id == image.id]
         if wanted is None or not known:
@@ -335,9 +336,9 @@ class _Job:
         return None if header is None else slice_order(header)
 
     def _find_dicom(self, source: Path) -> ProjectImage | None:
-        """Find the image of a DICOM Segmentation; None if its name is all that tells."""
+        """Find the image of a DICOM Segmentation; None if only its name can identify it."""
         wanted = read_referenced_ids(source)
-        if wanted is None:  # what is wrong with it is told when it is read
+        if wanted is None:  # the error is reported when it is read
             return None
         card = read_dicom_card(source)
         name, sha256 = (card.name, card.image_sha256) if card else (image_name(source), None)
@@ -349,29 +350,29 @@ class _Job:
         return found
 
     def _check_name(self, source: Path, name: str, sha256: str | None) -> None:
-        """Refuse a mask whose name leads to another image than it was drawn on."""
+        """Refuse a mask whose name matches another image than the one it was drawn on."""
         if not self._images.has(name, None):
             if sha256 is not None:  # it may still be a volume whose slices are the images
                 return
             raise ReadError(
-                f"The project has neither the DICOM image that '{source}' refers to nor one called"
-                f" '{name}': add the image, or call the mask as it."
+                f"The project has neither the DICOM image that '{source}' refers to nor one named"
+                f" '{name}': add the image, or give the mask file the image's name."
             )
         found = self._images.named(name)
         if len(found) > 1:
             return  # the error is reported when the mask is imported
         named = found[0]
         damage = damage_of(named)
-        if damage is not None:  # so that nobody knows whether it was DICOM
+        if damage is not None:  # so whether it was DICOM is unknown
             raise ProjectError(damage)
         if any(one.image.id == named.id for one in self._dicom):
             raise ReadError(
                 f"'{source}' refers to another DICOM image than '{named.name}' of this project: add"
-                " the one that it was drawn on."
+                " the image it was drawn on."
             )
 
     def take(self, record: Record) -> None:
-        """Save a mask as a version, or tell why not; of a volume that was cut up, its slices."""
+        """Save a mask as a version, or the slices of a volume that was added slice by slice."""
         slices = [] if self._images.has(record.name, record.image_sha256) else cut(record)
         if slices and all(self._images.has(one.name, None) for one in slices):
             for one in slices:
@@ -397,14 +398,14 @@ class _Job:
             )
         except RetinaSegError as error:
             if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
-                raise  # the project can't be written: no other mask fares better
+                raise  # the project can't be written: no other mask can be saved either
             self._project.check_place()
             self.problems.append(str(error))
             return
         self.versions.append(version)
 
     def _check_once(self, image: ProjectImage, record: Record) -> None:
-        """Refuse a second mask of one image in a file of another program."""
+        """Refuse a second mask of one image in the same file."""
         if record.attribution.maker is Maker.UNKNOWN and image.id in self._seen:
             raise ReadError(
                 f"There are several masks of '{image.name}' in one file: keep one of them."
@@ -417,7 +418,9 @@ class _Job:
             require_truth([record])
         who = said.author or self._author
         if who is None:
-            raise ReadError(f"Nobody says who drew the mask of '{image.name}': name the author.")
+            raise ReadError(
+                f"No author is recorded for the mask of '{image.name}': name one, with --author."
+            )
         return who
 
     def _is_known(self, image: ProjectImage, drawing: Drawing, who: str) -> bool:
@@ -442,14 +445,14 @@ def _drawing(record: Record, image: ProjectImage) -> Drawing:
     labels = labels.reshape(*heights.shape[:-2], *labels.shape[-2:])
     if record.attribution.maker is not Maker.UNKNOWN:
         return Drawing(labels, heights)
-    # A column without a height is not annotated, rather than without layers.
+    # A column without a height is not annotated (rather than free of layers).
     unknown = np.isnan(heights).all(axis=-2, keepdims=True)
     ignore = np.broadcast_to(unknown, labels.shape)
     return Drawing(labels, heights, ignore.copy() if ignore.any() else None)
 
 
 def _is_same(one: Drawing, other: Drawing) -> bool:
-    """Whether two drawings say the same; files keep no class of what is questionable."""
+    """Whether two drawings are equal; files keep no class where pixels are questionable."""
     if one.labels.shape != other.labels.shape:
         return False
     region = _region(one)

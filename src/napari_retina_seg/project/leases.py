@@ -1,4 +1,4 @@
-"""Checking images out, so that two people or programs notice each other before they paint."""
+"""Leases: an image is checked out by one person at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_retina_seg.project.store import Store, image_row, now, same_person
 from napari_retina_seg.project.tables import LeaseRow
 from napari_retina_seg.project.values import Lease
 
-DURATION = timedelta(minutes=10)  # a program that works renews it every minute, by autosaving
+DURATION = timedelta(minutes=10)  # renewed every minute by autosaving
 
 
 def check_out(
@@ -33,7 +33,7 @@ def check_out(
 
 
 def check_in(store: Store, image_id: int) -> None:
-    """Give a lease back, if it is held by this program."""
+    """Release a lease that this process holds."""
     with store.database.writing() as session:
         row = session.get(LeaseRow, image_id)
         if row is not None and row.program == store.program:
@@ -44,5 +44,5 @@ def _explain(name: str, row: LeaseRow, same: bool) -> str:
     who = "you, in another window" if same else row.holder
     return (
         f"'{name}' is being worked on by {who}, until {row.expires.astimezone():%H:%M} at least:"
-        " take the next one."
+        " choose another image."
     )

@@ -1,4 +1,4 @@
-"""Making and opening the folder of a project."""
+"""Create and open project folders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILES, AUTOSAVES = "files", "autosave"
 def open_store(folder: Path, author: str) -> Store:
     """Open a project; see `Project`."""
     author = check_name(author)
-    folder = folder.absolute()  # a program may change its working directory
+    folder = folder.absolute()  # the working directory may change
     database = Database(folder)
     try:
         with database.reading() as session:
@@ -52,7 +52,7 @@ def open_store(folder: Path, author: str) -> Store:
 
 
 def create_folder(folder: Path, scheme: LabelScheme, author: str) -> None:
-    """Make a project; see `Project.create`."""
+    """Create a project; see `Project.create`."""
     author = check_name(author)
     if (folder / DATABASE).exists():
         raise ProjectError(f"There is a project in '{folder}' already: open it.")
@@ -72,8 +72,8 @@ def create_folder(folder: Path, scheme: LabelScheme, author: str) -> None:
 
 
 def check_name(name: str) -> str:
-    """Return a person's name without needless spaces; raises `ProjectError` if nothing is left."""
+    """Return a person's name with normalised spaces; raises `ProjectError` if nothing is left."""
     cleaned = " ".join(name.split())
     if not cleaned:
-        raise ProjectError("Say who you are: every version is kept with its author's name.")
+        raise ProjectError("Enter your name: every version is saved with its author's name.")
     return cleaned

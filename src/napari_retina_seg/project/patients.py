@@ -1,4 +1,4 @@
-"""Whose images those are of which a project does not know it: what a person says at an export."""
+"""Rules that assign patients to images without one, for exports of training sets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from napari_retina_seg.io.names import image_name
 
 @dataclass(frozen=True)
 class ImageSource:
-    """What may tell whose an image is.
+    """What the patient of an image can be found from.
 
     Attributes
     ----------
     name : str
-        Of the image.
+        Name of the image.
     folder : str or None
-        Name of the folder that its file lies in; None if it is a copy in the project's own.
+        Name of the folder of its file; None if it is a copy in the project's own.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class PatientRule:
-    r"""How patients that a project does not know are identified; one of the four.
+    r"""How the patients of images without one are found; exactly one of the four is set.
 
     Attributes
     ----------
@@ -44,12 +44,12 @@ class PatientRule:
     each_image : bool
         Whether each image is of another patient.
     folder : bool
-        Whether the folder that an image lies in is named after its patient.
+        Whether the folder of an image is named after its patient.
 
     Raises
     ------
     ProjectError
-        If there is not exactly one, or the pattern is no regular expression.
+        If there is not exactly one, or the pattern is not a regular expression.
     """
 
     pattern: str | None = None
@@ -68,18 +68,18 @@ class PatientRule:
             re.compile(self.pattern or "")
         except re.error as error:
             raise ProjectError(
-                f"The pattern '{self.pattern}' is no regular expression: {error}."
+                f"The pattern '{self.pattern}' is not a regular expression: {error}."
             ) from error
 
     @property
     def words(self) -> str:
-        """What an exported folder says of its patients, without their names."""
+        """Description of the rule for the export's record, without names of patients."""
         if self.each_image:
             return "Some patients are not known: each of their images counts as its own patient."
         source = "a table"
         if self.table is None:
             source = "the names of their folders" if self.folder else "the images' names"
-        return f"Patients whom the project does not know were found in {source}."
+        return f"Patients unknown to the project were found in {source}."
 
     def find(self, images: Sequence[ImageSource]) -> tuple[str | None, ...]:
         """Return the patient of each image, in their order; None where the rule finds none.
@@ -106,12 +106,12 @@ class PatientRule:
 def require_patients(
     rule: PatientRule | None, unknown: Iterable[ImageSource]
 ) -> tuple[str | None, ...]:
-    """Return the patients of images of which a project does not know it.
+    """Return the patients of images that have none in the project.
 
     Parameters
     ----------
     rule : PatientRule or None
-        What a person said.
+        The rule.
     unknown : iterable of ImageSource
         The images.
 
@@ -131,7 +131,7 @@ def require_patients(
     if rule is None:
         raise ProjectError(
             f"The patients of {count(len(images), 'image')} are not known, e.g. of"
-            f" '{images[0].name}', so that one could be learnt from and tested on. Give a pattern"
+            f" '{images[0].name}', so that one could be in training and test set. Give a pattern"
             " that finds the patient in a name (--patients-from-name) or a table (--patients), or"
             " say that the images' folders are named after the patients (--patients-from-folder)"
             " or that each image is its own patient (--each-image-its-own-patient)."
@@ -148,7 +148,7 @@ def require_patients(
         more = f" nor for {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ProjectError(
             f"{where} finds no patient for the image '{missing[0]}'{more}: complete it, so that no"
-            " patient is divided by mistake."
+            " patient is in two splits."
         )
     return found
 
@@ -158,5 +158,5 @@ def _look_up(listed: Mapping[str, str], name: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Return a name in one spelling, without the suffix of an image."""
+    """Return a normalised name without the suffix of an image file."""
     return name_key(image_name(Path(name.strip())))

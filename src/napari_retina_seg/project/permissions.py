@@ -1,4 +1,4 @@
-"""Whose turn an image is, what that person may do to it, and what the work begins with."""
+"""What a person may do to an image, and the versions the work starts from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from napari_retina_seg.project.values import Kind, Permissions
 
 
 def find_permissions(store: Store, image_id: int) -> Permissions:
-    """Find out what a person may do to an image, and with what; see `ProjectView.permissions`."""
+    """Return what a person may do to an image; see `ProjectView.permissions`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
         reading = find_grading_round(session, image, store.author)
@@ -43,7 +43,7 @@ def find_permissions(store: Store, image_id: int) -> Permissions:
 
 
 def check_permitted(store: Store, image_id: int, action: Action) -> None:
-    """Refuse what is not a person's turn; see `ProjectView.check_permitted`."""
+    """Raise `ProjectError` if a person may not do this; see `ProjectView.check_permitted`."""
     with store.database.reading() as session:
         check_permissions(session, image_row(session, image_id), action, store.author)
 
@@ -62,7 +62,7 @@ def _begin(
 def _masks(
     session: Session, image: ImageRow, reading: GradingRound, begins: VersionRow | None
 ) -> Iterator[VersionRow]:
-    """Go through the versions whose mask may be shown; what is ungradable has none itself."""
+    """Iterate over the versions whose mask may be shown; ungradable ones have none."""
     row = begins
     while row is not None and (reading is not GradingRound.SECOND or _may_show_second(row)):
         yield row
@@ -78,7 +78,7 @@ def _masks(
 
 
 def _may_show_second(row: VersionRow) -> bool:
-    """Whether a second reader, who is blinded to the first, may be shown a version."""
+    """Whether a version may be shown to a second grader, who is blinded to the first."""
     return row.kind == Kind.PREDICTION or row.reading == GradingRound.SECOND
 
 

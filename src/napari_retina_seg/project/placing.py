@@ -1,4 +1,4 @@
-"""Where an image of a project lies in the patient, for formats that say it."""
+"""Placement of an image in patient coordinates, for formats that store it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITHOUT = frozenset(SUFFIXES) - {".dcm", ".dicom", ".dic", ".ima"}
 
 
 def placement_of(project: ProjectView, image: ProjectImage) -> Placement | None:
-    """Return the placement that an image's file states, with the sizes that a person stated.
+    """Return the placement in an image's file, with the pixel sizes stated by the user.
 
     Raises
     ------
@@ -25,10 +25,10 @@ def placement_of(project: ProjectView, image: ProjectImage) -> Placement | None:
     there = image.path.is_file()
     without = not is_read_as_dicom(image.path) if there else _is_named_as_without(image.path)
     if without:
-        return None  # such files state none, and need not be there
+        return None  # such files have none, and need not exist
     return project.read_image(image.id).placement
 
 
 def _is_named_as_without(path: Path) -> bool:
-    """Whether a file that is gone was called as those are that state no placement."""
+    """Whether a missing file has a suffix of a format without placement."""
     return path.suffix.lower() in _WITHOUT

@@ -23,22 +23,22 @@ from napari_retina_seg.project.versions import check_model
 
 @dataclass(frozen=True)
 class Predicted:
-    """What became of the images that a model was to be run over.
+    """Result of running a model over images.
 
     Attributes
     ----------
     image_ids : tuple of int
-        That have a new prediction.
+        Images with a new prediction.
     skipped : tuple of int
-        That a person has worked on, or that have this model's prediction already.
+        Images that a person has worked on, or that have this model's prediction already.
     problems : tuple of str
         A sentence for each image that could not be read or segmented.
     unfit : tuple of str
-        A sentence for each image that was skipped, being of another kind than the model is for.
+        A sentence for each image skipped because the model is for another kind of image.
     warnings : tuple of str
-        A sentence for each prediction that is odd.
+        A sentence for each prediction with a warning.
     warned : tuple of int
-        Images that do not look like what the model learnt from.
+        Images unlike the model's training data.
     """
 
     image_ids: tuple[int, ...]
@@ -50,7 +50,7 @@ class Predicted:
 
     @property
     def failed(self) -> bool:
-        """Whether an image could not be segmented, or the model is for none of them."""
+        """Whether an image could not be segmented, or the model fits none of them."""
         nothing_fits = bool(self.unfit) and not (self.image_ids or self.skipped)
         return bool(self.problems) or nothing_fits
 
@@ -64,7 +64,7 @@ def predict_images(
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Predicted:
-    """Run a model over the images of a project, and keep what it draws with its probabilities.
+    """Run a model over the images of a project; save its masks with their probabilities.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def predict_images(
     model : str, Path or ModelFolder
         Name of a model, path of a model folder, or what `load_model` returns.
     image_ids : sequence of int, optional
-        Of which images; by default of all. Those that have the same model's prediction already
+        Which images; by default of all. Those that have the same model's prediction already
         are skipped.
     reviewed : bool
-        Do those too that a person has worked on; what persons made stays as it is.
+        Also predict images that a person has worked on; human versions are not changed.
     progress : callable, optional
         Called with a `Progress` before each image, slice and tile.
     cancel : CancelToken, optional
@@ -90,7 +90,7 @@ def predict_images(
     Raises
     ------
     ProjectError
-        If the model draws other classes, or the project can't be written.
+        If the model has other classes, or the project can't be written.
     ModelError
         If there is no such model, or it is broken.
     Cancelled
@@ -127,32 +127,32 @@ def iter_predict_images(
     project : Project
         The project.
     model : ModelFolder
-        With which model.
+        The model.
     image_ids : sequence of int
-        Of which images. Those that have the same model's prediction already are skipped.
+        Which images. Those that have the same model's prediction already are skipped.
     reviewed : bool
-        Do those too that a person has worked on; what persons made stays as it is.
+        Also predict images that a person has worked on; human versions are not changed.
     token : CancelToken, optional
         Stops it before the next image, slice or tile; predictions that were kept stay.
 
     Yields
     ------
     Progress
-        Images that are done, of all, and what is being done.
+        Number of images done, and the current step.
 
     Returns
     -------
     Predicted
-        One image that can't be segmented, or that the model is not for, does not stop the others.
+        One image that can't be segmented, or that the model does not fit, does not stop the others.
 
     Raises
     ------
     ProjectError
-        If the model draws other classes, or the project can't be written.
+        If the model has other classes, or the project can't be written.
     ModelError
         If the model is broken.
     Cancelled
-        If the token said so.
+        If `token` was cancelled.
     """
     token = token or CancelToken()
     check_model(model.name, model.spec.scheme, project.scheme)
@@ -165,8 +165,8 @@ def iter_predict_images(
             yield from _within(run.predict(image), done, len(image_ids), image.name)
         except Cancelled:
             raise Cancelled(
-                f"Cancelled after {done} of {len(image_ids)} images: what was drawn until then is"
-                " kept."
+                f"Cancelled after {done} of {len(image_ids)} images: the predictions made so"
+                " far are kept."
             ) from None
     yield Progress(len(image_ids), len(image_ids), "Done")
     return Predicted(
@@ -181,7 +181,7 @@ def iter_predict_images(
 
 @dataclass
 class _Run:
-    """A model on its way through the images, and what has become of them so far."""
+    """State of a prediction run over several images."""
 
     project: Project
     model: ModelFolder
@@ -211,7 +211,7 @@ class _Run:
         except (RetinaSegError, OSError, MemoryError) as error:
             self.problems.append(_sentence(image, error))
             return
-        # Somebody may have begun to work on it meanwhile, and does not wait for a prediction.
+        # Someone may have begun to work on it meanwhile, without waiting for a prediction.
         if not self._is_due(self.project.image(image.id)):
             self.skipped.append(image.id)
             return
@@ -236,7 +236,7 @@ class _Run:
 def _within(
     job: Generator[Progress, None, None], done: int, total: int, name: str
 ) -> Generator[Progress, None, None]:
-    """Tell of an image's own steps while the images are what is counted."""
+    """Pass on the progress within an image; the count is that of images."""
     for step in job:
         is_over = step.done == step.total
         said = "" if is_over or step.message in ("", name) else f": {step.message}"
@@ -245,7 +245,7 @@ def _within(
 
 def _sentence(image: ProjectImage, error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return f"'{image.name}' needs more memory than there is: close other programs."
+        return f"'{image.name}' needs more memory than is available: close other programs."
     if isinstance(error, OSError):
         return f"'{image.name}' can't be read: {error.strerror or error}."
     return str(error) if f"'{image.name}'" in str(error) else f"'{image.name}': {error}"

@@ -1,4 +1,4 @@
-"""`Project`: the one door to an annotation project."""
+"""`Project`: create, open and change annotation projects."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from napari_retina_seg.project.view import ProjectView
 
 
 class Project(ProjectView):
-    """An open annotation project: the one door to all that can be done to it.
+    """An open annotation project.
 
-    What a method saved is on the disk when it returns. Nothing that was saved is ever changed.
+    Changes are on disk when a method returns. Saved versions are never changed.
     """
 
     @classmethod
     def create(cls, folder: str | Path, *, scheme: LabelScheme | str, author: str) -> Self:
-        """Make a project and open it.
+        """Create a project and open it.
 
         Parameters
         ----------
         folder : str or Path
-            Where; it is made if it is not there, and may hold other files.
+            Its folder; created if it does not exist. It may hold other files.
         scheme : LabelScheme or str
             The classes of all masks, or the name of such a scheme, e.g. ``"oct-layers"``.
         author : str
-            Who makes it.
+            Name of the person who works on it.
 
         Returns
         -------
@@ -56,7 +56,7 @@ class Project(ProjectView):
         Raises
         ------
         ProjectError
-            If there is a project already, the folder can't be written, or no scheme is called so.
+            If there is a project already, the folder can't be written, or there is no such scheme.
 
         Examples
         --------
@@ -80,21 +80,21 @@ class Project(ProjectView):
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Added:
-        """Add image files. One whose content is there already, by its hash, is not added twice.
+        """Add image files. A file whose content (hash) is known already is not added twice.
 
-        Adding a file again from where it was moved to tells the project its new place.
+        Adding a file again from its new place updates its path.
 
         Parameters
         ----------
         paths : str, Path, or sequence of them
             Files that `read_image` reads.
         copy : bool
-            Keep copies in the project; otherwise the files are referred to where they are.
+            Keep copies in the project; otherwise the files are referenced where they are.
         patient_of : callable, optional
             Returns the patient or eye for the name of an image, or None.
         spacing : Spacing, optional
-            Pixel sizes that the user states; they come before those of the files, also for images
-            that are there already.
+            Pixel sizes stated by the user; they override those of the files, also for images that
+            were added before.
         progress : callable, optional
             Called with a `Progress` before each file.
         cancel : CancelToken, optional
@@ -103,7 +103,7 @@ class Project(ProjectView):
         Returns
         -------
         Added
-            The new images, those that were there already, and a sentence in `Added.problems` for
+            The new images, those added before, and a sentence in `Added.problems` for
             each file that could not be read.
 
         Raises
@@ -142,7 +142,7 @@ class Project(ProjectView):
         )
 
     def add_prediction(self, image_id: int, segmentation: Segmentation) -> Version:
-        """Keep what a model drew. It is nobody's word until a person accepts or corrects it.
+        """Save a prediction. It does not count as truth until a person accepts or corrects it.
 
         Raises
         ------
@@ -161,25 +161,25 @@ class Project(ProjectView):
         seconds: float = 0,
         comment: str = "",
     ) -> Version:
-        """Keep a person's drawing as a new version, and clear what was autosaved of it.
+        """Save a person's mask as a new version, and clear its autosave.
 
-        When this returns, the version is on the disk. If somebody else has continued the same
-        parent meanwhile, both versions are kept, this one with `Version.conflict`.
+        When this returns, the version is on the disk. If another version continues the same
+        parent already, both versions are kept, this one with `Version.conflict`.
 
         Parameters
         ----------
         image_id : int
-            Whose mask.
+            Which image.
         drawing : Drawing
-            The mask, its boundaries and what is questionable in it.
+            The mask, its boundaries and its questionable pixels.
         action : Action
-            A draft, or what it makes of the image: correct, second read, adjudicate.
+            A draft or a final action: correct, second read, adjudicate.
         parent : int, optional
-            Number of the version that the drawing was begun with.
+            Number of the version that the mask started from.
         seconds : float
-            Spent on it.
+            Time spent on it.
         comment : str
-            In the author's words.
+            Comment of the author.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class Project(ProjectView):
         """
         if action in REFUSALS | {Action.ACCEPT, Action.REOPEN}:
             raise ProjectError(
-                f"To {action.of('an image')} takes no drawing: use the call for that."
+                f"To {action.of('an image')} takes no mask: call the method for that instead."
             )
         request = EditRequest(action, self.author, parent, seconds, comment)
         return versions.save_drawing(self._store, image_id, drawing, request)
@@ -202,20 +202,20 @@ class Project(ProjectView):
         reading: GradingRound = GradingRound.FIRST,
         comment: str = "",
     ) -> Version:
-        """File what a person drew elsewhere.
+        """Save a mask that a person drew in another program.
 
         Parameters
         ----------
         image_id : int
-            Of which image.
+            Which image.
         drawing : Drawing
-            What.
+            The mask.
         author : str
             Who drew it.
         reading : GradingRound
-            As whom: the first reader, the second one, or the adjudicator, whose word is final.
+            First grading, second grading, or adjudication, which is final.
         comment : str
-            Kept with it.
+            Saved with it.
 
         Raises
         ------
@@ -235,7 +235,7 @@ class Project(ProjectView):
         seconds: float = 0,
         comment: str = "",
     ) -> Version:
-        """Make a prediction, by default the newest, this person's word.
+        """Accept a prediction, by default the newest, as this person's grading.
 
         Raises
         ------
@@ -248,10 +248,10 @@ class Project(ProjectView):
     def mark_ungradable(
         self, image_id: int, reason: str, *, seconds: float = 0, comment: str = ""
     ) -> Version:
-        """Say that an image can't be graded, and why, as whoever this person is to the image.
+        """Mark an image as ungradable, with a reason, in this person's grading round.
 
-        That is its second reader, if this person was chosen or has begun to read it as such; its
-        adjudicator once it was read twice; its first reader otherwise.
+        That is the second grading if this person is its second grader, the adjudication once it was
+        graded twice, and the first grading otherwise.
 
         Raises
         ------
@@ -262,7 +262,7 @@ class Project(ProjectView):
         return versions.refuse(self._store, image_id, request)
 
     def reopen(self, image_id: int, version: int | None = None, *, comment: str = "") -> Version:
-        """Go on from a version, by default the newest final one, in a new one; ends a conflict.
+        """Reopen an image from a version, by default the newest final one; ends a conflict.
 
         Raises
         ------
@@ -273,12 +273,12 @@ class Project(ProjectView):
         return versions.reopen(self._store, image_id, request)
 
     def assign_second_grader(self, image_id: int, reader: str) -> None:
-        """Choose who reads an image a second time; the first reading is hidden from that person.
+        """Assign a second grader to an image; the first grading is hidden from that person.
 
         Raises
         ------
         ProjectError
-            If there is another second reader, the person is the first, or it is too late.
+            If it has another second grader, the person is the first grader, or it is too late.
         """
         reader = check_name(reader)
         with self._store.database.writing() as session:
@@ -287,56 +287,56 @@ class Project(ProjectView):
     def check_out(
         self, image_id: int, duration: timedelta = leases.DURATION, *, take_over: bool = False
     ) -> Lease:
-        """Take an image to work on it, or renew that; nobody else is given it until it expires.
+        """Take or renew the lease of an image; no one else can check it out until it expires.
 
         Parameters
         ----------
         image_id : int
             Which image.
         duration : timedelta
-            How long.
+            Duration of the lease.
         take_over : bool
             Take it from another window of the same person, such as one that has crashed.
 
         Raises
         ------
         ProjectError
-            If somebody else has it.
+            If another person holds it.
         """
         return leases.check_out(self._store, image_id, duration, take_over=take_over)
 
     def check_in(self, image_id: int) -> None:
-        """Give an image back."""
+        """Release the lease of an image."""
         leases.check_in(self._store, image_id)
 
     def autosave(
         self, image_id: int, drawing: Drawing, *, parent: int | None = None, seconds: float = 0
     ) -> Autosave:
-        """Keep unsaved work aside; the next autosave or save of this image takes its place.
+        """Autosave unsaved work; the next autosave or save of this image replaces it.
 
         Raises
         ------
         ProjectError
-            If it does not fit the image, or can't be written: the last autosave stays then.
+            If it does not fit the image, or can't be written: the last autosave is kept then.
         """
         return autosaves.autosave(self._store, image_id, drawing, parent, seconds)
 
     def recover(self, slot: Autosave) -> Drawing:
-        """Read unsaved work and go on with it: the next save clears it.
+        """Read an autosave and continue it: the next save clears it.
 
         Raises
         ------
         ProjectError
-            If it is there no more, or damaged.
+            If it no longer exists, or damaged.
         """
         return autosaves.recover(self._store, slot)
 
     def discard(self, slot: Autosave) -> None:
-        """Throw unsaved work away.
+        """Discard an autosave.
 
         Raises
         ------
         ProjectError
-            If it is there no more.
+            If it no longer exists.
         """
         autosaves.discard(self._store, slot)

@@ -1,4 +1,4 @@
-"""The queue: which images there are, in what order, a page at a time."""
+"""The image queue: filtered, ordered and paged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_images(
         anchor = None if start is None else session.get(ImageRow, start)
         blind_to = blinded_to(session, store.author)
         rows: list[ImageRow] = []
-        # A query for each state finds its rows in an index; one for all would sort them.
+        # One query per state uses the index; a single query would sort all rows.
         for condition in _told_states(filters.states, blind_to):
             query = _filtered(filters, blind_to).where(condition)
             rows += _page(session, query, order, anchor, backwards, limit)
@@ -42,7 +42,7 @@ def list_images(
 def _told_states(
     states: frozenset[State], blind_to: ColumnElement[bool]
 ) -> Iterator[ColumnElement[bool]]:
-    """Find states as they are told to a person: a filter gives away nothing more."""
+    """Filter by the states visible to a person, so that filters reveal nothing more."""
     if not states:
         yield true()
     for state in states:
@@ -78,7 +78,7 @@ def _page(
     backwards: bool,
     limit: int,
 ) -> list[ImageRow]:
-    """Go on from the anchor by its place in the order: no row before it is looked at."""
+    """Continue after the anchor (keyset pagination): rows before it are not read."""
     by_id = ImageRow.id.desc() if backwards else ImageRow.id.asc()
     if order is Order.ADDED:
         if anchor is not None:
@@ -108,14 +108,14 @@ def _key(order: Order) -> Callable[[ImageRow], tuple[float, int]]:
 
 
 def list_authors(store: Store) -> tuple[str, ...]:
-    """Return who made the newest human versions; see `Project.authors`."""
+    """Return the authors of the newest human versions; see `Project.authors`."""
     with store.database.reading() as session:
         query = select(ImageRow.author).where(~blinded_to(session, store.author)).distinct()
         return tuple(sorted(author for author in session.scalars(query) if author))
 
 
 def find_status(store: Store) -> Status:
-    """Count what there is; see `Project.status`."""
+    """Count images and versions; see `Project.status`."""
     with store.database.reading() as session:
         states = _count(session, true())
         hidden = _count(session, blinded_to(session, store.author))
@@ -146,7 +146,7 @@ def lease_value(row: LeaseRow) -> Lease:
 
 
 def all_images(store: Store, filters: Filters | None = None) -> Iterator[ProjectImage]:
-    """Go through all images, or those that are wanted, a page at a time."""
+    """Iterate over all or the filtered images, page by page."""
     filters = filters or Filters()
     page = list_images(store, filters, Order.ADDED, None, None, 500)
     while page:

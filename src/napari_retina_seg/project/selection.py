@@ -1,4 +1,4 @@
-"""Which masks leave a project, and under which names."""
+"""Select the masks to export, and the names to export them under."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from napari_retina_seg.project.values import Kind, ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
 
 _OPEN = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
-_RESERVED = frozenset({"export", "masks", "predictions"})  # what else lies in an exported folder
+_RESERVED = frozenset({"export", "masks", "predictions"})  # other files and folders of an export
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which masks are wanted; all that count as truth unless something is said.
+    """Which masks to export; by default all that count as truth.
 
     Attributes
     ----------
     states : frozenset of State
-        Of the images.
+        States of the images.
     drawn_by : str or None
         Only masks by this person.
     since, until : date or None
@@ -39,14 +39,14 @@ class Selection:
     patient : str or None
         Only of this patient, or other group whose images stay together.
     eye : Laterality or None
-        Only of right eyes, of left ones, or of those of which it is unknown.
+        Only right eyes, left eyes, or eyes of unknown side.
     predictions : bool
-        Newest predictions too, of images that nobody is done with; they are marked as such.
+        Also the newest predictions of unfinished images, marked as such.
 
     Raises
     ------
     ProjectError
-        If images of a state have no mask that counts.
+        If masks of one of the states never count as truth.
     """
 
     states: frozenset[State] = MASK_COUNTS
@@ -61,17 +61,17 @@ class Selection:
         strange = sorted(self.states - MASK_COUNTS)
         if strange:
             raise ProjectError(
-                f"No mask of an image that is {strange[0]} counts as truth: choose"
+                f"Masks of images that are {strange[0]} don't count as truth: choose"
                 f" {', '.join(state for state in State if state in MASK_COUNTS)}."
             )
 
     def wants(self, image: ProjectImage) -> bool:
-        """Whether an image is wanted, its state left aside."""
+        """Whether an image is wanted, regardless of its state."""
         same = self.patient is None or same_person(self.patient, image.patient)
         return same and self.eye in (None, image.laterality)
 
     def takes(self, version: Version) -> bool:
-        """Whether a person's version is wanted, its image's state left aside."""
+        """Whether a person's version is wanted, regardless of its image's state."""
         day = version.created_at.astimezone().date()
         return (
             (self.drawn_by is None or same_person(version.author, self.drawn_by))
@@ -82,7 +82,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Subjects:
-    """Whose images a project has, as far as it knows.
+    """The patients and eyes of a project's images, as far as known.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Subjects:
     eyes : tuple of Laterality
         Right, left and unknown, in this order; nothing if all are unknown.
     masks : tuple of (ProjectImage, Version)
-        The images whose masks count as truth, with these.
+        The images whose masks count as truth, with these masks.
     """
 
     patients: tuple[str, ...] = ()
@@ -99,17 +99,17 @@ class Subjects:
     masks: tuple[tuple[ProjectImage, Version], ...] = ()
 
     def unknown(self, selection: Selection) -> tuple[ImageSource, ...]:
-        """Return which images of an export must be divided by patients that nobody knows.
+        """Return the images of a training set whose patients are unknown.
 
         Parameters
         ----------
         selection : Selection
-            What is to be exported.
+            The masks to export.
 
         Returns
         -------
         tuple of ImageSource
-            None, too, of an export of a single image: there is nothing to divide.
+            Empty for an export of a single image: there is nothing to split.
         """
         leaving = [
             image
@@ -124,7 +124,7 @@ class Subjects:
 
 
 def find_subjects(project: ProjectView) -> Subjects:
-    """Look whose images a project has."""
+    """List the patients and eyes of a project."""
     patients: dict[str, str] = {}
     eyes: set[Laterality] = set()
     masks = []
@@ -133,7 +133,9 @@ def find_subjects(project: ProjectView) -> Subjects:
         if spelling:
             patients.setdefault(clean_name(spelling), spelling)
         eyes.add(image.laterality)
-        with contextlib.suppress(ProjectError):  # the export says which may not leave, and why
+        with contextlib.suppress(
+            ProjectError
+        ):  # the export reports which masks are excluded, and why
             truth = project.truth(image.id) if image.state in MASK_COUNTS else None
             if truth is not None and truth.mask is not None:
                 masks.append((image, truth))
@@ -143,7 +145,7 @@ def find_subjects(project: ProjectView) -> Subjects:
 
 
 def source_of(image: ProjectImage) -> ImageSource:
-    """Return what may tell whose an image is; a copy in the project has lost its folder."""
+    """Return the name and folder of an image; a copy in the project has no folder."""
     return ImageSource(image.name, None if image.is_copy else image.path.parent.name or None)
 
 
@@ -153,18 +155,18 @@ def _has_patient(image: ProjectImage) -> bool:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """A mask that leaves.
+    """A mask to export.
 
     Attributes
     ----------
     image : ProjectImage
-        Whose.
+        Its image.
     version : Version
-        Which.
+        The version that holds it.
     name : str
-        What the image is called there.
+        Exported name of the image.
     group : str
-        What its patient is called there.
+        Exported name of its patient.
     is_hidden : bool
         Whether the name is a pseudonym.
     """
@@ -177,19 +179,19 @@ class ExportItem:
 
     @property
     def is_prediction(self) -> bool:
-        """Whether no person stands for it."""
+        """Whether it is an unreviewed prediction."""
         return self.version.kind is Kind.PREDICTION
 
 
 def iter_choose(
     project: ProjectView, selection: Selection, identities: Identities, token: CancelToken
 ) -> Generator[Progress, None, tuple[tuple[ExportItem, ...], tuple[str, ...]]]:
-    """Choose masks and name them; long work.
+    """Select masks and name them (slow).
 
     Returns
     -------
     tuple
-        The masks, and a sentence for each image that has one which may not leave.
+        The masks, and a sentence for each image whose mask may not be exported.
     """
     found: list[tuple[ProjectImage, Version]] = []
     problems: list[str] = []
@@ -270,14 +272,14 @@ def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[st
 def iter_with_patients(
     chosen: Sequence[ExportItem], rule: PatientRule | None, identities: Identities, key: str
 ) -> tuple[ExportItem, ...]:
-    """Say whose images those are of which the project does not know it.
+    """Add the patients of images that have none in the project.
 
     Parameters
     ----------
     chosen : sequence of ExportItem
-        Masks whose images leave with them, to be divided by patient.
+        Masks exported with their images, to be split by patient.
     rule : PatientRule or None
-        What a person said of patients.
+        How to find unknown patients.
     identities : Identities
         Whether patients get pseudonyms.
     key : str
@@ -287,7 +289,7 @@ def iter_with_patients(
     ------
     ProjectError
         If no rule is given, or it finds no patient for one; a single image can't
-        be divided.
+        be split.
     """
     if len(chosen) < 2 and rule is None:
         return tuple(chosen)

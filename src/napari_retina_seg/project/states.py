@@ -1,4 +1,4 @@
-"""What may happen to an image of a project, and what it becomes by it: one table."""
+"""States of an image, actions on it, and the table of allowed transitions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How far the work on an image is."""
+    """State of an image."""
 
     UNREVIEWED = "unreviewed"
     IN_PROGRESS = "in progress"
@@ -19,7 +19,7 @@ class State(StrEnum):
 
 
 class GradingRound(StrEnum):
-    """Whose turn it is: the first reader's, the blinded second's, the adjudicator's."""
+    """First grading, blinded second grading, or adjudication."""
 
     FIRST = "first"
     SECOND = "second"
@@ -27,22 +27,22 @@ class GradingRound(StrEnum):
 
 
 class Action(StrEnum):
-    """What a person does to an image; each makes a version. The values are said to users."""
+    """An action on an image; each makes a version. The values appear in messages."""
 
     DRAFT = "keep as work in progress"
     CORRECT = "correct"
     ACCEPT = "accept"
     REFUSE = "call ungradable"
-    SECOND_DRAFT = "keep as work in progress of the second reader"
-    SECOND_READ = "read a second time"
-    SECOND_REFUSE = "call ungradable as the second reader"
+    SECOND_DRAFT = "keep as work in progress of the second grader"
+    SECOND_READ = "grade a second time"
+    SECOND_REFUSE = "call ungradable as the second grader"
     ADJUDICATION_DRAFT = "keep as work in progress of the adjudicator"
     ADJUDICATE = "adjudicate"
     ADJUDICATE_REFUSE = "call ungradable as the adjudicator"
     REOPEN = "reopen"
 
     def of(self, thing: str) -> str:
-        """Return what is done to a thing, which follows the verb: ``call it ungradable``."""
+        """Return the action with its object after the verb: ``call it ungradable``."""
         verb, _, rest = self.partition(" ")
         return f"{verb} {thing} {rest}".rstrip()
 
@@ -50,8 +50,8 @@ class Action(StrEnum):
 FINAL = frozenset(State) - {State.UNREVIEWED, State.IN_PROGRESS}
 MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.SECOND_READ, State.ADJUDICATED})
 
-# A second reader is told no more than that the first one is done: that an image was accepted would
-# say that the prediction was found good.
+# A second grader only learns that the first grading is finished: "accepted" would reveal that the
+# prediction was found good.
 TOLD_AS_CORRECTED = frozenset({State.ACCEPTED, State.UNGRADABLE})
 FIRST_DONE = TOLD_AS_CORRECTED | {State.CORRECTED}
 
@@ -65,7 +65,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.IN_PROGRESS, Action.ACCEPT): State.ACCEPTED,
     (State.IN_PROGRESS, Action.REFUSE): State.UNGRADABLE,
     (State.IN_PROGRESS, Action.REOPEN): State.IN_PROGRESS,  # back to an earlier version
-    # A second reader's draft is no news to anybody else.
+    # A second grader's draft does not show to others.
     (State.CORRECTED, Action.SECOND_DRAFT): State.CORRECTED,
     (State.CORRECTED, Action.SECOND_READ): State.SECOND_READ,
     (State.CORRECTED, Action.SECOND_REFUSE): State.SECOND_READ,
@@ -79,7 +79,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.SECOND_READ, Action.ADJUDICATE_REFUSE): State.UNGRADABLE,
     (State.SECOND_READ, Action.REOPEN): State.IN_PROGRESS,
     (State.ADJUDICATED, Action.REOPEN): State.IN_PROGRESS,
-    # The first reader's word; that an image can't be graded is read a second time, too.
+    # Final first gradings; "ungradable" is graded a second time, too.
     (State.UNGRADABLE, Action.SECOND_DRAFT): State.UNGRADABLE,
     (State.UNGRADABLE, Action.SECOND_READ): State.SECOND_READ,
     (State.UNGRADABLE, Action.SECOND_REFUSE): State.SECOND_READ,
@@ -103,7 +103,7 @@ GRADING_ROUNDS: dict[Action, GradingRound] = {
     Action.ADJUDICATE_REFUSE: GradingRound.ADJUDICATION,
 }
 
-# By what each of them is done with a mask.
+# The action that finishes each grading round.
 FINISHES: dict[GradingRound, Action] = {
     GradingRound.FIRST: Action.CORRECT,
     GradingRound.SECOND: Action.SECOND_READ,
@@ -112,19 +112,19 @@ FINISHES: dict[GradingRound, Action] = {
 
 
 def visible_state(state: State, *, blinded: bool) -> State:
-    """Return the state that a person is told of, who may be blinded to the first reader."""
+    """Return the state as shown to a person, who may be blinded to the first grading."""
     return State.CORRECTED if blinded and state in TOLD_AS_CORRECTED else state
 
 
 def possible_actions(state: State, reading: GradingRound) -> tuple[Action, ...]:
-    """Return what an image's state allows a reader, in the order of `Action`.
+    """Return the actions that a state allows in a grading round, in the order of `Action`.
 
     Parameters
     ----------
     state : State
-        What the image is.
+        State of the image.
     reading : GradingRound
-        As whom the person looks at it; a second reader is chosen before.
+        Grading round of the person.
     """
     second = reading is GradingRound.SECOND
     return tuple(
@@ -136,30 +136,30 @@ def possible_actions(state: State, reading: GradingRound) -> tuple[Action, ...]:
 
 
 def refusal(state: State, action: Action, name: str, possible: Sequence[Action]) -> str:
-    """Return a sentence that says why something can't be done, and what can.
+    """Return the message that an action is not possible, and which ones are.
 
     Parameters
     ----------
     state : State
-        What the person is told that the image is.
+        State as shown to the person.
     action : Action
-        What can't be done to it.
+        The action that is not possible.
     name : str
-        What the image is called.
+        Name of the image.
     possible : sequence of Action
-        What this person can do to it.
+        The actions that are.
     """
     if tuple(possible) == (Action.REOPEN,):
         return f"'{name}' is {state} already: reopen it to change it."
     *others, last = [other.of("it") for other in possible] or [
-        "only wait until its first reader is done"
+        "only wait until its first grader has finished"
     ]
     choices = f"{', '.join(others)} or {last}" if others else last
     return f"'{name}' is {state}, so you can't {action.of('it')}: you can {choices}."
 
 
 def state_of_version(action: Action, state: State) -> State:
-    """Return the state of the version that an action makes: what the version says by itself."""
+    """Return the state of the version that an action creates."""
     if action in REFUSALS:
         return State.UNGRADABLE
     return State.IN_PROGRESS if action in DRAFTS else state

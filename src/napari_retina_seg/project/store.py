@@ -1,4 +1,4 @@
-"""What all parts of an open project share, and rows of the database as values."""
+"""The handles of an open project, and conversion of rows to value objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHECKS = TypeAdapter(tuple[Check, ...])
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """An open project.
+    """Handles of an open project.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Store:
     author : str
         Who works on it.
     program : str
-        This run of the program, told from all others.
+        Unique id of this process.
     info : ProjectInfo
-        What it says of itself.
+        Its description.
     scheme_id : int
-        Of its label scheme.
+        Primary key of its label scheme.
     """
 
     folder: Path
@@ -67,11 +67,11 @@ class Store:
         return self.info.scheme
 
     def path_of(self, image: ImageRow) -> Path:
-        """Return where an image's file is looked for."""
-        return self.folder / image.path  # an absolute one stays what it is
+        """Return the path of an image's file."""
+        return self.folder / image.path  # an absolute path stays as it is
 
     def read_file(self, session: Session, sha256: str) -> tuple[bytes, Path]:
-        """Return a file's content, which is checked, and its place."""
+        """Return a file's verified content and its path."""
         stored = stored_file(session.get_one(FileRow, sha256))
         return self.files.read(stored), self.files.path(sha256, stored.suffix)
 
@@ -82,12 +82,12 @@ def now() -> datetime:
 
 
 def same_person(one: str | None, other: str | None) -> bool:
-    """Whether two names mean the same person: capitals and spaces don't make another one."""
+    """Whether two names mean the same person, ignoring case and spaces."""
     return one is not None and other is not None and clean_name(one) == clean_name(other)
 
 
 def clean_name(name: str) -> str:
-    """Return what tells a person's name from others."""
+    """Return a person's name normalised for comparison."""
     return " ".join(name_key(name).split())
 
 
@@ -95,7 +95,9 @@ def image_row(session: Session, image_id: int) -> ImageRow:
     """Return an image, or raise `ProjectError`."""
     row = session.get(ImageRow, image_id)
     if row is None:
-        raise ProjectError(f"The project has no image {image_id}: its queue lists those there are.")
+        raise ProjectError(
+            f"The project has no image {image_id}: see its queue for the images it has."
+        )
     return row
 
 
@@ -114,7 +116,7 @@ def stored_file(row: FileRow) -> StoredFile:
 
 
 def keep_file(session: Session, stored: StoredFile | None) -> str | None:
-    """Record a file that was written before; return its hash."""
+    """Add the row of a stored file; return its hash."""
     if stored is None:
         return None
     if session.get(FileRow, stored.sha256) is None:
@@ -133,7 +135,7 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
     row : ImageRow
         The row.
     blinded : bool
-        Whether it is for somebody who must not know what the first reader did.
+        Whether it is for a person who must not see the first grading.
     """
     return ProjectImage(
         id=row.id,

@@ -1,4 +1,4 @@
-"""The records of a project as SQLite holds them; nothing else sees these classes."""
+"""SQLAlchemy mapping of the project's tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment as ISO 8601 text in UTC, which sorts as time does and any program can read."""
+    """Time as ISO 8601 text in UTC, which sorts chronologically."""
 
     impl = String
     cache_ok = True
@@ -43,7 +43,7 @@ class Base(DeclarativeBase):
 
 
 class SchemaVersionRow(Base):
-    """Version of the tables: a single row. Later programs rely on finding it here."""
+    """Version of the tables: a single row. Later versions of the program rely on it."""
 
     __tablename__ = "schema_version"
 
@@ -51,7 +51,7 @@ class SchemaVersionRow(Base):
 
 
 class SchemeRow(Base):
-    """A label scheme, written out so that it can be understood without this program."""
+    """A label scheme, stored in full, readable without this program."""
 
     __tablename__ = "scheme"
 
@@ -88,7 +88,7 @@ class ImageRow(Base):
 
     __tablename__ = "image"
     __table_args__ = (
-        # The queue asks for the next image after one, by these orders.
+        # The orders of the queue.
         Index("image_by_state", "state", "id"),
         Index("image_by_author", "author", "id"),
         Index("image_by_patient", "patient", "id"),
@@ -129,7 +129,7 @@ class VersionRow(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
     number: Mapped[int]
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
-    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))  # it goes back to
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))  # it derives from
     kind: Mapped[str]
     reading: Mapped[str]
     round: Mapped[int]
@@ -161,20 +161,20 @@ class VersionRow(Base):
     scheme: Mapped[SchemeRow] = relationship()
 
 
-# Not even a mistake in this program, or another one, changes what was saved.
-for _deed in ("UPDATE", "DELETE"):
+# Enforced in the database, against mistakes in any program.
+for _statement in ("UPDATE", "DELETE"):
     event.listen(
         VersionRow.__table__,
         "after_create",
         DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER version_no_{_deed.lower()} BEFORE {_deed} ON version"
+            f"CREATE TRIGGER version_no_{_statement.lower()} BEFORE {_statement} ON version"
             " BEGIN SELECT RAISE(ABORT, 'versions are never changed'); END"
         ),
     )
 
 
 class SecondGraderRow(Base):
-    """Who reads an image a second time, in one round of work on it."""
+    """The second grader of an image, in one round."""
 
     __tablename__ = "second_reader"
 
@@ -184,7 +184,7 @@ class SecondGraderRow(Base):
 
 
 class LeaseRow(Base):
-    """An image that somebody has checked out."""
+    """The lease of an image."""
 
     __tablename__ = "lease"
 
@@ -195,7 +195,7 @@ class LeaseRow(Base):
 
 
 class AutosaveRow(Base):
-    """Unsaved work: one slot for each image, author and running program."""
+    """Unsaved work: one slot for each image, author and process."""
 
     __tablename__ = "autosave"
     __table_args__ = (UniqueConstraint("image_id", "author", "program"),)

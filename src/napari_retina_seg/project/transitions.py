@@ -1,4 +1,4 @@
-"""Where a deed leads: on from the newest version, or beside it."""
+"""Resolve an edit to a new state, or to a conflict with another version."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from napari_retina_seg.project.values import Kind
 
 @dataclass(frozen=True)
 class EditRequest:
-    """What somebody does to an image.
+    """A request to change an image.
 
     Attributes
     ----------
     action : Action
-        What.
+        The action.
     author : str
-        Who.
+        Its author.
     parent : int or None
-        Number of the version that it was done to.
+        Number of the version it is based on.
     seconds : float
-        How long it took.
+        Time spent on it.
     comment, reason : str
-        In the author's words.
+        Given by the author.
     elsewhere : bool
-        Whether it was done without looking at any version.
+        Whether it was made in another program, without a parent.
     """
 
     action: Action
@@ -57,27 +57,27 @@ class EditRequest:
 
     @property
     def is_said_of_now(self) -> bool:
-        """Whether it is said of the image as it is when it is saved, so that nobody is crossed."""
+        """Whether it applies to the current state of the image, so that it can't conflict."""
         return self.elsewhere or self.action in REFUSALS | {Action.ACCEPT, Action.REOPEN}
 
 
 @dataclass(frozen=True)
 class Transition:
-    """Where a deed leads.
+    """The outcome of an edit.
 
     Attributes
     ----------
     conflict : bool
-        Whether somebody else has continued the same version meanwhile.
+        Whether another version continues the same parent.
     state : State
-        What the image becomes, or would if there were no conflict.
+        New state of the image, unless there is a conflict.
     """
 
     conflict: bool
     state: State
 
 
-# What an image is when a reading begins.
+# State of an image at the start of a grading round.
 _BEFORE = {
     GradingRound.FIRST: State.UNREVIEWED,
     GradingRound.SECOND: State.CORRECTED,
@@ -88,34 +88,34 @@ _BEFORE = {
 def resolve_transition(
     session: Session, image: ImageRow, request: EditRequest, parent: VersionRow | None, person: str
 ) -> Transition:
-    """Find out whether a deed continues the newest version, and what the image becomes.
+    """Return whether an edit conflicts with another version, and the new state of the image.
 
     Parameters
     ----------
     session : Session
-        To look at the other versions.
+        Database session.
     image : ImageRow
-        What it is done to.
+        The image.
     request : EditRequest
-        What is done.
+        The edit.
     parent : VersionRow or None
-        The version that it is done to.
+        The version it is based on.
     person : str
-        Who asks, and is told what can't be done; not always the author of the deed.
+        Who makes the request; not always its author.
 
     Raises
     ------
     ProjectError
-        If it is not this person's turn, or the image's state forbids it.
+        If this person may not do it, or the image's state forbids it.
     """
     reading = GRADING_ROUNDS[request.action]
-    if request.action is not Action.REOPEN:  # which has looked before it began its round
+    if request.action is not Action.REOPEN:  # checked before its round began
         check_permissions(session, image, request.action, request.author)
     begun = parent if parent is not None and _is_of_round(parent, image) else None
     if reading is GradingRound.SECOND and begun is not None and begun.reading != reading:
         raise ProjectError(
-            f"A second read of '{image.name}' begins with the prediction or with nothing, not with"
-            f" version {begun.number}: the two readers must not know of each other."
+            f"A second grading of '{image.name}' starts from the prediction or from nothing, not"
+            f" from version {begun.number}: the two graders must not see each other's work."
         )
     if request.is_said_of_now or _knows_newest(session, image, reading, begun):
         return Transition(
@@ -132,9 +132,9 @@ def _next_state(
 ) -> State:
     after = TRANSITIONS.get((before, action))
     if after is None:
-        told = visible_state(before, blinded=bool(blinded_images(session, [image], person)))
-        possible = allowed_actions(session, image, told, person)
-        raise ProjectError(refusal(told, action, image.name, possible))
+        shown_state = visible_state(before, blinded=bool(blinded_images(session, [image], person)))
+        possible = allowed_actions(session, image, shown_state, person)
+        raise ProjectError(refusal(shown_state, action, image.name, possible))
     return after
 
 
@@ -145,9 +145,9 @@ def _is_of_round(version: VersionRow, image: ImageRow) -> bool:
 def _knows_newest(
     session: Session, image: ImageRow, reading: GradingRound, begun: VersionRow | None
 ) -> bool:
-    """Whether work that was begun with a version takes all into account that the reading has."""
+    """Whether an edit is based on the newest version of its grading round."""
     if begun is not None and begun.reading != reading:
-        if reading is GradingRound.FIRST:  # what follows the first reading knows of it
+        if reading is GradingRound.FIRST:  # later rounds include the first grading
             return True
-        begun = None  # an adjudicator begins with what a reader drew
+        begun = None  # an adjudication starts from a grading
     return begun is newest_human(session, image, reading)

@@ -1,4 +1,4 @@
-"""What a project hands out: plain values, cut loose from the database."""
+"""Value objects returned by `Project`, detached from the database session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class ProjectInfo:
-    """What a project says of itself.
+    """Description of a project.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ProjectInfo:
     created_at : datetime
         UTC.
     created_by : str
-        Who made it.
+        Who created it.
     key : str
         Secret of this project, 64 hexadecimal digits, from which pseudonyms are made.
     """
@@ -44,22 +44,22 @@ class ProjectInfo:
 
 @dataclass(frozen=True)
 class ProjectImage:
-    """An image of a project, and how far the work on it is.
+    """An image of a project and its state.
 
     Attributes
     ----------
     id : int
         Its number in the project, in the order in which images were added.
     name : str
-        Of its file, without suffix.
+        Name of its file, without suffix.
     sha256 : str
         Hash of its file when it was added.
     path : Path
-        Where the file is looked for.
+        Path of the file.
     is_copy : bool
         Whether the file is a copy that belongs to the project.
     modality, laterality, spacing
-        What is known of it.
+        Properties of the image, as far as known.
     patient : str or None
         Patient, eye or other group whose images stay together.
     shape : tuple of int
@@ -67,17 +67,17 @@ class ProjectImage:
     added_by, added_at
         Who added it, and when (UTC).
     state : State
-        How far the work is.
+        State of the work.
     round : int
         0, and one more each time it was reopened.
     conflict : bool
-        Whether two versions continue the same one, and nobody has reopened one of them since.
+        Whether two versions continue the same one, and neither was reopened since.
     author : str or None
-        Who made its newest human version; None for a reader who is blinded to it, too.
+        Author of its newest human version; also None for a grader who is blinded to it.
     uncertainty : float or None
         Mean uncertainty of its newest prediction, 0 … 1; see `Segmentation.mean_uncertainty`.
     warning : str
-        Why that prediction does not look like what its model learnt from, or nothing.
+        Why the image is unlike the training data of the model; else empty.
     """
 
     id: int
@@ -112,19 +112,19 @@ class ProjectImage:
 
 @dataclass(frozen=True)
 class Change:
-    """What was changed from one version to another, class by class.
+    """Difference between two versions, class by class.
 
     Attributes
     ----------
     against : int
-        Number of the version that it is compared with: the prediction that it goes back to, or
-        else its parent.
+        Number of the version it is compared with: the prediction it derives from, or else its
+        parent.
     pixels : tuple of int
         Pixels that the class gained or lost.
     columns : tuple of int
-        Columns, of all slices, in which it did.
+        Columns of all slices in which it changed.
     dice : tuple of float or None
-        To the other version; None for a class that neither holds.
+        Dice with the other version; None for a class in neither.
     """
 
     against: int
@@ -142,7 +142,7 @@ class Version:
     id : int
         Number in the project.
     image_id : int
-        Whose mask.
+        Which image.
     number : int
         1, 2, 3, … for each image.
     parent : int or None
@@ -150,8 +150,8 @@ class Version:
     kind : Kind
         Whether a person or a model drew it.
     reading, round, state
-        Of the image, in which it was made, and what it says of the mask. A prediction is
-        unreviewed for ever.
+        Grading round, round of the image, and state of this version. A prediction stays
+        unreviewed.
     conflict : bool
         Whether another version had continued the same parent before: both are kept.
     scheme : str
@@ -159,15 +159,15 @@ class Version:
     author : str or None
         Who drew or accepted it; None for a prediction.
     model, weights_sha256 : str or None
-        What drew it, or drew the prediction that was accepted or corrected.
+        The model of the prediction, or of the one that was accepted or corrected.
     program : str
         Version of this program.
     seconds : float
-        That a person spent, or a model took.
+        Time that a person spent, or a model took.
     change : Change or None
-        What a person changed; None where there is nothing to compare with.
+        Change by a person; None if there is nothing to compare with.
     comment, reason : str
-        In the author's words; the reason why an image is ungradable.
+        Given by the author; the reason is why an image is ungradable.
     uncertainty : float or None
         Of a prediction: `Segmentation.mean_uncertainty`, 0 … 1.
     mask, boundaries, probabilities, questionable : str or None
@@ -175,7 +175,7 @@ class Version:
     created_at : datetime
         UTC.
     checks : tuple of Check
-        What fired of a prediction's checks.
+        The plausibility checks that a prediction failed.
     """
 
     id: int
@@ -206,30 +206,30 @@ class Version:
 
     @property
     def is_final(self) -> bool:
-        """Whether a person was done with it."""
+        """Whether it is a final version of a person."""
         return self.kind is Kind.HUMAN and self.state is not State.IN_PROGRESS
 
 
 @dataclass(frozen=True)
 class Permissions:
-    """What a person may do to an image now, and with what.
+    """What a person may do to an image now, and the versions the work starts from.
 
     Attributes
     ----------
     reading : GradingRound
-        As whom: its first reader, its second one, its adjudicator.
+        The person's grading round.
     actions : frozenset of Action
-        That its state and its readers allow.
+        The allowed actions.
     begins : Version or None
-        That the work goes on from; its parent, when it is saved.
+        The version that the work continues: the parent when it is saved.
     shown : Version or None
-        Whose mask the work begins with; another one, if `begins` has none.
+        The version whose mask is shown; another one if `begins` has no mask.
     prediction : Version or None
-        The newest.
+        The newest prediction.
     second_grader : str or None
-        Who was chosen, in this round.
+        The second grader in this round.
     may_assign : bool
-        Whether a second reader can be chosen.
+        Whether a second grader can be assigned.
     """
 
     reading: GradingRound
@@ -243,14 +243,14 @@ class Permissions:
 
 @dataclass(frozen=True)
 class DoubleGrading:
-    """An image with both of its readings, which are final.
+    """An image with two final gradings.
 
     Attributes
     ----------
     image : ProjectImage
         Which image.
     first, second : Version
-        The readings, each with a mask, or ungradable without one.
+        The gradings, each with a mask, or ungradable without one.
     """
 
     image: ProjectImage
@@ -265,18 +265,18 @@ class DoubleGrading:
 
 @dataclass(frozen=True)
 class Lease:
-    """An image that somebody has checked out.
+    """The lease of an image.
 
     Attributes
     ----------
     image_id : int
         Which image.
     holder : str
-        Who has it.
+        Who holds it.
     program : str
-        In which run of the program.
+        Id of the process.
     expires : datetime
-        Until when (UTC) nobody else is given it, unless it is renewed.
+        When it expires (UTC), unless renewed.
     """
 
     image_id: int
@@ -287,20 +287,20 @@ class Lease:
 
 @dataclass(frozen=True)
 class Autosave:
-    """Unsaved work that can be recovered.
+    """An autosave that can be recovered.
 
     Attributes
     ----------
     id : int
-        Of the slot.
+        Id of the slot.
     image_id : int
-        Whose mask.
+        Which image.
     author, program : str
-        Who painted it, and in which run of the program.
+        Its author, and the id of the process.
     parent : int or None
         Number of the version that it continues.
     seconds : float
-        Spent since then.
+        Time spent since then.
     saved_at : datetime
         UTC.
     """
@@ -315,7 +315,7 @@ class Autosave:
 
 
 class Order(StrEnum):
-    """In which order images are gone through."""
+    """Order of the queue."""
 
     ADDED = "as added"
     WORST_FIRST = "most uncertain first"
@@ -323,24 +323,24 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which images of the queue are wanted; None and nothing mean all.
+    """Filters of the queue; None and empty values match all images.
 
     Attributes
     ----------
     states : frozenset of State
         Only these.
     author : str or None
-        Only with a newest human version by this person.
+        Only images whose newest human version is by this person.
     patient : str or None
         Only of this patient.
     text : str
-        That the name contains, in upper or lower case.
+        Text in the name, case-insensitive.
     conflict : bool
         Only those in conflict.
     second_read : bool
-        Only those that this person has still to read a second time.
+        Only those that this person has left to grade a second time.
     warned : bool
-        Only those of which the newest prediction has a warning.
+        Only those whose newest prediction has a warning.
     """
 
     states: frozenset[State] = frozenset()
@@ -354,12 +354,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a project is.
+    """Counts and open work of a project.
 
     Attributes
     ----------
     images : int
-        In all.
+        Number of images.
     states : dict
         Images by state, every state included.
     conflicts : int
@@ -367,9 +367,9 @@ class Status:
     versions : int
         Of all images.
     leases : tuple of Lease
-        That have not expired.
+        Leases that have not expired.
     autosaves : tuple of Autosave
-        Unsaved work, everybody's, newest first.
+        Autosaves of all people, newest first.
     """
 
     images: int
@@ -382,21 +382,21 @@ class Status:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of the files that were to be added.
+    """Result of adding image files.
 
     Attributes
     ----------
     images : tuple of ProjectImage
-        That are new.
+        The new images.
     duplicates : tuple of (Path, ProjectImage)
-        Files whose content was there already, with the image that holds it.
+        Files whose content the project has already, with that image.
     problems : tuple of str
-        A sentence for each file that is no image.
+        A sentence for each file that could not be read.
     identifiers : tuple of (ProjectImage, tuple of str)
-        New images whose files may tell who the patient is, and what of them does; the project
-        keeps nothing of that but the image's name.
+        New images whose files may identify the patient, and by what; the project keeps nothing
+        of that but the image's name.
     warnings : tuple of str
-        Sentences on what files leave in doubt.
+        Warnings about the files.
     """
 
     images: tuple[ProjectImage, ...]

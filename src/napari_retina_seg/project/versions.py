@@ -1,4 +1,4 @@
-"""Saving versions: files first, then the row, and beside what somebody else saved meanwhile."""
+"""Save versions: files first, then the row; concurrent edits are kept as conflicts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from napari_retina_seg.project.values import Change, Kind, Version
 
 @dataclass(frozen=True)
 class _Files:
-    """Files of a version, which are on the disk."""
+    """Files of a version, already written."""
 
     mask: StoredFile | None = None
     boundaries: StoredFile | None = None
@@ -64,7 +64,7 @@ class _Files:
 
 
 def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditRequest) -> Version:
-    """Keep a drawing as a new version.
+    """Save a drawing as a new version.
 
     If another version continues the same parent already, both are kept, and the image is in
     conflict.
@@ -72,7 +72,7 @@ def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditReq
     Raises
     ------
     ProjectError
-        If the drawing does not fit the image, the deed its state, or nothing can be written.
+        If the drawing does not fit the image, its state forbids it, or it can't be written.
     """
     store.database.check_writable()
     with store.database.reading() as session:
@@ -81,7 +81,7 @@ def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditReq
         parent = _find_parent(session, image, request)
         resolve_transition(
             session, image, request, parent, store.author
-        )  # before anything is written in vain
+        )  # before anything is written
         change = _compare(store, session, drawing, parent)
     files = _write_drawing(store, drawing)
     with store.database.writing() as session:
@@ -94,7 +94,7 @@ def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditReq
 
 
 def accept(store: Store, image_id: int, request: EditRequest) -> Version:
-    """Make a prediction, the parent of the deed or else the newest, a person's own word.
+    """Accept a prediction: the parent of the request, or else the newest.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def accept(store: Store, image_id: int, request: EditRequest) -> Version:
 
 
 def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
-    """Call an image ungradable, for a reason.
+    """Mark an image as ungradable, with a reason.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
         If there is no reason, or the image's state does not allow it.
     """
     if not request.reason.strip():
-        raise ProjectError("Say why the image is ungradable: a reason is kept with it.")
+        raise ProjectError("Give a reason why the image is ungradable; it is saved with the image.")
     with store.database.writing() as session:
         image = image_row(session, image_id)
         request = replace(request, action=refusal_of(session, image, request.author))
@@ -129,9 +129,9 @@ def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
 
 
 def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
-    """Go on from a version, the parent of the deed or else the newest: a round of its own begins.
+    """Reopen an image from a version, by default the newest, in a new round.
 
-    It also ends a conflict: the version that was chosen is the one that goes on.
+    This also ends a conflict in favour of that version.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
 
 
 def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> Version:
-    """Keep what a model drew. It is nobody's word until a person accepts or corrects it.
+    """Save a prediction. It does not count as truth until a person accepts or corrects it.
 
     Raises
     ------
@@ -190,11 +190,11 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
 
 
 def check_model(name: str, drawn: LabelScheme, wanted: LabelScheme) -> None:
-    """Raise `ProjectError` if a model draws other classes than a project's masks hold."""
+    """Raise `ProjectError` if a model has other classes than the project."""
     if drawn != wanted:
         raise ProjectError(
             f"The model '{name}' draws '{drawn.name}', the masks of this project are"
-            f" '{wanted.name}': choose a model that draws them."
+            f" '{wanted.name}': choose a model with these classes."
         )
 
 
@@ -207,7 +207,7 @@ def _add(
     files: _Files,
     change: Change | None,
 ) -> Version:
-    """Add the row of a person's version, and bring the image's up to date."""
+    """Add the row of a person's version, and update that of the image."""
     step = resolve_transition(session, image, request, parent, store.author)
     row = _new_row(store, session, image, files)
     row.kind, row.reading, row.conflict = Kind.HUMAN, GRADING_ROUNDS[request.action], step.conflict
@@ -228,7 +228,7 @@ def _add(
         image.state = step.state
         if request.action is Action.REOPEN:
             image.conflict = False
-        if request.action is not Action.SECOND_DRAFT:  # nobody is to know of it
+        if request.action is not Action.SECOND_DRAFT:  # it must stay hidden
             image.author = request.author
     session.flush()
     return version_value(row)
@@ -249,12 +249,12 @@ def _find_prediction(session: Session, image: ImageRow, number: int | None) -> V
     found = session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()
     if found is None:
         which = "prediction" if number is None else f"prediction with the number {number}"
-        raise ProjectError(f"'{image.name}' has no {which} that could be accepted: run a model.")
+        raise ProjectError(f"'{image.name}' has no {which} to accept: run a model.")
     return found
 
 
 def _newest_of_round(session: Session, image: ImageRow) -> VersionRow | None:
-    """Return what the image has come to: the adjudicator's word before the readers'."""
+    """Return the current version of the image: the adjudication, or else the first grading."""
     adjudicated = newest_human(session, image, GradingRound.ADJUDICATION)
     return adjudicated or newest_human(session, image, GradingRound.FIRST)
 
@@ -301,13 +301,13 @@ def _files_of(session: Session, row: VersionRow) -> _Files:
 def _compare(
     store: Store, session: Session, drawing: Drawing, parent: VersionRow | None
 ) -> Change | None:
-    """Say what was changed of the prediction that a drawing goes back to, or of its parent."""
+    """Return the change against the prediction that a drawing derives from, or its parent."""
     before = parent and (parent.prediction or parent)
     if before is None or before.mask is None:
         return None
     try:
         content, path = store.read_file(session, before.mask)
         labels = decode_mask(content, path).reshape(drawing.labels.shape)
-    except RetinaSegError:  # a lost prediction is for `check` to tell: today's work is saved
+    except RetinaSegError:  # `check` reports a lost prediction: the new work is saved anyway
         return None
     return find_change(labels, drawing.labels, len(store.scheme), before.number)

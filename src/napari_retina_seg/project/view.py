@@ -1,4 +1,4 @@
-"""`ProjectView`: what a project lets be seen."""
+"""`ProjectView`: read access to a project."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from napari_retina_seg.project.values import (
 
 
 class ProjectView:
-    """An open annotation project, seen with the eyes of the person who works on it.
+    """An open annotation project, as visible to the person who works on it.
 
-    All methods may be called from any thread. Images are named by their `ProjectImage.id`,
-    versions by their number.
+    All methods are thread-safe. Images are identified by `ProjectImage.id`, versions by their
+    number.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ class ProjectView:
     Raises
     ------
     ProjectError
-        If there is no project, it is damaged, or a newer program made it; or nobody is named.
+        If there is no project, it is damaged, it was made by a newer program, or
+        the author's name is empty.
     """
 
     def __init__(self, folder: str | Path, *, author: str) -> None:
@@ -60,12 +61,12 @@ class ProjectView:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database; leases stay until they are given back or expire."""
+        """Close the database; leases stay until they are released or expire."""
         self._store.database.close()
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Its folder."""
         return self._store.folder
 
     @property
@@ -75,7 +76,7 @@ class ProjectView:
 
     @property
     def info(self) -> ProjectInfo:
-        """What it says of itself."""
+        """Its description."""
         return self._store.info
 
     @property
@@ -85,7 +86,7 @@ class ProjectView:
 
     @property
     def read_only(self) -> bool:
-        """Whether the folder can't be written, so that it can only be looked at."""
+        """Whether the folder is read-only."""
         return self._store.database.read_only
 
     def check_place(self) -> None:
@@ -127,32 +128,32 @@ class ProjectView:
         before: int | None = None,
         limit: int = 100,
     ) -> tuple[ProjectImage, ...]:
-        """Return a page of the images, in order; it costs the same wherever it begins.
+        """Return a page of the images, in order; the cost does not depend on where it begins.
 
         Parameters
         ----------
         filters : Filters, optional
-            Which images are wanted; by default all.
+            Which images; by default all.
         order : Order
-            In which order.
+            Order of the images.
         after, before : int, optional
-            The page begins after this image, or ends before it, whether the filters let that one
-            through or not.
+            The page begins after this image, or ends before it, whether it passes the filters or
+            not.
         limit : int
-            At most so many.
+            Maximum number of images.
         """
         return queue.list_images(self._store, filters or Filters(), order, after, before, limit)
 
     def images(self, filters: Filters | None = None) -> Iterator[ProjectImage]:
-        """Go through all images, or those that are wanted, in the order of adding."""
+        """Iterate over all or the filtered images, in the order of adding."""
         return queue.all_images(self._store, filters)
 
     def authors(self) -> tuple[str, ...]:
-        """Return who made the newest human versions, of images that this person may know of."""
+        """Return the authors of the newest human versions that are visible to this person."""
         return queue.list_authors(self._store)
 
     def status(self) -> Status:
-        """Count images by state, and list who works on what."""
+        """Count images by state, and list leases and autosaves."""
         return queue.find_status(self._store)
 
     def history(self, image_id: int) -> tuple[Version, ...]:
@@ -160,15 +161,15 @@ class ProjectView:
         return history.list_versions(self._store, image_id)
 
     def permissions(self, image_id: int) -> Permissions:
-        """Return what this person may do to an image now, and what the work begins with."""
+        """Return what this person may do to an image now, and what the work starts from."""
         return find_permissions(self._store, image_id)
 
     def check_permissions(self, image_id: int, action: Action) -> None:
-        """Raise `ProjectError` if this person must not do this, whatever the image's state."""
+        """Raise `ProjectError` if this person must never do this, in any state of the image."""
         check_permitted(self._store, image_id, action)
 
     def drawing(self, image_id: int, number: int) -> Drawing:
-        """Read a version's mask, its boundaries and what is questionable in it.
+        """Read the mask, boundaries and questionable pixels of a version.
 
         Raises
         ------
@@ -188,27 +189,27 @@ class ProjectView:
         return history.read_probabilities(self._store, image_id, number)
 
     def truth(self, image_id: int) -> Version | None:
-        """Return the version that counts as truth; None before people are done with the image.
+        """Return the version that counts as truth; None before the image is finished.
 
         Raises
         ------
         ProjectError
-            If this person reads the image a second time and is not done, mask or none.
+            If this person is a second grader who has not finished, whether there is a mask or not.
         """
         return history.find_truth(self._store, image_id)
 
     def double_gradings(self) -> tuple[DoubleGrading, ...]:
-        """Return the images with two final readings, by people who did not know of each other.
+        """Return the images with two final gradings, made independently.
 
         Raises
         ------
         ProjectError
-            If this person is a second reader who has images left to read.
+            If this person is a second grader with images left.
         """
         return double_gradings.list_double_gradings(self._store)
 
     def second_gradings_left(self) -> int:
-        """Return how many images have a second reader who is not done with them."""
+        """Return the number of images whose second grading is still open."""
         return double_gradings.count_left(self._store)
 
     def recoverable(self, image_id: int | None = None) -> tuple[Autosave, ...]:
@@ -233,7 +234,7 @@ class ProjectView:
         Returns
         -------
         tuple of IntegrityProblem
-            What is cut, altered or missing, and files that belong to nothing.
+            Truncated, altered, missing and orphaned files.
 
         Raises
         ------

@@ -167,7 +167,7 @@ def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are
     agreement.project.author.setText("Carl")
     compare(qtbot, agreement)
     assert agreement.status.end is None
-    assert "No image of this project was read by two people yet" in agreement.status.text()
+    assert "No image of this project has been graded twice yet" in agreement.status.text()
     assert not agreement.report_button.isVisible()
     with Project(folder, author="Ann") as ann:
         np.save(tmp_path / "more.npy", phantom_bscan(6, 96, 128).image.pixels)

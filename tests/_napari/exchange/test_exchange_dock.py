@@ -221,7 +221,7 @@ def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
     assert "No patient: scan1" in asked.preview.text()
     assert "No patient found for scan1" in exchange.status.text()
     write(qtbot, asked.pattern, "(")
-    assert "is no regular expression" in asked.preview.text()
+    assert "is not a regular expression" in asked.preview.text()
     assert not exchange.button.isEnabled()
     write(qtbot, asked.pattern, "^scan")
     assert asked.preview.text() == "1 patient in 2 images\nscan: scan0, scan1"
@@ -328,7 +328,7 @@ def test_vessel_masks_of_255_need_their_meaning_and_an_author(exchange, qtbot, t
     assert "'255-1' is not a value and a class" in exchange.status.text()
     write(qtbot, form.remap, "255:1")
     assert press(qtbot, exchange).end is JobStatus.FAILED
-    assert "name the author" in exchange.status.text()
+    assert "No author is recorded" in exchange.status.text()
     write(qtbot, form.author, "Eve")
     assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
 

@@ -128,7 +128,7 @@ def test_no_evidence_is_a_sentence_and_no_layer(explain, ends, scan, qtbot, maps
     assert maps()
     ends(explain, lambda: explain.classes.choose("RPE"))
     assert not maps()
-    for words in ("No map to show", "Nothing in decoder 0 speaks for RPE"):
+    for words in ("No map to show", "No positive evidence in decoder 0 for RPE"):
         assert words in explain.status.text()
     assert explain.status.end is None
     ends(explain, lambda: explain.classes.choose("OPL"))

@@ -63,9 +63,9 @@ def _group_by_pattern(images: tuple[LabelledImage, ...], pattern: str) -> tuple[
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise DataError(f"The group pattern '{pattern}' is no regular expression: {error}.") from (
-            error
-        )
+        raise DataError(
+            f"The group pattern '{pattern}' is not a regular expression: {error}."
+        ) from (error)
     grouped = []
     for image in images:
         found = compiled.search(image.name)

@@ -1,4 +1,4 @@
-"""Two readers of phantoms, of whom one errs in a known way."""
+"""Two graders of phantoms, one with a known error."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def reading(heights, **more):
 
 
 def compare(shifts, axial_um=None):
-    """Have the second reader draw boundary 3 (INL-OPL) deeper, by so many px in each image."""
+    """Have the second grader draw boundary 3 (INL-OPL) deeper, by so many px in each image."""
     tally = AgreementAccumulator(OCT_LAYERS)
     for number, shift in enumerate(shifts):
         first = phantom_bscan(number, ROWS, COLUMNS).heights
