@@ -1,8 +1,8 @@
-"""What the plugin needs of napari, of Python and of the system beyond their public ways.
+"""Workarounds that need private APIs of napari, or change process-wide state.
 
-Private names of napari stand here and nowhere else in the window's code. Where a release of napari
-lacks one, a sentence names that release, and what depends on it refuses or is left out. What is
-set for the whole process is set here, and set back.
+Only this module uses napari's private names. If a napari release lacks one, a message names the
+release, and the dependent feature is refused or left out. Process-wide settings are changed here
+only, and restored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TENSORFLOW_EXPORTER = "tensorflow.python.pywrap_dlopen_global_flags"
 
 
 class Painter(Protocol):
-    """Changes the pixels of a mask in place, as napari's tools ask for it."""
+    """Changes pixels of a mask in place on behalf of napari's tools."""
 
     def __call__(
         self,
@@ -45,23 +45,23 @@ class Painter(Protocol):
         new_label: int,
         volume_slice: tuple[slice, ...],
     ) -> npt.NDArray[np.bool_] | None:
-        """Give the pixels of ``mask`` a label; return those that changed, None if none did."""
+        """Set the pixels of ``mask`` to a label; return the changed ones, None if none did."""
 
 
 def set_painter(layer: Labels, painter: Painter | None) -> None:
-    """Let all of napari's tools change a mask through a function.
+    """Route all of napari's tools that change a mask through a function.
 
     Parameters
     ----------
     layer : Labels
         The mask itself, not a plugin's proxy of it.
     painter : Painter or None
-        None for napari's own, which is faster.
+        None restores napari's own, which is faster.
 
     Raises
     ------
     RetinaSegError
-        If this napari paints in another way.
+        If this napari release paints differently.
     """
     vars(layer).pop(_PAINT, None)
     if painter is not None:
@@ -70,7 +70,7 @@ def set_painter(layer: Labels, painter: Painter | None) -> None:
 
 
 def find_painter(layer: Labels) -> object:
-    """Return what `set_painter` gave to a mask, or None."""
+    """Return the painter of a mask, or None."""
     return vars(layer).get(_PAINT)
 
 
@@ -81,7 +81,7 @@ def paint(
     new_label: int,
     volume_slice: tuple[slice, ...],
 ) -> npt.NDArray[np.bool_] | None:
-    """Change pixels of a mask as napari does by itself: see `Painter`."""
+    """Change pixels of a mask with napari's own function; see `Painter`."""
     changed: npt.NDArray[np.bool_] | None = _require_paint()(
         layer, data, mask, new_label, volume_slice
     )
@@ -99,14 +99,14 @@ def _require_paint() -> Callable[..., Any]:
 
 
 def find_histories(layer: Labels) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Return the steps of a mask that Undo and Redo would take next, each with its next one last.
+    """Return the undo and redo histories of a mask, each with its next step last.
 
-    Both are empty where napari keeps them elsewhere.
+    Both are empty if napari stores them differently.
     """
     try:
         return layer._undo_history, layer._redo_history
     except AttributeError:
-        _warn(_missing("Labels._undo_history", "the window doesn't say what Undo changed"))
+        _warn(_missing("Labels._undo_history", "undone slices are not shown"))
         return (), ()
 
 
@@ -123,10 +123,10 @@ def find_changed_slices(step: Sequence[Any]) -> list[int]:
 
 
 def hide_brush_box(viewer: Viewer) -> None:
-    """Let the circle that shows the brush have no box behind it.
+    """Hide the box behind the brush circle.
 
-    napari never means to show that box, but does so when a layer comes or goes with the brush in
-    hand: a dark square stays on the image.
+    napari shows that box by mistake when a layer is added or removed while the brush is active: a
+    dark square stays on the image.
     """
     overlays = viewer.canvas.overlays
     if _BRUSH_CIRCLE in overlays:
@@ -140,27 +140,27 @@ def draw_overlay(
     make_node: Callable[[], Any],
     update: Callable[[Any, SceneOverlay], None],
 ) -> bool:
-    """Let napari draw a new kind of overlay; there is no public way.
+    """Register a new kind of overlay, for which napari has no public API.
 
     Parameters
     ----------
     kind : type
         The overlay's model, with a field ``position``.
     make_node : callable
-        Makes what vispy draws.
+        Makes the vispy node.
     update : callable
-        Puts a node where its overlay's ``position`` says.
+        Moves a node to its overlay's ``position``.
 
     Returns
     -------
     bool
-        False where this napari draws overlays in another way: none of this kind may be shown.
+        False if this napari release draws overlays differently: do not show any of this kind.
     """
     try:
         from napari._vispy.overlays.base import ViewerOverlayMixin, VispySceneOverlay
         from napari._vispy.utils.visual import overlay_to_visual
     except ImportError:
-        _warn(_missing("napari._vispy.overlays.base", "the place that is explained isn't marked"))
+        _warn(_missing("napari._vispy.overlays.base", "the explained point is not marked"))
         return False
 
     class Visual(ViewerOverlayMixin, VispySceneOverlay):
@@ -178,12 +178,12 @@ def draw_overlay(
 
 
 class EngineFreeze:
-    """Leaves TensorFlow's objects out of garbage collection while somebody works with the plugin.
+    """Excludes TensorFlow's objects from garbage collection while the plugin is in use.
 
-    napari collects garbage whenever a layer goes. With TensorFlow's half a million objects that
-    stops the window for half a second. Frozen objects are skipped, those of layers that were open
-    included: what these held is freed when the last user has gone. If another part of the program
-    has frozen objects, all is left as it is, since Python can't unfreeze only some.
+    napari collects garbage whenever a layer is removed. With TensorFlow's half a million objects
+    that blocks the window for half a second. Frozen objects are skipped, including those of open
+    layers, whose memory is freed after the last `release`. If other code froze objects, nothing
+    is frozen here, since Python can only unfreeze all at once.
     """
 
     def __init__(self) -> None:
@@ -193,19 +193,19 @@ class EngineFreeze:
         self._frozen = False
 
     def acquire(self, user: object) -> None:
-        """Begin, if TensorFlow is there; for a user that has begun, nothing changes."""
+        """Register a user, and freeze if TensorFlow is loaded; idempotent."""
         with self._lock:
             self._users.add(user)
             self._update()
 
     def release(self, user: object) -> None:
-        """End; the last user's end sets the collector back."""
+        """Unregister a user; the last one unfreezes."""
         with self._lock:
             self._users.discard(user)
             self._update()
 
     def on_engine_loaded(self) -> None:
-        """Freeze what has just been imported, if there is a user."""
+        """Freeze the imported objects, if there is a user."""
         with self._lock:
             self._loaded = True
             self._update()
@@ -225,18 +225,18 @@ engine_freeze = EngineFreeze()
 
 @contextmanager
 def isolated_dlopen() -> Iterator[None]:
-    """Load native libraries privately: they neither lend functions to others nor borrow theirs.
+    """Load native libraries in isolation: they neither export nor import symbols.
 
     TensorFlow exports the LLVM it was built with, and by default for the whole process. Mesa's
     drivers (software rendering, many AMD cards) use another LLVM and export that. Whichever comes
-    second is bound to the other's functions, and the window dies with a segmentation fault.
+    second binds to the other's functions, and the process dies with a segmentation fault.
 
-    The flags are the whole process's: one thread at a time may be in here.
+    The flags are global to the process: only one thread at a time may use this.
     """
-    if not hasattr(os, "RTLD_DEEPBIND"):  # only glibc looks symbols up in this way
+    if not hasattr(os, "RTLD_DEEPBIND"):  # glibc only
         yield
         return
-    # TensorFlow does without the module where it can't be imported, as in Google's own builds.
+    # TensorFlow works without this module, as in Google's own builds.
     hidden = _TENSORFLOW_EXPORTER not in sys.modules
     if hidden:
         sys.modules[_TENSORFLOW_EXPORTER] = None  # type: ignore[assignment]
@@ -258,5 +258,5 @@ def _missing(symbol: str, consequence: str) -> str:
 
 @cache
 def _warn(sentence: str) -> None:
-    """Log a sentence once, as what causes it may be asked for at every stroke."""
+    """Log a message once, as its cause may recur with every stroke."""
     log.warning(sentence)

@@ -1,4 +1,4 @@
-"""Import TensorFlow without harm to the window."""
+"""Import TensorFlow isolated from the graphics driver."""
 
 from __future__ import annotations
 
