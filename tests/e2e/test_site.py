@@ -15,12 +15,16 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 
-@pytest.fixture(scope="module")
-def hook():
-    spec = importlib.util.spec_from_file_location("readme_sections", DOCS / "readme_sections.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def hook():
+    return script("readme_sections")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -65,3 +69,25 @@ def test_every_page_is_in_the_navigation():
     pages = {page.name for page in PAGES if not page.name.endswith("_template.md")}
     notebooks = {f"notebooks/{path.name}" for path in (DOCS / "notebooks").glob("*.ipynb")}
     assert sorted(listed) == sorted(pages | notebooks)
+
+
+def test_links_of_the_readme_are_there():
+    links = script("absolute_links")
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    targets = [link[3].partition("#")[0] for link in links.LINK.finditer(text)]
+    assert "docs/guide.md" in targets
+    assert all((DOCS.parent / target).is_file() for target in targets)
+
+
+def test_links_of_the_readme_are_absolute_in_a_package():
+    links = script("absolute_links")
+    text = "![a](docs/images/a.png) [b](docs/b.md#c) [d](https://d.org) [e](#e) [m](mailto:x@y.z)"
+    assert links.absolute(text, "https://host.org/o/n/", "v1.2.3") == (
+        "![a](https://host.org/o/n/raw/v1.2.3/docs/images/a.png)"
+        " [b](https://host.org/o/n/blob/v1.2.3/docs/b.md#c)"
+        " [d](https://d.org) [e](#e) [m](mailto:x@y.z)"
+    )
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    made = links.absolute(readme, "https://host.org/o/n", "v1")
+    assert not links.LINK.search(made)
+    assert not re.search(r"""(?:src|href)=["'](?!https?:)""", made)
