@@ -55,4 +55,4 @@ def test_work_that_needs_too_much_memory(bscan):
 
     outcome = finish(work(task(Huge()), CancelToken()))
     assert outcome.end is JobStatus.FAILED
-    assert outcome.message.startswith("There is not enough memory for 'scan'")
+    assert outcome.message.startswith("Not enough memory for 'scan'")

@@ -208,7 +208,7 @@ def test_the_window_asks_before_it_closes_over_work_for_which_there_is_no_memory
             at_work.asked = ""
             at_work.answer(button=QMessageBox.StandardButton.No)
             assert not at_work.window.close()
-        assert "There is not enough memory: close other layers" in at_work.asked
+        assert "Not enough memory: close other layers" in at_work.asked
         assert at_work.window.isVisible()
         assert np.array_equal(at_work.mask.data, painted)
     at_work.press(Qt.Key.Key_W)

@@ -235,7 +235,7 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert queue.model.data(queue.model.index(0, 1)) == "2nd grading due"
     at_work.open_row(0)
     assert "2nd grading due" in at_work.dock.info.text()
-    assert "you see what was drawn once your own reading is done" in at_work.dock.info.text()
+    assert "you can see it once you have finished yours" in at_work.dock.info.text()
     assert "first grader can reopen it" in at_work.dock.decisions.reopen.toolTip()
     assert at_work.dock.decisions.finish.text() == "Second grading"
     assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
