@@ -254,9 +254,9 @@ def test_images_without_a_patient_are_named(qtbot):
     form = PatientsForm()
     qtbot.addWidget(form)
     form.offer([ImageSource("7_od", None)])
-    assert form.disabled_reason.startswith("The patient of '7_od' is not known")
+    assert form.disabled_reason.startswith("The patient of '7_od' is unknown")
     form.choice.setCurrentIndex(form.choice.findData("folder"))  # a copy has lost its folder
-    assert form.disabled_reason.startswith("No patient is found for 7_od")
+    assert form.disabled_reason.startswith("No patient found for 7_od")
 
 
 def test_only_what_leaves_is_asked_about(exchange, qtbot):
