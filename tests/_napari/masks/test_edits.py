@@ -84,7 +84,7 @@ def test_an_unlocked_mask_keeps_naparis_own_painting(mask):
 
 def test_a_mask_that_may_not_be_painted_is_left_alone(mask):
     mask.editable = False
-    with pytest.raises(RetinaSegError, match="locked"):
+    with pytest.raises(RetinaSegError, match="read-only"):
         change(mask, np.zeros(mask.data.shape, np.uint8))
 
 
