@@ -322,7 +322,7 @@ def test_an_altered_model_is_a_sentence(viewer, dock, run, qtbot, bscan, model_f
 def test_a_folder_without_a_model_is_a_sentence(dock, tmp_path):
     dock.models.add(tmp_path)
     assert dock.status.end is JobStatus.FAILED
-    assert f"'{tmp_path}' is no model folder" in dock.status.text()
+    assert f"'{tmp_path}' is not a model folder" in dock.status.text()
 
 
 def test_a_model_that_is_added_is_offered_with_its_card(

@@ -114,7 +114,7 @@ def test_what_leaves_is_chosen(run, project, tmp_path):
     assert "no mask to export" in export("f", "--eye", "OD").output
     assert "no mask to export" in export("d", "--until", "2000-01-01").output
     assert "counts as truth" in export("e", "--state", "ungradable").output
-    assert "holds something already" in export("a").output
+    assert "is not empty" in export("a").output
     assert not any((tmp_path / name).exists() for name in "bcdef")
 
 

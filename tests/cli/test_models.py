@@ -50,4 +50,4 @@ def test_a_damaged_model_is_not_added(run, oct_model, tmp_path):
 def test_what_is_no_model_folder_is_not_added(run, tmp_path):
     result = run("models", "add", tmp_path)
     assert result.exit_code == 1
-    assert "is no model folder" in result.stderr
+    assert "is not a model folder" in result.stderr

@@ -126,7 +126,7 @@ def test_a_full_disk_leaves_no_half_file(run, scan, oct_model, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert result.exit_code == 1
     assert "can't be written" in result.stderr
-    assert "Choose a folder with room" in result.stderr
+    assert "Choose a folder with free" in result.stderr
     assert not list(out.glob(".*"))
     assert not (out / "scan_probabilities.npz").exists()
 
@@ -182,7 +182,7 @@ def test_a_name_that_is_too_long_fails_alone(run, scan, oct_model, tmp_path, let
     assert result.exit_code == 1
     assert "1 segmented" in result.stdout
     assert letters in result.stderr
-    assert "is too long a name for a file" in result.stderr
+    assert "is too long for a file name" in result.stderr
     assert files_in(out) == ["other_boundaries.csv", "other_mask.png", "other_overlay.png"]
 
 

@@ -94,7 +94,7 @@ def test_a_report_of_the_same_data_is_the_same(leaky):
 def test_groups_of_one_size_need_no_plot():
     page = render(*checked(image("a", "1"), image("b", "2", phantom=1)))
     assert len(pictures(page)) == 3
-    assert "Undivided images are divided when a training begins" in page
+    assert "Images without a split are split when a training begins" in page
     assert "No problem found that would stop or spoil a training." in page
     assert "No image is identical or nearly identical" in page
 

@@ -101,8 +101,8 @@ def test_one_grader_is_enough(subject):
 @pytest.mark.parametrize(
     ("without", "message"),
     [
-        ("manualLayers1", "is no subject of Chiu et al. 2015: it needs 'manualLayers1'"),
-        ("images", "is no subject of Chiu et al. 2015: it needs its 'images'"),
+        ("manualLayers1", "is not a subject of Chiu et al. 2015: it needs 'manualLayers1'"),
+        ("images", "is not a subject of Chiu et al. 2015: it needs its 'images'"),
     ],
 )
 def test_a_file_of_something_else_is_named_when_it_is_read(subject, without, message):

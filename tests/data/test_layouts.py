@@ -233,7 +233,7 @@ def test_named_data_sets_must_be_there(tmp_path):
 
 def test_two_data_sets_of_one_name_are_refused(tmp_path):
     folders = [write_pairs(tmp_path / side / "set", "a") for side in ("left", "right")]
-    with pytest.raises(DataError, match="are both called 'set': rename one"):
+    with pytest.raises(DataError, match="are both named 'set': rename one"):
         read_data(folders)
     assert len(read_data([folders[0], folders[0]])) == 1
 

@@ -164,7 +164,9 @@ def test_folders_of_which_nothing_pairs_up_are_refused(tmp_path):
     ):
         read_dataset(tmp_path)
     (tmp_path / "masks" / "drawing_1.png").unlink()
-    with pytest.raises(DataError, match=r"masks' \(which holds no image file\): name both alike"):
+    with pytest.raises(
+        DataError, match=r"masks' \(which holds no image file\): give both the same name"
+    ):
         read_dataset(tmp_path)
 
 

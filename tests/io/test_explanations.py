@@ -242,7 +242,7 @@ def test_a_slice_of_another_volume_is_refused(tmp_path, index):
     ):
         writer.add(explanation(index=index))
     with (
-        pytest.raises(ImageError, match="none of a volume"),
+        pytest.raises(ImageError, match="not of a volume"),
         MapWriter(tmp_path, "volume", (3, 8, 8)) as writer,
     ):
         writer.add(explanation())
@@ -255,7 +255,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path):
     writer = MapWriter(tmp_path, "volume", (50, *GRID))
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
-        with pytest.raises(WriteError, match=r"can't be written.*folder with room"), writer:
+        with pytest.raises(WriteError, match=r"can't be written.*folder with free"), writer:
             writer.add(explanation())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -106,7 +106,7 @@ def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, arch
         "SR1": "DICOM without pixels, Encapsulated PDF Storage",
         "SEG1": "a mask of RNFL (DICOM Segmentation)",
     }
-    assert contents.message.startswith("Passed over 8 files: ")
+    assert contents.message.startswith("Skipped 8 files: ")
     assert contents.message.endswith(" and 3 more.")
 
 
@@ -160,6 +160,6 @@ def test_masks_are_no_images_and_are_named(tmp_path):
     contents = look_into(tmp_path)
     assert [path.name for path in contents.images] == ["image.png"]
     assert contents.message == (
-        "Passed over 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
+        "Skipped 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
         " (NIfTI, which is read for masks only)."
     )

@@ -113,7 +113,7 @@ def test_a_wrong_spec_is_refused_in_a_sentence(model, changes, said) -> None:
 
 
 def test_folders_without_a_spec_and_unknown_names(tmp_path) -> None:
-    with pytest.raises(ModelError, match="is no model folder"):
+    with pytest.raises(ModelError, match="is not a model folder"):
         registry.open_model(tmp_path)
     (tmp_path / "spec.json").write_text("{ not json")
     with pytest.raises(ModelError, match="not a valid model spec"):

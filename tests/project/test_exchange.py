@@ -192,10 +192,10 @@ def test_predictions_leave_only_when_asked_for_and_never_as_truth(filled, fresh,
     assert len(enter(fresh, tmp_path / "out").versions) == 3
     forced = enter(fresh, path, author="Mallory")
     assert not forced.versions
-    assert "accepted by nobody" in forced.problems[0]
+    assert "unreviewed prediction" in forced.problems[0]
     trained = leave(filled, tmp_path / "set", Format.TRAINING, selection=asked)
     assert (trained.masks, trained.predictions) == (3, 0)
-    assert "accepted by nobody" in trained.problems[0]
+    assert "unreviewed prediction" in trained.problems[0]
 
 
 def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
@@ -339,7 +339,7 @@ def test_a_blinded_reader_gets_no_first_readings(filled, bob, scans, tmp_path):
 def test_a_folder_with_something_in_it_stays_as_it_is(filled, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(WriteError, match="holds something already"):
+    with pytest.raises(WriteError, match="is not empty"):
         leave(filled, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 

@@ -89,7 +89,7 @@ def test_a_folder_that_can_t_be_made_or_written_is_told(drawn, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(WriteError, match=r"file.out' can't be written"):
         finish(leave(drawn, tmp_path / "file" / "out"))
-    with pytest.raises(WriteError, match="holds something already: choose a new folder"):
+    with pytest.raises(WriteError, match="is not empty: choose a new folder"):
         finish(leave(drawn, tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"
 

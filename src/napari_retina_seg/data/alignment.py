@@ -1,4 +1,4 @@
-"""How well a mask fits an image: edges and darkness under it, against shifts and turns of it.
+"""Measure how well a mask fits an image, compared with shifted and rotated copies.
 
 The fit is the correlation ratio η (Fisher 1925): how much of the variance of the locally
 normalised grey levels the classes explain. It needs no knowledge of how bright a class is, so that
@@ -48,7 +48,7 @@ SQUARE_TURNS: dict[str, Turn] = {
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """An image with its mask, shrunk to be compared with others.
+    """An image with its mask, downsampled for comparison.
 
     Attributes
     ----------
@@ -77,12 +77,12 @@ class Pattern:
 
     @property
     def turns(self) -> dict[str, Turn]:
-        """How a mask of this shape can be turned."""
+        """The rotations and reflections possible for this shape."""
         return SQUARE_TURNS if self.shape[0] == self.shape[1] else TURNS
 
 
 def make_pattern(pixels: Plane, labels: Labels, valid: Mask | None = None) -> Pattern | None:
-    """Shrink an image with its mask.
+    """Downsample an image with its mask.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Random crops: image and mask moved together, the image made to look like another camera's."""
+"""Random crops: joint spatial transforms of image and mask, and colour changes of the image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmentation(BaseModel):
-    """How far crops may differ from the image.
+    """Ranges of the augmentation.
 
     Attributes
     ----------

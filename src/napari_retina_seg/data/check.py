@@ -1,4 +1,4 @@
-"""Explore training data: what there is, how it is spread, and what would spoil a training."""
+"""Check training data: contents, distribution and problems."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from napari_retina_seg.io.inputs import PathsLike, as_paths
 UNDIVIDED = "undivided"
 _LEVELS = 256  # bins of one image's histogram: exact for uint8
 _BINS = 64
-_GLANCES = 5  # images that tell what kind all are
+_GLANCES = 5  # images from which the modality of all is guessed
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Histogram:
 
 @dataclass(frozen=True, eq=False)
 class CheckedImage:
-    """What is known of an image after it was read.
+    """Summary of an image, without its pixels.
 
     Attributes
     ----------
@@ -92,13 +92,13 @@ class CheckedImage:
 
     @property
     def faults(self) -> frozenset[Fault]:
-        """What is wrong with it, without the sentences."""
+        """Kinds of its faults."""
         return frozenset(finding.fault for finding in self.findings)
 
 
 @dataclass(frozen=True, eq=False)
 class DatasetCheck:
-    """What was found in one or several data sets.
+    """Result of checking one or several data sets.
 
     Attributes
     ----------
@@ -161,9 +161,9 @@ class DatasetCheck:
 
 def _usual_scheme(images: Sequence[LabelledImage], modality: Modality) -> LabelScheme:
     """Return the classes of most masks, or those to be expected where no data set says so."""
-    told = Counter(one.scheme for one in images if one.scheme and one.modality is modality)
-    if told:
-        return SCHEMES[told.most_common(1)[0][0]]
+    stated = Counter(one.scheme for one in images if one.scheme and one.modality is modality)
+    if stated:
+        return SCHEMES[stated.most_common(1)[0][0]]
     return FUNDUS_VESSELS if modality is Modality.FUNDUS else OCT_LAYERS
 
 
@@ -175,7 +175,7 @@ def check_dataset(
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> DatasetCheck:
-    """Read every image of data sets, and find what would spoil a training.
+    """Read every image of data sets, and find problems for a training.
 
     Parameters
     ----------
@@ -266,13 +266,13 @@ def iter_check_dataset(
 
 
 def _commonest_modality(images: Sequence[LabelledImage]) -> Modality:
-    """Tell what most images are; where no layout says it, by the looks of a few."""
-    told = Counter(one.modality for one in images if one.modality is not Modality.UNKNOWN)
-    if not told:
+    """Return the modality of most images; guessed from a few if no layout states it."""
+    stated = Counter(one.modality for one in images if one.modality is not Modality.UNKNOWN)
+    if not stated:
         few = images[:: max(1, len(images) // _GLANCES)]
         looks = [_glance(image) for image in few]
-        told = Counter(look for look in looks if look is not Modality.UNKNOWN)
-    return told.most_common(1)[0][0] if told else Modality.UNKNOWN
+        stated = Counter(look for look in looks if look is not Modality.UNKNOWN)
+    return stated.most_common(1)[0][0] if stated else Modality.UNKNOWN
 
 
 def _glance(image: LabelledImage) -> Modality:
@@ -283,7 +283,7 @@ def _glance(image: LabelledImage) -> Modality:
 
 
 def _summarise(image: LabelledImage, examination: Examination) -> CheckedImage:
-    """Keep what is known of an image, and let its pixels go."""
+    """Summarise an image, and release its pixels."""
     pixels, valid, labels = examination.pixels, examination.valid, examination.labels
     areas = None
     if labels is not None:

@@ -1,4 +1,4 @@
-"""What a check of data found, as a page for people and as JSON for programs."""
+"""Write the result of a data check as HTML and JSON."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write_report(
 
 
 def describe(check: DatasetCheck, problems: Sequence[Problem]) -> dict[str, Any]:
-    """Return everything that was found, in types that JSON knows."""
+    """Return the result in JSON types."""
     scheme = check.scheme
     return {
         "schema_version": 1,
@@ -154,7 +154,7 @@ def _add_problems(page: Page, problems: Sequence[Problem]) -> None:
     notes = [problem for problem in problems if not problem.serious]
     page.heading("Problems")
     if not serious:
-        page.paragraph("Nothing was found that would stop or spoil a training.")
+        page.paragraph("No problem found that would stop or spoil a training.")
     for problem in serious:
         page.paragraph(f"{problem.kind}: {problem.sentence}")
     if notes:
@@ -207,7 +207,7 @@ def _add_splits(page: Page, check: DatasetCheck) -> None:
     page.table(("split", "images", "groups", "images of a group"), rows)
     if UNDIVIDED in check.splits:
         page.paragraph(
-            "Undivided images are divided when a training begins: by group, never by image."
+            "Images without a split are split when a training begins: by group, never by image."
         )
     plot = plot_groups(check)
     if plot is not None:

@@ -1,4 +1,4 @@
-"""Which images of a data set a model or an expert is scored on."""
+"""Select the images of data sets for an evaluation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def choose(
     split_file: Path | None = None,
     reference: str | None = None,
 ) -> EvaluationImages:
-    """Choose the images of one side, of one kind, with one expert's masks.
+    """Select the images of one split and modality that have one expert's masks.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def choose(
     split_file : Path, optional
         Which image is on which side, as a training wrote it; by default the data set says so.
     reference : str, optional
-        The expert whose masks are needed besides the reference.
+        Expert whose masks are needed besides the reference.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def iter_without_faults(
     skip_bad: bool = False,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, EvaluationImages]:
-    """Look at every image before the first is scored.
+    """Validate every image before the first is scored.
 
     Unlike for learning, one image is enough, and a mask may be empty.
 

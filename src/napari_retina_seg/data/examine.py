@@ -1,4 +1,4 @@
-"""Look at one labelled image: what would stop or spoil a training, in one sentence each."""
+"""Check one labelled image for problems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_retina_seg.data.labelled import LabelledImage, Labels
 
 
 class Fault(StrEnum):
-    """What can be wrong with an image or its mask."""
+    """Kinds of faults of an image or its mask."""
 
     UNREADABLE = "unreadable image"
     BLANK = "blank image"
@@ -39,7 +39,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with an image; `sentence` names the file and what to do."""
+    """A fault of an image; `sentence` names the file and what to do."""
 
     fault: Fault
     sentence: str
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """An image as it was read, and what is wrong with it.
+    """An image with its faults.
 
     Attributes
     ----------
@@ -71,12 +71,12 @@ class Examination:
     findings: tuple[Finding, ...]
 
     def has(self, fault: Fault) -> bool:
-        """Whether this is wrong with it."""
+        """Whether it has this fault."""
         return any(finding.fault is fault for finding in self.findings)
 
 
 def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Examination:
-    """Read an image with its mask, once, and find what is wrong with them.
+    """Read an image with its mask once, and find their faults.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
             find(
                 Fault.MODALITY,
                 f"{locate(image)} looks like {_KIND[looks]} among {KINDS[modality]}:"
-                " take it out, or train on its kind by itself.",
+                " remove it, or train on its modality separately.",
             )
     try:
         labels = image.labels()
@@ -150,7 +150,7 @@ KINDS = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 
 def _naming(image: LabelledImage, error: Exception) -> str:
-    """Say what was wrong; a reader that was handed bytes does not know the file."""
+    """Return the error message, with the file name added if missing."""
     sentence = str(error)
     return sentence if image.path.name in sentence else f"{locate(image)}: {sentence}"
 
@@ -163,7 +163,7 @@ def locate(image: LabelledImage) -> str:
 
 def _examine_pixels(image: LabelledImage, pixels: Plane, valid: Mask | None) -> list[Finding]:
     if valid is not None and not valid.any():
-        sentence = f"{locate(image)} holds no data, only padding or the like: take it out."
+        sentence = f"{locate(image)} holds no data, only padding: remove it."
         return [Finding(Fault.BLANK, sentence)]
     try:
         check_plane(pixels)
@@ -204,7 +204,7 @@ def _examine_mask(
         findings.append(
             Finding(
                 Fault.EMPTY,
-                f"The mask of {locate(image)} is background only: draw it, or take the image out.",
+                f"The mask of {locate(image)} is background only: annotate or remove the image.",
             )
         )
     return findings
@@ -262,7 +262,7 @@ def describe_values(values: Collection[int]) -> str:
 
 
 def advise_scheme(image: LabelledImage) -> str:
-    """Say what can be done with masks of another scheme."""
+    """Advise what to do with masks of another scheme."""
     return (
         f"take a model of '{image.scheme}', train one with --set scheme={image.scheme}, or say with"
         " --remap VALUE:CLASS which class each value is"
@@ -295,7 +295,7 @@ def suggest_remap(values: Collection[int], scheme: LabelScheme) -> Mapping[int, 
 
 
 def advise(values: Collection[int], scheme: LabelScheme) -> str:
-    """Say how masks with values of no class are mended, with the exact option if it is plain."""
+    """Advise how to fix masks with unknown values, with the exact option if possible."""
     remap = suggest_remap(values, scheme)
     if remap:
         options = " ".join(f"--remap {value}:{place}" for value, place in remap.items())

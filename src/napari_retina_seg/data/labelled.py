@@ -1,4 +1,4 @@
-"""`LabelledImage`: one image with its experts' masks, whatever layout it was handed out in."""
+"""`LabelledImage`: an image with its experts' masks, independent of the layout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Labels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
-    """One image of a data set with its expert mask; both are read when they are asked for.
+    """One image of a data set with its expert mask; both are read on demand.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class LabelledImage:
         Returns the official field of view, ``(rows, columns)`` bool.
     read_ignored : callable or None
         Returns where nothing is known, ``(rows, columns)`` bool: background in the masks, learnt
-        from and scored by nobody.
+        from nor scored.
     read_valid : callable or None
         Returns which pixels hold data by what the file states (no padding, for example),
         ``(rows, columns)`` bool, or None if all do.
@@ -60,7 +60,7 @@ class LabelledImage:
     layout : str
         What its data set was recognised by, in words for people.
     group_guessed : bool
-        Whether nobody said whose image it is, so that it is taken for a patient of its own.
+        Whether the patient is unknown, so that the image counts as a patient of its own.
     """
 
     name: str
@@ -107,7 +107,7 @@ class LabelledImage:
         Parameters
         ----------
         reference : str, optional
-            Whose mask, a key of `references`; by default the reference of the data set.
+            The expert, a key of `references`; by default the reference of the data set.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class LabelledImage:
         return values.astype(np.uint8)
 
     def ignored(self) -> npt.NDArray[np.bool_] | None:
-        """Return where nothing is known, ``(rows, columns)``; None where nobody said so."""
+        """Return where nothing is known, ``(rows, columns)``; None if not stated."""
         return None if self.read_ignored is None else self.read_ignored()
 
     def given_field(self) -> FieldOfView | None:

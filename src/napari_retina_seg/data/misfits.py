@@ -36,7 +36,7 @@ _FRAME = 0.8  # of the outermost pixels: more are foreground only if values are 
 _REVERSED = -0.5  # correlation of layers with their depth
 _SET = 6  # images that together are evidence enough where a single one is not
 _STANDING = 0.6  # mean standing below which their masks are of other images
-_WINDOW = 128  # images before and behind one whose masks are tried on it
+_WINDOW = 128  # neighbouring images on each side whose masks are compared
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def _of_schemes(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_values(check: DatasetCheck) -> Iterator[Problem]:
-    """Tell masks with the same unknown values in one sentence; smoothed ones have any."""
+    """Report masks with the same unknown values together; smoothed masks have many."""
     classes = len(check.scheme)
     alike: dict[tuple[str, frozenset[int]], list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
@@ -215,7 +215,7 @@ def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
 
 
 def _of_names(check: DatasetCheck) -> Iterator[Problem]:
-    """Report images on two sides whose names suggest one patient, where patients are unknown."""
+    """Report images in two splits whose names suggest one patient, if patients are unknown."""
     members: dict[tuple[str, str], list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
         patient = _patient_in(checked.image.name)
@@ -254,7 +254,7 @@ def _patient_in(name: str) -> str:
 
 
 def _of_copies(check: DatasetCheck) -> Iterator[Problem]:
-    """Tell the copies that two groups share in one sentence, the worst first."""
+    """Report the copies that two groups share in one sentence, the worst first."""
     alike: dict[tuple[Relation, str, str], list[Copy]] = defaultdict(list)
     for copy in check.copies:
         pair = (check.images[k].image.full_group for k in (copy.first, copy.second))
@@ -315,7 +315,7 @@ def _place(checked: CheckedImage) -> str:
 def _of_classes(check: DatasetCheck) -> Iterator[Problem]:
     drawn = {split: check.areas(split) > 0 for split in check.splits}
     if not any(areas[1:].any() for areas in drawn.values()):
-        return  # told already: no mask can be read, or all are empty
+        return  # reported already: no mask can be read, or all are empty
     learnt = [drawn[split] for split in ("train", UNDIVIDED) if split in drawn]
     for label in check.scheme.classes:
         where = [split for split, areas in drawn.items() if areas[label.value]]

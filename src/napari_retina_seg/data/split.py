@@ -232,7 +232,7 @@ def _in_group(image: LabelledImage, group: str) -> LabelledImage:
 
 
 def ungrouped_warning(images: Iterable[LabelledImage]) -> str | None:
-    """Say which data sets are divided image by image, because nobody said whose images they are.
+    """Return a warning on data sets split by image because their patients are unknown.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files to core values and back."""
+"""Read images and masks from files, and write results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy's own files."""
+"""NumPy files."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _choose_array(path: Path, archive: zipfile.ZipFile) -> str:
     usual = [name for name in _USUAL_NAMES if name in names]
     if not usual and len(names) > 1:
         listed = ", ".join(name for name in names[:10] if name.isprintable())
-        raise ReadError(f"'{path}' holds the arrays {listed}: call the one with the image 'image'.")
+        raise ReadError(f"'{path}' holds the arrays {listed}: name the one with the image 'image'.")
     return f"{(usual or names)[0]}.npy"
 
 
@@ -125,7 +125,7 @@ def _read_array(path: Path, file: Any) -> npt.NDArray[Any]:
 
 
 def _read_header(path: Path, file: Any) -> BytesIO:
-    """Read no more than a header may be long: in an archive it may claim gigabytes."""
+    """Read a bounded header: in an archive it may claim gigabytes."""
     start = file.read(_MAGIC_BYTES)
     width = 2 if start[6:7] == b"\x01" else 4
     length = file.read(width)

@@ -28,7 +28,7 @@ def assemble(
     laterality: Laterality = Laterality.UNKNOWN,
     metadata: dict[str, Any] | None = None,
 ) -> RetinaImage:
-    """Name the pixels, reduce colours that are grey, and guess the modality if it was not told.
+    """Build an image: reduce grey RGB to one channel, and guess the modality if it is not given.
 
     Parameters
     ----------

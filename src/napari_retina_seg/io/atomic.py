@@ -1,4 +1,4 @@
-"""Writing that leaves a whole file or none."""
+"""Atomic writes: a complete file or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BEGINNING = 40  # bytes of a name that its draft keeps: no draft's name is long
 
 
 class Draft:
-    """A file beside its place, which it takes in one step when it is whole.
+    """A temporary file that replaces its target in one step when complete.
 
     Attributes
     ----------
@@ -34,14 +34,14 @@ class Draft:
         self.file = self._temporary.open("x+b")  # by its name, which libraries ask for
 
     def keep(self) -> None:
-        """Flush the file and put it in its place; a file of this name there is replaced."""
+        """Flush the file and rename it to its target, replacing a file of that name."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
         self._temporary.replace(self._path)
 
     def drop(self) -> None:
-        """Leave nothing behind."""
+        """Remove the temporary file."""
         with contextlib.suppress(OSError):  # what is left to flush may not fit on the disk
             self.file.close()
         with contextlib.suppress(OSError):
@@ -49,12 +49,12 @@ class Draft:
 
 
 def draft_path(path: Path) -> Path:
-    """Return where a file can be made whole before it takes its place: hidden, in its folder."""
+    """Return the path of the hidden temporary file beside a target."""
     return path.with_name(f".{shorten(path.name, _BEGINNING)}.{secrets.token_hex(8)}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside its place, flush it and put it there in one step.
+    """Write a file atomically: temporary file, flush, rename.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in a sentence why a file can't be written.
+    """Return the error message for a file that can't be written.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno == errno.ENAMETOOLONG:
             raise WriteError(_too_long(path)) from error
         raise WriteError(
-            f"'{path}' can't be written: {error.strerror or error}. Choose a folder with room and"
-            " write permission."
+            f"'{path}' can't be written: {error.strerror or error}. Choose a folder with free"
+            " space and write permission."
         ) from error
 
 
@@ -128,6 +128,6 @@ def check_names(paths: Iterable[Path]) -> None:
 
 def _too_long(path: Path) -> str:
     return (
-        f"'{path.name}' is too long a name for a file: give the image a shorter one, of at most"
+        f"'{path.name}' is too long for a file name: give the image a shorter name, of at most"
         f" {_SENSIBLE} letters."
     )

@@ -1,4 +1,4 @@
-"""What kind of file something is: by its first bytes, and by its suffix."""
+"""Detect file types by their first bytes and suffixes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_dicom_content(path: Path) -> bool:
 
 
 def is_read_as_dicom(path: Path) -> bool:
-    """Whether `read_image` reads a file as DICOM: by its content, or for want of any other kind."""
+    """Whether `read_image` reads a file as DICOM: by content, or if of no other known type."""
     try:
         return is_for_dicom(path, read_head(path))
     except ReadError:
@@ -46,7 +46,7 @@ def is_read_as_dicom(path: Path) -> bool:
 
 
 def is_tiff_content(path: Path) -> bool:
-    """Whether a file begins as TIFF does, BigTIFF included."""
+    """Whether a file is TIFF or BigTIFF."""
     try:
         return read_head(path).startswith(_TIFF_STARTS)
     except ReadError:
@@ -54,7 +54,7 @@ def is_tiff_content(path: Path) -> bool:
 
 
 def is_image_content(path: Path) -> bool:
-    """Whether a file begins as an image does, whatever it is called.
+    """Whether a file begins like an image, whatever its suffix.
 
     Formats with a mark of only two letters, BMP and PPM, are recognised by their suffix alone.
     """
@@ -82,7 +82,7 @@ def is_bare_dicom(head: bytes) -> bool:
 
 
 def is_for_dicom(path: Path, head: bytes) -> bool:
-    """Whether a file is read as DICOM, by its first bytes or for want of any other kind."""
+    """Whether a file is read as DICOM, by its first bytes or if it is no other known type."""
     if has_dicom_mark(head) or is_bare_dicom(head):
         return True
     is_other = find_kind(head) is not None or head.startswith(ARRAY_STARTS)
@@ -90,7 +90,7 @@ def is_for_dicom(path: Path, head: bytes) -> bool:
 
 
 def find_kind(head: bytes) -> str | None:
-    """Return what kind of picture a file is by its first bytes; None if it is none."""
+    """Return the image type of a file by its first bytes; None if unknown."""
     if head.startswith(_TIFF_STARTS):
         return TIFF
     if head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP):
@@ -111,13 +111,13 @@ def read_head(path: Path) -> bytes:
             raise ReadError(f"'{path}' is a folder: choose an image file in it.")
         # Opening a pipe would wait for ever.
         if path.exists() and not path.is_file():
-            raise ReadError(f"'{path}' is no ordinary file: choose an image file.")
+            raise ReadError(f"'{path}' is not a regular file: choose an image file.")
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except FileNotFoundError as error:
         raise ReadError(f"There is no file '{path}': check its name and folder.") from error
     except PermissionError as error:
-        raise ReadError(f"'{path}' may not be read: ask for permission or copy it.") from error
+        raise ReadError(f"'{path}' can't be read: ask for read permission.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ReadError(f"The file '{path}' can't be opened: {reason}.") from error

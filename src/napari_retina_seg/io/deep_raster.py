@@ -1,4 +1,4 @@
-"""Decoders of pictures that Pillow reads in part, at other values, or with more memory."""
+"""Decoders for images that Pillow reads only in part, with other values, or with more memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 
 
 def decode_png(path: Path, color_type: int) -> StoredPixels:
-    """Read a PNG of 8 or 16 bits; of an animation the picture for programs that know none.
+    """Read a PNG of 8 or 16 bits; of an animation the default image.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""DICOM: ophthalmic photography and tomography, and what else has pixels."""
+"""DICOM: ophthalmic photography and tomography, and any other DICOM image."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_bare_dicom(path: Path) -> RetinaImage:
 
 def _read_bare(path: Path) -> Dataset:
     no_image = ReadError(
-        f"'{path}' is no image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
+        f"'{path}' is not an image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
     )
     # Forced on other content, pydicom stumbles over the bytes in any way there is.
     try:
@@ -114,7 +114,7 @@ def _reorder(frames: npt.NDArray[Any], order: tuple[int, ...]) -> npt.NDArray[An
 
 
 def describe_no_image(path: Path) -> str:
-    """Say in a few words what a DICOM file holds in place of an image.
+    """Describe briefly what a DICOM file holds instead of an image.
 
     Returns
     -------

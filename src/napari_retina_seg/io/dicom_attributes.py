@@ -1,4 +1,4 @@
-"""What a DICOM header says of an image, as far as it can be believed."""
+"""Metadata of an image from its DICOM header, checked for plausibility."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def is_segmentation(dataset: Dataset) -> bool:
 
 
 def read_modality(dataset: Dataset) -> Modality:
-    """Return what kind of picture the header says it is, by SOP class, then by modality."""
+    """Return the modality by the SOP class, else by the Modality attribute."""
     by_class = _MODALITY_BY_CLASS.get(str(value_of(dataset, "SOPClassUID")))
     by_name = _MODALITY_BY_NAME.get(str(value_of(dataset, "Modality")))
     return by_class or by_name or Modality.UNKNOWN
 
 
 def read_laterality(dataset: Dataset) -> Laterality:
-    """Return which eye the header says it is; both or unpaired is unknown."""
+    """Return the laterality in the header; both or unpaired is unknown."""
     anatomies = (first_item(group, "FrameAnatomySequence") for group in _groups(dataset))
     said = [value_of(dataset, "ImageLaterality"), value_of(dataset, "Laterality")]
     said += [value_of(anatomy, "FrameLaterality") for anatomy in anatomies]
@@ -51,7 +51,7 @@ def read_laterality(dataset: Dataset) -> Laterality:
 
 
 def read_spacing(dataset: Dataset, *, slice_mm: float | None = None) -> Spacing:
-    """Return pixel sizes in µm: rows are axial, columns lateral; absurd ones are left out.
+    """Return pixel sizes in µm: rows are axial, columns lateral; implausible ones are ignored.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def read_spacing(dataset: Dataset, *, slice_mm: float | None = None) -> Spacing:
 
 
 def read_pixel_mm(dataset: Dataset) -> tuple[float, float] | None:
-    """Return the distances of rows and of columns in mm that a header states, absurd or not."""
+    """Return the distances of rows and of columns in mm that a header states, plausible or not."""
     sources = [
         dataset,
         *(first_item(group, "PixelMeasuresSequence") for group in _groups(dataset)),

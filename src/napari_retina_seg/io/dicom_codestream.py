@@ -1,4 +1,4 @@
-"""What the compressed frames of a DICOM file say of themselves, before they are decoded."""
+"""Headers of compressed DICOM frames, parsed before decoding."""
 
 from __future__ import annotations
 

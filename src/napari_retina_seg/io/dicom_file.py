@@ -1,4 +1,4 @@
-"""The attributes of a DICOM file, read with a bound on what a deflated one may unpack to."""
+"""The attributes of a DICOM file, with a limit on the size of deflated files."""
 
 from __future__ import annotations
 

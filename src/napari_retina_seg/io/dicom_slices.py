@@ -1,4 +1,4 @@
-"""The order, the distance and the place of slices, by what DICOM headers say of each."""
+"""Order, spacing and position of slices from DICOM headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """What a header says of the place of one frame.
+    """Position attributes of one frame.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """How frames make a volume.
+    """Order and geometry of the frames of a volume.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ def arrange(
     *,
     one_file: bool,
 ) -> Slices:
-    """Order frames by position, then by number; what says neither stays as it is stored.
+    """Order frames by position, then by number; frames with neither keep their stored order.
 
     Parameters
     ----------

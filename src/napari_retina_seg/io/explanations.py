@@ -1,4 +1,4 @@
-"""Explanations to files: figures for people, maps for other programs."""
+"""Write explanations as figures and as maps."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class MapWriter:
         inside = 0 <= explanation.index < self._shape[0]
         if explanation.labels.shape != self._shape[1:] or not inside:
             raise ImageError(
-                f"Slice {explanation.index} of {explanation.labels.shape} px is none of a volume"
+                f"Slice {explanation.index} of {explanation.labels.shape} px is not of a volume"
                 f" of shape {self._shape}: write it to files of its own."
             )
         if not self._drafts:

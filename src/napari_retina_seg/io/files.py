@@ -1,4 +1,4 @@
-"""A single file to the image that it holds, whatever its format."""
+"""Read an image file of any format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Decoder = Callable[[Path], StoredPixels]
 
 
 def read_file(path: Path) -> RetinaImage:
-    """Read the image in a file; what it holds decides how it is read, not how it is called.
+    """Read an image file; its content decides the format, not its suffix.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def read_file(path: Path) -> RetinaImage:
 
 
 def read_stored(path: str | Path) -> StoredPixels:
-    """Read what a file stores for each pixel: of a mask the classes, of a palette the indices.
+    """Read the stored values of each pixel: classes of a mask, indices of a palette.
 
     The decoder is that of `read_image`, so both lie on the same grid.
 
@@ -84,10 +84,10 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         return read_bare_dicom
     if suffix in SUFFIXES:
         raise ReadError(
-            f"'{path}' is called {suffix}, but what it holds is no image: export it again."
+            f"'{path}' is called {suffix}, but its content is not an image: export it again."
         )
     raise ReadError(
-        f"'{path}' is no image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
+        f"'{path}' is not an image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are images, and why the others are passed over."""
+"""Find the images of a folder, and why other files are skipped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED = 5  # files in a sentence
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A file that is no image, and in a few words why not."""
+    """A file that is not an image, and the reason."""
 
     path: Path
     reason: str
@@ -32,20 +32,20 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in a folder: images by name, and what was passed over; hidden files are neither."""
+    """Content of a folder: images by name, and skipped files; hidden files are ignored."""
 
     images: tuple[Path, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def message(self) -> str:
-        """A sentence that names what was passed over and why, or an empty text."""
+        """A sentence on skipped files and the reasons; empty if there are none."""
         if not self.passed_over:
             return ""
         named = [f"'{one.path.name}' ({one.reason})" for one in self.passed_over[:_NAMED]]
         more = len(self.passed_over) - _NAMED
         rest = f" and {more} more" if more > 0 else ""
-        return f"Passed over {count(len(self.passed_over), 'file')}: {', '.join(named)}{rest}."
+        return f"Skipped {count(len(self.passed_over), 'file')}: {', '.join(named)}{rest}."
 
     def __add__(self, other: Contents) -> Contents:
         return Contents(self.images + other.images, self.passed_over + other.passed_over)
@@ -106,7 +106,7 @@ def read_folder(folder: Path) -> RetinaImage:
 
 
 def _reason(path: Path) -> str:
-    """Say why a file is no image by its suffix, or else its content; empty if it is one."""
+    """Return why a file is not an image, by suffix or content; empty if it is one."""
     if is_dicom_content(path):
         from napari_retina_seg.io.dicom import describe_no_image
 

@@ -1,4 +1,4 @@
-"""What stands between the decoders of other projects and the user."""
+"""Limits and error handling around the decoders of other libraries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PANIC = "PanicException"  # of pyo3, whose module is in each library anew
 
 @contextlib.contextmanager
 def decoding(path: Path, kind: str) -> Iterator[None]:
-    """Keep a decoder quiet, and turn whatever it raises into one sentence.
+    """Silence a decoder, and translate its errors to one sentence.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise ReadError(
-            f"'{path}' needs more memory than there is: make it smaller, or export fewer slices."
+            f"'{path}' needs more memory than is available: crop it, or export fewer slices."
         ) from error
     # Decoders meet broken bytes with any exception there is: struct.error, KeyError, TypeError …
     # Those written in Rust raise one that is no Exception.

@@ -1,4 +1,4 @@
-"""What functions for users take for an image, or for paths."""
+"""Convert the arguments of public functions to images and paths."""
 
 from __future__ import annotations
 

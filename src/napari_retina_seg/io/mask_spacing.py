@@ -1,4 +1,4 @@
-"""The pixel size in the file of a mask, by which it lies on its image when it is opened again."""
+"""Store the pixel size in mask files, so that they align with their image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INCH_UM = 25_400.0
 
 
 def spacing_origin(spacing: Spacing) -> str:
-    """Say in a word who stated a size: ``user`` if a person stated any of them, or ``file``."""
+    """Return the origin of the sizes: ``user`` if the user stated any of them, else ``file``."""
     origins = (spacing.slice.origin, spacing.axial.origin, spacing.lateral.origin)
     return (Origin.USER if Origin.USER in origins else Origin.FILE).value
 

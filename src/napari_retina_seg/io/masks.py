@@ -1,4 +1,4 @@
-"""Class masks in files: values that other programs read, with the scheme's colours as a palette."""
+"""Read and write class masks: class values with the scheme's colours as a palette."""
 
 from __future__ import annotations
 

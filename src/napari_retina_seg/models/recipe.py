@@ -112,7 +112,7 @@ class EarlyStopping(Values):
 
 
 class Callbacks(Values):
-    """What is done after an epoch, by what the validation images say.
+    """Callbacks after each epoch, based on the validation images.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Callbacks(Values):
 
 
 class Training(Values):
-    """What the network sees, and for how long.
+    """Crops, batches, epochs and precision.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class Training(Values):
 
 
 class Card(Values):
-    """What users are told of the model; see `ModelSpec`.
+    """Text of the model card; see `ModelSpec`.
 
     Without `training_data` the model says which data sets it was trained with.
     """
@@ -208,7 +208,7 @@ class Recipe(Values):
     @model_validator(mode="before")
     @classmethod
     def _name_the_scheme(cls, values: Any) -> Any:
-        """Put a scheme in the place of its name, and its number of classes into the network."""
+        """Resolve the scheme by name, and set the number of classes of the network."""
         if not isinstance(values, dict):
             return values
         scheme = values.get("scheme")
@@ -224,7 +224,7 @@ class Recipe(Values):
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
-        """Refuse parts that do not fit together, which would fail after hours."""
+        """Check that the parts fit together."""
         check_parts(self.scheme, self.architecture, self.preprocessing, self.postprocessing)
         if self.card.modality is Modality.UNKNOWN:
             raise ValueError("card.modality must be oct or fundus")
@@ -280,11 +280,11 @@ class Recipe(Values):
 
 
 def find_recipe(source: Path) -> Path:
-    """Return the file of a recipe, which may be named as those of the program are."""
+    """Return the file of a recipe: a path, or the name of a built-in one."""
     shipped = SHIPPED / f"{source}.toml"
     return shipped if not source.is_file() and shipped.is_file() else source
 
 
 def shipped_recipes() -> tuple[str, ...]:
-    """Return the names of the recipes that come with the program."""
+    """Return the names of the built-in recipes."""
     return tuple(sorted(path.stem for path in SHIPPED.glob("*.toml")))

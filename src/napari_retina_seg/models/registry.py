@@ -40,7 +40,7 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self.spec.name
 
     @property
@@ -87,7 +87,7 @@ def _read_folder(path: Path) -> ModelFolder:
         return ModelFolder(path, ModelSpec.model_validate_json(text))
     except FileNotFoundError as error:
         raise ModelError(
-            f"'{path}' is no model folder: it needs {SPEC_FILE} and {WEIGHTS_FILE}."
+            f"'{path}' is not a model folder: it needs {SPEC_FILE} and {WEIGHTS_FILE}."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"'{path / SPEC_FILE}' can't be read: {error}.") from error
@@ -150,7 +150,7 @@ def find_model(name: str | Path) -> ModelFolder:
 
 
 def load_model(model: ModelLike) -> ModelFolder:
-    """Open a model and check that its weights are whole.
+    """Open a model and verify its weights.
 
     Its network is built when it is first used, and kept for the next time.
 
@@ -183,9 +183,9 @@ def load_model(model: ModelLike) -> ModelFolder:
 
 
 def default_model(modality: Modality) -> ModelFolder:
-    """Return the first model that takes images of a modality."""
+    """Return the first model for images of a modality."""
     if modality is Modality.UNKNOWN:
-        raise ModelError("Say whether the image is OCT or fundus: nothing in it tells.")
+        raise ModelError("Cannot tell whether the image is OCT or fundus: set its modality.")
     models = list_models(modality)
     if not models:
         raise ModelError(f"There is no model for {modality.value} images.")

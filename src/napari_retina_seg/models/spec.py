@@ -1,4 +1,4 @@
-"""`ModelSpec`: the one file that says what a model is; it drives network, widget and card."""
+"""`ModelSpec`: the description of a model, from which network, widget and card are built."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ Postprocessing = Annotated[
 
 
 class TrainingRecord(BaseModel):
-    """What a training took.
+    """Record of a training.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class TrainingRecord(BaseModel):
 
 
 class ModelSpec(BaseModel):
-    """What a model is.
+    """Description of a model.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class ModelSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
-        """Refuse parts that do not fit together, which would fail or draw nonsense later."""
+        """Check that the parts fit together."""
         check_parts(self.scheme, self.architecture, self.preprocessing, self.postprocessing)
         if self.modality is Modality.UNKNOWN:
             raise ValueError("the modality must be oct or fundus")

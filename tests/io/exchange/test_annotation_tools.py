@@ -117,7 +117,7 @@ def test_an_image_whose_size_is_missing_spoils_no_other(tmp_path, said):
 def test_an_image_that_can_not_be_read_spoils_no_other(tmp_path, said, at):
     masks, problems, _, _ = found_in(tmp_path / "a.json", resized(1, **said))
     assert len(masks) == 2
-    assert f"look at its '{at}'" in problems[0]
+    assert f"check its '{at}'" in problems[0]
     assert problems[0].startswith("images.1")
     assert (FILES[1] in problems[0]) == (at != "file_name")
     assert len(problems) == (2 if at == "id" else 1)  # whose annotation is of no image then
@@ -229,8 +229,8 @@ def test_an_image_without_a_mask_is_not_annotated(tmp_path, missing):
 BAD = {
     "too short": (drawn([[5, 5, 6, 6]]), "less than three points"),
     "without an area": (drawn([[5, 5, 5, 5, 5, 5]]), "less than three points"),
-    "odd": (drawn([[5, 5, 6, 6, 7]]), "no list of x and y"),
-    "words": (drawn([["a"] * 6]), "no list of x and y"),
+    "odd": (drawn([[5, 5, 6, 6, 7]]), "not a list of x and y"),
+    "words": (drawn([["a"] * 6]), "not a list of x and y"),
     "no number": (drawn([[float("nan"), 1, 2, 3, 4, 9]]), "less than three points"),
     "beyond": (drawn([[30, 20, 400, 20, 400, 80, 30, 80]]), "leaves the image of 120 × 160 px"),
     "outside": (drawn([[-50, -50, -9, -50, -9, -9]]), "lies outside of the image"),
@@ -239,7 +239,10 @@ BAD = {
     "nonsense": (drawn({"a": 1}), "neither RLE nor polygons"),
     "no image": (drawn([BOX]) | {"image_id": 99}, "an image that it does not list"),
     "nothing": ({"image_id": None, "category_id": None}, "can't be read"),
-    "unknown class": (drawn([BOX]) | {"category_id": 5}, "no class of 'fundus-vessels' (Vessel)"),
+    "unknown class": (
+        drawn([BOX]) | {"category_id": 5},
+        "not a class of 'fundus-vessels' (Vessel)",
+    ),
 }
 
 
@@ -294,7 +297,7 @@ def test_two_images_of_one_id_or_name_are_told(tmp_path):
     assert "several images with the id 1" in " ".join(problems)
     assert list(masks) == ["c"]
     masks, problems, _, _ = found_in(tmp_path / "a.json", renamed(["x/a.png", "y/a.png", "c.png"]))
-    assert "two images called 'a.png'" in " ".join(problems)
+    assert "two images named 'a.png'" in " ".join(problems)
     assert list(masks) == ["c"]
 
 
@@ -335,7 +338,7 @@ def test_vgg_lists_images_that_nobody_annotated(tmp_path):
     )
     np.testing.assert_array_equal(masks["a"], FILLED)
     assert unannotated == ["b", "c"]
-    assert "'Disc' is no class" in problem
+    assert "'Disc' is not a class" in problem
     assert "1 shape without an area" in message
     entries = vgg((rect, "Vessel"))
     assert found_in(tmp_path / "a.json", entries, read=iter_vgg)[3] == ["a", "b", "c"]
@@ -392,7 +395,7 @@ def test_cvat_s_masks_polygons_and_order(tmp_path):
         ('<polygon label="Vessel" points="1,1;2"/>', "missing or wrong"),
         ('<polygon label="Vessel" points="1,1;2,2"/>', "less than three points"),
         ('<polygon label="Vessel"/>', "missing or wrong"),
-        ('<polygon label="Macula" points="1,1;9,1;9,9"/>', "'Macula' is no class"),
+        ('<polygon label="Macula" points="1,1;9,1;9,9"/>', "'Macula' is not a class"),
     ],
 )
 def test_a_bad_shape_of_cvat_spoils_nothing_else(tmp_path, more, message):
@@ -404,8 +407,8 @@ def test_a_bad_shape_of_cvat_spoils_nothing_else(tmp_path, more, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("<annotations><track/></annotations>", "no XML of 'CVAT for images"),
-        ("<annotation><folder/></annotation>", "no XML of 'CVAT for images"),
+        ("<annotations><track/></annotations>", "not an XML of 'CVAT for images"),
+        ("<annotation><folder/></annotation>", "not an XML of 'CVAT for images"),
         ("<annotations>", "damaged"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><annotations>&b;</annotations>', "damaged"),
     ],

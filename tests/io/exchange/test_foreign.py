@@ -244,9 +244,9 @@ def test_coco_of_other_programs(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": 3}, "look at 'images'"),
-        ({"categories": [{"id": 0, "name": "Macula"}]}, "'Macula' is no class of 'oct-layers'"),
-        ({"categories": []}, "'category 0' is no class of 'oct-layers'"),
+        ({"images": 3}, "check 'images'"),
+        ({"categories": [{"id": 0, "name": "Macula"}]}, "'Macula' is not a class of 'oct-layers'"),
+        ({"categories": []}, "'category 0' is not a class of 'oct-layers'"),
         (
             {"images": [{"id": 7, "file_name": "a", "height": 5, "width": 8}]},
             r"is a region of 6 × 8 px on an image of 5 × 8 px",
@@ -343,8 +343,8 @@ def test_vgg_of_other_programs(tmp_path):
     assert found.name == "a"
     for arguments, message in (
         ((OCT_LAYERS,), "does not say how large 'a.png' is"),
-        ((None, {"a": (6, 8)}), "not those of which scheme"),
-        ((FUNDUS_VESSELS, {"a": (6, 8)}), "'INL' is no class of"),
+        ((None, {"a": (6, 8)}), "but no scheme"),
+        ((FUNDUS_VESSELS, {"a": (6, 8)}), "'INL' is not a class of"),
         ((OCT_LAYERS, {"a": (2, 8)}), r"leaves the image of 2 × 8 px"),
     ):
         with pytest.raises(ReadError, match=message):
@@ -353,7 +353,7 @@ def test_vgg_of_other_programs(tmp_path):
     with pytest.raises(ReadError, match="no class or several"):
         read_vgg(path, OCT_LAYERS, {"a": (6, 8)})
     path.write_text("[]")
-    with pytest.raises(ReadError, match="JSON about something else"):
+    with pytest.raises(ReadError, match="is JSON, but"):
         read_vgg(path, OCT_LAYERS)
 
 

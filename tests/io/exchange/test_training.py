@@ -77,7 +77,7 @@ def test_dataset_check_finds_nothing(tmp_path, items):
     said = run(
         "dataset", "check", folder, "-o", tmp_path / "out", "--groups", folder / "groups.csv"
     )
-    assert said.startswith("Nothing was found that would stop or spoil a training.")
+    assert said.startswith("No problem found that would stop or spoil a training.")
 
 
 def test_the_folder_says_whose_masks_they_are(tmp_path, items):
@@ -133,8 +133,8 @@ def test_what_is_questionable_is_255(tmp_path, items):
 @pytest.mark.parametrize(
     ("attribution", "message"),
     [
-        (Attribution(Maker.PREDICTION, model="unet"), "drawn by a model and accepted by nobody"),
-        (Attribution(), "is by nobody known"),
+        (Attribution(Maker.PREDICTION, model="unet"), "is an unreviewed prediction"),
+        (Attribution(), "has no recorded author"),
         (Attribution(Maker.HUMAN, "a", "in progress"), r"not finished \(in progress\)"),
         (Attribution(Maker.HUMAN, "a", "ungradable"), r"not finished \(ungradable\)"),
     ],
@@ -168,7 +168,7 @@ def test_what_would_spoil_a_training_is_refused(tmp_path, items):
         replace(first, pixels=np.zeros((9, 9)))
     folder.mkdir()
     (folder / "mine.txt").write_text("precious")
-    with pytest.raises(WriteError, match="holds something already"):
+    with pytest.raises(WriteError, match="is not empty"):
         write_training_folder(folder, items)
     assert [path.name for path in tmp_path.rglob("*")] == ["set", "mine.txt"]
 
@@ -218,10 +218,10 @@ def test_broken_folders(tmp_path, items):
         read_training_folder(folder)
     contents["records"][0]["scheme"]["classes"] = []
     (folder / "dataset.json").write_text(json.dumps(contents))
-    with pytest.raises(ReadError, match="is no list of masks"):
+    with pytest.raises(ReadError, match="is not a list of masks"):
         read_training_folder(folder)
     (folder / "dataset.json").write_text("{}")
-    with pytest.raises(ReadError, match="look at 'records'"):
+    with pytest.raises(ReadError, match="check 'records'"):
         read_training_folder(folder)
 
 
@@ -262,7 +262,7 @@ def test_stacks_of_other_programs(tmp_path, items):
         read_stacks(tmp_path, OCT_LAYERS)
     write_stacks(tmp_path / "set", items)
     np.save(tmp_path / "set" / "masks.npy", masks)
-    with pytest.raises(ReadError, match=r"holds 2 masks, and 'dataset\.json' beside it tells of 4"):
+    with pytest.raises(ReadError, match=r"holds 2 masks, and 'dataset\.json' beside it lists 4"):
         read_stacks(tmp_path / "set")
 
 

@@ -1,4 +1,4 @@
-"""Data sets in the layouts in which they are handed out, each recognised by its files."""
+"""Read data sets in their published layouts, recognised by their files."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _check_names(found: dict[Path, _Images]) -> None:
         other = owners.setdefault(images[0].dataset, folder)
         if other != folder:
             raise DataError(
-                f"'{other}' and '{folder}' are both called '{images[0].dataset}': rename one of the"
+                f"'{other}' and '{folder}' are both named '{images[0].dataset}': rename one of the"
                 " folders, or leave it out."
             )
 
@@ -154,7 +154,7 @@ def _find_images(folder: Path) -> _Images:
 
 
 def _identify(image: LabelledImage, layout: Layout) -> LabelledImage:
-    """Say where an image was found, and compose the accents of what it is called."""
+    """Add the data set to an image, and normalise its name (NFC)."""
     return replace(
         image,
         layout=layout.expected,

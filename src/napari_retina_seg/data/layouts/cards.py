@@ -1,4 +1,4 @@
-"""What `dataset.json` says of the masks beside it, where this program exported them."""
+"""Apply the `dataset.json` of an exported training folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Read = Callable[[], npt.NDArray[Any]]
 
 
 def read_contents(folder: Path) -> Contents | None:
-    """Return what this program says of a folder's masks; None where it did not write them."""
+    """Return the content of a folder's `dataset.json`; None if this program did not write it."""
     try:
         return Contents.read(folder)
     except ReadError:  # other programs have a dataset.json of their own
@@ -30,7 +30,7 @@ def read_contents(folder: Path) -> Contents | None:
 
 
 def describe(images: Iterable[LabelledImage], contents: Contents) -> list[LabelledImage]:
-    """Add groups, classes and what is to be ignored to the images that the file tells of."""
+    """Add groups, classes and ignored values to the images in the file."""
     pictures = {composed(picture.name): picture for picture in contents.pictures}
     described = []
     for image in images:
@@ -50,7 +50,7 @@ def is_guessed(picture: Picture, contents: Contents) -> bool:
 
 
 def with_ignored(image: LabelledImage, scheme: LabelScheme) -> LabelledImage:
-    """Return an image in whose masks `IGNORE` is no class, but what counts for nothing."""
+    """Return an image whose masks use `IGNORE` for ignored pixels."""
     known = scheme.name if SCHEMES.get(scheme.name) == scheme else None
     if len(scheme) > IGNORE:
         return replace(image, scheme=known)

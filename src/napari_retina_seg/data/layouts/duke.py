@@ -1,7 +1,7 @@
 """Duke's B-scans with diabetic macular oedema (Chiu et al. 2015), boundaries by two graders.
 
 A subject is a ``.mat`` file with ``images`` ``(rows, columns, scans)`` and ``manualLayers1`` and
-``manualLayers2`` ``(8, columns, scans)``: rows counted from 1, NaN where nobody traced.
+``manualLayers2`` ``(8, columns, scans)``: rows counted from 1, NaN where not traced.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _read_tracings(path: Path) -> tuple[_Array, _Array]:
     second = found.get("manualLayers2", np.full_like(first, np.nan, dtype=float))
     if first.ndim != 3 or len(first) != _BOUNDARIES or second.shape != first.shape:
         raise DataError(
-            f"'{path}' is no subject of Chiu et al. 2015: it needs 'manualLayers1' and"
+            f"'{path}' is not a subject of Chiu et al. 2015: it needs 'manualLayers1' and"
             f" 'manualLayers2' of the shape ({_BOUNDARIES}, columns, scans)."
         )
     return _from_matlab(first), _from_matlab(second)
@@ -124,7 +124,7 @@ def _read_scans(path: Path, scans: tuple[int, ...]) -> _Array:
     """Return ``(scans, rows, columns)``, uint8 where that loses nothing."""
     images = _load(path, "images").get("images", np.empty(0))
     if images.ndim != 3 or images.shape[2] <= max(scans):
-        raise DataError(f"'{path}' is no subject of Chiu et al. 2015: it needs its 'images'.")
+        raise DataError(f"'{path}' is not a subject of Chiu et al. 2015: it needs its 'images'.")
     values = np.moveaxis(images[..., list(scans)], -1, 0)
     with np.errstate(invalid="ignore"):
         whole = values.astype(np.uint8)

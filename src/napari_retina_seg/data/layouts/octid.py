@@ -51,7 +51,7 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
 def _read_annotations(folder: Path) -> Iterator[tuple[Path, Annotation]]:
     for path in find_visible(folder, "*.json"):
         for annotation in read_vgg(path) or ():
-            if annotation.polygons:  # VIA lists the images that nobody annotated too
+            if annotation.polygons:  # VIA also lists images without annotation
                 yield path, annotation
 
 

@@ -1,4 +1,4 @@
-"""What a user says about a data set that its files do not: patients, and other mask values."""
+"""Options for data sets: patients, and other mask values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ReadClasses = Callable[[], npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    r"""What a user says about a data set.
+    r"""Options for reading a data set.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def _group_by_table(images: tuple[LabelledImage, ...], path: Path) -> tuple[Labe
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Read a table of whose images they are.
+    """Read a CSV with the group of each image.
 
     Parameters
     ----------

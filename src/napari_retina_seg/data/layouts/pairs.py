@@ -1,4 +1,4 @@
-"""Pairs of folders, ``images`` and ``masks``: a mask is called as its image, or has a suffix."""
+"""Pairs of folders, ``images`` and ``masks``: matched by name, with or without a suffix."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def _read_pair(folder: Path, dataset: Path) -> Iterator[LabelledImage]:
     if not mask_of:
         raise DataError(
             f"No image in '{images_in}' ({_example(images)}) has a mask of its name in"
-            f" '{masks_in}' ({_example(masks)}): name both alike, or the mask with '_mask' added."
+            f" '{masks_in}' ({_example(masks)}): give both the same name, or add '_mask' to"
+            " the mask's."
         )
     for name, path in images.items():
         mask = masks[mask_of[name]] if name in mask_of else None
@@ -71,7 +72,7 @@ def _read_pair(folder: Path, dataset: Path) -> Iterator[LabelledImage]:
             _image(name, dataset, masks[name], masks[name], masks_in),
             read_pixels=absent(
                 f"The mask '{masks[name]}' has no image of its name in '{images_in}': add it, or"
-                " take the mask out."
+                " remove the mask."
             ),
         )
 
@@ -122,13 +123,13 @@ def _match(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, str]:
         if other != stem:
             raise DataError(
                 f"The mask '{masks[mask]}' may be that of '{images[other].name}' and of"
-                f" '{images[stem].name}': call it as its image."
+                f" '{images[stem].name}': give it the name of its image."
             )
     return matched
 
 
 def plain_stem(stem: str) -> str:
-    """Return what an image and its mask are both called, less endings as ``_mask``."""
+    """Return the common name of an image and its mask, without endings like ``_mask``."""
     return name_key(_SUFFIX.sub("", stem))
 
 

@@ -1,4 +1,4 @@
-"""Evaluations to files: a page to read, a table to sort, JSON to compute with."""
+"""Write evaluations as HTML page, CSV table and JSON."""
 
 from __future__ import annotations
 

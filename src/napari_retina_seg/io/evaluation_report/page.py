@@ -1,4 +1,4 @@
-"""The page that tells an evaluation."""
+"""The HTML page of an evaluation."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def _tell_summary(page: Page, report: Report) -> None:
 
 
 def how_sure(one: Evaluation) -> str:
-    """Say in a sentence or two what the intervals mean, and why there may be none."""
+    """Explain the intervals, and why there may be none."""
     groups = len({row.group for row in one.images})
     if groups == 1:
         return (
             "Means over the images. All are of one patient or eye, so no interval can be given:"
-            " nothing tells how much another patient's scores would differ."
+            " the variation between patients is unknown."
         )
     few = " Of so few they are too narrow rather than too wide." if groups < _FEW else ""
     return (
@@ -217,8 +217,7 @@ def _tell_calibration(page: Page, one: Evaluation) -> None:
     error = figure(one.reliability.expected_error(), "ece")
     page.figure(
         reliability_png(one.reliability, one.scheme),
-        f"Whether probabilities mean what they say; expected calibration error {error}, all images"
-        " together.",
+        f"Reliability diagram; expected calibration error {error}, all images together.",
     )
 
 

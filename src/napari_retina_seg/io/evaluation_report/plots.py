@@ -29,7 +29,7 @@ _LARGEST_SCALE = 3
 
 
 def confusion_png(matrix: npt.NDArray[np.int64], scheme: LabelScheme) -> bytes:
-    """Draw where the pixels of each class went, in percent of the class.
+    """Plot the confusion matrix, in percent of each reference class.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def confusion_png(matrix: npt.NDArray[np.int64], scheme: LabelScheme) -> bytes:
 
 
 def reliability_png(reliability: Reliability, scheme: LabelScheme) -> bytes:
-    """Draw how often predictions came true against their probability, and how many there were.
+    """Plot the reliability diagram with the number of predictions per bin.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def case_png(case: Case, scheme: LabelScheme) -> bytes:
 def _layers_png(
     pixels: npt.NDArray[Any], reference: npt.NDArray[Any], drawn: npt.NDArray[Any]
 ) -> bytes:
-    """Show the rows of the layers enlarged, so that lines a pixel apart are told apart."""
+    """Show the rows of the layers enlarged, so that lines a pixel apart can be distinguished."""
     rows, columns = pixels.shape[:2]
     known = np.concatenate([reference, drawn])
     known = known[np.isfinite(known)]
@@ -137,7 +137,7 @@ def _layers_png(
 
 
 def case_caption(case: Case, scheme: LabelScheme) -> str:
-    """Say which image it is and what the colours mean."""
+    """Return the caption: the image, and the meaning of the colours."""
     if case.reference.heights is not None and case.drawn.heights is not None:
         colors = "boundaries of the reference blue, those drawn orange"
     elif len(scheme) == 2:

@@ -1,4 +1,4 @@
-"""`Report`: the evaluations that are told together, and how their figures are written."""
+"""`Report`: evaluations in one report, and formatting of their figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADLINES = (
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What an evaluation tells.
+    """Content of an evaluation report.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Masks to the formats of other programs and back, with classes, sizes and who made them."""
+"""Exchange masks with other programs, with classes, pixel sizes and authors."""

@@ -36,7 +36,7 @@ Heights = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class BoundaryRecord:
-    """Boundaries that were read from a file.
+    """Boundaries read from a file.
 
     Attributes
     ----------
@@ -199,8 +199,8 @@ def read_boundary_csv(path: Path, scheme: LabelScheme | None = None) -> Boundary
         heights = table[:, -len(surfaces) :].astype(np.float32).reshape(count, -1, len(surfaces))
     except (ValueError, OverflowError) as error:
         raise ReadError(
-            f"'{path}' is no table of boundaries: it needs a number or nothing in each cell, and a"
-            " row for each column of each slice."
+            f"'{path}' is not a table of boundaries: it needs a number or nothing in each cell, and"
+            " a row for each column of each slice."
         ) from error
     lines = heights.transpose(0, 2, 1)
     return _make(path, lines if "slice" in names else lines[0], card, classes)
@@ -238,7 +238,7 @@ def read_boundary_json(path: Path, scheme: LabelScheme | None = None) -> Boundar
     """
     content = read_json(path)
     if not isinstance(content, dict) or "boundaries" not in content:
-        raise ReadError(f"'{path}' is JSON about something else: it holds no boundaries.")
+        raise ReadError(f"'{path}' is JSON, but holds no boundaries.")
     card = parse_card(path, json.dumps(content))
     classes = choose_scheme(path, card, scheme)
     try:
@@ -247,7 +247,7 @@ def read_boundary_json(path: Path, scheme: LabelScheme | None = None) -> Boundar
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ReadError(
-            f"'{path}' has heights that are no numbers, or not as many for each surface: export it"
+            f"'{path}' has heights that are not numbers, or not as many for each surface: export it"
             " again."
         ) from error
     return _make(path, heights, card, classes)

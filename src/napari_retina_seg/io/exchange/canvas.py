@@ -1,4 +1,4 @@
-"""Shapes of other programs, drawn into the mask of an image one by one."""
+"""Draw shapes of annotation tools into a mask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OVERHANG = 0.01  # of the longer side, by which a hand may reach over the edge
 
 
 class Canvas:
-    """The mask of one image while its shapes are drawn; a later one lies over an earlier one.
+    """The mask of one image while its shapes are drawn; later shapes overwrite earlier ones.
 
     A shape that can't be drawn is left out and named; it does not spoil the others. As pycocotools
     does, polygons that reach over the edge of the image are cut there; of those that reach farther
@@ -98,7 +98,7 @@ class Canvas:
         self.raster[top : top + rows, left : left + columns][region] = value
 
     def refuse(self, reason: str) -> None:
-        """Say why a shape was left out."""
+        """Record why a shape was skipped."""
         self.said.append(Problem(f"{reason[0].upper()}{reason[1:]}: left out of {self._where}."))
 
     def _remark(self, text: str) -> None:

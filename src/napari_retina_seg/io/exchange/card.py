@@ -26,7 +26,7 @@ _SHOWN = 5  # values that a message lists
 
 
 class Card(BaseModel):
-    """What a mask's file can't say by itself.
+    """Metadata that a mask's file format can't hold.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ def hash_values(values: npt.NDArray[Any]) -> str:
 
 
 def parse_card(path: Path, text: str | bytes) -> Card:
-    """Read a card that was found in a file.
+    """Parse a card found in a file.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def parse_card(path: Path, text: str | bytes) -> Card:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return where the card of a file lies that can't hold it: ``<stem>.json`` beside it."""
+    """Return the path of the card of a file that can't contain it: ``<stem>.json`` beside it."""
     return path.with_name(f"{image_name(path)}.json")
 
 
@@ -136,7 +136,7 @@ def write_sidecar(path: Path, card: Card) -> None:
 
 
 def read_sidecar(path: Path) -> Card | None:
-    """Read the card beside a file; None if there is none, or a JSON about something else.
+    """Read the card beside a file; None if there is none, or the JSON is something else.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def restore(
     remap: Mapping[int, int] | None = None,
     named: bool = False,
 ) -> MaskRecord:
-    """Make a record of the values in a file and of what is said of them.
+    """Make a record of the values in a file and their metadata.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def restore(
 
 
 def kept(card: Card, found: str) -> dict[str, Any]:
-    """Return the fields of a record that a card tells, given the hash of the values found."""
+    """Return the fields of a record in a card, given the hash of the values found."""
     return {
         "spacing": card.spacing,
         "laterality": card.laterality,
@@ -266,7 +266,7 @@ def _to_raster(path: Path, values: npt.NDArray[Any], scheme: LabelScheme) -> npt
             " columns) or (slices, rows, columns)."
         )
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.rint(values))).all():
-        raise ReadError(f"'{path}' has values that are no whole numbers: save classes.")
+        raise ReadError(f"'{path}' has values that are not whole numbers: save classes.")
     known = (values >= 0) & (values < len(scheme)) | (values == IGNORE)
     if not known.all():
         unknown = np.unique(values[~known])

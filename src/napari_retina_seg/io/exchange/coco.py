@@ -111,7 +111,7 @@ def write_coco(path: Path, records: Sequence[MaskRecord], *, polygons: bool = Fa
 
 
 class CocoFile:
-    """What becomes a COCO file, mask by mask; see `write_coco`.
+    """A COCO file while it is written, mask by mask; see `write_coco`.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _describe(region: _Region, *, polygons: bool) -> dict[str, Any]:
 
 
 def read_coco(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord, ...]:
-    """Read masks from COCO; a later annotation lies over an earlier one.
+    """Read masks from COCO; later annotations overwrite earlier ones.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def iter_coco(
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[Found]:
-    """Read COCO item by item, as `read_coco` does; what is wrong is said and spoils nothing else.
+    """Read COCO item by item, like `read_coco`; faulty entries are reported and skipped.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def _parse(path: Path) -> _Document:
         return _Document.model_validate(content)
     except ValidationError as error:
         at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
-        raise ReadError(f"'{path}' is no COCO file that can be read: look at '{at}'.") from error
+        raise ReadError(f"'{path}' is not a readable COCO file: check '{at}'.") from error
 
 
 def _card_of(image: _Image, cards: list[Card]) -> Card | None:
@@ -318,7 +318,7 @@ def _read_each(
             )
             called = f" ('{name}')" if name else ""
             problems.append(
-                Problem(f"{part}.{place}{called} of '{path}' can't be read: look at its '{at}'.")
+                Problem(f"{part}.{place}{called} of '{path}' can't be read: check its '{at}'.")
             )
     return found, problems
 
@@ -326,7 +326,7 @@ def _read_each(
 def _collect(
     path: Path, contents: list[Any], categories: list[_Category], images: Container[str]
 ) -> tuple[dict[str, list[Shape]], list[Problem]]:
-    """Return the shapes of each image by its id, and what is of none."""
+    """Return the shapes of each image by its id, and those of no image."""
     annotations, problems = _read_each(path, "annotations", contents, _Annotation)
     named = {category.id: category for category in categories}
     shapes: dict[str, list[Shape]] = {}
@@ -370,7 +370,7 @@ def _draw_rings(rings: list[Any], what: str, canvas: Canvas, value: int) -> None
         try:
             lines.append(np.array(ring, np.float64).reshape(-1, 2))
         except (ValueError, TypeError):
-            canvas.refuse(f"{what} has a polygon that is no list of x and y")
+            canvas.refuse(f"{what} has a polygon that is not a list of x and y")
     canvas.draw_polygons(value, lines, what)
 
 

@@ -1,4 +1,4 @@
-"""``dataset.json``: what a folder to train on says of the masks in it."""
+"""``dataset.json``: metadata of a training folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENTS = "dataset.json"
 
 
 class Picture(BaseModel):
-    """An image, or a slice of one: whose it is, its side, and which of the records is its card."""
+    """An image or slice: its patient, split, and the index of its card."""
 
     name: str
     group: str
@@ -27,7 +27,7 @@ class Picture(BaseModel):
 
 
 class Contents(BaseModel):
-    """What the file holds.
+    """Content of the file.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class Contents(BaseModel):
             return cls.model_validate(content)
         except ValidationError as error:
             at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
-            raise ReadError(f"'{path}' is no list of masks: look at '{at}'.") from error
+            raise ReadError(f"'{path}' is not a list of masks: check '{at}'.") from error
         except RetinaSegError as error:  # of classes that can't be
-            raise ReadError(f"'{path}' is no list of masks: {error}") from error
+            raise ReadError(f"'{path}' is not a list of masks: {error}") from error
 
     def write(self, folder: Path, name: str = CONTENTS) -> None:
         """Write the file into a folder.

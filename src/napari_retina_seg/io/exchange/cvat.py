@@ -56,7 +56,7 @@ def write_cvat(path: Path, records: Sequence[MaskRecord]) -> None:
 
 
 class CvatFile:
-    """What becomes an XML of CVAT, mask by mask; see `write_cvat`."""
+    """A CVAT XML while it is written, mask by mask; see `write_cvat`."""
 
     def __init__(self) -> None:
         self._cards: list[Card] = []
@@ -150,7 +150,7 @@ def _mask(region: npt.NDArray[np.bool_], label: str) -> ET.Element:
 
 
 def read_cvat(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord, ...]:
-    """Read masks from CVAT's XML for images; a shape lies over those of a lower ``z_order``.
+    """Read masks from CVAT's XML for images; shapes overwrite those with a lower ``z_order``.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def iter_cvat(
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[Found]:
-    """Read CVAT's XML item by item; what is wrong is said and spoils nothing else.
+    """Read CVAT's XML item by item; faulty entries are reported and skipped.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def iter_cvat(
     root = read_xml(path)
     if root.tag != "annotations" or root.find("track") is not None:
         raise ReadError(
-            f"'{path}' is no XML of 'CVAT for images 1.1': export the task in that format."
+            f"'{path}' is not an XML of 'CVAT for images 1.1': export the task in that format."
         )
     cards = [parse_card(path, element.text or "") for element in root.iterfind(f"meta/{KEY}")]
     images, problems = [], []
@@ -213,7 +213,7 @@ def iter_cvat(
 
 
 class _NoEntities(ET.TreeBuilder):
-    """Refuses documents that define entities, with which a small file can fill all memory."""
+    """Refuses documents that define entities (expansion attacks)."""
 
     def doctype(self, *_: object) -> None:
         raise ET.ParseError("it has a document type")

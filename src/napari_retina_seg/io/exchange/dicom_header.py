@@ -1,4 +1,4 @@
-"""By what DICOM images are known, and to which of them a segmentation refers."""
+"""UIDs of DICOM images and of the references in segmentations."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WORDS = ("SeriesInstanceUID", "SOPInstanceUID")
 
 @dataclass(frozen=True)
 class DicomIds:
-    """By what every archive knows a DICOM image: the UIDs of its series and of itself."""
+    """The series and instance UIDs of a DICOM image."""
 
     series: str
     instance: str
 
 
 def read_header(path: Path, *words: str) -> Dataset | None:
-    """Read the header of a file; None if it is no DICOM.
+    """Read the header of a file; None if it is not DICOM.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def read_header(path: Path, *words: str) -> Dataset | None:
 
 
 def read_ids(path: Path) -> DicomIds | None:
-    """Read by what an image is known; None if it is no DICOM, or does not say it.
+    """Read the UIDs of an image; None if it is not DICOM, or has none.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def read_ids(path: Path) -> DicomIds | None:
 
 
 def read_referenced_ids(path: Path) -> DicomIds | None:
-    """Read to which image a DICOM Segmentation refers; None if to none or several, or it is none.
+    """Read the reference of a DICOM Segmentation; None unless it refers to exactly one image.
 
     Raises
     ------

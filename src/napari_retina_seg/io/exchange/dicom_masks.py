@@ -1,4 +1,4 @@
-"""DICOM Segmentations by themselves, without the image or the scheme that they belong to."""
+"""Read DICOM Segmentations without their image or scheme."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from napari_retina_seg.io.names import image_name
 
 @dataclass(frozen=True, eq=False)
 class DicomMask:
-    """What a segmentation says by itself.
+    """Content of a stand-alone segmentation.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def is_dicom_mask(path: Path) -> bool:
 
 
 def read_dicom_mask(path: Path) -> DicomMask:
-    """Read a segmentation, and find the scheme of which its segments are.
+    """Read a segmentation, and find the scheme of its segments.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def read_dicom_mask(path: Path) -> DicomMask:
 
 
 def _read_by_schemes(path: Path) -> list[MaskRecord]:
-    """Read a segmentation by each scheme that has classes called as its segments are."""
+    """Read a segmentation by each scheme that has classes with its segments' names."""
     records = []
     for scheme in SCHEMES.values():
         try:
@@ -117,7 +117,7 @@ def _read_by_schemes(path: Path) -> list[MaskRecord]:
 
 
 def _meaning(record: MaskRecord) -> tuple[bytes, tuple[str, ...]]:
-    """Return what two schemes must agree in: all values, and what those are called."""
+    """Return the values and names of a scheme, for comparison."""
     used = (value for value in np.unique(record.labels) if value)
     names = tuple(record.scheme.classes[value].abbreviation for value in used)
     return record.raster().tobytes(), names
@@ -127,5 +127,5 @@ def _ask(path: Path, fitting: list[MaskRecord]) -> str:
     schemes = " or ".join(f"'{record.scheme.name}'" for record in fitting)
     return (
         f"The segments of '{path}' may be classes of {schemes}: they are shown by their numbers."
-        " Import the file into a project that has the classes which are meant."
+        " Import the file into a project with the right classes."
     )

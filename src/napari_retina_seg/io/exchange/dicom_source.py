@@ -1,4 +1,4 @@
-"""The image that a DICOM Segmentation refers to, with its patient and study, or with neither."""
+"""The image that a DICOM Segmentation refers to, with or without its patient and study."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _refer(source: Dataset, record: MaskRecord, reference: Dataset) -> None:
 
 
 def _set_distance(measures: Dataset, orientation: Any, positions: list[Any]) -> None:
-    """Let the distance of slices be that of their positions; there is none if it is uneven."""
+    """Derive the slice spacing from the positions; none if it is uneven."""
     along, down = np.array(orientation, float).reshape(2, 3)
     depths = np.sort(np.array(positions, float) @ np.cross(along, down))
     if len(depths) < 2:

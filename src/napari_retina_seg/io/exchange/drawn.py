@@ -1,4 +1,4 @@
-"""Images with shapes drawn on them, as annotation tools list them, and the masks they mean."""
+"""Convert the shapes of annotation tools to masks."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Reader:
         self._without_area = 0
 
     def read(self, images: Iterable[DrawnImage]) -> Iterator[Found]:
-        """Yield the masks of images, and what is no mask."""
+        """Yield the masks of images, and problems and notes."""
         own: dict[str, list[DrawnImage]] = defaultdict(list)
         foreign = []
         for image in images:
@@ -113,7 +113,7 @@ class Reader:
         for image in foreign:
             if names[name_key(last_part(image.file_name))] > 1:
                 yield Problem(
-                    f"'{self._path}' has shapes of two images called '{last_part(image.file_name)}'"
+                    f"'{self._path}' has shapes of two images named '{last_part(image.file_name)}'"
                     ": give them different names, or put them into different files."
                 )
             else:
@@ -131,7 +131,7 @@ class Reader:
         if self._without_area:
             yield Note(
                 f"'{self._path}' has {count(self._without_area, 'shape')} without an area (boxes,"
-                " points, lines), which are no masks: left out."
+                " points, lines), which are not masks: left out."
             )
 
     def _read_foreign(self, image: DrawnImage) -> Iterator[Found]:
@@ -145,7 +145,7 @@ class Reader:
             yield Problem(trouble)
             return
         if self._scheme is None:
-            yield Problem(f"'{self._path}' names classes, but not those of which scheme: name it.")
+            yield Problem(f"'{self._path}' names classes, but no scheme: name one.")
             return
         canvas = self._draw(image, shape, self._scheme)
         yield from canvas.said
@@ -162,7 +162,7 @@ class Reader:
         yield replace(record, name=stem, image_suffix=image_suffix(name))
 
     def _find_shape(self, image: DrawnImage) -> tuple[tuple[int, int] | None, str]:
-        """Return the grid of an image, or a sentence why it can't be drawn on."""
+        """Return the grid of an image, or why it can't be drawn on."""
         name, size, known = image.file_name, image.size, self._known.find(image.file_name)
         ambiguous = self._known.is_ambiguous(name)
         if ambiguous and size is None:

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Create folders atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BEGINNING = 40  # bytes of a name
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Build a folder out of sight, and put it in its place in one step when it is whole.
+    """Create a folder under a temporary name, and rename it when complete.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise WriteError(f"'{folder}' holds something already: choose a new folder.")
+            raise WriteError(f"'{folder}' is not empty: choose a new folder.")
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Two levels down, where no search for data sets comes upon what a kill left behind.
         workshop = Path(

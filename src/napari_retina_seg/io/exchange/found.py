@@ -1,4 +1,4 @@
-"""What is found in a file with masks, item by item: masks, and what is no mask."""
+"""Items found in a file with masks: masks, problems, notes and images without annotation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from napari_retina_seg.io.exchange.record import MaskRecord
 
 @dataclass(frozen=True)
 class Problem:
-    """A sentence about something that was left out."""
+    """A message about an entry that was skipped."""
 
     sentence: str
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence about something that was taken, and is to be looked at."""
+    """A message about an entry that was imported, but should be checked."""
 
     sentence: str
 
@@ -34,7 +34,7 @@ Found = MaskRecord | Problem | Note | Unannotated
 
 
 def only_masks(items: Iterator[Found]) -> tuple[MaskRecord, ...]:
-    """Return the masks among what was found.
+    """Return the masks among the items.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who the patient is: noticed in files, and kept out of those that leave."""
+"""Find patient identifiers in files, and replace them by pseudonyms."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _SHORTEST = 3  # characters of a name or ID that are looked for in a file's name
 
 
 def pseudonymise(text: str, key: str) -> str:
-    """Replace a patient's ID or name by a word that only those who have the key can connect.
+    """Replace a patient's ID or name by a keyed pseudonym (HMAC).
 
     The first 16 hexadecimal digits of HMAC-SHA-256 (RFC 2104) after a ``p``: the same for the same
     text and key. Spaces at the ends and the way accents are encoded make no difference.
@@ -78,7 +78,7 @@ def pseudonymise(text: str, key: str) -> str:
         If the key is no such, or there is no text.
     """
     if not _KEY.fullmatch(key):
-        raise WriteError("A key for pseudonyms is 64 hexadecimal digits: take the project's own.")
+        raise WriteError("A key for pseudonyms is 64 hexadecimal digits: use the project's own.")
     plain = composed(text).strip()
     if not plain:
         raise WriteError("There is no name to be replaced by a pseudonym: give the patient's ID.")
@@ -86,7 +86,7 @@ def pseudonymise(text: str, key: str) -> str:
 
 
 def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
-    """Name what in a file, its name included, may tell who the patient is; never the values.
+    """Return the kinds of patient identifiers in a file, its name included; never their values.
 
     Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
     with private elements (but this program's own) and writing that is said to be burned into the
@@ -121,7 +121,7 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
 
 
 def find_identifiers(path: Path) -> tuple[str, ...]:
-    """As `find_identity`, for files of which something else is wanted: nothing is raised."""
+    """As `find_identity`, without raising errors."""
     try:
         return find_identity(path)
     except ReadError:
@@ -129,7 +129,7 @@ def find_identifiers(path: Path) -> tuple[str, ...]:
 
 
 def contains_identifier(path: Path, name: str, patient: str | None) -> bool:
-    """Whether an image's name may tell who the patient is; also if its file can't be asked.
+    """Whether an image's name may identify the patient; True if its file can't be read.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _in_picture(path: Path) -> Iterator[str]:
 
 
 def _texts(picture: Any) -> Iterator[tuple[str, str]]:
-    """Yield the texts beside the pixels, by their names."""
+    """Yield the metadata texts by their names."""
     from PIL import ExifTags
 
     for name, value in picture.info.items():

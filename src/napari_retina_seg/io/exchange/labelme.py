@@ -110,7 +110,7 @@ def is_labelme(content: Any) -> bool:
 def read_labelme(
     paths: Sequence[Path], scheme: LabelScheme | None = None
 ) -> tuple[MaskRecord, ...]:
-    """Read masks from labelme's JSONs; a later shape lies over an earlier one.
+    """Read masks from labelme's JSONs; later shapes overwrite earlier ones.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def iter_labelme(
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[Found]:
-    """Read labelme's JSONs item by item; what is wrong is said and spoils nothing else.
+    """Read labelme's JSONs item by item; faulty entries are reported and skipped.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def _read(path: Path) -> DrawnImage:
         document = _Document.model_validate(read_json(path))
     except ValidationError as error:
         at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
-        raise ReadError(f"'{path}' is no labelme file that can be read: look at '{at}'.") from error
+        raise ReadError(f"'{path}' is not a readable labelme file: check '{at}'.") from error
     rows, columns = document.rows, document.columns
     card, index = _find_card(path, document.said)
     return DrawnImage(

@@ -1,4 +1,4 @@
-"""What formats share that keep images and classes by name, in JSON or XML."""
+"""Match images and classes by name, for JSON and XML formats."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_json(path: Path) -> Any:
 
 
 def find_value(name: str, scheme: LabelScheme, group: str = "") -> int | None:
-    """Return the value of a class that a file calls by a name; None if it is none of the scheme.
+    """Return the value of a class by its name in a file; None if the scheme has no such class.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def find_value(name: str, scheme: LabelScheme, group: str = "") -> int | None:
 
 
 def require_value(path: Path, name: str, scheme: LabelScheme) -> int:
-    """Return the value of a class that a file calls by a name.
+    """Return the value of a class by its name in a file.
 
     Raises
     ------
@@ -94,24 +94,24 @@ def _spellings(label: Any) -> set[str]:
 
 
 def _plain(text: str) -> str:
-    """Return a name without signs, in one spelling and number."""
+    """Return a name normalised for comparison: no punctuation, one spelling, singular."""
     letters = "".join(filter(str.isalnum, name_key(text))).replace("fiber", "fibre")
     return re.sub(r"(layer|class|mask)?s?$", "", letters) or letters
 
 
 def unknown_class(name: str, scheme: LabelScheme) -> str:
-    """Return a sentence's beginning about a class that the scheme does not have."""
+    """Return the start of a message about an unknown class."""
     known = ", ".join(label.abbreviation for label in scheme.classes[1:])
-    return f"'{name}' is no class of '{scheme.name}' ({known})"
+    return f"'{name}' is not a class of '{scheme.name}' ({known})"
 
 
 def image_of(file_name: str) -> str:
-    """Return what an image is called by the name of its file, with folders of any system."""
+    """Return the name of an image from its path on any system."""
     return image_name(Path(last_part(file_name)))
 
 
 def possible_names(name: str) -> Iterator[str]:
-    """Yield the keys (`name_key`) of what an image may be called here, the likeliest first.
+    """Yield the keys (`name_key`) of possible image names, the likeliest first.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def split_slice(stem: str) -> tuple[str, int] | None:
 
 
 class KnownShapes:
-    """The grids of the images that masks are wanted for, found by what files call the images.
+    """The grids of the expected images, by their names in files.
 
     Parameters
     ----------

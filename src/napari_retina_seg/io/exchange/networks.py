@@ -1,4 +1,4 @@
-"""Folders that other programs train on: nnU-Net's, and one for Hugging Face and MONAI.
+"""Training folders for nnU-Net, and for Hugging Face and MONAI.
 
 nnU-Net v2: documentation/dataset_format.md and ignore_label.md of MIC-DKFZ/nnUNet. Hugging Face:
 `ImageFolder` with ``metadata.jsonl``, whose ``…_file_name`` become columns of images. MONAI: the
@@ -54,7 +54,7 @@ class NnunetFolder(TrainingFolder):
         if self._channels not in (0, channels):
             raise WriteError(
                 f"'{name}' has {channels} channels and an image before it {self._channels}: nnU-Net"
-                " needs the same ones in all, so export grey and colour images apart."
+                " needs the same in all, so export grey and colour images apart."
             )
         image = encode_image(name, pixels)
         self._channels = channels
@@ -207,7 +207,7 @@ def _read_mask(folder: Path, picture: Picture, scheme: LabelScheme) -> npt.NDArr
 
 
 def _class_names(scheme: LabelScheme) -> list[str]:
-    """Return what the classes are called; nnU-Net wants 0 to be "background"."""
+    """Return the class names; nnU-Net requires 0 to be "background"."""
     return ["background", *(label.name for label in scheme.classes[1:])]
 
 

@@ -1,4 +1,4 @@
-"""Masks as NIfTI-1, which programs for volumes read."""
+"""Masks as NIfTI-1."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MM_PER = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether a file holds NIfTI-1, or is called so and begins as no image does."""
+    """Whether a file is NIfTI-1 by content, or by suffix and not another type."""
     is_called_so = path.name.lower().endswith(SUFFIXES)
     return (is_called_so and not is_image_content(path)) or _has_mark(path)
 
@@ -48,7 +48,7 @@ def _has_mark(path: Path) -> bool:
 
 
 def _open(path: Path) -> IO[bytes]:
-    """Open a file, unpacked if it is compressed, whatever it is called."""
+    """Open a file, decompressed if needed, whatever its suffix."""
     with path.open("rb") as file:
         is_packed = file.read(len(_GZIP)) == _GZIP
     return cast("IO[bytes]", gzip.open(path)) if is_packed else path.open("rb")
@@ -75,7 +75,7 @@ def write_nifti(path: Path, record: MaskRecord) -> None:
     import nibabel
 
     if not path.name.lower().endswith(SUFFIXES):
-        raise WriteError(f"'{path}' is no name of a NIfTI file: end it in .nii or .nii.gz.")
+        raise WriteError(f"'{path}' is not a name for a NIfTI file: end it in .nii or .nii.gz.")
     affine = voxel_affine(record.placement, record.spacing)
     image = nibabel.Nifti1Image(np.ascontiguousarray(record.planes.transpose(2, 1, 0)), affine)
     code = "scanner" if record.placement is not None else "aligned"
@@ -142,7 +142,7 @@ def read_nifti(
 def read_voxels(
     path: Path, placements: Sequence[Placement] = ()
 ) -> tuple[npt.NDArray[Any], Spacing, Card | None]:
-    """Read what a file holds, whether it says its classes or not.
+    """Read the voxels of a file, with or without a card.
 
     Returns
     -------

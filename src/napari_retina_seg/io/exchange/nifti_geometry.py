@@ -1,4 +1,4 @@
-"""How the voxels of a NIfTI file lie on the pixels of an image.
+"""Map the voxels of a NIfTI file to the pixels of an image.
 
 NIfTI counts to the right, to the front and to the head (RAS, nifti1.h), DICOM and SimpleITK to the
 left, to the back and to the head (LPS). Its arrays are ``(columns, rows, slices)`` here.
@@ -79,7 +79,7 @@ def order_voxels(
     found = _from_origin(shape, affine)
     if found is None:
         raise ReadError(
-            f"'{path}' does not say which of its voxels is which pixel: its axes are turned"
+            f"'{path}' can't be aligned with the image: its axes are rotated"
             " against those of the image, or it starts elsewhere. Save the mask on the grid of the"
             " image it was drawn on."
         )

@@ -1,4 +1,4 @@
-"""Outlines of masks that lose nothing: regions to polygons and back."""
+"""Lossless conversion of regions to polygons and back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def trace(region: npt.NDArray[np.bool_]) -> tuple[Points, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Corners:
-    """Where outlines turn.
+    """Corners of outlines.
 
     Attributes
     ----------

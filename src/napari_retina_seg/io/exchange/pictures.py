@@ -1,4 +1,4 @@
-"""Images that leave beside masks, for people to look at: pixels, and nothing else."""
+"""Export images beside masks as PNG without metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUFFIX = ".png"
 
 
 def picture_names(name: str, shape: tuple[int, ...], suffix: str = _SUFFIX) -> list[str]:
-    """Name the pictures of an image: of a volume each slice is one, and a PNG.
+    """Return the PNG names of an image, one per slice of a volume.
 
     Parameters
     ----------

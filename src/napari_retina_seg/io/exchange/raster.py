@@ -1,4 +1,4 @@
-"""Masks as palette PNG and as TIFF: values that other programs read, and the scheme's colours."""
+"""Masks as palette PNG and as TIFF: class values with the scheme's colours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from napari_retina_seg.io.masks import IGNORED_COLOR, read_class_values, read_cl
 
 
 def write_png(path: Path, record: MaskRecord) -> None:
-    """Write a mask as a PNG whose indices are the classes; ``<stem>.json`` says the rest.
+    """Write a mask as a PNG whose indices are the classes; ``<stem>.json`` holds the card.
 
     Parameters
     ----------

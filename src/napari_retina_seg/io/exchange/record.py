@@ -1,4 +1,4 @@
-"""`MaskRecord`: a mask with all that must leave together with it."""
+"""`MaskRecord`: a mask with all metadata that is exported with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Labels = npt.NDArray[np.uint8]
 
 
 class Maker(StrEnum):
-    """Who drew or accepted a mask; of a foreign file it is unknown."""
+    """Whether a person or a model made a mask; unknown in files of other programs."""
 
     HUMAN = "human"
     PREDICTION = "prediction"
@@ -34,7 +34,7 @@ class Maker(StrEnum):
 
 @dataclass(frozen=True)
 class Attribution:
-    """Who made a mask, and what with.
+    """Author, model and state of a mask.
 
     Attributes
     ----------
@@ -62,17 +62,17 @@ class Attribution:
 
     def __post_init__(self) -> None:
         if self.maker is Maker.HUMAN and not self.author:
-            raise ImageError("A mask that a person made needs its author: say who made it.")
+            raise ImageError("A mask by a person needs an author: name one.")
 
     @property
     def is_truth(self) -> bool:
-        """Whether a person was done with it: then a model may learn from it."""
+        """Whether it is a final mask of a person, and so counts as truth."""
         return self.maker is Maker.HUMAN and self.state in TRUTH_STATES
 
 
 @dataclass(frozen=True, eq=False)
 class MaskRecord:
-    """A mask, and what is known of it; nothing in it is read from an image's header.
+    """A mask with its metadata; nothing is read from an image's header.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class MaskRecord:
     def _check_name(self) -> None:
         if not self.name.strip(". ") or not self.name.isprintable() or set(self.name) & set("/\\"):
             raise ImageError(
-                f"An image can't be called {self.name!r} in a file: give it a name of letters and"
+                f"{self.name!r} is not a valid name for an image: use letters and"
                 " numbers, without a folder."
             )
 
@@ -186,13 +186,13 @@ class MaskRecord:
         return np.where(self.ignore, np.uint8(IGNORE), self.labels)
 
     def file_of(self, index: int) -> str:
-        """Return what the file of a slice's image is called in files that refer to it."""
+        """Return the name of the file of a slice's image."""
         number = f"_{index:04d}" if self.is_volume else ""
         return f"{self.name}{number}{self.image_suffix}"
 
 
 class Attributed(Protocol):
-    """Something that a person or a model made of an image."""
+    """A mask by a person or a model."""
 
     @property
     def name(self) -> str:
@@ -204,7 +204,7 @@ class Attributed(Protocol):
 
 
 def require_truth(records: Iterable[Attributed]) -> None:
-    """Refuse masks that no person has made or accepted.
+    """Raise `WriteError` for masks that no person has made or accepted.
 
     Raises
     ------
@@ -216,8 +216,8 @@ def require_truth(records: Iterable[Attributed]) -> None:
         if said.is_truth:
             continue
         why = {
-            Maker.PREDICTION: "was drawn by a model and accepted by nobody",
-            Maker.UNKNOWN: "is by nobody known",
+            Maker.PREDICTION: "is an unreviewed prediction",
+            Maker.UNKNOWN: "has no recorded author",
             Maker.HUMAN: f"is not finished ({said.state or 'no state'})",
         }[said.maker]
         raise WriteError(
@@ -226,7 +226,7 @@ def require_truth(records: Iterable[Attributed]) -> None:
 
 
 def shared_scheme(records: Sequence[MaskRecord]) -> LabelScheme:
-    """Return the scheme of records that go into one file.
+    """Return the common scheme of the records of one file.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def shared_scheme(records: Sequence[MaskRecord]) -> LabelScheme:
         if names[name_key(record.name)] > 1:
             raise WriteError(
                 f"Two masks are of an image called '{record.name}': export one version of each, and"
-                " give images of the same name others."
+                " rename images of the same name."
             )
     schemes: dict[str, LabelScheme] = {}
     for record in records:

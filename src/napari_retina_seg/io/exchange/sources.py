@@ -1,4 +1,4 @@
-"""Files and folders with masks, each told by what it holds and read by its own reader."""
+"""Find mask files in folders, and read each by its content."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _KINDS = "napari-retina-seg"  # how JSON that is no mask by itself, but about so
 
 @dataclass(frozen=True)
 class Expected:
-    """What the masks are to fit.
+    """Expected scheme and images of the masks.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Expected:
 
 
 def find_sources(path: Path) -> tuple[Path, ...]:
-    """List what is to be read of a file, or of a folder that somebody handed over.
+    """List the mask files in a path, which may be a file or a folder.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def find_sources(path: Path) -> tuple[Path, ...]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a folder is read as one."""
+    """Whether a folder is read as one source."""
     return (
         (path / _STACK).is_file()
         or (path / NOTES).is_file()
@@ -166,7 +166,7 @@ def _is_about_others(file: Path) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file holds DICOM, or is called so and holds no other image."""
+    """Whether a file is DICOM by content, or by suffix and not another image."""
     if is_dicom_content(path):
         return True
     return path.name.lower().endswith(_DICOM) and is_read_as_dicom(path)
@@ -189,7 +189,7 @@ def read_source(path: Path, expected: Expected) -> tuple[Record, ...]:
 
 
 def iter_source(path: Path, expected: Expected) -> Iterator[Item]:
-    """Read one of `find_sources` mask by mask, with what is wrong in it and what has no mask.
+    """Read one of `find_sources` item by item: masks, problems and images without annotation.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def iter_source(path: Path, expected: Expected) -> Iterator[Item]:
 
 
 def _read_masks(path: Path, expected: Expected) -> tuple[Record, ...]:
-    """Read what holds a value for each pixel, or heights."""
+    """Read files with a value per pixel, or boundary heights."""
     scheme, remap = expected.scheme, expected.remap
     name = path.name.lower()
     if path.is_dir():
@@ -232,7 +232,7 @@ def _read_masks(path: Path, expected: Expected) -> tuple[Record, ...]:
 def _read_json(path: Path, expected: Expected) -> Iterable[Item]:
     content = read_json(path)
     if not isinstance(content, dict):
-        raise ReadError(f"'{path}' is JSON about something else: it holds no masks.")
+        raise ReadError(f"'{path}' is JSON, but holds no masks.")
     if "boundaries" in content:
         return (read_boundary_json(path, expected.scheme),)
     if is_labelme(content):

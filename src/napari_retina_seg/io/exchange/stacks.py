@@ -53,7 +53,7 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
 def fill_stacks(
     folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False, patients: str = ""
 ) -> None:
-    """Write the files of `write_stacks` into a folder that is built out of sight."""
+    """Write the files of `write_stacks` into a folder that is still temporary."""
     records = [item.record for item in items]
     require_truth(records)
     scheme = shared_scheme(records)
@@ -87,7 +87,7 @@ def fill_stacks(
 def _encode(masks: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:
     if len(scheme) <= IGNORE and (masks == IGNORE).any():
         raise WriteError(
-            "One-hot masks can't tell what is questionable: export class values, or a training"
+            "One-hot masks can't mark questionable pixels: export class values, or a training"
             " folder."
         )
     return np.eye(len(scheme), dtype=np.uint8)[masks]
@@ -136,7 +136,7 @@ def read_stacks(
     counts = [card.shape[0] if len(card.shape) == 3 else 1 for card in cards]
     if sum(counts) != len(masks):
         raise ReadError(
-            f"'{path}' holds {len(masks)} masks, and '{CONTENTS}' beside it tells of"
+            f"'{path}' holds {len(masks)} masks, and '{CONTENTS}' beside it lists"
             f" {sum(counts)}: export them again, or take that file out and name the scheme."
         )
     parts = np.split(masks, np.cumsum(counts)[:-1])

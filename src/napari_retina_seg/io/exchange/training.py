@@ -1,4 +1,4 @@
-"""Folders to train on: pairs of images and masks, and stacks of them."""
+"""Training folders: pairs of images and masks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can ho
 
 @dataclass(frozen=True, eq=False)
 class TrainingItem:
-    """A mask with its image, and whose it is.
+    """A mask with its image and patient.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def assign_splits(
 
 
 def write_training_folder(folder: Path, items: Iterable[TrainingItem]) -> None:
-    """Write a data set that ``dataset check`` and ``train`` take as it is.
+    """Write a data set for ``dataset check`` and ``train``.
 
     ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a grey PNG
     of the same name with the class values, `IGNORE` where it is questionable; ``masks_colored/``
@@ -178,7 +178,7 @@ class TrainingFolder:
         write_atomically(self._folder / COLORED / f"{name}.png", encode_png(mask, record.scheme))
 
     def finish(self) -> None:
-        """Write what is known of all.
+        """Write the metadata of all images.
 
         Raises
         ------
@@ -204,17 +204,17 @@ class TrainingFolder:
             )
         for name in names:
             if name_key(name) in self._names:
-                raise WriteError(f"Two images would be called '{name}': give one another name.")
+                raise WriteError(f"Two images would be named '{name}': rename one.")
         self._names.update(map(name_key, names))
         if self._sides.setdefault(item.group, item.split) != item.split:
             raise WriteError(
                 f"The images of '{item.group}' are to be used for {self._sides[item.group]} and for"
-                f" {item.split}: keep all of a patient on one side."
+                f" {item.split}: keep all images of a patient in one split."
             )
 
 
 def record_name(record: MaskRecord, index: int) -> str:
-    """Return what an image, or a slice of a volume, is called in a folder to train on."""
+    """Return the name of an image or slice in a training folder."""
     return f"{record.name}_{index:04d}" if record.is_volume else record.name
 
 

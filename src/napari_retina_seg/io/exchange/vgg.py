@@ -55,7 +55,7 @@ def write_vgg(path: Path, records: Sequence[MaskRecord]) -> None:
 
 
 class VggFile:
-    """What becomes a VGG JSON, mask by mask; see `write_vgg`."""
+    """A VGG JSON while it is written, mask by mask; see `write_vgg`."""
 
     def __init__(self) -> None:
         self._entries: dict[str, Any] = {}
@@ -115,7 +115,7 @@ def read_vgg(
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> tuple[MaskRecord, ...]:
-    """Read masks from polygons; a later polygon lies over an earlier one.
+    """Read masks from polygons; later polygons overwrite earlier ones.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def iter_vgg(
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[Found]:
-    """Read VGG item by item, as `read_vgg` does; what is wrong is said and spoils nothing else.
+    """Read VGG item by item, as `read_vgg` does; faulty entries are reported and skipped.
 
     Raises
     ------
@@ -156,14 +156,14 @@ def iter_vgg(
     """
     entries = read_entries(path) if path.is_file() else read_json(path)
     if entries is None:
-        raise ReadError(f"'{path}' is JSON about something else: export the polygons as VGG JSON.")
+        raise ReadError(f"'{path}' is JSON, but not of VGG: export the polygons as VGG JSON.")
     images, problems = [], []
     for key, content in entries.items():
         try:
             images.append(_image(path, _Entry.model_validate(content)))
         except ValidationError as error:
             at = ".".join(map(str, error.errors()[0]["loc"]))
-            problems.append(f"'{key}' in '{path}' can't be read: look at its '{at}'.")
+            problems.append(f"'{key}' in '{path}' can't be read: check its '{at}'.")
     yield from map(Problem, problems)
     classes = scheme or next((image.card.scheme for image in images if image.card), None)
     yield from Reader(path, classes, KnownShapes(shapes or {})).read(images)
