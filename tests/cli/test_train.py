@@ -72,7 +72,7 @@ def test_a_typo_in_a_change_names_the_nearest_key(train, tmp_path):
 def test_resuming_what_was_never_begun_is_told(train):
     result = train("--resume")
     assert result.exit_code == 1
-    assert "is no training run" in result.stderr
+    assert "is not a training run" in result.stderr
 
 
 def test_a_finished_run_is_not_trained_again(train):

@@ -360,7 +360,7 @@ def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
 @pytest.mark.parametrize(
     ("question", "error", "sentence"),
     [
-        (Question((8,)), ModelError, "knows no class 8: its classes are BG, RNFL"),
+        (Question((8,)), ModelError, "has no class 8: its classes are BG, RNFL"),
         (
             Question(layer="attic"),
             ModelError,

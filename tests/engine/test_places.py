@@ -69,5 +69,5 @@ def test_layers_are_found_whatever_they_are_called() -> None:
 def test_a_network_without_extent_says_so() -> None:
     image = keras.Input((None, None, 1))
     network = keras.Model(image, keras.layers.Conv2D(2, 1, activation="softmax")(image))
-    with pytest.raises(ModelError, match="no layer with an extent"):
+    with pytest.raises(ModelError, match="no spatial feature maps"):
         find_target_layers(network, (1, 1))

@@ -208,7 +208,7 @@ def test_a_run_does_not_go_on_with_something_else(split, quickly, tmp_path) -> N
     with pytest.raises(DataError, match="other pixels or masks"):
         next(iter_train(recipe, swapped, run, resume=True, start_from=start.best_weights))
     fewer = Split(split.training[:1], split.validation, split.test)
-    with pytest.raises(DataError, match="other images, or on other sides"):
+    with pytest.raises(DataError, match="other images, or other splits"):
         next(iter_train(recipe, fewer, run, resume=True, start_from=start.best_weights))
     again = iter_train(recipe, split, run, resume=True, start_from=start.best_weights)
     assert finish(again).spec.training.start_sha256
@@ -250,7 +250,7 @@ def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeyp
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     run = RunFolder(tmp_path / "run")
-    with pytest.raises(WriteError, match="has 1 MB of room and the run needs"):
+    with pytest.raises(WriteError, match="has 1 MB of free space and the run needs"):
         next(iter_train(small(), split, run))
     assert not run.path.exists()
 
@@ -309,7 +309,7 @@ def test_what_does_not_fit_is_told_before_anything_is_written(split, tmp_path) -
     run = RunFolder(tmp_path / "run")
     with pytest.raises(DataError, match="to start from"):
         next(iter_train(small(), split, run, start_from=tmp_path / "none.h5"))
-    with pytest.raises(DataError, match="no training run"):
+    with pytest.raises(DataError, match="not a training run"):
         next(iter_train(small(), split, run, resume=True))
     assert not run.path.exists()
 

@@ -184,7 +184,7 @@ def test_a_picture_is_found_by_its_name_if_the_size_is_right(ann, scans, tmp_pat
 def test_what_a_segment_is_can_be_said(ann, scans, tmp_path):
     seg = segment(tmp_path / "x.dcm", scans[0], label="Couche 4")
     (problem,) = enter(ann, seg).problems
-    assert "calls segment 1 'Couche 4', which is no class of 'oct-layers'" in problem
+    assert "calls segment 1 'Couche 4', not a class of 'oct-layers'" in problem
     (version,) = enter(ann, seg, remap={1: 4}).versions
     assert (ann.drawing(version.image_id, version.number).labels[20:30] == 4).all()
 

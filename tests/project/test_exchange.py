@@ -109,7 +109,7 @@ def test_a_fresh_project_gets_the_same_masks_by_the_same_people(filled, fresh, t
 
 
 def test_one_hot_says_that_it_can_not_tell_what_is_questionable(filled, tmp_path):
-    with pytest.raises(WriteError, match="can't tell what is questionable"):
+    with pytest.raises(WriteError, match="can't mark questionable pixels"):
         leave(filled, tmp_path / "out", Format.NPY_ONE_HOT)
     accepted = Selection(states=frozenset({State.ACCEPTED}))
     assert leave(filled, tmp_path / "out", Format.NPY_ONE_HOT, selection=accepted).masks == 1

@@ -153,7 +153,7 @@ def _print_report(findings: list[Finding]) -> None:
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
-        mark = Text("to mend", "bold red") if finding.remedy else Text("ok", "green")
+        mark = Text("to fix", "bold red") if finding.remedy else Text("ok", "green")
         table.add_row(mark, Text(finding.subject), Text(finding.state, overflow="fold"))
     Console().print(table)
     remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))

@@ -24,7 +24,7 @@ class Estimate:
     value : float
         The mean over the images, or the score of all together.
     low, high : float or None
-        The interval; None where it can't be told, as from one patient, who tells nothing of
+        The interval; None where it is undefined, as for one patient, who says nothing about
         others.
     images, groups : int
         How many images and patients have a value.

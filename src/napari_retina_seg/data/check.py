@@ -185,7 +185,7 @@ def check_dataset(
         The classes that their masks may hold; by default those of most data sets, or those usual
         for what most images are.
     options : ReadOptions, optional
-        Whose images they are, and what other mask values stand for.
+        Patients of the images, and the meaning of other mask values.
     progress : callable, optional
         Called with a `Progress` before each image.
     cancel : CancelToken, optional

@@ -1,4 +1,4 @@
-"""Find images that are there twice, above all where one copy is learnt from and one tested on."""
+"""Find duplicate images, above all between training and test sets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TURNS: dict[str, Callable[[Pattern], Pattern]] = {
 
 
 class Relation(IntEnum):
-    """Where the two copies of an image are, the worst last."""
+    """Relation of the two copies of an image, the worst last."""
 
     SAME_GROUP = 0
     OTHER_GROUP = 1
@@ -45,7 +45,7 @@ class Relation(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What an image is recognised by.
+    """Fingerprint of an image.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Copy:
-    """An image that is there before already.
+    """A copy of an earlier image.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Copy:
 
 
 def fingerprint(pixels: Plane) -> Fingerprint:
-    """Return what an image is recognised by.
+    """Return the fingerprint of an image.
 
     Shrunk to 64 × 64, photographs of any two eyes correlate by up to 0.99, and their hashes
     (dHash of 16 × 16) differ less than those of a scan and its noisy copy. What sets images apart

@@ -1,4 +1,4 @@
-"""Find masks that do not belong to their images: of others, shifted, turned or inverted."""
+"""Find masks that do not belong to their images: of other images, shifted, rotated or inverted."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class MisfitFinder:
         }
 
     def _judge_together(self, images: Sequence[LabelledImage]) -> dict[int, Finding]:
-        """Find data sets whose faint structures stand nowhere out from turned copies of them."""
+        """Find data sets whose faint structures fit no better than rotated copies of the masks."""
         sets: dict[str, list[int]] = defaultdict(list)
         for place in self._standings:
             sets[images[place].dataset].append(place)

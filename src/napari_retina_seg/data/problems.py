@@ -1,4 +1,4 @@
-"""What would stop or spoil a training, from what was found in its data: a sentence for each."""
+"""Problems of a data set that would stop or spoil a training, one sentence each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MANY = 8  # values that are no class, and are named one by one
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend, or to know of.
+    """A problem, or a note.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Problem:
 
 
 def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
-    """List what is wrong with data, the serious first."""
+    """List the problems of data, the serious ones first."""
     found = [
         *_too_few(check),
         *_of_images(check),
@@ -300,7 +300,7 @@ _CONSEQUENCES = {
 
 
 def describe_copy(copy: Copy) -> str:
-    """Say how alike two images are, in words that follow their names."""
+    """Describe the similarity of two images."""
     if copy.identical:
         return "are identical"
     turned = f", one of them {copy.turn}" if copy.turn else ""

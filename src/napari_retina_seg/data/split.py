@@ -25,7 +25,7 @@ _Groups = dict[str, tuple[LabelledImage, ...]]
 
 @dataclass(frozen=True)
 class Split:
-    """Images to learn from, to watch and to be judged by; each in the order of their names.
+    """Training, validation and test images, each sorted by name.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class Split:
 
     @property
     def sides(self) -> dict[SplitName, tuple[LabelledImage, ...]]:
-        """The images of each side."""
+        """The images of each split."""
         return {"train": self.training, "val": self.validation, "test": self.test}
 
 
@@ -53,7 +53,7 @@ def split_images(
     validation_groups: Collection[str] = (),
     share: float = 0.2,
 ) -> Split:
-    """Divide images into training, validation and test; all of a group go to one side.
+    """Divide images into training, validation and test; all of a group go to one split.
 
     A data set's own split is kept. Of a data set without one, `share` of the groups goes to
     validation, and likewise of the training groups of each data set if nothing else does.
@@ -117,14 +117,14 @@ def _own_sides(groups: _Groups) -> dict[str, SplitName]:
 def _check_sides(
     images: Iterable[tuple[LabelledImage, SplitName]],
 ) -> dict[str, SplitName]:
-    """Return the side of each group, or raise `DataError` if it has two."""
+    """Return the split of each group, or raise `DataError` if it is in two."""
     sides: dict[str, SplitName] = {}
     for image, side in images:
         other = sides.setdefault(image.full_group, side)
         if other != side:
             raise DataError(
                 f"The group '{image.full_group}' is in '{other}' and in '{side}': a patient's"
-                " images must stay on one side, so mend the split or the groups."
+                " images must stay in one split, so correct the split or the groups."
             )
     return sides
 
@@ -162,7 +162,7 @@ def _make(groups: _Groups, sides: Mapping[str, SplitName]) -> Split:
 
 
 class _SplitFile(BaseModel):
-    """``dataset/group`` and the names of its images, for each side."""
+    """``dataset/group`` and the names of its images, for each split."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -173,7 +173,7 @@ class _SplitFile(BaseModel):
 
 
 def split_json(split: Split) -> str:
-    """Return which images are on which side, as JSON."""
+    """Return the split as JSON."""
     sides = {
         side: {group: [image.name for image in members] for group, members in groups.items()}
         for side, groups in ((side, _by_group(images)) for side, images in split.sides.items())
@@ -182,7 +182,7 @@ def split_json(split: Split) -> str:
 
 
 def write_split(path: Path, split: Split) -> None:
-    """Write which images are on which side, as JSON.
+    """Write the split as JSON.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Networks at work. The only rooms that import Keras or TensorFlow, and only inside functions."""
+"""Inference, explanation and training; the only package that imports Keras or TensorFlow."""

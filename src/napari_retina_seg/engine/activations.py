@@ -1,4 +1,4 @@
-"""One forward pass, from which the gradients of any score are drawn."""
+"""One forward pass, from which the gradients of any score are computed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """What one pass left, and the way back."""
+    """Activations of one pass, and their gradients."""
 
     tile: Tile
     halves: FrozenSplit
@@ -41,7 +41,7 @@ class _Piece:
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """Activations of one layer, the logits, and the way from these back to those.
+    """Activations of one layer, the logits, and the backward function between them.
 
     Attributes
     ----------

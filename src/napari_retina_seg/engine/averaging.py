@@ -1,4 +1,4 @@
-"""Weights averaged over steps."""
+"""Moving average of the weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Array = npt.NDArray[Any]
 
 
 class RunningMean:
-    """A network's weights, averaged over the last steps: nearer to an optimum than any of them.
+    """A network's weights, averaged over the last steps.
 
     Exponential, batch statistics included (Polyak and Juditsky 1992; Izmailov et al. 2018).
 
     Parameters
     ----------
     model : keras.Model
-        Whose weights are averaged.
+        The network to average.
     decay : float
         Share of the mean that a step keeps; 0 averages nothing. The first steps keep less, or the
         random beginning would stay in the mean for long.

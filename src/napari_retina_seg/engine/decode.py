@@ -1,4 +1,4 @@
-"""From a network's output to labels and boundaries on the image's own grid."""
+"""Decode a network's output to labels and boundaries on the image's own grid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_retina_seg.models.spec import (
 
 @dataclass(frozen=True, eq=False)
 class PlaneResult:
-    """What was drawn on one plane, on its own grid.
+    """Result for one plane, on its own grid.
 
     Attributes
     ----------

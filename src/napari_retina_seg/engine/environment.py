@@ -1,4 +1,4 @@
-"""What a training ran on: all that a person needs to do the same again."""
+"""Record of the environment of a training, to reproduce it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python", "s
 
 @dataclass(frozen=True)
 class Conditions:
-    """What must not change while a run is interrupted.
+    """Conditions that must not change when a run is resumed.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Conditions:
 
     @classmethod
     def of(cls, images: Iterable[LabelledImage], start_from: Path | None) -> Conditions:
-        """Take down the conditions of a run that begins now."""
+        """Record the conditions of a new run."""
         import keras
 
         data = hashlib.sha256()
@@ -55,7 +55,7 @@ class Conditions:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return the versions of all that takes part."""
+    """Return the versions of the relevant packages."""
     versions = {}
     for package in _PACKAGES:
         try:
@@ -75,7 +75,7 @@ def _git_revision() -> str | None:
     """Return the revision of the checkout that runs; None for an installed package."""
     here = Path(__file__)
     if _git(here, "ls-files", "--error-unmatch", here.name) is None:
-        return None  # an environment within somebody else's repository
+        return None  # an environment inside another repository
     changed = _git(here, "status", "--porcelain", "--untracked-files=no")
     return f"{_git(here, 'rev-parse', 'HEAD')}{' with changes' if changed else ''}"
 

@@ -70,7 +70,7 @@ def evaluate(
     reference : str, optional
         Score against the masks of this expert; by default the reference of the data set.
     options : ReadOptions, optional
-        Whose images they are, and what other mask values stand for.
+        Patients of the images, and the meaning of other mask values.
     skip_bad : bool
         Leave out files that can't be read, instead of refusing all.
     progress : callable, optional
@@ -258,7 +258,7 @@ def _check_number(images: Sequence[LabelledImage]) -> None:
 
 
 def _within(step: Progress, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
-    """Walk a job that is one step of a longer one."""
+    """Run a job that is one step of a longer one."""
     while True:
         try:
             next(job)

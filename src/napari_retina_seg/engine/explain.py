@@ -1,4 +1,4 @@
-"""Why a model drew what it drew: class activation maps on the image's own grid.
+"""Explain a mask by class activation maps on the image's own grid.
 
 The score of a class is its logit, before softmax or sigmoid, summed over the pixels that are asked
 about; a map weighs the activations of one layer by the gradient of that score.
@@ -41,7 +41,7 @@ RECOMMENDED_PLACE = "decoder 2"
 
 @dataclass(frozen=True, eq=False)
 class Explained(Progress):
-    """A step that brings the maps of one plane, which nobody else keeps.
+    """A progress step that carries the maps of one plane.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Explained(Progress):
 
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """A plane that went through the network, ready for questions."""
+    """A plane with its forward pass, ready for explanations."""
 
     activations: Activations
     geometry: Geometry
@@ -62,7 +62,7 @@ class _Pass:
 
 
 class ForwardCache:
-    """Keeps one forward pass, so that the next question about it costs a backward pass only.
+    """Caches one forward pass, so that further explanations cost only a backward pass.
 
     One at a time: the activations of a large photograph take gigabytes.
     """
@@ -72,18 +72,18 @@ class ForwardCache:
         self._kept: _Pass | None = None
 
     def get(self, key: tuple[str, ...]) -> _Pass | None:
-        """Return the pass of this key; another one is forgotten."""
+        """Return the pass of this key; a pass of another key is dropped."""
         if key != self._key:
             self._key = self._kept = None
         return self._kept
 
     def keep(self, key: tuple[str, ...], one: _Pass) -> None:
-        """Keep a pass."""
+        """Store a pass."""
         self._key, self._kept = key, one
 
 
 def list_target_layers(model: ModelFolder) -> tuple[Place, ...]:
-    """List the layers of a model that can be looked at, from its input to its output."""
+    """List the layers of a model that can be explained, from its input to its output."""
     model.check_weights()
     with ENGINE_LOCK:
         return _opened(model.path, model.spec.model_dump_json()).places
@@ -104,7 +104,7 @@ def find_target_layer(places: Sequence[Place], model: str, layer: str = "") -> P
         if layer.casefold() in (place.name, place.layer.casefold()):
             return place
     raise ModelError(
-        f"'{model}' has no layer '{layer}' to look at: its layers are"
+        f"'{model}' has no layer '{layer}' to explain: its layers are"
         f" {', '.join(place.name for place in places)}."
     )
 
@@ -203,7 +203,7 @@ def iter_draw(
     last: ForwardCache,
     token: CancelToken,
 ) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
-    """Draw the mask of a plane, so that a question can be about the class drawn somewhere.
+    """Draw the mask of a plane, so that the class at a place can be explained.
 
     The arguments are those of `explain`; the forward pass is kept for the question.
 
@@ -295,7 +295,7 @@ def explain(
 
 
 class _Asker:
-    """Puts one question to one model, plane after plane."""
+    """Explains one target with one model, plane after plane."""
 
     def __init__(
         self, model: ModelFolder, question: Question, last: ForwardCache, token: CancelToken
@@ -385,7 +385,7 @@ class _Asker:
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """A model's network, and where one can look into it."""
+    """A model's network, split at the target layer."""
 
     network: Any
     places: tuple[Place, ...]
@@ -416,7 +416,7 @@ def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:
     if unknown:
         names = ", ".join(label.abbreviation for label in spec.scheme.classes)
         raise ModelError(
-            f"'{spec.name}' knows no class {unknown[0]}: its classes are {names}, with the values 0"
+            f"'{spec.name}' has no class {unknown[0]}: its classes are {names}, with the values 0"
             f" to {known - 1}."
         )
 

@@ -1,4 +1,4 @@
-"""Networks whose variables have become constants, which lets TensorFlow fold and fuse layers."""
+"""Freeze networks to graphs of constants, so that TensorFlow folds and fuses layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CONVOLUTION = "RetinaSegConv2D"
 
 @dataclass(frozen=True, eq=False)
 class FrozenSplit:
-    """A network that was cut behind a layer, in both directions.
+    """A network split at a layer, with forward and backward graphs.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ def freeze_network(network: Any) -> Callable[[Any], Any]:
 
 
 def freeze_split(halves: SplitModel) -> FrozenSplit:
-    """Freeze a network that was cut behind a layer."""
+    """Freeze a network split at a layer."""
     import keras
     import tensorflow as tf
 

@@ -115,7 +115,7 @@ def soft_dice(truth: Any, probabilities: Any, weight: Any) -> Any:
 
 
 def soft_cl_dice(truth: Any, probabilities: Any, weight: Any, steps: int = 8) -> Any:
-    """Dice of centre lines, of all classes but background: what is cut apart costs much.
+    """Centre-line Dice of all classes but background, which penalises disconnected structures.
 
     Shit et al. 2021, algorithm 1 and 2: the share of the predicted centre line that lies within
     the truth, and of the true one within the prediction, as their harmonic mean.

@@ -1,4 +1,4 @@
-"""Whether an image is what a model is for: checks of the image and of what the network said."""
+"""Plausibility checks of an image and of its prediction."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_plane(
     spec: ModelSpec,
     limits: Limits | None,
 ) -> dict[str, str]:
-    """Check one plane and what the network made of it.
+    """Check one plane and its prediction.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def measure_plane(
     output: npt.NDArray[np.float32],
     spec: ModelSpec,
 ) -> dict[str, float]:
-    """Measure one plane and what the network made of it; see `core.plausibility.measure`.
+    """Compute the statistics of one plane and its prediction; see `core.plausibility.measure`.
 
     Colours add ``colour red`` and ``colour blue``, their shares of the light within the field of
     view.
@@ -84,7 +84,7 @@ def measure_plane(
 
 
 def join_checks(planes: Sequence[Mapping[str, str]], indices: Sequence[int]) -> tuple[Check, ...]:
-    """Join what fired in the slices of a volume, or in a single plane.
+    """Merge the failed checks of the slices of a volume, or of a single plane.
 
     In a volume a check counts if it fires in more than a twentieth of the slices: those at its
     edge are often poor.

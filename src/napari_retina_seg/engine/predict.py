@@ -1,4 +1,4 @@
-"""Run a model over an image: one network in memory, frozen and warmed, one job at a time."""
+"""Segment images with a frozen network that is cached in memory, one job at a time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OVERLAP = 96  # px
 
 @dataclass(frozen=True)
 class Device:
-    """What computes, and in which precision."""
+    """Device and precision of inference."""
 
     name: str
     precision: str
@@ -52,7 +52,7 @@ class Device:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A network whose variables have become constants of its graph.
+    """A frozen network.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Predictor:
 
 
 def passes(grid: tuple[int, int], multiple: tuple[int, int]) -> list[Tile]:
-    """Cut a padded input into what goes through a network at once: all of it, or tiles."""
+    """Split a padded input into the pieces of one pass each: all of it, or tiles."""
     if grid[0] * grid[1] <= _LARGEST_PASS:
         return list(tiles(grid, grid, 0))
     height, width = (side - side % step for side, step in zip(_TILE, multiple, strict=True))
@@ -257,7 +257,7 @@ def segment(
 
 
 def warm(model: ModelFolder) -> None:
-    """Load a model and run it once, so that the first click does not wait."""
+    """Load a model and run it once, so that the first segmentation is fast."""
     predictor = load_predictor(model)
     rows, columns = model.spec.architecture.multiple
     predictor.run(np.zeros((rows * 4, columns * 4, model.spec.architecture.channels), np.float32))
@@ -323,7 +323,7 @@ def describe_device() -> Device:
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow without the greetings it prints; this takes seconds the first time."""
+    """Import TensorFlow without its log output; this takes seconds the first time."""
     with quiet_import():
         import tensorflow as tf
 
@@ -341,7 +341,7 @@ def import_engine() -> None:
 
 
 def check_fit(image: RetinaImage, model: ModelFolder) -> None:
-    """Raise `UnfitImageError` if a model is for other images than this one."""
+    """Raise `UnfitImageError` if a model is for another modality than the image's."""
     wanted = model.spec.modality
     if Modality.UNKNOWN not in (image.modality, wanted) and image.modality is not wanted:
         raise UnfitImageError(
@@ -385,7 +385,7 @@ def _join_checks(
     fired: dict[int, dict[str, str]],
     token: CancelToken,
 ) -> Generator[Progress, None, tuple[Check, ...]]:
-    """Join what fired in the planes; where a scan is not plausible, see if it is upside down."""
+    """Merge the failed checks of the planes; test implausible scans for being upside down."""
     checks = join_checks(tuple(fired.values()), tuple(fired))
     doubtful = next((i for i, names in fired.items() if "uncertainty" in names), None)
     if not any(check.name == "uncertainty" for check in checks) or doubtful is None:

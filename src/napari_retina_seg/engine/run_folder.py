@@ -1,4 +1,4 @@
-"""The folder of a training run: what it was, how it went, and all it needs to go on."""
+"""The folder of a training run: recipe, log, and state for resuming."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 Row = dict[str, float]
 
 _CONDITIONS = {
-    "split": "other images, or on other sides",
+    "split": "other images, or other splits",
     "backend": "another backend of Keras",
     "data_sha256": "other pixels or masks in the same files",
     "start_sha256": "other weights to start from",
@@ -36,7 +36,7 @@ _SPARE = 5_000_000  # bytes for all but weights
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that decides how a run goes on after an epoch.
+    """State of a run after an epoch, for resuming.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class State:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the parts of a run are.
+    """Paths of the parts of a run.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class RunFolder:
 
     @property
     def split(self) -> Path:
-        """Which images were on which side."""
+        """The split of the images."""
         return self.path / "split.json"
 
     @property
@@ -94,7 +94,7 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the model is there as a whole, and nothing is left to go on with."""
+        """Whether the run is complete, so that there is nothing to resume."""
         return (self.model / SPEC_FILE).is_file() and not self._state.exists()
 
     @property
@@ -108,7 +108,7 @@ class RunFolder:
     def start(
         self, recipe: Recipe, split: Split, conditions: Conditions, left_out: Sequence[str]
     ) -> None:
-        """Make the folder, and write what is known before the first step."""
+        """Create the folder, and write recipe, split and environment."""
         write_atomically(self.split, split_json(split).encode())
         environment = {**describe_environment(), "seed": recipe.seed, **asdict(conditions)}
         environment["left out"] = list(left_out)
@@ -120,7 +120,7 @@ class RunFolder:
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise `DataError` if the run was not begun with this recipe."""
         if not self.recipe.is_file():
-            raise DataError(f"'{self.path}' is no training run: there is nothing to go on with.")
+            raise DataError(f"'{self.path}' is not a training run: there is nothing to resume.")
         if Recipe.read(self.recipe) != recipe:
             raise DataError(
                 f"'{self.path}' was begun with another recipe, or other changes of it by --set:"
@@ -136,7 +136,7 @@ class RunFolder:
             differing.insert(0, "split")
         if differing:
             raise DataError(
-                f"'{self.path}' was begun with {_CONDITIONS[differing[0]]}: go on with the same"
+                f"'{self.path}' was begun with {_CONDITIONS[differing[0]]}: resume with the same"
                 " command and files as before, or name a new folder."
             )
 
@@ -151,8 +151,8 @@ class RunFolder:
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise WriteError(
-                f"'{folder}' has {free / 1e6:.0f} MB of room and the run needs"
-                f" {needed / 1e6:.0f} MB: choose another folder, or make room."
+                f"'{folder}' has {free / 1e6:.0f} MB of free space and the run needs"
+                f" {needed / 1e6:.0f} MB: choose another folder, or free some space."
             )
 
     def save_best(self, model: Any) -> None:
@@ -203,7 +203,7 @@ class RunFolder:
         write_atomically(self.curves, draw_curves(rows))
 
     def drop_state(self) -> None:
-        """Remove what only an unfinished run needs, and what a kill left half-written."""
+        """Remove the state for resuming, and temporary files of a killed process."""
         self._state.unlink(missing_ok=True)
         written = (self.split, self._environment, self.recipe, self.best_weights, self._state)
         for file in (*written, self.log, self.curves):

@@ -1,4 +1,4 @@
-"""From labelled images to the batches that a network learns from."""
+"""Make training batches of labelled images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a map depends on what a network has learnt (Adebayo et al. 2018)."""
+"""Cascading weight randomisation (Adebayo et al. 2018), to test whether maps depend on learning."""
 
 from __future__ import annotations
 

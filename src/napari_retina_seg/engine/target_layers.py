@@ -1,4 +1,4 @@
-"""The layers of a network whose activations can be looked at, found in its graph."""
+"""Find the target layers of a network for class activation maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_retina_seg.core.errors import ModelError
 
 @dataclass(frozen=True)
 class Place:
-    """A layer, and where it stands.
+    """A layer and its position in the network.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class SplitModel:
-    """A network that was cut behind a layer.
+    """A network split at a layer.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class SplitModel:
 
 
 def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, ...]:
-    """List the layers whose activations can be looked at: one at each resolution, on either side.
+    """List the target layers: one per resolution in encoder and decoder.
 
     They are found in the graph, in the order in which it is computed: going down are encoders,
     the coarsest is the bottleneck, going up are decoders. What makes the logits is left out: its
@@ -85,7 +85,7 @@ def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, 
     learnt = [stage for stage in stages if any(layer.trainable_weights for layer, _ in stage)]
     places = [_representative(stage) for stage in learnt]
     if not places:
-        raise ModelError("The network has no layer with an extent: nothing in it can be located.")
+        raise ModelError("The network has no spatial feature maps to explain.")
     strides = sorted({place.stride for place in places})
     bottom = max(range(len(places)), key=lambda i: (places[i].stride, i))
     return tuple(
@@ -95,7 +95,7 @@ def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, 
 
 
 def cut(network: Any, layer: str) -> SplitModel:
-    """Cut a network behind a layer, so that its activations can be an input.
+    """Split a network at a layer, whose activations become an input.
 
     Parameters
     ----------

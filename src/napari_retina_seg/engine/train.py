@@ -52,7 +52,7 @@ def train(
     changes : mapping, optional
         Values of the recipe to change, e.g. ``{"epochs": 10, "name": "my-layers"}``.
     options : ReadOptions, optional
-        Whose images they are, and what other mask values stand for.
+        Patients of the images, and the meaning of other mask values.
     validation_share : float
         Share of the patients for validation, where the data do not say.
     skip_bad : bool
@@ -280,7 +280,7 @@ def iter_vet_split(
 
 def _describe(split: Split, datasets: tuple[str, ...]) -> str:
     """Return the data sets with their numbers of images and groups, on either side."""
-    told = []
+    summary = []
     for dataset in datasets:
         sides = [
             [image for image in side if image.dataset == dataset]
@@ -288,5 +288,5 @@ def _describe(split: Split, datasets: tuple[str, ...]) -> str:
         ]
         images = " + ".join(str(len(side)) for side in sides)
         groups = " + ".join(str(len({image.group for image in side})) for side in sides)
-        told.append(f"{dataset}: {images} images of {groups} groups (training + validation)")
-    return "; ".join(told)
+        summary.append(f"{dataset}: {images} images of {groups} groups (training + validation)")
+    return "; ".join(summary)

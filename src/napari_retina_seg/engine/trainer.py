@@ -43,7 +43,7 @@ class Trainer:
     mean : RunningMean
         Its averaged weights.
     callbacks : list of keras.callbacks.Callback
-        Told of each epoch.
+        Called after each epoch.
     rows : list of dict
         The log, an epoch in each row.
     """
@@ -143,7 +143,7 @@ class Trainer:
 
     @property
     def best_epoch(self) -> int:
-        """Whose weights are the best so far; 0 before the first."""
+        """Epoch with the best weights so far; 0 before the first."""
         monitor = self.recipe.callbacks.monitor
         values = [row[monitor] for row in self.rows]
         if not values:
@@ -242,7 +242,7 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
 def _check_number(loss: float, step: int) -> None:
     if not np.isfinite(loss):
         raise TrainingError(
-            f"The loss became {loss} in step {step}, and no later step can mend that: lower"
+            f"The loss became {loss} in step {step}, so the training can't go on: lower"
             " optimizer.learning_rate and begin anew."
         )
 

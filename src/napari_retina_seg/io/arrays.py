@@ -53,7 +53,7 @@ def read_npz(path: Path) -> RetinaImage:
     Raises
     ------
     ReadError
-        If it is damaged, it can't be told which array is meant, or that is no image.
+        If it is damaged, the array is ambiguous, or is not an image.
     """
     with decoding(path, "NumPy archive"), zipfile.ZipFile(path) as archive:
         name = _choose_array(path, archive)

@@ -50,7 +50,7 @@ def save_panels(
     Parameters
     ----------
     explanation : Explanation
-        What to draw. A class for which nothing speaks gets the words "no evidence", one that the
+        What to draw. A class without positive evidence gets the words "no evidence", one that the
         model does not draw "not drawn here"; the caption says so too.
     plane : array
         The image, ``(rows, columns)`` or ``(rows, columns, 3 or 4)``.
@@ -85,7 +85,7 @@ def save_maps(
     Parameters
     ----------
     explanation : Explanation
-        Whose maps.
+        Image of the maps.
     folder : Path
         Where to; made if missing. Files of these names there are replaced.
     stem : str

@@ -47,7 +47,7 @@ def save_mask(
         Class values, ``(rows, columns)`` or ``(slices, rows, columns)`` uint8; `IGNORE` where
         nothing can be said.
     scheme : LabelScheme
-        Whose colours become the palette.
+        Scheme with the colours of the palette.
     spacing : Spacing, optional
         Pixel sizes, which the file then states.
 
@@ -154,7 +154,7 @@ def read_scheme(path: Path) -> LabelScheme | None:
 
 
 def read_classes(path: Path) -> npt.NDArray[Any]:
-    """Read the class values of anybody's mask.
+    """Read the class values of a mask from any program.
 
     A palette's indices are the values, and those of 1, 2 or 4 bits are counted from 0; of any
     other file the grey values are.
@@ -181,7 +181,7 @@ def read_classes(path: Path) -> npt.NDArray[Any]:
 
 
 def read_class_values(path: Path) -> npt.NDArray[Any]:
-    """Read the class values of anybody's mask, of one plane or of a volume.
+    """Read the class values of a mask from any program, a plane or a volume.
 
     Parameters
     ----------

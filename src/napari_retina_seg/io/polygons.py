@@ -111,7 +111,7 @@ def _annotation(path: Path, key: str, entry: Any) -> Annotation:
     except ValidationError as error:
         at = ".".join(map(str, error.errors()[0]["loc"]))
         raise ReadError(
-            f"'{path}' is no VGG export that can be read: look at '{at}' of '{key}'."
+            f"'{path}' is not a readable VGG export: check '{at}' of '{key}'."
         ) from error
     polygons = (_polygon(path, parsed, region) for region in in_order(parsed.regions))
     return Annotation(parsed.filename, tuple(polygons))

@@ -45,7 +45,7 @@ def decode_tiff(path: Path) -> StoredPixels:
     StoredPixels
         In the file's own dtype, 1-bit pages as uint8. YCbCr and CMYK become RGB; where white is
         stored as zero, values are turned round. Of a pyramid the full resolution is read, and
-        thumbnails are passed over.
+        thumbnails are skipped.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def open_model(path: Path) -> ModelFolder:
     Raises
     ------
     ModelError
-        If the folder is no model folder, its spec is wrong, or its weights are not the spec's.
+        If the folder is not a model folder, its spec is wrong, or its weights are not the spec's.
     """
     folder = _read_folder(path)
     folder.check_weights()

@@ -195,7 +195,7 @@ def test_segments_of_other_programs(tmp_path, volume):
     np.testing.assert_array_equal(padded.labels, np.pad(found.labels, ((0, 2), (0, 0), (0, 0))))
     with pytest.raises(ReadError, match="no scheme: name one"):
         read_dicom_seg(tmp_path / "a.dcm")
-    with pytest.raises(ReadError, match="calls segment 1 'INL', which is no class of 'fundus-ves"):
+    with pytest.raises(ReadError, match="calls segment 1 'INL', not a class of 'fundus-ves"):
         read_dicom_seg(tmp_path / "a.dcm", FUNDUS_VESSELS)
 
 

@@ -241,7 +241,7 @@ def test_stacks_that_can_not_be(tmp_path, items):
     with pytest.raises(WriteError, match=r"float32 \(64, 96\) and uint8 \(64, 96\): export"):
         write_stacks(tmp_path / "set", [replace(items[0], pixels=pixels), items[1]])
     record = replace(items[0].record, ignore=np.ones((64, 96), bool))
-    with pytest.raises(WriteError, match="One-hot masks can't tell what is questionable"):
+    with pytest.raises(WriteError, match="One-hot masks can't mark questionable pixels"):
         write_stacks(tmp_path / "set", [replace(items[0], record=record)], one_hot=True)
     assert not list(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""Networks by their configuration."""
+"""Build networks from their configurations."""
 
 from __future__ import annotations
 

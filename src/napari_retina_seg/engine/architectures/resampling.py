@@ -1,4 +1,4 @@
-"""Pooling that remembers where its maxima stood, and upsampling, in backend-neutral operations.
+"""Pooling with indices, unpooling and upsampling, in backend-neutral operations.
 
 Importing this module imports Keras: do so inside functions.
 """
@@ -39,7 +39,7 @@ class MaxPoolWithMask(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Unpool(keras.layers.Layer):  # type: ignore[misc]
-    """Put each value where its maximum stood in the 2 × 2 pixels that were pooled; else zeros."""
+    """Unpool: put each value at the position of its maximum, zeros elsewhere."""
 
     def call(self, inputs: list[Any]) -> Any:
         """Unpool ``[values, *masks]``, masks as `MaxPoolWithMask` returned them."""

@@ -1,4 +1,4 @@
-"""SegNet (Badrinarayanan et al. 2017): the decoder puts values back where pooling took them."""
+"""SegNet (Badrinarayanan et al. 2017): the decoder unpools with the indices of the encoder."""
 
 from __future__ import annotations
 

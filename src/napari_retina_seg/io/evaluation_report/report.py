@@ -29,7 +29,7 @@ class Report:
     title : str
         Heading of the page.
     main : Evaluation
-        The one that is told in detail.
+        The one that is shown in detail.
     evaluations : tuple of Evaluation
         All that stand side by side, `main` among them.
     comparisons : tuple of Comparison

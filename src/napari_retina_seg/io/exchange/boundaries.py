@@ -173,7 +173,7 @@ def read_boundary_csv(path: Path, scheme: LabelScheme | None = None) -> Boundary
     path : Path
         The file. Rows are in the order of slices and columns.
     scheme : LabelScheme, optional
-        Whose surfaces they are, if no ``<stem>.json`` says so.
+        Scheme of the surfaces, if there is no ``<stem>.json``.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def read_boundary_json(path: Path, scheme: LabelScheme | None = None) -> Boundar
     path : Path
         The file.
     scheme : LabelScheme, optional
-        Whose surfaces are wanted.
+        Scheme of the surfaces.
 
     Raises
     ------

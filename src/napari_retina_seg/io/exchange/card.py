@@ -236,7 +236,7 @@ def choose_scheme(path: Path, card: Card | None, scheme: LabelScheme | None) -> 
     Raises
     ------
     ReadError
-        If nobody says them, or two say different ones.
+        If none are stated, or two sources differ.
     """
     if card is None:
         if scheme is None:

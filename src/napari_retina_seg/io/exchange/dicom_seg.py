@@ -157,7 +157,7 @@ def _describe(record: MaskRecord, label: LabelClass) -> Any:
 
     said = record.attribution
     by_hand = "SEMIAUTOMATIC" if said.model else "MANUAL"
-    # What nobody is known to have made is not called manual.
+    # A mask without a known author is not called manual.
     kind = by_hand if said.maker is Maker.HUMAN else "AUTOMATIC"
     algorithm = None
     if kind != "MANUAL":
@@ -316,7 +316,7 @@ def _find_class(path: Path, segment: Dataset, scheme: LabelScheme) -> int:
         if len(coded) == 1:
             return coded[0]
         raise ReadError(
-            f"'{path}' calls segment {number} '{label}', which is no class of '{scheme.name}': say"
+            f"'{path}' calls segment {number} '{label}', not a class of '{scheme.name}': say"
             f" which one it is, as in {number}:1."
         ) from error
 

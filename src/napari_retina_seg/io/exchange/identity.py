@@ -92,7 +92,7 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
     with private elements (but this program's own) and writing that is said to be burned into the
     pixels; patients in
     headers of Heidelberg and Topcon; texts in TIFF, PNG, JPEG and GIF that speak of a patient; and
-    dates or names in the file's name. Nobody's handwriting on the pixels is read.
+    dates or names in the file's name. Text in the pixels is not read.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def contains_identifier(path: Path, name: str, patient: str | None) -> bool:
     name : str
         What the image is called.
     patient : str or None
-        The patient's ID, where somebody said it.
+        The patient's ID, if known.
     """
     if patient is not None and name_key(patient) in name_key(name):
         return True

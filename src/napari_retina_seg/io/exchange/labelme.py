@@ -52,7 +52,7 @@ def write_labelme(
     Parameters
     ----------
     folder : Path
-        Where to; each file is called as its image.
+        Folder; each file has the name of its image.
     record : MaskRecord
         The mask.
     files : sequence of str, optional

@@ -131,7 +131,7 @@ def make_folds(pictures: Sequence[Picture]) -> list[dict[str, list[str]]]:
     Parameters
     ----------
     pictures : sequence of Picture
-        The images and whose they are; all of a patient are in one fold.
+        The images with their patients; all of a patient are in one fold.
 
     Returns
     -------

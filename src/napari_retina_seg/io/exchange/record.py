@@ -43,7 +43,7 @@ class Attribution:
     author : str or None
         Which person.
     state : str
-        How far the work is, e.g. ``corrected``; empty where nobody said so.
+        State, e.g. ``corrected``; empty if unknown.
     model, weights_sha256 : str or None
         What drew it, or drew the prediction that a person went on from.
     program : str
@@ -82,7 +82,7 @@ class MaskRecord:
         What the values mean.
     name : str
         Of the image, without folder and suffix: it becomes part of files, so that a name which
-        tells who the patient is must be replaced (`identity.pseudonymise`) before.
+        identifies the patient must be replaced (`identity.pseudonymise`) before.
     spacing : Spacing
         Pixel sizes in µm.
     laterality : Laterality

@@ -160,7 +160,7 @@ def _is_about_others(file: Path) -> bool:
     try:
         content = read_json(file)
     except ReadError:
-        return False  # it is told when it is read
+        return False  # the error is reported when it is read
     said = content.get("kind") if isinstance(content, dict) else None
     return str(said).startswith(_KINDS) and "boundaries" not in content
 

@@ -35,10 +35,10 @@ def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool =
         Where to; it must not exist, or be empty.
     items : sequence of TrainingItem
         Masks of one scheme, all made or accepted by a person, and images of one shape and dtype.
-        ``dataset.json`` says whose they are.
+        ``dataset.json`` names their patients.
     one_hot : bool
         Whether masks are ``(images, rows, columns, classes)`` of 0 and 1, rather than ``(images,
-        rows, columns)`` of class values. One-hot masks can't tell what is questionable.
+        rows, columns)`` of class values. One-hot masks can't mark questionable pixels.
 
     Raises
     ------

@@ -100,7 +100,7 @@ def write_training_folder(folder: Path, items: Iterable[TrainingItem]) -> None:
     ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a grey PNG
     of the same name with the class values, `IGNORE` where it is questionable; ``masks_colored/``
     has the same in the scheme's colours, to be looked at. ``splits.json`` lists the names for
-    training, validation and test; all of a group are on one side. ``groups.csv`` says whose they
+    training, validation and test; all of a group are in one split. ``groups.csv`` says whose they
     are, and ``dataset.json`` has the cards. The folder appears when all of it is written.
 
     Parameters
