@@ -16,7 +16,7 @@ from napari_retina_seg.project.states import FIRST_DONE, State
 from napari_retina_seg.project.values import Filters, Order, ProjectImage
 
 PAGE = 100
-COLUMNS = ("Image", "State", "Uncertain", "Author")
+COLUMNS = ("Image", "State", "Uncert.", "Author")
 IMAGE, STATE, UNCERTAINTY, AUTHOR = range(len(COLUMNS))
 _HINTS = (
     "Double-click opens an image.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import ProjectImage
 
-DUE = "2nd grading due"
+DUE = "grading due"
 NOT_SHOWN = "The first grading is finished; you can see it once you have finished yours."
 
 
