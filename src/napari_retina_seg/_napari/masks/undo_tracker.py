@@ -56,4 +56,5 @@ class UndoTracker(QObject):
             self._emit_step("Redone", undo[-1])
 
     def _emit_step(self, what: str, step: Sequence[Any]) -> None:
-        self.stepped.emit(what, find_changed_slices(step) if self._mask.ndim > 2 else [])
+        is_volume = self._mask is not None and self._mask.ndim > 2
+        self.stepped.emit(what, find_changed_slices(step) if is_volume else [])
