@@ -59,7 +59,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
     second = masks / f"{NAMES[5]}.png"
     do("project", "attach", project, NAMES[0], second, "--second-read", *BOB)
     blinded = CliRunner().invoke(app, ["project", "agreement", str(project), *BOB])
-    assert "Bob still has to read 1 image" in blinded.stderr
+    assert "Bob has 1 image left to grade" in blinded.stderr
     do("project", "ungradable", project, NAMES[1], "--reason", "dark", *BOB)
     told = do("project", "agreement", project, "-o", tmp_path / "agreement", *BOB).stdout
     assert "graded by the first grader only   1" in told

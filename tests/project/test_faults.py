@@ -237,7 +237,7 @@ def test_a_migration_that_fails_changes_nothing(folder):
     ("content", "said"),
     [
         (b"", "is not the database of a project"),
-        (b"SQLite format 3\0" + b"\0" * 200, "no database any more|damaged"),
+        (b"SQLite format 3\0" + b"\0" * 200, "not a database any more|damaged"),
         (b"hello" * 400, "not a database any more"),
     ],
 )

@@ -157,7 +157,7 @@ def test_a_prediction_of_other_classes_is_refused(ann, image, make):
     [
         (
             Drawing(np.zeros((15, 25), np.uint8)),
-            "The mask is 25 × 15 px, the image 'scan' 24 × 16 px: it must be drawn on this image.",
+            "The mask is 25 × 15 px, the image 'scan' 24 × 16 px: draw it on this image.",
         ),
         (Drawing(np.zeros((16, 24), np.int32)), "int32"),
         (Drawing(np.full((16, 24), 8, np.uint8)), "value 8"),

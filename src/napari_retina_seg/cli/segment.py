@@ -159,6 +159,6 @@ def _summarise(folder: Path, stated: Spacing | None, results: list[Result], fail
     without = sorted({result.provenance.model for result in results if result.unchecked})
     if without:
         typer.echo(
-            f"{', '.join(without)}: has no measured limits for plausible predictions, so only"
+            f"No limits of plausible predictions were measured for {', '.join(without)}, so only"
             " the modality and the columns were checked."
         )

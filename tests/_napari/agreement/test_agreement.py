@@ -132,7 +132,7 @@ def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folde
     qtbot.keyClicks(agreement.project.author, "Bob")
     compare(qtbot, agreement)
     assert agreement.status.end is None  # nothing has failed
-    assert "Bob still has to read 1 image a second time ('scan1')" in agreement.status.text()
+    assert "Bob has 1 image left to grade as the second grader ('scan1')" in agreement.status.text()
     assert agreement.findings.isHidden()
 
 

@@ -159,7 +159,7 @@ def test_what_would_spoil_a_training_is_refused(tmp_path, items):
     with pytest.raises(WriteError, match="images of 'p1' are to be used for train and for test"):
         write_training_folder(folder, [first, replace(second, split="test")])
     twin = replace(first, record=replace(first.record, name="P2-R_0001"))
-    with pytest.raises(WriteError, match=r"(?i)Two images would be called 'p2-r_0001'"):
+    with pytest.raises(WriteError, match=r"(?i)Two images would be named 'p2-r_0001'"):
         write_training_folder(folder, [volume, twin])
     other = replace(second, record=replace(second.record, scheme=OCTID_LAYERS))
     with pytest.raises(WriteError, match="one scheme at a time"):
