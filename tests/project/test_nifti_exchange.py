@@ -96,8 +96,8 @@ def leave(ann: Project, path: Path, shape: tuple[int, ...], folder: Path) -> Pat
 def test_simpleitk_lays_an_exported_mask_on_its_dicom_image(ann, tmp_path):
     sitk = pytest.importorskip("SimpleITK")
     source = write_plane(tmp_path / "a.dcm")
-    image = sitk.GradedImage(str(source))
-    mask = sitk.GradedImage(str(leave(ann, source, SHAPE, tmp_path / "out")))
+    image = sitk.ReadImage(str(source))
+    mask = sitk.ReadImage(str(leave(ann, source, SHAPE, tmp_path / "out")))
     assert mask.GetSize() == image.GetSize()
     for index in ((0, 0, 0), (47, 0, 0), (0, 31, 0), (13, 7, 0)):
         np.testing.assert_allclose(

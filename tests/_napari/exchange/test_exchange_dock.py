@@ -140,7 +140,7 @@ def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
 
 def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_path, scans):
     form = exchange.exporting
-    qtbot.waitUntil(lambda: exchange._looked_in is not None)
+    qtbot.waitUntil(lambda: exchange._listed_folder is not None)
     assert form.patients.isHidden()
     assert form.eyes.isHidden()
     folder = tmp_path / "patients"
@@ -208,12 +208,12 @@ def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
     form = exchange.exporting
     form.formats.setCurrentIndex(form.formats.findData(Format.TRAINING.value))
     form.names.setCurrentIndex(2)
-    qtbot.waitUntil(lambda: form.whose.asks)
+    qtbot.waitUntil(lambda: form.subjects.asks)
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     assert not exchange.button.isEnabled()
     # The third image of the project has no mask, and stays.
     assert "The patients of 2 images are unknown, e.g. of 'scan0'" in exchange.status.text()
-    asked = form.whose
+    asked = form.subjects
     asked.choice.setCurrentIndex(asked.choice.findData("name"))
     assert not asked.pattern.isHidden()
     write(qtbot, asked.pattern, "scan[0]")
@@ -262,14 +262,14 @@ def test_images_without_a_patient_are_named(qtbot):
 def test_only_what_leaves_is_asked_about(exchange, qtbot):
     form = exchange.exporting
     form.formats.setCurrentIndex(form.formats.findData(Format.TRAINING.value))
-    qtbot.waitUntil(lambda: form.whose.asks)
+    qtbot.waitUntil(lambda: form.subjects.asks)
     write(qtbot, form.drawn_by, "Bob")
-    assert not form.whose.asks
-    assert form.whose.isHidden()
+    assert not form.subjects.asks
+    assert form.subjects.isHidden()
     write(qtbot, form.drawn_by, "Ann")
-    assert form.whose.asks
+    assert form.subjects.asks
     form.states[State.CORRECTED].setChecked(False)
-    assert not form.whose.asks
+    assert not form.subjects.asks
 
 
 def test_ticks_that_a_format_has_no_use_for_are_greyed_with_a_reason(form):
@@ -302,8 +302,8 @@ def test_what_is_typed_during_an_export_is_no_shortcut(exchange, qtbot, tmp_path
 def test_each_image_may_be_its_own_patient(exchange, qtbot, tmp_path):
     form = exchange.exporting
     form.formats.setCurrentIndex(form.formats.findData(Format.NNUNET.value))
-    qtbot.waitUntil(lambda: form.whose.asks)
-    form.whose.choice.setCurrentIndex(form.whose.choice.findData("each"))
+    qtbot.waitUntil(lambda: form.subjects.asks)
+    form.subjects.choice.setCurrentIndex(form.subjects.choice.findData("each"))
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert (tmp_path / "out" / "splits_final.json").is_file()

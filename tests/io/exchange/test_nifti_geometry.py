@@ -152,7 +152,7 @@ def test_simpleitk_finds_each_voxel_where_the_image_has_it(tmp_path, make_record
     sitk = pytest.importorskip("SimpleITK")
     placement = oblique()
     write_nifti(tmp_path / "a.nii.gz", make_record(VOLUME, placement=placement))
-    mask = sitk.GradedImage(str(tmp_path / "a.nii.gz"))
+    mask = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), VOLUME)
     for place in np.ndindex(VOLUME.shape):
         expected = placement.affine @ (*place, 1)
@@ -166,8 +166,8 @@ def test_simpleitk_lays_a_mask_on_a_png(tmp_path, make_record):
 
     Image.fromarray(RIGHT).save(tmp_path / "a.png")
     write_nifti(tmp_path / "a.nii", make_record(RIGHT, spacing=Spacing()))
-    image = sitk.GradedImage(str(tmp_path / "a.png"))
-    mask = sitk.GradedImage(str(tmp_path / "a.nii"))[:, :, 0]
+    image = sitk.ReadImage(str(tmp_path / "a.png"))
+    mask = sitk.ReadImage(str(tmp_path / "a.nii"))[:, :, 0]
     assert (mask.GetOrigin(), mask.GetSpacing()) == (image.GetOrigin(), image.GetSpacing())
     assert mask.GetDirection() == image.GetDirection()
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), RIGHT)
