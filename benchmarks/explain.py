@@ -35,7 +35,7 @@ from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
 from napari_retina_seg.engine.frozen import FrozenSplit, freeze_split
-from napari_retina_seg.engine.predict import load_network
+from napari_retina_seg.engine.predictor import load_network
 from napari_retina_seg.engine.sanity import randomise_from_top
 from napari_retina_seg.engine.target_layers import cut, find_target_layers
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models

@@ -28,7 +28,8 @@ from napari_retina_seg.core.progress import CancelToken, finish
 from napari_retina_seg.data.labelled import LabelledImage
 from napari_retina_seg.data.layouts import read_dataset
 from napari_retina_seg.engine.plausibility import measure_plane
-from napari_retina_seg.engine.predict import iter_segment, load_predictor
+from napari_retina_seg.engine.predict import iter_segment
+from napari_retina_seg.engine.predictor import load_predictor
 from napari_retina_seg.io import read_image
 from napari_retina_seg.models.limits import LimitsRecord, write_limits
 from napari_retina_seg.models.registry import ModelFolder, find_model

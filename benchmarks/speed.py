@@ -30,9 +30,11 @@ from napari_retina_seg.core.explanation import Question
 from napari_retina_seg.core.image import Modality, RetinaImage
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.target import Point
+from napari_retina_seg.core.tiling import pad_to_multiple
 from napari_retina_seg.engine import predict
 from napari_retina_seg.engine.decode import decode
 from napari_retina_seg.engine.explain import explain, find_target_layer, list_target_layers
+from napari_retina_seg.engine.predictor import describe_device, load_network, load_predictor
 from napari_retina_seg.engine.target_layers import cut
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, find_model, list_models
 
@@ -52,7 +54,7 @@ def main() -> None:
     rows += starts()
     facts = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU",
-        "precision": predict.describe_device().precision,
+        "precision": describe_device().precision,
         "repeats": REPEATS,
         "rows": rows,
     }
@@ -78,11 +80,11 @@ def median(work: Callable[[], Any]) -> float:
 def inference(name: str, image: RetinaImage) -> list[dict[str, Any]]:
     """Compare a whole segmentation with the bare network, frozen and as Keras runs it."""
     model = find_model(name)
-    predictor = predict.load_predictor(model)
-    network = predict.load_network(model)
+    predictor = load_predictor(model)
+    network = load_network(model)
     prepare = model.spec.preprocessing.prepare
     prepared = prepare(image.plane(), image.spacing)
-    tensor = predict.pad_to_multiple(prepared.tensor, model.spec.architecture.multiple)
+    tensor = pad_to_multiple(prepared.tensor, model.spec.architecture.multiple)
     bare = median(lambda: predictor.run(tensor))
     rows, columns = prepared.tensor.shape[:2]
     output = predictor.run(tensor)[:rows, :columns]
@@ -134,7 +136,7 @@ def own_backward_pass(model: ModelFolder, tensor: np.ndarray) -> float:
     import tensorflow as tf
 
     layer = find_target_layer(list_target_layers(model), model.name).layer
-    halves = cut(predict.load_network(model), layer)
+    halves = cut(load_network(model), layer)
     crossing = keras.tree.flatten(halves.first([tf.constant(tensor[np.newaxis])], training=False))
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(crossing[0])
@@ -143,9 +145,9 @@ def own_backward_pass(model: ModelFolder, tensor: np.ndarray) -> float:
 
 
 def bare_pass(model: ModelFolder, image: RetinaImage) -> tuple[float, np.ndarray]:
-    predictor = predict.load_predictor(model)
+    predictor = load_predictor(model)
     tensor = model.spec.preprocessing.prepare(image.plane(), image.spacing).tensor
-    padded = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
+    padded = pad_to_multiple(tensor, model.spec.architecture.multiple)
     return median(lambda: predictor.run(padded)), tensor
 
 
@@ -153,7 +155,7 @@ def volume() -> list[dict[str, Any]]:
     """Compare 49 B-scans with 49 bare forward passes."""
     image = phantom_volume(slices=49, rows=496, columns=512).image
     model = find_model("oct-layers")
-    predictor = predict.load_predictor(model)
+    predictor = load_predictor(model)
     tensor = model.spec.preprocessing.prepare(image.plane(0), image.spacing).tensor
     bare = median(lambda: predictor.run(tensor))
     start = time.perf_counter()
@@ -167,9 +169,9 @@ def large_photograph() -> list[dict[str, Any]]:
     pixels = (resize(retina(), (3464, 3464), order=1) * 255).astype(np.uint8)
     image = RetinaImage(pixels, color=True, modality=Modality.FUNDUS)
     model = find_model("fundus-vessels")
-    predictor = predict.load_predictor(model)
+    predictor = load_predictor(model)
     tensor = model.spec.preprocessing.prepare(pixels, image.spacing).tensor
-    padded = predict.pad_to_multiple(tensor, model.spec.architecture.multiple)
+    padded = pad_to_multiple(tensor, model.spec.architecture.multiple)
     bare = median(lambda: predictor.run(padded))
     whole = median(lambda: predict.segment(image, model))
     return [row("a photograph of 12 megapixels", whole, BARE, bare, **memory())]
@@ -189,7 +191,7 @@ def click() -> list[dict[str, Any]]:
     load_engine()
     image = phantom_bscan().image
     model = find_model("oct-layers")
-    predictor = predict.load_predictor(model)
+    predictor = load_predictor(model)
     tensor = model.spec.preprocessing.prepare(image.plane(), image.spacing).tensor
     bare = median(lambda: predictor.run(tensor))
     seconds, opening = click_to_layer(image, REPEATS)

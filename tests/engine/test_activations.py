@@ -8,10 +8,10 @@ from keras import layers
 from napari_retina_seg.core.cam import Method, combine
 from napari_retina_seg.core.phantom import phantom_bscan
 from napari_retina_seg.core.progress import CancelToken, finish
-from napari_retina_seg.engine import predict
+from napari_retina_seg.engine import predictor
 from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.frozen import freeze_split
-from napari_retina_seg.engine.predict import load_network
+from napari_retina_seg.engine.predictor import load_network
 from napari_retina_seg.engine.target_layers import cut, logits_of
 from napari_retina_seg.models.registry import find_model
 
@@ -140,9 +140,9 @@ def test_tiles_give_the_map_of_one_pass(monkeypatch) -> None:
     pixels = RANDOM.random((64, 80, 1), np.float32)
     asked = (RANDOM.random((64, 80)) < 0.2).astype(np.float32)
     whole = run(network, pixels, multiple=(2, 2))
-    monkeypatch.setattr(predict, "_LARGEST_PASS", 1000)
-    monkeypatch.setattr(predict, "_TILE", (32, 32))
-    monkeypatch.setattr(predict, "_OVERLAP", 16)
+    monkeypatch.setattr(predictor, "_LARGEST_PASS", 1000)
+    monkeypatch.setattr(predictor, "_TILE", (32, 32))
+    monkeypatch.setattr(predictor, "_OVERLAP", 16)
     tiled = run(network, pixels, multiple=(2, 2))
     # At their edges tiles see padding, where one pass sees the image: little of that is blended in.
     np.testing.assert_allclose(tiled.logits, whole.logits, atol=0.05)

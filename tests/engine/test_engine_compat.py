@@ -5,7 +5,7 @@ import os
 import pytest
 
 from napari_retina_seg.engine._compat import quiet_import
-from napari_retina_seg.engine.predict import import_tensorflow
+from napari_retina_seg.engine.predictor import import_tensorflow
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 

@@ -33,7 +33,8 @@ from napari_retina_seg.engine.explain import (
     list_target_layers,
 )
 from napari_retina_seg.engine.frozen import FrozenSplit
-from napari_retina_seg.engine.predict import load_network, segment
+from napari_retina_seg.engine.predict import segment
+from napari_retina_seg.engine.predictor import load_network
 from napari_retina_seg.engine.sanity import randomise_from_top
 from napari_retina_seg.engine.target_layers import SplitModel, cut
 from napari_retina_seg.models.config import UNetConfig

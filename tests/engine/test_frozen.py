@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from napari_retina_seg.engine.frozen import freeze_split
-from napari_retina_seg.engine.predict import load_network
+from napari_retina_seg.engine.predictor import load_network
 from napari_retina_seg.engine.target_layers import cut
 from napari_retina_seg.models.registry import find_model
 

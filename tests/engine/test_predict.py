@@ -15,7 +15,7 @@ from napari_retina_seg.core.metrics import confusion, scores
 from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.core.surfaces import to_labels
-from napari_retina_seg.engine import predict
+from napari_retina_seg.engine import predictor
 from napari_retina_seg.engine.predict import iter_segment, segment
 from napari_retina_seg.models.registry import ModelFolder, find_model
 
@@ -86,9 +86,9 @@ def test_tiles_draw_what_one_pass_draws(tiny_fundus, monkeypatch) -> None:
         spec.model_copy(update={"preprocessing": type(spec.preprocessing)(diameter=900)}),
     )
     whole = segment(image, large, probabilities=True)
-    monkeypatch.setattr(predict, "_LARGEST_PASS", 300 * 300)
-    monkeypatch.setattr(predict, "_TILE", (256, 256))
-    monkeypatch.setattr(predict, "_OVERLAP", 64)
+    monkeypatch.setattr(predictor, "_LARGEST_PASS", 300 * 300)
+    monkeypatch.setattr(predictor, "_TILE", (256, 256))
+    monkeypatch.setattr(predictor, "_OVERLAP", 64)
     tiled = segment(image, large, probabilities=True)
     difference = np.abs(whole.probabilities.astype(float) - tiled.probabilities)
     assert difference.max() < 0.05
@@ -145,10 +145,10 @@ def test_a_volume_of_empty_slices_is_refused(tiny_oct) -> None:
 def test_a_model_is_loaded_once_however_many_ask_at_a_time(tmp_path, monkeypatch) -> None:
     model = tiny_model(tmp_path / "model", Modality.OCT)
     loads = []
-    load = predict.load_network
-    monkeypatch.setattr(predict, "load_network", lambda m: loads.append(m) or load(m))
+    load = predictor.load_network
+    monkeypatch.setattr(predictor, "load_network", lambda m: loads.append(m) or load(m))
     with ThreadPoolExecutor(3) as pool:
-        predictors = list(pool.map(predict.load_predictor, [model] * 3))
+        predictors = list(pool.map(predictor.load_predictor, [model] * 3))
     assert len(loads) == 1
     assert predictors[0] is predictors[1] is predictors[2]
 

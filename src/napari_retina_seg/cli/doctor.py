@@ -33,7 +33,7 @@ _BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 _CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 _DESCRIBE = (
-    "from napari_retina_seg.engine.predict import describe_device as d;"
+    "from napari_retina_seg.engine.predictor import describe_device as d;"
     "print('device=' + d().name + ', ' + d().precision)"
 )
 

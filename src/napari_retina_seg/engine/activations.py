@@ -13,7 +13,7 @@ from napari_retina_seg.core.pixels import resize
 from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.core.tiling import Tile, pad_to_multiple
 from napari_retina_seg.engine.frozen import FrozenSplit
-from napari_retina_seg.engine.predict import ENGINE_LOCK, passes
+from napari_retina_seg.engine.predictor import ENGINE_LOCK, passes
 
 Array = npt.NDArray[np.float32]
 

@@ -26,7 +26,8 @@ from napari_retina_seg.core.target import Region, Target, WholeClass, check_targ
 from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.decode import decode
 from napari_retina_seg.engine.frozen import FrozenSplit, freeze_split
-from napari_retina_seg.engine.predict import ENGINE_LOCK, check_fit, load_network
+from napari_retina_seg.engine.predict import check_fit
+from napari_retina_seg.engine.predictor import ENGINE_LOCK, load_network
 from napari_retina_seg.engine.target_layers import Place, cut, find_target_layers
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model

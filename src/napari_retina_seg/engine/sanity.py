@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_retina_seg.engine.architectures import build
-from napari_retina_seg.engine.predict import ENGINE_LOCK
+from napari_retina_seg.engine.predictor import ENGINE_LOCK
 from napari_retina_seg.models.config import Architecture
 
 
