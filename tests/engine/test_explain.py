@@ -127,6 +127,27 @@ def test_a_map_is_a_mean_over_what_is_asked_about(brightness, method) -> None:
     np.testing.assert_allclose(ask(left | right), apart, rtol=1e-3, atol=1e-4 * apart.max())
 
 
+def test_nothing_is_explained_outside_the_field_of_view(tiny_fundus, tmp_path) -> None:
+    """A published system's preprocessing finds no field: drawing and explaining find it alike."""
+    shutil.copytree(tiny_fundus.path, tmp_path / "resized")
+    spec = tiny_fundus.spec.model_copy(
+        update={
+            "preprocessing": ResizePreprocessing(rows=128, columns=128, color=True),
+            "postprocessing": ThresholdPostprocessing(threshold=0.01),
+        }
+    )
+    write_spec(ModelFolder(tmp_path / "resized", spec))
+    model = open_model(tmp_path / "resized")
+    image = RetinaImage(retina()[::4, ::4], color=True, modality=Modality.FUNDUS)
+    drawn = segment(image, model).labels
+    assert drawn.any()
+    explanation = explain(image, model)
+    assert_same_mask(explanation.labels, drawn)
+    assert not explanation.labels[:20, :20].any()
+    assert not explanation.maps[:, :20, :20].any()
+    assert explanation.untargeted == (0,)  # background is outside alone, where nothing is predicted
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_shipped_models_explain_what_they_draw(name) -> None:
     model = find_model(name)

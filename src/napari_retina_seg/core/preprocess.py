@@ -93,6 +93,11 @@ class Geometry:
             mask &= part
         return mask
 
+    @property
+    def predicted(self) -> Mask:
+        """``grid`` bool: where there is retina with data, so that something is predicted."""
+        return np.asarray(np.logical_and.reduce([np.ones(self.grid, bool), *self._parts()]))
+
     def _parts(self) -> list[Mask]:
         """Return the masks whose intersection can be predicted."""
         parts = [] if self.field is None else [self.field.core]

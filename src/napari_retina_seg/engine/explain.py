@@ -26,7 +26,7 @@ from napari_retina_seg.core.target import Region, Target, WholeClass, check_targ
 from napari_retina_seg.engine.activations import Activations, iter_forward
 from napari_retina_seg.engine.decode import decode
 from napari_retina_seg.engine.frozen import FrozenSplit, freeze_split
-from napari_retina_seg.engine.predict import check_fit
+from napari_retina_seg.engine.predict import check_fit, prepare_slice
 from napari_retina_seg.engine.predictor import ENGINE_LOCK, load_network
 from napari_retina_seg.engine.target_layers import Place, cut, find_target_layers
 from napari_retina_seg.io.inputs import ImageLike, as_image
@@ -149,7 +149,7 @@ def iter_explain(
         What to explain, and how.
     index : int, optional
         Only this slice; by default the whole image or volume.
-    last : LastPass, optional
+    last : ForwardCache, optional
         Where the forward pass is looked for, and kept.
     token : CancelToken, optional
         Stops the work before the next pass.
@@ -336,7 +336,7 @@ class _Asker:
             self._token.raise_if_cancelled()
             target = self._target
             if isinstance(target, WholeClass):
-                target = Region(one.labels == value)
+                target = Region((one.labels == value) & one.geometry.predicted)
             if isinstance(target, Region) and not target.mask.any():
                 untargeted.append(value)
                 maps.append(np.zeros(image.grid, np.float32))
@@ -365,11 +365,7 @@ class _Asker:
         known = self._last.get(key)
         if known is not None:
             return known
-        try:
-            prepared = self._spec.preprocessing.prepare(plane, spacing, valid=valid)
-        except ImageError as error:
-            where = f", slice {index}" if image.is_volume else ""
-            raise ImageError(f"'{image.name}'{where}: {error}") from error
+        _, prepared = prepare_slice(image, self._spec, index)
         multiple = self._spec.architecture.multiple
         activations = yield from iter_forward(self._halves, prepared.tensor, multiple, self._token)
         one = _decoded(activations, prepared.geometry, self._spec)

@@ -26,6 +26,7 @@ from napari_retina_seg.engine.predictor import Array, Predictor, describe_device
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.models.limits import read_limits
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model
+from napari_retina_seg.models.spec import ModelSpec
 
 
 def iter_segment(
@@ -188,15 +189,29 @@ def check_fit(image: RetinaImage, model: ModelFolder) -> None:
 _NAMES = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
 
 
-def _run(
-    predictor: Predictor,
-    image: RetinaImage,
-    index: int,
-    token: CancelToken,
-    field: FieldOfView | None = None,
-) -> Generator[Progress, None, tuple[npt.NDArray[Any], Prepared, Array]]:
-    """Return a plane, filled where it holds no data, the network's input and its output."""
-    plane, spec = image.plane(index), predictor.model.spec
+def prepare_slice(
+    image: RetinaImage, spec: ModelSpec, index: int, field: FieldOfView | None = None
+) -> tuple[npt.NDArray[Any], Prepared]:
+    """Return a plane, filled where it holds no data, and the network's input for it.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        The image or volume.
+    spec : ModelSpec
+        What the model is. Of a photograph the field of view is known, whatever the preprocessing:
+        nothing is drawn outside.
+    index : int
+        The slice; 0 for a single image.
+    field : FieldOfView, optional
+        Where a photograph shows retina, if it is known; by default it is found in the pixels.
+
+    Raises
+    ------
+    ImageError
+        If there is nothing to see in it, or it does not fit the model.
+    """
+    plane = image.plane(index)
     try:
         prepared = prepare_plane(
             spec.preprocessing, plane, image.spacing, valid=image.valid_plane(index), field=field
@@ -206,9 +221,20 @@ def _run(
         raise type(error)(f"'{image.name}'{where}: {error}") from error
     plane = fill_invalid(plane, prepared.geometry.valid)
     if prepared.geometry.field is None and spec.modality is Modality.FUNDUS:
-        # Nothing is drawn outside, whatever the preprocessing.
         seen = replace(prepared.geometry, field=find_field(plane))
         prepared = replace(prepared, geometry=seen)
+    return plane, prepared
+
+
+def _run(
+    predictor: Predictor,
+    image: RetinaImage,
+    index: int,
+    token: CancelToken,
+    field: FieldOfView | None = None,
+) -> Generator[Progress, None, tuple[npt.NDArray[Any], Prepared, Array]]:
+    """Return the plane and the network's input, as `prepare_slice` does, and its output."""
+    plane, prepared = prepare_slice(image, predictor.model.spec, index, field)
     output = yield from predictor.iter_predict(prepared.tensor, token)
     return plane, prepared, output
 
