@@ -117,6 +117,31 @@ def test_folders_in_a_folder_are_looked_into_where_asked(archive):
     assert [one.path.name for one in contents.passed_over] == ["notes.txt"]
 
 
+def test_a_link_back_adds_nothing_twice(archive):
+    (archive / "again").symlink_to(archive, target_is_directory=True)
+    contents = look_below([archive, archive])
+    assert len(contents.images) == len(ARCHIVE_NAMES)
+    assert not contents.passed_over
+
+
+def test_a_folder_that_cant_be_listed_is_named(archive, monkeypatch):
+    locked = archive / "locked"
+    locked.mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path):
+        if path == locked:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(ReadError, match=r"locked' can't be read \(Permission denied\)"):
+        read_image(locked)
+    contents = look_below([archive])
+    assert len(contents.images) == len(ARCHIVE_NAMES)
+    assert [one.path for one in contents.passed_over] == [locked]
+
+
 def test_a_folder_with_one_image_is_that_image(make_dicom, tmp_path):
     make_dicom(GREY, OPT).save_as(tmp_path / "IM1")
     (tmp_path / "notes.txt").touch()

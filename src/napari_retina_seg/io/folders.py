@@ -57,8 +57,19 @@ def look_into(folder: Path) -> Contents:
     A file whose suffix is that of no image format is looked into. Masks that say their classes,
     results of other images that lie beside them, and DICOM files that hold no image are passed
     over.
+
+    Raises
+    ------
+    ReadError
+        If the folder can't be listed.
     """
-    files = sorted(each for each in folder.iterdir() if each.name[0] != ".")
+    try:
+        files = sorted(each for each in folder.iterdir() if each.name[0] != ".")
+    except OSError as error:
+        raise ReadError(
+            f"The folder '{folder}' can't be read ({error.strerror or error}): ask for permission"
+            " or copy it."
+        ) from error
     reasons = {file: _reason(file) for file in files if file.is_file()}
     names = {image_name(file) for file, reason in reasons.items() if not reason}
     for file in reasons:
@@ -71,16 +82,33 @@ def look_into(folder: Path) -> Contents:
 
 
 def look_below(paths: Iterable[Path]) -> Contents:
-    """Find files, and the images of folders and of all folders in them."""
+    """Find files, and the images of folders and of all folders in them, each folder once.
+
+    Raises
+    ------
+    ReadError
+        If one of `paths` is a folder that can't be listed; those in it are passed over.
+    """
     found = Contents()
+    seen: set[Path] = set()  # a link may lead back to a folder above
     for path in paths:
-        if path.is_dir():
-            inside = look_into(path)
-            folders = [one.path for one in inside.passed_over if one.path.is_dir()]
-            others = tuple(one for one in inside.passed_over if not one.path.is_dir())
-            found = found + Contents(inside.images, others) + look_below(folders)
-        else:
-            found = found + Contents((path,))
+        found += _look_below(path, seen) if path.is_dir() else Contents((path,))
+    return found
+
+
+def _look_below(folder: Path, seen: set[Path]) -> Contents:
+    resolved = folder.resolve()
+    if resolved in seen:
+        return Contents()
+    seen.add(resolved)
+    inside = look_into(folder)
+    others = tuple(one for one in inside.passed_over if not one.path.is_dir())
+    found = Contents(inside.images, others)
+    for below in (one.path for one in inside.passed_over if one.path.is_dir()):
+        try:
+            found += _look_below(below, seen)
+        except ReadError:
+            found += Contents(passed_over=(PassedOver(below, "a folder that can't be read"),))
     return found
 
 
