@@ -15,7 +15,7 @@ from pydicom.uid import (
 
 from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.core.image import Laterality, Modality, Origin, Spacing
-from napari_retina_seg.io import read_image
+from napari_retina_seg.io import read_image, read_stored
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (70, 90), np.uint8)
@@ -213,6 +213,14 @@ def test_a_bare_file_without_mark_and_meta_information(make_dicom, tmp_path, imp
     image = read_image(tmp_path / name)
     assert image.laterality is Laterality.LEFT
     np.testing.assert_array_equal(image.pixels, GREY)
+
+
+def test_a_file_that_begins_as_tiff_is_one_image_whatever_is_asked_of_it(make_dicom, tmp_path):
+    dataset = make_dicom(GREY)
+    dataset.preamble = b"II*\0".ljust(128, b"\0")
+    dataset.save_as(tmp_path / "both.dcm")
+    np.testing.assert_array_equal(read_image(tmp_path / "both.dcm").pixels, GREY)
+    np.testing.assert_array_equal(read_stored(tmp_path / "both.dcm").values, GREY)
 
 
 def test_a_report_without_pixels_is_refused(make_dicom, read):

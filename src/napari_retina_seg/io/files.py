@@ -52,7 +52,7 @@ def read_stored(path: str | Path) -> StoredPixels:
     path = Path(path)
     head = read_head(path)
     decoder = _find_decoder(head)
-    if decoder is not None:
+    if decoder is not None and not has_dicom_mark(head):  # DICOM may begin as TIFF, to be both
         return decoder(path)
     image = _find_reader(path, head)(path)
     return StoredPixels(image.pixels, color=image.color, spacing=image.spacing)
