@@ -19,8 +19,8 @@ from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.selection import (
     Selection,
+    add_patients,
     iter_choose,
-    iter_with_patients,
 )
 from napari_retina_seg.project.view import ProjectView
 
@@ -218,7 +218,7 @@ def iter_export(
         because = f" {refused[0]}" if refused else ""
         raise WriteError(f"There is no mask to export in the selection.{because}")
     if format.has_images:
-        chosen = iter_with_patients(chosen, patients, identities, project.info.key)
+        chosen = add_patients(chosen, patients, identities, project.info.key)
     with atomic_folder(folder) as new:
         images = with_images or format is Format.LABELME
         job = ExportJob(project, new, format, identities, patients, token, with_images=images)

@@ -207,7 +207,7 @@ def iter_choose(
         if version is not None:
             found.append((image, version))
     images = [image for image, _ in found]
-    hidden = yield from _find_telling(images, identities, token)
+    hidden = yield from _find_identifying(images, identities, token)
     key = project.info.key
     names = _tell_apart(
         images,
@@ -239,21 +239,21 @@ def _find_version(
     return None
 
 
-def _find_telling(
+def _find_identifying(
     images: Sequence[ProjectImage], identities: Identities, token: CancelToken
 ) -> Generator[Progress, None, set[int]]:
     """Return the images whose names are to be replaced."""
     if identities is Identities.KEEP:
         return set()
-    telling = set()
+    identifying = set()
     for done, image in enumerate(images):
         token.raise_if_cancelled()
         yield Progress(done, len(images), "Looking for patients' names")
         if identities is Identities.PSEUDONYMS or contains_identifier(
             image.path, image.name, image.patient
         ):
-            telling.add(image.id)
-    return telling
+            identifying.add(image.id)
+    return identifying
 
 
 def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:
@@ -269,7 +269,7 @@ def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[st
     return apart
 
 
-def iter_with_patients(
+def add_patients(
     chosen: Sequence[ExportItem], rule: PatientRule | None, identities: Identities, key: str
 ) -> tuple[ExportItem, ...]:
     """Add the patients of images that have none in the project.
