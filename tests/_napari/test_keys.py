@@ -13,6 +13,7 @@ from napari_retina_seg._napari.shortcuts import (
     ACCEPT,
     CLASS_KEYS,
     EXPLAIN,
+    FINISH,
     LINE_KEYS,
     NEXT,
     REVIEW_KEYS,
@@ -123,5 +124,8 @@ def test_a_dock_leaves_keys_alone_that_somebody_bound(make_napari_viewer, qtbot)
     viewer.bind_key(NEXT.keys, theirs)
     _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
     qtbot.waitUntil(lambda: coerce_keybinding(ACCEPT.keys) in viewer.keymap)
+    viewer.bind_key(FINISH.keys, theirs, overwrite=True)
     viewer.window.remove_dock_widget(review)
-    assert viewer.keymap[coerce_keybinding(NEXT.keys)] is theirs
+    for shortcut in (NEXT, FINISH):
+        assert viewer.keymap[coerce_keybinding(shortcut.keys)] is theirs
+    assert coerce_keybinding(ACCEPT.keys) not in viewer.keymap

@@ -28,7 +28,7 @@ class Dock(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._joined = False
-        self._bound: list[KeyBinding] = []
+        self._bound: dict[KeyBinding, Callable[[napari.Viewer], None]] = {}
 
     def scroll(self, inner: QWidget) -> None:
         """Set the scrollable content of the dock."""
@@ -73,16 +73,17 @@ class Dock(QWidget):
         for shortcut, action in self.key_actions().items():
             binding = coerce_keybinding(shortcut.keys)
             if binding not in self._viewer.keymap and binding not in self._viewer.class_keymap:
-                self._viewer.bind_key(binding, _calling(action))
-                self._bound.append(binding)
+                self._bound[binding] = _calling(action)
+                self._viewer.bind_key(binding, self._bound[binding])
 
     def _end_use(self) -> None:
         self._unbind_keys()
         engine_freeze.release(self)
 
     def _unbind_keys(self) -> None:
-        for binding in self._bound:
-            self._viewer.keymap.pop(binding, None)
+        for binding, own in self._bound.items():
+            if self._viewer.keymap.get(binding) is own:  # not bound anew by others meanwhile
+                self._viewer.keymap.pop(binding)
         self._bound.clear()
 
     def _join(self) -> None:
