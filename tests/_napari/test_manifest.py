@@ -53,7 +53,7 @@ def test_files_of_others_are_not_asked_for(name, offered):
 def test_importing_the_plugin_leaves_tensorflow_alone():
     code = (
         "import sys\n"
-        "from napari_retina_seg._napari import demo, keys, reader\n"
+        "from napari_retina_seg._napari import actions, demo, reader\n"
         "from napari_retina_seg._napari import samples, segment_widget\n"
         "from napari_retina_seg._napari.explain import widget\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"

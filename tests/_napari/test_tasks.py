@@ -120,8 +120,8 @@ PROGRAM = """
 import faulthandler, gc, sys, time
 faulthandler.enable()
 from qtpy.QtCore import QCoreApplication, QObject
-from napari_retina_seg._napari.correct.latest_only import Latest
-from napari_retina_seg._napari.job import Job, Outcome
+from napari_retina_seg._napari.correct.latest_only import LatestOnlyWorker
+from napari_retina_seg._napari.job import Job, JobResult, JobStatus
 from napari_retina_seg.core.progress import Progress
 
 def steps(task, token):
@@ -129,7 +129,7 @@ def steps(task, token):
         time.sleep(0.05)
         yield Progress(step, 20)
     print("job", flush=True)
-    return Outcome(None)
+    return JobResult(JobStatus.SUCCEEDED)
 
 def preview():
     time.sleep(2)
@@ -138,7 +138,7 @@ def preview():
 app, parent = QCoreApplication(sys.argv), QObject()
 job = Job(steps, None, parent, "a job")
 job.start()
-Latest(parent).ask("a preview", preview)
+LatestOnlyWorker(parent).ask("a preview", preview)
 app.processEvents()
 time.sleep(0.1)
 app.processEvents()
