@@ -85,8 +85,8 @@ class ImageAgreement:
 
     Attributes
     ----------
-    image : ReadImage
-        Which image, and who read it.
+    image : GradedImage
+        Which image, and who graded it.
     scores : mapping
         As of an evaluation of the second grading against the first, and ``kappa``.
     sizes : array

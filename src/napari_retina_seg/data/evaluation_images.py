@@ -150,7 +150,7 @@ def iter_without_faults(
 
     Returns
     -------
-    Scorable
+    EvaluationImages
         The images, and a sentence for each that was left out.
 
     Raises

@@ -66,7 +66,7 @@ def iter_filter_valid(
 
     Returns
     -------
-    Sifted
+    FilteredImages
         The images, and what was left out.
 
     Raises
@@ -141,7 +141,7 @@ def iter_validate(
 
     Returns
     -------
-    Vetted
+    ValidatedImages
         The images, and what was left out.
 
     Raises

@@ -104,7 +104,7 @@ def iter_forward(
 
     Parameters
     ----------
-    halves : FrozenHalves
+    halves : FrozenSplit
         The network.
     tensor : array
         ``(rows, columns, channels)``.
