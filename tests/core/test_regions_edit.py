@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.regions_edit import grow, inside, shrink, small_holes, small_objects
+from napari_retina_seg.core.regions_edit import dilate, erode, inside, small_holes, small_objects
 
 PLANES = hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20)))
 LABELS = hnp.arrays(
@@ -41,7 +41,7 @@ def test_a_lasso_takes_what_is_inside():
 
 @given(LABELS, st.integers(1, 3), st.integers(1, 4), st.frozensets(st.integers(0, 3)))
 def test_growing(labels, value, by, locked):
-    grown = grow(labels, value, by, locked)
+    grown = dilate(labels, value, by, locked)
     far = ndimage.distance_transform_edt(labels != value)
     expected = labels.copy()
     if (labels == value).any():
@@ -51,7 +51,7 @@ def test_growing(labels, value, by, locked):
 
 @given(LABELS, st.integers(1, 3), st.integers(1, 4))
 def test_shrinking_gives_pixels_to_their_neighbours(labels, value, by):
-    small = shrink(labels, value, by)
+    small = erode(labels, value, by)
     if (labels == value).all():
         assert np.array_equal(small, labels)
         return
@@ -62,12 +62,12 @@ def test_shrinking_gives_pixels_to_their_neighbours(labels, value, by):
 
 def test_a_band_between_two_layers_shrinks_into_both():
     labels = np.repeat(np.array([1, 1, 2, 2, 2, 2, 3, 3], np.uint8)[:, np.newaxis], 5, axis=1)
-    assert shrink(labels, 2, 1)[:, 2].tolist() == [1, 1, 1, 2, 2, 3, 3, 3]
+    assert erode(labels, 2, 1)[:, 2].tolist() == [1, 1, 1, 2, 2, 3, 3, 3]
 
 
 def test_a_locked_class_neither_shrinks_nor_is_grown_over():
     labels = np.zeros((9, 9), np.uint8)
     labels[2:7, 2:7] = 1
     labels[:, 8] = 2
-    assert np.array_equal(shrink(labels, 1, 1, frozenset({1})), labels)
-    assert (grow(labels, 1, 3, frozenset({2}))[:, 8] == 2).all()
+    assert np.array_equal(erode(labels, 1, 1, frozenset({1})), labels)
+    assert (dilate(labels, 1, 3, frozenset({2}))[:, 8] == 2).all()

@@ -25,12 +25,12 @@ def small_objects(mask: npt.NDArray[Any], size: int) -> Mask:
     mask : array
         ``(rows, columns)`` bool. Pixels that touch at a corner belong together.
     size : int
-        Parts of fewer px than this are specks.
+        Objects of fewer px than this are small.
 
     Returns
     -------
     array
-        bool, the specks.
+        bool, the small objects.
     """
     return _smaller(mask, size, _WITH_CORNERS)
 
@@ -43,12 +43,12 @@ def small_holes(mask: npt.NDArray[Any], size: int) -> Mask:
     mask : array
         ``(rows, columns)`` bool. What is outside leaks in through edges, not through corners.
     size : int
-        Holes of fewer px than this are pinholes; what touches the image's edge is no hole.
+        Holes of fewer px than this are small; what touches the image's edge is no hole.
 
     Returns
     -------
     array
-        bool, the pinholes.
+        bool, the small holes.
     """
     # A frame joins all that touches the image's edge; it is never smaller than a hole inside it.
     outside = np.pad(~_plane(mask), 1, constant_values=True)
@@ -76,7 +76,7 @@ def inside(lasso: npt.NDArray[Any], shape: tuple[int, int]) -> Mask:
     return np.asarray(polygon2mask(shape, np.asarray(lasso, float)), bool)
 
 
-def grow(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset()) -> Labels:
+def dilate(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset()) -> Labels:
     """Dilate a class.
 
     Parameters
@@ -101,7 +101,7 @@ def grow(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset
     return result
 
 
-def shrink(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset()) -> Labels:
+def erode(labels: Labels, value: int, by: int, locked: frozenset[int] = frozenset()) -> Labels:
     """Erode a class; each freed pixel goes to the nearest other class.
 
     The image's edge is no side: a class that leaves the image stays as long as it is.

@@ -17,11 +17,12 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.edits import change, locked
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.regions_edit import grow, inside, shrink, small_holes, small_objects
+from napari_retina_seg.core.regions_edit import dilate, erode, inside, small_holes, small_objects
 
 if TYPE_CHECKING:
     import napari
 
+# Keys of earlier versions, which settings were saved under.
 _SMALL_OBJECTS, _SMALL_HOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
 _LASSO_OFF, _LASSO_ON = "Delete inside a lasso", "Cancel the lasso"
 _ON_ALL = " on all slices"
@@ -121,8 +122,8 @@ class RegionSection(QWidget):
         self.object_size.valueChanged.connect(self._preview_small_objects)
         self.small_holes_button.clicked.connect(self._preview_small_holes)
         self.hole_size.valueChanged.connect(self._preview_small_holes)
-        self.dilate_button.clicked.connect(lambda: self._widen("was dilated", grow))
-        self.erode_button.clicked.connect(lambda: self._widen("was eroded", shrink))
+        self.dilate_button.clicked.connect(lambda: self._widen("was dilated", dilate))
+        self.erode_button.clicked.connect(lambda: self._widen("was eroded", erode))
         self.every_slice.toggled.connect(self._on_every_slice)
         self.lasso_button.clicked.connect(self._on_lasso)
         self.lasso.drawn.connect(self._on_drawn)
