@@ -445,6 +445,32 @@ def say(read, path, scheme):
     return said
 
 
+@pytest.mark.parametrize("numbers", [("slice", "column"), ("slice",)])
+def test_boundaries_lie_where_their_numbers_say(tmp_path, numbers):
+    names = [surface.name for surface in OCT_LAYERS.surfaces]
+    rows = [
+        [k, x, *(10 * k + x + n for n in range(len(names)))] for k in range(2) for x in range(3)
+    ]
+    kept = [("slice", "column").index(name) for name in numbers]
+    # By slices from the last, as a spreadsheet sorts them; columns too, if they have numbers.
+    rows.sort(key=lambda row: (-row[0], row[1] if len(kept) == 1 else -row[1]))
+    lines = [[*(row[k] for k in kept), *row[2:]] for row in rows]
+    text = "\n".join(",".join(map(str, line)) for line in ([*numbers, *names], *lines))
+    (tmp_path / "a.csv").write_text(text)
+    heights = read_boundary_csv(tmp_path / "a.csv", OCT_LAYERS).heights
+    assert heights[:, 0].tolist() == [[0, 1, 2], [10, 11, 12]]
+
+
+@pytest.mark.parametrize("columns", [(0, 2, 3), (0, 1, 1), (1, 2, 3)])
+def test_boundaries_with_a_column_missing_or_twice_are_refused(tmp_path, columns):
+    names = [surface.name for surface in OCT_LAYERS.surfaces]
+    rows = [[x, *range(len(names))] for x in columns]
+    text = "\n".join(",".join(map(str, line)) for line in (["column", *names], *rows))
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ReadError, match="a row for each column"):
+        read_boundary_csv(tmp_path / "a.csv", OCT_LAYERS)
+
+
 def test_missing_empty_and_foreign_files_are_said_so(tmp_path, make_record):
     for path, read in written(tmp_path, make_record()):
         for content in (None, b"", b"This is a letter.", b"\0" * 500, b"{}", b"\xff\xfe[[["):

@@ -171,7 +171,7 @@ def read_boundary_csv(path: Path, scheme: LabelScheme | None = None) -> Boundary
     Parameters
     ----------
     path : Path
-        The file. Rows are in the order of slices and columns.
+        The file. Rows without numbers of slices or columns are in their order.
     scheme : LabelScheme, optional
         Scheme of the surfaces, if there is no ``<stem>.json``.
 
@@ -194,9 +194,7 @@ def read_boundary_csv(path: Path, scheme: LabelScheme | None = None) -> Boundary
         table = np.array(
             [[float(cell) if cell.strip() else np.nan for cell in row] for row in rows], np.float64
         ).reshape(len(rows), len(header))
-        slices = table[:, names.index("slice")] if "slice" in names else np.zeros(len(table))
-        count = int(slices.max()) + 1
-        heights = table[:, -len(surfaces) :].astype(np.float32).reshape(count, -1, len(surfaces))
+        heights = _in_order(table, names)[..., -len(surfaces) :].astype(np.float32)
     except (ValueError, OverflowError) as error:
         raise ReadError(
             f"'{path}' is not a table of boundaries: it needs a number or nothing in each cell, and"
@@ -204,6 +202,28 @@ def read_boundary_csv(path: Path, scheme: LabelScheme | None = None) -> Boundary
         ) from error
     lines = heights.transpose(0, 2, 1)
     return _make(path, lines if "slice" in names else lines[0], card, classes)
+
+
+def _in_order(table: npt.NDArray[np.float64], names: list[str]) -> npt.NDArray[np.float64]:
+    """Return ``(slices, columns, cells)`` by the numbers of slice and column, if there are any.
+
+    Raises
+    ------
+    ValueError
+        If one is missing or there twice.
+    """
+    unnumbered = np.zeros(len(table))
+    slices, columns = (
+        table[:, names.index(name)] if name in names else unnumbered for name in ("slice", "column")
+    )
+    order = np.lexsort((columns, slices))  # rows of the same numbers stay as they are
+    table = table[order].reshape(int(slices.max()) + 1, -1, table.shape[1])
+    for axis, name in enumerate(("slice", "column")):
+        if name in names:
+            numbers = np.moveaxis(table[..., names.index(name)], axis, 0)
+            if (numbers != np.arange(len(numbers))[:, np.newaxis]).any():
+                raise ValueError(f"a {name} is missing or there twice")
+    return table
 
 
 def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
