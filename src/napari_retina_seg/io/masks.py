@@ -208,7 +208,7 @@ def read_class_values(path: Path) -> npt.NDArray[Any]:
         whole = values.astype(np.int64)
         if not np.array_equal(whole, values):
             raise ReadError(
-                f"The mask '{path}' has values that are no whole numbers: save classes."
+                f"The mask '{path}' has values that are not whole numbers: save classes."
             )
         values = whole
     return np.array(values, order="C")

@@ -131,7 +131,7 @@ def test_a_mask_that_may_not_be_changed_keeps_its_lines():
     layer = mask(boundaries=SCAN.heights)
     layer.editable = False
     lines = MaskLines(layer)
-    with pytest.raises(RetinaSegError, match="locked"):
+    with pytest.raises(RetinaSegError, match="read-only"):
         lines.edit((), lower(4))
     np.testing.assert_array_equal(lines.at(()), SCAN.heights)
 

@@ -102,7 +102,7 @@ def test_a_scale_of_values_that_are_no_classes_is_refused(tmp_path):
     image = nibabel.Nifti1Image(RIGHT.T[..., np.newaxis].astype(np.int16), np.eye(4))
     image.header.set_slope_inter(0.5, 0)
     nibabel.save(image, tmp_path / "a.nii")
-    with pytest.raises(ReadError, match="no whole numbers"):
+    with pytest.raises(ReadError, match="not whole numbers"):
         read_nifti(tmp_path / "a.nii", OCT_LAYERS)
 
 
