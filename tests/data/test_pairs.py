@@ -114,7 +114,7 @@ def test_other_values_stay_what_they_are(tmp_path):
     ("name", "mask", "message"),
     [
         ("a.png", np.dstack([CLASSES, CLASSES, CLASSES + 1]), "holds colours: save it as one"),
-        ("a.npy", CLASSES + 0.5, "values that are no whole numbers"),
+        ("a.npy", CLASSES + 0.5, "values that are not whole numbers"),
         ("a.npy", np.stack([CLASSES] * 5), "holds 5 slices"),
     ],
 )

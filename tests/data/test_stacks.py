@@ -90,7 +90,7 @@ def test_stacks_that_do_not_fit_are_refused(tmp_path, images, masks, message):
             r"Mask 0 of '.*masks\.npy' has pixels of no class or of several",
         ),
         (np.ones((3, 24, 20, 4)), "pixels of no class or of several"),
-        (IMAGES, "Mask 0 of '.*' has values that are no whole numbers"),
+        (IMAGES, "Mask 0 of '.*' has values that are not whole numbers"),
     ],
 )
 def test_masks_that_are_no_classes_are_refused(tmp_path, masks, message):

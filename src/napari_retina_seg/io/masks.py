@@ -172,7 +172,7 @@ def read_classes(path: Path) -> npt.NDArray[Any]:
     Raises
     ------
     ReadError
-        If it can't be read, has colours, several slices or values that are no whole numbers.
+        If it can't be read, has colours, several slices or values that are not whole numbers.
     """
     values = read_class_values(path)
     if values.ndim != 2:
@@ -196,7 +196,7 @@ def read_class_values(path: Path) -> npt.NDArray[Any]:
     Raises
     ------
     ReadError
-        If it can't be read, has colours or values that are no whole numbers.
+        If it can't be read, has colours or values that are not whole numbers.
     """
     stored = read_stored(path)
     values = stored.values

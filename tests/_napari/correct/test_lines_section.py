@@ -42,9 +42,7 @@ def test_what_can_not_be_done_is_grey_and_says_why(viewer, tool, scan):
     assert not tool._view.is_shown
 
 
-def test_keys_take_the_tools_and_the_tool_waits_for_the_next_mask(
-    make_napari_viewer_proxy, qtbot
-):
+def test_keys_take_the_tools_and_the_tool_waits_for_the_next_mask(make_napari_viewer_proxy, qtbot):
     viewer = make_napari_viewer_proxy(show=True)  # a dock's keys are bound when it is shown
     phantom = phantom_bscan(rows=96, columns=128)
     options = mask_options(MaskInfo("scan", OCT_LAYERS))

@@ -187,7 +187,7 @@ def _classes(stack: _Stack, index: int, path: Path) -> npt.NDArray[np.int64]:
         return np.asarray(mask.argmax(axis=-1))
     classes = mask.reshape(mask.shape[:2]).astype(np.int64)
     if not np.array_equal(classes, mask.reshape(mask.shape[:2])):
-        raise DataError(f"Mask {index} of '{path}' has values that are no whole numbers.")
+        raise DataError(f"Mask {index} of '{path}' has values that are not whole numbers.")
     return classes
 
 
