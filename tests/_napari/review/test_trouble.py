@@ -178,6 +178,6 @@ def test_a_project_that_can_t_be_written_is_looked_at(person, folder, monkeypatc
     assert "can't be written" in person.said
     add(person, tmp_path / "scans")  # dropped
     assert person.dock.status.end is JobStatus.FAILED
-    assert "can't be written" in person.said
+    assert "is read-only" in person.said
     person.press(Qt.Key.Key_N)
     assert person.name == "scan1"
