@@ -154,7 +154,7 @@ def test_the_same_result_is_the_same_bytes(tmp_path):
 
 def test_probabilities_that_are_not_there_are_refused_before_anything_is_written(tmp_path):
     labels = np.ones((30, 40), np.uint8)
-    with pytest.raises(ImageError, match="request them"):
+    with pytest.raises(ImageError, match="ask for them"):
         save_segmentation(
             segmentation_of(labels), image_of(labels), tmp_path, "a", probabilities=True
         )
