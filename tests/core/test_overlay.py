@@ -1,9 +1,11 @@
+import warnings
+
 import numpy as np
 import pytest
 
 from napari_retina_seg.core.errors import ImageError
 from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.overlay import draw_overlay
+from napari_retina_seg.core.overlay import display, draw_overlay
 
 RAMP = np.linspace(0, 1, 64 * 64).reshape(64, 64)
 EMPTY = np.zeros((64, 64), np.uint8)
@@ -77,6 +79,14 @@ def test_nan_is_black_and_does_not_spoil_the_rest():
 def test_a_constant_image_is_drawn(value):
     plane = np.full((64, 64), value, np.float32)
     assert len(np.unique(draw_overlay(plane, EMPTY, OCT_LAYERS))) == 1
+
+
+def test_the_largest_float_is_a_marker_and_no_overflow():
+    plane = np.linspace(0, 40, 64, dtype=np.float32).reshape(8, 8)
+    plane[:, :2] = np.finfo(np.float32).max
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert display(plane)[0, 2:, 0].max() < 60
 
 
 def test_alpha_is_left_out():

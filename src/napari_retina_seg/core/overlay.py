@@ -81,8 +81,9 @@ def _stretch(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if low == high:
         low, high = 0.0, max(float(high), 1.0)
     scaled = np.nan_to_num(_as_float(values), nan=low, posinf=high, neginf=low)
-    scaled -= np.float32(low)
-    scaled *= np.float32(255 / (high - low))
+    with np.errstate(over="ignore"):  # markers near the largest float become infinite
+        scaled -= np.float32(low)
+        scaled *= np.float32(255 / (high - low))
     return np.clip(np.rint(scaled, out=scaled), 0, 255, out=scaled).astype(np.uint8)
 
 
