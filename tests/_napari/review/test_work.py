@@ -308,6 +308,15 @@ def test_layers_of_others_are_hidden_not_removed(at_work):
     assert {"scan0", "scan0 · mask"}.isdisjoint(layer.name for layer in at_work.viewer.layers)
 
 
+def test_the_view_fits_the_image_and_not_what_was_open_before(person, folder):
+    mine = person.viewer.add_image(np.ones((496, 768)), scale=(3.87, 11.6), name="mine")
+    person.open(folder, "Ann")
+    person.open_row(0)
+    assert not mine.visible
+    middle = person.viewer.layers["scan0"].extent.world.mean(axis=0)
+    np.testing.assert_allclose(person.viewer.scene.camera.center[-2:], middle)
+
+
 def test_thrown_away_means_asked(at_work, folder):
     with Project(folder, author="Ann") as other:
         other.autosave(2, Drawing(np.ones(at_work.mask.data.shape, np.uint8)))

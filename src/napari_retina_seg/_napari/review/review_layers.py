@@ -81,8 +81,11 @@ class ReviewLayers(QObject):
         return self.mask is not None and self.mask not in self.viewer.layers
 
     def show(self, opened: OpenImage, scheme: LabelScheme) -> None:
-        """Show an image in place of the previous one."""
+        """Show an image in place of the previous one; the first one hides all other layers."""
         again = self.image is not None and self.image.id == opened.image.id
+        if self.image is None:
+            for layer in self.viewer.layers:
+                layer.visible = False
         with self.viewer.layers.batched_update():  # napari then collects garbage only once
             self._remove_layers()
             self.opened = opened
@@ -96,7 +99,7 @@ class ReviewLayers(QObject):
         if self.is_paintable:
             self.mask.mode = self._mode  # napari's buttons follow changes only
         if not again:
-            self.viewer.reset_view()
+            self._fit_view()
         self._begin()
 
     def show_uncertainty(self, values: np.ndarray, visible: bool) -> None:
@@ -219,6 +222,11 @@ class ReviewLayers(QObject):
     def disconnect_viewer(self) -> None:
         """Disconnect from the viewer: the dock is closing."""
         self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _fit_view(self) -> None:
+        """Fit the view to the image: beside a layer in µm it would be a stamp in the corner."""
+        alone = self._image.ndim == self.viewer.dims.ndim and not self.viewer.canvas.grid.enabled
+        self.viewer.reset_view(layers=[self._image] if alone else None)
 
     def _insert(self, layer: Layer, above: Layer) -> None:
         """Insert a layer below another one, keeping the selection."""
