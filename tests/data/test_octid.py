@@ -225,7 +225,9 @@ def test_shapes_that_are_no_polygons_are_refused(tmp_path):
 
 def test_a_broken_export_is_named(tmp_path):
     folder = write(tmp_path, [{"region_attributes": {}}])
-    with pytest.raises(ReadError, match=r"labels\.json' is no VGG export .*shape_attributes"):
+    with pytest.raises(
+        ReadError, match=r"labels\.json' is not a readable VGG export.*shape_attributes"
+    ):
         read_dataset(folder)
     (folder / "labels.json").write_text('{"a.jpg": {"filename": "a.j')
     with pytest.raises(ReadError, match=r"labels\.json' can't be read as JSON: it is damaged"):

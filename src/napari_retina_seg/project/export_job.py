@@ -135,7 +135,7 @@ class ExportJob:
             Side(name, len(groups), len(set(groups))) for name, groups in self._divided.items()
         )
 
-    def run(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
+    def iter_run(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         """Write the masks, each or together as the format is."""
         if self._format.has_images:
             yield from self._write_set(chosen)

@@ -222,7 +222,7 @@ def iter_export(
     with atomic_folder(folder) as new:
         images = with_images or format is Format.LABELME
         job = ExportJob(project, new, format, identities, patients, token, with_images=images)
-        yield from job.run(chosen)
+        yield from job.iter_run(chosen)
         token.raise_if_cancelled()
         if not job.cards:
             raise WriteError(f"None of {len(chosen)} masks was exported. {job.problems[0]}")
