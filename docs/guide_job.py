@@ -192,7 +192,7 @@ class Job(Hands):
         wait_until(lambda: agreement.findings.agreement is not None, "the comparison")
         self.double_click(agreement.findings.images, 0)
         wait_until(lambda: "blue is" in agreement.status.text(), "both gradings")
-        number = agreement.findings.chosen
+        number = agreement.findings.chosen.number
         self.look_at(number - 1, 390 if number == 2 else 300)
         self.picture("agreement")
         self.click(agreement.adjudicate_button)

@@ -386,7 +386,7 @@ def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
         (
             Question(layer="attic"),
             ModelError,
-            "no layer 'attic' to look at: its layers are encoder",
+            "no layer 'attic' to explain: its layers are encoder",
         ),
         (Question((1,), target=Point(256, 3)), ImageError, "outside the image of 256 × 320 px"),
         (
