@@ -95,7 +95,7 @@ def _length(edge: np.ndarray, units: Sequence[float | None]) -> float | None:
 
 
 def _um_per(unit: Any) -> float | None:
-    known = pint.get_application_registry().Unit(str(unit))  # type: ignore[no-untyped-call]
+    known = pint.get_application_registry().Unit(str(unit))
     if not known.is_compatible_with("um"):
         return None
     return float((1.0 * known).to("um").magnitude)
