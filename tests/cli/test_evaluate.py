@@ -117,7 +117,7 @@ def test_several_data_sets_are_told_one_by_one(run, photos, fundus_model, tmp_pa
     assert message in result.stderr.splitlines()
     assert message.startswith("Each image of 'mine' is taken for a patient of its own")
     assert "--groups" in message
-    assert "flatter" in warning
+    assert "inflates its scores" in warning
     by_dataset = content(tmp_path / "out")["evaluations"][0]["mean_by_dataset"]
     assert list(by_dataset) == ["chase_db1", "mine"]
     values = [means["dice"]["all"] for means in by_dataset.values()]
