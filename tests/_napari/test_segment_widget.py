@@ -131,7 +131,7 @@ def test_selecting_a_mask_chooses_its_image(viewer, dock, run, masks, bscan, pho
 def test_what_was_said_of_one_image_is_not_shown_for_another(viewer, dock, run, bscan, photograph):
     viewer.add_image(bscan, name="scan")
     run(dock)
-    assert "'scan', in " in dock.status.text()
+    assert "'scan' segmented in " in dock.status.text()
     viewer.add_image(photograph, rgb=True, name="eye")
     assert dock.status.text() == ""
 
@@ -535,7 +535,7 @@ def test_the_warning_comes_back_with_its_mask_and_its_image(
     assert is_warned()
     run(dock)
     fine = masks()[-1]
-    assert "✔ Done: 'scan', in " in dock.status.text()
+    assert "✔ Done: 'scan' segmented in " in dock.status.text()
     select(doubtful)
     assert is_warned()
     select(fine)
