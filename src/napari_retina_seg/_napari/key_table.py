@@ -33,6 +33,11 @@ KEY = "?"
 _NAME = "retina-seg-key-table"
 _WIDTH, _HEIGHT = 880, 620  # px; a laptop shows 1366 x 768
 
+_HOW = (
+    "Keys work while the image has the focus: click on it first. Those of Review, Correct and"
+    " boundary lines work while their dock is open."
+)
+
 Row = tuple[str, str]  # keys, and what they do
 Group = tuple[str, list[Row]]
 
@@ -94,7 +99,7 @@ class KeyTable(QDialog):
         buttons.rejected.connect(self.close)
         layout = QVBoxLayout(self)
         layout.addWidget(scrolling(halves))
-        layout.addWidget(QLabel("Keys work while the image has the focus: click on it first."))
+        layout.addWidget(QLabel(_HOW))
         layout.addWidget(buttons)
         _shortcut(self).activated.connect(self.close)
         # The image may still have the focus.
