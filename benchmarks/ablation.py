@@ -18,10 +18,10 @@ from typing import Any
 
 from accuracy import ROOT, figures_on, write_documents
 
-from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.models.packaging import halve_weights, write_model
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.training.run_folder import RunFolder
 
 RESULTS = ROOT / "docs/ablation.json"
 

@@ -20,15 +20,12 @@ from typing import Any
 import numpy as np
 from tables import markdown_table, replace_section
 
-from napari_retina_seg.core import metrics
-from napari_retina_seg.core.evaluation import Evaluation
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.measures import Key
-from napari_retina_seg.core.progress import finish
-from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.evaluate import iter_evaluate, iter_evaluate_reference
+from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.layouts import read_dataset
+from napari_retina_seg.inference.evaluate import iter_evaluate, iter_evaluate_reference
+from napari_retina_seg.metrics import segmentation as metrics
+from napari_retina_seg.metrics.evaluation import Evaluation
+from napari_retina_seg.metrics.measures import Key
 from napari_retina_seg.models.packaging import write_spec
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import (
@@ -38,6 +35,9 @@ from napari_retina_seg.models.registry import (
     list_models,
     open_model,
 )
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.progress import finish
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/accuracy.json"

@@ -9,8 +9,8 @@ import napari
 from qtpy.QtCore import QEventLoop
 
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.engine.predict import warm
+from napari_retina_seg.inference.predict import warm
+from napari_retina_seg.types.image import RetinaImage
 
 
 def click_to_layer(image: RetinaImage, repeats: int) -> tuple[float, float]:

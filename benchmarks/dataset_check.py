@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from tables import markdown_table
 
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.data.alignment import Pattern, make_pattern
-from napari_retina_seg.data.examine import Fault, read_filled
-from napari_retina_seg.data.labelled import LabelledImage, Labels
-from napari_retina_seg.data.layouts import ReadOptions, read_dataset
-from napari_retina_seg.data.misfits import MisfitFinder
+from napari_retina_seg.datasets.alignment import Pattern, make_pattern
+from napari_retina_seg.datasets.examine import Fault, read_filled
+from napari_retina_seg.datasets.labelled import LabelledImage, Labels
+from napari_retina_seg.datasets.layouts import ReadOptions, read_dataset
+from napari_retina_seg.datasets.misfits import MisfitFinder
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/dataset_check.json"

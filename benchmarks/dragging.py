@@ -18,8 +18,8 @@ from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
 from napari_retina_seg._napari.masks.edits import unwrap_proxy
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import Phantom, phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.phantom import Phantom, phantom_bscan, phantom_volume
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 REPEATS = 7
 MOVES = 40  # of the mouse in one drag

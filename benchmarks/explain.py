@@ -27,18 +27,18 @@ from scipy.stats import spearmanr
 from skimage.filters import sobel
 from skimage.metrics import structural_similarity
 
-from napari_retina_seg.core.cam import Method, combine
-from napari_retina_seg.core.image import Modality, Spacing
-from napari_retina_seg.core.progress import CancelToken, finish
-from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.activations import Activations, iter_forward
-from napari_retina_seg.engine.explain import RECOMMENDED_METHOD, RECOMMENDED_PLACE
-from napari_retina_seg.engine.frozen import FrozenSplit, freeze_split
-from napari_retina_seg.engine.predictor import load_network
-from napari_retina_seg.engine.sanity import randomise_from_top
-from napari_retina_seg.engine.target_layers import cut, find_target_layers
+from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.layouts import read_dataset
+from napari_retina_seg.imaging.cam import Method, combine
+from napari_retina_seg.inference.frozen import FrozenSplit, freeze_split
+from napari_retina_seg.inference.predictor import load_network
+from napari_retina_seg.inference.target_layers import cut, find_target_layers
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models
+from napari_retina_seg.saliency.activations import Activations, iter_forward
+from napari_retina_seg.saliency.explainer import RECOMMENDED_METHOD, RECOMMENDED_PLACE
+from napari_retina_seg.saliency.randomisation import randomise_from_top
+from napari_retina_seg.types.image import Modality, Spacing
+from napari_retina_seg.types.progress import CancelToken, finish
 
 Array = npt.NDArray[np.float32]
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.engine.predictor import load_predictor
+from napari_retina_seg.inference.predictor import load_predictor
 from napari_retina_seg.models.registry import ModelFolder
 
 Array = npt.NDArray[np.float32]

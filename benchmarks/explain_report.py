@@ -10,13 +10,13 @@ import numpy as np
 from explain_curves import SHARES
 from tables import markdown_table
 
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.engine.explain import (
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.reports._plots import figure_png
+from napari_retina_seg.saliency.explainer import (
     RECOMMENDED_METHOD,
     RECOMMENDED_PLACE,
     recommended_method,
 )
-from napari_retina_seg.io.plots import figure_png
 
 CURVES = ("insertion", "deletion")
 OFFERED = f"{RECOMMENDED_PLACE}, {RECOMMENDED_METHOD.value}"

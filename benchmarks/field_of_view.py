@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from tables import markdown_table
 
-from napari_retina_seg.core.fov import detect_fov
+from napari_retina_seg.imaging.fov import detect_fov
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

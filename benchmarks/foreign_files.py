@@ -37,9 +37,9 @@ from PIL import Image, ImageOps
 from pydicom.pixels import apply_color_lut, apply_modality_lut
 from tables import markdown_table
 
-from napari_retina_seg.core.errors import ReadError
-from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import SUFFIXES, read_image
+from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.image import RetinaImage
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/foreign_files.json"

@@ -238,9 +238,9 @@ def read_all(pipe: Connection, content: bytes, suffix: str, numbers: range, seed
 
 
 def _read(path: Path) -> tuple[str, str]:
-    from napari_retina_seg.core.errors import ReadError
     from napari_retina_seg.io import read_image
     from napari_retina_seg.io.masks import read_class_values
+    from napari_retina_seg.types.errors import ReadError
 
     outcome = "opened", ""
     for reader in (read_image, read_class_values):

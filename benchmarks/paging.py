@@ -21,10 +21,10 @@ from tables import row
 from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.review.widget import ReviewWidget
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import Phantom, phantom_bscan
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.imaging.phantom import Phantom, phantom_bscan
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 ROWS, COLUMNS = 496, 768
 FEW, MANY = 10, 10_000

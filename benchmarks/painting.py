@@ -16,8 +16,8 @@ from tables import row
 
 from napari_retina_seg._napari.masks.edits import lock
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.labels import FUNDUS_VESSELS
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.labels import FUNDUS_VESSELS
 
 ROWS, COLUMNS = 2336, 3504
 REPEATS = 15

@@ -22,17 +22,17 @@ import numpy as np
 import skimage.data
 from tables import markdown_table
 
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
-from napari_retina_seg.core.progress import CancelToken, finish
-from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.plausibility import measure_plane
-from napari_retina_seg.engine.predict import iter_segment
-from napari_retina_seg.engine.predictor import load_predictor
+from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.layouts import read_dataset
+from napari_retina_seg.inference.plausibility import measure_plane
+from napari_retina_seg.inference.predict import iter_segment
+from napari_retina_seg.inference.predictor import load_predictor
 from napari_retina_seg.io import read_image
 from napari_retina_seg.models.limits import LimitsRecord, write_limits
 from napari_retina_seg.models.registry import ModelFolder, find_model
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.image import Modality, RetinaImage, Spacing
+from napari_retina_seg.types.progress import CancelToken, finish
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/plausibility.json"

@@ -25,11 +25,11 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 from tables import markdown_table
 
-from napari_retina_seg.core.labels import SCHEMES
-from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.io.exchange.coco import write_coco
-from napari_retina_seg.io.exchange.record import MaskRecord
+from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.layouts import read_dataset
+from napari_retina_seg.io.formats.coco import write_coco
+from napari_retina_seg.io.formats.record import MaskRecord
+from napari_retina_seg.types.labels import SCHEMES
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/polygons.json"

@@ -31,19 +31,19 @@ import cv2
 import numpy as np
 from reliability_report import write_documents
 
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.progress import finish
-from napari_retina_seg.io.exchange.sources import Expected, find_sources, read_source
+from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.exporting import iter_export
 from napari_retina_seg.project.files import ProblemKind
-from napari_retina_seg.project.formats import Format
-from napari_retina_seg.project.importing import iter_import_masks
-from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Filters
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.progress import finish
+from napari_retina_seg.workflows.export_options import Format
+from napari_retina_seg.workflows.exporting import iter_export
+from napari_retina_seg.workflows.importing import iter_import_masks
+from napari_retina_seg.workflows.patients import PatientRule
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (248, 384)
@@ -402,8 +402,8 @@ def main() -> None:
             "PIL.PngImagePlugin",
             "pycocotools.mask",
             "tifffile",
-            "napari_retina_seg.project.exporting",
-            "napari_retina_seg.project.importing",
+            "napari_retina_seg.workflows.exporting",
+            "napari_retina_seg.workflows.importing",
         ]
     )
     results = run(arguments.kills, arguments.seed)

@@ -11,8 +11,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from napari_retina_seg.engine.run_folder import RunFolder
 from napari_retina_seg.models.registry import BUNDLED, open_model
+from napari_retina_seg.training.run_folder import RunFolder
 
 LARGEST = 8_000_000  # bytes
 KEPT = Path(__file__).resolve().parents[1] / "docs" / "runs"

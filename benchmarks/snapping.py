@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from tables import markdown_table
 
-from napari_retina_seg.core.edges import polarity, snap, vertical_gradient
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.surfaces import Heights
-from napari_retina_seg.data.labelled import LabelledImage
-from napari_retina_seg.data.layouts import read_dataset
+from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.layouts import read_dataset
+from napari_retina_seg.editing.snapping import polarity, snap, vertical_gradient
+from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/snapping.json"

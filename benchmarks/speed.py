@@ -26,17 +26,17 @@ from skimage.transform import resize
 from tables import markdown_table, replace_section, row
 
 from napari_retina_seg._napari.engine_loading import load_engine
-from napari_retina_seg.core.explanation import Question
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.core.target import Point
-from napari_retina_seg.core.tiling import pad_to_multiple
-from napari_retina_seg.engine import predict
-from napari_retina_seg.engine.decode import decode
-from napari_retina_seg.engine.explain import explain, find_target_layer, list_target_layers
-from napari_retina_seg.engine.predictor import describe_device, load_network, load_predictor
-from napari_retina_seg.engine.target_layers import cut
+from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.target import Point
+from napari_retina_seg.imaging.tiling import pad_to_multiple
+from napari_retina_seg.inference import predict
+from napari_retina_seg.inference.decode import decode
+from napari_retina_seg.inference.predictor import describe_device, load_network, load_predictor
+from napari_retina_seg.inference.target_layers import cut
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, find_model, list_models
+from napari_retina_seg.saliency.explainer import explain, find_target_layer, list_target_layers
+from napari_retina_seg.types.image import Modality, RetinaImage
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 7

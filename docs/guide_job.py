@@ -20,7 +20,7 @@ from PIL import Image
 from qtpy.QtCore import QSettings
 from scipy.ndimage import gaussian_filter
 
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import QApplication
 from skimage.data import retina
 
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.types.image import Modality, RetinaImage
 
 IMAGES = Path(__file__).parent / "images"
 

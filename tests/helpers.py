@@ -5,16 +5,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from napari_retina_seg.core.explanation import Explanation, Question
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.preprocess import FundusPreprocessing, OctPreprocessing
-from napari_retina_seg.engine.architectures import build
-from napari_retina_seg.engine.explain import explain
+from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.preprocess import FundusPreprocessing, OctPreprocessing
 from napari_retina_seg.models.config import UNetConfig
+from napari_retina_seg.models.networks import build
 from napari_retina_seg.models.packaging import halve_weights, write_model
 from napari_retina_seg.models.registry import ModelFolder, ModelLike
 from napari_retina_seg.models.spec import SurfacePostprocessing, ThresholdPostprocessing
+from napari_retina_seg.saliency.explainer import explain
+from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
 # One step of training on OCT scans of any size.
 TINY_RECIPE = """

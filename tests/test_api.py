@@ -13,7 +13,7 @@ import pytest
 
 import napari_retina_seg as rs
 from helpers import TINY_RECIPE, tiny_model, write_png
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 
 SOURCE = Path(rs.__file__).parent
 SCAN = phantom_bscan(rows=160, columns=192)

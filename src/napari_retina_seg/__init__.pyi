@@ -1,33 +1,33 @@
 """The public API; `lazy_loader` reads these imports, and so do type checkers."""
 
-from .core.cam import Method
-from .core.errors import RetinaSegError
-from .core.evaluation import Evaluation
-from .core.explanation import Explanation
-from .core.image import Laterality, Length, Modality, RetinaImage, Spacing
-from .core.labels import LabelClass, LabelScheme
-from .core.progress import Cancelled, CancelToken, Progress
-from .core.segmentation import Provenance, Segmentation
-from .core.target import Point, Region, WholeClass
-from .core.two_graders import Agreement
-from .data.check import DatasetCheck, check_dataset
-from .data.layouts.options import ReadOptions
-from .engine.evaluate import evaluate
-from .engine.explain import explain
-from .engine.predict import segment
-from .engine.train import train
+from .datasets.check import DatasetCheck, check_dataset
+from .datasets.layouts.options import ReadOptions
+from .imaging.cam import Method
+from .imaging.explanation import Explanation
+from .imaging.target import Point, Region, WholeClass
+from .inference.evaluate import evaluate
+from .inference.predict import segment
 from .io import read_image
+from .metrics.agreement import Agreement
+from .metrics.evaluation import Evaluation
 from .models.registry import ModelFolder, list_models, load_model
 from .models.spec import ModelSpec
-from .project.agreement import find_agreement
-from .project.exporting import Exported, export_masks
-from .project.formats import Format, Identities
-from .project.importing import Imported, import_masks
-from .project.patients import PatientRule
-from .project.predicting import Predicted, predict_images
 from .project.project import Project
-from .project.selection import Selection
 from .project.values import Added, Filters, ProjectImage, Status, Version
+from .saliency.explainer import explain
+from .training.train import train
+from .types.errors import RetinaSegError
+from .types.image import Laterality, Length, Modality, RetinaImage, Spacing
+from .types.labels import LabelClass, LabelScheme
+from .types.progress import Cancelled, CancelToken, Progress
+from .types.segmentation import Provenance, Segmentation
+from .workflows.agreement import find_agreement
+from .workflows.export_options import Format, Identities
+from .workflows.exporting import Exported, export_masks
+from .workflows.importing import Imported, import_masks
+from .workflows.patients import PatientRule
+from .workflows.predicting import Predicted, predict_images
+from .workflows.selection import Selection
 
 __version__: str
 __all__ = [

@@ -24,9 +24,9 @@ from napari_retina_seg._napari.layers import KEY  # noqa: E402
 from napari_retina_seg._napari.results import MaskInfo  # noqa: E402
 from napari_retina_seg._napari.segment_widget import SegmentWidget  # noqa: E402
 from napari_retina_seg._napari.tasks import is_idle  # noqa: E402
-from napari_retina_seg.core.image import Modality  # noqa: E402
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume  # noqa: E402
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume  # noqa: E402
 from napari_retina_seg.models import registry  # noqa: E402
+from napari_retina_seg.types.image import Modality  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -29,11 +29,11 @@ from qtpy.QtWidgets import QApplication  # noqa: E402
 
 from helpers import tiny_model, write_png  # noqa: E402
 from napari_retina_seg._napari.tasks import in_background, is_idle  # noqa: E402
-from napari_retina_seg.core.image import Modality  # noqa: E402
-from napari_retina_seg.core.labels import OCT_LAYERS  # noqa: E402
-from napari_retina_seg.core.phantom import phantom_bscan  # noqa: E402
+from napari_retina_seg.imaging.phantom import phantom_bscan  # noqa: E402
 from napari_retina_seg.models import registry  # noqa: E402
 from napari_retina_seg.project.project import Project  # noqa: E402
+from napari_retina_seg.types.image import Modality  # noqa: E402
+from napari_retina_seg.types.labels import OCT_LAYERS  # noqa: E402
 
 _PATIENCE = 60  # s
 _EVENTS_OF_A_WINDOW = 25

@@ -22,7 +22,7 @@ import napari_retina_seg._napari as window
 from napari_retina_seg._napari import _compat
 from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.undo_tracker import UndoTracker
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 
 SOURCES = sorted(Path(window.__file__).parent.rglob("*.py"))
 PRIVATE = re.compile(r"_[A-Za-z]\w*")

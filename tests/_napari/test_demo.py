@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 from napari_retina_seg._napari import demo
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.image import Modality, RetinaImage, Spacing
+from napari_retina_seg.types.image import Modality, RetinaImage, Spacing
 
 
 def test_every_image_is_segmented_and_the_first_is_shown(

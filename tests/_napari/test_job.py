@@ -1,9 +1,9 @@
 import pytest
 
 from napari_retina_seg._napari.job import JobStatus, Task, time_left, work
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.progress import CancelToken, Progress, finish
 from napari_retina_seg.models.registry import find_model
+from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.progress import CancelToken, Progress, finish
 
 
 @pytest.mark.parametrize(

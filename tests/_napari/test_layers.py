@@ -12,8 +12,8 @@ from napari_retina_seg._napari.layers import (
     remember_modality,
     retina_image,
 )
-from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.image import (
+from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.image import (
     Laterality,
     Length,
     Modality,

@@ -4,7 +4,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt
 
 from napari_retina_seg._napari.results import colormap
-from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 
 @pytest.fixture

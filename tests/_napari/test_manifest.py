@@ -8,7 +8,7 @@ from npe2 import PluginManager, PluginManifest
 
 import napari_retina_seg
 from napari_retina_seg.io import SUFFIXES
-from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
+from napari_retina_seg.io.formats.nifti import SUFFIXES as NIFTI
 
 MANIFEST = Path(napari_retina_seg.__file__).parent / "napari.yaml"
 

@@ -10,12 +10,12 @@ from PIL import Image as Picture
 from napari_retina_seg._napari.layers import KEY, image_layers
 from napari_retina_seg._napari.mask_place import is_named_after
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.image import Length, Origin, Placement, RetinaImage, Spacing
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.io.exchange.dicom_seg import write_dicom_seg
-from napari_retina_seg.io.exchange.raster import read_png
-from napari_retina_seg.io.exchange.record import MaskRecord
+from napari_retina_seg.io.formats.dicom_seg import write_dicom_seg
+from napari_retina_seg.io.formats.raster import read_png
+from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.masks import save_mask
+from napari_retina_seg.types.image import Length, Origin, Placement, RetinaImage, Spacing
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 PLUGIN = "napari-retina-seg"
 SUFFIXES = ("png", "tif", "nii", "nii.gz")

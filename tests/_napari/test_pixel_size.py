@@ -7,8 +7,8 @@ from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.layers import KEY, image_layers, retina_image
 from napari_retina_seg._napari.status import AMBER
-from napari_retina_seg.core.image import Modality, Origin, RetinaImage, Spacing
-from napari_retina_seg.io.exchange.raster import read_png
+from napari_retina_seg.io.formats.raster import read_png
+from napari_retina_seg.types.image import Modality, Origin, RetinaImage, Spacing
 
 PLUGIN = "napari-retina-seg"
 

@@ -13,8 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from helpers import write_png
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.reader import get_reader
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.io.masks import save_mask
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
 
 @pytest.fixture

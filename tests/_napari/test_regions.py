@@ -5,7 +5,7 @@ from napari.layers import Image, Labels, Shapes
 from napari_retina_seg._napari.layers import Position
 from napari_retina_seg._napari.regions import region
 from napari_retina_seg._napari.results import MaskInfo, Target
-from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 # rows 20 to 30 and columns 40 to 60 of the image, whatever its grid
 BOX = np.array([[20, 40], [20, 59], [29, 59], [29, 40]])

@@ -10,10 +10,10 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.predict import segment
+from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.models.limits import LIMITS_FILE, LimitsRecord, write_limits
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
+from napari_retina_seg.types.image import Modality
 
 
 def noisy(data):

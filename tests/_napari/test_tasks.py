@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject
 
 from napari_retina_seg._napari.job import Job, JobResult
 from napari_retina_seg._napari.tasks import Task, in_background, is_idle
-from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.types.progress import Progress
 
 
 class Listener(QObject):
@@ -122,7 +122,7 @@ faulthandler.enable()
 from qtpy.QtCore import QCoreApplication, QObject
 from napari_retina_seg._napari.correct.latest_only import LatestOnlyWorker
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus
-from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.types.progress import Progress
 
 def steps(task, token):
     for step in range(20):

@@ -11,11 +11,11 @@ from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.linked_layers import Kind, remove_linked_layer
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.io.exchange.nifti import read_nifti
-from napari_retina_seg.io.exchange.raster import read_png, read_tiff
+from napari_retina_seg.io.formats.nifti import read_nifti
+from napari_retina_seg.io.formats.raster import read_png, read_tiff
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typer.testing import CliRunner, Result
 
 from helpers import tiny_model, write_png
 from napari_retina_seg.cli.app import app
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.types.image import Modality
 
 Run = Callable[..., Result]
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from napari_retina_seg.cli import demo
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.models import registry
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 FILES = {
     "fundus_photograph_mask.png",

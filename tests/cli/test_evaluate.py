@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from helpers import tiny_model, write_png
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import finish
-from napari_retina_seg.data.layouts import read_dataset
-from napari_retina_seg.engine.evaluate import iter_evaluate
+from napari_retina_seg.datasets.layouts import read_dataset
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.inference.evaluate import iter_evaluate
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.progress import finish
 
 FILES = ["evaluation.csv", "evaluation.html", "evaluation.json"]
 

@@ -12,12 +12,12 @@ from PIL import Image
 from helpers import answer, assert_same_maps, write_png
 from napari_retina_seg.cli.console import Bar
 from napari_retina_seg.cli.explain_options import MethodName
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.core.explanation import Question
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.core.target import Point, Region
-from napari_retina_seg.engine.explain import explain
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.target import Point, Region
 from napari_retina_seg.io import read_image
+from napari_retina_seg.saliency.explainer import explain
 
 GRID = (200, 192)
 

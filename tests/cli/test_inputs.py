@@ -4,8 +4,8 @@ import pytest
 
 from napari_retina_seg.cli.console import UsageError
 from napari_retina_seg.cli.inputs import check_outputs, expand
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.io.series import group_series
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.io.images.series import group_series
 
 
 @pytest.fixture

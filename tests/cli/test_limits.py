@@ -1,7 +1,7 @@
 import pytest
 
 from napari_retina_seg.io import max_pixels
-from napari_retina_seg.io.guard import MAX_PIXELS
+from napari_retina_seg.io._decoding import MAX_PIXELS
 
 
 def test_max_pixels_holds_for_the_command_alone(run, scan, oct_model, tmp_path):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from helpers import write_png
-from napari_retina_seg.core.image import Origin, Spacing
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.image import Origin, Spacing
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 STATED = Spacing.from_um(axial=3.87, lateral=11.6, origin=Origin.USER)
 

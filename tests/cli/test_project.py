@@ -10,14 +10,14 @@ import pytest
 from skimage.data import retina
 
 from helpers import tiny_model, write_png
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_values_of_other_programs_are_given_a_meaning(run, project, tmp_path):
 
 
 def test_a_mask_of_another_scheme_is_refused_and_one_of_its_own_taken(run, project, tmp_path):
-    from napari_retina_seg.core.labels import DUKE_LAYERS
+    from napari_retina_seg.types.labels import DUKE_LAYERS
 
     labels = phantom_bscan(0, 96, 128).labels
     save_mask(tmp_path / "duke.png", labels, DUKE_LAYERS)

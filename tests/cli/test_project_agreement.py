@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import write_png
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
 
 

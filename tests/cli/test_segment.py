@@ -12,8 +12,8 @@ import tifffile
 from PIL import Image
 
 from helpers import assert_same_mask, write_png
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.engine.predict import segment
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.io import read_image
 
 

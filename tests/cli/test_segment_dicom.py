@@ -6,7 +6,7 @@ import tifffile
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from napari_retina_seg.core.phantom import phantom_volume
+from napari_retina_seg.imaging.phantom import phantom_volume
 
 NAMES = ("1.2.840.113619.2.1", "1.2.840.113619.2.2", "I1000002.DCM", "IM000001", "scan.dcm.1")
 

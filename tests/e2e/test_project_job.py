@@ -9,11 +9,11 @@ from typer.testing import CliRunner, Result
 
 from helpers import TINY_RECIPE, tiny_model, write_png
 from napari_retina_seg.cli.app import app
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import open_model
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
+from napari_retina_seg.types.image import Modality
 
 SHAPE = (64, 96)
 NAMES = [f"p{patient}_{eye}" for patient in range(5) for eye in ("od", "os")]

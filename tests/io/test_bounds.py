@@ -14,10 +14,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_retina_seg.core.errors import ReadError
 from napari_retina_seg.io import read_image
-from napari_retina_seg.io.guard import TooLargeError
+from napari_retina_seg.io._decoding import TooLargeError
 from napari_retina_seg.io.masks import read_classes, read_mask, read_region
+from napari_retina_seg.types.errors import ReadError
 from raw_tiff import SHORT, YCBCR, tiff_bytes
 
 ZEROS = bytes(2**24)
@@ -88,7 +88,7 @@ def bombs() -> dict[str, bytes]:
 MEASURE = """
 import gc, sys
 from pathlib import Path
-from napari_retina_seg.core.errors import ReadError
+from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.io import read_image
 
 def told(name):

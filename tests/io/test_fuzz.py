@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_retina_seg.core.errors import ReadError, RetinaSegError
-from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import SUFFIXES, read_image
+from napari_retina_seg.types.errors import ReadError, RetinaSegError
+from napari_retina_seg.types.image import RetinaImage
 
 QUICK = settings(
     derandomize=True,

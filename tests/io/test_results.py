@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from napari_retina_seg.core.errors import ImageError, WriteError
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.io.results import save_segmentation
+from napari_retina_seg.types.errors import ImageError, WriteError
+from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 RNG = np.random.default_rng(0)
 PROVENANCE = Provenance("scan.png", "model", "0" * 64, "0.1", "CPU", "float32", 0.1)
@@ -205,10 +205,10 @@ def run_writer(folder, prelude, cwd):
     code = (
         "import os, sys\nimport numpy as np\n"
         "from pathlib import Path\n"
-        "from napari_retina_seg.core.errors import WriteError\n"
-        "from napari_retina_seg.core.image import RetinaImage\n"
-        "from napari_retina_seg.core.labels import OCT_LAYERS\n"
-        "from napari_retina_seg.core.segmentation import Provenance, Segmentation\n"
+        "from napari_retina_seg.types.errors import WriteError\n"
+        "from napari_retina_seg.types.image import RetinaImage\n"
+        "from napari_retina_seg.types.labels import OCT_LAYERS\n"
+        "from napari_retina_seg.types.segmentation import Provenance, Segmentation\n"
         "from napari_retina_seg.io.results import save_segmentation\n"
         "labels = np.ones((200, 200), np.uint8)\n"
         "image = RetinaImage(np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8))\n"

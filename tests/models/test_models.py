@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from helpers import tiny_model
-from napari_retina_seg.core.errors import ModelError
-from napari_retina_seg.core.image import Modality
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.cards import card_html, card_markdown
 from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.types.errors import ModelError
+from napari_retina_seg.types.image import Modality
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from napari_retina_seg.core.errors import DataError
-from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe, shipped_recipes
+from napari_retina_seg.types.errors import DataError
+from napari_retina_seg.types.labels import LabelClass, LabelScheme
 
 PUBLISHED = {
     "segnet-duke",

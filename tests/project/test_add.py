@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.progress import Cancelled, CancelToken
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.progress import Cancelled, CancelToken
 
 
 def test_an_image_is_referred_to_where_it_is(ann, write_scan):

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import MASK_COUNTS, REFUSALS, Action, GradingRound, State
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 PEOPLE = ("Ann", "Bob", "Carl")
 PREDICT, ASSIGN = "predict", "assign"

@@ -2,13 +2,13 @@
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError, WriteError
-from napari_retina_seg.core.progress import finish
-from napari_retina_seg.project.exporting import iter_export
-from napari_retina_seg.project.formats import Format
-from napari_retina_seg.project.selection import Selection
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Filters, Kind
+from napari_retina_seg.types.errors import ProjectError, WriteError
+from napari_retina_seg.types.progress import finish
+from napari_retina_seg.workflows.export_options import Format
+from napari_retina_seg.workflows.exporting import iter_export
+from napari_retina_seg.workflows.selection import Selection
 
 
 @pytest.fixture

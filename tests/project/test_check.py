@@ -4,12 +4,12 @@ import sqlite3
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import ProblemKind
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 
 
 def cut(path):

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.progress import finish
 from napari_retina_seg.project.database import DATABASE, Database
-from napari_retina_seg.project.exporting import iter_export
-from napari_retina_seg.project.formats import Format
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.progress import finish
+from napari_retina_seg.workflows.export_options import Format
+from napari_retina_seg.workflows.exporting import iter_export
 
 FULL = 2  # of PRAGMA synchronous: each commit is flushed
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import OCT_LAYERS
 from napari_retina_seg.project.database import MIGRATIONS, Database
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 PROGRAM = [sys.executable, Path(__file__).with_name("programs.py")]
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability.py"

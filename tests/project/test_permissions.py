@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.states import Action, GradingRound
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.errors import ProjectError
 
 FIRST = {Action.DRAFT, Action.CORRECT, Action.ACCEPT, Action.REFUSE}
 SECOND = {Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE}

@@ -67,7 +67,7 @@ def uncertainty(image):
 def module_project(tmp_path_factory):
     import numpy as np
 
-    from napari_retina_seg.core.labels import OCT_LAYERS
+    from napari_retina_seg.types.labels import OCT_LAYERS
 
     folder = tmp_path_factory.mktemp("queue")
     np.save(folder / "scan.npy", np.zeros((16, 24), np.uint8))

@@ -5,7 +5,6 @@ from itertools import product
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.states import (
     FINAL,
     REFUSALS,
@@ -16,6 +15,7 @@ from napari_retina_seg.project.states import (
     possible_actions,
     refusal,
 )
+from napari_retina_seg.types.errors import ProjectError
 
 # How a new image is brought into a state: who does what. Carl adjudicates.
 WAYS = {

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import FUNDUS_VESSELS
-from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import FUNDUS_VESSELS
+from napari_retina_seg.types.segmentation import Segmentation
 
 SHAPE = (16, 24)
 

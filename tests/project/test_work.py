@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.errors import ProjectError
 
 
 def test_a_lease_keeps_others_off_until_it_is_given_back(ann, bob, image):

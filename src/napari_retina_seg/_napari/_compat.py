@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -9,8 +9,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.types.errors import ModelError
 
 if TYPE_CHECKING:
     import napari

@@ -10,7 +10,7 @@ from napari.layers import Image, Layer
 from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.layers import image_layers
 from napari_retina_seg._napari.shortcuts import PLUGIN, SEGMENT_WIDGET
-from napari_retina_seg.core.image import RetinaImage, Spacing
+from napari_retina_seg.types.image import RetinaImage, Spacing
 
 
 def open_demo(images: list[RetinaImage]) -> None:

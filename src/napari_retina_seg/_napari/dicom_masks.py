@@ -39,7 +39,7 @@ def segmentation_layers(
     """
     if not is_dicom_content(path):
         return None
-    from napari_retina_seg.io.exchange.dicom_masks import is_dicom_mask, read_dicom_mask
+    from napari_retina_seg.io.formats.dicom_masks import is_dicom_mask, read_dicom_mask
 
     if not is_dicom_mask(path):
         return None

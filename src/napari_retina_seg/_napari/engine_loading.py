@@ -27,6 +27,6 @@ def load_engine() -> None:
 
 def _import_isolated() -> None:
     with isolated_dlopen():
-        from napari_retina_seg.engine.predictor import import_engine
+        from napari_retina_seg.inference.predictor import import_engine
 
         import_engine()

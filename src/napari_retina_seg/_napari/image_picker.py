@@ -26,7 +26,7 @@ from napari_retina_seg._napari.layers import (
     remember_modality,
 )
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.types.image import Modality
 
 if TYPE_CHECKING:
     import napari

@@ -18,11 +18,11 @@ from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.tasks import Task as Background
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.progress import Cancelled, CancelToken, Progress
-from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.types.segmentation import Segmentation
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def _with_engine(steps: Steps, task: Request) -> Steps:
 
 
 def _segment(task: Task, token: CancelToken) -> Steps:
-    from napari_retina_seg.engine.predict import iter_segment
+    from napari_retina_seg.inference.predict import iter_segment
 
     segmentation = yield from iter_segment(
         task.image,

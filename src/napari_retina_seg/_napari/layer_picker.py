@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from napari_retina_seg._napari.explain.job import Places, list_target_layers, warm
 from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
-from napari_retina_seg.engine.target_layers import Place
+from napari_retina_seg.inference.target_layers import Place
 from napari_retina_seg.models.registry import ModelFolder
 
 _FINEST = "The last decoder layer nearly reproduces the mask."

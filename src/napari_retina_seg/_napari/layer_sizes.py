@@ -9,8 +9,8 @@ import numpy as np
 import pint
 from napari.utils.transforms import CompositeAffine
 
-from napari_retina_seg.core.image import Length, Origin, Spacing
-from napari_retina_seg.core.pixel_size import PIXEL_UM, SLICE_UM, plausible_um
+from napari_retina_seg.types.image import Length, Origin, Spacing
+from napari_retina_seg.types.pixel_size import PIXEL_UM, SLICE_UM, plausible_um
 
 _TRANSFORM = ("scale", "rotate", "shear")
 _UNCHANGED = 1e-5  # relative; napari computes in float64, files may hold float32

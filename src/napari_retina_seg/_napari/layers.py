@@ -12,16 +12,16 @@ from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 
 from napari_retina_seg._napari.layer_sizes import grid_of, sizes_of, spacing_of
-from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.image import (
+from napari_retina_seg.imaging.invalid_pixels import valid_range
+from napari_retina_seg.imaging.modality import guess_modality
+from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.image import (
     Laterality,
     Modality,
     Placement,
     RetinaImage,
     Spacing,
 )
-from napari_retina_seg.core.invalid_pixels import valid_range
-from napari_retina_seg.core.modality import guess_modality
 
 KEY = "retina_seg"  # of a layer's metadata
 

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayou
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo, colormap
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.labels import LabelClass
+from napari_retina_seg.types.labels import LabelClass
 
 if TYPE_CHECKING:
     import napari

@@ -20,15 +20,15 @@ from napari_retina_seg._napari.mask_place import (
     place_on,
 )
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.errors import ReadError
-from napari_retina_seg.core.image import Placement, Spacing
-from napari_retina_seg.core.segmentation import IGNORE
 from napari_retina_seg.io import is_tiff_content
-from napari_retina_seg.io.exchange.card import read_sidecar, restore
-from napari_retina_seg.io.exchange.nifti import is_nifti, read_voxels
+from napari_retina_seg.io.formats.card import read_sidecar, restore
+from napari_retina_seg.io.formats.nifti import is_nifti, read_voxels
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.image import Placement, Spacing
+from napari_retina_seg.types.segmentation import IGNORE
 
 
 def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerDataTuple | None:

@@ -15,8 +15,8 @@ from napari.utils.transforms import CompositeAffine
 from napari_retina_seg._napari.layer_sizes import grid_of, sizes_of
 from napari_retina_seg._napari.layers import AXES, KEY, finest, is_image
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.names import name_key
+from napari_retina_seg.types.file_names import name_key
+from napari_retina_seg.types.image import Spacing
 
 _SAME_SIZE = 0.01  # relative; a file may state a size rounded
 

@@ -15,10 +15,10 @@ from napari_retina_seg._napari.widgets import (
     narrow,
     text,
 )
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.image import Modality
 from napari_retina_seg.models.cards import card_html
 from napari_retina_seg.models.registry import ModelFolder, add_model, list_models
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.image import Modality
 
 
 class ModelPicker(QWidget):

@@ -13,9 +13,9 @@ from napari_retina_seg._napari.layers import KEY, ImageInfo, is_volume, layer_sp
 from napari_retina_seg._napari.set_size import set_size
 from napari_retina_seg._napari.status import WARNS
 from napari_retina_seg._napari.widgets import add_row, text
-from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.pixel_size import describe_spacing, state_spacing
+from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.image import Spacing
+from napari_retina_seg.types.pixel_size import describe_spacing, state_spacing
 
 if TYPE_CHECKING:
     import napari

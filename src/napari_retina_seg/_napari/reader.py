@@ -14,11 +14,11 @@ from napari_retina_seg._napari.dicom_masks import segmentation_layers
 from napari_retina_seg._napari.layers import image_layers
 from napari_retina_seg._napari.mask_files import read_mask_layer
 from napari_retina_seg._napari.mask_place import open_images, place_waiting_masks
-from napari_retina_seg.core.errors import ReadError, RetinaSegError
-from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
-from napari_retina_seg.io.exchange.nifti import is_nifti
-from napari_retina_seg.io.folders import Contents, PassedOver, look_into
+from napari_retina_seg.io.formats.nifti import is_nifti
+from napari_retina_seg.io.images.folders import Contents, PassedOver, look_into
+from napari_retina_seg.types.errors import ReadError, RetinaSegError
+from napari_retina_seg.types.image import RetinaImage
 
 PathOrPaths = str | Path | Sequence[str | Path]
 
@@ -62,7 +62,7 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         if len(paths) == 1:
             mask_layers = segmentation_layers(paths[0])
             return mask_layers or _image_layers(read_image(paths[0]))
-        from napari_retina_seg.io.series import read_slices  # brings in pydicom
+        from napari_retina_seg.io.images.series import read_slices  # brings in pydicom
 
         return _image_layers(read_slices(paths))
     except RetinaSegError as error:
@@ -89,7 +89,7 @@ def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
 
 def _read_folder(folder: Path) -> list[LayerDataTuple]:
     """Read the images and masks of a folder, and report skipped and unreadable files."""
-    from napari_retina_seg.io.series import group_series, read_files
+    from napari_retina_seg.io.images.series import group_series, read_files
 
     contents = look_into(folder)
     images = group_series(contents.images)

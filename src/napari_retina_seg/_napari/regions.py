@@ -8,7 +8,7 @@ from napari.utils.transforms import CompositeAffine
 
 from napari_retina_seg._napari.layers import KEY, finest
 from napari_retina_seg._napari.results import MaskInfo, Target
-from napari_retina_seg.core.target import Region
+from napari_retina_seg.imaging.target import Region
 
 
 def is_region(layer: object) -> bool:

@@ -15,10 +15,10 @@ from napari.utils.transforms import CompositeAffine
 
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
-from napari_retina_seg.core.image import Placement, Spacing
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import Check, Provenance, Segmentation, warn
-from napari_retina_seg.core.words import count
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.image import Placement, Spacing
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.segmentation import Check, Provenance, Segmentation, warn
 
 log = logging.getLogger(__name__)
 

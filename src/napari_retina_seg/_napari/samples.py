@@ -5,8 +5,8 @@ from __future__ import annotations
 from napari.types import LayerDataTuple
 
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg.core.image import Modality, RetinaImage
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.types.image import Modality, RetinaImage
 
 
 def fundus_photograph() -> list[LayerDataTuple]:

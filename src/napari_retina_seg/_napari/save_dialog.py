@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.types.labels import LabelScheme
 
 _FIGURES = "Figures (*.png *.svg *.pdf)"
 
@@ -51,7 +51,7 @@ def _folder_of(image: Layer) -> str:
 
 def _maps_there(path: Path, scheme: LabelScheme, method: Method) -> list[str]:
     """List existing maps that would be replaced."""
-    from napari_retina_seg.io.explanations import map_name
+    from napari_retina_seg.reports.explanation import map_name
 
     names = [
         map_name(path.stem, scheme, label.value, method.slug, "npy") for label in scheme.classes

@@ -35,11 +35,11 @@ from napari_retina_seg._napari.shortcuts import SEGMENT
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg._napari.widgets import CollapsibleSection, ProgressRow, large, text
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.progress import Progress
-from napari_retina_seg.core.segmentation import UNLIKE
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.progress import Progress
+from napari_retina_seg.types.segmentation import UNLIKE
 
 log = logging.getLogger(__name__)
 
@@ -303,7 +303,7 @@ def _is_ours(layer: Layer) -> bool:
 def _warm(model: ModelFolder) -> None:
     try:
         load_engine()
-        from napari_retina_seg.engine.predict import warm
+        from napari_retina_seg.inference.predict import warm
 
         warm(model)
     except Exception:  # the first segmentation reports it

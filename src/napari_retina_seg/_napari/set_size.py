@@ -13,7 +13,7 @@ from napari.utils.transforms import CompositeAffine
 from napari_retina_seg._napari.layer_sizes import sizes_of
 from napari_retina_seg._napari.layers import KEY, finest, is_image, place_of
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.image import Spacing
+from napari_retina_seg.types.image import Spacing
 
 
 def set_size(viewer: ViewerModel, image: Image, spacing: Spacing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QSettings
 
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.types.image import Modality
 
 PROBABILITIES = "advanced/probabilities"
 UNCERTAINTY = "advanced/uncertainty"

@@ -11,7 +11,7 @@ from typing import TypeVar
 from qtpy.QtCore import QObject
 
 from napari_retina_seg._napari.tasks import Task
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 
 T = TypeVar("T")
 

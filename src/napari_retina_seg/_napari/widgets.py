@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.types.progress import Progress
 
 _LABELS = 60  # px; width of row labels in all forms
 

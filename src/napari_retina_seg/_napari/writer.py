@@ -16,15 +16,15 @@ from napari_retina_seg._napari.mask_place import open_images
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.errors import RetinaSegError, WriteError
-from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.invalid_pixels import find_no_data
-from napari_retina_seg.io.exchange.card import read_sidecar, sidecar_of
-from napari_retina_seg.io.exchange.nifti import SUFFIXES as NIFTI
-from napari_retina_seg.io.exchange.nifti import write_nifti
-from napari_retina_seg.io.exchange.raster import write_png, write_tiff
-from napari_retina_seg.io.exchange.record import Attribution, MaskRecord
+from napari_retina_seg.imaging.invalid_pixels import find_no_data
+from napari_retina_seg.io.formats.card import read_sidecar, sidecar_of
+from napari_retina_seg.io.formats.nifti import SUFFIXES as NIFTI
+from napari_retina_seg.io.formats.nifti import write_nifti
+from napari_retina_seg.io.formats.raster import write_png, write_tiff
+from napari_retina_seg.io.formats.record import Attribution, MaskRecord
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.types.errors import RetinaSegError, WriteError
+from napari_retina_seg.types.image import Spacing
 
 _WRITERS = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff}
 _WRITERS |= dict.fromkeys(NIFTI, write_nifti)

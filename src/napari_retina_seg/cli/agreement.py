@@ -15,7 +15,7 @@ from napari_retina_seg.cli.project import Author, Comment, Folder, Images, open_
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from napari_retina_seg.io.agreement_report import Table
+    from napari_retina_seg.reports.agreement import Table
 
 
 def agreement_command(
@@ -31,7 +31,8 @@ def agreement_command(
 
     A second grader can run this once all second gradings are final.
     """
-    from napari_retina_seg.io.agreement_report import (
+    from napari_retina_seg.project.view import ProjectView
+    from napari_retina_seg.reports.agreement import (
         FILES,
         boundary_table,
         class_table,
@@ -39,8 +40,7 @@ def agreement_command(
         summary_table,
         write_agreement,
     )
-    from napari_retina_seg.project.agreement import iter_agreement
-    from napari_retina_seg.project.view import ProjectView
+    from napari_retina_seg.workflows.agreement import iter_agreement
 
     if out is not None:
         check_reports(out, FILES, overwrite=overwrite)
@@ -81,8 +81,8 @@ def adjudicate_command(
 
     To adjudicate with a mask of your own, use 'attach --adjudicated'.
     """
-    from napari_retina_seg.core.errors import ProjectError
-    from napari_retina_seg.project.agreement import adopt, check_adoptable
+    from napari_retina_seg.types.errors import ProjectError
+    from napari_retina_seg.workflows.agreement import adopt, check_adoptable
 
     with open_project(folder, author) as project:
         twice = {pair.image.id: pair for pair in project.double_gradings()}

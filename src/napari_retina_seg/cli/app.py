@@ -23,8 +23,8 @@ from napari_retina_seg.cli import (
 )
 from napari_retina_seg.cli.console import UsageError, say
 from napari_retina_seg.cli.limits import opens_files
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.progress import Cancelled
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.progress import Cancelled
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 

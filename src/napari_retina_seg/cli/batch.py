@@ -12,13 +12,13 @@ import typer
 
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible
 from napari_retina_seg.cli.inputs import Inputs
-from napari_retina_seg.core.errors import ModelError, RetinaSegError
-from napari_retina_seg.core.progress import Cancelled, CancelToken
+from napari_retina_seg.types.errors import ModelError, RetinaSegError
+from napari_retina_seg.types.progress import Cancelled, CancelToken
 
 if TYPE_CHECKING:
-    from napari_retina_seg.core.image import RetinaImage, Spacing
-    from napari_retina_seg.io.series import ImageFiles
+    from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
+    from napari_retina_seg.types.image import RetinaImage, Spacing
 
 Result = TypeVar("Result")
 Work = Callable[["ImageFiles", Bar, CancelToken], Result]
@@ -89,7 +89,7 @@ def find_spacing(text: str | None) -> Spacing | None:
     UsageError
         If it is not two or three sizes in µm that a retinal image can have.
     """
-    from napari_retina_seg.core.pixel_size import parse_spacing
+    from napari_retina_seg.types.pixel_size import parse_spacing
 
     try:
         return None if text is None else parse_spacing(text)
@@ -104,9 +104,9 @@ def open_image(
 
     Modality and pixel sizes stated by the user override those of the file.
     """
-    from napari_retina_seg.core.image import Modality
-    from napari_retina_seg.core.pixel_size import with_stated_spacing
-    from napari_retina_seg.io.series import read_files
+    from napari_retina_seg.io.images.series import read_files
+    from napari_retina_seg.types.image import Modality
+    from napari_retina_seg.types.pixel_size import with_stated_spacing
 
     image = read_files(source)
     for warning in image.warnings:
@@ -124,9 +124,9 @@ def model_for(image: RetinaImage) -> ModelFolder:
     ModelError
         If the modality is unknown.
     """
-    from napari_retina_seg.core.image import Modality
-    from napari_retina_seg.core.pixels import check_plane
+    from napari_retina_seg.imaging.pixels import check_plane
     from napari_retina_seg.models.registry import default_model
+    from napari_retina_seg.types.image import Modality
 
     if image.modality is not Modality.UNKNOWN:
         return default_model(image.modality)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 if TYPE_CHECKING:
     import rich.progress
 
-    from napari_retina_seg.engine.predictor import Device
+    from napari_retina_seg.inference.predictor import Device
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ def interruptible() -> Iterator[CancelToken]:
 def start_engine() -> Device:
     """Start TensorFlow quietly, and describe its device."""
     with _quiet_stderr():
-        from napari_retina_seg.engine.predictor import describe_device
+        from napari_retina_seg.inference.predictor import describe_device
 
         return describe_device()
 

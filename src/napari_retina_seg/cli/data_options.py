@@ -12,7 +12,7 @@ import typer
 from napari_retina_seg.cli.console import UsageError
 
 if TYPE_CHECKING:
-    from napari_retina_seg.data.layouts import ReadOptions
+    from napari_retina_seg.datasets.layouts import ReadOptions
 
 Data = Annotated[
     list[Path],
@@ -52,7 +52,7 @@ def read_options(
     group_pattern: str | None, groups: Path | None, remap: Sequence[str] | None
 ) -> ReadOptions:
     """Parse the options to `ReadOptions`."""
-    from napari_retina_seg.data.layouts import ReadOptions
+    from napari_retina_seg.datasets.layouts import ReadOptions
 
     if group_pattern is not None and groups is not None:
         raise UsageError("--group-pattern and --groups both assign patients: give only one.")

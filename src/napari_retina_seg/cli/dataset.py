@@ -17,9 +17,9 @@ from napari_retina_seg.cli.limits import opens_files
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from napari_retina_seg.core.labels import LabelScheme
-    from napari_retina_seg.data.check import DatasetCheck
-    from napari_retina_seg.data.problems import Problem
+    from napari_retina_seg.datasets.check import DatasetCheck
+    from napari_retina_seg.datasets.problems import Problem
+    from napari_retina_seg.types.labels import LabelScheme
 
 _FOLDER = "dataset-check"
 _MOST_OF_A_KIND = 5
@@ -68,15 +68,15 @@ def check_command(
     """
     classes = _find_scheme(scheme) if scheme else None
     options = read_options(group_pattern, groups, remap)
-    from napari_retina_seg.data.check_report import FILES, write_report
-    from napari_retina_seg.data.layouts import read_data
+    from napari_retina_seg.datasets.layouts import read_data
+    from napari_retina_seg.reports.dataset import FILES, write_report
 
     images = read_data(folders, options=options)
     folder = out or free_folder(_FOLDER)
     check_reports(folder, FILES, overwrite=overwrite)
     with Bar(1) as bar, interruptible() as token:
-        from napari_retina_seg.data.check import iter_check_dataset
-        from napari_retina_seg.data.problems import find_problems
+        from napari_retina_seg.datasets.check import iter_check_dataset
+        from napari_retina_seg.datasets.problems import find_problems
 
         check = bar.walk(iter_check_dataset(images, classes, token), "Reading")
         problems = find_problems(check)
@@ -90,7 +90,7 @@ def check_command(
 
 
 def _find_scheme(name: str) -> LabelScheme:
-    from napari_retina_seg.core.labels import SCHEMES
+    from napari_retina_seg.types.labels import SCHEMES
 
     if name not in SCHEMES:
         raise UsageError(f"There is no scheme '{name}': choose one of {', '.join(SCHEMES)}.")

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_retina_seg.core.image import RetinaImage
-    from napari_retina_seg.core.phantom import Phantom
-    from napari_retina_seg.core.segmentation import Segmentation
+    from napari_retina_seg.imaging.phantom import Phantom
+    from napari_retina_seg.types.image import RetinaImage
+    from napari_retina_seg.types.segmentation import Segmentation
 
 _FOLDER = "retina-seg-demo"
 _SUMMARY = "summary.json"
@@ -40,7 +40,7 @@ def demo_command(
     ] = None,
 ) -> None:
     """Segment a fundus photograph and an OCT scan, in a window or without one."""
-    from napari_retina_seg.core.phantom import phantom_bscan
+    from napari_retina_seg.imaging.phantom import phantom_bscan
 
     phantom = phantom_bscan()
     photograph = fundus_photograph()
@@ -61,7 +61,7 @@ def fundus_photograph() -> RetinaImage:
     """Return the fundus photograph that comes with scikit-image (CC0)."""
     from skimage.data import retina
 
-    from napari_retina_seg.core.image import Modality, RetinaImage
+    from napari_retina_seg.types.image import Modality, RetinaImage
 
     return RetinaImage(
         pixels=retina(),
@@ -93,7 +93,7 @@ def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> 
     with Bar(len(jobs)) as bar, interruptible() as token:
         bar.begin("Starting TensorFlow")
         start_engine()
-        from napari_retina_seg.engine.predict import iter_segment
+        from napari_retina_seg.inference.predict import iter_segment
         from napari_retina_seg.io.atomic import write_atomically
 
         summary = []
@@ -122,8 +122,8 @@ def _save(
     folder: Path,
 ) -> dict[str, Any]:
     """Write an image's results; return their line of the summary."""
-    from napari_retina_seg.core.metrics import confusion, scores
     from napari_retina_seg.io.results import save_segmentation
+    from napari_retina_seg.metrics.segmentation import confusion, scores
 
     stem = "_".join(re.findall(r"[^\W_]+", image.name.lower()))
     written = save_segmentation(segmentation, image, folder, stem)

@@ -14,7 +14,7 @@ import typer
 
 from napari_retina_seg.cli.remedies import install
 from napari_retina_seg.cli.screen import probe_screen, run_python
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 
 # Distributions that provide a package; the first that is installed counts.
 _PACKAGES = {
@@ -33,7 +33,7 @@ _BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 _CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 _DESCRIBE = (
-    "from napari_retina_seg.engine.predictor import describe_device as d;"
+    "from napari_retina_seg.inference.predictor import describe_device as d;"
     "print('device=' + d().name + ', ' + d().precision)"
 )
 

@@ -25,13 +25,13 @@ from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from napari_retina_seg.core.evaluation import Comparison, Evaluation
-    from napari_retina_seg.core.measures import Key
-    from napari_retina_seg.core.progress import CancelToken
-    from napari_retina_seg.core.statistics import Estimate
-    from napari_retina_seg.data.labelled import LabelledImage
-    from napari_retina_seg.io.evaluation_report import Report
+    from napari_retina_seg.datasets.labelled import LabelledImage
+    from napari_retina_seg.metrics.bootstrap import Estimate
+    from napari_retina_seg.metrics.evaluation import Comparison, Evaluation
+    from napari_retina_seg.metrics.measures import Key
     from napari_retina_seg.models.registry import ModelFolder
+    from napari_retina_seg.reports.evaluation import Report
+    from napari_retina_seg.types.progress import CancelToken
 
 _FLATTERED = "Some of these images may be training images of the model, which inflates its scores."
 _COLUMN = 25  # characters of a terminal's column: two figures side by side in 80
@@ -95,10 +95,10 @@ def evaluate_command(
     """
     models = [_find_model(name) for name in filter(None, (model, compare))]
     _check_alike(models)
-    from napari_retina_seg.data.evaluation_images import choose, iter_without_faults
-    from napari_retina_seg.data.layouts import read_data
-    from napari_retina_seg.data.split import ungrouped_warning
-    from napari_retina_seg.io.evaluation_report import FILES, Report, write_report
+    from napari_retina_seg.datasets.evaluation_images import choose, iter_without_faults
+    from napari_retina_seg.datasets.layouts import read_data
+    from napari_retina_seg.datasets.split import ungrouped_warning
+    from napari_retina_seg.reports.evaluation import FILES, Report, write_report
 
     spec = models[0].spec
     found = read_data(data, options=read_options(group_pattern, groups, remap))
@@ -129,8 +129,8 @@ def evaluate_command(
 
 
 def _find_model(name: str) -> ModelFolder:
-    from napari_retina_seg.core.errors import ModelError
     from napari_retina_seg.models.registry import find_model
+    from napari_retina_seg.types.errors import ModelError
 
     try:
         return find_model(name)
@@ -173,8 +173,8 @@ def _score(
     """Score the models, and the expert like a model."""
     bar.begin("Starting TensorFlow")
     start_engine()
-    from napari_retina_seg.core.evaluation import compare
-    from napari_retina_seg.engine.evaluate import iter_evaluate_against, iter_evaluate_reference
+    from napari_retina_seg.inference.evaluate import iter_evaluate_against, iter_evaluate_reference
+    from napari_retina_seg.metrics.evaluation import compare
 
     references = [None] if reference is None else [None, reference]
     against: list[list[Evaluation]] = [[] for _ in references]
@@ -215,7 +215,7 @@ def _print_summary(report: Report) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from napari_retina_seg.io.evaluation_report import how_sure
+    from napari_retina_seg.reports.evaluation import how_sure
 
     console = Console()
     columns = [(one.title, one.means) for one in report.evaluations]
@@ -234,8 +234,8 @@ def _print_scores(console: Console, columns: Sequence[tuple[str, Mapping[Key, Es
     from rich.table import Table
     from rich.text import Text
 
-    from napari_retina_seg.core.measures import MEASURES, Key
-    from napari_retina_seg.io.evaluation_report import with_interval
+    from napari_retina_seg.metrics.measures import MEASURES, Key
+    from napari_retina_seg.reports.evaluation import with_interval
 
     table = Table("mean [95 % interval]", box=None, pad_edge=False)
     for title, _ in columns:
@@ -254,8 +254,8 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from napari_retina_seg.core.measures import MEASURES, Key
-    from napari_retina_seg.io.evaluation_report import figure, interval
+    from napari_retina_seg.metrics.measures import MEASURES, Key
+    from napari_retina_seg.reports.evaluation import figure, interval
 
     first, second = comparison.first.name, comparison.second.name
     table = Table(box=None, pad_edge=False)

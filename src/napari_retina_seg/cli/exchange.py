@@ -14,15 +14,15 @@ import typer
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
 from napari_retina_seg.cli.project import Author, Folder, open_project
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.words import count
 from napari_retina_seg.project.account import current_username
-from napari_retina_seg.project.formats import Format, Identities
 from napari_retina_seg.project.states import MASK_COUNTS, State
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.workflows.export_options import Format, Identities
 
 if TYPE_CHECKING:
-    from napari_retina_seg.project.exporting import Exported
-    from napari_retina_seg.project.patients import PatientRule
+    from napari_retina_seg.workflows.exporting import Exported
+    from napari_retina_seg.workflows.patients import PatientRule
 
 _MOST = 20  # sentences of a kind
 
@@ -118,9 +118,9 @@ def export_command(
 
     The folder appears when all of it is written.
     """
-    from napari_retina_seg.core.image import Laterality
-    from napari_retina_seg.project.exporting import iter_export
-    from napari_retina_seg.project.selection import Selection
+    from napari_retina_seg.types.image import Laterality
+    from napari_retina_seg.workflows.exporting import iter_export
+    from napari_retina_seg.workflows.selection import Selection
 
     selection = Selection(
         states=frozenset(state or MASK_COUNTS),
@@ -172,7 +172,7 @@ def _report_export(done: Exported, out: Path, format: Format, identities: Identi
 def _patient_rule(
     pattern: str | None, table: Path | None, *, each_image: bool, folder: bool
 ) -> PatientRule | None:
-    from napari_retina_seg.project.patients import PatientRule
+    from napari_retina_seg.workflows.patients import PatientRule
 
     if pattern is None and table is None and not (each_image or folder):
         return None
@@ -207,7 +207,7 @@ def import_command(
     Images are found by their hash if the file states it, else by name.
     """
     values = read_options(None, None, remap).remap
-    from napari_retina_seg.project.importing import iter_import_masks
+    from napari_retina_seg.workflows.importing import iter_import_masks
 
     with (
         open_project(folder, author or current_username()) as project,

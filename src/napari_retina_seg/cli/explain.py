@@ -41,18 +41,18 @@ from napari_retina_seg.cli.explain_options import (
     Slice,
 )
 from napari_retina_seg.cli.inputs import check_outputs, expand
-from napari_retina_seg.core.errors import ImageError, RetinaSegError
-from napari_retina_seg.core.progress import CancelToken, Progress
+from napari_retina_seg.types.errors import ImageError, RetinaSegError
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 if TYPE_CHECKING:
-    from napari_retina_seg.core.cam import Method
-    from napari_retina_seg.core.explanation import Explanation
-    from napari_retina_seg.core.image import RetinaImage, Spacing
-    from napari_retina_seg.core.labels import LabelScheme
-    from napari_retina_seg.core.target import Target
-    from napari_retina_seg.io.explanations import MapKind
-    from napari_retina_seg.io.series import ImageFiles
+    from napari_retina_seg.imaging.cam import Method
+    from napari_retina_seg.imaging.explanation import Explanation
+    from napari_retina_seg.imaging.target import Target
+    from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
+    from napari_retina_seg.reports.explanation import MapKind
+    from napari_retina_seg.types.image import RetinaImage, Spacing
+    from napari_retina_seg.types.labels import LabelScheme
 
     Job = Generator[Progress, None, tuple[int, ...]]
 
@@ -187,9 +187,9 @@ def explain_command(
 
 
 def _find_method(name: MethodName | None, target: Target) -> Method:
-    from napari_retina_seg.core.cam import Method
-    from napari_retina_seg.core.target import WholeClass
-    from napari_retina_seg.engine.explain import recommended_method
+    from napari_retina_seg.imaging.cam import Method
+    from napari_retina_seg.imaging.target import WholeClass
+    from napari_retina_seg.saliency.explainer import recommended_method
 
     if name is not None:
         return Method[name.name]
@@ -197,7 +197,7 @@ def _find_method(name: MethodName | None, target: Target) -> Method:
 
 
 def _find_target(region: Path | None, point: str | None) -> Target:
-    from napari_retina_seg.core.target import Point, Region, WholeClass
+    from napari_retina_seg.imaging.target import Point, Region, WholeClass
     from napari_retina_seg.io.masks import read_region
 
     if region and point:
@@ -217,7 +217,7 @@ def _find_target(region: Path | None, point: str | None) -> Target:
 
 def _endings(request: Request) -> tuple[str, ...]:
     """Return the suffixes of all result files of an image, of any kind."""
-    from napari_retina_seg.io.explanations import map_name
+    from napari_retina_seg.reports.explanation import map_name
 
     schemes = [model.spec.scheme for model in _models(request)]
     endings, problems = [f"_explain.{request.form}"], []
@@ -239,7 +239,7 @@ def _check_layer(request: Request) -> None:
     if not request.layer:
         return
     start_engine_alone()
-    from napari_retina_seg.engine.explain import find_target_layer, list_target_layers
+    from napari_retina_seg.saliency.explainer import find_target_layer, list_target_layers
 
     models, problems = _models(request), []
     for model in models:
@@ -253,8 +253,8 @@ def _check_layer(request: Request) -> None:
 
 def _models(request: Request) -> list[ModelFolder]:
     """Return the models that may be used: the modality is unknown before an image is read."""
-    from napari_retina_seg.core.image import Modality
     from napari_retina_seg.models.registry import default_model
+    from napari_retina_seg.types.image import Modality
 
     if request.model:
         return [request.model]
@@ -268,9 +268,9 @@ def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ..
 
 
 def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
-    from napari_retina_seg.core.explanation import Question
-    from napari_retina_seg.core.target import check_target
-    from napari_retina_seg.engine.explain import iter_explain
+    from napari_retina_seg.imaging.explanation import Question
+    from napari_retina_seg.imaging.target import check_target
+    from napari_retina_seg.saliency.explainer import iter_explain
 
     bar.begin(f"Reading {source.path.name}")
     image = open_image(source, request.kind, bar, request.spacing)
@@ -302,7 +302,7 @@ def _write_plane(
     request: Request, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
     """Write figure and maps of a single image or slice; return the explanation and its message."""
-    from napari_retina_seg.io.explanations import save_maps
+    from napari_retina_seg.reports.explanation import save_maps
 
     seen = _Seen(0)
     bar.walk(_hand_out(job, seen.add), image.name)
@@ -316,7 +316,7 @@ def _write_volume(
     request: Request, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
     """Write the maps of a volume as they are made, and a figure of its middle slice."""
-    from napari_retina_seg.io.explanations import MapWriter
+    from napari_retina_seg.reports.explanation import MapWriter
 
     seen = _Seen(image.n_slices // 2)
     shape = (image.n_slices, *image.grid)
@@ -334,7 +334,7 @@ def _write_volume(
 
 def _hand_out(job: Job, keep: Callable[[Explanation], None]) -> Job:
     """Run a job and pass on each explanation, which is not kept elsewhere."""
-    from napari_retina_seg.engine.explain import Explained
+    from napari_retina_seg.saliency.explainer import Explained
 
     while True:
         try:
@@ -351,7 +351,7 @@ def _figure_path(request: Request, image: RetinaImage) -> Path:
 
 
 def _save_figure(request: Request, image: RetinaImage, shown: Explanation) -> None:
-    from napari_retina_seg.io.explanations import save_panels
+    from napari_retina_seg.reports.explanation import save_panels
 
     title = f"Slice {shown.index} of {image.name}" if image.is_volume else image.name
     save_panels(shown, image.plane(shown.index), _figure_path(request, image), title=title)

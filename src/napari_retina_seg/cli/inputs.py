@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.console import UsageError
-from napari_retina_seg.core.names import name_key
+from napari_retina_seg.types.file_names import name_key
 
 if TYPE_CHECKING:
-    from napari_retina_seg.io.series import ImageFiles
+    from napari_retina_seg.io.images.series import ImageFiles
 
 OverwriteReport = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 RESULT_ENDINGS = (
@@ -47,8 +47,8 @@ class Inputs:
     warnings: tuple[str, ...] = ()
 
     def group(self) -> tuple[ImageFiles, ...]:
-        """Group the slices of a DICOM series; see `io.series.group_series`."""
-        from napari_retina_seg.io.series import group_series
+        """Group the slices of a DICOM series; see `io.images.series.group_series`."""
+        from napari_retina_seg.io.images.series import group_series
 
         return group_series(self.paths)
 
@@ -59,7 +59,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows do not expand patterns. A name that is neither folder nor pattern is
     kept as it is, whether the file exists or not.
     """
-    from napari_retina_seg.io.folders import look_into
+    from napari_retina_seg.io.images.folders import look_into
 
     paths: dict[Path, Path] = {}
     problems = []

@@ -17,9 +17,9 @@ from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, s
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.cli.limits import opens_files
-from napari_retina_seg.core.words import count
 from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import GradingRound
+from napari_retina_seg.types.counts import count
 
 if TYPE_CHECKING:
     from napari_retina_seg.project.files import IntegrityProblem
@@ -62,7 +62,7 @@ def create_command(
     author: Author,
 ) -> None:
     """Create a project."""
-    from napari_retina_seg.core.labels import SCHEMES
+    from napari_retina_seg.types.labels import SCHEMES
 
     if scheme not in SCHEMES:
         raise UsageError(f"There is no scheme '{scheme}': choose one of {', '.join(SCHEMES)}.")
@@ -140,9 +140,9 @@ def predict_command(
     Images that have its prediction already are skipped.
     """
     chosen = choose_model(model)
-    from napari_retina_seg.project.predicting import iter_predict_images
     from napari_retina_seg.project.states import State
     from napari_retina_seg.project.values import Filters
+    from napari_retina_seg.workflows.predicting import iter_predict_images
 
     wanted = Filters() if every else Filters(states=frozenset({State.UNREVIEWED}))
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
@@ -223,7 +223,7 @@ def attach_command(
     """Attach a mask from another program; it must fit the image's grid and the scheme."""
     values = read_options(None, None, remap).remap
     reading = _reading(second_read=second_read, adjudicated=adjudicated)
-    from napari_retina_seg.project.attach import read_drawing
+    from napari_retina_seg.workflows.attach import read_drawing
 
     with open_project(folder, author) as project:
         found = project.find_image(image)

@@ -25,13 +25,13 @@ from napari_retina_seg.cli.batch import (
 )
 from napari_retina_seg.cli.console import Bar, start_engine
 from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, outputs_of
-from napari_retina_seg.core.progress import CancelToken
+from napari_retina_seg.types.progress import CancelToken
 
 if TYPE_CHECKING:
-    from napari_retina_seg.core.image import Spacing
-    from napari_retina_seg.core.segmentation import Check, Provenance
-    from napari_retina_seg.io.series import ImageFiles
+    from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
+    from napari_retina_seg.types.image import Spacing
+    from napari_retina_seg.types.segmentation import Check, Provenance
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def segment_command(
 
 
 def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
-    from napari_retina_seg.engine.predict import iter_segment
+    from napari_retina_seg.inference.predict import iter_segment
     from napari_retina_seg.io.results import save_segmentation
 
     bar.begin(f"Reading {source.path.name}")
@@ -150,7 +150,7 @@ def _summarise(folder: Path, stated: Spacing | None, results: list[Result], fail
     ran = results[0].provenance if results else None
     where = f" in '{folder}' ({ran.device}, {ran.precision})" if ran else ""
     if stated is not None and results:
-        from napari_retina_seg.core.pixel_size import describe_spacing
+        from napari_retina_seg.types.pixel_size import describe_spacing
 
         typer.echo(f"Pixel size: {describe_spacing(stated)}.")
     to_check = sum(bool(result.checks) for result in results)

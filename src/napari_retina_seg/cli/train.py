@@ -16,11 +16,11 @@ from napari_retina_seg.cli.data_options import (
     SkipBad,
     read_options,
 )
-from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.progress import Cancelled
+from napari_retina_seg.types.errors import WriteError
+from napari_retina_seg.types.progress import Cancelled
 
 if TYPE_CHECKING:
-    from napari_retina_seg.engine.run_folder import RunFolder
+    from napari_retina_seg.training.run_folder import RunFolder
 
 
 def train_command(
@@ -63,9 +63,9 @@ def train_command(
     skip_bad: SkipBad = False,
 ) -> None:
     """Train a network from a recipe, on your data or on published data sets."""
-    from napari_retina_seg.engine.run_folder import RunFolder
     from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
+    from napari_retina_seg.training.run_folder import RunFolder
 
     wanted = Recipe.read(recipe, parse_overrides(change or [], Recipe))
     run = RunFolder(out)
@@ -73,7 +73,12 @@ def train_command(
     # Ctrl-C is handled from here on: some libraries swallow it while loading.
     with interruptible() as token:
         start_engine_alone()
-        from napari_retina_seg.engine.train import check_run, iter_train, iter_vet_split, plan_split
+        from napari_retina_seg.training.train import (
+            check_run,
+            iter_train,
+            iter_vet_split,
+            plan_split,
+        )
 
         check_run(run, wanted, weights, resume=resume)
         options = read_options(group_pattern, groups, remap)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.io.content import (
+from napari_retina_seg.io._decoding import limited, max_pixels, set_max_pixels
+from napari_retina_seg.io.images.content import (
     SUFFIXES,
     is_dicom_content,
     is_image_content,
     is_read_as_dicom,
     is_tiff_content,
 )
-from napari_retina_seg.io.files import read_file, read_stored
-from napari_retina_seg.io.guard import limited, max_pixels, set_max_pixels
+from napari_retina_seg.io.images.files import read_file, read_stored
+from napari_retina_seg.types.image import RetinaImage
 
 __all__ = [
     "SUFFIXES",
@@ -62,7 +62,7 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     path = Path(path)
     with limited(max_pixels):
         if _is_folder(path):
-            from napari_retina_seg.io.folders import read_folder
+            from napari_retina_seg.io.images.folders import read_folder
 
             return read_folder(path)
         return read_file(path)

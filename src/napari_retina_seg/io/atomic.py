@@ -9,8 +9,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from napari_retina_seg.core.errors import WriteError
-from napari_retina_seg.core.names import shorten
+from napari_retina_seg.types.errors import WriteError
+from napari_retina_seg.types.file_names import shorten
 
 _LONGEST = 255  # bytes of a name, in the file systems of Linux and macOS; on Windows letters
 _SENSIBLE = 60

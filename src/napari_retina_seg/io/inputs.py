@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.image import RetinaImage
 from napari_retina_seg.io import read_image
+from napari_retina_seg.types.image import RetinaImage
 
 ImageLike = RetinaImage | str | Path | npt.NDArray[Any]
 PathsLike = str | Path | Sequence[str | Path]
@@ -47,7 +47,7 @@ def as_image(source: ImageLike) -> RetinaImage:
         return source
     if isinstance(source, (str, Path)):
         return read_image(source)
-    from napari_retina_seg.io.arrays import image_from_array
+    from napari_retina_seg.io.images.arrays import image_from_array
 
     return image_from_array(np.asarray(source))
 

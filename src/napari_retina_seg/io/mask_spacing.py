@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_retina_seg.core.image import Origin, Spacing
-from napari_retina_seg.core.pixel_size import is_print, plausible_um
 from napari_retina_seg.io._compat import without_pillow_limit
-from napari_retina_seg.io.content import is_tiff_content
+from napari_retina_seg.io.images.content import is_tiff_content
+from napari_retina_seg.types.image import Origin, Spacing
+from napari_retina_seg.types.pixel_size import is_print, plausible_um
 
 ORIGIN = "PixelSizeOrigin"  # what the files call who stated the size
 
@@ -69,7 +69,7 @@ def read_mask_spacing(path: Path) -> Spacing:
 def _tiff_spacing(path: Path) -> Spacing:
     import tifffile
 
-    from napari_retina_seg.io.tiff_spacing import read_tiff_spacing
+    from napari_retina_seg.io.images.tiff_spacing import read_tiff_spacing
 
     with tifffile.TiffFile(path) as tiff:
         said = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_retina_seg.io.content import SUFFIXES
+from napari_retina_seg.io.images.content import SUFFIXES
 
 # Longer ones come first.
 _KNOWN = (".nii.gz", *SUFFIXES, ".nii", ".csv", ".json")

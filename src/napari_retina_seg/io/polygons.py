@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
-from napari_retina_seg.core.errors import DataError, ReadError
+from napari_retina_seg.types.errors import DataError, ReadError
 
 _OUTSIDE = 1.0  # px by which a point may miss its image: tools round differently
 

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.overlay import draw_overlay
-from napari_retina_seg.core.segmentation import Segmentation
+from napari_retina_seg.imaging.overlay import draw_overlay
 from napari_retina_seg.io.atomic import check_names, write_atomically
 from napari_retina_seg.io.masks import save_mask
+from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.segmentation import Segmentation
 
 
 def save_segmentation(

@@ -1,4 +1,4 @@
-"""Architecture configurations: the numbers from which `engine.architectures` builds a network."""
+"""Architecture configurations: the numbers from which `models.networks` builds a network."""
 
 from __future__ import annotations
 

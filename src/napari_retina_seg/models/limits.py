@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_retina_seg.core.errors import ModelError
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.types.errors import ModelError
 
 LIMITS_FILE = "limits.json"
 
@@ -23,7 +23,7 @@ class LimitsRecord(BaseModel):
     images : str
         On which images, none of them a test image.
     limits : dict
-        Least and largest plausible value of figures; see `core.plausibility.measure`.
+        Least and largest plausible value of figures; see `imaging.plausibility.measure`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from napari_retina_seg.core.errors import DataError
+from napari_retina_seg.types.errors import DataError
 
 
 def parse_overrides(texts: Sequence[str], model: type[BaseModel]) -> dict[str, Any]:

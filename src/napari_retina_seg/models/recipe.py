@@ -19,13 +19,13 @@ from pydantic import (
     model_validator,
 )
 
-from napari_retina_seg.core.errors import DataError, RetinaSegError
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import SCHEMES, LabelScheme
-from napari_retina_seg.core.preprocess import Preprocessing
-from napari_retina_seg.data.augment import Augmentation
+from napari_retina_seg.datasets.augment import Augmentation
+from napari_retina_seg.imaging.preprocess import Preprocessing
 from napari_retina_seg.models.config import Architecture
 from napari_retina_seg.models.spec import Postprocessing, check_parts
+from napari_retina_seg.types.errors import DataError, RetinaSegError
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import SCHEMES, LabelScheme
 
 SHIPPED = Path(__file__).parent / "recipes"
 
@@ -178,7 +178,7 @@ class Recipe(Values):
     name : str
         Name of the model.
     scheme : LabelScheme
-        Classes of its masks; in the file the name of one of `core.labels.SCHEMES`, or a table.
+        Classes of its masks; in the file the name of one of `types.labels.SCHEMES`, or a table.
     card : Card
         What users are told of the model.
     datasets : tuple of str

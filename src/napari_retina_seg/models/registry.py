@@ -11,10 +11,10 @@ from pathlib import Path
 import platformdirs
 from pydantic import ValidationError
 
-from napari_retina_seg.core.errors import ModelError, RetinaSegError
-from napari_retina_seg.core.image import Modality
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.types.errors import ModelError, RetinaSegError
+from napari_retina_seg.types.image import Modality
 
 SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"

@@ -12,10 +12,10 @@ from pydantic import (
     model_validator,
 )
 
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.preprocess import Preprocessing
+from napari_retina_seg.imaging.preprocess import Preprocessing
 from napari_retina_seg.models.config import Architecture, ArchitectureConfig
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import LabelScheme
 
 
 class SurfacePostprocessing(BaseModel):

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.contents import decode_drawing, encode_drawing
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import write_file
 from napari_retina_seg.project.store import Store, image_row, image_value, now, same_person
 from napari_retina_seg.project.tables import AutosaveRow
 from napari_retina_seg.project.values import Autosave
+from napari_retina_seg.types.errors import ProjectError
 
 
 def autosave(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
     Action,
@@ -18,6 +17,7 @@ from napari_retina_seg.project.states import (
 from napari_retina_seg.project.store import image_row, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.errors import ProjectError
 
 # Until the second grading is final; "ungradable" may also be the adjudicator's decision.
 _BLIND = frozenset(

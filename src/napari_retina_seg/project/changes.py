@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.metrics import confusion, scores
+from napari_retina_seg.metrics.segmentation import confusion, scores
 from napari_retina_seg.project.values import Change
 
 Labels = npt.NDArray[np.uint8]

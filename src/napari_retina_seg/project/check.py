@@ -8,13 +8,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.project.files import IntegrityProblem, ProblemKind, StoredFile, inspect_file
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.queue import all_images
 from napari_retina_seg.project.store import Store, stored_file
 from napari_retina_seg.project.tables import AutosaveRow, FileRow
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 
 def iter_check(

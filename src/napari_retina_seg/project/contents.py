@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import LabelClass, LabelScheme
 from napari_retina_seg.io import masks
 from napari_retina_seg.io._compat import without_pillow_limit
-from napari_retina_seg.io.guard import decoding
+from napari_retina_seg.io._decoding import decoding
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import LabelClass, LabelScheme
 
 Labels = npt.NDArray[np.uint8]
 

@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.io.atomic import draft_path, sync_folder
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
+from napari_retina_seg.types.errors import ProjectError
 
 DATABASE = "project.sqlite"
 PATIENCE = 30  # seconds that a writer waits for another writer

@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import TooEarlyError
-from napari_retina_seg.core.words import count
 from napari_retina_seg.project.blinding import blinded_to
 from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import DoubleGrading, Kind
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import TooEarlyError
 
 _NAMED = 3
 

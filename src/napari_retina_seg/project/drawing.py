@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.words import count
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import LabelScheme
 
 
 @dataclass(frozen=True, eq=False)

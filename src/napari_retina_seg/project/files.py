@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.io.atomic import Draft, sync_folder
+from napari_retina_seg.types.errors import ProjectError
 
 _CHUNK = 2**20  # bytes
 

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.blinding import (
     check_not_blinded,
     check_visible,
@@ -21,6 +20,7 @@ from napari_retina_seg.project.states import MASK_COUNTS, GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, version_row, version_value
 from napari_retina_seg.project.tables import VersionRow
 from napari_retina_seg.project.values import Version
+from napari_retina_seg.types.errors import ProjectError
 
 
 def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:

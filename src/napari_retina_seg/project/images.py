@@ -11,13 +11,8 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError, RetinaSegError
-from napari_retina_seg.core.image import RetinaImage, Spacing
-from napari_retina_seg.core.names import composed
-from napari_retina_seg.core.pixel_size import user_stated, with_stated_spacing
-from napari_retina_seg.core.progress import CancelToken, Progress
 from napari_retina_seg.io import read_image
-from napari_retina_seg.io.exchange.identity import find_identifiers
+from napari_retina_seg.io.formats.identity import find_identifiers
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import StoredFile, hash_file
@@ -25,6 +20,11 @@ from napari_retina_seg.project.states import State
 from napari_retina_seg.project.store import SPACING, Store, image_row, image_value, keep_file, now
 from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.project.values import Added, ProjectImage
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.file_names import composed
+from napari_retina_seg.types.image import RetinaImage, Spacing
+from napari_retina_seg.types.pixel_size import user_stated, with_stated_spacing
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 PatientOf = Callable[[str], str | None]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.queue import lease_value
 from napari_retina_seg.project.store import Store, image_row, now, same_person
 from napari_retina_seg.project.tables import LeaseRow
 from napari_retina_seg.project.values import Lease
+from napari_retina_seg.types.errors import ProjectError
 
 DURATION = timedelta(minutes=10)  # renewed every minute by autosaving
 

@@ -10,8 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.io.atomic import sync_folder
 from napari_retina_seg.project.database import (
     DATABASE,
@@ -23,6 +21,8 @@ from napari_retina_seg.project.files import FileStore
 from napari_retina_seg.project.store import SCHEME, Store, now
 from napari_retina_seg.project.tables import ProjectRow, SchemeRow
 from napari_retina_seg.project.values import ProjectInfo
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import LabelScheme
 
 FILES, AUTOSAVES = "files", "autosave"
 

@@ -7,11 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.image import Spacing
-from napari_retina_seg.core.labels import LabelScheme, find_scheme
-from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
-from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.project import autosaves, images, leases, versions
 from napari_retina_seg.project.blinding import assign_second_grader
@@ -27,6 +22,11 @@ from napari_retina_seg.project.values import (
     Version,
 )
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.image import Spacing
+from napari_retina_seg.types.labels import LabelScheme, find_scheme
+from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
+from napari_retina_seg.types.segmentation import Segmentation
 
 
 class Project(ProjectView):

@@ -11,16 +11,16 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.image import Laterality, Modality, Spacing
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.names import name_key
-from napari_retina_seg.core.segmentation import Check
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
 from napari_retina_seg.project.states import GradingRound, State, visible_state
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.values import Change, Kind, ProjectImage, ProjectInfo, Version
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.file_names import name_key
+from napari_retina_seg.types.image import Laterality, Modality, Spacing
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.segmentation import Check
 
 SCHEME = TypeAdapter(LabelScheme)
 SPACING = TypeAdapter(Spacing)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.core.errors import ProjectError
 from napari_retina_seg.project.blinding import (
     allowed_actions,
     blinded_images,
@@ -25,6 +24,7 @@ from napari_retina_seg.project.states import (
 )
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.errors import ProjectError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from napari_retina_seg.core.image import Laterality, Modality, Spacing
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import Check
 from napari_retina_seg.project.states import Action, GradingRound, State
+from napari_retina_seg.types.image import Laterality, Modality, Spacing
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.segmentation import Check
 
 
 class Kind(StrEnum):

@@ -9,9 +9,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg import __version__
-from napari_retina_seg.core.errors import ProjectError, RetinaSegError
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import Segmentation
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.blinding import (
     SECOND_ACTIONS,
@@ -51,6 +48,9 @@ from napari_retina_seg.project.store import (
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.transitions import EditRequest, resolve_transition
 from napari_retina_seg.project.values import Change, Kind, Version
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.segmentation import Segmentation
 
 
 @dataclass(frozen=True)

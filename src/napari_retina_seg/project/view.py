@@ -8,9 +8,6 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.project import autosaves, double_gradings, history, images, queue
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.drawing import Drawing
@@ -29,6 +26,9 @@ from napari_retina_seg.project.values import (
     Status,
     Version,
 )
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 
 
 class ProjectView:

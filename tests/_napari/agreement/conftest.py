@@ -9,11 +9,11 @@ from pytestqt.qtbot import QtBot
 
 from napari_retina_seg._napari.agreement.agreement_widget import AgreementWidget
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 SHAPE = (96, 128)
 

@@ -11,10 +11,10 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.review.widget import ReviewWidget
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -8,9 +8,9 @@ import pytest
 from mouse import add_mask, push
 from napari_retina_seg._napari.correct.lines import LinesTool
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.core.segmentation import Provenance
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance
 
 UM = {"scale": (3.87, 11.7), "units": ("um", "um"), "translate": (50, -70)}
 MADE = Provenance("", "tiny-fundus", "0", "0", "CPU", "float32", 0.1)

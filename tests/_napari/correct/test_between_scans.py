@@ -7,7 +7,7 @@ from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.job import Job, JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import unwrap_proxy
-from napari_retina_seg.core.lines import draw
+from napari_retina_seg.editing.consistency import draw
 
 
 def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, viewer, qtbot):

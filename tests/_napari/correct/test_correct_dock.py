@@ -10,8 +10,8 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.edits import locked
 from napari_retina_seg._napari.results import MaskInfo, colormap, mask_options
 from napari_retina_seg._napari.shortcuts import BLINK, CLASS_KEYS, CORRECT
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
 
 def tick_lock(dock, value):

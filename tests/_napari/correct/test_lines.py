@@ -12,8 +12,8 @@ from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import lock, unwrap_proxy
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.lines import draw
+from napari_retina_seg.editing.consistency import draw
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 INL_OPL, ONL_EZ = 3, 5
 

@@ -13,11 +13,11 @@ from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.drawings import take_snapshot
 from napari_retina_seg._napari.masks.edits import Change, change, lock
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.lines import draw
-from napari_retina_seg.core.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.core.surfaces import from_labels
+from napari_retina_seg.editing.consistency import draw
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.surfaces import from_labels
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 ROWS = 96
 SCAN = phantom_bscan(rows=ROWS, columns=128)

@@ -10,7 +10,7 @@ from qtpy.QtTest import QTest
 
 from mouse import CTRL, add_mask, press, push
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 SLICES = 3
 

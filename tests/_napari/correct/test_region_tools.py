@@ -7,7 +7,7 @@ from qtpy.QtTest import QTest
 from mouse import CTRL, FREE, LEFT, add_mask, drag, press, push
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.labels import OCT_LAYERS
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 
 def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):

@@ -6,9 +6,9 @@ from qtpy.QtCore import Qt
 
 from mouse import CTRL, SHIFT, add_mask, click, press, push
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
-from napari_retina_seg.core.labels import FUNDUS_VESSELS
-from napari_retina_seg.core.segmentation import Provenance
 from napari_retina_seg.models.registry import find_model
+from napari_retina_seg.types.labels import FUNDUS_VESSELS
+from napari_retina_seg.types.segmentation import Provenance
 
 
 def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, apply):

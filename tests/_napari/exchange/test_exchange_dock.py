@@ -18,13 +18,13 @@ from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.drawing import Drawing
-from napari_retina_seg.project.formats import Format
-from napari_retina_seg.project.patients import ImageSource
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.workflows.export_options import Format
+from napari_retina_seg.workflows.patients import ImageSource
 
 LEFT = Qt.MouseButton.LeftButton
 

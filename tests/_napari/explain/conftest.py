@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.types.image import Modality
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.explain import _halves
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
+from napari_retina_seg.saliency.explainer import _halves
+from napari_retina_seg.types.image import Modality
 
 
 def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):

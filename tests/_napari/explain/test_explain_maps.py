@@ -7,9 +7,9 @@ from napari_retina_seg._napari.explain.saliency_layers import ColorSettings
 from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.core.explanation import Question
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.types.image import Modality
 
 
 def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, bscan, maps):

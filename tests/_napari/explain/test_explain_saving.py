@@ -7,7 +7,7 @@ from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import ColorSettings
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, ImageInfo
-from napari_retina_seg.engine.activations import Activations
+from napari_retina_seg.saliency.activations import Activations
 
 
 def test_panels_and_maps_are_saved(explain, ends, scan, tmp_path, maps):

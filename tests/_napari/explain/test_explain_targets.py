@@ -8,9 +8,9 @@ from napari_retina_seg._napari.explain.pickers import ALL, THERE
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.explain.target_picker import CLASS, POINT, REGION
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.target import Point
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.imaging.target import Point
+from napari_retina_seg.types.image import Modality
 
 
 def test_a_click_asks_why_there(explain, ends, scan, maps, click):

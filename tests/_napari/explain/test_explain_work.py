@@ -11,9 +11,9 @@ from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import retina_image
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.core.explanation import Question
-from napari_retina_seg.core.image import Modality
+from napari_retina_seg.imaging.explanation import Question
 from napari_retina_seg.models.registry import WEIGHTS_FILE
+from napari_retina_seg.types.image import Modality
 
 
 def test_the_latest_choice_wins(explain, ends, scan, qtbot, maps):

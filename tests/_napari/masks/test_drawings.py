@@ -9,10 +9,10 @@ from napari_retina_seg._napari.masks.drawings import take_snapshot
 from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.surfaces import to_labels
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.imaging.surfaces import to_labels
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_retina_seg._napari.masks.edits import Change, change, lock, locked
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWi
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg._napari.widgets import CollapsibleSection
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import Version
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 ROWS, COLUMNS = 96, 128
 

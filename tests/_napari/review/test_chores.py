@@ -9,10 +9,10 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review.batch_tasks import AddImages, add
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import CancelToken, finish
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.progress import CancelToken, finish
 
 
 @pytest.fixture

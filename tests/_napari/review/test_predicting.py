@@ -14,16 +14,16 @@ from helpers import tiny_model, write_png
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.review.batch_tasks import PredictImages, predict
 from napari_retina_seg._napari.status import AMBER
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.core.phantom import phantom_bscan
-from napari_retina_seg.core.progress import CancelToken, Progress, finish
-from napari_retina_seg.core.segmentation import UNLIKE, Check
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import list_models
-from napari_retina_seg.project.predicting import iter_predict_images
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.progress import CancelToken, Progress, finish
+from napari_retina_seg.types.segmentation import UNLIKE, Check
+from napari_retina_seg.workflows.predicting import iter_predict_images
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_it_can_be_cancelled(at_work, tmp_path):
 
 
 def test_models_of_other_classes_are_not_offered(person, tmp_path, folder):
-    from napari_retina_seg.core.labels import DUKE_LAYERS
+    from napari_retina_seg.types.labels import DUKE_LAYERS
 
     Project.create(tmp_path / "duke", scheme=DUKE_LAYERS, author="Ann").close()
     person.open(tmp_path / "duke", "Ann")

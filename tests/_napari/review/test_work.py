@@ -10,11 +10,11 @@ from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
-from napari_retina_seg.core.labels import OCT_LAYERS
-from napari_retina_seg.io.exchange.raster import read_png
+from napari_retina_seg.io.formats.raster import read_png
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 

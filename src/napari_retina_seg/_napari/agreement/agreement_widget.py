@@ -35,9 +35,9 @@ from napari_retina_seg._napari.shortcuts import REVIEW_WIDGET
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.task_queue import SerialTaskQueue
 from napari_retina_seg._napari.widgets import ProgressRow, large
-from napari_retina_seg.core.progress import Progress
-from napari_retina_seg.io.agreement_report import FILES, write_agreement
 from napari_retina_seg.project.store import same_person
+from napari_retina_seg.reports.agreement import FILES, write_agreement
+from napari_retina_seg.types.progress import Progress
 
 _BEFORE = (
     "Compares the gradings of two people on the same images. Assign second graders in the Review"

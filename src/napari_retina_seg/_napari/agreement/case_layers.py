@@ -10,8 +10,8 @@ from napari_retina_seg._napari.layers import Position, image_layers, place_of
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options
-from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.labels import LabelScheme
 
 
 class CaseLayers:

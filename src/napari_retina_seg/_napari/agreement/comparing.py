@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.project_row import ProjectRef
-from napari_retina_seg.core.errors import ProjectError, TooEarlyError
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.progress import CancelToken
-from napari_retina_seg.core.two_graders import Agreement
-from napari_retina_seg.core.words import count
-from napari_retina_seg.project.agreement import iter_agreement
+from napari_retina_seg.metrics.agreement import Agreement
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import DoubleGrading
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import ProjectError, TooEarlyError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.progress import CancelToken
+from napari_retina_seg.workflows.agreement import iter_agreement
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,14 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_retina_seg._napari.agreement.plot import BlandAltmanPlot
 from napari_retina_seg._napari.agreement.table import FigureTable
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.measures import Key
-from napari_retina_seg.core.two_graders import Agreement, GradedImage
-from napari_retina_seg.io.agreement_report import (
+from napari_retina_seg.metrics.agreement import Agreement, GradedImage
+from napari_retina_seg.metrics.measures import Key
+from napari_retina_seg.reports.agreement import (
     boundary_table,
     class_table,
     summary_table,
 )
-from napari_retina_seg.io.evaluation_report import figure
+from napari_retina_seg.reports.evaluation import figure
 
 _HINT = "Images, worst first. Double-click one to see both gradings and where they differ."
 

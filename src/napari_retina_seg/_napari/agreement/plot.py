@@ -7,7 +7,7 @@ from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.widgets import narrow
-from napari_retina_seg.core.two_graders import Agreement
+from napari_retina_seg.metrics.agreement import Agreement
 
 _WIDTH = 300  # px
 
@@ -50,8 +50,8 @@ class BlandAltmanPlot(QWidget):
         if self._agreement is None or not self.classes.currentText():
             self.picture.clear()
             return
-        from napari_retina_seg.io.agreement_plots import bland_altman_figure
-        from napari_retina_seg.io.plots import figure_file
+        from napari_retina_seg.reports._plots import figure_file
+        from napari_retina_seg.reports.agreement_plots import bland_altman_figure
 
         figure = bland_altman_figure(self._agreement, [self.classes.currentText()])
         sharpness = self.devicePixelRatioF()

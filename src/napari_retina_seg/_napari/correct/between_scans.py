@@ -15,10 +15,10 @@ from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.widgets import ProgressRow, text
-from napari_retina_seg.core.between import Between, iter_draw_between
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.editing.interpolation import Between, iter_draw_between
+from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 if TYPE_CHECKING:
     import napari

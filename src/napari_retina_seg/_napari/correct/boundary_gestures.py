@@ -1,7 +1,7 @@
 """Mouse gestures on a boundary line: from the path of the mouse to the new course of the line.
 
 Each gesture starts at a place (column and height in px) and is updated with the following ones; it
-returns one row of heights, NaN where the line stays, as in `core.line_edits`.
+returns one row of heights, NaN where the line stays, as in `editing.boundaries`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from napari_retina_seg.core.edges import snap
-from napari_retina_seg.core.line_edits import pull, smooth, trace_stroke
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.editing.boundaries import pull, smooth, trace_stroke
+from napari_retina_seg.editing.snapping import snap
+from napari_retina_seg.imaging.surfaces import Heights
 
 Place = tuple[float, float]
 

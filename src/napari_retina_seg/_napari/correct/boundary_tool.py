@@ -21,11 +21,11 @@ from napari_retina_seg._napari.correct.line_view import LineView, line_colors
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import Where
-from napari_retina_seg.core.edges import polarity
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.line_edits import move
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.editing.boundaries import move
+from napari_retina_seg.editing.snapping import polarity
+from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.labels import LabelScheme
 
 _SMOOTHER = 5  # reach of a pull, in sigmas of the smoothing Gaussian
 

@@ -16,7 +16,7 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import finest
 from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.vessels import Point, bridge, local_darkness
+from napari_retina_seg.editing.vessels import Point, bridge, local_darkness
 
 if TYPE_CHECKING:
     import napari

@@ -23,7 +23,7 @@ from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo, colormap
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS
-from napari_retina_seg.core.labels import LabelClass
+from napari_retina_seg.types.labels import LabelClass
 
 if TYPE_CHECKING:
     import napari

@@ -27,8 +27,8 @@ from napari_retina_seg._napari.masks.linked_layers import (
 )
 from napari_retina_seg._napari.shortcuts import BLINK
 from napari_retina_seg._napari.widgets import add_row, narrow, text
-from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.imaging.difference import EXTRA, MISSED, OTHER
+from napari_retina_seg.types.errors import RetinaSegError
 
 if TYPE_CHECKING:
     import napari

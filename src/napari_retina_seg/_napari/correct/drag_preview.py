@@ -7,8 +7,8 @@ from napari.layers import Labels
 
 from napari_retina_seg._napari.correct.mask_lines import moved_columns
 from napari_retina_seg._napari.masks.edits import Where, is_locked
-from napari_retina_seg.core.lines import draw
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.editing.consistency import draw
+from napari_retina_seg.imaging.surfaces import Heights
 
 _AS_DRAWN = 2  # bytes per label, up to which napari uploads labels unchanged
 

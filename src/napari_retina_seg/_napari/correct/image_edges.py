@@ -9,9 +9,9 @@ import numpy as np
 from napari.layers import Image
 
 from napari_retina_seg._napari.layers import finest, is_beside, position
-from napari_retina_seg.core.edges import vertical_gradient
-from napari_retina_seg.core.errors import ImageError
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.editing.snapping import vertical_gradient
+from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.errors import ImageError
 
 
 class ImageEdges:
@@ -24,7 +24,7 @@ class ImageEdges:
     def find(
         self, image: Image | None, point: Sequence[float], units: Sequence[Any], mask: str
     ) -> Heights:
-        """Return the vertical gradient of the slice on the screen; see `core.edges`.
+        """Return the vertical gradient of the slice on the screen; see `editing.snapping`.
 
         Parameters
         ----------

@@ -16,8 +16,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 from vispy.scene.visuals import Line, Markers
 
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.labels import LabelScheme
 
 _ABOVE_LAYERS = 100_000  # order of drawing
 _LAST = "#ffffff"  # the lowest line has no layer below it

@@ -32,8 +32,8 @@ from napari_retina_seg._napari.masks.edits import unwrap_proxy
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.widgets import add_row, narrow, text
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.labels import LabelScheme
 
 if TYPE_CHECKING:
     import napari

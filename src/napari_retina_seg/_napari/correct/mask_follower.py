@@ -12,7 +12,7 @@ from napari_retina_seg._napari.layers import KEY, finest, is_beside, is_image, p
 from napari_retina_seg._napari.masks.edits import Where
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.labels import LabelScheme
+from napari_retina_seg.types.labels import LabelScheme
 
 if TYPE_CHECKING:
     import napari

@@ -11,8 +11,8 @@ from napari.layers import Labels
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import Change, Where, change
-from napari_retina_seg.core.lines import draw, reconcile
-from napari_retina_seg.core.surfaces import Heights
+from napari_retina_seg.editing.consistency import draw, reconcile
+from napari_retina_seg.imaging.surfaces import Heights
 
 _KEPT = 100  # earlier lines per plane, as many as napari's undo steps
 

@@ -13,8 +13,8 @@ from napari_retina_seg._napari.layers import finest, is_image, modality, place_o
 from napari_retina_seg._napari.masks.linked_layers import GRID
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.widgets import add_row, narrow
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
 
 if TYPE_CHECKING:
     import napari

@@ -15,9 +15,9 @@ from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Task, work
 from napari_retina_seg._napari.layers import KEY, Position, is_volume, modality, retina_image
 from napari_retina_seg._napari.masks.edits import Where, unwrap_proxy
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
-from napari_retina_seg.core.errors import ModelError, RetinaSegError
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
 from napari_retina_seg.models.spec import ThresholdPostprocessing
+from napari_retina_seg.types.errors import ModelError, RetinaSegError
 
 if TYPE_CHECKING:
     import napari

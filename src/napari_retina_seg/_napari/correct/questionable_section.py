@@ -14,7 +14,7 @@ from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.masks.linked_layers import Kind, linked_layer
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.regions_edit import inside
+from napari_retina_seg.editing.regions import inside
 
 if TYPE_CHECKING:
     import napari

@@ -17,7 +17,7 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.edits import change, locked
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.regions_edit import dilate, erode, inside, small_holes, small_objects
+from napari_retina_seg.editing.regions import dilate, erode, inside, small_holes, small_objects
 
 if TYPE_CHECKING:
     import napari

@@ -19,7 +19,7 @@ from napari_retina_seg._napari.correct.probability import Plane, Probability
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.masks.edits import unwrap_proxy
 from napari_retina_seg._napari.widgets import ProgressRow, add_row, text
-from napari_retina_seg.core.vessels import threshold
+from napari_retina_seg.editing.vessels import threshold
 
 if TYPE_CHECKING:
     import napari

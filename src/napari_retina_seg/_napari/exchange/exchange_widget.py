@@ -21,8 +21,8 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.task_queue import SerialTaskQueue
 from napari_retina_seg._napari.widgets import ProgressRow, large
-from napari_retina_seg.core.progress import Progress
-from napari_retina_seg.project.selection import Subjects
+from napari_retina_seg.types.progress import Progress
+from napari_retina_seg.workflows.selection import Subjects
 
 _EXPORT, _IMPORT = "Export", "Import"
 

@@ -15,10 +15,10 @@ from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
-from napari_retina_seg.core.image import Laterality
-from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.selection import Selection, Subjects
 from napari_retina_seg.project.states import MASK_COUNTS, State
+from napari_retina_seg.types.image import Laterality
+from napari_retina_seg.workflows.export_options import Format, Identities
+from napari_retina_seg.workflows.selection import Selection, Subjects
 
 _FORMATS = {
     Format.TRAINING: "Training folder",

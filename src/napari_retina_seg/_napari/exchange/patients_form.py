@@ -11,9 +11,9 @@ from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from napari_retina_seg._napari.exchange.path_row import PathRow
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.widgets import ElidedComboBox, narrow, text
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.words import count
-from napari_retina_seg.project.patients import ImageSource, PatientRule
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.workflows.patients import ImageSource, PatientRule
 
 _ASK, _FOLDER, _NAME, _TABLE, _EACH = "", "folder", "name", "table", "each"
 _UNTIL = {"_": r"^([^_]+)_", "-": r"^([^-]+)-"}  # the part before the first one

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.project_row import ProjectRef
-from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.core.words import count
-from napari_retina_seg.project.exporting import Exported, iter_export
-from napari_retina_seg.project.formats import Format, Identities
-from napari_retina_seg.project.importing import Imported, iter_import_masks
-from napari_retina_seg.project.patients import PatientRule
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.selection import Selection, Subjects, find_subjects
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.workflows.export_options import Format, Identities
+from napari_retina_seg.workflows.exporting import Exported, iter_export
+from napari_retina_seg.workflows.importing import Imported, iter_import_masks
+from napari_retina_seg.workflows.patients import PatientRule
+from napari_retina_seg.workflows.selection import Selection, Subjects, find_subjects
 
 _MOST = 5  # messages that are shown
 

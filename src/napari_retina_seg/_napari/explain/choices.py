@@ -35,10 +35,10 @@ from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import text
-from napari_retina_seg.core.errors import ModelError
-from napari_retina_seg.core.explanation import Explanation, Question
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.engine.explain import ForwardCache, recommended_method
+from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.saliency.explainer import ForwardCache, recommended_method
+from napari_retina_seg.types.errors import ModelError
+from napari_retina_seg.types.image import Modality
 
 if TYPE_CHECKING:
     import napari

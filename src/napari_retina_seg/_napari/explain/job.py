@@ -11,22 +11,22 @@ import numpy as np
 
 from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, with_engine
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.explanation import Explanation, Question
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.core.target import Point
-from napari_retina_seg.engine.explain import (
+from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.target import Point
+from napari_retina_seg.inference.target_layers import Place
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.saliency.explainer import (
     Explained,
     ForwardCache,
     find_target_layer,
     iter_draw,
     iter_explain,
 )
-from napari_retina_seg.engine.explain import list_target_layers as _list_places
-from napari_retina_seg.engine.explain import warm as _warm
-from napari_retina_seg.engine.target_layers import Place
-from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.saliency.explainer import list_target_layers as _list_places
+from napari_retina_seg.saliency.explainer import warm as _warm
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def _explain(task: ExplainTask, token: CancelToken) -> Steps:
 
 
 def _save(task: SaveTask, token: CancelToken) -> Steps:
-    from napari_retina_seg.io.explanations import save_maps, save_panels
+    from napari_retina_seg.reports.explanation import save_maps, save_panels
 
     found = [] if task.known is None else [task.known]
     known = set() if task.known is None else set(task.known.values)

@@ -10,9 +10,9 @@ from napari_retina_seg._napari.explain.bar import ColorBar
 from napari_retina_seg._napari.explain.saliency_layers import COLORS, ColorSettings
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
-from napari_retina_seg.core.cam import Method
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.engine.explain import recommended_method
+from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.saliency.explainer import recommended_method
+from napari_retina_seg.types.labels import LabelScheme
 
 ALL = "All classes"
 THERE = "Predicted class at the point"

@@ -15,10 +15,10 @@ from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, save, w
 from napari_retina_seg._napari.explain.saliency_layers import SaliencyLayers, SaliencyMaps
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps
 from napari_retina_seg._napari.results import Target
-from napari_retina_seg.core.explanation import Explanation
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.engine.explain import Explained
+from napari_retina_seg.imaging.explanation import Explanation
+from napari_retina_seg.saliency.explainer import Explained
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.progress import CancelToken, Progress
 
 log = logging.getLogger(__name__)
 

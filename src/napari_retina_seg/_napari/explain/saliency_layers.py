@@ -15,9 +15,9 @@ from napari.utils.colormaps import Colormap, ensure_colormap
 from napari_retina_seg._napari.explain.outlines import Outlines
 from napari_retina_seg._napari.layers import KEY, finest
 from napari_retina_seg._napari.results import Target
-from napari_retina_seg.core.explanation import Explanation
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.target import Point, Region
+from napari_retina_seg.imaging.explanation import Explanation
+from napari_retina_seg.imaging.target import Point, Region
+from napari_retina_seg.types.image import RetinaImage
 
 COLORS = ("turbo", "inferno", "cividis")
 _OPACITY = 0.65

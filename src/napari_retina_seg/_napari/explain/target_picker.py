@@ -24,8 +24,8 @@ from napari_retina_seg._napari.regions import is_region, region
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.results import Target as Place
 from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
-from napari_retina_seg.core.errors import ImageError, RetinaSegError
-from napari_retina_seg.core.target import Point, Region, Target, WholeClass
+from napari_retina_seg.imaging.target import Point, Region, Target, WholeClass
+from napari_retina_seg.types.errors import ImageError, RetinaSegError
 
 if TYPE_CHECKING:
     import napari

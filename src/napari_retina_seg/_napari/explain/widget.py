@@ -24,8 +24,8 @@ from napari_retina_seg._napari.results import Target
 from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.status import StatusLine
 from napari_retina_seg._napari.widgets import ProgressRow, text
-from napari_retina_seg.core.errors import ImageError, ModelError, RetinaSegError
-from napari_retina_seg.core.progress import Progress
+from napari_retina_seg.types.errors import ImageError, ModelError, RetinaSegError
+from napari_retina_seg.types.progress import Progress
 
 _SOON = 50  # ms; one request while a slider is dragged
 _ANSWER = 88  # px; four lines, and the displayed class

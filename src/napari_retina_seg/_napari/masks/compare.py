@@ -15,8 +15,8 @@ from napari_retina_seg._napari.masks.linked_layers import (
     show_linked_layer,
 )
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.difference import EXTRA, MISSED, OTHER, SAME, difference
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.imaging.difference import EXTRA, MISSED, OTHER, SAME, difference
+from napari_retina_seg.types.errors import RetinaSegError
 
 PREDICTION = "the prediction"
 

@@ -12,9 +12,9 @@ from napari.layers import Labels
 from napari_retina_seg._napari.layers import KEY, finest
 from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg.core.errors import ProjectError
-from napari_retina_seg.core.lines import reconcile
+from napari_retina_seg.editing.consistency import reconcile
 from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.errors import ProjectError
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from napari.layers import Labels, Layer
 
 from napari_retina_seg._napari._compat import find_painter, paint, set_painter
-from napari_retina_seg.core.errors import RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 
 Where = tuple[int | slice, ...]
 

@@ -15,10 +15,10 @@ from napari_retina_seg._napari.review.batch_tasks import (
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import ProgressRow, narrow
-from napari_retina_seg.core.errors import RetinaSegError
-from napari_retina_seg.core.progress import Progress
 from napari_retina_seg.models.registry import ModelFolder, list_models
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.progress import Progress
 
 
 class BatchPanel(QWidget):

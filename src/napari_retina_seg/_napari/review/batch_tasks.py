@@ -8,16 +8,16 @@ from pathlib import Path
 
 from napari_retina_seg._napari.engine_loading import load_engine
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
-from napari_retina_seg.core.image import Modality
-from napari_retina_seg.core.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.core.progress import CancelToken, Progress
-from napari_retina_seg.core.segmentation import UNLIKE
-from napari_retina_seg.core.words import count
-from napari_retina_seg.io.folders import look_below
+from napari_retina_seg.io.images.folders import look_below
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Added, Filters
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.segmentation import UNLIKE
 
 _LISTED = 3  # items named per message; the others are counted
 _KINDS = {
@@ -81,7 +81,7 @@ def _add(task: AddImages, token: CancelToken) -> Steps:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
         words = f"No images in {names}: choose another folder. {found.message}"
         return JobResult(JobStatus.FAILED, words.strip())
-    from napari_retina_seg.io.series import group_series
+    from napari_retina_seg.io.images.series import group_series
 
     series = group_series(found.images)
     files = [file for image in series for file in image.files]
@@ -125,7 +125,7 @@ def _say_added(added: Added) -> str:
 def _predict(task: PredictImages, token: CancelToken) -> Steps:
     yield Progress(0, 0, f"Loading {task.model.name}")  # takes seconds
     load_engine()
-    from napari_retina_seg.project.predicting import iter_predict_images
+    from napari_retina_seg.workflows.predicting import iter_predict_images
 
     due = tuple(_unreviewed(task.project))
     if not due:

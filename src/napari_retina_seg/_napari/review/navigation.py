@@ -11,12 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg._napari.masks.drawings import Snapshot
-from napari_retina_seg.core.errors import ProjectError, RetinaSegError
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.invalid_pixels import find_no_data
-from napari_retina_seg.core.lines import count_inconsistent_columns
-from napari_retina_seg.core.segmentation import normalised_entropy
-from napari_retina_seg.core.words import count
+from napari_retina_seg.editing.consistency import count_inconsistent_columns
+from napari_retina_seg.imaging.invalid_pixels import find_no_data
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import DRAFTS, Action, GradingRound, State
@@ -28,6 +24,10 @@ from napari_retina_seg.project.values import (
     ProjectImage,
     Version,
 )
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.segmentation import normalised_entropy
 
 LEASE = timedelta(minutes=3)  # renewed every minute; a crash keeps others off no longer
 

@@ -25,10 +25,10 @@ from qtpy.QtWidgets import (
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg.core.labels import SCHEMES, LabelScheme
-from napari_retina_seg.core.words import count
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.labels import SCHEMES, LabelScheme
 
 _RECENT = 8
 _WHO = "Your name, stored with every version that you save:"

@@ -10,10 +10,10 @@ from qtpy.QtGui import QBrush, QColor
 from napari_retina_seg._napari.review.thumbnails import Thumbnails
 from napari_retina_seg._napari.review.words import DUE, NOT_SHOWN, is_due, state_of
 from napari_retina_seg._napari.status import AMBER
-from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import FIRST_DONE, State
 from napari_retina_seg.project.values import Filters, Order, ProjectImage
+from napari_retina_seg.types.errors import RetinaSegError
 
 PAGE = 100
 COLUMNS = ("Image", "State", "Uncert.", "Author")

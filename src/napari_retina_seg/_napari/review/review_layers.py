@@ -25,10 +25,10 @@ from napari_retina_seg._napari.masks.linked_layers import (
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.navigation import OpenImage, UnsavedEdit
-from napari_retina_seg.core.labels import LabelScheme
-from napari_retina_seg.core.segmentation import Provenance, Segmentation
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 # Tool settings that are carried over from one mask to the next.
 _TOOLS = ("selected_label", "brush_size", "opacity", "preserve_labels")

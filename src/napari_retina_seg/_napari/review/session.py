@@ -26,11 +26,11 @@ from napari_retina_seg._napari.review.navigation import (
 )
 from napari_retina_seg._napari.review.navigator import ImageNavigator
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
-from napari_retina_seg.core.errors import ProjectError, RetinaSegError
-from napari_retina_seg.core.labels import LabelScheme
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Autosave, Version
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.labels import LabelScheme
 
 log = logging.getLogger(__name__)
 

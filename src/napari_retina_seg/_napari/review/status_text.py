@@ -10,10 +10,10 @@ from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.review.words import NOT_SHOWN, is_due, state_of
-from napari_retina_seg.core.errors import RetinaSegError
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import FINAL, Action
 from napari_retina_seg.project.values import Filters
+from napari_retina_seg.types.errors import RetinaSegError
 
 _MOST_COUNTED = 100  # images; counting more at every save takes too long
 

@@ -12,9 +12,9 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage, QPixmap
 
 from napari_retina_seg._napari.tasks import Task
-from napari_retina_seg.core.image import RetinaImage
-from napari_retina_seg.core.invalid_pixels import find_invalid
+from napari_retina_seg.imaging.invalid_pixels import find_invalid
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.image import RetinaImage
 
 SIZE = 30  # px
 _KEPT = 2000

@@ -1,1 +1,0 @@
-"""Values and pure array functions: numpy, scipy, scikit-image and OpenCV only."""

@@ -1,1 +1,0 @@
-"""Training and test data: layouts, splits by patient and eye, augmentation."""

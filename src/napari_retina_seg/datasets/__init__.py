@@ -1,0 +1,1 @@
+"""Training and test data: layouts, splits by patient and eye, augmentation, checks."""

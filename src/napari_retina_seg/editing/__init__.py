@@ -1,0 +1,1 @@
+"""Edits of masks and boundary lines, independent of any window."""

@@ -1,1 +1,0 @@
-"""Inference, explanation and training; the only package that imports Keras or TensorFlow."""

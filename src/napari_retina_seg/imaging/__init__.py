@@ -1,0 +1,1 @@
+"""Images and masks as arrays: field of view, preprocessing, tiles, surfaces, pictures."""

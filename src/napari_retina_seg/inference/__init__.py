@@ -1,0 +1,1 @@
+"""Run networks on images, and score the results. Imports TensorFlow on first use."""

@@ -1,0 +1,98 @@
+"""Decode a network's output to labels and boundaries on the image's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.imaging import surfaces
+from napari_retina_seg.imaging.preprocess import Geometry
+from napari_retina_seg.models.spec import (
+    ModelSpec,
+    SurfacePostprocessing,
+    ThresholdPostprocessing,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneResult:
+    """Result for one plane, on its own grid.
+
+    Attributes
+    ----------
+    labels : array
+        ``(rows, columns)`` uint8.
+    boundaries : array or None
+        ``(boundaries, columns)`` float32 heights in px.
+    probabilities : array or None
+        ``(classes, rows, columns)`` float16.
+    ignore : array or None
+        ``(rows, columns)`` bool, True where the image holds no data; None if it does everywhere.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    boundaries: npt.NDArray[np.float32] | None = None
+    probabilities: npt.NDArray[np.float16] | None = None
+    ignore: npt.NDArray[np.bool_] | None = None
+
+
+def decode(
+    output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, *, probabilities: bool
+) -> PlaneResult:
+    """Turn ``(*working, outputs)`` probabilities into a mask on the image's grid.
+
+    Pixels without data are background, and columns without any data have no boundaries.
+    """
+    result = _decode(output, geometry, spec, probabilities)
+    if geometry.valid is None:
+        return result
+    labels = np.where(geometry.valid, result.labels, np.uint8(0))
+    boundaries = result.boundaries
+    if boundaries is not None:
+        boundaries = np.where(geometry.valid.any(axis=0), boundaries, np.float32(np.nan))
+    return PlaneResult(labels, boundaries, result.probabilities, ~geometry.valid)
+
+
+def _decode(
+    output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, probabilities: bool
+) -> PlaneResult:
+    planes = np.moveaxis(output, -1, 0)
+    if len(planes) == 1:
+        planes = np.concatenate([1 - planes, planes])
+    after = spec.postprocessing
+    if isinstance(after, SurfacePostprocessing):
+        boundaries, drawn = _surfaces(planes, geometry, after)
+        labels = surfaces.to_labels(boundaries, geometry.grid[0])
+        labels[:, ~drawn] = 0
+        boundaries[:, ~drawn] = np.nan
+        kept = _restore(planes, geometry).astype(np.float16) if probabilities else None
+        return PlaneResult(labels, boundaries, kept)
+    restored = _restore(planes, geometry) if probabilities else None
+    kept = None if restored is None else restored.astype(np.float16)
+    if isinstance(after, ThresholdPostprocessing):
+        labels = geometry.restore_mask(planes[1], after.threshold)
+        return PlaneResult(labels, probabilities=kept)
+    if restored is None:
+        restored = _restore(planes, geometry)
+    return PlaneResult(restored.argmax(axis=0).astype(np.uint8), probabilities=kept)
+
+
+def _restore(planes: npt.NDArray[np.float32], geometry: Geometry) -> npt.NDArray[np.float32]:
+    return np.stack(
+        [geometry.restore(plane, outside=float(k == 0)) for k, plane in enumerate(planes)]
+    )
+
+
+def _surfaces(
+    planes: npt.NDArray[np.float32], geometry: Geometry, after: SurfacePostprocessing
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Return heights on the image's grid, and in which of its columns there are layers."""
+    heights, drawn = surfaces.decode(planes), surfaces.drawn_columns(planes[0])
+    if drawn.any() and not drawn.all():  # what is no layer must not bend those beside it
+        heights = heights[:, surfaces.nearest_column(drawn)]
+    heights = surfaces.smooth(heights, after.smoothing)
+    on_grid = surfaces.resample(heights, from_grid=geometry.working, to_grid=geometry.grid)
+    columns = (2 * np.arange(geometry.grid[1]) + 1) * len(drawn) // (2 * geometry.grid[1])
+    return surfaces.connect(on_grid, geometry.grid[0]), drawn[columns]

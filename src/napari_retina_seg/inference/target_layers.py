@@ -1,0 +1,169 @@
+"""Find the target layers of a network for class activation maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari_retina_seg.types.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer and its position in the network.
+
+    Attributes
+    ----------
+    layer : str
+        Its name in the network.
+    name : str
+        Where it is: ``encoder 2``, ``bottleneck``, ``decoder 1``; 0 is the finest.
+    stride : tuple of int
+        Rows and columns of the network's input that one of its cells covers.
+    channels : int
+        How many activations a cell has.
+    """
+
+    layer: str
+    name: str
+    stride: tuple[int, int]
+    channels: int
+
+    @property
+    def words(self) -> str:
+        """Its name with its resolution, such as ``decoder 1 (cells of 2 × 4 px)``."""
+        rows, columns = self.stride
+        return f"{self.name} (cells of {rows} × {columns} px)"
+
+
+@dataclass(frozen=True)
+class SplitModel:
+    """A network split at a layer.
+
+    Attributes
+    ----------
+    first : keras.Model
+        From the image to all tensors that cross the cut; the layer's activations come first.
+    second : keras.Model
+        From those to the logits.
+    """
+
+    first: Any
+    second: Any
+
+
+def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, ...]:
+    """List the target layers: one per resolution in encoder and decoder.
+
+    They are found in the graph, in the order in which it is computed: going down are encoders,
+    the coarsest is the bottleneck, going up are decoders. What makes the logits is left out: its
+    map would be the mask.
+
+    Parameters
+    ----------
+    network : keras.Model
+        One image in, probabilities per pixel out.
+    multiple : tuple of int
+        Rows and columns of its input are multiples of these.
+
+    Returns
+    -------
+    tuple of Place
+        From the input to the output.
+
+    Raises
+    ------
+    ModelError
+        If no layer has an extent.
+    """
+    stages: list[list[tuple[Any, Place]]] = []
+    for layer, place in _spatial_layers(network, multiple):
+        if not stages or stages[-1][0][1].stride != place.stride:
+            stages.append([])
+        stages[-1].append((layer, place))
+    learnt = [stage for stage in stages if any(layer.trainable_weights for layer, _ in stage)]
+    places = [_representative(stage) for stage in learnt]
+    if not places:
+        raise ModelError("The network has no spatial feature maps to explain.")
+    strides = sorted({place.stride for place in places})
+    bottom = max(range(len(places)), key=lambda i: (places[i].stride, i))
+    return tuple(
+        replace(place, name=_name(i - bottom, strides.index(place.stride)))
+        for i, place in enumerate(places)
+    )
+
+
+def cut(network: Any, layer: str) -> SplitModel:
+    """Split a network at a layer, whose activations become an input.
+
+    Parameters
+    ----------
+    network : keras.Model
+        One image in, probabilities per pixel out.
+    layer : str
+        Name of a layer of one output tensor.
+    """
+    import keras
+
+    tensor = network.get_layer(layer).output
+    crossing, behind = [tensor], {id(tensor)}
+    for each in network.layers:
+        inputs = keras.tree.flatten(each.input)
+        if id(tensor) == id(each.output) or not any(id(x) in behind for x in inputs):
+            continue
+        crossing += [x for x in inputs if id(x) not in behind and not _among(x, crossing)]
+        behind |= {id(x) for x in keras.tree.flatten(each.output)}
+    return SplitModel(
+        keras.Model(network.inputs, crossing), keras.Model(crossing, logits_of(network))
+    )
+
+
+def logits_of(network: Any) -> Any:
+    """Return the tensor before the last activation, whatever it is called."""
+    last = network.layers[-1]
+    return last.input if _is_activation(last) else network.outputs[0]
+
+
+def _among(tensor: Any, tensors: Sequence[Any]) -> bool:
+    return any(tensor is other for other in tensors)  # Keras tensors compare symbolically
+
+
+def _name(from_bottom: int, level: int) -> str:
+    if not from_bottom:
+        return "bottleneck"
+    return f"{'encoder' if from_bottom < 0 else 'decoder'} {level}"
+
+
+def _representative(stage: Sequence[tuple[Any, Place]]) -> Place:
+    """Return the last activated features of a stage; what only leads to the next comes after."""
+    import keras
+
+    kinds = keras.layers.ReLU | keras.layers.Activation | keras.layers.Add
+    activated = [place for layer, place in stage if isinstance(layer, kinds)]
+    return (activated or [place for _, place in stage])[-1]
+
+
+def _spatial_layers(network: Any, multiple: tuple[int, int]) -> Iterator[tuple[Any, Place]]:
+    import keras
+
+    layers = [layer for layer in network.layers if isinstance(layer.output, keras.KerasTensor)]
+    while layers and _is_activation(layers[-1]):
+        layers.pop()
+    layers = layers[1:-1]  # without the image and the logits
+    if not layers:
+        return
+    size = (multiple[0] * 2, multiple[1] * 2)
+    probe = keras.KerasTensor((1, *size, network.inputs[0].shape[-1]))
+    outputs = keras.Model(network.inputs, [layer.output for layer in layers])
+    for layer, spec in zip(layers, outputs.compute_output_spec(probe), strict=True):
+        if len(spec.shape) != 4 or min(spec.shape[1:3]) < 2:
+            continue
+        stride = (size[0] // spec.shape[1], size[1] // spec.shape[2])
+        yield layer, Place(layer.name, "", stride, spec.shape[3])
+
+
+def _is_activation(layer: Any) -> bool:
+    import keras
+
+    return isinstance(layer, keras.layers.Activation | keras.layers.Softmax)

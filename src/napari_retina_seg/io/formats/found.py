@@ -1,0 +1,50 @@
+"""Items found in a file with masks: masks, problems, notes and images without annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from napari_retina_seg.io.formats.record import MaskRecord
+from napari_retina_seg.types.errors import ReadError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A message about an entry that was skipped."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A message about an entry that was imported, but should be checked."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Unannotated:
+    """An image that a file lists without a mask: not annotated, rather than annotated as empty."""
+
+    name: str
+
+
+Found = MaskRecord | Problem | Note | Unannotated
+
+
+def only_masks(items: Iterator[Found]) -> tuple[MaskRecord, ...]:
+    """Return the masks among the items.
+
+    Raises
+    ------
+    ReadError
+        If something had to be left out.
+    """
+    records = []
+    for item in items:
+        if isinstance(item, Problem):
+            raise ReadError(item.sentence)
+        if isinstance(item, MaskRecord):
+            records.append(item)
+    return tuple(records)

@@ -1,0 +1,253 @@
+"""`MaskRecord`: a mask with all metadata that is exported with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.types.errors import ImageError, WriteError
+from napari_retina_seg.types.file_names import name_key
+from napari_retina_seg.types.image import Laterality, Placement, Spacing
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.segmentation import IGNORE as IGNORE  # noqa: PLC0414 - used from here
+
+IGNORE_NAME = "ignore"  # what their region is called where classes go by names
+TRUTH_STATES = frozenset({"corrected", "accepted", "second read", "adjudicated"})
+
+Labels = npt.NDArray[np.uint8]
+
+
+class Maker(StrEnum):
+    """Whether a person or a model made a mask; unknown in files of other programs."""
+
+    HUMAN = "human"
+    PREDICTION = "prediction"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Author, model and state of a mask.
+
+    Attributes
+    ----------
+    maker : Maker
+        Whether a person drew, corrected or accepted it.
+    author : str or None
+        Which person.
+    state : str
+        State, e.g. ``corrected``; empty if unknown.
+    model, weights_sha256 : str or None
+        What drew it, or drew the prediction that a person went on from.
+    program : str
+        Version of this program.
+    made_at : datetime or None
+        When.
+    """
+
+    maker: Maker = Maker.UNKNOWN
+    author: str | None = None
+    state: str = ""
+    model: str | None = None
+    weights_sha256: str | None = None
+    program: str = ""
+    made_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.maker is Maker.HUMAN and not self.author:
+            raise ImageError("A mask by a person needs an author: name one.")
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether it is a final mask of a person, and so counts as truth."""
+        return self.maker is Maker.HUMAN and self.state in TRUTH_STATES
+
+
+@dataclass(frozen=True, eq=False)
+class MaskRecord:
+    """A mask with its metadata; nothing is read from an image's header.
+
+    Attributes
+    ----------
+    labels : array
+        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    scheme : LabelScheme
+        What the values mean.
+    name : str
+        Of the image, without folder and suffix: it becomes part of files, so that a name which
+        identifies the patient must be replaced (`identity.pseudonymise`) before.
+    spacing : Spacing
+        Pixel sizes in µm.
+    laterality : Laterality
+        Which eye.
+    attribution : Attribution
+        Who made it.
+    image_suffix : str
+        Of the image's file, e.g. ``.png``, for formats that refer to images by their files.
+    image_sha256 : str or None
+        Hash of the image's file.
+    ignore : array or None
+        bool, shape of the labels: what is questionable. It is `IGNORE` in files, in place of the
+        class, and background with this region when they are read.
+    boundaries : array or None
+        float32 heights in px, ``(surfaces, columns)`` or ``(slices, surfaces, columns)``; NaN is
+        unknown.
+    placement : Placement or None
+        Where the image lies in the patient, for formats that say it.
+
+    Raises
+    ------
+    ImageError
+        If these do not fit together.
+    """
+
+    labels: Labels
+    scheme: LabelScheme
+    name: str
+    spacing: Spacing = field(default_factory=Spacing)
+    laterality: Laterality = Laterality.UNKNOWN
+    attribution: Attribution = Attribution()
+    image_suffix: str = ".png"
+    image_sha256: str | None = None
+    ignore: npt.NDArray[np.bool_] | None = None
+    boundaries: npt.NDArray[np.float32] | None = None
+    placement: Placement | None = None
+
+    def __post_init__(self) -> None:
+        self._check_name()
+        self._check_labels()
+        if self.ignore is not None:
+            self._check_ignore(self.ignore)
+        if self.boundaries is not None:
+            self._check_boundaries(self.boundaries)
+
+    def _check_name(self) -> None:
+        if not self.name.strip(". ") or not self.name.isprintable() or set(self.name) & set("/\\"):
+            raise ImageError(
+                f"{self.name!r} is not a valid name for an image: use letters and"
+                " numbers, without a folder."
+            )
+
+    def _check_labels(self) -> None:
+        if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3) or not self.labels.size:
+            raise ImageError(
+                "Labels are uint8 of shape (rows, columns) or (slices, rows, columns): received"
+                f" {self.labels.dtype} {self.labels.shape}."
+            )
+        if self.labels.max() >= len(self.scheme):
+            raise ImageError(
+                f"The mask of '{self.name}' has the value {self.labels.max()}: the classes of"
+                f" '{self.scheme.name}' are 0 to {len(self.scheme) - 1}."
+            )
+
+    def _check_ignore(self, ignore: npt.NDArray[np.bool_]) -> None:
+        if ignore.dtype != bool or ignore.shape != self.labels.shape:
+            raise ImageError(
+                f"The questionable region of '{self.name}' is bool {self.labels.shape}: received"
+                f" {ignore.dtype} {ignore.shape}."
+            )
+        if len(self.scheme) > IGNORE:
+            raise ImageError(
+                f"'{self.scheme.name}' has a class {IGNORE}, which stands for what is"
+                " questionable: leave the region out."
+            )
+
+    def _check_boundaries(self, boundaries: npt.NDArray[np.float32]) -> None:
+        *slices, _, columns = self.labels.shape
+        expected = (*slices, len(self.scheme.surfaces), columns)
+        if boundaries.dtype != np.float32 or boundaries.shape != expected:
+            raise ImageError(
+                f"Boundaries of '{self.name}' are float32 of shape {expected}: received"
+                f" {boundaries.dtype} {boundaries.shape}."
+            )
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether there is a slice axis."""
+        return self.labels.ndim == 3
+
+    @property
+    def planes(self) -> Labels:
+        """The raster as ``(slices, rows, columns)``, of one slice if it is no volume."""
+        raster = self.raster()
+        return raster if self.is_volume else raster[np.newaxis]
+
+    def raster(self) -> Labels:
+        """Return the labels, with `IGNORE` where they are questionable."""
+        if self.ignore is None or not self.ignore.any():
+            return self.labels
+        return np.where(self.ignore, np.uint8(IGNORE), self.labels)
+
+    def file_of(self, index: int) -> str:
+        """Return the name of the file of a slice's image."""
+        number = f"_{index:04d}" if self.is_volume else ""
+        return f"{self.name}{number}{self.image_suffix}"
+
+
+class Attributed(Protocol):
+    """A mask by a person or a model."""
+
+    @property
+    def name(self) -> str:
+        """Of the image."""
+
+    @property
+    def attribution(self) -> Attribution:
+        """Who made it."""
+
+
+def require_truth(records: Iterable[Attributed]) -> None:
+    """Raise `WriteError` for masks that no person has made or accepted.
+
+    Raises
+    ------
+    WriteError
+        If there is one; the sentence names it.
+    """
+    for record in records:
+        said = record.attribution
+        if said.is_truth:
+            continue
+        why = {
+            Maker.PREDICTION: "is an unreviewed prediction",
+            Maker.UNKNOWN: "has no recorded author",
+            Maker.HUMAN: f"is not finished ({said.state or 'no state'})",
+        }[said.maker]
+        raise WriteError(
+            f"The mask of '{record.name}' {why}: accept or correct it before it counts as truth."
+        )
+
+
+def shared_scheme(records: Sequence[MaskRecord]) -> LabelScheme:
+    """Return the common scheme of the records of one file.
+
+    Raises
+    ------
+    WriteError
+        If there are two schemes, two records of one name, or no record.
+    """
+    names = Counter(name_key(record.name) for record in records)
+    for record in records:
+        if names[name_key(record.name)] > 1:
+            raise WriteError(
+                f"Two masks are of an image called '{record.name}': export one version of each, and"
+                " rename images of the same name."
+            )
+    schemes: dict[str, LabelScheme] = {}
+    for record in records:
+        schemes.setdefault(record.scheme.name, record.scheme)
+        if schemes[record.scheme.name] != record.scheme or len(schemes) > 1:
+            raise WriteError(
+                f"The masks have the classes of {' and '.join(map(repr, schemes))}: export those of"
+                " one scheme at a time."
+            )
+    if not schemes:
+        raise WriteError("There is no mask to export: choose some.")
+    return next(iter(schemes.values()))

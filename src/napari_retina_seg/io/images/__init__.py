@@ -1,0 +1,1 @@
+"""Read image files: one module per format."""

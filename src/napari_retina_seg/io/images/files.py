@@ -1,0 +1,105 @@
+"""Read an image file of any format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from napari_retina_seg.io.images.content import (
+    ARRAY_STARTS,
+    SUFFIXES,
+    TIFF,
+    find_kind,
+    has_dicom_mark,
+    is_for_dicom,
+    read_head,
+)
+from napari_retina_seg.io.images.stored import StoredPixels
+from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.image import RetinaImage
+
+_Reader = Callable[[Path], RetinaImage]
+_Decoder = Callable[[Path], StoredPixels]
+
+
+def read_file(path: Path) -> RetinaImage:
+    """Read an image file; its content decides the format, not its suffix.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, it can't be read, or it is no image.
+    """
+    return _find_reader(path, read_head(path))(path)
+
+
+def read_stored(path: str | Path) -> StoredPixels:
+    """Read the stored values of each pixel: classes of a mask, indices of a palette.
+
+    The decoder is that of `read_image`, so both lie on the same grid.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file that `read_image` reads.
+
+    Raises
+    ------
+    ReadError
+        As `read_image` does.
+    """
+    path = Path(path)
+    head = read_head(path)
+    decoder = _find_decoder(head)
+    if decoder is not None and not has_dicom_mark(head):  # DICOM may begin as TIFF, to be both
+        return decoder(path)
+    image = _find_reader(path, head)(path)
+    return StoredPixels(image.pixels, color=image.color, spacing=image.spacing)
+
+
+def _read_picture(decoder: _Decoder, path: Path) -> RetinaImage:
+    from napari_retina_seg.io.images.assemble import assemble_stored
+
+    return assemble_stored(path, decoder(path))
+
+
+def _find_reader(path: Path, head: bytes) -> _Reader:
+    # The readers bring in large libraries: each is imported when a file asks for it.
+    suffix = path.suffix.lower()
+    if has_dicom_mark(head):
+        from napari_retina_seg.io.images.dicom import read_dicom
+
+        return read_dicom
+    decoder = _find_decoder(head)
+    if decoder is not None:
+        return partial(_read_picture, decoder)
+    if head.startswith(ARRAY_STARTS):
+        from napari_retina_seg.io.images.arrays import read_npy, read_npz
+
+        return read_npz if head.startswith(b"PK") else read_npy
+    if is_for_dicom(path, head):
+        from napari_retina_seg.io.images.dicom import read_bare_dicom
+
+        return read_bare_dicom
+    if suffix in SUFFIXES:
+        raise ReadError(
+            f"'{path}' is called {suffix}, but its content is not an image: export it again."
+        )
+    raise ReadError(
+        f"'{path}' is not an image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
+    )
+
+
+def _find_decoder(head: bytes) -> _Decoder | None:
+    """Return what decodes a picture; None for arrays and DICOM, which are read in one go."""
+    kind = find_kind(head)
+    if kind is None:
+        return None
+    if kind == TIFF:
+        from napari_retina_seg.io.images.tiff import decode_tiff
+
+        return decode_tiff
+    from napari_retina_seg.io.images.raster import decode_raster
+
+    return partial(decode_raster, kind=kind)

@@ -1,0 +1,154 @@
+"""Find the images of a folder, and why other files are skipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_retina_seg.io.images.content import SUFFIXES, is_dicom_content, is_image_content
+from napari_retina_seg.io.names import image_name
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.image import RetinaImage
+
+# What follows an image's name in those that `segment` and `explain` write.
+_RESULT = re.compile(
+    r"_((mask|overlay)\.png|mask\.tif|boundaries\.csv|checks\.json|probabilities\.npz"
+    r"|explain\.(png|svg|pdf)|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
+)
+_NIFTI = (".nii", ".nii.gz")
+_NAMED = 5  # files in a sentence
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A file that is not an image, and the reason."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Content of a folder: images by name, and skipped files; hidden files are ignored."""
+
+    images: tuple[Path, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """A sentence on skipped files and the reasons; empty if there are none."""
+        if not self.passed_over:
+            return ""
+        named = [f"'{one.path.name}' ({one.reason})" for one in self.passed_over[:_NAMED]]
+        more = len(self.passed_over) - _NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        return f"Skipped {count(len(self.passed_over), 'file')}: {', '.join(named)}{rest}."
+
+    def __add__(self, other: Contents) -> Contents:
+        return Contents(self.images + other.images, self.passed_over + other.passed_over)
+
+
+def look_into(folder: Path) -> Contents:
+    """Find the images of a folder, not those of folders in it.
+
+    A file whose suffix is that of no image format is looked into. Masks that say their classes,
+    results of other images that lie beside them, and DICOM files that hold no image are passed
+    over.
+
+    Raises
+    ------
+    ReadError
+        If the folder can't be listed.
+    """
+    try:
+        files = sorted(each for each in folder.iterdir() if each.name[0] != ".")
+    except OSError as error:
+        raise ReadError(
+            f"The folder '{folder}' can't be read ({error.strerror or error}): ask for permission"
+            " or copy it."
+        ) from error
+    reasons = {file: _reason(file) for file in files if file.is_file()}
+    names = {image_name(file) for file, reason in reasons.items() if not reason}
+    for file in reasons:
+        if _is_result(file.name, names):
+            reasons[file] = "a result for another image"
+    reasons |= {file: "a folder" for file in files if file.is_dir()}
+    images = tuple(file for file in files if reasons.get(file) == "")
+    others = tuple(PassedOver(file, said) for file, said in sorted(reasons.items()) if said)
+    return Contents(images, others)
+
+
+def look_below(paths: Iterable[Path]) -> Contents:
+    """Find files, and the images of folders and of all folders in them, each folder once.
+
+    Raises
+    ------
+    ReadError
+        If one of `paths` is a folder that can't be listed; those in it are passed over.
+    """
+    found = Contents()
+    seen: set[Path] = set()  # a link may lead back to a folder above
+    for path in paths:
+        found += _look_below(path, seen) if path.is_dir() else Contents((path,))
+    return found
+
+
+def _look_below(folder: Path, seen: set[Path]) -> Contents:
+    resolved = folder.resolve()
+    if resolved in seen:
+        return Contents()
+    seen.add(resolved)
+    inside = look_into(folder)
+    others = tuple(one for one in inside.passed_over if not one.path.is_dir())
+    found = Contents(inside.images, others)
+    for below in (one.path for one in inside.passed_over if one.path.is_dir()):
+        try:
+            found += _look_below(below, seen)
+        except ReadError:
+            found += Contents(passed_over=(PassedOver(below, "a folder that can't be read"),))
+    return found
+
+
+def read_folder(folder: Path) -> RetinaImage:
+    """Read a folder that holds a single image: one file, or the slices of one series.
+
+    Raises
+    ------
+    ReadError
+        If it holds none or several, or one that can't be read.
+    """
+    from napari_retina_seg.io.images.series import group_series, read_files
+
+    contents = look_into(folder)
+    groups = group_series(contents.images)
+    if len(groups) != 1:
+        found = f"{len(groups)} images" if groups else "no image"
+        message = f" {contents.message}" if contents.message and not groups else ""
+        raise ReadError(
+            f"'{folder}' is a folder with {found} in it: choose an image file in it.{message}"
+        )
+    return read_files(groups[0])
+
+
+def _reason(path: Path) -> str:
+    """Return why a file is not an image, by suffix or content; empty if it is one."""
+    if is_dicom_content(path):
+        from napari_retina_seg.io.images.dicom import describe_no_image
+
+        return describe_no_image(path)
+    if path.suffix.lower() in SUFFIXES or is_image_content(path):
+        from napari_retina_seg.io.masks import read_mask
+
+        # If an image is damaged, reading it says so.
+        return "" if read_mask(path) is None else "a mask"
+    if path.name.lower().endswith(_NIFTI):
+        return "NIfTI, which is read for masks only"
+    return "empty" if path.stat().st_size == 0 else "not an image"
+
+
+def _is_result(name: str, names: set[str]) -> bool:
+    cuts = (found.start() for found in re.finditer("_", name))
+    return any(name[:cut] in names and _RESULT.fullmatch(name[cut:]) for cut in cuts)

@@ -1,0 +1,60 @@
+"""Build networks from their configurations."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+from napari_retina_seg.models.config import Architecture, EncoderUNetConfig, SegNetConfig
+from napari_retina_seg.models.networks.encoders import build_encoder_unet
+from napari_retina_seg.models.networks.segnet import build_segnet
+from napari_retina_seg.models.networks.unet import build_unet
+
+# Keras draws the seeds of initial weights and of dropout from Python's global generator. A network
+# that another thread builds at the same time, to segment, would draw from the same sequence.
+_BUILDING = threading.Lock()
+
+
+def build(config: Architecture, seed: int | None = None) -> Any:
+    """Build the Keras model of a configuration, with random weights.
+
+    Parameters
+    ----------
+    config : Architecture
+        What to build.
+    seed : int, optional
+        Decides the weights and what dropout will leave out, whatever other threads do. It also
+        becomes the seed of Python, NumPy and Keras; by default nothing is seeded.
+    """
+    import keras
+
+    with _BUILDING:
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
+        if isinstance(config, SegNetConfig):
+            return build_segnet(config)
+        if isinstance(config, EncoderUNetConfig):
+            return build_encoder_unet(config)
+        return build_unet(config)
+
+
+def load_weights(network: Any, path: Path) -> None:
+    """Load weights that belong to a network, all of them.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or its weights are another network's. Keras only warns of
+        layers that the file lacks, and leaves them random.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping nested container")
+        try:
+            network.load_weights(path)
+        except (ValueError, KeyError, OSError, UserWarning) as error:
+            raise ValueError(f"'{path}' does not hold this network's weights") from error
+
+
+__all__ = ["build", "build_encoder_unet", "build_segnet", "build_unet", "load_weights"]

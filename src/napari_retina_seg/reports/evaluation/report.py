@@ -1,0 +1,81 @@
+"""`Report`: evaluations in one report, and formatting of their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from napari_retina_seg.metrics.bootstrap import Estimate
+from napari_retina_seg.metrics.evaluation import Comparison, Evaluation
+from napari_retina_seg.metrics.measures import MEASURES, Key
+
+HEADLINES = (
+    "dice",
+    "iou",
+    "mcc",
+    "auc",
+    "average_precision",
+    "boundary_error_px",
+    "boundary_error_um",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Content of an evaluation report.
+
+    Attributes
+    ----------
+    title : str
+        Heading of the page.
+    main : Evaluation
+        The one that is shown in detail.
+    evaluations : tuple of Evaluation
+        All that stand side by side, `main` among them.
+    comparisons : tuple of Comparison
+        Pairs, with their differences.
+    about : mapping
+        What was evaluated and how, each in a few words.
+    warnings : tuple of str
+        Sentences on what was left out.
+    """
+
+    title: str
+    main: Evaluation
+    evaluations: tuple[Evaluation, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def figure(value: float | None, measure: str, *, signed: bool = False) -> str:
+    """Write a score with the decimals of its measure; nothing if there is none."""
+    if value is None:
+        return ""
+    decimals = MEASURES[measure].decimals
+    rounded = round(value, decimals)
+    sign = "+" if signed and rounded else ""
+    return f"{rounded or 0.0:{sign}.{decimals}f}".replace("-", "−")
+
+
+def interval(estimate: Estimate | None, measure: str, *, signed: bool = False) -> str:
+    """Write the limits of an interval; nothing if there is none."""
+    if estimate is None or estimate.low is None:
+        return ""
+    limits = (figure(x, measure, signed=signed) for x in (estimate.low, estimate.high))
+    return " to ".join(limits)
+
+
+def with_interval(estimate: Estimate | None, measure: str) -> str:
+    """Write a mean with its interval in brackets, as far as there are any."""
+    if estimate is None:
+        return ""
+    value = figure(estimate.value, measure)
+    if estimate.low is None:
+        return value
+    return f"{value} [{figure(estimate.low, measure)}, {figure(estimate.high, measure)}]"
+
+
+def whole_measures(evaluation: Evaluation) -> list[str]:
+    """Return the measures of the whole image that an evaluation has, in their usual order."""
+    return [name for name in MEASURES if Key(name) in evaluation.means]

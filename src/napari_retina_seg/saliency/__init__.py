@@ -1,0 +1,1 @@
+"""Explain masks by class activation maps."""

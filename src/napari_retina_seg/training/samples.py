@@ -1,0 +1,112 @@
+"""Make training batches of labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.datasets.augment import Sample, random_crop
+from napari_retina_seg.datasets.labelled import LabelledImage, Labels
+from napari_retina_seg.imaging.pixels import resize
+from napari_retina_seg.imaging.preprocess import FundusPreprocessing, Geometry, prepare_plane
+from napari_retina_seg.models.recipe import Recipe
+
+Array = npt.NDArray[Any]
+
+_LOOKAHEAD = 4  # batches that are prepared while the network is busy
+_ORDER = 1  # sets the order of the images apart from their augmentation
+
+
+def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
+    """Bring an image and its mask to the network's scale.
+
+    A field of view that the data set gives is the one that is used. A mask keeps its classes
+    (nearest neighbour), but where the field of view is scaled to one diameter: there the target
+    is the share of a pixel that is vessel, since many are thinner.
+    """
+    field = image.given_field()
+    prepared = prepare_plane(
+        recipe.preprocessing, image.pixels(), image.spacing(), valid=image.valid(), field=field
+    )
+    geometry = prepared.geometry
+    top, left, bottom, right = geometry.box
+    labels = image.labels()[top:bottom, left:right]
+    weight = np.ones(geometry.working, np.float32)
+    if geometry.field is not None:
+        inside = geometry.field.core[top:bottom, left:right].astype(np.float32)
+        weight = (resize(inside, geometry.working) > 0.99).astype(np.float32)
+    if geometry.valid is not None:
+        holds_data = geometry.valid[top:bottom, left:right].astype(np.float32)
+        weight *= resize(holds_data, geometry.working) > 0.99
+    ignored = _prepare_ignored(image, geometry)
+    if isinstance(recipe.preprocessing, FundusPreprocessing) and len(recipe.scheme) == 2:
+        share = resize(labels.astype(np.float32), geometry.working)
+        return Sample(prepared.tensor, share, weight, ignored)
+    return Sample(prepared.tensor, _nearest(labels, geometry), weight, ignored)
+
+
+def _prepare_ignored(image: LabelledImage, geometry: Geometry) -> npt.NDArray[np.uint8] | None:
+    """Return 1 for each pixel whose class is in part that of pixels to be ignored."""
+    ignored = image.ignored()
+    if ignored is None or not ignored.any():
+        return None
+    top, left, bottom, right = geometry.box
+    share = resize(ignored[top:bottom, left:right].astype(np.float32), geometry.working)
+    # A crop that is turned mixes the class of a pixel with its neighbours'.
+    touched = (share > 0).astype(np.uint8)
+    return np.asarray(cv2.dilate(touched, np.ones((3, 3), np.uint8)), np.uint8)
+
+
+def _nearest(labels: Labels, geometry: Geometry) -> Labels:
+    # The middle of each new pixel, as the image is scaled: its corner would shift boundaries.
+    rows, columns = (
+        (2 * np.arange(size) + 1) * old // (2 * size)
+        for size, old in zip(geometry.working, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def steps_per_epoch(recipe: Recipe, images: int) -> int:
+    """Return the steps of an epoch; by default each image is drawn once."""
+    return recipe.training.steps_per_epoch or -(-images // recipe.training.batch)
+
+
+def batches(
+    samples: Sequence[Sample], recipe: Recipe, first: int, end: int
+) -> Iterator[tuple[Array, Array]]:
+    """Yield the batches of steps `first` to `end` - 1.
+
+    Each depends on the seed and on the number of its step alone, so that a run that was stopped
+    goes on as if it had not been. Every image is drawn once before any is drawn again.
+    """
+    training = recipe.training
+
+    def make(step: int) -> tuple[Array, Array]:
+        rng = np.random.default_rng([recipe.seed, step])
+        chosen = _order(len(samples), recipe.seed, step * training.batch, training.batch)
+        crops = [random_crop(samples[i], training.crop, recipe.augmentation, rng) for i in chosen]
+        images, targets = zip(*crops, strict=True)
+        return np.stack(images), np.stack(targets)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(make, step) for step in range(first, min(first + _LOOKAHEAD, end))]
+        for step in range(first, end):
+            ready = waiting.pop(0)
+            if step + _LOOKAHEAD < end:
+                waiting.append(pool.submit(make, step + _LOOKAHEAD))
+            yield ready.result()
+
+
+def _order(images: int, seed: int, first: int, count: int) -> list[int]:
+    """Return which images are drawn at places `first` … of an endless shuffled sequence."""
+    passes = range(first // images, (first + count - 1) // images + 1)
+    shuffled = np.concatenate(
+        [np.random.default_rng([seed, i, _ORDER]).permutation(images) for i in passes]
+    )
+    start = first - passes[0] * images
+    return [int(i) for i in shuffled[start : start + count]]

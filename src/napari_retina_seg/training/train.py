@@ -1,0 +1,292 @@
+"""Train a network by its recipe."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.layouts import ReadOptions, read_data
+from napari_retina_seg.datasets.split import Split, split_images, ungrouped_warning
+from napari_retina_seg.datasets.validation import iter_validate
+from napari_retina_seg.io.inputs import PathsLike, as_paths
+from napari_retina_seg.models.overrides import with_full_keys
+from napari_retina_seg.models.packaging import package
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.training.environment import Conditions
+from napari_retina_seg.training.run_folder import RunFolder
+from napari_retina_seg.training.samples import prepare_sample, steps_per_epoch
+from napari_retina_seg.training.trainer import Trainer
+from napari_retina_seg.types.errors import DataError
+from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
+
+
+def train(
+    recipe: str | Path,
+    data: PathsLike,
+    out: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    options: ReadOptions | None = None,
+    validation_share: float = 0.2,
+    skip_bad: bool = False,
+    start_from: str | Path | None = None,
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> ModelFolder:
+    """Train a network by its recipe. What is left out, or had to be guessed, is a `UserWarning`.
+
+    Parameters
+    ----------
+    recipe : str or Path
+        Name of a recipe of the program, e.g. ``"unet-drive"``, or a TOML file.
+    data : str, Path, or sequence of them
+        Data sets, or folders of data sets.
+    out : str or Path
+        A new folder for the model, the split, the log and the curves.
+    changes : mapping, optional
+        Values of the recipe to change, e.g. ``{"epochs": 10, "name": "my-layers"}``.
+    options : ReadOptions, optional
+        Patients of the images, and the meaning of other mask values.
+    validation_share : float
+        Share of the patients for validation, where the data do not say.
+    skip_bad : bool
+        Leave out files that can't be read, instead of refusing all.
+    start_from : str or Path, optional
+        Begin with the best weights of this run; by default they are random.
+    resume : bool
+        Go on with a run in `out` that was stopped or killed.
+    progress : callable, optional
+        Called with a `Progress` after each step.
+    cancel : CancelToken, optional
+        Stops the training at the next step; `resume` then goes on after the last whole epoch.
+
+    Returns
+    -------
+    ModelFolder
+        The weights of the best epoch, for `segment` and `load_model`.
+
+    Raises
+    ------
+    DataError
+        If recipe, data, weights and folder do not fit together: before the first step.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> trial = {"name": "my-layers", "epochs": 1, "steps_per_epoch": 2}
+    >>> patients = rs.ReadOptions(group_pattern="^([^_]+)_")
+    >>> model = rs.train("recipe.toml", "my-data", "run", changes=trial, options=patients)
+    >>> model.name
+    'my-layers'
+    """
+    wanted = Recipe.read(Path(recipe), with_full_keys(changes or {}, Recipe))
+    run = RunFolder(Path(out))
+    weights = None if start_from is None else RunFolder(Path(start_from)).best_weights
+    check_run(run, wanted, weights, resume=resume)
+    split, message = plan_split(wanted, as_paths(data), options, validation_share)
+    checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=cancel)
+    split, skipped = finish(checking, progress)
+    for sentence in filter(None, [message, *(f"Left out: {sentence}" for sentence in skipped)]):
+        warnings.warn(sentence, stacklevel=2)
+    job = iter_train(
+        wanted,
+        split,
+        run,
+        token=cancel,
+        start_from=weights,
+        resume=resume,
+        left_out=skipped,
+    )
+    return finish(job, progress)
+
+
+def plan_split(
+    recipe: Recipe, data: Sequence[Path], options: ReadOptions | None, share: float
+) -> tuple[Split, str | None]:
+    """Read the data sets of a recipe and divide their images.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Names the data sets, and groups to validate with.
+    data : sequence of Path
+        Data sets, or folders of data sets.
+    options : ReadOptions or None
+        Groups and mask values.
+    share : float
+        Share of the groups for validation, where neither data nor recipe say.
+
+    Returns
+    -------
+    tuple of Split and str or None
+        With a sentence if the groups had to be guessed.
+
+    Raises
+    ------
+    DataError
+        If there are no such data, or they can't be divided.
+    """
+    images = read_data(data, recipe.datasets, options)
+    present = {image.dataset for image in images}
+    named = [group for group in recipe.validation if group.split("/")[0] in present]
+    split = split_images(images, seed=recipe.seed, validation_groups=named, share=share)
+    return split, ungrouped_warning(images)
+
+
+def iter_train(
+    recipe: Recipe,
+    split: Split,
+    run: RunFolder,
+    *,
+    token: CancelToken | None = None,
+    start_from: Path | None = None,
+    resume: bool = False,
+    left_out: Sequence[str] = (),
+) -> Generator[Progress, None, ModelFolder]:
+    """Train a network step by step; see `train`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train.
+    split : Split
+        Images to learn from and images to watch, as `iter_vet_split` returned them.
+    run : RunFolder
+        A new folder for all that the run leaves.
+    token : CancelToken, optional
+        Stops the training at the next step; `resume` then goes on after the last whole epoch.
+    start_from : Path, optional
+        Weights of the same architecture to begin with; by default they are random.
+    resume : bool
+        Go on with a run that was stopped or killed.
+    left_out : sequence of str
+        What `iter_vet_split` skipped, to be kept with the run.
+
+    Yields
+    ------
+    Progress
+        After each step.
+
+    Returns
+    -------
+    ModelFolder
+        The weights of the best epoch, packaged; it is there after the first epoch already.
+
+    Raises
+    ------
+    DataError
+        If recipe, weights and folder do not fit together: before the first step.
+    Cancelled
+        If the token said so.
+    """
+    token = token or CancelToken()
+    check_run(run, recipe, start_from, resume=resume)
+    samples = [prepare_sample(image, recipe) for image in split.training]
+    watched = [prepare_sample(image, recipe) for image in split.validation]
+    conditions = Conditions.of([*split.training, *split.validation], start_from)
+    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), start_from)
+    run.check_space(trainer.model.count_params())
+    if resume:
+        run.check_conditions(split, conditions)
+        trainer.restore(run.read_state())
+    else:
+        run.start(recipe, split, conditions, left_out)
+    datasets = tuple(sorted({image.dataset for image in split.training + split.validation}))
+
+    def pack() -> ModelFolder:
+        record = trainer.record(_describe(split, datasets), datasets, conditions)
+        return package(recipe, run.best_weights, run.model, record)
+
+    packed = 0
+    for progress in trainer.iter_steps(samples, watched, run, token):
+        if trainer.best_epoch != packed:  # so that a run that is given up leaves a model, too
+            pack()
+            packed = trainer.best_epoch
+        yield progress
+    model = pack()
+    run.drop_state()
+    return model
+
+
+def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume: bool) -> None:
+    """Raise `DataError` if a run can't begin or go on in its folder; see `train`."""
+    if start_from is not None and not start_from.is_file():
+        raise DataError(f"There is no '{start_from}' to start from: name the folder of a run.")
+    if resume:
+        run.check_recipe(recipe)
+        if run.finished:
+            raise DataError(f"The run '{run.path}' is finished: its model is in '{run.model}'.")
+    elif run.path.exists():
+        raise DataError(f"'{run.path}' exists already: name a new folder, or go on with --resume.")
+
+
+def iter_vet_split(
+    recipe: Recipe, split: Split, *, skip_bad: bool = False, token: CancelToken | None = None
+) -> Generator[Progress, None, tuple[Split, tuple[str, ...]]]:
+    """Read every image that a recipe would learn from, so that no mistake shows after hours.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is to be trained.
+    split : Split
+        Images to learn from and images to watch; those for test are not read.
+    skip_bad : bool
+        Leave out images that can't be read or don't match their mask, instead of refusing.
+    token : CancelToken, optional
+        Stops it at the next image.
+
+    Yields
+    ------
+    Progress
+        After each image.
+
+    Returns
+    -------
+    tuple of Split and tuple of str
+        What can be learnt from, and a sentence for each image that was left out.
+
+    Raises
+    ------
+    DataError
+        Names the first image that is wrong; see `datasets.validation.iter_validate`.
+    """
+    images = [*split.training, *split.validation]
+    vetted = yield from iter_validate(
+        images, recipe.scheme, recipe.card.modality, skip_bad=skip_bad, token=token
+    )
+    good = {(image.dataset, image.name): image for image in vetted.images}
+
+    def kept(side: tuple[LabelledImage, ...]) -> tuple[LabelledImage, ...]:
+        keys = ((image.dataset, image.name) for image in side)
+        return tuple(good[key] for key in keys if key in good)
+
+    result = replace(split, training=kept(split.training), validation=kept(split.validation))
+    if not result.training or not result.validation:
+        raise DataError(
+            f"The recipe '{recipe.name}' needs training and validation images: found"
+            f" {len(result.training)} and {len(result.validation)}."
+        )
+    return result, vetted.skipped
+
+
+def _describe(split: Split, datasets: tuple[str, ...]) -> str:
+    """Return the data sets with their numbers of images and groups, on either side."""
+    summary = []
+    for dataset in datasets:
+        sides = [
+            [image for image in side if image.dataset == dataset]
+            for side in (split.training, split.validation)
+        ]
+        images = " + ".join(str(len(side)) for side in sides)
+        groups = " + ".join(str(len({image.group for image in side})) for side in sides)
+        summary.append(f"{dataset}: {images} images of {groups} groups (training + validation)")
+    return "; ".join(summary)

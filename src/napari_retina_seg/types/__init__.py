@@ -1,0 +1,1 @@
+"""Values that every other package uses: frozen, each declared once."""

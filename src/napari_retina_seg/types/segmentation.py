@@ -1,0 +1,231 @@
+"""`Segmentation`: a predicted mask with its provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.labels import LabelScheme
+
+UNLIKE = "This does not look like what the model learnt from"
+_MUCH = 0.01  # share of the pixels that is worth a sentence
+IGNORE = 255  # in the files of masks: no class, but what counts for nothing
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Provenance of a mask: enough to reproduce it.
+
+    Attributes
+    ----------
+    source : str
+        Path of the image.
+    model, weights_sha256 : str
+        Name of the model and hash of its weights.
+    version : str
+        Version of this program.
+    device, precision : str
+        What computed it, e.g. ``CPU`` and ``float32``.
+    seconds : float
+        How long it took.
+    """
+
+    source: str
+    model: str
+    weights_sha256: str
+    version: str
+    device: str
+    precision: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """A failed plausibility check of an image or its mask.
+
+    Attributes
+    ----------
+    name : str
+        Which check fired, e.g. ``uncertainty``; one of `napari_retina_seg.imaging.plausibility`.
+    reason : str
+        What was seen, in words that follow a colon.
+    slices : tuple of int
+        Of a volume, in which slices.
+    """
+
+    name: str
+    reason: str
+    slices: tuple[int, ...] = ()
+
+
+def warn(checks: tuple[Check, ...], slices: int) -> str:
+    """Format the failed checks as one sentence; empty if there are none."""
+    if not checks:
+        return ""
+    reasons = "; ".join(_with_slices(check, slices) for check in checks)
+    return f"{UNLIKE}: check it ({reasons})."
+
+
+def _with_slices(check: Check, total: int) -> str:
+    if not check.slices or len(check.slices) == total:
+        return check.reason
+    if len(check.slices) == 1:
+        return f"{check.reason}, slice {check.slices[0]}"
+    return f"{check.reason}, {len(check.slices)} of {total} slices"
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The mask of an image, on the image's own grid.
+
+    Attributes
+    ----------
+    labels : array
+        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
+    scheme : LabelScheme
+        What the values mean.
+    provenance : Provenance
+        How it came about.
+    boundaries : array or None
+        float32 heights in px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``,
+        for schemes with surfaces.
+    probabilities : array or None
+        float16, ``(classes, rows, columns)`` or ``(slices, classes, rows, columns)``, if asked
+        for.
+    skipped : tuple of int
+        Slices in which there was nothing to see: background, with NaN for heights.
+    ignore : array or None
+        bool, shape of the labels: True where the image holds no data, so that nothing can be
+        said. It becomes the value 255 in files.
+    checks : tuple of Check
+        What fired of the checks whether this is the kind of image that the model learnt from.
+    unchecked : tuple of str
+        Names of the checks that were left out, since the model states no limits for them.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    scheme: LabelScheme
+    provenance: Provenance
+    boundaries: npt.NDArray[np.float32] | None = None
+    probabilities: npt.NDArray[np.float16] | None = None
+    skipped: tuple[int, ...] = ()
+    ignore: npt.NDArray[np.bool_] | None = None
+    checks: tuple[Check, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
+            raise ImageError(
+                "Labels are uint8 of shape (rows, columns) or (slices, rows, columns): received"
+                f" {self.labels.dtype} {self.labels.shape}."
+            )
+        if self.ignore is not None and (
+            self.ignore.dtype != bool or self.ignore.shape != self.labels.shape
+        ):
+            raise ImageError(
+                f"The ignored pixels of this mask are bool {self.labels.shape}: received"
+                f" {self.ignore.dtype} {self.ignore.shape}."
+            )
+        if self.probabilities is not None:
+            slices, grid = self.labels.shape[:-2], self.labels.shape[-2:]
+            expected = (*slices, len(self.scheme), *grid)
+            if self.probabilities.shape != expected:
+                raise ImageError(
+                    f"Probabilities of this mask have the shape {expected}: received"
+                    f" {self.probabilities.shape}."
+                )
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether there is a slice axis."""
+        return self.labels.ndim == 3
+
+    def raster(self) -> npt.NDArray[np.uint8]:
+        """Return the labels as they go into files, with `IGNORE` where there is no data."""
+        if self.ignore is None:
+            return self.labels
+        return np.where(self.ignore, np.uint8(IGNORE), self.labels)
+
+    @property
+    def warning(self) -> str:
+        """Warning that the image is unlike the training data; empty if it is not."""
+        return warn(self.checks, len(self.labels) if self.is_volume else 1)
+
+    @property
+    def message(self) -> str:
+        """The warning and notes: nothing found, or slices and pixels left out."""
+        return " ".join(said for said in (self.warning, self._gaps()) if said)
+
+    def _gaps(self) -> str:
+        if not self.labels.any():
+            return "Nothing was found: check that the image is of the kind the model is for."
+        return " ".join(said for said in (self._skipped_slices(), self._ignored_share()) if said)
+
+    def _skipped_slices(self) -> str:
+        if not self.skipped:
+            return ""
+        first = ", ".join(str(index) for index in self.skipped[:5])
+        more = ", …" if len(self.skipped) > 5 else ""
+        return (
+            f"{len(self.skipped)} of {len(self.labels)} slices show nothing and are left out"
+            f" (slice {first}{more})."
+        )
+
+    def _ignored_share(self) -> str:
+        """Return a sentence on pixels without data in the segmented slices, if there are many."""
+        if self.ignore is None:
+            return ""
+        seen = np.delete(self.ignore, self.skipped, axis=0) if self.is_volume else self.ignore
+        share = float(seen.mean())
+        return f"{share:.0%} of the pixels hold no data and are left out." if share > _MUCH else ""
+
+    def uncertainty(self) -> npt.NDArray[np.float32]:
+        """Return the entropy of the class probabilities over its largest value, 0 … 1.
+
+        Returns
+        -------
+        array
+            float32, shape of the labels.
+
+        Raises
+        ------
+        ImageError
+            If the probabilities were not asked for.
+        """
+        if self.probabilities is None:
+            raise ImageError("Uncertainty needs probabilities: request them with the segmentation.")
+        return normalised_entropy(self.probabilities)
+
+    def mean_uncertainty(self) -> float:
+        """Return the mean uncertainty of the segmented pixels, to review the worst masks first.
+
+        Returns
+        -------
+        float
+            Mean uncertainty of the pixels that are not background, 0 … 1: most of an image is
+            background, and surely so. 1 if nothing was drawn, which is most doubtful.
+
+        Raises
+        ------
+        ImageError
+            If the probabilities were not asked for.
+        """
+        drawn = self.labels > 0
+        return float(self.uncertainty()[drawn].mean()) if drawn.any() else 1.0
+
+
+def normalised_entropy(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Shannon entropy over the axis -3, divided by that of a uniform distribution.
+
+    Class by class, so that a volume of many classes needs memory for two of its masks only.
+    """
+    classes = probabilities.shape[-3]
+    entropy = np.zeros(probabilities.shape[:-3] + probabilities.shape[-2:], np.float32)
+    for k in range(classes):
+        p = probabilities[..., k, :, :].astype(np.float32)
+        entropy -= p * np.log(np.maximum(p, 1e-12))
+    return np.asarray(np.clip(entropy / np.log(classes), 0, 1), np.float32)

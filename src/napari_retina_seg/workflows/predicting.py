@@ -1,0 +1,251 @@
+"""Running a model over the images of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from napari_retina_seg.inference.predict import iter_segment
+from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
+from napari_retina_seg.project.values import Kind, ProjectImage
+from napari_retina_seg.project.versions import check_model
+from napari_retina_seg.types.errors import RetinaSegError, UnfitImageError
+from napari_retina_seg.types.progress import (
+    Cancelled,
+    CancelToken,
+    Progress,
+    ProgressCallback,
+    finish,
+)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Result of running a model over images.
+
+    Attributes
+    ----------
+    image_ids : tuple of int
+        Images with a new prediction.
+    skipped : tuple of int
+        Images that a person has worked on, or that have this model's prediction already.
+    problems : tuple of str
+        A sentence for each image that could not be read or segmented.
+    unfit : tuple of str
+        A sentence for each image skipped because the model is for another kind of image.
+    warnings : tuple of str
+        A sentence for each prediction with a warning.
+    warned : tuple of int
+        Images unlike the model's training data.
+    """
+
+    image_ids: tuple[int, ...]
+    skipped: tuple[int, ...]
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    warned: tuple[int, ...] = ()
+    unfit: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether an image could not be segmented, or the model fits none of them."""
+        nothing_fits = bool(self.unfit) and not (self.image_ids or self.skipped)
+        return bool(self.problems) or nothing_fits
+
+
+def predict_images(
+    project: Project,
+    model: ModelLike,
+    image_ids: Sequence[int] | None = None,
+    *,
+    reviewed: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Predicted:
+    """Run a model over the images of a project; save its masks with their probabilities.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    model : str, Path or ModelFolder
+        Name of a model, path of a model folder, or what `load_model` returns.
+    image_ids : sequence of int, optional
+        Which images; by default of all. Those that have the same model's prediction already
+        are skipped.
+    reviewed : bool
+        Also predict images that a person has worked on; human versions are not changed.
+    progress : callable, optional
+        Called with a `Progress` before each image, slice and tile.
+    cancel : CancelToken, optional
+        Stops it before the next image, slice or tile; predictions that were kept stay.
+
+    Returns
+    -------
+    Predicted
+        One image that can't be segmented does not stop the others.
+
+    Raises
+    ------
+    ProjectError
+        If the model has other classes, or the project can't be written.
+    ModelError
+        If there is no such model, or it is broken.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> with rs.Project.create("study", scheme="oct-layers", author="Ann") as project:
+    ...     added = project.add_images("scan.png")
+    ...     rs.predict_images(project, "oct-layers").image_ids
+    (1,)
+    """
+    if image_ids is None:
+        image_ids = [image.id for image in project.images()]
+    job = iter_predict_images(
+        project, load_model(model), image_ids, reviewed=reviewed, token=cancel
+    )
+    return finish(job, progress)
+
+
+def iter_predict_images(
+    project: Project,
+    model: ModelFolder,
+    image_ids: Sequence[int],
+    *,
+    reviewed: bool = False,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Predicted]:
+    """Run a model over images step by step; see `predict_images`.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    model : ModelFolder
+        The model.
+    image_ids : sequence of int
+        Which images. Those that have the same model's prediction already are skipped.
+    reviewed : bool
+        Also predict images that a person has worked on; human versions are not changed.
+    token : CancelToken, optional
+        Stops it before the next image, slice or tile; predictions that were kept stay.
+
+    Yields
+    ------
+    Progress
+        Number of images done, and the current step.
+
+    Returns
+    -------
+    Predicted
+        One image that can't be segmented, or that the model does not fit, does not stop the others.
+
+    Raises
+    ------
+    ProjectError
+        If the model has other classes, or the project can't be written.
+    ModelError
+        If the model is broken.
+    Cancelled
+        If `token` was cancelled.
+    """
+    token = token or CancelToken()
+    check_model(model.name, model.spec.scheme, project.scheme)
+    model.check_weights()
+    run = _Run(project, model, reviewed, token)
+    for done, image_id in enumerate(image_ids):
+        image = project.image(image_id)
+        yield Progress(done, len(image_ids), image.name)
+        try:
+            yield from _within(run.predict(image), done, len(image_ids), image.name)
+        except Cancelled:
+            raise Cancelled(
+                f"Cancelled after {done} of {len(image_ids)} images: the predictions made so"
+                " far are kept."
+            ) from None
+    yield Progress(len(image_ids), len(image_ids), "Done")
+    return Predicted(
+        tuple(run.image_ids),
+        tuple(run.skipped),
+        tuple(run.problems),
+        tuple(run.warnings),
+        tuple(run.warned),
+        tuple(run.unfit),
+    )
+
+
+@dataclass
+class _Run:
+    """State of a prediction run over several images."""
+
+    project: Project
+    model: ModelFolder
+    reviewed: bool
+    token: CancelToken
+    image_ids: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    warned: list[int] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+
+    def predict(self, image: ProjectImage) -> Generator[Progress, None, None]:
+        self.token.raise_if_cancelled()
+        if not self._is_due(image):
+            self.skipped.append(image.id)
+            return
+        try:
+            pixels = self.project.read_image(image.id)
+            job = iter_segment(pixels, self.model, probabilities=True, token=self.token)
+            segmentation = yield from job
+        except Cancelled:
+            raise
+        except UnfitImageError as error:
+            self.unfit.append(_sentence(image, error))
+            return
+        except (RetinaSegError, OSError, MemoryError) as error:
+            self.problems.append(_sentence(image, error))
+            return
+        # Someone may have begun to work on it meanwhile, without waiting for a prediction.
+        if not self._is_due(self.project.image(image.id)):
+            self.skipped.append(image.id)
+            return
+        self.project.add_prediction(image.id, segmentation)
+        self.image_ids.append(image.id)
+        if segmentation.checks:
+            self.warned.append(image.id)
+        if segmentation.message:
+            self.warnings.append(f"'{image.name}': {segmentation.message}")
+
+    def _is_due(self, image: ProjectImage) -> bool:
+        if image.state is not State.UNREVIEWED and not self.reviewed:
+            return False
+        return not any(
+            version.kind is Kind.PREDICTION
+            and version.model == self.model.name
+            and version.weights_sha256 == self.model.spec.weights_sha256
+            for version in self.project.history(image.id)
+        )
+
+
+def _within(
+    job: Generator[Progress, None, None], done: int, total: int, name: str
+) -> Generator[Progress, None, None]:
+    """Pass on the progress within an image; the count is that of images."""
+    for step in job:
+        is_over = step.done == step.total
+        said = "" if is_over or step.message in ("", name) else f": {step.message}"
+        yield Progress(done, total, f"{name}{said}")
+
+
+def _sentence(image: ProjectImage, error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"'{image.name}' needs more memory than is available: close other programs."
+    if isinstance(error, OSError):
+        return f"'{image.name}' can't be read: {error.strerror or error}."
+    return str(error) if f"'{image.name}'" in str(error) else f"'{image.name}': {error}"

@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+
+from napari_retina_seg.inference.target_layers import cut, find_target_layers, logits_of
+from napari_retina_seg.models.config import EncoderUNetConfig, SegNetConfig, UNetConfig
+from napari_retina_seg.models.networks import build
+from napari_retina_seg.types.errors import ModelError
+
+CONFIGS = {
+    "U-Net": UNetConfig(widths=(4, 6, 8)),
+    "residual U-Net with a stem": UNetConfig(
+        widths=(4, 6, 8), residual=True, batch_norm=True, transposed=False, stem_strides=(1, 2)
+    ),
+    "SegNet": SegNetConfig(widths=(4, 6)),
+    "EfficientNetB0": EncoderUNetConfig(widths=(4, 4, 4, 4, 4)),
+    "VGG16": EncoderUNetConfig(encoder="vgg16", widths=(4, 4, 4, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_architecture_has_places_down_and_up(name) -> None:
+    config = CONFIGS[name]
+    network = build(config)
+    places = find_target_layers(network, config.multiple)
+    names = [place.name for place in places]
+    middle = names.index("bottleneck")
+    assert names[:middle] == sorted(each for each in names if each.startswith("encoder"))
+    assert names[middle + 1 :] == sorted(names[middle + 1 :], reverse=True)
+    assert {each.split()[0] for each in names[middle + 1 :]} == {"decoder"}
+    strides = [place.stride for place in places]
+    assert max(strides) == strides[middle] <= config.multiple
+    for place in places:
+        assert network.get_layer(place.layer).output.shape[-1] == place.channels
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_both_halves_make_the_whole_at_every_place(name) -> None:
+    config = CONFIGS[name]
+    network = build(config)
+    rows, columns = (2 * step for step in config.multiple)
+    pixels = np.random.default_rng(0).random((1, rows, columns, config.channels), np.float32)
+    scores = np.asarray(keras.Model(network.inputs, logits_of(network))([pixels]))
+    for place in find_target_layers(network, config.multiple):
+        halves = cut(network, place.layer)
+        crossing = keras.tree.flatten(halves.first([pixels]))
+        cells = crossing[0].shape
+        assert cells[1:3] == (rows // place.stride[0], columns // place.stride[1])
+        np.testing.assert_allclose(halves.second(crossing), scores, atol=1e-4)
+
+
+def test_layers_are_found_whatever_they_are_called() -> None:
+    image = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(3, 3, padding="same", activation="relu")(image)
+    x = keras.layers.MaxPooling2D(2)(x)
+    x = keras.layers.Conv2D(5, 3, padding="same", activation="relu")(x)
+    x = keras.layers.UpSampling2D(2)(x)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    x = keras.layers.Conv2D(2, 1)(x)
+    network = keras.Model(image, keras.layers.Softmax()(x))
+    places = find_target_layers(network, (2, 2))
+    assert [(place.name, place.channels) for place in places] == [
+        ("encoder 0", 3),
+        ("bottleneck", 5),
+        ("decoder 0", 4),
+    ]
+
+
+def test_a_network_without_extent_says_so() -> None:
+    image = keras.Input((None, None, 1))
+    network = keras.Model(image, keras.layers.Conv2D(2, 1, activation="softmax")(image))
+    with pytest.raises(ModelError, match="no spatial feature maps"):
+        find_target_layers(network, (1, 1))

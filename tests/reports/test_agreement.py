@@ -1,0 +1,102 @@
+"""The report on inter-grader agreement."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.metrics.agreement import (
+    AgreementAccumulator,
+    Gradability,
+    GradedImage,
+    Grading,
+)
+from napari_retina_seg.reports._plots import figure_png
+from napari_retina_seg.reports.agreement import (
+    boundary_table,
+    class_table,
+    image_table,
+    summary_table,
+    write_agreement,
+)
+from napari_retina_seg.reports.agreement_plots import bland_altman_figure
+from napari_retina_seg.types.labels import OCT_LAYERS
+
+
+def compare(shifts, axial_um=4.0, second_readers=("Bob",)):
+    tally = AgreementAccumulator(OCT_LAYERS)
+    for seed, shift in enumerate(shifts):
+        second_grader = second_readers[seed % len(second_readers)]
+        phantom = phantom_bscan(seed, 96, 128)
+        image = GradedImage(seed + 1, f"scan<{seed}>", "", "Ann", second_grader, axial_um)
+        second = np.roll(phantom.labels, shift, axis=0)
+        tally.add(image, Grading(phantom.labels, phantom.heights), Grading(second))
+    return tally.result(Gradability(both=len(shifts), only_first=1))
+
+
+@pytest.fixture
+def agreement():
+    return compare([0, 2, 1])
+
+
+def test_the_page_the_table_and_the_figures_tell_the_same(agreement, tmp_path):
+    page, table, figures = write_agreement(agreement, tmp_path / "out")
+    html = page.read_text()
+    for words in ("scan&lt;1&gt;", "first Ann, second Bob", "ICC(2,1)", "Shrout", "ILM"):
+        assert words in html
+    assert html.count("<img") == 1
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [row["image"] for row in rows] == ["scan<1>", "scan<2>", "scan<0>"]
+    found = json.loads(figures.read_text())
+    assert found["gradability"]["only_first"] == 1
+    assert float(rows[0]["dice RNFL"]) == pytest.approx(
+        found["images"][0]["scores"]["dice"]["RNFL"], rel=1e-5
+    )
+    thickness = found["images"][0]["measured"][0][0]
+    assert float(rows[0]["mean thickness RNFL first (um)"]) == pytest.approx(thickness, rel=1e-5)
+    ilm = found["boundaries_um"][0]
+    assert (ilm["name"], ilm["bias"]) == ("ILM", pytest.approx(4, abs=1.5))
+    assert found["classes"][0]["icc_2_1"]["value"] <= 1
+
+
+def test_readers_who_change_are_told(tmp_path):
+    pages = [
+        write_agreement(
+            compare([0, 1], second_readers=readers),
+            tmp_path,
+        )[0].read_text()
+        for readers in (("Bob",), ("Bob", "Dora"))
+    ]
+    assert ["are roles here" in page for page in pages] == [False, True]
+    assert "first Ann, second Dora; first Ann, second Bob" in pages[1]  # worst first
+
+
+def test_tables_for_people(agreement):
+    assert class_table(agreement).header[-1] == "95 % limits, µm"
+    assert [row[0] for row in class_table(agreement).rows][:2] == ["RNFL", "GCL+IPL"]
+    assert boundary_table(agreement).header[1] == "mean difference, µm"
+    assert image_table(agreement).rows[0][0] == "scan<1>"
+    told = dict(summary_table(agreement).rows)
+    assert (told["images compared"], told["graded by the first grader only"]) == ("3", "1")
+
+
+@pytest.mark.parametrize("shifts", [[], [1]])
+def test_of_little_little_is_said(shifts, tmp_path):
+    few = compare(shifts, axial_um=None)
+    written = write_agreement(few, tmp_path)
+    assert all(path.stat().st_size for path in written)
+    assert [row[2:] for row in class_table(few).rows] == [("", "", "")] * 7 * len(shifts)
+
+
+def test_the_plot_shows_every_image_and_the_limits(agreement):
+    drawn = bland_altman_figure(agreement, ["RNFL", "INL"])
+    first = drawn.axes[0]
+    assert first.get_title() == "RNFL"
+    (points,) = first.collections
+    assert len(points.get_offsets()) == 3
+    found = agreement.sizes[0].bland_altman
+    heights = {line.get_ydata()[0] for line in first.lines}
+    assert {found.bias, found.low, found.high} <= heights
+    assert figure_png(drawn) == figure_png(bland_altman_figure(agreement, ["RNFL", "INL"]))

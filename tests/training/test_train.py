@@ -1,0 +1,397 @@
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from napari_retina_seg.datasets.augment import Sample
+from napari_retina_seg.datasets.layouts import read_data
+from napari_retina_seg.datasets.split import Split, split_images
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.inference.predict import segment
+from napari_retina_seg.models.config import SegNetConfig
+from napari_retina_seg.models.networks import build
+from napari_retina_seg.models.overrides import parse_overrides
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.training.averaging import RunningMean
+from napari_retina_seg.training.run_folder import RunFolder
+from napari_retina_seg.training.samples import prepare_sample
+from napari_retina_seg.training.train import iter_train, iter_vet_split
+from napari_retina_seg.training.trainer import Trainer
+from napari_retina_seg.types.errors import DataError, TrainingError, WriteError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
+
+SMALL = (
+    "crop=[64, 64]",
+    "batch=2",
+    "epochs=3",
+    "steps_per_epoch=2",
+    "warmup=1",
+    "architecture.widths=[4, 8]",
+)
+
+
+def small(name: str = "oct-layers", *texts: str) -> Recipe:
+    return Recipe.read(Path(name), parse_overrides([*SMALL, *texts], Recipe))
+
+
+OCTID = ("scheme=oct-layers", "rows=64", "columns=64")
+
+
+def quick(*texts: str) -> Recipe:
+    """Return a recipe whose first step is ready in a fraction of the time."""
+    return small("unet-octid", *OCTID, *texts)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three phantoms in the layout of the experts' B-scans."""
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "oct_layers"
+    folder.mkdir()
+    for seed, eye in enumerate(["Subject1", "Subject2", "Subject3"]):
+        phantom = phantom_bscan(seed=seed, rows=96, columns=128)
+        cv2.imwrite(str(folder / f"{eye}_01.png"), phantom.image.pixels)
+        cv2.imwrite(str(folder / f"{eye}_01_mask.png"), phantom.labels)
+    splits = {"train": ["Subject1", "Subject2"], "val": ["Subject3"], "test": []}
+    (folder / "splits.json").write_text(json.dumps(splits))
+    return root
+
+
+@pytest.fixture(scope="module")
+def split(data) -> Split:
+    return split_images(read_data([data]), seed=1)
+
+
+@pytest.fixture(scope="module")
+def finished(split, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, ModelFolder]:
+    """Return a run that came to its end, and its model."""
+    run = RunFolder(tmp_path_factory.mktemp("finished") / "run")
+    return run, finish(iter_train(small(), split, run))
+
+
+@pytest.fixture(scope="module")
+def quickly(split, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Return a finished run of the quick recipe."""
+    run = RunFolder(tmp_path_factory.mktemp("quickly") / "run")
+    finish(iter_train(quick(), split, run))
+    return run
+
+
+def log(run: Path) -> list[dict[str, str]]:
+    """Return the log without what the clock says."""
+    with (run / "log.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_a_run_leaves_all_that_tells_of_it(finished) -> None:
+    run, model = finished[0].path, finished[1]
+    assert [row["epoch"] for row in log(run)] == ["1", "2", "3"]
+    assert Recipe.read(run / "recipe.toml") == small()
+    assert set(json.loads((run / "split.json").read_text())["val"]) == {"oct_layers/Subject3"}
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["seed"] == 1
+    assert environment["backend"] == "tensorflow"
+    assert environment["start_sha256"] is None
+    assert environment["packages"]["keras"]
+    assert cv2.imread(str(run / "curves.png")).shape[0] > 100
+    assert "6 steps" in (run / "model" / "card.md").read_text()
+    assert model.spec.training.steps == 6
+    assert not (run / "state.npz").exists()
+
+
+def test_the_model_of_a_run_segments(finished) -> None:
+    _, model = finished
+    result = segment(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
+    assert result.labels.shape == (96, 128)
+    assert result.provenance.weights_sha256 == model.spec.weights_sha256
+
+
+def test_a_run_may_begin_with_the_weights_of_another(split, finished, tmp_path) -> None:
+    first, model = finished
+    again = finish(
+        iter_train(small(), split, RunFolder(tmp_path / "more"), start_from=first.best_weights)
+    )
+    assert again.spec.weights_sha256 != model.spec.weights_sha256
+    assert float(log(tmp_path / "more")[0]["loss"]) < float(log(first.path)[0]["loss"])
+
+
+@pytest.mark.parametrize("name", ["segnet-duke", "unet-octid"])
+def test_the_published_systems_for_layers_are_trained(split, name, tmp_path) -> None:
+    recipe = small(name, "scheme=oct-layers", "rows=64", "columns=64")
+    model = finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
+    result = segment(RetinaImage(phantom_bscan(rows=96, columns=128).image.pixels), model)
+    assert result.labels.shape == (96, 128)
+
+
+def test_the_same_seed_gives_the_same_log(split, quickly, tmp_path) -> None:
+    finish(iter_train(quick(), split, RunFolder(tmp_path / "same")))
+    assert log(tmp_path / "same") == log(quickly.path)
+    finish(iter_train(quick("seed=2"), split, RunFolder(tmp_path / "other")))
+    assert log(tmp_path / "other") != log(quickly.path)
+
+
+def test_a_seed_decides_while_other_networks_are_built(split) -> None:
+    """As they are in the window, when a model is loaded in the background."""
+    over = threading.Event()
+
+    def build_others() -> None:
+        while not over.is_set():
+            build(quick().architecture)
+
+    recipe = quick()
+    expected = Trainer.build(recipe, 2, None).model.get_weights()
+    other = threading.Thread(target=build_others)
+    other.start()
+    try:
+        found = [Trainer.build(recipe, 2, None).model.get_weights() for _ in range(5)]
+    finally:
+        over.set()
+        other.join()
+    for weights in found:
+        for one, first in zip(weights, expected, strict=True):
+            np.testing.assert_array_equal(one, first)
+
+
+# Dropout, a plateau, patience and a running mean: all that a run must remember.
+EVERYTHING = (
+    *OCTID,
+    "learning_rate=1e-30",  # nothing can get better
+    "ema=0.5",
+    "epochs=9",
+    "callbacks.reduce_lr_on_plateau.patience=1",
+    "callbacks.reduce_lr_on_plateau.min_lr=0",
+    "callbacks.early_stopping.patience=5",
+)
+
+
+@pytest.mark.parametrize(("changes", "epochs"), [(EVERYTHING, 6), ((*OCTID, "ema=0.5"), 3)])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, epochs) -> None:
+    recipe = small("unet-octid", *changes)
+    whole = finish(iter_train(recipe, split, RunFolder(tmp_path / "whole")))
+    token = CancelToken()
+    run = RunFolder(tmp_path / "stopped")
+    job = iter_train(recipe, split, run, token=token)
+    for _ in range(5):  # two epochs and a step
+        next(job)
+    token.cancel()
+    with pytest.raises(Cancelled):
+        finish(job)
+    assert len(log(run.path)) == 2
+    resumed = finish(iter_train(recipe, split, run, resume=True))
+    assert len(log(run.path)) == epochs
+    assert log(run.path) == log(tmp_path / "whole")
+    assert resumed.spec.weights_sha256 == whole.spec.weights_sha256
+
+
+def test_a_run_does_not_go_on_with_something_else(split, quickly, tmp_path) -> None:
+    start, recipe = quickly, quick("epochs=1")
+    run = RunFolder(tmp_path / "run")
+    job = iter_train(recipe, split, run, start_from=start.best_weights)
+    next(job)
+    job.close()
+    with pytest.raises(DataError, match="other weights to start from"):
+        next(iter_train(recipe, split, run, resume=True))
+    swapped = Split(split.training[::-1], split.validation, split.test)
+    with pytest.raises(DataError, match="other pixels or masks"):
+        next(iter_train(recipe, swapped, run, resume=True, start_from=start.best_weights))
+    fewer = Split(split.training[:1], split.validation, split.test)
+    with pytest.raises(DataError, match="other images, or other splits"):
+        next(iter_train(recipe, fewer, run, resume=True, start_from=start.best_weights))
+    again = iter_train(recipe, split, run, resume=True, start_from=start.best_weights)
+    assert finish(again).spec.training.start_sha256
+
+
+def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, monkeypatch) -> None:
+    run = RunFolder(tmp_path / "run")
+    job = iter_train(quick(), split, run)
+    for _ in range(3):
+        next(job)
+    job.close()
+
+    def prepare(*what: object) -> Sample:
+        sample = prepare_sample(*what)
+        return replace(sample, tensor=sample.tensor * np.float32(1 + 1e-6))
+
+    monkeypatch.setattr("napari_retina_seg.training.train.prepare_sample", prepare)
+    assert next(iter_train(quick(), split, run, resume=True)).done == 3
+
+
+def test_a_run_killed_while_its_model_was_written_is_not_finished(split, tmp_path) -> None:
+    run = RunFolder(tmp_path / "run")
+    job = iter_train(quick(), split, run)
+    for _ in range(6):
+        next(job)
+    (run.model / "spec.json").unlink()
+    (run.model / "model.weights.h5").write_bytes(b"half")
+    model = finish(iter_train(quick(), split, run, resume=True))
+    model.check_weights()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(split, tmp_path) -> None:
+    recipe = small("unet-octid", *OCTID, "learning_rate=1e30")
+    with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
+        finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
+
+
+def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeypatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(WriteError, match="has 1 MB of free space and the run needs"):
+        next(iter_train(small(), split, run))
+    assert not run.path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_killed_run_goes_on_as_if_it_had_not_been(data, tmp_path) -> None:
+    (tmp_path / "recipe.toml").write_text(quick("epochs=12").toml())
+    command = [sys.executable, "-c", "from napari_retina_seg.cli import main; main()", "train"]
+    command += ["recipe.toml", "--data", str(data), "--out"]
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, *arguments], cwd=tmp_path, env={**os.environ})
+
+    process = start("killed")
+    written = tmp_path / "killed" / "log.csv"  # the last of what an epoch leaves
+    while process.poll() is None and not written.exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < len(log(tmp_path / "killed")) < 12, "it was too fast to be killed"
+    assert start("killed", "--resume").wait() == 0
+    assert start("whole").wait() == 0
+    assert log(tmp_path / "killed") == log(tmp_path / "whole")
+    assert not list((tmp_path / "killed").glob(".*"))
+
+
+def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> None:
+    recipe = small(
+        "unet-octid",
+        *OCTID,
+        "learning_rate=1e-30",  # nothing can get better
+        "epochs=9",
+        "callbacks.reduce_lr_on_plateau.patience=1",
+        "callbacks.reduce_lr_on_plateau.min_lr=0",
+        "callbacks.early_stopping.patience=3",
+    )
+    model = finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
+    rates = [float(row["learning_rate"]) for row in log(tmp_path / "run")]
+    assert len(rates) == 4
+    assert rates[2] == pytest.approx(rates[1] / 2)
+    assert model.spec.training.best_epoch == 1
+
+
+def test_a_run_is_cancelled_between_steps(split, tmp_path) -> None:
+    token = CancelToken()
+    job = iter_train(quick(), split, RunFolder(tmp_path / "run"), token=token)
+    assert next(job).done == 1
+    token.cancel()
+    with pytest.raises(Cancelled):
+        finish(job)
+
+
+def test_what_does_not_fit_is_told_before_anything_is_written(split, tmp_path) -> None:
+    with pytest.raises(DataError, match="exists already"):
+        next(iter_train(small(), split, RunFolder(tmp_path)))
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(DataError, match="to start from"):
+        next(iter_train(small(), split, run, start_from=tmp_path / "none.h5"))
+    with pytest.raises(DataError, match="not a training run"):
+        next(iter_train(small(), split, run, resume=True))
+    assert not run.path.exists()
+
+
+def test_a_run_goes_on_with_its_own_recipe_only_and_once(split, quickly) -> None:
+    with pytest.raises(DataError, match="is finished"):
+        next(iter_train(quick(), split, quickly, resume=True))
+    with pytest.raises(DataError, match="begun with another recipe"):
+        next(iter_train(quick("seed=5"), split, quickly, resume=True))
+
+
+def test_weights_of_another_architecture_start_nothing(split, quickly, tmp_path) -> None:
+    wider = quick("architecture.widths=[8, 16]")
+    more = RunFolder(tmp_path / "more")
+    with pytest.raises(DataError, match="do not belong to the recipe's architecture"):
+        next(iter_train(wider, split, more, start_from=quickly.best_weights))
+    assert not more.path.exists()
+
+
+def test_images_are_looked_at_before_the_first_step(split) -> None:
+    checked, skipped = finish(iter_vet_split(small(), split))
+    assert (len(checked.training), len(checked.validation)) == (2, 1)
+    assert not skipped
+    with pytest.raises(DataError, match="needs training and validation images"):
+        finish(iter_vet_split(small(), Split(split.training, (), ())))
+
+
+def test_weights_move_between_backends(tmp_path) -> None:
+    """What TensorFlow saves, JAX loads, and both draw the same."""
+    pytest.importorskip("jax")
+    code = (
+        "import numpy as np\n"
+        "from napari_retina_seg.models.networks import build, load_weights\n"
+        "from napari_retina_seg.models.config import SegNetConfig\n"
+        "model = build(SegNetConfig(widths=(4, 8)))\n"
+        "image = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)\n"
+        "load_weights(model, 'm.weights.h5')\n"
+        "np.save('jax.npy', np.asarray(model(image, training=False)))\n"
+    )
+    model = build(SegNetConfig(widths=(4, 8)))
+    model.save_weights(tmp_path / "m.weights.h5")
+    image = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)
+    expected = np.asarray(model(image, training=False))
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), expected, atol=1e-5)
+
+
+def test_jax_trains_by_the_same_recipe(data, tmp_path) -> None:
+    pytest.importorskip("jax")
+    (tmp_path / "recipe.toml").write_text(small("segnet-duke", *OCTID, "epochs=2").toml())
+    command = [sys.executable, "-c", "from napari_retina_seg.cli import main; main()", "train"]
+    command += ["recipe.toml", "--data", str(data), "--out", "run"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert json.loads((tmp_path / "run/environment.json").read_text())["backend"] == "jax"
+    losses = [float(row["loss"]) for row in log(tmp_path / "run")]
+    assert losses[1] < losses[0]
+
+
+def test_the_running_mean_is_used_only_where_it_is_asked_for() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[8.0]])])
+    mean = RunningMean(model, decay=0.75)
+    for step, value in ((1000, 16.0), (1001, 4.0)):
+        model.set_weights([np.array([[value]])])
+        mean.update(step)
+    with mean.applied():
+        # 8 → 0.75 · 8 + 0.25 · 16 = 10 → 0.75 · 10 + 0.25 · 4 = 8.5
+        assert model.get_weights()[0].item() == pytest.approx(8.5)
+    assert model.get_weights()[0].item() == 4
+
+
+def test_the_random_beginning_does_not_stay_in_the_running_mean() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[100.0]])])
+    mean = RunningMean(model, decay=0.998)
+    model.set_weights([np.array([[1.0]])])
+    for step in range(1, 11):
+        mean.update(step)
+    assert mean.weights[0].item() == pytest.approx(1, abs=0.01)

@@ -1,0 +1,146 @@
+"""The readings of two people, found and compared."""
+
+import numpy as np
+import pytest
+
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.metrics.measures import Key
+from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.workflows.agreement import adopt, iter_agreement
+
+SHAPE = (96, 128)
+
+
+def read(project, image, seed, action, parent=None, **more):
+    phantom = phantom_bscan(seed, *SHAPE)
+    drawing = Drawing(phantom.labels, phantom.heights, **more)
+    return project.save_version(image.id, drawing, action, parent=parent)
+
+
+@pytest.fixture
+def images(ann, tmp_path):
+    """Add four B-scans, whose files tell no pixel size."""
+    for seed in range(4):
+        np.save(tmp_path / f"scan{seed}.npy", phantom_bscan(seed, *SHAPE).image.pixels)
+    paths = sorted(tmp_path.glob("*.npy"))
+    return ann.add_images(paths, patient_of=lambda name: name[-1]).images
+
+
+@pytest.fixture
+def double_gradings(ann, bob, images):
+    """Have two images read by both, alike and not alike, and two called ungradable by one."""
+    for seed, image in enumerate(images[:3]):
+        read(ann, image, seed, Action.CORRECT)
+    ann.mark_ungradable(images[3].id, "dark")
+    for image in images:
+        ann.assign_second_grader(image.id, "Bob")
+    read(bob, images[0], 0, Action.SECOND_READ)
+    read(bob, images[1], 7, Action.SECOND_READ)
+    bob.mark_ungradable(images[2].id, "blurred")
+    read(bob, images[3], 3, Action.SECOND_READ)
+    return images
+
+
+def test_the_readings_of_both_are_compared_worst_first(ann, double_gradings):
+    found = finish(iter_agreement(ann))
+    assert [one.image.name for one in found.images] == ["scan1", "scan0"]
+    worst = found.images[0]
+    assert (worst.image.first, worst.image.second, worst.image.group) == ("Ann", "Bob", "1")
+    assert worst.dice < 0.9 < found.images[1].dice == 1
+    assert found.means[Key("kappa")].images == 2
+    assert (found.unit, found.boundaries_um) == ("px", ())
+    counts = found.gradability
+    assert (counts.both, counts.only_first, counts.only_second, counts.neither) == (2, 1, 1, 0)
+
+
+def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, images):
+    for seed, image in enumerate(images[:2]):
+        read(ann, image, seed, Action.CORRECT)
+        ann.assign_second_grader(image.id, "BOB")
+    read(bob, images[0], 5, Action.SECOND_READ)
+    with pytest.raises(
+        ProjectError, match=r"Bob has 1 image left to grade as the second grader \('scan1"
+    ):
+        finish(iter_agreement(bob))
+    for other in (ann, open_as("Carl")):
+        assert len(finish(iter_agreement(other)).images) == 1
+    read(bob, images[1], 6, Action.SECOND_READ)
+    assert len(finish(iter_agreement(bob)).images) == 2
+
+
+def test_what_was_adjudicated_stays_compared_as_it_was_read(ann, bob, open_as, double_gradings):
+    before = finish(iter_agreement(ann)).images[0].dice
+    read(open_as("Carl"), double_gradings[1], 1, Action.ADJUDICATE)
+    assert finish(iter_agreement(ann)).images[0].dice == before
+    ann.reopen(double_gradings[1].id)
+    assert finish(iter_agreement(ann)).images[0].dice == before
+
+
+def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
+    image = double_gradings[1]
+    reopened = ann.reopen(image.id)
+    read(ann, image, 4, Action.CORRECT, reopened.number)
+    read(bob, image, 4, Action.SECOND_READ)
+    assert all(one.dice == 1 for one in finish(iter_agreement(ann)).images)
+
+
+def test_a_draft_is_no_reading(ann, bob, images):
+    read(ann, images[0], 0, Action.CORRECT)
+    bob.save_version(images[0].id, Drawing(phantom_bscan(1, *SHAPE).labels), Action.SECOND_DRAFT)
+    with pytest.raises(ProjectError, match="has been graded twice yet: assign a second grader"):
+        finish(iter_agreement(ann))
+
+
+def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
+    read(ann, images[0], 0, Action.CORRECT)
+    read(bob, images[0], 9, Action.SECOND_READ, questionable=np.ones(SHAPE, bool))
+    means = finish(iter_agreement(ann)).means
+    assert Key("kappa") in means
+    assert Key("kappa_sure") not in means
+
+
+def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(
+    ann, open_as, double_gradings
+):
+    image = double_gradings[1]
+    (pair,) = [each for each in ann.double_gradings() if each.image.id == image.id]
+    carl, dora = open_as("Carl"), open_as("Dora")
+    draft = read(carl, image, 5, Action.ADJUDICATION_DRAFT, 1)
+    with pytest.raises(
+        ProjectError, match="Carl has begun to adjudicate 'scan1': let Carl finish it"
+    ):
+        adopt(dora, image.id, pair.second)
+    assert len(dora.history(image.id)) == draft.number
+    final = adopt(carl, image.id, pair.second, comment="the OPL is right")
+    assert not final.conflict
+    assert (final.parent, final.comment) == (draft.number, "the OPL is right")
+    assert carl.image(image.id).state is State.ADJUDICATED
+    np.testing.assert_array_equal(
+        carl.drawing(image.id, final.number).labels, phantom_bscan(7, *SHAPE).labels
+    )
+
+
+def test_a_comment_is_kept_with_a_refusal_that_is_taken(ann, bob, double_gradings):
+    image, pairs = double_gradings[2], {pair.image.id: pair for pair in ann.double_gradings()}
+    with pytest.raises(ProjectError, match="Bob is the second grader of 'scan2'"):
+        adopt(bob, image.id, pairs[image.id].second)
+    final = adopt(ann, image.id, pairs[image.id].second, comment="so it is")
+    assert (final.reason, final.comment) == ("blurred", "so it is")
+
+
+def test_asking_can_be_cancelled(ann, double_gradings):
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        finish(iter_agreement(ann, token=token))
+
+
+def test_a_damaged_reading_is_a_sentence(ann, double_gradings):
+    for path in (ann.folder / "files").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:-1])
+    with ProjectView(ann.folder, author="Dora") as dora, pytest.raises(ProjectError, match="cut"):
+        finish(iter_agreement(dora))
