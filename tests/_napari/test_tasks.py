@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import QObject
 
 from napari_retina_seg._napari.job import Job, JobResult
+from napari_retina_seg._napari.task_queue import SerialTaskQueue
 from napari_retina_seg._napari.tasks import Task, in_background, is_idle
 from napari_retina_seg.types.progress import Progress
 
@@ -33,6 +34,16 @@ def test_work_that_a_pool_refuses_is_not_waited_for(qtbot):
     with pytest.raises(RuntimeError, match="after shutdown"):
         Task(lambda _: None, pool).start()
     assert is_idle()
+
+
+def test_a_queue_that_is_shut_down_says_that_a_task_is_not_run(qtbot):
+    queue, run, said = SerialTaskQueue(QObject()), [], []
+    queue.submit(lambda: run.append("before"), run.append, said.append)
+    queue.shutdown()
+    queue.submit(lambda: run.append("after"), run.append, said.append)
+    assert run == ["before"]
+    assert len(said) == 1
+    assert "nothing more was read or saved" in said[0]
 
 
 def test_steps_and_end_come_in_order_in_the_windows_thread(qtbot):

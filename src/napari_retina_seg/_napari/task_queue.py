@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_CLOSED = "This dock is closed: nothing more was read or saved. Open it again."
+
 
 class SerialTaskQueue(QObject):
     """Runs tasks in order, so that reads see earlier writes."""
@@ -32,11 +34,16 @@ class SerialTaskQueue(QObject):
         on_result: Callable[[T], object],
         on_error: Callable[[str], object],
     ) -> None:
-        """Run a task; its result, or the error message, is delivered in the main thread."""
-        if self._listens:
-            task = Task(lambda _: _attempt(run, on_result, on_error), self._thread)
-            task.ended.connect(self._on_answer)
-            task.start()
+        """Run a task; its result, or the error message, is delivered in the main thread.
+
+        After `shutdown` nothing is run, and `on_error` says so at once.
+        """
+        if not self._listens:
+            on_error(_CLOSED)
+            return
+        task = Task(lambda _: _attempt(run, on_result, on_error), self._thread)
+        task.ended.connect(self._on_answer)
+        task.start()
 
     def join(self) -> None:
         """Block until all queued tasks have run; their callbacks are still delivered."""
