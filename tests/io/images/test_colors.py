@@ -238,8 +238,32 @@ def test_a_palette_with_alpha(tmp_path, sort, kept):
     np.testing.assert_array_equal(read_classes(tmp_path / "a.tif"), stored[..., 0])
 
 
-@pytest.mark.parametrize("kind", [GREY, RGB])
-@pytest.mark.parametrize(("sort", "kept"), [(0, False), (2, True)])
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize("samples", [2, 4, 5])
+def test_several_grey_samples_are_not_taken_for_the_first_of_them(tmp_path, samples, planar):
+    stored = RNG.integers(0, 256, (20, 30, samples), np.uint8)
+    data = stored if planar == 1 else np.moveaxis(stored, -1, 0)
+    path = tmp_path / "bands.tif"
+    how = "contig" if planar == 1 else "separate"
+    tifffile.imwrite(path, data, photometric="minisblack", planarconfig=how, metadata=None)
+    with pytest.raises(ReadError, match=f"has {samples} values per pixel"):
+        read_image(path)
+    with pytest.raises(ReadError, match=f"has {samples} values per pixel"):
+        read_classes(path)
+
+
+def test_three_grey_samples_are_taken_for_colors_and_it_is_said(tmp_path):
+    stored = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+    path = tmp_path / "bands.tif"
+    tifffile.imwrite(path, stored, photometric="minisblack", planarconfig="contig", metadata=None)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.pixels, stored)
+    assert "taken as red, green and blue" in image.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sort", "kept"), [(RGB, 0, False), (RGB, 2, True), (GREY, 2, True)]
+)
 def test_further_samples_are_alpha_only_where_the_file_says_so(tmp_path, kind, sort, kept):
     channels = 1 if kind == GREY else 3
     stored = RNG.integers(0, 256, (20, 30, channels + 1), np.uint8)

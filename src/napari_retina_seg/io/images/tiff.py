@@ -131,6 +131,9 @@ def _find_axes(path: Path, tiff: tifffile.TiffFile, series: Any) -> _Axes:
         raise ReadError(
             f"'{path}' has the axes {sizes}: save one channel and one time point as slices."
         )
+    unnamed = series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+    if extents.get("S") == 3 and unnamed:
+        return _Axes(names, (_THREE_CHANNELS.format(name=path.name),))
     return _Axes(names)
 
 

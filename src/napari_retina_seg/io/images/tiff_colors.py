@@ -175,7 +175,14 @@ def _without_extras(path: Path, values: Values, page: Any) -> tuple[Values, bool
     alpha = samples > shown and said and said[0] in (_UNASSOCIATED_ALPHA, _ASSOCIATED_ALPHA)
     if alpha:
         return values[..., : shown + 1], True
-    return (values[..., :3], True) if shown == 3 else (values[..., 0], False)
+    if shown == 3:
+        return values[..., :3], True
+    if values[..., 1:].any():
+        raise ReadError(
+            f"'{path}' has {samples} values per pixel, and doesn't say that they are colours: save"
+            " each as a file of its own."
+        )
+    return values[..., 0], False
 
 
 def _indices(path: Path, values: Values, color: bool, series: Any) -> StoredPixels:
