@@ -131,6 +131,20 @@ def test_a_category_that_can_not_be_read_spoils_no_other(tmp_path):
     assert [problem.split(" ")[0] for problem in problems] == ["categories.0", "categories.2"]
 
 
+def test_an_id_of_two_categories_is_of_neither(tmp_path):
+    document = coco([drawn([BOX]), drawn([BOX]) | {"category_id": 2}, drawn([BOX])])
+    document["categories"] = [{"id": 1, "name": "Vessel"}, {"id": 1, "name": "Disc"},
+                              {"id": 2, "name": "Vessel"}]  # fmt: skip
+    masks, problems, _, unannotated = found_in(tmp_path / "a.json", document)
+    assert len(masks) == 1
+    assert len(unannotated) == 2
+    (problem,) = problems
+    assert "calls category 1 'Vessel' and 'Disc': its annotations may be of any" in problem
+    document["categories"] = [{"id": 1, "name": "Vessel"}] * 2 + [{"id": 2, "name": "Vessel"}]
+    masks, problems, _, _ = found_in(tmp_path / "a.json", document)
+    assert (set(masks), problems) == (set(SHAPES), [])
+
+
 def renamed(names):
     document = coco([drawn([BOX])] * 3)
     for image, name in zip(document["images"], names, strict=True):

@@ -329,6 +329,14 @@ def _collect(
     """Return the shapes of each image by its id, and those of no image."""
     annotations, problems = _read_each(path, "annotations", contents, _Annotation)
     named = {category.id: category for category in categories}
+    doubtful = _find_doubtful(categories)
+    problems += [
+        Problem(
+            f"'{path}' calls category {number} {' and '.join(map(repr, names))}: its annotations"
+            " may be of any of them, and are left out."
+        )
+        for number, names in doubtful.items()
+    ]
     shapes: dict[str, list[Shape]] = {}
     for place, annotation in enumerate(annotations):
         what = f"annotation {annotation.id or place}"
@@ -340,16 +348,24 @@ def _collect(
                     f" ({annotation.image_id}): left out."
                 )
             )
-            continue
-        shapes.setdefault(annotation.image_id, []).append(
-            Shape(
-                category.name if category else f"category {annotation.category_id}",
-                what,
-                _find_drawing(annotation.segmentation, what),
-                group=(category.supercategory or "") if category else "",
+        elif annotation.category_id not in doubtful:
+            shapes.setdefault(annotation.image_id, []).append(
+                Shape(
+                    category.name if category else f"category {annotation.category_id}",
+                    what,
+                    _find_drawing(annotation.segmentation, what),
+                    group=(category.supercategory or "") if category else "",
+                )
             )
-        )
     return shapes, problems
+
+
+def _find_doubtful(categories: list[_Category]) -> dict[str, list[str]]:
+    """Return the ids that several categories have, with their names."""
+    names: dict[str, dict[str, None]] = {}
+    for category in categories:
+        names.setdefault(category.id, {})[category.name] = None
+    return {number: list(found) for number, found in names.items() if len(found) > 1}
 
 
 def _find_drawing(segmentation: Any, what: str) -> Any:
