@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from helpers import write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.io.formats.dicom_header import DicomIds
+from napari_retina_seg.io.formats.dicom_header import DicomIds, read_ids, read_referenced_ids
 from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.labels import OCT_LAYERS
@@ -111,6 +111,18 @@ def test_an_image_that_was_sent_anew_is_known_by_its_series_and_name(ann, scans,
     image = ann.image(version.image_id)
     nowhere = [DicomImage(image, DicomIds("", "1"))]
     assert find_sent_anew(DicomIds("", "2"), nowhere, [image]) is None
+
+
+def test_a_scan_without_the_mark_at_its_start_is_referred_to_like_any_other(ann, tmp_path):
+    marked = write_scan(tmp_path / "marked.dcm", 0, "1.2.3.0")
+    bare = tmp_path / "bare"
+    dcmread(marked).save_as(bare, enforce_file_format=False)
+    bare.write_bytes(bare.read_bytes().partition(b"DICM")[2])
+    (image,) = ann.add_images([bare]).images
+    (version,) = enter(ann, segment(tmp_path / "x.dcm", marked)).versions
+    assert version.image_id == image.id
+    finish(iter_export(ann, tmp_path / "out", Format.DICOM_SEG))
+    assert read_referenced_ids(tmp_path / "out" / "bare.dcm") == read_ids(marked)
 
 
 def test_the_other_eye_of_a_series_is_not_taken_for_this_one(ann, bob, tmp_path):

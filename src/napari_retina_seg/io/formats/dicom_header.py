@@ -8,6 +8,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from napari_retina_seg.io._decoding import decoding
+from napari_retina_seg.io.images.content import is_dicom_content
 from napari_retina_seg.io.images.dicom_attributes import is_segmentation
 from napari_retina_seg.io.images.dicom_file import read_attributes
 
@@ -38,11 +39,11 @@ def read_header(path: Path, *words: str) -> Dataset | None:
     ReadError
         If it can't be read.
     """
+    # Some devices leave out the mark at the start, which makes it no less an image with UIDs.
+    if not is_dicom_content(path):
+        return None
     with decoding(path, "DICOM"):
-        with path.open("rb") as file:
-            if file.read(132)[128:] != b"DICM":
-                return None
-        return read_attributes(path, pixels=False, keywords=words or None)
+        return read_attributes(path, pixels=False, keywords=words or None, force=True)
 
 
 def read_ids(path: Path) -> DicomIds | None:
