@@ -1,5 +1,6 @@
 """Kills, full disks, folders that can't be written or vanish: a sentence each, nothing lost."""
 
+import gc
 import json
 import shutil
 import sqlite3
@@ -344,9 +345,36 @@ def test_a_project_of_version_1_keeps_all_that_is_in_it(ann, image, make):
         project.save_version(image.id, make.drawing(), Action.CORRECT)
 
 
-def test_an_older_project_that_can_t_be_written_says_what_it_needs(ann, monkeypatch):
+def test_an_older_project_that_can_t_be_written_is_read_from_a_copy(
+    ann, image, make, monkeypatch, tmp_path
+):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    before = ann.history(image.id), ann.image(image.id)
     ann.close()
     bring_back_to_version_1(ann.folder)
+    records = (ann.folder / "project.sqlite").read_bytes()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    project = Project(ann.folder, author="Ann")
+    assert project.read_only
+    assert (project.history(image.id), project.image(image.id)) == before
+    project.close()
+    assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()  # opened anew
+    with pytest.raises(ProjectError, match="is read-only"):
+        project.save_version(image.id, make.drawing(), Action.CORRECT)
+    project.close()
+    assert (ann.folder / "project.sqlite").read_bytes() == records
+    assert len(list((tmp_path / "tmp").iterdir())) == 1
+    del project
+    gc.collect()
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_an_older_project_without_room_for_a_copy_says_what_it_needs(ann, monkeypatch, tmp_path):
+    ann.close()
+    bring_back_to_version_1(ann.folder)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(ProjectError, match=r"earlier version .* open it once where it can be"):
         Project(ann.folder, author="Ann")

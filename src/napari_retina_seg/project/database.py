@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,7 +49,8 @@ class Database:
     Attributes
     ----------
     read_only : bool
-        Whether the folder can't be written.
+        Whether the folder can't be written. Tables of earlier versions are then migrated in a
+        temporary copy.
 
     Raises
     ------
@@ -157,18 +161,32 @@ class Database:
             if found == newest:
                 return
             if self.read_only:
-                raise ProjectError(
-                    f"The project '{self.folder}' was made by an earlier version of this program,"
-                    " and can't be migrated here: open it once where it can be written,"
-                    " or open a copy."
-                )
+                self._open_migrated_copy(migrations)
+                return
             self.check_writable()
-            with self._writer.begin() as connection:
-                # Another process may have migrated it meanwhile.
-                found = connection.execute(select(SchemaVersionRow.version)).scalar_one()
-                for migration in migrations[found - 1 :]:
-                    migration(connection)
-                connection.execute(update(SchemaVersionRow).values(version=newest))
+            _migrate_tables(self._writer, migrations)
+
+    def _open_migrated_copy(self, migrations: tuple[Migration, ...]) -> None:
+        """Read from a temporary copy with newer tables: the folder can't be written."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="retina-seg-"))
+            # Connections are made on demand, after `close` too: it is kept as long as this object.
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            copy = folder / DATABASE
+            shutil.copyfile(self.path, copy)
+        except OSError as error:
+            raise ProjectError(
+                f"The project '{self.folder}' was made by an earlier version of this program, and"
+                f" no temporary copy of its records can be made ({error.strerror or error}): free"
+                " some space, or open it once where it can be written."
+            ) from error
+        engine = _connect(copy, read_only=False)
+        try:
+            _migrate_tables(engine.execution_options(writes=True), migrations)
+        finally:
+            engine.dispose()
+        self._engine.dispose()
+        self._engine = _connect(copy, read_only=True)
 
     def _schema_version(self) -> int:
         with self._engine.connect() as connection:
@@ -190,6 +208,15 @@ class Database:
             if sentence is None:
                 raise
             raise ProjectError(sentence) from error
+
+
+def _migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:
+    with writer.begin() as connection:
+        # Another process may have migrated them meanwhile.
+        found = connection.execute(select(SchemaVersionRow.version)).scalar_one()
+        for migration in migrations[found - 1 :]:
+            migration(connection)
+        connection.execute(update(SchemaVersionRow).values(version=1 + len(migrations)))
 
 
 def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
