@@ -52,7 +52,6 @@ def iter_add_images(
             image, is_new, file_warnings = _add_image(
                 store, path.resolve(), copy, patient_of, spacing
             )
-            identifying = find_identifiers(path) if is_new else ()
         except ProjectError:  # no other image can be added either
             raise
         except RetinaSegError as error:
@@ -62,6 +61,7 @@ def iter_add_images(
             problems.append(f"'{path}' can't be read: {error.strerror or error}.")
             continue
         warnings += [f"'{image.name}': {warning}" for warning in file_warnings]
+        identifying = find_identifiers(path) if is_new else ()
         if identifying:
             identifiers.append((image, identifying))
         if is_new:

@@ -14,7 +14,7 @@ from napari_retina_seg.io._decoding import decoding, max_pixels
 from napari_retina_seg.io.formats.dicom_source import CREATOR
 from napari_retina_seg.io.images.content import is_read_as_dicom
 from napari_retina_seg.io.names import image_name
-from napari_retina_seg.types.errors import ReadError, WriteError
+from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import composed, name_key
 
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
@@ -111,20 +111,20 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
     ReadError
         If it can't be read.
     """
+    name = image_name(path) if name is None else name
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-    except OSError as error:
+        return tuple(dict.fromkeys([*_in_name(name), *_in_content(path, head, name)]))
+    except OSError as error:  # it may vanish while it is read
         raise ReadError(f"The file '{path}' can't be opened: {error.strerror or error}.") from error
-    name = image_name(path) if name is None else name
-    return tuple(dict.fromkeys([*_in_name(name), *_in_content(path, head, name)]))
 
 
 def find_identifiers(path: Path) -> tuple[str, ...]:
     """As `find_identity`, without raising errors."""
     try:
         return find_identity(path)
-    except ReadError:
+    except RetinaSegError:
         return ("a header that can't be read",)
 
 
