@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,14 @@ def test_saved_weights_give_the_same_output(config, tmp_path) -> None:
     model.save_weights(tmp_path / "m.weights.h5")
     other.load_weights(tmp_path / "m.weights.h5")
     np.testing.assert_allclose(np.asarray(other(images, training=False)), expected, atol=1e-6)
+
+
+def test_a_seed_decides_the_weights_and_leaves_the_process_as_it_was() -> None:
+    before = random.getstate()
+    one, other, third = (build(SMALL[0], seed).get_weights() for seed in (3, 3, 4))
+    assert random.getstate() == before
+    assert all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
+    assert not all(np.array_equal(*pair) for pair in zip(one, third, strict=True))
 
 
 @pytest.mark.parametrize("config", SMALL, ids=lambda config: config.kind)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +28,29 @@ def build(config: Architecture, seed: int | None = None) -> Any:
     config : Architecture
         What to build.
     seed : int, optional
-        Decides the weights and what dropout will leave out, whatever other threads do. It also
-        becomes the seed of Python, NumPy and Keras; by default nothing is seeded.
+        Decides the weights and what dropout will leave out, whatever other threads build. The
+        generators of the process stay as they are.
     """
-    import keras
-
-    with _BUILDING:
-        if seed is not None:
-            keras.utils.set_random_seed(seed)
+    with _BUILDING, _seeded(seed):
         if isinstance(config, SegNetConfig):
             return build_segnet(config)
         if isinstance(config, EncoderUNetConfig):
             return build_encoder_unet(config)
         return build_unet(config)
+
+
+@contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    """Let Keras draw from the sequence of a seed, and put Python's generator back."""
+    if seed is None:
+        yield
+        return
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def load_weights(network: Any, path: Path) -> None:
