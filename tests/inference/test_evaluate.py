@@ -171,6 +171,7 @@ def test_whether_a_field_was_given_or_found_is_kept(fundus_model) -> None:
     images = [photo(0, read_field=always(field)), photo(1), photo(2)]
     evaluation = finish(iter_evaluate(fundus_model, images))
     assert evaluation.field_origins == {FieldOrigin.GIVEN: 1, FieldOrigin.FOUND: 2}
+    assert "draws nothing along their rim, in 0.5% of the diameter" in evaluation.field_note
     case = next(case for case in evaluation.worst if case.image.name == "photo 0")
     np.testing.assert_array_equal(case.image.field.pixels, field)
 

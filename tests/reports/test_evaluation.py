@@ -73,10 +73,14 @@ def test_the_field_of_view_is_told_and_outlined(tmp_path) -> None:
     for name, field in (("a", FieldOfView.given(inside)), ("b", FieldOfView.whole(GRID))):
         pixels = np.zeros((*GRID, 3), np.uint8)
         one = ScoredImage(name, "set", f"set/{name}", pixels, field.mask(), field=field)
-        tally.add(one, Drawing(truth), Drawing(np.roll(truth, 2, axis=0)))
+        drawn = np.roll(truth, 2, axis=0)
+        tally.add(one, Drawing(truth), Drawing(drawn, probabilities=np.stack([1 - drawn, drawn])))
     evaluation = tally.result("model", None)
     page, table, data = write_report(alone(evaluation), tmp_path)
     assert "given: 1, whole image: 1" in texts(page.read_text())
+    assert evaluation.field_note
+    assert evaluation.field_note in texts(page.read_text())
+    assert evaluation.field_note in json.loads(data.read_text())["remarks"]
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["field_of_view"] for row in rows] == ["given", "whole image"]
     per_image = json.loads(data.read_text())["evaluations"][0]["per_image"]

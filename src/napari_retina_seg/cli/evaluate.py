@@ -227,7 +227,8 @@ def _print_summary(report: Report) -> None:
         _print_scores(console, columns[start : start + side_by_side])
     for comparison in report.comparisons:
         _print_comparison(console, comparison)
-    console.print(Text(how_sure(report.main)))
+    for sentence in filter(None, (how_sure(report.main), report.main.field_note)):
+        console.print(Text(sentence))
 
 
 def _print_scores(console: Console, columns: Sequence[tuple[str, Mapping[Key, Estimate]]]) -> None:

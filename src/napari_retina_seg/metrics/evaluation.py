@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging import surfaces
-from napari_retina_seg.imaging.fov import FieldOfView, FieldOrigin
+from napari_retina_seg.imaging.fov import RIM, FieldOfView, FieldOrigin
 from napari_retina_seg.metrics import segmentation as metrics
 from napari_retina_seg.metrics.bootstrap import Estimate, bootstrap_difference, bootstrap_mean
 from napari_retina_seg.metrics.calibration import Reliability, class_reliability
@@ -154,6 +154,17 @@ class Evaluation:
         """Numbers of fields of view that were given, found, or whole images."""
         origins = [image.field_origin for image in self.images]
         return {origin: origins.count(origin) for origin in FieldOrigin if origin in origins}
+
+    @property
+    def field_note(self) -> str:
+        """A sentence where the model draws less than is scored; empty where it does not."""
+        if self.reliability is None or FieldOrigin.GIVEN not in self.field_origins:
+            return ""
+        return (
+            "Fields of view that the data set gives are scored whole. The model draws nothing"
+            f" along their rim, in {RIM:.1%} of the diameter, where the optics blur: what the"
+            " reference has there counts as missed."
+        )
 
     @property
     def dataset_means(self) -> dict[str, dict[Key, Estimate]]:

@@ -79,6 +79,8 @@ def _tell_summary(page: Page, report: Report) -> None:
         ],
     )
     page.paragraph(how_sure(report.main))
+    if report.main.field_note:
+        page.paragraph(report.main.field_note)
 
 
 def how_sure(one: Evaluation) -> str:

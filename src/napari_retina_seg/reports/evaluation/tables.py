@@ -40,7 +40,7 @@ def report_json(report: Report) -> str:
     content = {
         "title": report.title,
         "about": dict(report.about),
-        "remarks": list(report.warnings),
+        "remarks": [*report.warnings, *filter(None, [report.main.field_note])],
         "measures": {name: asdict(MEASURES[name]) for name in MEASURES if name in used},
         "evaluations": [_evaluation(one) for one in report.evaluations],
         "comparisons": [_comparison(one) for one in report.comparisons],
