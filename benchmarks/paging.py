@@ -71,7 +71,9 @@ def make_project(folder: Path, phantoms: list[Phantom]) -> Path:
         added = project.add_images(paths)
         for image, phantom in zip(added.images, phantoms, strict=True):
             drawn = Provenance(str(image.path), "phantom", "ab" * 32, "1.0", "CPU", "float32", 0.5)
-            project.add_prediction(image.id, Segmentation(phantom.labels, OCT_LAYERS, drawn))
+            project.add_prediction(
+                image.id, Segmentation(phantom.labels, scheme=OCT_LAYERS, provenance=drawn)
+            )
     return folder / "project"
 
 

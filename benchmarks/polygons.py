@@ -102,7 +102,9 @@ def compare(images: list[LabelledImage], scheme: str) -> dict[str, Any]:
     )
     for image in images:
         labels = image.read_labels().astype(np.uint8)
-        for name, region, lines in polygons(MaskRecord(labels, SCHEMES[scheme], "image")):
+        for name, region, lines in polygons(
+            MaskRecord(labels, scheme=SCHEMES[scheme], name="image")
+        ):
             for library, fill in FILLS.items():
                 filled = fill(lines, region.shape)
                 differ = (filled != region).sum()

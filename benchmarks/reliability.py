@@ -32,11 +32,11 @@ import numpy as np
 from reliability_report import write_documents
 
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import ProblemKind
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Filters
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish
@@ -117,11 +117,11 @@ def work(folder: Path, journal: Path, author: str, seed: int) -> None:
         labels = noise(content, 8)
         note("begin", operation, image, fingerprint(labels))
         if operation == "autosave":
-            project.autosave(image, Drawing(labels), parent=newest.get(image))
+            project.autosave(image, Annotation(labels), parent=newest.get(image))
             note("done", "autosave", image, fingerprint(labels))
         else:
             parent = newest.get(image)
-            version = project.save_version(image, Drawing(labels), Action.DRAFT, parent=parent)
+            version = project.save_version(image, Annotation(labels), Action.DRAFT, parent=parent)
             newest[image] = version.number
             note("done", "save", image, fingerprint(labels), version.number)
 
@@ -238,7 +238,7 @@ def look_at_versions(project: Project, history: list[Ledger]) -> Iterator[str]:
     confirmed = {key: content for ledger in history for key, content in ledger.saved.items()}
     for image in project.queue(limit=100_000):
         for version in project.history(image.id):
-            found = fingerprint(project.drawing(image.id, version.number).labels)
+            found = fingerprint(project.annotation(image.id, version.number).labels)
             expected = confirmed.pop((image.id, version.number), found)
             if found != expected:
                 yield f"Version {version.number} of image {image.id} is not what was saved."
@@ -297,7 +297,7 @@ def look_at_imports(project: Project, ledger: Ledger) -> Iterator[str]:
                 if confirmed:
                     yield f"Mask {k} of the import {name} was confirmed and is gone."
                 continue
-            labels = project.drawing(version.image_id, version.number).labels
+            labels = project.annotation(version.image_id, version.number).labels
             if fingerprint(labels) != fingerprint(noise(content - k, 8)):
                 yield f"Mask {k} of the import {name} is not what was imported."
 
@@ -368,7 +368,7 @@ def run_project(workshop: Path, rng: random.Random, kills: int, outcome: JobResu
     write_picture(workshop / "first.png", noise(TRUTHS, 255))
     with Project.create(folder, scheme=OCT_LAYERS, author="inspector") as project:
         for k, image in enumerate(project.add_images(paths).images):
-            project.save_version(image.id, Drawing(noise(k, 8)), Action.CORRECT)
+            project.save_version(image.id, Annotation(noise(k, 8)), Action.CORRECT)
         project.add_images([workshop / "first.png"], copy=True)
     history: list[Ledger] = []
     orphans: set[str] = set()

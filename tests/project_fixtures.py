@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
@@ -20,14 +20,14 @@ Open = Callable[[str], Project]
 Write = Callable[[str, int], Path]
 
 
-def drawing(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> Drawing:
+def annotation(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> Annotation:
     """Return a mask that no other seed gives."""
-    return Drawing(np.random.default_rng(seed).integers(0, 8, shape, np.uint8))
+    return Annotation(np.random.default_rng(seed).integers(0, 8, shape, np.uint8))
 
 
 def prediction(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> Segmentation:
     """Return what a model might have drawn; the larger the seed, the less sure of it."""
-    labels = drawing(1000 + seed, shape).labels
+    labels = annotation(1000 + seed, shape).labels
     sure = np.moveaxis(np.eye(8, dtype=np.float32)[labels], -1, -3)
     blurred = (sure + 0.01 * (1 + seed)) / (1 + 0.08 * (1 + seed))
     return Segmentation(
@@ -41,7 +41,7 @@ def prediction(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> Segmentation:
 @pytest.fixture
 def make() -> SimpleNamespace:
     """Hand out what tests draw with: a conftest is nothing that they could import."""
-    return SimpleNamespace(drawing=drawing, prediction=prediction)
+    return SimpleNamespace(annotation=annotation, prediction=prediction)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from .project.project import Project
 from .project.values import Added, Filters, ProjectImage, Status, Version
 from .saliency.explainer import explain
 from .training.train import train
+from .types.annotation import Annotation
 from .types.errors import RetinaSegError
 from .types.image import Laterality, Length, Modality, RetinaImage, Spacing
 from .types.labels import LabelClass, LabelScheme
@@ -33,6 +34,7 @@ __version__: str
 __all__ = [
     "Added",
     "Agreement",
+    "Annotation",
     "CancelToken",
     "Cancelled",
     "DatasetCheck",

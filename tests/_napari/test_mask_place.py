@@ -228,7 +228,11 @@ def test_a_dicom_mask_lies_on_its_image_and_keeps_what_is_questionable(viewer, b
     ignore[:4] = True
     spacing = Spacing.from_um(axial=3.87, lateral=11.6)
     record = MaskRecord(
-        np.where(ignore, np.uint8(0), labels), OCT_LAYERS, "scan", spacing=spacing, ignore=ignore
+        np.where(ignore, np.uint8(0), labels),
+        scheme=OCT_LAYERS,
+        name="scan",
+        spacing=spacing,
+        ignore=ignore,
     )
     write_dicom_seg(tmp_path / "scan_mask.dcm", record)
     (image,) = viewer.open(write_um(tmp_path / "scan.tif", bscan), plugin=PLUGIN)

@@ -13,7 +13,7 @@ from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io.formats.nifti import read_nifti
 from napari_retina_seg.io.formats.raster import read_png, read_tiff
-from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import OCT_LAYERS
 
@@ -186,7 +186,7 @@ def test_both_readings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
     marked = np.zeros((2, 20, 30), bool)
     marked[0, 3:7], marked[1, :, 9] = True, True
     first, second = (
-        Drawing(np.full((20, 30), value, np.uint8), questionable=part)
+        Annotation(np.full((20, 30), value, np.uint8), ignore=part)
         for value, part in zip((1, 2), marked, strict=True)
     )
     people = SimpleNamespace(

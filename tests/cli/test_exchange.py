@@ -7,9 +7,9 @@ import pytest
 
 from helpers import TINY_RECIPE, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def project(run, tmp_path):
             labels = phantom_bscan(number, 96, 128).labels
             questionable = np.zeros(labels.shape, bool)
             questionable[:, :9] = number == 0
-            drawing = Drawing(labels, None, questionable)
-            opened.save_version(image.id, drawing, Action.CORRECT)
+            annotation = Annotation(labels, None, questionable)
+            opened.save_version(image.id, annotation, Action.CORRECT)
     return folder
 
 
@@ -60,7 +60,7 @@ def test_patients_whom_the_project_does_not_know_are_asked_for(run, project, tmp
     run("project", "add", project, tmp_path / "more", "--author", "Ann")
     with Project(project, author="Ann") as opened:
         image = opened.find_image("p3_a")
-        opened.save_version(image.id, Drawing(phantom_bscan(7, 96, 128).labels), Action.CORRECT)
+        opened.save_version(image.id, Annotation(phantom_bscan(7, 96, 128).labels), Action.CORRECT)
 
     def export(name, *options):
         return run(

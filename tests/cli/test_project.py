@@ -12,9 +12,9 @@ from skimage.data import retina
 from helpers import tiny_model, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.io.masks import save_mask
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
@@ -55,7 +55,8 @@ def predict(folder, *names):
         for name in names:
             labels = phantom_bscan(9, 96, 128).labels
             opened.add_prediction(
-                opened.find_image(name).id, Segmentation(labels, OCT_LAYERS, provenance)
+                opened.find_image(name).id,
+                Segmentation(labels, scheme=OCT_LAYERS, provenance=provenance),
             )
 
 
@@ -93,14 +94,14 @@ def test_from_an_empty_folder_to_masks_that_count(run, project, mask):
     with Project(project, author="Ann") as opened:
         image = opened.find_image("p1_a")
         assert image.patient == "p1"
-        labels = opened.drawing(image.id, opened.truth(image.id).number).labels
+        labels = opened.annotation(image.id, opened.truth(image.id).number).labels
     np.testing.assert_array_equal(labels, phantom_bscan(0, 96, 128).labels)
 
 
 def test_status_and_history_are_told_to_people(run, project, mask):
     predict(project, "p1_a")
     with Project(project, author="Bob") as bob:
-        drawn = Drawing(phantom_bscan(0, 96, 128).labels)
+        drawn = Annotation(phantom_bscan(0, 96, 128).labels)
         bob.save_version(1, drawn, Action.CORRECT, parent=1, seconds=75, comment="by the book")
         bob.check_out(2)
         bob.autosave(2, drawn)
@@ -187,7 +188,7 @@ def test_the_mask_of_a_volume(run, project, tmp_path):
     result = run("project", "attach", project, "volume", mask, "--author", "Eve")
     assert result.exit_code == 0, result.output
     with Project(project, author="Ann") as opened:
-        labels = opened.drawing(opened.find_image("volume").id, 1).labels
+        labels = opened.annotation(opened.find_image("volume").id, 1).labels
     np.testing.assert_array_equal(labels, phantom.labels)
 
 

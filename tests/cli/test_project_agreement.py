@@ -49,7 +49,7 @@ def test_two_readings_are_settled_by_taking_one_or_by_a_third_mask(run, project,
         with Project(project, author="Carl") as opened:
             image = opened.find_image(name)
             version = opened.truth(image.id)
-            return image.state, version.author, opened.drawing(image.id, version.number).labels
+            return image.state, version.author, opened.annotation(image.id, version.number).labels
 
     taken = run("project", "adjudicate", project, "scan1", "--take", "second", *carl)
     assert taken.stdout == "'scan1' is adjudicated, as graded by Bob.\n"

@@ -35,7 +35,9 @@ def item(seed: int, wrong: int = 0) -> TrainingItem:
     ignore[HERE] = True
     labels = phantom.labels.copy()
     labels[HERE] = wrong
-    record = MaskRecord(labels, OCT_LAYERS, f"scan{seed}", attribution=BY_ANN, ignore=ignore)
+    record = MaskRecord(
+        labels, scheme=OCT_LAYERS, name=f"scan{seed}", attribution=BY_ANN, ignore=ignore
+    )
     split = "train" if seed % 2 else "val"
     return TrainingItem(record, phantom.image.pixels, f"eye{seed}", split)
 
@@ -91,7 +93,11 @@ def test_vessels_in_it_count_for_nothing(tmp_path):
     ignore = np.zeros((96, 128), bool)
     ignore[HERE] = True
     record = MaskRecord(
-        np.ones((96, 128), np.uint8), FUNDUS_VESSELS, "eye", attribution=BY_ANN, ignore=ignore
+        np.ones((96, 128), np.uint8),
+        scheme=FUNDUS_VESSELS,
+        name="eye",
+        attribution=BY_ANN,
+        ignore=ignore,
     )
     write_training_folder(tmp_path / "set", [TrainingItem(record, photo, "eye", "train")])
     (image,) = read_dataset(tmp_path / "set")

@@ -21,9 +21,10 @@ from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder, find_model
 from napari_retina_seg.saliency.explainer import Question
 from napari_retina_seg.training.samples import prepare_sample
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.progress import finish
-from napari_retina_seg.types.segmentation import IGNORE, Segmentation
+from napari_retina_seg.types.segmentation import Segmentation
 
 FLT_MAX = np.finfo(np.float32).max
 GAP = np.s_[:, 100:130]

@@ -9,10 +9,10 @@ from PIL import Image
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import encode_grey_png, read_mask, read_region, save_mask
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Length, Origin, Spacing
 from napari_retina_seg.types.labels import OCT_LAYERS, SCHEMES
-from napari_retina_seg.types.segmentation import IGNORE
 
 shapes = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=20)
 

@@ -40,8 +40,8 @@ def segmentation_of(labels, scheme=OCT_LAYERS, *, boundaries=False, probabilitie
     classes = RNG.random((*slices, len(scheme), rows, columns), np.float32)
     return Segmentation(
         labels,
-        scheme,
-        PROVENANCE,
+        scheme=scheme,
+        provenance=PROVENANCE,
         boundaries=np.sort(heights, axis=-2) if boundaries else None,
         probabilities=classes.astype(np.float16) if probabilities else None,
     )
@@ -213,7 +213,7 @@ def run_writer(folder, prelude, cwd):
         "labels = np.ones((200, 200), np.uint8)\n"
         "image = RetinaImage(np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8))\n"
         "provenance = Provenance('', '', '', '', '', '', 0.0)\n"
-        "segmentation = Segmentation(labels, OCT_LAYERS, provenance)\n"
+        "segmentation = Segmentation(labels, scheme=OCT_LAYERS, provenance=provenance)\n"
         # Nothing may be left to import for a process that can read less than before.
         "save_segmentation(segmentation, image, Path('before'), 'a')\n"
         f"{prelude}\n"

@@ -7,13 +7,9 @@ import pytest
 
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.imaging.surfaces import to_labels
-from napari_retina_seg.metrics.agreement import (
-    AgreementAccumulator,
-    Gradability,
-    GradedImage,
-    Grading,
-)
+from napari_retina_seg.metrics.agreement import AgreementAccumulator, Gradability, GradedImage
 from napari_retina_seg.metrics.measures import Key
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
 ROWS, COLUMNS = 96, 128
@@ -24,7 +20,7 @@ def image(number, axial_um=None):
 
 
 def reading(heights, **more):
-    return Grading(to_labels(heights, ROWS), heights, **more)
+    return Annotation(to_labels(heights, ROWS), heights, **more)
 
 
 def compare(shifts, axial_um=None):
@@ -91,7 +87,7 @@ def test_what_either_finds_questionable_counts_only_for_the_kappa_of_all():
     doubtful = np.zeros((ROWS, COLUMNS), bool)
     doubtful[:, :20] = True
     tally = AgreementAccumulator(OCT_LAYERS)
-    tally.add(image(0), reading(first), reading(second, questionable=doubtful))
+    tally.add(image(0), reading(first), reading(second, ignore=doubtful))
     means = tally.result(Gradability(both=1)).means
     assert means[Key("kappa_sure")].value == 1
     assert means[Key("kappa")].value < 0.97
@@ -101,13 +97,13 @@ def test_what_either_finds_questionable_counts_only_for_the_kappa_of_all():
 def test_boundaries_are_read_off_a_mask_that_has_none():
     first = phantom_bscan(0, ROWS, COLUMNS).heights
     tally = AgreementAccumulator(OCT_LAYERS)
-    tally.add(image(0), reading(np.rint(first)), replace(reading(first), heights=None))
+    tally.add(image(0), reading(np.rint(first)), replace(reading(first), boundaries=None))
     assert all(one.absolute == 0 for one in tally.result(Gradability(both=1)).boundaries)
 
 
 def test_a_volume_is_one_image():
     phantom = phantom_volume(0, 3, ROWS, COLUMNS)
-    drawn = Grading(phantom.labels, phantom.heights)
+    drawn = Annotation(phantom.labels, phantom.heights)
     tally = AgreementAccumulator(OCT_LAYERS)
     tally.add(image(0), drawn, drawn)
     found = tally.result(Gradability(both=1))
@@ -123,7 +119,7 @@ def test_vessels_are_compared_by_their_area():
         first[: 2 + number] = 1
         second = first.copy()
         second[2 + number, :5] = 1
-        tally.add(image(number), Grading(first), Grading(second))
+        tally.add(image(number), Annotation(first), Annotation(second))
     found = tally.result(Gradability(both=3))
     (vessels,) = found.sizes
     assert (found.size, found.unit, found.boundaries) == ("area", "% of the image", ())

@@ -5,7 +5,6 @@ from sklearn import metrics as sklearn_metrics
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.surfaces import to_labels
 from napari_retina_seg.metrics.evaluation import (
-    Drawing,
     Evaluation,
     EvaluationAccumulator,
     ScoredImage,
@@ -13,6 +12,7 @@ from napari_retina_seg.metrics.evaluation import (
     stacked_heights,
 )
 from napari_retina_seg.metrics.measures import MEASURES, Key
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 
@@ -31,7 +31,7 @@ def of_vessels(name: str, *pairs: tuple[np.ndarray, np.ndarray], **more) -> Eval
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for k, (truth, drawn) in enumerate(pairs):
         one = blank(f"image {k}", truth.shape, f"patient {k}", **more)
-        tally.add(one, Drawing(truth), Drawing(drawn))
+        tally.add(one, Annotation(truth), Annotation(drawn))
     return tally.result(name, None)
 
 
@@ -76,8 +76,8 @@ def test_probabilities_of_vessels_agree_with_scikit_learn() -> None:
     inside = RNG.random((20, 30)) < 0.8
     vessel = np.clip(0.4 * truths + RNG.normal(0.3, 0.2, truths.shape), 0, 1).astype(np.float16)
     for truth, p in zip(truths, vessel, strict=True):
-        drawn = Drawing((p > 0.5).astype(np.uint8), probabilities=np.stack([1 - p, p]))
-        tally.add(blank("image", truth.shape, inside=inside), Drawing(truth), drawn)
+        drawn = Annotation((p > 0.5).astype(np.uint8), probabilities=np.stack([1 - p, p]))
+        tally.add(blank("image", truth.shape, inside=inside), Annotation(truth), drawn)
     evaluation = tally.result("model", None)
     for k, image in enumerate(evaluation.images):
         pair = truths[k][inside], vessel[k][inside].astype(float)
@@ -96,8 +96,8 @@ def test_probabilities_of_vessels_agree_with_scikit_learn() -> None:
 def test_probabilities_that_are_no_numbers_are_not_rated() -> None:
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
     truth = mask("10", "00")
-    drawn = Drawing(truth * 0, probabilities=np.full((2, 2, 2), np.nan))
-    tally.add(blank("image", truth.shape), Drawing(truth), drawn)
+    drawn = Annotation(truth * 0, probabilities=np.full((2, 2, 2), np.nan))
+    tally.add(blank("image", truth.shape), Annotation(truth), drawn)
     evaluation = tally.result("diverged", None)
     assert evaluation.images[0].scores[Key("dice")] == 0
     assert not {Key("auc"), Key("ece")} & set(evaluation.means)
@@ -109,8 +109,8 @@ def shifted_layers(shift: float, **more) -> Evaluation:
     heights[2] += shift
     heights[3:] = np.maximum(heights[3:], heights[2])
     tally = EvaluationAccumulator(OCT_LAYERS)
-    drawn = Drawing(to_labels(heights.astype(np.float32), 96), heights)
-    tally.add(blank("scan", (96, 64), **more), Drawing(phantom.labels, phantom.heights), drawn)
+    drawn = Annotation(to_labels(heights.astype(np.float32), 96), heights)
+    tally.add(blank("scan", (96, 64), **more), Annotation(phantom.labels, phantom.heights), drawn)
     return tally.result("model", None)
 
 
@@ -137,7 +137,7 @@ def test_without_pixel_size_there_are_no_micrometres() -> None:
 def test_classes_of_layers_agree_with_scikit_learn() -> None:
     truth, drawn = RNG.integers(0, 7, (2, 40, 50), np.uint8)  # RPE is in neither
     tally = EvaluationAccumulator(OCT_LAYERS)
-    tally.add(blank("scan", (40, 50)), Drawing(truth), Drawing(drawn))
+    tally.add(blank("scan", (40, 50)), Annotation(truth), Annotation(drawn))
     scores = tally.result("model", None).images[0].scores
     expected = sklearn_metrics.f1_score(truth.ravel(), drawn.ravel(), average=None)
     names = [label.abbreviation for label in OCT_LAYERS.classes]
@@ -150,11 +150,11 @@ def test_classes_of_layers_agree_with_scikit_learn() -> None:
     assert scores[Key("iou")] == pytest.approx(jaccard)
 
 
-def of_layers(name: str, *drawings: np.ndarray) -> Evaluation:
+def of_layers(name: str, *annotations: np.ndarray) -> Evaluation:
     tally = EvaluationAccumulator(OCT_LAYERS)
-    for k, drawn in enumerate(drawings):
+    for k, drawn in enumerate(annotations):
         truth = phantom_bscan(k, 96, 64).labels
-        tally.add(blank(f"scan {k}", truth.shape, f"eye {k}"), Drawing(truth), Drawing(drawn))
+        tally.add(blank(f"scan {k}", truth.shape, f"eye {k}"), Annotation(truth), Annotation(drawn))
     return tally.result(name, None)
 
 
@@ -185,19 +185,19 @@ def test_means_are_over_images_with_intervals_over_patients() -> None:
 
 def test_pooled_intervals_resample_patients_with_all_their_images() -> None:
     truths = RNG.integers(0, 2, (12, 20, 30), np.uint8)
-    drawings = np.where(RNG.random(truths.shape) < 0.2, 1 - truths, truths)
-    drawings[8:] = np.where(RNG.random((4, 20, 30)) < 0.4, 0, truths[8:])
+    annotations = np.where(RNG.random(truths.shape) < 0.2, 1 - truths, truths)
+    annotations[8:] = np.where(RNG.random((4, 20, 30)) < 0.4, 0, truths[8:])
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for k in range(12):
         one = blank(f"image {k}", (20, 30), f"patient {k // 2}")
-        tally.add(one, Drawing(truths[k]), Drawing(drawings[k]))
+        tally.add(one, Annotation(truths[k]), Annotation(annotations[k]))
     found = tally.result("model", None).pooled_estimates[Key("mcc")]
     redrawn = []
     for _ in range(1000):
         chosen = [2 * p + eye for p in RNG.integers(0, 6, 6) for eye in (0, 1)]
-        pair = truths[chosen].ravel(), drawings[chosen].ravel()
+        pair = truths[chosen].ravel(), annotations[chosen].ravel()
         redrawn.append(sklearn_metrics.matthews_corrcoef(*pair))
-    whole = sklearn_metrics.matthews_corrcoef(truths.ravel(), drawings.ravel())
+    whole = sklearn_metrics.matthews_corrcoef(truths.ravel(), annotations.ravel())
     assert found.value == pytest.approx(whole)
     assert (found.low, found.high) == pytest.approx(np.percentile(redrawn, [2.5, 97.5]), abs=0.01)
 
@@ -208,9 +208,9 @@ def test_pooled_boundaries_have_intervals_but_for_percentiles() -> None:
     for k, (columns, shift) in enumerate([(64, 1.0), (32, -2.0)]):
         heights = truth.heights.copy()
         heights[:, columns:] = np.nan
-        drawn = Drawing(truth.labels, truth.heights + shift)
+        drawn = Annotation(truth.labels, truth.heights + shift)
         one = blank(f"scan {k}", (96, 64), f"eye {k}", axial_um=2.0)
-        tally.add(one, Drawing(truth.labels, heights), drawn)
+        tally.add(one, Annotation(truth.labels, heights), drawn)
     pooled = tally.result("model", None).pooled_estimates
 
     def told(measure: str) -> tuple[float | None, ...]:
@@ -235,7 +235,7 @@ def test_each_data_set_has_means_of_its_own() -> None:
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
     for dataset, drawn in (("a", whole), ("b", half), ("b", half)):
         one = ScoredImage("image", dataset, dataset, np.zeros((2, 2)))
-        tally.add(one, Drawing(whole), Drawing(drawn))
+        tally.add(one, Annotation(whole), Annotation(drawn))
     by_dataset = tally.result("model", None).dataset_means
     assert {name: means[Key("recall")].value for name, means in by_dataset.items()} == {
         "a": 1,
@@ -275,7 +275,7 @@ def test_different_images_or_references_are_not_compared() -> None:
     with pytest.raises(DataError, match="same images"):
         compare(one, two)
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
-    tally.add(blank("image 0", truth.shape), Drawing(truth), Drawing(truth))
+    tally.add(blank("image 0", truth.shape), Annotation(truth), Annotation(truth))
     with pytest.raises(DataError, match="same reference"):
         compare(one, tally.result("one", "second_observer"))
 
@@ -302,7 +302,7 @@ def test_every_score_has_a_name_and_a_definition() -> None:
 def test_three_classes_without_surfaces_have_no_boundaries() -> None:
     scheme = LabelScheme("disc", (*FUNDUS_VESSELS.classes, OCT_LAYERS.classes[2]))
     tally = EvaluationAccumulator(scheme)
-    tally.add(blank("image", (1, 3)), Drawing(mask("012")), Drawing(mask("011")))
+    tally.add(blank("image", (1, 3)), Annotation(mask("012")), Annotation(mask("011")))
     scores = tally.result("model", None).images[0].scores
     assert scores[Key("dice", "GCL+IPL")] == 0
     assert scores[Key("accuracy")] == pytest.approx(2 / 3)

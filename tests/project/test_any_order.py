@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import MASK_COUNTS, REFUSALS, Action, GradingRound, State
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
@@ -47,7 +47,7 @@ def add_image(project, seed):
     return project.add_images([path]).images[0].id
 
 
-def drawing(seed):
+def annotation(seed):
     return np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8)
 
 
@@ -55,7 +55,9 @@ def act(project, image, action, ago, seed):
     seen = project.history(image)
     parent = seen[-1 - ago].number if ago < len(seen) else None
     if action == PREDICT:
-        return project.add_prediction(image, Segmentation(drawing(seed), OCT_LAYERS, PROVENANCE))
+        return project.add_prediction(
+            image, Segmentation(annotation(seed), scheme=OCT_LAYERS, provenance=PROVENANCE)
+        )
     if action == ASSIGN:
         return project.assign_second_grader(image, "Bob")
     if action is Action.ACCEPT:
@@ -64,7 +66,7 @@ def act(project, image, action, ago, seed):
         return project.mark_ungradable(image, "blurred")
     if action is Action.REOPEN:
         return project.reopen(image, parent)
-    return project.save_version(image, Drawing(drawing(seed)), action, parent=parent)
+    return project.save_version(image, Annotation(annotation(seed)), action, parent=parent)
 
 
 def everything(projects, image):

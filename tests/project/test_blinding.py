@@ -22,13 +22,15 @@ def read_once(ann, image, make):
 
 def test_the_second_reader_sees_the_prediction_and_nothing_of_the_first(bob, read_once):
     assert [version.kind for version in bob.history(read_once.id)] == [Kind.PREDICTION]
-    for look in (bob.drawing, bob.reopen):
+    for look in (bob.annotation, bob.reopen):
         with pytest.raises(ProjectError, match="second"):
             look(read_once.id, 2)
     with pytest.raises(ProjectError, match="must not see each other's work"):
         bob.truth(read_once.id)
     with pytest.raises(ProjectError, match="must not see each other's work"):
-        bob.save_version(read_once.id, bob.drawing(read_once.id, 1), Action.SECOND_READ, parent=2)
+        bob.save_version(
+            read_once.id, bob.annotation(read_once.id, 1), Action.SECOND_READ, parent=2
+        )
 
 
 def test_that_the_first_accepted_is_not_told_either(ann, bob, read_once):
@@ -38,39 +40,39 @@ def test_that_the_first_accepted_is_not_told_either(ann, bob, read_once):
 
 
 def test_the_first_reader_does_not_see_the_second_s_draft(ann, bob, read_once, make):
-    draft = bob.save_version(read_once.id, make.drawing(7), Action.SECOND_DRAFT, parent=1)
+    draft = bob.save_version(read_once.id, make.annotation(7), Action.SECOND_DRAFT, parent=1)
     assert ann.image(read_once.id).state is State.ACCEPTED
     assert ann.image(read_once.id).author == "Ann"
     assert draft not in ann.history(read_once.id)
     assert draft in bob.history(read_once.id)
     with pytest.raises(ProjectError, match="must not see"):
-        ann.drawing(read_once.id, draft.number)
+        ann.annotation(read_once.id, draft.number)
 
 
 def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts(
     ann, bob, open_as, read_once, make
 ):
-    draft = bob.save_version(read_once.id, make.drawing(7), Action.SECOND_DRAFT, parent=1)
+    draft = bob.save_version(read_once.id, make.annotation(7), Action.SECOND_DRAFT, parent=1)
     second = bob.save_version(
-        read_once.id, make.drawing(8), Action.SECOND_READ, parent=draft.number
+        read_once.id, make.annotation(8), Action.SECOND_READ, parent=draft.number
     )
     carl = open_as("Carl")
     assert carl.history(read_once.id) == ann.history(read_once.id) == bob.history(read_once.id)
     assert ann.truth(read_once.id).author == "Ann"
     final = carl.save_version(
-        read_once.id, make.drawing(9), Action.ADJUDICATE, parent=second.number
+        read_once.id, make.annotation(9), Action.ADJUDICATE, parent=second.number
     )
     assert not final.conflict
     assert ann.truth(read_once.id) == final
 
 
 def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_once, make):
-    second = bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
+    second = bob.save_version(read_once.id, make.annotation(8), Action.SECOND_READ, parent=1)
     permissions = bob.permissions(read_once.id)
     assert not permissions.actions  # reopened by him, the first reading would count no more
     assert permissions.shown == second  # he sees what he drew, not what the first grader did
     with pytest.raises(ProjectError, match="another person must adjudicate"):
-        bob.save_version(read_once.id, make.drawing(8), Action.ADJUDICATE, parent=second.number)
+        bob.save_version(read_once.id, make.annotation(8), Action.ADJUDICATE, parent=second.number)
     with pytest.raises(ProjectError, match="another person must reopen it"):
         bob.reopen(read_once.id)
     with pytest.raises(ProjectError, match="another person must accept it"):
@@ -78,17 +80,21 @@ def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_on
 
 
 def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once, make):
-    bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
-    one = open_as("Carl").save_version(read_once.id, make.drawing(1), Action.ADJUDICATE, parent=2)
-    other = open_as("Dora").save_version(read_once.id, make.drawing(2), Action.ADJUDICATE, parent=2)
+    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_READ, parent=1)
+    one = open_as("Carl").save_version(
+        read_once.id, make.annotation(1), Action.ADJUDICATE, parent=2
+    )
+    other = open_as("Dora").save_version(
+        read_once.id, make.annotation(2), Action.ADJUDICATE, parent=2
+    )
     assert (one.conflict, other.conflict) == (False, True)
     assert ann.truth(read_once.id) == one
 
 
 def test_nobody_reads_twice(ann, image, make):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     with pytest.raises(ProjectError, match="another person"):
-        ann.save_version(image.id, make.drawing(1), Action.SECOND_READ)
+        ann.save_version(image.id, make.annotation(1), Action.SECOND_READ)
     with pytest.raises(ProjectError, match="ANN is the first grader"):
         ann.assign_second_grader(image.id, " ANN ")
 
@@ -96,18 +102,18 @@ def test_nobody_reads_twice(ann, image, make):
 def test_who_is_to_read_second_does_not_read_first(ann, bob, image, make):
     ann.assign_second_grader(image.id, "Bob")
     with pytest.raises(ProjectError, match="another person must correct it"):
-        bob.save_version(image.id, make.drawing(), Action.CORRECT)
+        bob.save_version(image.id, make.annotation(), Action.CORRECT)
 
 
 def test_there_is_one_second_reader(ann, bob, open_as, read_once, make):
     with pytest.raises(ProjectError, match="already: Bob"):
-        open_as("Carl").save_version(read_once.id, make.drawing(), Action.SECOND_READ)
+        open_as("Carl").save_version(read_once.id, make.annotation(), Action.SECOND_READ)
     ann.assign_second_grader(read_once.id, "bob")  # who it is already
 
 
 def test_it_can_be_too_late_for_a_second_reader(ann, bob, image, make):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
-    bob.save_version(image.id, make.drawing(1), Action.SECOND_READ)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    bob.save_version(image.id, make.annotation(1), Action.SECOND_READ)
     with pytest.raises(ProjectError, match="reopen it before"):
         ann.assign_second_grader(image.id, "Bob")
 
@@ -115,9 +121,9 @@ def test_it_can_be_too_late_for_a_second_reader(ann, bob, image, make):
 def test_who_comes_unasked_becomes_the_second_reader_and_is_blind_from_then_on(
     ann, bob, image, make
 ):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     assert len(bob.history(image.id)) == 1
-    bob.save_version(image.id, make.drawing(1), Action.SECOND_DRAFT)
+    bob.save_version(image.id, make.annotation(1), Action.SECOND_DRAFT)
     assert [version.author for version in bob.history(image.id)] == ["Bob"]
 
 
@@ -127,9 +133,9 @@ def test_reopening_ends_the_blindness_with_the_round(ann, bob, read_once):
 
 
 def test_a_second_read_is_not_begun_with_the_first(ann, bob, image, make):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     with pytest.raises(ProjectError, match="starts from the prediction or from nothing"):
-        bob.save_version(image.id, make.drawing(1), Action.SECOND_READ, parent=1)
+        bob.save_version(image.id, make.annotation(1), Action.SECOND_READ, parent=1)
 
 
 def test_the_second_reader_can_t_grade_what_the_first_could(ann, bob, open_as, read_once):
@@ -149,19 +155,19 @@ def test_that_the_first_could_not_grade_it_is_hidden_until_the_second_has_tried(
     ann.assign_second_grader(image.id, "Bob")
     ann.mark_ungradable(image.id, "dark")
     assert (bob.image(image.id).state, bob.history(image.id)) == (State.CORRECTED, ())
-    bob.save_version(image.id, make.drawing(), Action.SECOND_READ)
+    bob.save_version(image.id, make.annotation(), Action.SECOND_READ)
     assert bob.image(image.id).state is State.SECOND_READ
     assert [version.author for version in bob.history(image.id)] == ["Ann", "Bob"]
     assert bob.truth(image.id) is None
 
 
 def test_what_the_adjudicator_calls_ungradable_is_not_read_again(bob, open_as, read_once, make):
-    bob.save_version(read_once.id, make.drawing(8), Action.SECOND_READ, parent=1)
+    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_READ, parent=1)
     open_as("Carl").mark_ungradable(read_once.id, "neither is right")
     assert bob.image(read_once.id).state is State.UNGRADABLE
     assert len(bob.history(read_once.id)) == 4
     with pytest.raises(ProjectError, match="is ungradable: reopen it before"):
-        bob.save_version(read_once.id, make.drawing(1), Action.SECOND_READ)
+        bob.save_version(read_once.id, make.annotation(1), Action.SECOND_READ)
 
 
 @pytest.fixture
@@ -174,7 +180,7 @@ def four(ann, write_scan, make):
         ann.assign_second_grader(image.id, "bob")
     ann.accept(images[0].id)
     ann.mark_ungradable(images[1].id, "dark")
-    ann.save_version(images[2].id, make.drawing(), Action.CORRECT, parent=1)
+    ann.save_version(images[2].id, make.annotation(), Action.CORRECT, parent=1)
     return images
 
 
@@ -230,7 +236,7 @@ def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
         finish(
             iter_export(bob, tmp_path / "none", Format.TIFF, selection=Selection(drawn_by="Ann"))
         )
-    bob.save_version(four[0].id, make.drawing(3), Action.SECOND_READ, parent=1)
+    bob.save_version(four[0].id, make.annotation(3), Action.SECOND_READ, parent=1)
     done = finish(iter_export(bob, tmp_path / "out", Format.TIFF))
     assert done.masks == 1
     assert [problem.count("'2'") for problem in done.problems] == [1, 0]
@@ -241,6 +247,6 @@ def test_what_a_second_reader_can_t_do_is_said_of_the_state_that_is_told(bob, fo
     said = set()
     for image in four[:3]:
         with pytest.raises(ProjectError, match="is corrected, so you can't correct it") as told:
-            bob.attach(image.id, make.drawing(), author="Ann")
+            bob.attach(image.id, make.annotation(), author="Ann")
         said.add(str(told.value).replace(f"'{image.name}'", "it"))
     assert len(said) == 1

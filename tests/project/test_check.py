@@ -4,10 +4,10 @@ import sqlite3
 
 import pytest
 
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import ProblemKind
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 
@@ -31,8 +31,8 @@ def full(ann, image, make):
     """Fill the project with one of everything that becomes a file."""
     ann.add_prediction(image.id, make.prediction())
     heights = make.prediction().probabilities[:, 0].astype("float32")
-    drawn = make.drawing()
-    ann.save_version(image.id, Drawing(drawn.labels, heights, drawn.labels > 3), Action.DRAFT)
+    drawn = make.annotation()
+    ann.save_version(image.id, Annotation(drawn.labels, heights, drawn.labels > 3), Action.DRAFT)
     ann.autosave(image.id, drawn)
     return ann
 
@@ -77,10 +77,10 @@ def test_a_damaged_mask_is_not_shown_and_saving_it_again_mends_it(full, image, m
     path = full.folder / "files" / version.mask[:2] / f"{version.mask}.png"
     cut(path)
     with pytest.raises(ProjectError, match="was cut short"):
-        full.drawing(image.id, version.number)
-    full.save_version(image.id, make.drawing(), Action.DRAFT, parent=version.number)
+        full.annotation(image.id, version.number)
+    full.save_version(image.id, make.annotation(), Action.DRAFT, parent=version.number)
     assert full.check() == ()
-    assert (full.drawing(image.id, version.number).labels == make.drawing().labels).all()
+    assert (full.annotation(image.id, version.number).labels == make.annotation().labels).all()
 
 
 def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):

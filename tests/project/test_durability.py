@@ -63,7 +63,7 @@ def of(flushes: list[Flush], path: Path) -> list[Flush]:
 @posix
 def test_a_mask_and_its_name_are_on_the_disk_before_its_version(ann, image, make, flushes):
     before = {path for path in (ann.folder / "files").rglob("*") if path.is_file()}
-    ann.save_version(image.id, make.drawing(1), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(1), Action.CORRECT)
     written = {path for path in (ann.folder / "files").rglob("*") if path.is_file()} - before
     assert written
     for path in written:
@@ -84,7 +84,7 @@ def test_a_new_project_and_its_database_are_on_the_disk_by_name(tmp_path, flushe
 
 @posix
 def test_an_export_is_on_the_disk_by_name(ann, image, make, flushes, tmp_path):
-    ann.save_version(image.id, make.drawing(1), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(1), Action.CORRECT)
     finish(iter_export(ann, tmp_path / "out", Format.TIFF))
     assert "out" in of(flushes, tmp_path)[-1].names
 

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from napari_retina_seg.project.database import MIGRATIONS, Database
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import OCT_LAYERS
 
@@ -25,7 +25,7 @@ BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability.py
 
 
 def noise(seed):
-    return Drawing(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
+    return Annotation(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
@@ -57,7 +57,7 @@ def test_three_programs_that_write_at_once_lose_nothing(ann, image):
         100 * number + step for number in range(3) for step in range(each)
     }
     for version in versions:
-        drawn = ann.drawing(image.id, version.number)
+        drawn = ann.annotation(image.id, version.number)
         np.testing.assert_array_equal(drawn.labels, noise(int(version.comment)).labels)
     # One went on from nothing; the others did so beside it.
     first = [version for version in versions if version.parent is None]
@@ -83,11 +83,11 @@ def small_disk(tmp_path):
 
 
 def big(seed):
-    return Drawing(np.random.default_rng(seed).integers(0, 8, (400, 400), np.uint8))
+    return Annotation(np.random.default_rng(seed).integers(0, 8, (400, 400), np.uint8))
 
 
-def fill(project, drawings):
-    for drawn in drawings:
+def fill(project, annotations):
+    for drawn in annotations:
         known = project.history(1)
         parent = known[-1].number if known else None
         project.save_version(1, drawn, Action.DRAFT, parent=parent)
@@ -106,10 +106,10 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(small_disk, tmp_path):
         assert len(project.history(1)) == saved > 0
         # Masks without anything in them still fit, until the database can't grow either.
         with pytest.raises(ProjectError, match="nothing was saved"):
-            fill(project, [Drawing(big(0).labels * 0)] * 2000)
+            fill(project, [Annotation(big(0).labels * 0)] * 2000)
     with Project(small_disk / "project", author="Ann") as project:
         for number in range(1, saved + 1):
-            drawn = project.drawing(1, number)
+            drawn = project.annotation(1, number)
             np.testing.assert_array_equal(drawn.labels, big(number - 1).labels)
         assert not [finding for finding in project.check() if finding.serious]
 
@@ -130,7 +130,7 @@ def test_a_limit_on_files_is_told_and_what_was_saved_stays(ann, image, size):
     assert "nothing was saved" in done.stdout
     assert done.stdout.count("\n") == 1
     for version in ann.history(image.id):
-        drawn = ann.drawing(image.id, version.number)
+        drawn = ann.annotation(image.id, version.number)
         np.testing.assert_array_equal(drawn.labels, noise(version.number - 1).labels)
     assert not [finding for finding in ann.check() if finding.serious]
 
@@ -138,7 +138,7 @@ def test_a_limit_on_files_is_told_and_what_was_saved_stays(ann, image, size):
 @pytest.fixture
 def protected(ann, image, make, small_disk):
     """Put a closed project on a disk that can only be read."""
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     ann.close()
     shutil.copytree(ann.folder, small_disk / "project")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
@@ -148,12 +148,12 @@ def protected(ann, image, make, small_disk):
 def test_a_project_that_can_t_be_written_can_be_looked_at(protected, image, make):
     with Project(protected, author="Ann") as project:
         assert project.read_only
-        assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
+        assert (project.annotation(image.id, 1).labels == make.annotation().labels).all()
         assert project.status().versions == 1
         assert project.check() == ()
         for attempt in (
-            lambda: project.save_version(image.id, make.drawing(), Action.SECOND_READ),
-            lambda: project.autosave(image.id, make.drawing()),
+            lambda: project.save_version(image.id, make.annotation(), Action.SECOND_READ),
+            lambda: project.autosave(image.id, make.annotation()),
             lambda: project.check_out(image.id),
             lambda: project.reopen(image.id),
             lambda: project.add_images([image.path]),
@@ -168,29 +168,31 @@ def test_no_project_is_made_where_nothing_can_be_written(protected):
 
 
 def test_a_folder_that_vanishes_is_told_and_no_other_takes_its_place(ann, image, make, tmp_path):
-    ann.save_version(image.id, make.drawing(), Action.DRAFT)
+    ann.save_version(image.id, make.annotation(), Action.DRAFT)
     ann.folder.rename(tmp_path / "unplugged")
     for attempt in (
-        lambda: ann.save_version(image.id, make.drawing(1), Action.DRAFT, parent=1),
-        lambda: ann.autosave(image.id, make.drawing(1)),
+        lambda: ann.save_version(image.id, make.annotation(1), Action.DRAFT, parent=1),
+        lambda: ann.autosave(image.id, make.annotation(1)),
         lambda: ann.accept(image.id),
     ):
         with pytest.raises(ProjectError, match="has vanished or was replaced"):
             attempt()
     with pytest.raises(ProjectError, match="is missing"):
-        ann.drawing(image.id, 1)
+        ann.annotation(image.id, 1)
     assert not ann.folder.exists()
     (tmp_path / "unplugged").rename(ann.folder)
-    ann.save_version(image.id, make.drawing(1), Action.DRAFT, parent=1)
+    ann.save_version(image.id, make.annotation(1), Action.DRAFT, parent=1)
     assert len(ann.history(image.id)) == 2
 
 
 def test_a_folder_that_vanishes_while_files_are_written(ann, image, make):
     shutil.rmtree(ann.folder / "files")
-    ann.save_version(image.id, make.drawing(), Action.DRAFT)  # a folder of files can be made anew
+    ann.save_version(
+        image.id, make.annotation(), Action.DRAFT
+    )  # a folder of files can be made anew
     shutil.rmtree(ann.folder)
     with pytest.raises(ProjectError, match="vanished"):
-        ann.save_version(image.id, make.drawing(1), Action.DRAFT, parent=1)
+        ann.save_version(image.id, make.annotation(1), Action.DRAFT, parent=1)
 
 
 def test_a_newer_project_is_refused_and_left_alone(folder):
@@ -265,7 +267,7 @@ def test_a_program_that_holds_the_database_for_long_is_told(ann, image, make, mo
         Project(ann.folder, author="Bob") as bob,
         pytest.raises(ProjectError, match="locked by another program"),
     ):
-        bob.save_version(image.id, make.drawing(), Action.DRAFT)
+        bob.save_version(image.id, make.annotation(), Action.DRAFT)
     assert ann.history(image.id) == ()  # looking is never kept waiting
     other.execute("ROLLBACK")
     other.close()
@@ -278,7 +280,7 @@ def test_a_closed_project_is_one_file_of_records(ann, image):
 
 
 def test_what_was_not_closed_is_not_read_without_its_log(ann, image, make, small_disk):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     shutil.copytree(ann.folder, small_disk / "project")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(ProjectError, match="was not closed and can't be written: copy the folder"):
@@ -286,7 +288,7 @@ def test_what_was_not_closed_is_not_read_without_its_log(ann, image, make, small
     with Project(
         shutil.copytree(small_disk / "project", ann.folder / "copy"), author="Ann"
     ) as copy:
-        assert (copy.drawing(image.id, 1).labels == make.drawing().labels).all()
+        assert (copy.annotation(image.id, 1).labels == make.annotation().labels).all()
 
 
 def test_any_name_will_do_for_a_folder(tmp_path):
@@ -301,8 +303,8 @@ def test_the_working_directory_may_change(ann, image, make, monkeypatch, tmp_pat
     monkeypatch.chdir(ann.folder.parent)
     with Project(Path(ann.folder.name), author="Ann") as project:
         monkeypatch.chdir("/")
-        project.save_version(image.id, make.drawing(), Action.CORRECT)
-        assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
+        project.save_version(image.id, make.annotation(), Action.CORRECT)
+        assert (project.annotation(image.id, 1).labels == make.annotation().labels).all()
 
 
 def test_a_project_is_saved_to_from_any_thread(ann, image):
@@ -314,15 +316,15 @@ def test_a_project_is_saved_to_from_any_thread(ann, image):
         versions = list(pool.map(save, range(12)))
     assert {version.number for version in versions} == set(range(1, 13))
     for seed, version in enumerate(versions):
-        drawn = ann.drawing(image.id, version.number)
+        drawn = ann.annotation(image.id, version.number)
         np.testing.assert_array_equal(drawn.labels, noise(seed).labels)
     assert ann.check() == ()
 
 
 def test_a_mask_larger_than_pillow_s_limit_is_opened_again(ann, image, make, monkeypatch):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
-    assert (ann.drawing(image.id, 1).labels == make.drawing().labels).all()
+    assert (ann.annotation(image.id, 1).labels == make.annotation().labels).all()
 
 
 def bring_back_to_version_1(folder):
@@ -335,14 +337,14 @@ def bring_back_to_version_1(folder):
 
 
 def test_a_project_of_version_1_keeps_all_that_is_in_it(ann, image, make):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     before = ann.history(image.id), ann.image(image.id)
     ann.close()
     bring_back_to_version_1(ann.folder)
     with Project(ann.folder, author="Ann") as project:
         assert (project.history(image.id), project.image(image.id)) == before
-        assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()
-        project.save_version(image.id, make.drawing(), Action.CORRECT)
+        assert (project.annotation(image.id, 1).labels == make.annotation().labels).all()
+        project.save_version(image.id, make.annotation(), Action.CORRECT)
 
 
 def test_an_older_project_that_can_t_be_written_is_read_from_a_copy(

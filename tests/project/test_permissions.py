@@ -19,7 +19,7 @@ def test_work_begins_with_nothing_then_the_prediction_then_what_was_drawn(ann, i
     prediction = ann.add_prediction(image.id, make.prediction())
     permissions = ann.permissions(image.id)
     assert permissions.begins == permissions.shown == permissions.prediction == prediction
-    draft = ann.save_version(image.id, make.drawing(), Action.DRAFT, parent=1)
+    draft = ann.save_version(image.id, make.annotation(), Action.DRAFT, parent=1)
     ann.add_prediction(image.id, make.prediction(5))
     permissions = ann.permissions(image.id)
     assert permissions.begins == permissions.shown == draft
@@ -27,7 +27,7 @@ def test_work_begins_with_nothing_then_the_prediction_then_what_was_drawn(ann, i
 
 
 def test_what_is_final_can_only_be_reopened_by_others_than_the_second_reader(ann, bob, image, make):
-    final = ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    final = ann.save_version(image.id, make.annotation(), Action.CORRECT)
     assert ann.permissions(image.id).actions == {Action.REOPEN}
     assert ann.permissions(image.id).begins == final
     assert ann.permissions(image.id).may_assign
@@ -47,32 +47,32 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
     prediction = ann.add_prediction(image.id, make.prediction())
     ann.assign_second_grader(image.id, "Bob")
     assert bob.permissions(image.id).actions == set()  # the first grading comes first
-    ann.save_version(image.id, make.drawing(), Action.CORRECT, parent=1)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT, parent=1)
     permissions = bob.permissions(image.id)
     assert (permissions.reading, permissions.actions) == (GradingRound.SECOND, SECOND)
     assert permissions.begins == permissions.shown == prediction
-    draft = bob.save_version(image.id, make.drawing(3), Action.SECOND_DRAFT, parent=1)
+    draft = bob.save_version(image.id, make.annotation(3), Action.SECOND_DRAFT, parent=1)
     assert bob.permissions(image.id).begins == draft
     assert ann.permissions(image.id).begins.author == "Ann"
 
 
 def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image, make):
-    first = ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    first = ann.save_version(image.id, make.annotation(), Action.CORRECT)
     ann.assign_second_grader(image.id, "Bob")
-    bob.save_version(image.id, make.drawing(3), Action.SECOND_READ)
+    bob.save_version(image.id, make.annotation(3), Action.SECOND_READ)
     carl = open_as("Carl")
     permissions = carl.permissions(image.id)
     assert permissions.reading is GradingRound.ADJUDICATION
     assert permissions.begins == permissions.shown == first
     final = carl.save_version(
-        image.id, make.drawing(4), Action.ADJUDICATE, parent=permissions.begins.number
+        image.id, make.annotation(4), Action.ADJUDICATE, parent=permissions.begins.number
     )
     assert not final.conflict
     assert ann.permissions(image.id).begins == final
 
 
 def test_of_an_ungradable_image_the_last_mask_is_shown(ann, image, make):
-    draft = ann.save_version(image.id, make.drawing(), Action.DRAFT)
+    draft = ann.save_version(image.id, make.annotation(), Action.DRAFT)
     ann.mark_ungradable(image.id, "blurred")
     assert ann.permissions(image.id).begins.mask is None
     assert ann.permissions(image.id).shown == draft
@@ -86,7 +86,7 @@ def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, b
     ann.add_prediction(image.id, make.prediction())
     ann.mark_ungradable(image.id, "blurred")
     ann.assign_second_grader(image.id, "Bob")
-    drawn = bob.save_version(image.id, make.drawing(3), Action.SECOND_READ, parent=1)
+    drawn = bob.save_version(image.id, make.annotation(3), Action.SECOND_READ, parent=1)
     permissions = ann.permissions(image.id)
     assert permissions.begins.author == "Ann"
     assert permissions.shown == drawn

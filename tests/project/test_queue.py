@@ -101,7 +101,7 @@ def test_pages_put_together_are_the_queue(module_project, wanted, order, limit):
 def test_one_goes_on_from_an_image_that_the_filter_no_longer_lets_through(ann, many, make):
     unreviewed = Filters(states=frozenset({State.UNREVIEWED}))
     first, second = ann.queue(unreviewed, limit=2)
-    ann.save_version(first.id, make.drawing(), Action.CORRECT)
+    ann.save_version(first.id, make.annotation(), Action.CORRECT)
     assert ann.queue(unreviewed, after=first.id, limit=1) == (second,)
 
 

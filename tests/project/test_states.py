@@ -41,7 +41,7 @@ def act(project, image, action, make, parent):
         return project.mark_ungradable(image.id, "too dark")
     if action is Action.REOPEN:
         return project.reopen(image.id)
-    return project.save_version(image.id, make.drawing(5), action, parent=parent)
+    return project.save_version(image.id, make.annotation(5), action, parent=parent)
 
 
 def newest(project, image):

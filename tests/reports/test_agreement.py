@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.metrics.agreement import (
-    AgreementAccumulator,
-    Gradability,
-    GradedImage,
-    Grading,
-)
+from napari_retina_seg.metrics.agreement import AgreementAccumulator, Gradability, GradedImage
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.reports.agreement import (
     boundary_table,
@@ -22,6 +17,7 @@ from napari_retina_seg.reports.agreement import (
     write_agreement,
 )
 from napari_retina_seg.reports.agreement_plots import bland_altman_figure
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 
@@ -32,7 +28,7 @@ def compare(shifts, axial_um=4.0, second_readers=("Bob",)):
         phantom = phantom_bscan(seed, 96, 128)
         image = GradedImage(seed + 1, f"scan<{seed}>", "", "Ann", second_grader, axial_um)
         second = np.roll(phantom.labels, shift, axis=0)
-        tally.add(image, Grading(phantom.labels, phantom.heights), Grading(second))
+        tally.add(image, Annotation(phantom.labels, phantom.heights), Annotation(second))
     return tally.result(Gradability(both=len(shifts), only_first=1))
 
 

@@ -20,7 +20,6 @@ from napari_retina_seg.imaging.agreement_picture import (
 from napari_retina_seg.imaging.fov import FieldOfView
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.metrics.evaluation import (
-    Drawing,
     Evaluation,
     EvaluationAccumulator,
     ScoredImage,
@@ -29,6 +28,7 @@ from napari_retina_seg.metrics.evaluation import (
 from napari_retina_seg.metrics.measures import Key
 from napari_retina_seg.reports.evaluation import Report, figure, how_sure, write_report
 from napari_retina_seg.reports.evaluation.plots import case_png
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 
@@ -42,12 +42,12 @@ def vessels(name: str, noise: float, *, probabilities: bool = True, images: int 
     for k in range(images):
         truth = (rng.random(GRID) < 0.3).astype(np.uint8)
         p = np.clip(truth * 0.6 + 0.2 + rng.normal(0, noise, GRID), 0, 1).astype(np.float16)
-        drawn = Drawing((p > 0.5).astype(np.uint8), probabilities=np.stack([1 - p, p]))
+        drawn = Annotation((p > 0.5).astype(np.uint8), probabilities=np.stack([1 - p, p]))
         if not probabilities:
-            drawn = Drawing(drawn.labels)
+            drawn = Annotation(drawn.labels)
         pixels = rng.integers(0, 255, (*GRID, 3), np.uint8)
         one = ScoredImage(f"photo <{k}>", f"set {k % 2}", f"set {k % 2}/{k}", pixels)
-        tally.add(one, Drawing(truth), drawn)
+        tally.add(one, Annotation(truth), drawn)
     return tally.result(name, None)
 
 
@@ -58,9 +58,9 @@ def layers(axial_um: float | None = None) -> Evaluation:
         one = ScoredImage(
             f"scan {seed}", "scans", "scans/1", phantom.image.pixels, axial_um=axial_um
         )
-        reference = Drawing(phantom.labels, phantom.heights)
+        reference = Annotation(phantom.labels, phantom.heights)
         labels = np.roll(phantom.labels, seed + 1, axis=0)
-        tally.add(one, reference, Drawing(labels, phantom.heights + seed + 1))
+        tally.add(one, reference, Annotation(labels, phantom.heights + seed + 1))
     return tally.result("model", None)
 
 
@@ -74,7 +74,7 @@ def test_the_field_of_view_is_told_and_outlined(tmp_path) -> None:
         pixels = np.zeros((*GRID, 3), np.uint8)
         one = ScoredImage(name, "set", f"set/{name}", pixels, field.mask(), field=field)
         drawn = np.roll(truth, 2, axis=0)
-        tally.add(one, Drawing(truth), Drawing(drawn, probabilities=np.stack([1 - drawn, drawn])))
+        tally.add(one, Annotation(truth), Annotation(drawn, probabilities=np.stack([1 - drawn, drawn])))
     evaluation = tally.result("model", None)
     page, table, data = write_report(alone(evaluation), tmp_path)
     assert "given: 1, whole image: 1" in texts(page.read_text())
@@ -299,7 +299,7 @@ def test_vessel_cases_are_white_blue_and_red(report) -> None:
 def test_layer_cases_show_both_boundaries() -> None:
     case = layers().worst[0]
     image = Image.open(BytesIO(case_png(case, OCT_LAYERS)))
-    heights = np.concatenate([case.reference.heights, case.drawn.heights])
+    heights = np.concatenate([case.reference.boundaries, case.drawn.boundaries])
     rows = min(96, int(heights.max()) + 1 + 12) - max(0, int(heights.min()) - 12)
     assert image.size == (3 * 64, 2 * 3 * rows + 8)  # three times as large, twice
     plain, shown = np.asarray(image)[: 3 * rows], np.asarray(image)[3 * rows + 8 :]
@@ -310,9 +310,9 @@ def test_layer_cases_show_both_boundaries() -> None:
 
 def test_layers_whose_boundaries_are_unknown_are_shown_whole() -> None:
     case = layers().worst[0]
-    unknown = np.full_like(case.reference.heights, np.nan)
+    unknown = np.full_like(case.reference.boundaries, np.nan)
     blind = replace(
-        case, reference=Drawing(case.reference.labels, unknown), drawn=Drawing(EMPTY, unknown)
+        case, reference=Annotation(case.reference.labels, unknown), drawn=Annotation(EMPTY, unknown)
     )
     assert Image.open(BytesIO(case_png(blind, OCT_LAYERS))).size == (3 * 64, 2 * 3 * 96 + 8)
 
@@ -322,7 +322,7 @@ def test_other_classes_show_both_outlines() -> None:
     tally = EvaluationAccumulator(scheme)
     truth, drawn = np.zeros((2, *GRID), np.uint8)
     truth[5:20], drawn[25:30] = 2, 1
-    tally.add(ScoredImage("x", "d", "g", truth * 50), Drawing(truth), Drawing(drawn))
+    tally.add(ScoredImage("x", "d", "g", truth * 50), Annotation(truth), Annotation(drawn))
     evaluation = tally.result("model", None)
     colors, _ = colors_of(case_png(evaluation.worst[0], scheme))
     assert {REFERENCE, DRAWN} <= colors
@@ -332,7 +332,7 @@ def test_large_photographs_are_shrunk() -> None:
     truth = np.zeros((1000, 1600), np.uint8)
     truth[:500] = 1
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
-    tally.add(ScoredImage("x", "d", "g", truth), Drawing(truth), Drawing(truth))
+    tally.add(ScoredImage("x", "d", "g", truth), Annotation(truth), Annotation(truth))
     png = case_png(tally.result("model", None).worst[0], FUNDUS_VESSELS)
     assert Image.open(BytesIO(png)).size == (2 * 800 + 8, 500)
 
@@ -340,7 +340,7 @@ def test_large_photographs_are_shrunk() -> None:
 def test_images_without_any_class_are_told_without_cases(tmp_path) -> None:
     empty = np.zeros(GRID, np.uint8)
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
-    tally.add(ScoredImage("x", "d", "g", empty), Drawing(empty), Drawing(empty))
+    tally.add(ScoredImage("x", "d", "g", empty), Annotation(empty), Annotation(empty))
     html = write_report(alone(tally.result("model", None)), tmp_path)[0].read_text()
     assert "The worst cases" not in html
     assert len(pictures(html)) == 1

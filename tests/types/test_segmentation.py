@@ -13,7 +13,13 @@ MADE = Provenance("eye.png", "model", "0" * 64, "1", "CPU", "float32", 0.1)
 
 def drawn(vessel: np.ndarray) -> Segmentation:
     probabilities = np.stack([1 - vessel, vessel]).astype(np.float16)
-    return Segmentation((vessel > 0.5).astype(np.uint8), FUNDUS_VESSELS, MADE, None, probabilities)
+    return Segmentation(
+        (vessel > 0.5).astype(np.uint8),
+        scheme=FUNDUS_VESSELS,
+        provenance=MADE,
+        boundaries=None,
+        probabilities=probabilities,
+    )
 
 
 def test_doubt_is_that_of_what_was_drawn_however_much_is_surely_background() -> None:

@@ -58,8 +58,8 @@ def test_probabilities_must_fit_the_labels() -> None:
     with pytest.raises(ImageError, match=r"\(8, 4, 5\)"):
         Segmentation(
             np.zeros((4, 5), np.uint8),
-            OCT_LAYERS,
-            provenance,
+            scheme=OCT_LAYERS,
+            provenance=provenance,
             probabilities=np.zeros((7, 4, 5), np.float16),
         )
 

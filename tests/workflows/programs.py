@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
 
-def noise(seed: int) -> Drawing:
-    return Drawing(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
+def noise(seed: int) -> Annotation:
+    return Annotation(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
 
 
 def save_many(folder: str, author: str, first: str, total: str) -> None:

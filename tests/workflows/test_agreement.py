@@ -5,9 +5,9 @@ import pytest
 
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.metrics.measures import Key
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.workflows.agreement import adopt, iter_agreement
@@ -17,8 +17,8 @@ SHAPE = (96, 128)
 
 def read(project, image, seed, action, parent=None, **more):
     phantom = phantom_bscan(seed, *SHAPE)
-    drawing = Drawing(phantom.labels, phantom.heights, **more)
-    return project.save_version(image.id, drawing, action, parent=parent)
+    annotation = Annotation(phantom.labels, phantom.heights, **more)
+    return project.save_version(image.id, annotation, action, parent=parent)
 
 
 @pytest.fixture
@@ -90,14 +90,14 @@ def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
 
 def test_a_draft_is_no_reading(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
-    bob.save_version(images[0].id, Drawing(phantom_bscan(1, *SHAPE).labels), Action.SECOND_DRAFT)
+    bob.save_version(images[0].id, Annotation(phantom_bscan(1, *SHAPE).labels), Action.SECOND_DRAFT)
     with pytest.raises(ProjectError, match="has been graded twice yet: assign a second grader"):
         finish(iter_agreement(ann))
 
 
 def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
-    read(bob, images[0], 9, Action.SECOND_READ, questionable=np.ones(SHAPE, bool))
+    read(bob, images[0], 9, Action.SECOND_READ, ignore=np.ones(SHAPE, bool))
     means = finish(iter_agreement(ann)).means
     assert Key("kappa") in means
     assert Key("kappa_sure") not in means
@@ -120,7 +120,7 @@ def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(
     assert (final.parent, final.comment) == (draft.number, "the OPL is right")
     assert carl.image(image.id).state is State.ADJUDICATED
     np.testing.assert_array_equal(
-        carl.drawing(image.id, final.number).labels, phantom_bscan(7, *SHAPE).labels
+        carl.annotation(image.id, final.number).labels, phantom_bscan(7, *SHAPE).labels
     )
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 from helpers import write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.io.formats.cvat import read_xml
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.types.progress import finish
@@ -113,7 +113,7 @@ def test_what_is_not_annotated_stays_unreviewed(fundus, tmp_path, name):
     assert taken.unannotated == ("b", "c")
     states = [image.state for image in fundus.images()]
     assert states == [State.CORRECTED, State.UNREVIEWED, State.UNREVIEWED]
-    assert fundus.drawing(1, 1).labels.sum() == 400
+    assert fundus.annotation(1, 1).labels.sum() == 400
 
 
 def test_labelme_s_files_without_an_area_leave_their_images_unreviewed(fundus, tmp_path):
@@ -141,9 +141,9 @@ def test_boundaries_without_a_height_say_nothing(ann, tmp_path):
     rows = ["1,2,3,4,5,6,7,8"] * (SHAPE[1] - 5) + [",,,,,,,"] * 5
     path.write_text("\n".join([names, *rows]))
     (version,) = finish(iter_import_masks(ann, path, author="Eve")).versions
-    found = ann.drawing(images[0].id, version.number)
-    assert found.questionable[:, -5:].all()
-    assert not found.questionable[:, :-5].any()
+    found = ann.annotation(images[0].id, version.number)
+    assert found.ignore[:, -5:].all()
+    assert not found.ignore[:, :-5].any()
 
 
 def test_a_mask_of_background_only_is_taken_and_told(fundus, tmp_path):
@@ -171,7 +171,7 @@ def test_names_of_tools_lead_to_the_images(fundus, tmp_path):
 def test_files_are_named_that_exist(ann, tmp_path, format):
     paths = [scan(tmp_path / "in" / name, seed) for seed, name in enumerate(("a.PNG", "b.Tif"))]
     for image in ann.add_images(paths).images:
-        ann.save_version(image.id, Drawing(labels(image.id)), Action.CORRECT)
+        ann.save_version(image.id, Annotation(labels(image.id)), Action.CORRECT)
     finish(iter_export(ann, tmp_path / "out", format))
     named = files_named(tmp_path / "out")
     folder = tmp_path / ("out" if format is Format.LABELME else "in")
@@ -184,7 +184,7 @@ def test_a_file_that_is_called_by_a_uid_is_named_so(ann, tmp_path):
     for seed in (1, 2):
         scan(tmp_path / "in" / f"{seed}.png", seed).rename(tmp_path / "in" / f"1.2.840.{seed}")
     for image in ann.add_images(sorted((tmp_path / "in").iterdir())).images:
-        ann.save_version(image.id, Drawing(labels(image.id)), Action.CORRECT)
+        ann.save_version(image.id, Annotation(labels(image.id)), Action.CORRECT)
     finish(iter_export(ann, tmp_path / "out", Format.COCO))
     assert files_named(tmp_path / "out") == ["1.2.840.1", "1.2.840.2"]
     taken = finish(iter_import_masks(ann, tmp_path / "out"))
@@ -199,8 +199,8 @@ def test_images_leave_beside_their_masks_slice_by_slice(ann, tmp_path, format):
     tifffile.imwrite(tmp_path / "Doe, Jane.tif", deep, photometric="minisblack")
     paths = [tmp_path / "volume.tif", tmp_path / "Doe, Jane.tif"]
     volume, single = ann.add_images(paths).images
-    ann.save_version(volume.id, Drawing(phantom.labels), Action.CORRECT)
-    ann.save_version(single.id, Drawing(labels(5)), Action.CORRECT)
+    ann.save_version(volume.id, Annotation(phantom.labels), Action.CORRECT)
+    ann.save_version(single.id, Annotation(labels(5)), Action.CORRECT)
     out = tmp_path / "out"
     finish(iter_export(ann, out, format, with_images=True))
     named = files_named(out)
@@ -218,14 +218,14 @@ def test_images_leave_beside_their_masks_slice_by_slice(ann, tmp_path, format):
 
 
 def test_colours_leave_in_their_order(fundus, tmp_path):
-    fundus.save_version(1, Drawing(np.ones(SHAPE, np.uint8)), Action.CORRECT)
+    fundus.save_version(1, Annotation(np.ones(SHAPE, np.uint8)), Action.CORRECT)
     finish(iter_export(fundus, tmp_path / "out", Format.COCO, with_images=True))
     expected = np.asarray(Image.open(tmp_path / "photos" / "a.png"))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), expected)
 
 
 def test_formats_without_images_say_so(fundus, tmp_path):
-    fundus.save_version(1, Drawing(np.ones(SHAPE, np.uint8)), Action.CORRECT)
+    fundus.save_version(1, Annotation(np.ones(SHAPE, np.uint8)), Action.CORRECT)
     with pytest.raises(WriteError, match="can't include images"):
         finish(iter_export(fundus, tmp_path / "out", Format.PNG, with_images=True))
     assert not (tmp_path / "out").exists()
@@ -235,7 +235,7 @@ def test_slices_that_were_annotated_elsewhere_come_back_as_a_volume(ann, tmp_pat
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (volume,) = ann.add_images([tmp_path / "volume.tif"]).images
-    ann.save_version(volume.id, Drawing(phantom.labels), Action.CORRECT)
+    ann.save_version(volume.id, Annotation(phantom.labels), Action.CORRECT)
     finish(iter_export(ann, tmp_path / "out", Format.COCO, with_images=True))
     content = json.loads((tmp_path / "out" / "masks.json").read_text())
     del content["info"]  # as a tool does that has its own
@@ -244,10 +244,10 @@ def test_slices_that_were_annotated_elsewhere_come_back_as_a_volume(ann, tmp_pat
     ann.reopen(volume.id)
     taken = finish(iter_import_masks(ann, tmp_path / "theirs.json", author="Eve"))
     assert (taken.problems, taken.unannotated) == ((), ("volume_0001",))
-    found = ann.drawing(volume.id, taken.versions[0].number)
+    found = ann.annotation(volume.id, taken.versions[0].number)
     for index in (0, 2):
         np.testing.assert_array_equal(found.labels[index], phantom.labels[index])
-    assert [bool(plane.all()) for plane in found.questionable] == [False, True, False]
+    assert [bool(plane.all()) for plane in found.ignore] == [False, True, False]
 
 
 def test_two_masks_of_one_image_in_a_file_are_told(fundus, tmp_path):
@@ -262,7 +262,7 @@ def test_two_masks_of_one_image_in_a_file_are_told(fundus, tmp_path):
 
 def test_what_was_hidden_is_found_again(ann, tmp_path):
     (image,) = ann.add_images([scan(tmp_path / "Doe, Jane.PNG", 1)]).images
-    ann.save_version(image.id, Drawing(labels(1)), Action.CORRECT)
+    ann.save_version(image.id, Annotation(labels(1)), Action.CORRECT)
     for kind in REFERRING:
         out = tmp_path / kind.value
         finish(iter_export(ann, out, kind, identities=Identities.PSEUDONYMS, with_images=True))

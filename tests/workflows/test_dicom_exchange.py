@@ -14,8 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from helpers import write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.io.formats.dicom_header import DicomIds, read_ids, read_referenced_ids
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish
 from napari_retina_seg.workflows.dicom_images import DicomImage, find_sent_anew
@@ -96,7 +96,7 @@ def test_the_image_is_the_one_that_is_referred_to_whatever_the_file_is_called(an
     seg = segment(tmp_path / "a.dcm.seg.dcm", scans[1])
     (version,) = enter(ann, seg).versions
     assert ann.image(version.image_id).name == "b"
-    drawn = ann.drawing(version.image_id, version.number).labels
+    drawn = ann.annotation(version.image_id, version.number).labels
     assert (drawn[20:30] == 3).all()
     assert drawn.sum() == 3 * 10 * SHAPE[1]
     assert enter(ann, seg).known == 1
@@ -133,7 +133,7 @@ def test_the_other_eye_of_a_series_is_not_taken_for_this_one(ann, bob, tmp_path)
     Project.create(tmp_path / "both", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "both", author="Eve") as both:
         (image,) = both.add_images([right]).images
-        both.attach(image.id, Drawing(np.full(SHAPE, 2, np.uint8)), author="Eve")
+        both.attach(image.id, Annotation(np.full(SHAPE, 2, np.uint8)), author="Eve")
         finish(iter_export(both, tmp_path / "out", Format.DICOM_SEG))
     (problem,) = enter(ann, tmp_path / "out").problems
     assert "no image 'r'" in problem
@@ -141,7 +141,7 @@ def test_the_other_eye_of_a_series_is_not_taken_for_this_one(ann, bob, tmp_path)
     same_name = write_scan(tmp_path / "more" / "l.dcm", 5, "1.2")
     with Project(tmp_path / "both", author="Eve") as both:
         (image,) = both.add_images([same_name]).images
-        both.attach(image.id, Drawing(np.full(SHAPE, 3, np.uint8)), author="Eve")
+        both.attach(image.id, Annotation(np.full(SHAPE, 3, np.uint8)), author="Eve")
         finish(iter_export(both, tmp_path / "two", Format.DICOM_SEG))
     (problem, _) = enter(ann, tmp_path / "two").problems
     assert "refers to another DICOM image than 'l' of this project" in problem
@@ -198,7 +198,7 @@ def test_what_a_segment_is_can_be_said(ann, scans, tmp_path):
     (problem,) = enter(ann, seg).problems
     assert "calls segment 1 'Couche 4', not a class of 'oct-layers'" in problem
     (version,) = enter(ann, seg, remap={1: 4}).versions
-    assert (ann.drawing(version.image_id, version.number).labels[20:30] == 4).all()
+    assert (ann.annotation(version.image_id, version.number).labels[20:30] == 4).all()
 
 
 def write_volume(path: Path, order: tuple[int, ...]) -> np.ndarray:
@@ -248,7 +248,7 @@ def test_a_label_map_lies_on_its_slices(ann, tmp_path, order, name):
     )
     path = write_label_map(tmp_path / name, tmp_path / "vol.dcm", stored)
     (version,) = enter(ann, path).versions
-    np.testing.assert_array_equal(ann.drawing(version.image_id, version.number).labels, shown)
+    np.testing.assert_array_equal(ann.annotation(version.image_id, version.number).labels, shown)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0)])

@@ -18,10 +18,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from helpers import write_png
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, ReadError, WriteError
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -42,11 +42,11 @@ def scan(folder: Path, name: str, seed: int) -> Path:
     return path
 
 
-def drawing(seed: int, *, questionable: bool = False) -> Drawing:
+def annotation(seed: int, *, questionable: bool = False) -> Annotation:
     labels = phantom_bscan(seed, *SHAPE).labels
     region = np.zeros(SHAPE, bool)
     region[:6, 10:20] = questionable
-    return Drawing(labels, None, region if questionable else None)
+    return Annotation(labels, None, region if questionable else None)
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def scans(ann: Project, tmp_path: Path) -> tuple[ProjectImage, ...]:
 
 @pytest.fixture
 def filled(ann: Project, scans, make) -> Project:
-    ann.save_version(scans[0].id, drawing(0), Action.CORRECT)
-    ann.save_version(scans[1].id, drawing(1, questionable=True), Action.CORRECT)
+    ann.save_version(scans[0].id, annotation(0), Action.CORRECT)
+    ann.save_version(scans[1].id, annotation(1, questionable=True), Action.CORRECT)
     for image in scans[2:]:
         predicted = make.prediction(shape=SHAPE)
-        labels = drawing(7).labels
+        labels = annotation(7).labels
         ann.add_prediction(image.id, replace(predicted, labels=labels))
     ann.accept(scans[2].id)
     return ann
@@ -100,10 +100,12 @@ def test_a_fresh_project_gets_the_same_masks_by_the_same_people(filled, fresh, t
             assert other is None
             continue
         assert other.author == truth.author == "Ann"
-        mine, theirs = (p.drawing(image.id, v.number) for p, v in ((filled, truth), (fresh, other)))
+        mine, theirs = (
+            p.annotation(image.id, v.number) for p, v in ((filled, truth), (fresh, other))
+        )
         np.testing.assert_array_equal(theirs.labels, mine.labels)
-        if mine.questionable is not None and not lines:
-            np.testing.assert_array_equal(theirs.questionable, mine.questionable)
+        if mine.ignore is not None and not lines:
+            np.testing.assert_array_equal(theirs.ignore, mine.ignore)
     again = enter(fresh, tmp_path / "out")
     assert (len(again.versions), again.known, again.problems) == (0, 3, ())
 
@@ -122,13 +124,13 @@ def test_volumes_come_back(ann, tmp_path, format):
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (image,) = ann.add_images([tmp_path / "volume.tif"]).images
-    ann.save_version(image.id, Drawing(phantom.labels, phantom.heights), Action.CORRECT)
+    ann.save_version(image.id, Annotation(phantom.labels, phantom.heights), Action.CORRECT)
     leave(ann, tmp_path / "out", format)
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as fresh:
         fresh.add_images([tmp_path / "volume.tif"])
         (version,) = enter(fresh, tmp_path / "out").versions
-        found = fresh.drawing(image.id, version.number)
+        found = fresh.annotation(image.id, version.number)
         np.testing.assert_array_equal(found.labels, phantom.labels)
 
 
@@ -138,10 +140,10 @@ def test_boundaries_that_contradict_their_mask_do_not_leave(ann, tmp_path):
         ann.add_images([scan(tmp_path, name, seed)]).images[0]
         for seed, name in enumerate(("fresh", "stale"))
     )
-    ann.save_version(fresh.id, Drawing(phantom.labels, phantom.heights), Action.CORRECT)
+    ann.save_version(fresh.id, Annotation(phantom.labels, phantom.heights), Action.CORRECT)
     painted = phantom.labels.copy()
     painted[:, 40:50] = draw(phantom.heights[:, 40:50] + np.float32(4), SHAPE[0])
-    ann.save_version(stale.id, Drawing(painted, phantom.heights), Action.CORRECT)
+    ann.save_version(stale.id, Annotation(painted, phantom.heights), Action.CORRECT)
     leave(ann, tmp_path / "out", Format.BOUNDARY_JSON)
 
     def left(name):
@@ -157,8 +159,8 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (volume,) = ann.add_images([tmp_path / "volume.tif"]).images
     (single,) = ann.add_images([scan(tmp_path, "single", 5)]).images
-    ann.save_version(volume.id, Drawing(phantom.labels), Action.CORRECT)
-    ann.save_version(single.id, drawing(5), Action.CORRECT)
+    ann.save_version(volume.id, Annotation(phantom.labels), Action.CORRECT)
+    ann.save_version(single.id, annotation(5), Action.CORRECT)
     leave(ann, tmp_path / "set", Format.TRAINING, patients=PatientRule(each_image=True))
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as fresh:
@@ -166,7 +168,7 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
         taken = enter(fresh, tmp_path / "set")
         assert (len(taken.versions), taken.problems) == (4, ())
         middle = fresh.find_image("volume_0001")
-        found = fresh.drawing(middle.id, fresh.truth(middle.id).number)
+        found = fresh.annotation(middle.id, fresh.truth(middle.id).number)
         np.testing.assert_array_equal(found.labels, phantom.labels[1])
 
 
@@ -174,7 +176,7 @@ def test_a_png_holds_no_volume_and_the_rest_leaves(filled, tmp_path):
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (image,) = filled.add_images([tmp_path / "volume.tif"]).images
-    filled.save_version(image.id, Drawing(phantom.labels), Action.CORRECT)
+    filled.save_version(image.id, Annotation(phantom.labels), Action.CORRECT)
     done = leave(filled, tmp_path / "out", Format.PNG)
     assert done.masks == 3
     (problem,) = done.problems
@@ -199,7 +201,7 @@ def test_predictions_leave_only_when_asked_for_and_never_as_truth(filled, fresh,
 
 
 def test_state_author_day_and_patient_choose(filled, bob, scans, tmp_path):
-    bob.save_version(scans[3].id, drawing(3), Action.CORRECT)
+    bob.save_version(scans[3].id, annotation(3), Action.CORRECT)
     today = filled.truth(scans[0].id).created_at.astimezone().date()
 
     def count(**chosen) -> int:
@@ -278,7 +280,7 @@ def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
         "eye5": ("TIFF ImageDescription", "TIFF Artist"),
     }
     for image in added.images:
-        ann.save_version(image.id, drawing(image.id), Action.CORRECT)
+        ann.save_version(image.id, annotation(image.id), Action.CORRECT)
     done = leave(ann, tmp_path / "out", format)
     assert (done.masks, done.pseudonyms) == (3, 2)
     said = words_in(tmp_path / "out").casefold()
@@ -299,7 +301,7 @@ def test_names_that_meet_do_not_overwrite_each_other(ann, tmp_path):
     for place in ("one", "two"):
         path = scan(tmp_path / place, "same", len(place) + ord(place[0]))
         (image,) = ann.add_images([path]).images
-        ann.save_version(image.id, drawing(image.id), Action.CORRECT)
+        ann.save_version(image.id, annotation(image.id), Action.CORRECT)
     assert leave(ann, tmp_path / "out", Format.PNG).masks == 2
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
 
@@ -362,7 +364,7 @@ def test_masks_of_0_and_255_are_taken_when_their_meaning_is_said(tmp_path):
         assert "--author" in nobody.problems[0]
         taken = enter(project, tmp_path, author="Eve", remap={255: 1})
         assert [version.author for version in taken.versions] == ["Eve", "Eve"]
-        found = project.drawing(1, 1).labels
+        found = project.annotation(1, 1).labels
         assert set(np.unique(found)) == {0, 1}
 
 
@@ -384,7 +386,7 @@ def test_what_does_not_fit_is_told_and_the_rest_is_taken(filled, fresh, scans, t
 
 def test_an_edited_mask_is_not_its_first_author_s(filled, fresh, tmp_path):
     leave(filled, tmp_path / "out", Format.PNG, identities=Identities.KEEP)
-    edited = drawing(0).labels.copy()
+    edited = annotation(0).labels.copy()
     edited[0, 0] = 3
     write_png(tmp_path / "out" / "p1_a.png", edited)
     taken = enter(fresh, tmp_path / "out" / "p1_a.png")
@@ -400,7 +402,7 @@ def test_names_that_windows_refuses_leave_as_safe_ones(ann, tmp_path, format):
         pytest.skip("there are no such files there")
     for seed, name in enumerate(names):
         (image,) = ann.add_images([scan(tmp_path, name, seed)]).images
-        ann.save_version(image.id, drawing(seed), Action.CORRECT)
+        ann.save_version(image.id, annotation(seed), Action.CORRECT)
     out = tmp_path / "out"
     patients = PatientRule(each_image=True)
     done = leave(ann, out, format, identities=Identities.KEEP, patients=patients)
@@ -418,6 +420,6 @@ def test_an_image_is_found_however_its_accents_are_encoded(ann, tmp_path):
     decomposed = unicodedata.normalize("NFD", "Müller_1")
     (image,) = ann.add_images([scan(tmp_path, decomposed, 1)]).images
     assert ann.find_image("Müller_1") == ann.find_image(decomposed) == image
-    write_png(tmp_path / "masks" / "Müller_1_mask.png", drawing(1).labels)
+    write_png(tmp_path / "masks" / "Müller_1_mask.png", annotation(1).labels)
     taken = enter(ann, tmp_path / "masks", author="Eve")
     assert ([version.image_id for version in taken.versions], taken.problems) == ([image.id], ())

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, WriteError
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish
@@ -36,7 +36,7 @@ def drawn(ann: Project, tmp_path: Path) -> Project:
     for seed, name in enumerate(NAMES):
         np.save(tmp_path / f"{name}.npy", noise(seed, 250))
         (image,) = ann.add_images([tmp_path / f"{name}.npy"]).images
-        ann.save_version(image.id, Drawing(noise(seed)), Action.CORRECT)
+        ann.save_version(image.id, Annotation(noise(seed)), Action.CORRECT)
     return ann
 
 
@@ -128,7 +128,7 @@ def test_what_was_imported_before_the_disk_was_full_stays_and_the_rest_follows(
     again = finish(iter_import_masks(fresh, tmp_path / "out"))
     assert (len(again.versions), again.known, again.problems) == (2, 1, ())
     for number in (1, 2, 3):
-        np.testing.assert_array_equal(fresh.drawing(number, 1).labels, noise(number - 1))
+        np.testing.assert_array_equal(fresh.annotation(number, 1).labels, noise(number - 1))
     assert fresh.check() == ()
 
 

@@ -9,8 +9,8 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish
 from napari_retina_seg.workflows.export_options import Format
@@ -87,7 +87,7 @@ def drawn(shape: tuple[int, ...]) -> np.ndarray:
 def leave(ann: Project, path: Path, shape: tuple[int, ...], folder: Path) -> Path:
     """Add an image, draw on it, and export the mask."""
     (image,) = ann.add_images([path]).images
-    ann.attach(image.id, Drawing(drawn(shape)), author="Ann")
+    ann.attach(image.id, Annotation(drawn(shape)), author="Ann")
     finish(iter_export(ann, folder, Format.NIFTI))
     (mask,) = folder.glob("*.nii.gz")
     return mask
@@ -157,13 +157,13 @@ def test_a_mask_that_another_program_turned_is_imported_upright(ann, tmp_path, o
         outcome = finish(iter_import_masks(other, tmp_path / "a.nii.gz", author="Eve"))
         assert not outcome.problems
         (version,) = outcome.versions
-        found = other.drawing(version.image_id, version.number).labels
+        found = other.annotation(version.image_id, version.number).labels
         np.testing.assert_array_equal(found, 7 - drawn((3, *SHAPE)))
 
 
 def test_a_picture_needs_not_be_there_for_its_mask_to_leave(ann, write_scan, tmp_path):
     picture = write_scan("a.png", 1)
     (image,) = ann.add_images([picture]).images
-    ann.attach(image.id, Drawing(np.ones(image.shape, np.uint8)), author="Ann")
+    ann.attach(image.id, Annotation(np.ones(image.shape, np.uint8)), author="Ann")
     picture.unlink()
     assert finish(iter_export(ann, tmp_path / "out", Format.NIFTI)).masks == 1

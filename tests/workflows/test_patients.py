@@ -9,8 +9,8 @@ import pytest
 from helpers import write_png
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import finish
 from napari_retina_seg.types.segmentation import UNLIKE, Check
@@ -30,7 +30,7 @@ def filled(ann, tmp_path):
         write_png(tmp_path / "in" / f"{name}.png", phantom_bscan(number, 64, 96).image.pixels)
     images = ann.add_images(sorted((tmp_path / "in").iterdir())).images
     for number, image in enumerate(images):
-        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+        ann.save_version(image.id, Annotation(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     return ann
 
 
@@ -117,7 +117,7 @@ def test_a_patient_whom_the_project_knows_is_the_same_as_one_from_a_name(ann, tm
     known = ann.add_images([tmp_path / "a_P1.png"], patient_of=lambda _: "P1").images
     unknown = ann.add_images([tmp_path / "b_p1.png"]).images
     for number, image in enumerate((*known, *unknown)):
-        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+        ann.save_version(image.id, Annotation(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     leave(ann, tmp_path / "out", PatientRule(pattern="p1$"))
     assert set(groups_of(tmp_path / "out").values()) == {"P1"}
 
@@ -131,7 +131,7 @@ def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_pat
         write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
     paths = sorted(tmp_path.glob("p?/*.png"))
     for number, image in enumerate(ann.add_images(paths).images):
-        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+        ann.save_version(image.id, Annotation(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     done = leave(ann, tmp_path / "out", PatientRule(folder=True))
     groups = sorted(groups_of(tmp_path / "out").values())
     assert groups == ["p1", "p1", "p2", "p2"]
@@ -148,7 +148,7 @@ def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path
         write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
     paths = sorted(tmp_path.glob("p?/*.png"))
     for number, image in enumerate(ann.add_images(paths, copy=True).images):
-        ann.save_version(image.id, Drawing(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
+        ann.save_version(image.id, Annotation(phantom_bscan(number, 64, 96).labels), Action.CORRECT)
     with pytest.raises(ProjectError, match="folder finds no patient for the image 'a' nor for 1"):
         leave(ann, tmp_path / "out", PatientRule(folder=True))
 
@@ -163,7 +163,7 @@ def test_only_images_that_will_leave_have_their_patients_asked_for(filled):
 def test_an_export_names_images_whose_prediction_was_flagged(ann, image, make, tmp_path):
     check = Check("uncertainty", "the model is unsure")
     ann.add_prediction(image.id, replace(make.prediction(), checks=(check,)))
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     done = leave(ann, tmp_path / "out", format=Format.PNG)
     assert done.flagged == ("scan",)
     assert done.warnings == (f"{UNLIKE} in 'scan': check their masks.",)

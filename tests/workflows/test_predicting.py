@@ -9,9 +9,9 @@ from skimage.data import retina
 from helpers import tiny_model, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import ModelFolder
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import Kind
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
@@ -49,8 +49,8 @@ def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
         (version,) = ann.history(scan.id)
         assert (version.kind, version.model) == (Kind.PREDICTION, "tiny-oct")
         assert ann.image(scan.id).uncertainty == version.uncertainty > 0
-        drawing = ann.drawing(scan.id, version.number)
-        assert drawing.boundaries is not None
+        annotation = ann.annotation(scan.id, version.number)
+        assert annotation.boundaries is not None
         probabilities = ann.probabilities(scan.id, version.number)
         assert probabilities.shape == (8, 64, 96)
         assert ann.truth(scan.id) is None
@@ -59,7 +59,7 @@ def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
 
 
 def test_what_a_person_has_begun_is_left_alone_unless_it_is_asked_for(ann, scans, model):
-    mask = Drawing(np.zeros((64, 96), np.uint8))
+    mask = Annotation(np.zeros((64, 96), np.uint8))
     ann.save_version(scans[0].id, mask, Action.CORRECT)
     ids = [scan.id for scan in scans]
     assert finish(iter_predict_images(ann, model, ids)).skipped == (scans[0].id,)
@@ -122,11 +122,11 @@ def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model)
     (scan,) = ann.add_images([tmp_path / "scan.tif"]).images
     finish(iter_predict_images(ann, model, [scan.id]))
     version = ann.accept(scan.id)
-    drawing = ann.drawing(scan.id, version.number)
+    annotation = ann.annotation(scan.id, version.number)
     expected = np.zeros((64, 96), bool)
     expected[:, :20] = True
-    np.testing.assert_array_equal(drawing.questionable, expected)
-    assert not drawing.labels[expected].any()
+    np.testing.assert_array_equal(annotation.ignore, expected)
+    assert not annotation.labels[expected].any()
 
 
 def test_a_prediction_that_is_not_plausible_is_kept_with_what_fired_and_listed(ann, tmp_path):

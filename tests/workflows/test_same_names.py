@@ -37,7 +37,7 @@ def test_suffixes_tell_two_images_apart(ann, tmp_path, order):
         path = write_shapes(tmp_path / "shapes.json", name)
         (version,) = finish(iter_import_masks(ann, path, author="Eve")).versions
         assert version.image_id == image.id
-        assert ann.drawing(image.id, version.number).labels.shape == image.shape
+        assert ann.annotation(image.id, version.number).labels.shape == image.shape
 
 
 def test_two_of_one_file_name_are_refused_with_the_reason(ann, tmp_path):

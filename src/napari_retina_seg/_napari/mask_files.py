@@ -26,9 +26,9 @@ from napari_retina_seg.io.formats.nifti import is_nifti, read_voxels
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Placement, Spacing
-from napari_retina_seg.types.segmentation import IGNORE
 
 
 def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerDataTuple | None:

@@ -102,8 +102,8 @@ def _record(
     )
     return MaskRecord(
         labels,
-        known.scheme,
-        image_name(path),
+        scheme=known.scheme,
+        name=image_name(path),
         spacing=_spacing(attributes, known, labels.ndim),
         attribution=attribution,
         ignore=_ignored(labels, known),

@@ -223,12 +223,14 @@ def attach_command(
     """Attach a mask from another program; it must fit the image's grid and the scheme."""
     values = read_options(None, None, remap).remap
     reading = _reading(second_read=second_read, adjudicated=adjudicated)
-    from napari_retina_seg.workflows.attach import read_drawing
+    from napari_retina_seg.workflows.attach import read_annotation
 
     with open_project(folder, author) as project:
         found = project.find_image(image)
-        drawing = read_drawing(mask, project.scheme, values)
-        version = project.attach(found.id, drawing, author=author, reading=reading, comment=comment)
+        annotation = read_annotation(mask, project.scheme, values)
+        version = project.attach(
+            found.id, annotation, author=author, reading=reading, comment=comment
+        )
     typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
 
 

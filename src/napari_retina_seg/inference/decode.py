@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -14,33 +12,12 @@ from napari_retina_seg.models.spec import (
     SurfacePostprocessing,
     ThresholdPostprocessing,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class PlaneResult:
-    """Result for one plane, on its own grid.
-
-    Attributes
-    ----------
-    labels : array
-        ``(rows, columns)`` uint8.
-    boundaries : array or None
-        ``(boundaries, columns)`` float32 heights in px.
-    probabilities : array or None
-        ``(classes, rows, columns)`` float16.
-    ignore : array or None
-        ``(rows, columns)`` bool, True where the image holds no data; None if it does everywhere.
-    """
-
-    labels: npt.NDArray[np.uint8]
-    boundaries: npt.NDArray[np.float32] | None = None
-    probabilities: npt.NDArray[np.float16] | None = None
-    ignore: npt.NDArray[np.bool_] | None = None
+from napari_retina_seg.types.annotation import Annotation
 
 
 def decode(
     output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, *, probabilities: bool
-) -> PlaneResult:
+) -> Annotation:
     """Turn ``(*working, outputs)`` probabilities into a mask on the image's grid.
 
     Pixels without data are background, and columns without any data have no boundaries.
@@ -52,12 +29,12 @@ def decode(
     boundaries = result.boundaries
     if boundaries is not None:
         boundaries = np.where(geometry.valid.any(axis=0), boundaries, np.float32(np.nan))
-    return PlaneResult(labels, boundaries, result.probabilities, ~geometry.valid)
+    return Annotation(labels, boundaries, ~geometry.valid, result.probabilities)
 
 
 def _decode(
     output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, probabilities: bool
-) -> PlaneResult:
+) -> Annotation:
     planes = np.moveaxis(output, -1, 0)
     if len(planes) == 1:
         planes = np.concatenate([1 - planes, planes])
@@ -68,15 +45,15 @@ def _decode(
         labels[:, ~drawn] = 0
         boundaries[:, ~drawn] = np.nan
         kept = _restore(planes, geometry).astype(np.float16) if probabilities else None
-        return PlaneResult(labels, boundaries, kept)
+        return Annotation(labels, boundaries, probabilities=kept)
     restored = _restore(planes, geometry) if probabilities else None
     kept = None if restored is None else restored.astype(np.float16)
     if isinstance(after, ThresholdPostprocessing):
         labels = geometry.restore_mask(planes[1], after.threshold)
-        return PlaneResult(labels, probabilities=kept)
+        return Annotation(labels, probabilities=kept)
     if restored is None:
         restored = _restore(planes, geometry)
-    return PlaneResult(restored.argmax(axis=0).astype(np.uint8), probabilities=kept)
+    return Annotation(restored.argmax(axis=0).astype(np.uint8), probabilities=kept)
 
 
 def _restore(planes: npt.NDArray[np.float32], geometry: Geometry) -> npt.NDArray[np.float32]:

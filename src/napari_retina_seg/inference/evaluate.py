@@ -21,13 +21,13 @@ from napari_retina_seg.imaging.preprocess import find_field
 from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.metrics.evaluation import (
-    Drawing,
     Evaluation,
     EvaluationAccumulator,
     ScoredImage,
     stacked_heights,
 )
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
@@ -303,7 +303,7 @@ def _scored_image(image: LabelledImage, opened: RetinaImage) -> ScoredImage:
 
 def _truth(
     image: LabelledImage, pixels: npt.NDArray[Any], reference: str | None, scheme: LabelScheme
-) -> Drawing:
+) -> Annotation:
     labels = image.labels(reference)
     _check_size(image, "mask", labels, pixels)
     if labels.max(initial=0) >= len(scheme):
@@ -313,17 +313,17 @@ def _truth(
             " value is."
         )
     if not scheme.surfaces:
-        return Drawing(labels)
+        return Annotation(labels)
     boundaries = len(scheme.surfaces)
     if reference is None and image.read_heights is not None:
         heights = image.heights()
         if heights.shape == (boundaries, labels.shape[1]):
-            return Drawing(labels, heights)
+            return Annotation(labels, heights.astype(np.float32))
     heights = stacked_heights(labels, boundaries)
     ignored = image.ignored()
     if ignored is not None:
         heights[:, ignored.any(axis=0)] = np.nan  # a layer may end where it is questionable
-    return Drawing(labels, heights)
+    return Annotation(labels, heights.astype(np.float32))
 
 
 def _check_size(
@@ -336,8 +336,8 @@ def _check_size(
         )
 
 
-def _drawn(segmentation: Segmentation, scheme: LabelScheme) -> Drawing:
+def _drawn(segmentation: Segmentation, scheme: LabelScheme) -> Annotation:
     heights: npt.NDArray[Any] | None = segmentation.boundaries
     if heights is None and scheme.surfaces and segmentation.probabilities is not None:
         heights = surfaces.decode(segmentation.probabilities)
-    return Drawing(segmentation.labels, heights, segmentation.probabilities)
+    return Annotation(segmentation.labels, heights, probabilities=segmentation.probabilities)

@@ -15,13 +15,14 @@ from napari_retina_seg.imaging.fov import FieldOfView
 from napari_retina_seg.imaging.invalid_pixels import fill_invalid
 from napari_retina_seg.imaging.plausibility import LIMITED, Limits, judge
 from napari_retina_seg.imaging.preprocess import Prepared, find_field, prepare_plane
-from napari_retina_seg.inference.decode import PlaneResult, decode
+from napari_retina_seg.inference.decode import decode
 from napari_retina_seg.inference.plausibility import check_plane, join_checks, measure_plane
 from napari_retina_seg.inference.predictor import Array, Predictor, describe_device, load_predictor
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.models.limits import read_limits
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model
 from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ImageError, UnfitImageError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
@@ -81,7 +82,7 @@ def iter_segment(
     yield Progress(0, len(indices), f"Loading {model.name}")
     predictor, limits = load_predictor(model), read_limits(model)
     started = time.perf_counter()
-    results: list[PlaneResult | None] = []
+    results: list[Annotation | None] = []
     fired: dict[int, dict[str, str]] = {}
     for done, i in enumerate(indices):
         message = f"{done + 1} of {len(indices)} slices" if image.is_volume else image.name
@@ -265,7 +266,7 @@ def _join_checks(
 
 
 def _collect(
-    results: list[PlaneResult | None], stack: bool, provenance: Provenance, scheme: LabelScheme
+    results: list[Annotation | None], stack: bool, provenance: Provenance, scheme: LabelScheme
 ) -> Segmentation:
     pattern = next(result for result in results if result is not None)
     whole = [result or _blank(pattern) for result in results]
@@ -287,7 +288,7 @@ def _collect(
     )
 
 
-def _join_ignored(results: list[PlaneResult], stack: bool) -> npt.NDArray[np.bool_] | None:
+def _join_ignored(results: list[Annotation], stack: bool) -> npt.NDArray[np.bool_] | None:
     if all(result.ignore is None for result in results):
         return None
     planes = [
@@ -297,17 +298,17 @@ def _join_ignored(results: list[PlaneResult], stack: bool) -> npt.NDArray[np.boo
     return np.stack(planes) if stack else planes[0]
 
 
-def _blank(pattern: PlaneResult) -> PlaneResult:
+def _blank(pattern: Annotation) -> Annotation:
     """Return the result for a slice that shows nothing: no data, background, and no heights."""
     boundaries, probabilities = pattern.boundaries, pattern.probabilities
     if probabilities is not None:
         probabilities = np.zeros_like(probabilities)
         probabilities[0] = 1
-    return PlaneResult(
+    return Annotation(
         np.zeros_like(pattern.labels),
         None if boundaries is None else np.full_like(boundaries, np.nan),
-        probabilities,
         np.ones(pattern.labels.shape, bool),
+        probabilities,
     )
 
 

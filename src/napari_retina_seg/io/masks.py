@@ -18,10 +18,10 @@ from napari_retina_seg.io.images.assemble import reduce_channels
 from napari_retina_seg.io.images.content import is_tiff_content
 from napari_retina_seg.io.images.files import read_stored
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import SCHEMES, LabelScheme
-from napari_retina_seg.types.segmentation import IGNORE
 
 SCHEME_KEY = "napari_retina_seg_scheme"  # of the text in a PNG that says what its values mean
 SUFFIXES = (".png", ".tif", ".tiff")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from napari_retina_seg.metrics.measures import (
     height_scores_in_all_units,
 )
 from napari_retina_seg.metrics.segmentation import confusion
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import LabelScheme
 
 _Array = npt.NDArray[np.float64]
@@ -57,26 +58,6 @@ class GradedImage:
     first: str
     second: str
     axial_um: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Grading:
-    """The mask of one grader.
-
-    Attributes
-    ----------
-    labels : array
-        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
-    heights : array or None
-        In px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``; None to read them
-        off the mask.
-    questionable : array or None
-        bool, shape of the labels: where the grader is unsure of them.
-    """
-
-    labels: npt.NDArray[np.uint8]
-    heights: npt.NDArray[Any] | None = None
-    questionable: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +199,7 @@ class AgreementAccumulator:
         self._scheme = scheme
         self._rows: list[_Row] = []
 
-    def add(self, image: GradedImage, first: Grading, second: Grading) -> None:
+    def add(self, image: GradedImage, first: Annotation, second: Annotation) -> None:
         """Compare the two gradings of an image, of equal size."""
         scheme = self._scheme
         matrix = confusion(first.labels, second.labels, len(scheme))
@@ -282,11 +263,11 @@ class AgreementAccumulator:
         return tuple(result)
 
 
-def _kappas(first: Grading, second: Grading, classes: int) -> dict[Key, float]:
+def _kappas(first: Annotation, second: Annotation, classes: int) -> dict[Key, float]:
     sure = np.ones(first.labels.shape, bool)
     for grading in (first, second):
-        if grading.questionable is not None:
-            sure &= ~grading.questionable
+        if grading.ignore is not None:
+            sure &= ~grading.ignore
     every = cohens_kappa(confusion(first.labels, second.labels, classes))
     scores = {Key("kappa"): every, Key("kappa_sure"): every}
     if not sure.all():
@@ -300,13 +281,13 @@ def _shares(labels: npt.NDArray[np.uint8], classes: int) -> _Array:
     return 100 * np.bincount(labels.ravel(), minlength=classes)[1:] / labels.size
 
 
-def _heights(grading: Grading, boundaries: int) -> _Array:
+def _heights(grading: Annotation, boundaries: int) -> _Array:
     """Return heights with the columns of all slices in one row, ``(boundaries, columns)``."""
     labels = grading.labels.reshape(-1, *grading.labels.shape[-2:])
-    if grading.heights is None:
+    if grading.boundaries is None:
         planes = [stacked_heights(plane, boundaries) for plane in labels]
     else:
-        planes = list(grading.heights.reshape(-1, boundaries, labels.shape[-1]))
+        planes = list(grading.boundaries.reshape(-1, boundaries, labels.shape[-1]))
     return np.concatenate(planes, axis=1).astype(np.float64)
 
 

@@ -22,6 +22,7 @@ from napari_retina_seg.metrics.measures import (
     ranking_scores,
 )
 from napari_retina_seg.metrics.pooling import pool_areas, pool_heights, without_interval
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -56,31 +57,12 @@ class ScoredImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
-    """A mask by an expert or a model.
-
-    Attributes
-    ----------
-    labels : array
-        ``(rows, columns)`` uint8 class values.
-    heights : array or None
-        ``(boundaries, columns)`` in px, NaN where unknown; for schemes with surfaces.
-    probabilities : array or None
-        ``(classes, rows, columns)``; only models have them.
-    """
-
-    labels: npt.NDArray[np.uint8]
-    heights: npt.NDArray[Any] | None = None
-    probabilities: npt.NDArray[Any] | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Case:
     """An image with both masks, for figures; without probabilities."""
 
     image: ScoredImage
-    reference: Drawing
-    drawn: Drawing
+    reference: Annotation
+    drawn: Annotation
     dice: float
 
 
@@ -218,14 +200,14 @@ class EvaluationAccumulator:
         self._reliability: Reliability | None = None
         self._worst: list[Case] = []
 
-    def add(self, image: ScoredImage, reference: Drawing, drawn: Drawing) -> None:
+    def add(self, image: ScoredImage, reference: Annotation, drawn: Annotation) -> None:
         """Score one image.
 
         Parameters
         ----------
         image : ScoredImage
             The image.
-        reference, drawn : Drawing
+        reference, drawn : Annotation
             The truth, and what is scored; masks of the image's size.
         """
         inside = np.ones(reference.labels.shape, bool) if image.inside is None else image.inside
@@ -235,8 +217,8 @@ class EvaluationAccumulator:
         scores = area_scores(matrix, self._scheme)
         if drawn.probabilities is not None:
             scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
-        if reference.heights is not None and drawn.heights is not None:
-            difference = drawn.heights.astype(np.float64) - reference.heights
+        if reference.boundaries is not None and drawn.boundaries is not None:
+            difference = drawn.boundaries.astype(np.float64) - reference.boundaries
             difference[:, ~inside.any(axis=0)] = np.nan
             self._differences.append(_Difference(image.group, difference, image.axial_um))
             scores |= height_scores_in_all_units(difference, image.axial_um, self._scheme)
@@ -306,11 +288,11 @@ class EvaluationAccumulator:
         return scores | {Key("ece"): one.expected_error()}
 
     def _keep_if_bad(
-        self, image: ScoredImage, reference: Drawing, drawn: Drawing, dice: float | None
+        self, image: ScoredImage, reference: Annotation, drawn: Annotation, dice: float | None
     ) -> None:
         if dice is None:
             return
-        seen = Drawing(drawn.labels, drawn.heights)
+        seen = Annotation(drawn.labels, drawn.boundaries)
         self._worst.append(Case(image, reference, seen, dice))
         self._worst.sort(key=lambda case: case.dice)
         del self._worst[_CASES:]

@@ -10,24 +10,25 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.project.contents import decode_drawing, encode_drawing
-from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.project.contents import decode_annotation, encode_annotation
 from napari_retina_seg.project.files import write_file
+from napari_retina_seg.project.fitting import check_fits
 from napari_retina_seg.project.store import Store, image_row, image_value, now, same_person
 from napari_retina_seg.project.tables import AutosaveRow
 from napari_retina_seg.project.values import Autosave
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
 
 def autosave(
-    store: Store, image_id: int, drawing: Drawing, parent: int | None, seconds: float
+    store: Store, image_id: int, annotation: Annotation, parent: int | None, seconds: float
 ) -> Autosave:
     """Write unsaved work to the autosave slot of this image, person and process."""
     store.database.check_writable()
     with store.database.reading() as session:
         image = image_value(store, image_row(session, image_id), blinded=False)
-    drawing.check(image, store.scheme)
-    content = encode_drawing(drawing)
+    check_fits(annotation, image, store.scheme)
+    content = encode_annotation(annotation)
     sha256 = hashlib.sha256(content).hexdigest()
     # The name is unique, so the previous file can be removed once this one is written.
     name = f"{image_id}-{uuid.uuid4().hex}.npz"
@@ -56,7 +57,7 @@ def recoverable(store: Store, image_id: int | None) -> tuple[Autosave, ...]:
         )
 
 
-def recover(store: Store, slot: Autosave) -> Drawing:
+def recover(store: Store, slot: Autosave) -> Annotation:
     """Read an autosave and continue it: the next save clears its slot.
 
     Raises
@@ -74,10 +75,10 @@ def recover(store: Store, slot: Autosave) -> Drawing:
         raise ProjectError(f"The unsaved work '{path}' can't be read: {error.strerror}.") from error
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ProjectError(f"The unsaved work '{path}' was cut short or altered: it is not shown.")
-    drawing = decode_drawing(content, path)
+    annotation = decode_annotation(content, path)
     if not store.database.read_only:
         _adopt(store, slot)
-    return drawing
+    return annotation
 
 
 def discard(store: Store, slot: Autosave) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_retina_seg.io import masks
 from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io._decoding import decoding
-from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import LabelClass, LabelScheme
 
@@ -67,19 +67,19 @@ def decode_arrays(content: bytes, path: Path) -> dict[str, npt.NDArray[Any]]:
         return dict(archive)
 
 
-def encode_drawing(drawing: Drawing) -> bytes:
+def encode_annotation(annotation: Annotation) -> bytes:
     """Return an autosave as one ``.npz``."""
     parts = {
-        "labels": drawing.labels,
-        "boundaries": drawing.boundaries,
-        "questionable": drawing.questionable,
+        "labels": annotation.labels,
+        "boundaries": annotation.boundaries,
+        "questionable": annotation.ignore,
     }
     return encode_arrays({name: part for name, part in parts.items() if part is not None})
 
 
-def decode_drawing(content: bytes, path: Path) -> Drawing:
+def decode_annotation(content: bytes, path: Path) -> Annotation:
     """Return the drawing that `encode_drawing` wrote."""
     parts = decode_arrays(content, path)
     if "labels" not in parts:
         raise ProjectError(f"'{path}' holds no mask: it was not written by this program.")
-    return Drawing(parts["labels"], parts.get("boundaries"), parts.get("questionable"))
+    return Annotation(parts["labels"], parts.get("boundaries"), parts.get("questionable"))

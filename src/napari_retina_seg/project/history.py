@@ -15,11 +15,11 @@ from napari_retina_seg.project.blinding import (
     visible,
 )
 from napari_retina_seg.project.contents import decode_arrays, decode_mask
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.states import MASK_COUNTS, GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, version_row, version_value
 from napari_retina_seg.project.tables import VersionRow
 from napari_retina_seg.project.values import Version
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
 
@@ -32,7 +32,7 @@ def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
         return tuple(version_value(row) for row in session.scalars(query) if may_see(row))
 
 
-def read_drawing(store: Store, image_id: int, number: int) -> Drawing:
+def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
     """Read the mask, boundaries and questionable pixels of a version.
 
     Raises
@@ -56,7 +56,7 @@ def read_drawing(store: Store, image_id: int, number: int) -> Drawing:
         if row.questionable is not None:
             region = decode_mask(*store.read_file(session, row.questionable))
             questionable = np.asarray(region.reshape(shape) > 0)
-        return Drawing(labels, boundaries, questionable)
+        return Annotation(labels, boundaries, questionable)
 
 
 def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[Any] | None:

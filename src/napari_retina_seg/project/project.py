@@ -10,7 +10,6 @@ from typing import Self
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.project import autosaves, images, leases, versions
 from napari_retina_seg.project.blinding import assign_second_grader
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
 from napari_retina_seg.project.states import FINISHES, REFUSALS, Action, GradingRound
@@ -22,6 +21,7 @@ from napari_retina_seg.project.values import (
     Version,
 )
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import LabelScheme, find_scheme
@@ -154,7 +154,7 @@ class Project(ProjectView):
     def save_version(
         self,
         image_id: int,
-        drawing: Drawing,
+        annotation: Annotation,
         action: Action,
         *,
         parent: int | None = None,
@@ -170,7 +170,7 @@ class Project(ProjectView):
         ----------
         image_id : int
             Which image.
-        drawing : Drawing
+        annotation : Annotation
             The mask, its boundaries and its questionable pixels.
         action : Action
             A draft or a final action: correct, second read, adjudicate.
@@ -191,12 +191,12 @@ class Project(ProjectView):
                 f"To {action.of('an image')} takes no mask: call the method for that instead."
             )
         request = EditRequest(action, self.author, parent, seconds, comment)
-        return versions.save_drawing(self._store, image_id, drawing, request)
+        return versions.save_annotation(self._store, image_id, annotation, request)
 
     def attach(
         self,
         image_id: int,
-        drawing: Drawing,
+        annotation: Annotation,
         *,
         author: str,
         reading: GradingRound = GradingRound.FIRST,
@@ -208,7 +208,7 @@ class Project(ProjectView):
         ----------
         image_id : int
             Which image.
-        drawing : Drawing
+        annotation : Annotation
             The mask.
         author : str
             Who drew it.
@@ -225,7 +225,7 @@ class Project(ProjectView):
         request = EditRequest(
             FINISHES[reading], check_name(author), comment=comment, elsewhere=True
         )
-        return versions.save_drawing(self._store, image_id, drawing, request)
+        return versions.save_annotation(self._store, image_id, annotation, request)
 
     def accept(
         self,
@@ -310,7 +310,12 @@ class Project(ProjectView):
         leases.check_in(self._store, image_id)
 
     def autosave(
-        self, image_id: int, drawing: Drawing, *, parent: int | None = None, seconds: float = 0
+        self,
+        image_id: int,
+        annotation: Annotation,
+        *,
+        parent: int | None = None,
+        seconds: float = 0,
     ) -> Autosave:
         """Autosave unsaved work; the next autosave or save of this image replaces it.
 
@@ -319,9 +324,9 @@ class Project(ProjectView):
         ProjectError
             If it does not fit the image, or can't be written: the last autosave is kept then.
         """
-        return autosaves.autosave(self._store, image_id, drawing, parent, seconds)
+        return autosaves.autosave(self._store, image_id, annotation, parent, seconds)
 
-    def recover(self, slot: Autosave) -> Drawing:
+    def recover(self, slot: Autosave) -> Annotation:
         """Read an autosave and continue it: the next save clears it.
 
         Raises

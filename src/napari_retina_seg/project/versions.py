@@ -25,8 +25,8 @@ from napari_retina_seg.project.contents import (
     encode_arrays,
     encode_mask,
 )
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import StoredFile
+from napari_retina_seg.project.fitting import check_fits
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
     Action,
@@ -48,6 +48,7 @@ from napari_retina_seg.project.store import (
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.transitions import EditRequest, resolve_transition
 from napari_retina_seg.project.values import Change, Kind, Version
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.segmentation import Segmentation
@@ -63,7 +64,9 @@ class _Files:
     questionable: StoredFile | None = None
 
 
-def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditRequest) -> Version:
+def save_annotation(
+    store: Store, image_id: int, annotation: Annotation, request: EditRequest
+) -> Version:
     """Save a drawing as a new version.
 
     If another version continues the same parent already, both are kept, and the image is in
@@ -77,13 +80,13 @@ def save_drawing(store: Store, image_id: int, drawing: Drawing, request: EditReq
     store.database.check_writable()
     with store.database.reading() as session:
         image = image_row(session, image_id)
-        drawing.check(image_value(store, image, blinded=False), store.scheme)
+        check_fits(annotation, image_value(store, image, blinded=False), store.scheme)
         parent = _find_parent(session, image, request)
         resolve_transition(
             session, image, request, parent, store.author
         )  # before anything is written
-        change = _compare(store, session, drawing, parent)
-    files = _write_drawing(store, drawing)
+        change = _compare(store, session, annotation, parent)
+    files = _write_annotation(store, annotation)
     with store.database.writing() as session:
         image = image_row(session, image_id)
         parent = _find_parent(session, image, request)
@@ -163,11 +166,11 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     """
     store.database.check_writable()
     check_model(segmentation.provenance.model, segmentation.scheme, store.scheme)
-    drawing = Drawing(segmentation.labels, segmentation.boundaries, segmentation.ignore)
+    annotation = Annotation(segmentation.labels, segmentation.boundaries, segmentation.ignore)
     with store.database.reading() as session:
         image = image_row(session, image_id)
-        drawing.check(image_value(store, image, blinded=False), store.scheme)
-    files = _write_drawing(store, drawing)
+        check_fits(annotation, image_value(store, image, blinded=False), store.scheme)
+    files = _write_annotation(store, annotation)
     uncertainty = None
     if segmentation.probabilities is not None:
         uncertainty = segmentation.mean_uncertainty()
@@ -279,14 +282,14 @@ def _new_row(store: Store, session: Session, image: ImageRow, files: _Files) -> 
     )
 
 
-def _write_drawing(store: Store, drawing: Drawing) -> _Files:
-    mask = store.files.put(*encode_mask(drawing.labels, store.scheme))
+def _write_annotation(store: Store, annotation: Annotation) -> _Files:
+    mask = store.files.put(*encode_mask(annotation.labels, store.scheme))
     boundaries = questionable = None
-    if drawing.boundaries is not None:
-        content = encode_arrays({"boundaries": drawing.boundaries})
+    if annotation.boundaries is not None:
+        content = encode_arrays({"boundaries": annotation.boundaries})
         boundaries = store.files.put(content, ".npz")
-    if drawing.questionable is not None and drawing.questionable.any():
-        region = drawing.questionable.astype(np.uint8)
+    if annotation.ignore is not None and annotation.ignore.any():
+        region = annotation.ignore.astype(np.uint8)
         questionable = store.files.put(*encode_mask(region, QUESTIONABLE))
     return _Files(mask, boundaries, None, questionable)
 
@@ -299,7 +302,7 @@ def _files_of(session: Session, row: VersionRow) -> _Files:
 
 
 def _compare(
-    store: Store, session: Session, drawing: Drawing, parent: VersionRow | None
+    store: Store, session: Session, annotation: Annotation, parent: VersionRow | None
 ) -> Change | None:
     """Return the change against the prediction that a drawing derives from, or its parent."""
     before = parent and (parent.prediction or parent)
@@ -307,7 +310,7 @@ def _compare(
         return None
     try:
         content, path = store.read_file(session, before.mask)
-        labels = decode_mask(content, path).reshape(drawing.labels.shape)
+        labels = decode_mask(content, path).reshape(annotation.labels.shape)
     except RetinaSegError:  # `check` reports a lost prediction: the new work is saved anyway
         return None
-    return find_change(labels, drawing.labels, len(store.scheme), before.number)
+    return find_change(labels, annotation.labels, len(store.scheme), before.number)

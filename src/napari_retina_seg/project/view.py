@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from napari_retina_seg.project import autosaves, double_gradings, history, images, queue
 from napari_retina_seg.project.check import iter_check
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.files import IntegrityProblem
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
@@ -26,6 +25,7 @@ from napari_retina_seg.project.values import (
     Status,
     Version,
 )
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
@@ -168,7 +168,7 @@ class ProjectView:
         """Raise `ProjectError` if this person must never do this, in any state of the image."""
         check_permitted(self._store, image_id, action)
 
-    def drawing(self, image_id: int, number: int) -> Drawing:
+    def annotation(self, image_id: int, number: int) -> Annotation:
         """Read the mask, boundaries and questionable pixels of a version.
 
         Raises
@@ -176,7 +176,7 @@ class ProjectView:
         ProjectError
             If it has no mask, must not be seen, or a file is missing, cut or altered.
         """
-        return history.read_drawing(self._store, image_id, number)
+        return history.read_annotation(self._store, image_id, number)
 
     def probabilities(self, image_id: int, number: int) -> npt.NDArray[Any] | None:
         """Read a prediction's probabilities, ``([slices,] classes, rows, columns)`` float16.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.labels import LabelScheme
 
 UNLIKE = "This does not look like what the model learnt from"
 _MUCH = 0.01  # share of the pixels that is worth a sentence
-IGNORE = 255  # in the files of masks: no class, but what counts for nothing
 
 
 @dataclass(frozen=True)
@@ -79,76 +79,36 @@ def _with_slices(check: Check, total: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
-    """The mask of an image, on the image's own grid.
+class Segmentation(Annotation):
+    """The mask of an image as a model drew it: an `Annotation` with its origin.
 
     Attributes
     ----------
-    labels : array
-        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
     scheme : LabelScheme
         What the values mean.
     provenance : Provenance
         How it came about.
-    boundaries : array or None
-        float32 heights in px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``,
-        for schemes with surfaces.
-    probabilities : array or None
-        float16, ``(classes, rows, columns)`` or ``(slices, classes, rows, columns)``, if asked
-        for.
     skipped : tuple of int
         Slices in which there was nothing to see: background, with NaN for heights.
-    ignore : array or None
-        bool, shape of the labels: True where the image holds no data, so that nothing can be
-        said. It becomes the value 255 in files.
     checks : tuple of Check
         What fired of the checks whether this is the kind of image that the model learnt from.
     unchecked : tuple of str
         Names of the checks that were left out, since the model states no limits for them.
     """
 
-    labels: npt.NDArray[np.uint8]
-    scheme: LabelScheme
-    provenance: Provenance
-    boundaries: npt.NDArray[np.float32] | None = None
-    probabilities: npt.NDArray[np.float16] | None = None
-    skipped: tuple[int, ...] = ()
-    ignore: npt.NDArray[np.bool_] | None = None
-    checks: tuple[Check, ...] = ()
-    unchecked: tuple[str, ...] = ()
+    scheme: LabelScheme = field(kw_only=True)
+    provenance: Provenance = field(kw_only=True)
+    skipped: tuple[int, ...] = field(default=(), kw_only=True)
+    checks: tuple[Check, ...] = field(default=(), kw_only=True)
+    unchecked: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
+        super().__post_init__()
+        if self.probabilities is not None and self.probabilities.shape[-3] != len(self.scheme):
             raise ImageError(
-                "Labels are uint8 of shape (rows, columns) or (slices, rows, columns): received"
-                f" {self.labels.dtype} {self.labels.shape}."
+                f"Probabilities of this mask are of {len(self.scheme)} classes: received"
+                f" {self.probabilities.shape}."
             )
-        if self.ignore is not None and (
-            self.ignore.dtype != bool or self.ignore.shape != self.labels.shape
-        ):
-            raise ImageError(
-                f"The ignored pixels of this mask are bool {self.labels.shape}: received"
-                f" {self.ignore.dtype} {self.ignore.shape}."
-            )
-        if self.probabilities is not None:
-            slices, grid = self.labels.shape[:-2], self.labels.shape[-2:]
-            expected = (*slices, len(self.scheme), *grid)
-            if self.probabilities.shape != expected:
-                raise ImageError(
-                    f"Probabilities of this mask have the shape {expected}: received"
-                    f" {self.probabilities.shape}."
-                )
-
-    @property
-    def is_volume(self) -> bool:
-        """Whether there is a slice axis."""
-        return self.labels.ndim == 3
-
-    def raster(self) -> npt.NDArray[np.uint8]:
-        """Return the labels as they go into files, with `IGNORE` where there is no data."""
-        if self.ignore is None:
-            return self.labels
-        return np.where(self.ignore, np.uint8(IGNORE), self.labels)
 
     @property
     def warning(self) -> str:

@@ -10,13 +10,13 @@ from napari_retina_seg.metrics.agreement import (
     AgreementAccumulator,
     Gradability,
     GradedImage,
-    Grading,
 )
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import DoubleGrading, Version
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 
@@ -134,11 +134,11 @@ def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = ""
     check_adoptable(project, image_id, chosen)
     if chosen.mask is None:
         return project.mark_ungradable(image_id, chosen.reason, comment=comment)
-    drawing = project.drawing(image_id, chosen.number)
+    annotation = project.annotation(image_id, chosen.number)
     begun = _begun(project, image_id)
     parent = chosen if begun is None else begun  # continues an adjudicator's own draft
     final = project.save_version(
-        image_id, drawing, Action.ADJUDICATE, parent=parent.number, comment=comment
+        image_id, annotation, Action.ADJUDICATE, parent=parent.number, comment=comment
     )
     if final.conflict:
         raise ProjectError(
@@ -170,7 +170,7 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
             " or continue that draft in the Review dock."
         )
     if chosen.mask is not None:
-        project.drawing(image_id, chosen.number)
+        project.annotation(image_id, chosen.number)
 
 
 def _begun(project: Project, image_id: int) -> Version | None:
@@ -205,6 +205,5 @@ def _describe(pair: DoubleGrading) -> GradedImage:
     )
 
 
-def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Grading:
-    drawing = project.drawing(pair.image.id, number)
-    return Grading(drawing.labels, drawing.boundaries, drawing.questionable)
+def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Annotation:
+    return project.annotation(pair.image.id, number)

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from napari_retina_seg.io.masks import read_class_values, read_mask
-from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.annotation import IGNORE, Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import LabelScheme
-from napari_retina_seg.types.segmentation import IGNORE
 
 
-def read_drawing(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> Drawing:
+def read_annotation(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> Annotation:
     """Read the mask of an image or volume from any file that `read_image` reads.
 
     Parameters
@@ -58,4 +57,4 @@ def read_drawing(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -> D
             f" {len(scheme) - 1}. Say what each value stands for, as in 255:1."
         )
     questionable = ignored if ignored is not None and ignored.any() else None
-    return Drawing(labels.astype(np.uint8), questionable=questionable)
+    return Annotation(labels.astype(np.uint8), ignore=questionable)

@@ -34,11 +34,11 @@ from napari_retina_seg.io.formats.stacks import fill_stacks
 from napari_retina_seg.io.formats.training import TrainingFolder, TrainingItem, assign_splits
 from napari_retina_seg.io.formats.vgg import VggFile
 from napari_retina_seg.io.names import image_suffix
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.store import now
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import safe_name
 from napari_retina_seg.types.labels import LabelScheme
@@ -163,8 +163,8 @@ class ExportJob:
             self._token.raise_if_cancelled()
             yield Progress(done, len(chosen), one.name)
             try:
-                drawing = self._project.drawing(one.image.id, one.version.number)
-                record = make_record(one, drawing, self._project.scheme)
+                annotation = self._project.annotation(one.image.id, one.version.number)
+                record = make_record(one, annotation, self._project.scheme)
                 write(one, record)
             except RetinaSegError as error:
                 if isinstance(error.__cause__, OSError) and isinstance(error, WriteError):
@@ -264,7 +264,7 @@ def _suffix_of(image: ProjectImage) -> str:
     return old if image.path.name == f"{image.name}{old}" else image_suffix(image.path)
 
 
-def make_record(one: ExportItem, drawing: Drawing, scheme: LabelScheme) -> MaskRecord:
+def make_record(one: ExportItem, annotation: Annotation, scheme: LabelScheme) -> MaskRecord:
     """Return a mask with all that is exported together with it."""
     image, version = one.image, one.version
     said = Attribution(
@@ -276,9 +276,9 @@ def make_record(one: ExportItem, drawing: Drawing, scheme: LabelScheme) -> MaskR
         program=version.program,
         made_at=version.created_at,
     )
-    questionable = drawing.questionable
+    questionable = annotation.ignore
     return MaskRecord(
-        labels=drawing.labels,
+        labels=annotation.labels,
         scheme=scheme,
         name=one.name,
         spacing=image.spacing,
@@ -287,13 +287,13 @@ def make_record(one: ExportItem, drawing: Drawing, scheme: LabelScheme) -> MaskR
         image_suffix=_suffix_of(image),
         image_sha256=image.sha256,
         ignore=questionable if questionable is not None and questionable.any() else None,
-        boundaries=_boundaries(drawing),
+        boundaries=_boundaries(annotation),
     )
 
 
-def _boundaries(drawing: Drawing) -> npt.NDArray[np.float32] | None:
+def _boundaries(annotation: Annotation) -> npt.NDArray[np.float32] | None:
     """Return the boundaries if they match the mask, else boundaries found in the mask."""
-    heights, labels = drawing.boundaries, drawing.labels
+    heights, labels = annotation.boundaries, annotation.labels
     if heights is None:
         return None
     rows = labels.shape[-2]

@@ -27,12 +27,12 @@ from napari_retina_seg.io.formats.sources import (
 )
 from napari_retina_seg.io.images.dicom_slices import slice_order
 from napari_retina_seg.io.names import image_name
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import GradingRound
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import ProjectImage, Version
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import name_key
 from napari_retina_seg.types.image import Placement
@@ -206,14 +206,14 @@ class ImportJob:
         try:
             image = self._images.find(record)
             self._check_once(image, record)
-            drawing = _drawing(record, image)
+            annotation = _annotation(record, image)
             who = self._find_author(record, image)
-            if self._is_known(image, drawing, who):
+            if self._is_known(image, annotation, who):
                 self.known += 1
                 return
             version = self._project.attach(
                 image.id,
-                drawing,
+                annotation,
                 author=who,
                 reading=self._reading,
                 comment=_comment(record.attribution),
@@ -245,35 +245,35 @@ class ImportJob:
             )
         return who
 
-    def _is_known(self, image: ProjectImage, drawing: Drawing, who: str) -> bool:
+    def _is_known(self, image: ProjectImage, annotation: Annotation, who: str) -> bool:
         for version in self._project.history(image.id):
             if version.is_final and version.mask and same_person(version.author, who):
-                other = self._project.drawing(image.id, version.number)
-                if _is_same(drawing, other):
+                other = self._project.annotation(image.id, version.number)
+                if _is_same(annotation, other):
                     return True
         return False
 
 
-def _drawing(record: Record, image: ProjectImage) -> Drawing:
+def _annotation(record: Record, image: ProjectImage) -> Annotation:
     if isinstance(record, MaskRecord):
         labels, ignore = record.labels, record.ignore
         if labels.size == np.prod(image.shape):  # a volume of one slice
             labels = labels.reshape(image.shape) if labels.shape[-2:] == image.grid else labels
             ignore = None if ignore is None else ignore.reshape(labels.shape)
-        return Drawing(labels, record.boundaries, ignore)
+        return Annotation(labels, record.boundaries, ignore)
     heights = record.heights
     planes = heights.reshape(-1, *heights.shape[-2:])
     labels = np.stack([draw(plane, image.grid[0]) for plane in planes])
     labels = labels.reshape(*heights.shape[:-2], *labels.shape[-2:])
     if record.attribution.maker is not Maker.UNKNOWN:
-        return Drawing(labels, heights)
+        return Annotation(labels, heights)
     # A column without a height is not annotated (rather than free of layers).
     unknown = np.isnan(heights).all(axis=-2, keepdims=True)
     ignore = np.broadcast_to(unknown, labels.shape)
-    return Drawing(labels, heights, ignore.copy() if ignore.any() else None)
+    return Annotation(labels, heights, ignore.copy() if ignore.any() else None)
 
 
-def _is_same(one: Drawing, other: Drawing) -> bool:
+def _is_same(one: Annotation, other: Annotation) -> bool:
     """Whether two drawings are equal; files keep no class where pixels are questionable."""
     if one.labels.shape != other.labels.shape:
         return False
@@ -282,9 +282,9 @@ def _is_same(one: Drawing, other: Drawing) -> bool:
     return np.array_equal(region, _region(other)) and bool((same | region).all())
 
 
-def _region(drawing: Drawing) -> npt.NDArray[np.bool_]:
-    marked = drawing.questionable
-    return np.zeros(drawing.labels.shape, bool) if marked is None else marked
+def _region(annotation: Annotation) -> npt.NDArray[np.bool_]:
+    marked = annotation.ignore
+    return np.zeros(annotation.labels.shape, bool) if marked is None else marked
 
 
 def _comment(said: Attribution) -> str:

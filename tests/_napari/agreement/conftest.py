@@ -10,9 +10,9 @@ from pytestqt.qtbot import QtBot
 from napari_retina_seg._napari.agreement.agreement_widget import AgreementWidget
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 SHAPE = (96, 128)
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
                 (bob, second, Action.SECOND_READ),
             ):
                 phantom = phantom_bscan(drawn, *SHAPE)
-                reader.save_version(image.id, Drawing(phantom.labels, phantom.heights), action)
+                reader.save_version(image.id, Annotation(phantom.labels, phantom.heights), action)
     return folder
 
 

@@ -10,7 +10,7 @@ from napari.layers import Labels
 from napari_retina_seg._napari.correct.between_scans import human_scans
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.drawings import take_snapshot
+from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.edits import Change, change, lock
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.editing.consistency import draw
@@ -160,10 +160,10 @@ def test_a_project_keeps_lines_between_pixels():
     viewer.add_layer(layer)
     lines = MaskLines(layer)
     lines.edit((2,), lower(5.3))
-    drawing = take_snapshot(viewer, layer).drawing()
-    np.testing.assert_array_equal(drawing.boundaries, lines.known())
+    annotation = up_to_date(copy_annotation(viewer, layer))
+    np.testing.assert_array_equal(annotation.boundaries, lines.known())
     moved = VOLUME.heights[2, :, 20:40] + np.float32(5.3)
-    np.testing.assert_array_equal(drawing.boundaries[2, :, 20:40], moved)
+    np.testing.assert_array_equal(annotation.boundaries[2, :, 20:40], moved)
 
 
 def test_axes_of_the_viewer_are_none_of_the_lines():

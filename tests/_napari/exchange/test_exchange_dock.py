@@ -19,9 +19,9 @@ from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.workflows.export_options import Format
 from napari_retina_seg.workflows.patients import ImageSource
@@ -35,7 +35,7 @@ def make(folder: Path, scans: Path, author: str, drawn: int) -> Path:
         for number, image in enumerate(project.add_images(sorted(scans.iterdir())).images):
             if number < drawn:
                 labels = phantom_bscan(number, 96, 128).labels
-                project.save_version(image.id, Drawing(labels), Action.CORRECT)
+                project.save_version(image.id, Annotation(labels), Action.CORRECT)
     return folder
 
 
@@ -148,7 +148,7 @@ def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_
         paths = sorted(scans.iterdir())
         for image in project.add_images(paths, patient_of=lambda name: name[-1]).images:
             labels = phantom_bscan(image.id, 96, 128).labels
-            project.save_version(image.id, Drawing(labels), Action.CORRECT)
+            project.save_version(image.id, Annotation(labels), Action.CORRECT)
     exchange.project.choose(folder)
     qtbot.waitUntil(lambda: not form.patients.isHidden())
     assert [form.patients.itemText(row) for row in range(4)] == ["all", "0", "1", "2"]

@@ -117,14 +117,14 @@ def test_that_work_can_t_be_kept_aside_is_told(at_work, folder):
 def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kept, scans):
     crashed = Project(folder, author="Ann")  # it holds the lease, and never says a word again
     crashed.check_out(1)
-    drawing = crashed.drawing(1, 1)
-    drawing.labels[3:9, 3:9] = 5
-    crashed.autosave(1, drawing, parent=1, seconds=100)
+    annotation = crashed.annotation(1, 1)
+    annotation.labels[3:9, 3:9] = 5
+    crashed.autosave(1, annotation, parent=1, seconds=100)
     person.open(folder, "Ann")
     assert "You have unsaved changes to 'scan0'" in person.dock.recovery.words
     person.click(person.dock.recovery.recover_button)
     assert person.name == "scan0"
-    assert np.array_equal(person.mask.data, drawing.labels)
+    assert np.array_equal(person.mask.data, annotation.labels)
     assert person.session.watch.seconds >= 100
     assert kept()  # not before it is saved
     person.press(Qt.Key.Key_W)
@@ -202,7 +202,10 @@ def test_the_window_asks_before_it_closes_over_work_for_which_there_is_no_memory
         raise MemoryError
 
     painted = at_work.paint()
-    for place in ("project.project.Project.autosave", "_napari.review.review_layers.take_snapshot"):
+    for place in (
+        "project.project.Project.autosave",
+        "_napari.review.review_layers.copy_annotation",
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(f"napari_retina_seg.{place}", fail)
             at_work.asked = ""
@@ -268,6 +271,6 @@ def test_painting_goes_on_while_it_is_saved(at_work, folder):
     at_work.wait()
     at_work.press(Qt.Key.Key_N)
     with Project(folder, author="Ann") as project:
-        assert np.array_equal(project.drawing(1, 2).labels, first)
-        assert project.drawing(1, 3).labels[1, 1] == 7
+        assert np.array_equal(project.annotation(1, 2).labels, first)
+        assert project.annotation(1, 3).labels[1, 1] == 7
         assert not project.image(1).conflict

@@ -101,7 +101,7 @@ def padded(ann, folder, tmp_path):
         (image,) = project.add_images([tmp_path / "padded.tif"]).images
         (model,) = (model for model in list_models() if model.name == "tiny-oct")
         finish(iter_predict_images(project, model, (image.id,)))
-        assert project.drawing(image.id, 1).questionable[:, :20].all()
+        assert project.annotation(image.id, 1).ignore[:, :20].all()
     ann.dock.queue.refresh_list()
     ann.wait()
     ann.dock.opens_next.setChecked(False)

@@ -297,7 +297,7 @@ def test_images_that_can_t_be_opened_are_passed_over_and_told(ann, crowded, tmp_
 
 def test_a_second_window_sees_what_was_saved(ann, folder):
     with Project(folder, author="Bob") as bob:
-        bob.save_version(1, bob.drawing(1, 1), Action.CORRECT, parent=1)
+        bob.save_version(1, bob.annotation(1, 1), Action.CORRECT, parent=1)
     ann.open_row(0)
     assert "Bob" in ann.dock.history.table.item(0, 1).text()
     assert not ann.mask.editable

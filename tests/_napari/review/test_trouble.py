@@ -105,7 +105,7 @@ def finish(person, painted, folder):
     with Project(folder, author="Zoe") as project:
         last = project.history(1)[-1]
         assert (last.state, last.comment) == (State.CORRECTED, "a shadow")
-        assert np.array_equal(project.drawing(1, last.number).labels, painted)
+        assert np.array_equal(project.annotation(1, last.number).labels, painted)
         assert not project.image(1).conflict
         assert len(project.history(1)) == 2
         assert not project.recoverable()
@@ -136,7 +136,7 @@ def test_a_folder_that_vanishes_costs_nothing_and_comes_back(at_work, folder, tm
     with Project(folder, author="Zoe") as project:
         last = project.history(1)[-1]
         assert (last.state, last.comment) == (State.IN_PROGRESS, "a shadow")
-        assert np.array_equal(project.drawing(1, last.number).labels, painted)
+        assert np.array_equal(project.annotation(1, last.number).labels, painted)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")

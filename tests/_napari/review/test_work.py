@@ -11,9 +11,9 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
 from napari_retina_seg.io.formats.raster import read_png
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -84,7 +84,7 @@ def test_next_refuses_to_leave_when_saving_fails_and_nothing_is_lost(at_work, fo
     at_work.press(Qt.Key.Key_N)
     assert at_work.name == "scan1"
     with Project(folder, author="Ann") as project:
-        assert np.array_equal(project.drawing(1, 2).labels, painted)
+        assert np.array_equal(project.annotation(1, 2).labels, painted)
 
 
 def test_accepting_opens_the_next_image(at_work, states):
@@ -158,7 +158,7 @@ def test_what_is_questionable_is_saved_and_shown_again(at_work, folder):
     show_questionable(at_work.viewer, at_work.mask, region)
     at_work.press(Qt.Key.Key_N)
     with Project(folder, author="Ann") as project:
-        assert np.array_equal(project.drawing(1, 2).questionable, region)
+        assert np.array_equal(project.annotation(1, 2).ignore, region)
     assert "scan0 · mask · questionable" not in at_work.viewer.layers
     at_work.press(Qt.Key.Key_N, SHIFT)
     shown = at_work.viewer.layers["scan0 · mask · questionable"]
@@ -170,7 +170,7 @@ def test_lines_are_saved_as_the_mask_has_them(at_work, folder):
     at_work.mask.data_setitem((np.arange(20, 40), np.full(20, 50)), 1)
     at_work.press(Qt.Key.Key_W)
     with Project(folder, author="Ann") as project:
-        saved = project.drawing(1, 2)
+        saved = project.annotation(1, 2)
     assert saved.boundaries.shape == (8, saved.labels.shape[1])
     assert saved.boundaries[0, 50] == np.flatnonzero(saved.labels[:, 50])[0]
 
@@ -201,7 +201,7 @@ def test_a_lease_is_held_and_given_back(at_work, folder):
 
 def test_a_conflict_keeps_both_versions_and_is_told(at_work, folder, versions):
     with Project(folder, author="Bob") as bob:
-        bob.save_version(1, bob.drawing(1, 1), Action.DRAFT, parent=1)
+        bob.save_version(1, bob.annotation(1, 1), Action.DRAFT, parent=1)
     painted = at_work.paint()
     at_work.press(Qt.Key.Key_N)
     assert at_work.name == "scan0"
@@ -295,7 +295,7 @@ def test_a_volume_is_reviewed_slice_by_slice(at_work, tmp_path, folder):
     at_work.mask.data_setitem((np.array([2]), np.array([7]), np.array([9])), 4)
     at_work.press(Qt.Key.Key_N, SHIFT)
     with Project(folder, author="Ann") as project:
-        saved = project.drawing(5, 1)
+        saved = project.annotation(5, 1)
     assert saved.labels.shape == (3, 32, 40)
     assert saved.labels[2, 7, 9] == 4
     assert saved.boundaries.shape == (3, 8, 40)
@@ -319,7 +319,7 @@ def test_the_view_fits_the_image_and_not_what_was_open_before(person, folder):
 
 def test_thrown_away_means_asked(at_work, folder):
     with Project(folder, author="Ann") as other:
-        other.autosave(2, Drawing(np.ones(at_work.mask.data.shape, np.uint8)))
+        other.autosave(2, Annotation(np.ones(at_work.mask.data.shape, np.uint8)))
     at_work.open(folder, "Ann")
     assert "You have unsaved changes to 'scan1'" in at_work.dock.recovery.words
     at_work.answer(button=QMessageBox.StandardButton.No)
@@ -366,7 +366,7 @@ def test_nothing_is_done_to_a_conflict_that_was_not_told(at_work, folder, versio
     at_work.press(Qt.Key.Key_S, SHIFT)
     at_work.mask.data_setitem((np.array([3]), np.array([3])), 6)
     with Project(folder, author="Bob") as bob:
-        bob.save_version(1, bob.drawing(1, 1), Action.DRAFT, parent=2)
+        bob.save_version(1, bob.annotation(1, 1), Action.DRAFT, parent=2)
     painted, project = np.array(at_work.mask.data), at_work.session.project
     do = {
         "reopen": lambda: at_work.session.reopen(1),
@@ -440,5 +440,5 @@ def test_saving_the_layer_keeps_what_is_questionable_and_where_there_is_no_data(
     assert np.array_equal(read_png(tmp_path / "mask.png").ignore, missing | marked)
     person.click(person.dock.decisions.finish)
     with Project(tmp_path / "study", author="Zoe") as project:
-        drawing = project.drawing(image.id, project.truth(image.id).number)
-    assert np.array_equal(drawing.questionable, missing | marked)
+        annotation = project.annotation(image.id, project.truth(image.id).number)
+    assert np.array_equal(annotation.ignore, missing | marked)

@@ -126,8 +126,8 @@ def mask_records(draw):
         labels = np.where(ignore, np.uint8(0), labels)
     return MaskRecord(
         labels,
-        scheme,
-        draw(st.sampled_from(["scan-1", "scan 2.b", "Übung"])),
+        scheme=scheme,
+        name=draw(st.sampled_from(["scan-1", "scan 2.b", "Übung"])),
         spacing=Spacing(draw(lengths), draw(lengths), draw(lengths)),
         laterality=draw(sides),
         attribution=draw(finished),
@@ -157,9 +157,9 @@ def test_a_mask_comes_back_with_all_that_is_known_of_it(tmp_path_factory, suffix
     if suffix == "png" and record.is_volume:
         record = MaskRecord(
             record.labels[0],
-            record.scheme,
-            record.name,
-            record.spacing,
+            scheme=record.scheme,
+            name=record.name,
+            spacing=record.spacing,
             ignore=None if record.ignore is None else record.ignore[0],
         )
     write, read = FORMATS[suffix]
@@ -175,7 +175,10 @@ def test_a_mask_comes_back_with_all_that_is_known_of_it(tmp_path_factory, suffix
 )
 def test_one_hot_stacks(tmp_path_factory, labels, dtype):
     record = MaskRecord(
-        labels, SCHEMES["oct-layers"], "a", attribution=Attribution(Maker.HUMAN, "b", "accepted")
+        labels,
+        scheme=SCHEMES["oct-layers"],
+        name="a",
+        attribution=Attribution(Maker.HUMAN, "b", "accepted"),
     )
     path = tmp_path_factory.mktemp("exchange") / "stacks"
     write_items(write_stacks, path, record, one_hot=True)
@@ -212,8 +215,8 @@ def test_boundaries_come_back_to_the_bit(
     )
     record = MaskRecord(
         np.zeros((*slices, 7, 4), np.uint8),
-        scheme,
-        "scan",
+        scheme=scheme,
+        name="scan",
         laterality=Laterality.RIGHT,
         attribution=attribution,
         boundaries=heights,

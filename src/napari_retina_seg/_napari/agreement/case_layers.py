@@ -10,7 +10,7 @@ from napari_retina_seg._napari.layers import Position, image_layers, place_of
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options
-from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import LabelScheme
 
 
@@ -34,9 +34,9 @@ class CaseLayers:
             ("second", case.pair.second.author, case.second),
             ("first", case.pair.first.author, case.first),
         )
-        for place, author, drawing in gradings:
+        for place, author, annotation in gradings:
             name = f"{image.name} · {place} grader, {author}"
-            mask = _mask(image, drawing, name, case.scheme)
+            mask = _mask(image, annotation, name, case.scheme)
             self._layers.append(self._viewer.add_layer(mask))
         second, first = self._layers[1:]
         second.visible = False
@@ -54,15 +54,15 @@ class CaseLayers:
         self._layers, self._hidden = [], []
 
 
-def _mask(image: Image, drawing: Drawing, name: str, scheme: LabelScheme) -> Labels:
+def _mask(image: Image, annotation: Annotation, name: str, scheme: LabelScheme) -> Labels:
     info = MaskInfo(
         image=image.name,
         scheme=scheme,
-        boundaries=drawing.boundaries,
-        questionable=drawing.questionable,
+        boundaries=annotation.boundaries,
+        questionable=annotation.ignore,
         **place_of(image),
     )
     target = Target(image, Position(), True)
-    layer = Labels(drawing.labels, name=name, **mask_options(info), **target.grid())
+    layer = Labels(annotation.labels, name=name, **mask_options(info), **target.grid())
     layer.editable = False
     return layer

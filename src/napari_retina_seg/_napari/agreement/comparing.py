@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.metrics.agreement import Agreement
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import DoubleGrading
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.image import RetinaImage
@@ -32,8 +32,8 @@ class Case:
     pair: DoubleGrading
     scheme: LabelScheme
     pixels: RetinaImage
-    first: Drawing
-    second: Drawing
+    first: Annotation
+    second: Annotation
 
 
 def compare(where: ProjectRef, token: CancelToken) -> Steps:
@@ -67,5 +67,5 @@ def read_case(where: ProjectRef, number: int) -> Case:
         pair = next((each for each in project.double_gradings() if each.image.id == number), None)
         if pair is None:
             raise ProjectError(f"Image #{number} of this project was not graded twice.")
-        first, second = (project.drawing(number, version) for version in pair.numbers)
+        first, second = (project.annotation(number, version) for version in pair.numbers)
         return Case(pair, project.scheme, project.read_image(number), first, second)

@@ -7,8 +7,8 @@ from functools import partial
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.review.session import ReviewSession
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import Version
+from napari_retina_seg.types.annotation import Annotation
 
 
 def compare(session: ReviewSession, newer: Version, older: Version | None) -> None:
@@ -25,18 +25,18 @@ def compare(session: ReviewSession, newer: Version, older: Version | None) -> No
     """
     project, image_id, on_screen = session.project, newer.image_id, session.review_layers.mask
 
-    def read() -> list[Drawing]:
+    def read() -> list[Annotation]:
         versions = [newer] if older is None else [newer, older]
-        return [project.drawing(image_id, version.number) for version in versions]
+        return [project.annotation(image_id, version.number) for version in versions]
 
-    def show(drawings: list[Drawing]) -> None:
+    def show(annotations: list[Annotation]) -> None:
         if session.review_layers.mask is not on_screen:
             return
         session.review_layers.end_comparison()
         mask, name = session.review_layers.mask, _name(newer)
         if older is not None:
-            mask = session.review_layers.show_version(older.number, drawings[1])
-        show_difference(session.review_layers.viewer, mask, drawings[0].labels, name)
+            mask = session.review_layers.show_version(older.number, annotations[1])
+        show_difference(session.review_layers.viewer, mask, annotations[0].labels, name)
         with_what = "the current mask" if older is None else _name(older)
         session.said.emit(
             JobStatus.SUCCEEDED,

@@ -10,10 +10,9 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg._napari.masks.drawings import Snapshot
+from napari_retina_seg._napari.masks.annotations import up_to_date
 from napari_retina_seg.editing.consistency import count_inconsistent_columns
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import DRAFTS, Action, GradingRound, State
 from napari_retina_seg.project.values import (
@@ -24,6 +23,7 @@ from napari_retina_seg.project.values import (
     ProjectImage,
     Version,
 )
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
@@ -57,11 +57,11 @@ class OpenImage:
         Its pixels.
     permissions : Permissions
         What this author may do to it, and the version to start from.
-    drawing : Drawing
+    annotation : Annotation
         The mask to be edited.
-    predicted : Drawing or None
+    predicted : Annotation or None
         The newest prediction.
-    other : Drawing or None
+    other : Annotation or None
         For the adjudicator, the second grader's mask.
     versions : tuple of Version
         Its history.
@@ -74,9 +74,9 @@ class OpenImage:
     image: ProjectImage
     pixels: RetinaImage
     permissions: Permissions
-    drawing: Drawing
-    predicted: Drawing | None
-    other: Drawing | None
+    annotation: Annotation
+    predicted: Annotation | None
+    other: Annotation | None
     versions: tuple[Version, ...]
     locked_reason: str
     recovered: Autosave | None = None
@@ -94,7 +94,7 @@ class UnsavedEdit:
         Role in which the user grades it.
     parent : int or None
         Number of the version that it is based on.
-    now, before : Snapshot
+    now, before : Annotation
         The mask now, and when it was opened or last saved; None if it was never saved.
     seconds : float
         Time spent on it since then.
@@ -111,8 +111,8 @@ class UnsavedEdit:
     image: ProjectImage
     reading: GradingRound
     parent: int | None
-    now: Snapshot
-    before: Snapshot | None
+    now: Annotation
+    before: Annotation | None
     seconds: float
     comment: str
     slots: list[Autosave] = field(default_factory=list)
@@ -122,7 +122,7 @@ class UnsavedEdit:
     @property
     def is_painted(self) -> bool:
         """Whether the mask has unsaved changes."""
-        return self.before is None or not self.now.shows_same(self.before)
+        return self.before is None or not self.now.equals(self.before)
 
     def after(self, saved: UnsavedEdit) -> UnsavedEdit:
         """Return this edit, based on another one that was saved."""
@@ -158,10 +158,10 @@ def save_draft(project: Project, work: UnsavedEdit) -> Version | None:
 
 def save_as(project: Project, work: UnsavedEdit, action: Action) -> Version:
     """Save the mask; raises `ProjectError` on failure, or if the version is in conflict."""
-    drawing = work.now.drawing()
+    annotation = up_to_date(work.now)
     version = project.save_version(
         work.image.id,
-        drawing,
+        annotation,
         action,
         parent=work.parent,
         seconds=work.seconds,
@@ -169,7 +169,7 @@ def save_as(project: Project, work: UnsavedEdit, action: Action) -> Version:
     )
     work.versions.append(version)
     if action not in DRAFTS:
-        work.warnings.extend(_oddities(drawing))
+        work.warnings.extend(_oddities(annotation))
     work.slots.clear()  # saving has removed them
     return raise_on_conflict(version)
 
@@ -188,10 +188,10 @@ def raise_on_conflict(version: Version) -> Version:
     return version
 
 
-def _oddities(drawing: Drawing) -> list[str]:
-    if drawing.boundaries is None:
+def _oddities(annotation: Annotation) -> list[str]:
+    if annotation.boundaries is None:
         return []
-    columns = count_inconsistent_columns(drawing.boundaries, drawing.labels)
+    columns = count_inconsistent_columns(annotation.boundaries, annotation.labels)
     if not columns:
         return []
     return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
@@ -203,7 +203,7 @@ def autosave(project: Project, work: UnsavedEdit) -> bool:
         discard_autosave(project, work)
         return False
     slot = project.autosave(
-        work.image.id, work.now.drawing(), parent=work.parent, seconds=work.seconds
+        work.image.id, up_to_date(work.now), parent=work.parent, seconds=work.seconds
     )
     work.slots[:] = [slot]
     return True
@@ -311,7 +311,7 @@ def open_image(
             image=image,
             pixels=pixels,
             permissions=permissions,
-            drawing=_begun(project, image, pixels, permissions, recover),
+            annotation=_begun(project, image, pixels, permissions, recover),
             predicted=_read(project, image_id, permissions.prediction),
             other=_other_reading(project, image, permissions),
             versions=project.history(image_id),
@@ -368,28 +368,28 @@ def _begun(
     pixels: RetinaImage,
     permissions: Permissions,
     recover: Autosave | None,
-) -> Drawing:
+) -> Annotation:
     """Return the mask to be edited: an autosave, a version, or an empty mask.
 
     An empty mask marks the pixels without data as questionable, as a prediction does.
     """
     if recover is not None:
         return project.recover(recover)
-    drawing = _read(project, image.id, permissions.shown)
-    if drawing is not None:
-        return drawing
-    return Drawing(np.zeros(image.shape, np.uint8), questionable=find_no_data(pixels))
+    annotation = _read(project, image.id, permissions.shown)
+    if annotation is not None:
+        return annotation
+    return Annotation(np.zeros(image.shape, np.uint8), ignore=find_no_data(pixels))
 
 
-def _read(project: Project, image_id: int, version: Version | None) -> Drawing | None:
+def _read(project: Project, image_id: int, version: Version | None) -> Annotation | None:
     if version is None or version.mask is None:
         return None
-    return project.drawing(image_id, version.number)
+    return project.annotation(image_id, version.number)
 
 
 def _other_reading(
     project: Project, image: ProjectImage, permissions: Permissions
-) -> Drawing | None:
+) -> Annotation | None:
     """Return the second grader's mask for the adjudicator, who starts from the first one's."""
     if Action.ADJUDICATE not in permissions.actions:
         return None

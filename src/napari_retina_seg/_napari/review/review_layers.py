@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.layers import KEY, Position, image_layers, place_of
+from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.compare import show_difference
-from napari_retina_seg._napari.masks.drawings import Snapshot, take_snapshot
 from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import (
     Kind,
@@ -25,8 +25,8 @@ from napari_retina_seg._napari.masks.linked_layers import (
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.navigation import OpenImage, UnsavedEdit
-from napari_retina_seg.project.drawing import Drawing
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
@@ -57,7 +57,7 @@ class ReviewLayers(QObject):
         self._forget_marks = QTimer(self, singleShot=True, interval=0)
         self._forget_marks.timeout.connect(self._on_marks_gone)
         self._parent: int | None = None
-        self._before: Snapshot | None = None
+        self._before: Annotation | None = None
         self._slots: list[Autosave] = []
         self._tools: dict[str, object] = {}
         self._mode: str = "pan_zoom"
@@ -106,9 +106,9 @@ class ReviewLayers(QObject):
         """Add the uncertainty of the prediction below the mask."""
         opened = self.opened
         made = Segmentation(
-            opened.drawing.labels,
-            self.mask.metadata[KEY].scheme,
-            _provenance(opened.image, opened.permissions.prediction),
+            opened.annotation.labels,
+            scheme=self.mask.metadata[KEY].scheme,
+            provenance=_provenance(opened.image, opened.permissions.prediction),
         )
         layer = uncertainty_layer(values, made, self._target())
         layer.name = f"{opened.image.name} · uncertainty"
@@ -121,19 +121,19 @@ class ReviewLayers(QObject):
             if isinstance(layer, Image):
                 layer.visible = on
 
-    def show_version(self, number: int, drawing: Drawing) -> Labels:
+    def show_version(self, number: int, annotation: Annotation) -> Labels:
         """Add another version below the mask, hidden: only the difference is displayed."""
         info = self.mask.metadata[KEY]
         known = MaskInfo(
             info.image,
             info.scheme,
-            boundaries=drawing.boundaries,
-            questionable=drawing.questionable,
+            boundaries=annotation.boundaries,
+            questionable=annotation.ignore,
             **place_of(self._image),
         )
         name = f"{self.opened.image.name} · version {number}"
         options = mask_options(known)
-        layer = Labels(drawing.labels, name=name, **options, **self._target().grid())
+        layer = Labels(annotation.labels, name=name, **options, **self._target().grid())
         layer.editable = layer.visible = False
         self._insert(layer, self.mask)
         self._compared = layer
@@ -183,21 +183,18 @@ class ReviewLayers(QObject):
         if predicted is None:
             return False
         heights = predicted.boundaries
-        if heights is None and work.now.heights is not None:
-            heights = np.full_like(work.now.heights, np.nan)
-        marked = predicted.questionable  # where the image has no data
+        if heights is None and work.now.boundaries is not None:
+            heights = np.full_like(work.now.boundaries, np.nan)
+        marked = predicted.ignore  # where the image has no data
         if marked is not None and not marked.any():
             marked = None
-        drawn = Snapshot(predicted.labels, heights, marked)
-        if work.now.shows_same(drawn):
+        drawn = Annotation(predicted.labels, heights, marked)
+        if work.now.equals(drawn):
             return True
-        if not np.array_equal(work.now.labels, predicted.labels) or work.now.heights is None:
+        if not np.array_equal(work.now.labels, predicted.labels) or work.now.boundaries is None:
             return False
         # Lines older than the mask are derived from the mask.
-        now, drawn = (
-            replace(each, heights=each.drawing().boundaries) for each in (work.now, drawn)
-        )
-        return now.shows_same(drawn)
+        return up_to_date(work.now).equals(up_to_date(drawn))
 
     def remove(self) -> None:
         """Remove the image's layers and saliency maps; hide masks made by other docks."""
@@ -247,11 +244,11 @@ class ReviewLayers(QObject):
             scheme=scheme,
             provenance=_provenance(opened.image, opened.permissions.prediction),
             prediction=predicted,
-            boundaries=opened.drawing.boundaries,
+            boundaries=opened.annotation.boundaries,
             **place_of(self._image),
         )
         layer = Labels(
-            opened.drawing.labels.copy(),
+            opened.annotation.labels.copy(),
             name=f"{opened.image.name} · mask",
             **mask_options(info),
             **self._target().grid(),
@@ -266,7 +263,7 @@ class ReviewLayers(QObject):
 
     def _add_linked_layers(self, opened: OpenImage) -> None:
         """Show questionable regions, and to the adjudicator where the two graders differ."""
-        questionable = opened.drawing.questionable
+        questionable = opened.annotation.ignore
         if questionable is not None and questionable.any():
             marks = show_questionable(self.viewer, self.mask, questionable)
             marks.editable = self.is_paintable
@@ -284,15 +281,15 @@ class ReviewLayers(QObject):
             return
         begins = opened.permissions.begins
         self._parent = None if begins is None else begins.number
-        self._before = take_snapshot(self.viewer, self.mask)
+        self._before = copy_annotation(self.viewer, self.mask)
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self) -> Annotation:
         """Copy the mask, including questionable regions that are being removed with it."""
-        now = take_snapshot(self.viewer, self.mask)
+        now = copy_annotation(self.viewer, self.mask)
         if self._marks is None:
             return now
         marks = np.asarray(self._marks.data).reshape(now.labels.shape) != 0
-        return replace(now, questionable=marks if marks.any() else None)
+        return replace(now, ignore=marks if marks.any() else None)
 
     def _on_removed(self, event: Event) -> None:
         if self._is_clearing:

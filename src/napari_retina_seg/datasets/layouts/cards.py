@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.io.formats.contents import Contents, Picture
-from napari_retina_seg.io.formats.record import IGNORE
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.file_names import composed
 from napari_retina_seg.types.labels import SCHEMES, LabelScheme

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.formats.record import IGNORE, Attribution, MaskRecord
+from napari_retina_seg.io.formats.record import Attribution, MaskRecord
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import Laterality, Spacing
 from napari_retina_seg.types.labels import LabelScheme
@@ -210,8 +211,8 @@ def restore(
     try:
         return MaskRecord(
             np.where(ignore, np.uint8(0), raster),
-            classes,
-            card.name if card else image_name(path),
+            scheme=classes,
+            name=card.name if card else image_name(path),
             ignore=ignore if ignore.any() else None,
             **({} if card is None else kept(card, hash_values(raster))),
         )

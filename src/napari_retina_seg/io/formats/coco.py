@@ -20,7 +20,8 @@ from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
 from napari_retina_seg.io.formats.found import Found, Problem, only_masks
 from napari_retina_seg.io.formats.named import KnownShapes, read_json
 from napari_retina_seg.io.formats.outlines import trace
-from napari_retina_seg.io.formats.record import IGNORE, IGNORE_NAME, MaskRecord, shared_scheme
+from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord, shared_scheme
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
 

@@ -19,7 +19,7 @@ from napari_retina_seg.io.formats.dicom_header import read_header
 from napari_retina_seg.io.formats.dicom_planes import read_planes
 from napari_retina_seg.io.formats.dicom_source import CREATOR, make_source
 from napari_retina_seg.io.formats.named import require_value
-from napari_retina_seg.io.formats.record import IGNORE, IGNORE_NAME, Maker, MaskRecord
+from napari_retina_seg.io.formats.record import IGNORE_NAME, Maker, MaskRecord
 from napari_retina_seg.io.images.dicom_attributes import (
     is_segmentation,
     read_laterality,
@@ -27,6 +27,7 @@ from napari_retina_seg.io.images.dicom_attributes import (
 )
 from napari_retina_seg.io.images.dicom_file import check_claimed_size, read_attributes
 from napari_retina_seg.io.images.dicom_slices import read_said_distance, slice_order
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.image import Laterality, Spacing
 from napari_retina_seg.types.labels import LabelClass, LabelScheme

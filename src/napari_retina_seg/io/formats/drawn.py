@@ -14,8 +14,8 @@ from napari_retina_seg.io.formats.canvas import Canvas, Raster
 from napari_retina_seg.io.formats.card import Card, choose_scheme, hash_values, restore
 from napari_retina_seg.io.formats.found import Found, Note, Problem, Unannotated
 from napari_retina_seg.io.formats.named import KnownShapes, find_value, image_of, unknown_class
-from napari_retina_seg.io.formats.record import IGNORE
 from napari_retina_seg.io.names import image_suffix
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.file_names import last_part, name_key

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_retina_seg.io.formats.record import IGNORE, IGNORE_NAME
+from napari_retina_seg.io.formats.record import IGNORE_NAME
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.file_names import last_part, name_key
 from napari_retina_seg.types.labels import LabelScheme

@@ -20,9 +20,10 @@ import numpy.typing as npt
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.card import restore
 from napari_retina_seg.io.formats.contents import Contents, Picture
-from napari_retina_seg.io.formats.record import IGNORE, IGNORE_NAME, MaskRecord
+from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
 from napari_retina_seg.io.formats.training import TrainingFolder, TrainingItem
 from napari_retina_seg.io.masks import encode_grey_png, read_classes
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.file_names import find_same
 from napari_retina_seg.types.labels import LabelScheme

@@ -20,9 +20,10 @@ from napari_retina_seg.io.formats.card import (
     restore,
     write_sidecar,
 )
-from napari_retina_seg.io.formats.record import IGNORE, MaskRecord
+from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
 from napari_retina_seg.io.masks import IGNORED_COLOR, read_class_values, read_classes
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import LabelScheme

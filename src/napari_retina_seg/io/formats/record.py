@@ -12,11 +12,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.types.annotation import IGNORE, Annotation
 from napari_retina_seg.types.errors import ImageError, WriteError
 from napari_retina_seg.types.file_names import name_key
 from napari_retina_seg.types.image import Laterality, Placement, Spacing
 from napari_retina_seg.types.labels import LabelScheme
-from napari_retina_seg.types.segmentation import IGNORE as IGNORE  # noqa: PLC0414 - used from here
 
 IGNORE_NAME = "ignore"  # what their region is called where classes go by names
 TRUTH_STATES = frozenset({"corrected", "accepted", "second read", "adjudicated"})
@@ -71,13 +71,11 @@ class Attribution:
 
 
 @dataclass(frozen=True, eq=False)
-class MaskRecord:
-    """A mask with its metadata; nothing is read from an image's header.
+class MaskRecord(Annotation):
+    """An `Annotation` with its metadata; nothing is read from an image's header.
 
     Attributes
     ----------
-    labels : array
-        uint8 class values, ``(rows, columns)`` or ``(slices, rows, columns)``.
     scheme : LabelScheme
         What the values mean.
     name : str
@@ -93,12 +91,6 @@ class MaskRecord:
         Of the image's file, e.g. ``.png``, for formats that refer to images by their files.
     image_sha256 : str or None
         Hash of the image's file.
-    ignore : array or None
-        bool, shape of the labels: what is questionable. It is `IGNORE` in files, in place of the
-        class, and background with this region when they are read.
-    boundaries : array or None
-        float32 heights in px, ``(surfaces, columns)`` or ``(slices, surfaces, columns)``; NaN is
-        unknown.
     placement : Placement or None
         Where the image lies in the patient, for formats that say it.
 
@@ -108,25 +100,30 @@ class MaskRecord:
         If these do not fit together.
     """
 
-    labels: Labels
-    scheme: LabelScheme
-    name: str
-    spacing: Spacing = field(default_factory=Spacing)
-    laterality: Laterality = Laterality.UNKNOWN
-    attribution: Attribution = Attribution()
-    image_suffix: str = ".png"
-    image_sha256: str | None = None
-    ignore: npt.NDArray[np.bool_] | None = None
-    boundaries: npt.NDArray[np.float32] | None = None
-    placement: Placement | None = None
+    scheme: LabelScheme = field(kw_only=True)
+    name: str = field(kw_only=True)
+    spacing: Spacing = field(default_factory=Spacing, kw_only=True)
+    laterality: Laterality = field(default=Laterality.UNKNOWN, kw_only=True)
+    attribution: Attribution = field(default=Attribution(), kw_only=True)
+    image_suffix: str = field(default=".png", kw_only=True)
+    image_sha256: str | None = field(default=None, kw_only=True)
+    placement: Placement | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_name()
         self._check_labels()
-        if self.ignore is not None:
-            self._check_ignore(self.ignore)
-        if self.boundaries is not None:
-            self._check_boundaries(self.boundaries)
+        if self.ignore is not None and len(self.scheme) > IGNORE:
+            raise ImageError(
+                f"'{self.scheme.name}' has a class {IGNORE}, which stands for what is"
+                " questionable: leave the region out."
+            )
+        lines = self.boundaries
+        if lines is not None and lines.shape[-2] != len(self.scheme.surfaces):
+            raise ImageError(
+                f"'{self.scheme.name}' has {len(self.scheme.surfaces)} boundaries: received those"
+                f" of '{self.name}' of shape {lines.shape}."
+            )
 
     def _check_name(self) -> None:
         if not self.name.strip(". ") or not self.name.isprintable() or set(self.name) & set("/\\"):
@@ -136,54 +133,19 @@ class MaskRecord:
             )
 
     def _check_labels(self) -> None:
-        if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3) or not self.labels.size:
-            raise ImageError(
-                "Labels are uint8 of shape (rows, columns) or (slices, rows, columns): received"
-                f" {self.labels.dtype} {self.labels.shape}."
-            )
+        if not self.labels.size:
+            raise ImageError(f"The mask of '{self.name}' is empty: {self.labels.shape}.")
         if self.labels.max() >= len(self.scheme):
             raise ImageError(
                 f"The mask of '{self.name}' has the value {self.labels.max()}: the classes of"
                 f" '{self.scheme.name}' are 0 to {len(self.scheme) - 1}."
             )
 
-    def _check_ignore(self, ignore: npt.NDArray[np.bool_]) -> None:
-        if ignore.dtype != bool or ignore.shape != self.labels.shape:
-            raise ImageError(
-                f"The questionable region of '{self.name}' is bool {self.labels.shape}: received"
-                f" {ignore.dtype} {ignore.shape}."
-            )
-        if len(self.scheme) > IGNORE:
-            raise ImageError(
-                f"'{self.scheme.name}' has a class {IGNORE}, which stands for what is"
-                " questionable: leave the region out."
-            )
-
-    def _check_boundaries(self, boundaries: npt.NDArray[np.float32]) -> None:
-        *slices, _, columns = self.labels.shape
-        expected = (*slices, len(self.scheme.surfaces), columns)
-        if boundaries.dtype != np.float32 or boundaries.shape != expected:
-            raise ImageError(
-                f"Boundaries of '{self.name}' are float32 of shape {expected}: received"
-                f" {boundaries.dtype} {boundaries.shape}."
-            )
-
-    @property
-    def is_volume(self) -> bool:
-        """Whether there is a slice axis."""
-        return self.labels.ndim == 3
-
     @property
     def planes(self) -> Labels:
         """The raster as ``(slices, rows, columns)``, of one slice if it is no volume."""
         raster = self.raster()
         return raster if self.is_volume else raster[np.newaxis]
-
-    def raster(self) -> Labels:
-        """Return the labels, with `IGNORE` where they are questionable."""
-        if self.ignore is None or not self.ignore.any():
-            return self.labels
-        return np.where(self.ignore, np.uint8(IGNORE), self.labels)
 
     def file_of(self, index: int) -> str:
         """Return the name of the file of a slice's image."""

@@ -14,14 +14,10 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.card import make_card, restore
 from napari_retina_seg.io.formats.contents import CONTENTS, Contents, Picture
 from napari_retina_seg.io.formats.folder import atomic_folder
-from napari_retina_seg.io.formats.record import (
-    IGNORE,
-    MaskRecord,
-    require_truth,
-    shared_scheme,
-)
+from napari_retina_seg.io.formats.record import MaskRecord, require_truth, shared_scheme
 from napari_retina_seg.io.formats.training import TrainingItem, record_name
 from napari_retina_seg.io.images.arrays import open_stack
+from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.labels import LabelScheme
 

@@ -102,8 +102,8 @@ def case_png(case: Case, scheme: LabelScheme) -> bytes:
     the field of view is yellow on both.
     """
     image, reference, drawn = case.image, case.reference, case.drawn
-    if reference.heights is not None and drawn.heights is not None:
-        return _layers_png(image.pixels, reference.heights, drawn.heights)
+    if reference.boundaries is not None and drawn.boundaries is not None:
+        return _layers_png(image.pixels, reference.boundaries, drawn.boundaries)
     if len(scheme) == 2:
         shown = draw_agreement(reference.labels, drawn.labels, image.inside)
     else:
@@ -138,7 +138,7 @@ def _layers_png(
 
 def case_caption(case: Case, scheme: LabelScheme) -> str:
     """Return the caption: the image, and the meaning of the colours."""
-    if case.reference.heights is not None and case.drawn.heights is not None:
+    if case.reference.boundaries is not None and case.drawn.boundaries is not None:
         colors = "boundaries of the reference blue, those drawn orange"
     elif len(scheme) == 2:
         colors = "agreement white, false negatives blue, false positives red"

@@ -1,8 +1,8 @@
-"""Convert between mask layers and the `Drawing` that a project stores."""
+"""Copy mask layers to the `Annotation` that a project stores."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,45 +13,19 @@ from napari_retina_seg._napari.layers import KEY, finest
 from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.editing.consistency import reconcile
-from napari_retina_seg.project.drawing import Drawing
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """Copy of a mask, taken in the main thread and processed in another.
-
-    Attributes
-    ----------
-    labels : array
-        uint8, ``(rows, columns)`` or ``(slices, rows, columns)``.
-    heights : array or None
-        The last known lines, possibly outdated; None if the scheme has no surfaces.
-    questionable : array or None
-        bool of the labels' shape.
-    """
-
-    labels: npt.NDArray[np.uint8]
-    heights: npt.NDArray[np.float32] | None
-    questionable: npt.NDArray[np.bool_] | None
-
-    def drawing(self) -> Drawing:
-        """Return it as a `Drawing`, with lines made consistent with the labels."""
-        heights = self.heights
-        if heights is not None:
-            heights = reconcile(heights, self.labels)
-        return Drawing(self.labels, heights, self.questionable)
-
-    def shows_same(self, other: Snapshot) -> bool:
-        """Whether two snapshots are equal."""
-        return all(
-            _same(getattr(self, name), getattr(other, name))
-            for name in ("labels", "heights", "questionable")
-        )
+def up_to_date(annotation: Annotation) -> Annotation:
+    """Return it with boundaries made consistent with its labels."""
+    if annotation.boundaries is None:
+        return annotation
+    return replace(annotation, boundaries=reconcile(annotation.boundaries, annotation.labels))
 
 
-def take_snapshot(viewer: ViewerModel, layer: Labels) -> Snapshot:
-    """Copy a mask with its lines and questionable regions.
+def copy_annotation(viewer: ViewerModel, layer: Labels) -> Annotation:
+    """Copy a mask with its lines, which may be older than it, and questionable regions.
 
     Raises
     ------
@@ -69,10 +43,10 @@ def take_snapshot(viewer: ViewerModel, layer: Labels) -> Snapshot:
             " of one image."
         )
     questionable = questionable_of(viewer, layer)
-    return Snapshot(
+    return Annotation(
         labels=data.reshape(shape).astype(np.uint8, copy=True),
-        heights=_heights(info, shape),
-        questionable=None if questionable is None else questionable.reshape(shape),
+        boundaries=_heights(info, shape),
+        ignore=None if questionable is None else questionable.reshape(shape),
     )
 
 
@@ -90,9 +64,3 @@ def _heights(info: MaskInfo, shape: tuple[int, ...]) -> npt.NDArray[np.float32] 
     else:
         heights[...] = known.reshape(heights.shape)
     return heights
-
-
-def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")

@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.masks.drawings import take_snapshot
+from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -30,12 +30,12 @@ def test_lines_stay_between_pixels_where_the_mask_was_not_touched(scene):
     viewer, mask, heights = scene
     top = int(np.rint(heights[0, 10]))
     mask.data_setitem((np.arange(top - 3, top), np.full(3, 10)), 1)
-    drawing = take_snapshot(viewer, mask).drawing()
+    annotation = up_to_date(copy_annotation(viewer, mask))
     others = np.arange(128) != 10
-    assert np.array_equal(drawing.boundaries[:, others], heights[:, others])
-    assert drawing.boundaries[0, 10] == top - 3
+    assert np.array_equal(annotation.boundaries[:, others], heights[:, others])
+    assert annotation.boundaries[0, 10] == top - 3
     mask.data[:] = 0
-    assert drawing.labels.any()  # a copy
+    assert annotation.labels.any()  # a copy
 
 
 def test_a_drawing_has_what_was_painted_and_what_is_questionable(scene):
@@ -45,14 +45,14 @@ def test_a_drawing_has_what_was_painted_and_what_is_questionable(scene):
     region[3:5] = True
     change(mask, before[::-1].copy())
     show_questionable(viewer, mask, region)
-    drawing = take_snapshot(viewer, mask).drawing()
-    assert np.array_equal(drawing.labels, before[::-1])
-    assert np.array_equal(drawing.questionable, region)
+    annotation = up_to_date(copy_annotation(viewer, mask))
+    assert np.array_equal(annotation.labels, before[::-1])
+    assert np.array_equal(annotation.ignore, region)
     mask.undo()
-    assert np.array_equal(take_snapshot(viewer, mask).drawing().labels, before)
+    assert np.array_equal(up_to_date(copy_annotation(viewer, mask)).labels, before)
 
 
 def test_of_other_labels_there_is_no_drawing(scene):
     viewer, _, _ = scene
     with pytest.raises(ProjectError, match="'cells' is not a mask"):
-        take_snapshot(viewer, viewer.add_labels(np.ones((4, 4), int), name="cells"))
+        copy_annotation(viewer, viewer.add_labels(np.ones((4, 4), int), name="cells"))
