@@ -55,7 +55,8 @@ FIELDS = {
     "Progress": "done total message",
     "ReadOptions": "group_pattern groups remap",
     "RetinaImage": "pixels color modality spacing laterality name source metadata valid",
-    "Segmentation": "labels scheme provenance boundaries probabilities skipped ignore",
+    "Annotation": "labels boundaries ignore probabilities",
+    "Segmentation": "labels boundaries ignore probabilities scheme provenance skipped",
     "Spacing": "slice axial lateral",
 }
 

@@ -55,7 +55,7 @@ def test_the_entropy_of_certain_and_of_equal_classes() -> None:
 
 def test_probabilities_must_fit_the_labels() -> None:
     provenance = Provenance("", "m", "0", "0", "CPU", "float32", 0.0)
-    with pytest.raises(ImageError, match=r"\(8, 4, 5\)"):
+    with pytest.raises(ImageError, match=r"\(7, 4, 5\)"):
         Segmentation(
             np.zeros((4, 5), np.uint8),
             scheme=OCT_LAYERS,

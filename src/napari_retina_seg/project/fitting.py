@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.counts import count
@@ -16,36 +11,23 @@ from napari_retina_seg.types.labels import LabelScheme
 
 def check_fits(annotation: Annotation, image: ProjectImage, scheme: LabelScheme) -> None:
     """Raise `ProjectError` if it does not fit the image's grid and the scheme."""
-    _check(annotation.labels, np.uint8, image.shape, image, "mask")
+    shape = annotation.labels.shape
+    if shape != image.shape:
+        raise ProjectError(
+            f"The mask is {_size(shape)}, the image '{image.name}' {_size(image.shape)}: draw it on"
+            " this image."
+        )
     highest = int(annotation.labels.max(initial=0))
     if highest >= len(scheme):
         raise ProjectError(
             f"The mask of '{image.name}' has the value {highest}: the classes of"
             f" '{scheme.name}' are 0 to {len(scheme) - 1}."
         )
-    if annotation.ignore is not None:
-        _check(annotation.ignore, np.bool_, image.shape, image, "questionable region")
-    if annotation.boundaries is not None:
-        shape = (*image.shape[:-2], len(scheme.surfaces), image.shape[-1])
-        _check(annotation.boundaries, np.float32, shape, image, "boundaries")
-
-
-_LIKE_IMAGE = ("mask", "questionable region")  # a value for each of its pixels
-
-
-def _check(
-    array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...], image: ProjectImage, what: str
-) -> None:
-    fits = array.shape == shape
-    if array.dtype == dtype and not fits and what in _LIKE_IMAGE and array.ndim in (2, 3):
+    lines = annotation.boundaries
+    if lines is not None and lines.shape[-2] != len(scheme.surfaces):
         raise ProjectError(
-            f"The {what} is {_size(array.shape)}, the image '{image.name}' {_size(shape)}: draw"
-            " it on this image."
-        )
-    if array.dtype != dtype or not fits:
-        raise ProjectError(
-            f"The {what} of '{image.name}' must be {np.dtype(dtype)} of shape {shape}: received"
-            f" {array.dtype} {array.shape}."
+            f"'{scheme.name}' has {len(scheme.surfaces)} boundaries: received"
+            f" {lines.shape[-2]} for '{image.name}'."
         )
 
 
