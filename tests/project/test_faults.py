@@ -350,7 +350,7 @@ def test_a_project_of_version_1_keeps_all_that_is_in_it(ann, image, make):
 def test_an_older_project_that_can_t_be_written_is_read_from_a_copy(
     ann, image, make, monkeypatch, tmp_path
 ):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     before = ann.history(image.id), ann.image(image.id)
     ann.close()
     bring_back_to_version_1(ann.folder)
@@ -362,9 +362,9 @@ def test_an_older_project_that_can_t_be_written_is_read_from_a_copy(
     assert project.read_only
     assert (project.history(image.id), project.image(image.id)) == before
     project.close()
-    assert (project.drawing(image.id, 1).labels == make.drawing().labels).all()  # opened anew
+    assert (project.annotation(image.id, 1).labels == make.annotation().labels).all()  # opened anew
     with pytest.raises(ProjectError, match="is read-only"):
-        project.save_version(image.id, make.drawing(), Action.CORRECT)
+        project.save_version(image.id, make.annotation(), Action.CORRECT)
     project.close()
     assert (ann.folder / "project.sqlite").read_bytes() == records
     assert len(list((tmp_path / "tmp").iterdir())) == 1

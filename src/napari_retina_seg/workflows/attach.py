@@ -27,7 +27,7 @@ def read_annotation(path: Path, scheme: LabelScheme, remap: Mapping[int, int]) -
 
     Returns
     -------
-    Drawing
+    Annotation
         The mask; questionable where a mask of this program says that there is no data.
 
     Raises
