@@ -205,7 +205,8 @@ def read_class_values(path: Path) -> npt.NDArray[Any]:
         if color:
             raise ReadError(f"The mask '{path}' holds colours: {_SAVE_AS}")
     if values.dtype.kind == "f":
-        whole = values.astype(np.int64)
+        with np.errstate(invalid="ignore"):  # NaN and infinities are no whole numbers
+            whole = values.astype(np.int64)
         if not np.array_equal(whole, values):
             raise ReadError(
                 f"The mask '{path}' has values that are not whole numbers: save classes."

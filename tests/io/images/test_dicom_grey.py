@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from napari_retina_seg.io import read_image
+from napari_retina_seg.types.errors import ReadError
 
 OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
 RNG = np.random.default_rng(0)
@@ -60,6 +61,39 @@ def test_a_negative_slope_inverts_what_the_kind_says(make_dicom, read, kind):
         )
     )  # fmt: skip
     np.testing.assert_array_equal(image.pixels, DEEP if kind == "MONOCHROME1" else 4095 - DEEP)
+
+
+@pytest.mark.parametrize("group", ["Shared", "PerFrame"])
+def test_a_negative_slope_of_frames_inverts(make_dicom, read, sequence, group):
+    frames = np.stack([DEEP, DEEP // 2])
+    said = sequence(PixelValueTransformationSequence=sequence(RescaleSlope=-1, RescaleIntercept=0))
+    groups = {f"{group}FunctionalGroupsSequence": [*said] * (1 if group == "Shared" else 2)}
+    image = read(make_dicom(frames, OPT, BitsStored=12, HighBit=11, **groups))
+    np.testing.assert_array_equal(image.pixels, 4095 - frames)
+
+
+def test_frames_of_which_some_are_inverted_are_refused(make_dicom, read, sequence):
+    groups = [
+        sequence(PixelValueTransformationSequence=sequence(RescaleSlope=slope))[0]
+        for slope in (1, -1)
+    ]
+    dataset = make_dicom(np.stack([GREY, GREY]), OPT, PerFrameFunctionalGroupsSequence=groups)
+    with pytest.raises(ReadError, match="in which more is brighter and others in which it is"):
+        read(dataset)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("lowest", [1, 4])
+def test_values_in_the_upper_bits_are_those_of_the_lower(make_dicom, read, lowest, signed, order):
+    pixels = DEEP.astype(np.int16) - 2048 if signed else DEEP
+    noise = RNG.integers(0, 2**lowest, pixels.shape).astype(pixels.dtype)  # an overlay's bits
+    dataset = make_dicom((pixels << lowest) | noise, OPT, BitsStored=12, HighBit=11 + lowest)
+    if order == ">":
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        dataset.PixelData = ((pixels << lowest) | noise).byteswap().tobytes()
+        dataset.set_original_encoding(False, False)
+    np.testing.assert_array_equal(read(dataset).pixels, pixels)
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

@@ -83,12 +83,13 @@ def read_pixel_mm(dataset: Dataset) -> tuple[float, float] | None:
     return None
 
 
-def read_rescale_slope(dataset: Dataset) -> float:
-    """Return the slope from stored to real values; 1 where none is stated."""
-    shared = first_item(dataset, "SharedFunctionalGroupsSequence")
-    transformation = first_item(shared, "PixelValueTransformationSequence")
-    said = (number_of(value_of(source, "RescaleSlope")) for source in (dataset, transformation))
-    return next((slope for slope in said if slope), 1.0)
+def read_rescale_slopes(dataset: Dataset) -> tuple[float, ...]:
+    """Return the slopes from stored to real values, of all frames or of each; 1 if none is said."""
+    frames = value_of(dataset, "PerFrameFunctionalGroupsSequence") or ()
+    groups = (first_item(dataset, "SharedFunctionalGroupsSequence"), *frames)
+    items = (first_item(group, "PixelValueTransformationSequence") for group in groups)
+    said = (number_of(value_of(source, "RescaleSlope")) for source in (dataset, *items))
+    return tuple(slope for slope in said if slope) or (1.0,)
 
 
 def read_device(dataset: Dataset) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut
 from pydicom.uid import UID, JPEG2000TransferSyntaxes
 
-from napari_retina_seg.io.images.dicom_attributes import read_rescale_slope
+from napari_retina_seg.io.images.dicom_attributes import read_rescale_slopes
 from napari_retina_seg.io.images.dicom_codestream import Codestream, check_frames, frames_of
 from napari_retina_seg.io.images.dicom_file import check_claimed_size
 from napari_retina_seg.io.images.dicom_jpeg import decode_array, find_decoder
@@ -86,7 +86,7 @@ def decode_pixels(path: Path, dataset: Dataset) -> Decoded:
         return Decoded(_decode_colors(path, dataset, stream), True)
     if str(dataset.PhotometricInterpretation) == "PALETTE COLOR":
         return Decoded(apply_color_lut(decode_array(dataset), dataset), True)
-    return _decode_grey(dataset)
+    return _decode_grey(path, dataset)
 
 
 def known_name(uid: object) -> str:
@@ -142,8 +142,8 @@ def _decode_jpeg(frame: bytes) -> npt.NDArray[np.uint8]:
         return np.asarray(picture.convert("RGB"))
 
 
-def _decode_grey(dataset: Dataset) -> Decoded:
-    pixels = decode_array(dataset)
+def _decode_grey(path: Path, dataset: Dataset) -> Decoded:
+    pixels = _decode_stored(dataset)
     if int(dataset.BitsAllocated) == 1:
         return Decoded(pixels * np.uint8(255), False)
     padding = _find_padding(dataset, pixels)
@@ -151,17 +151,37 @@ def _decode_grey(dataset: Dataset) -> Decoded:
     table = _read_table(dataset, "ModalityLUTSequence")
     if table is not None:
         pixels, bits = _look_up(table, pixels), table.bits
-    if _is_inverted(dataset):
+    if _is_inverted(path, dataset):
         pixels = _invert(pixels, bits)
     return Decoded(pixels, False, None if padding is None else ~padding)
 
 
-def _is_inverted(dataset: Dataset) -> bool:
+def _decode_stored(dataset: Dataset) -> _Pixels:
+    """Decode grey values, which in older files need not be the lowest of the allocated bits."""
+    stored = int(dataset.get("BitsStored") or 0)
+    lowest = int(dataset.get("HighBit") or 0) + 1 - stored
+    if lowest <= 0 or not stored or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return decode_array(dataset)
+    raw = decode_array(dataset, correct_unused_bits=False)
+    unused = 8 * raw.dtype.itemsize - lowest - stored
+    if unused < 0:
+        raise ValueError(f"{stored} bits from bit {lowest} on")
+    # Shifted to the top and back, so that signs are extended as the type says.
+    return np.asarray((raw << unused) >> (unused + lowest))
+
+
+def _is_inverted(path: Path, dataset: Dataset) -> bool:
     """Whether more is darker, after all transformations that the header states."""
     white_is_zero = str(dataset.PhotometricInterpretation) == "MONOCHROME1"
     inverted = white_is_zero or str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
     tables = [_read_table(dataset, f"{kind}LUTSequence") for kind in ("VOI", "Presentation")]
-    turns = [read_rescale_slope(dataset) < 0]
+    falling = {slope < 0 for slope in read_rescale_slopes(dataset)}
+    if len(falling) > 1:
+        raise ReadError(
+            f"'{path}' holds frames in which more is brighter and others in which it is darker:"
+            " export them as files of their own."
+        )
+    turns = list(falling)
     turns += [bool(each.values[0] > each.values[-1]) for each in tables if each is not None]
     return bool((inverted + sum(turns)) % 2)
 
