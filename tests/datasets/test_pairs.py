@@ -230,3 +230,22 @@ def test_accents_are_the_same_however_they_are_encoded(tmp_path, first, second):
     assert [image.split for image in images] == ["train", "val"]
     assert {image.group for image in images} == {"é"}
     assert all((image.read_labels() == 1).all() for image in images)
+
+
+def test_a_list_of_hugging_face_comes_before_names(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 20, 24), np.uint8)
+    part = tmp_path / "train"
+    rows = []
+    for number, other in enumerate((2, 0, 1)):
+        save(part / "images" / f"{number}.png", images[number])
+        save(part / "masks" / f"{other}.png", np.full((20, 24), number, np.uint8))
+        row = {"file_name": f"images/{number}.png", "mask_file_name": f"masks\\{other}.png"}
+        rows.append(json.dumps(row | {"patient": "p"}))
+    (part / "metadata.jsonl").write_text("\n".join(rows))
+    found = read_dataset(tmp_path)
+    assert [int(image.labels().max()) for image in found] == [0, 1, 2]
+    (part / "metadata.jsonl").write_text('{"file_name": "images/0.png"}\n')  # without masks
+    assert [int(image.labels().max()) for image in read_dataset(tmp_path)] == [1, 2, 0]
+    (part / "metadata.jsonl").write_text("not JSON")
+    with pytest.raises(DataError, match="needs a JSON object with a 'file_name' in each line"):
+        read_dataset(tmp_path)

@@ -26,7 +26,16 @@ def test_stacks_are_found_by_their_names(tmp_path, names):
         assert np.array_equal(image.labels(), classes)
 
 
-@pytest.mark.parametrize("pixels", [IMAGES[..., None], np.stack([IMAGES] * 3, axis=-1)])
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        IMAGES[..., None],
+        np.stack([IMAGES] * 3, axis=-1),
+        IMAGES[:, None],
+        np.stack([IMAGES] * 3, 1),
+    ],
+    ids=["last axis", "colours", "first axis", "colours first"],
+)
 @pytest.mark.parametrize(
     "masks",
     [
@@ -36,14 +45,19 @@ def test_stacks_are_found_by_their_names(tmp_path, names):
         np.eye(8, dtype=np.uint8)[CLASSES],
         np.eye(8, dtype=np.float32)[CLASSES],
         np.eye(8, dtype=np.uint8)[CLASSES] * 255,
+        np.moveaxis(np.eye(8, dtype=np.uint8)[CLASSES], -1, 1),
+        CLASSES[:, None],
     ],
-    ids=["integer", "last axis", "float", "one-hot", "one-hot float", "one-hot 255"],
+    ids=["integer", "last", "float", "one-hot", "one-hot float", "one-hot 255", "first", "axis 1"],
 )
 def test_shapes_and_types(tmp_path, pixels, masks):
     np.save(tmp_path / "images.npy", pixels)
     np.save(tmp_path / "masks.npy", masks)
     found = read_dataset(tmp_path)
-    assert np.array_equal(found[1].pixels(), pixels[1].squeeze())
+    plane = pixels[1].squeeze()
+    assert np.array_equal(
+        found[1].pixels(), np.moveaxis(plane, 0, -1) if len(plane) == 3 else plane
+    )
     assert np.array_equal(found[1].labels(), CLASSES[1])
     assert found[1].labels().dtype == np.uint8
 
@@ -139,9 +153,11 @@ def test_pickled_objects_are_never_loaded(tmp_path):
         ("volume", "volume_8classes"),
     ],
 )
-def test_one_hot_masks_are_found_under_any_name(tmp_path, names):
+@pytest.mark.parametrize("channels", [-1, 1])
+def test_one_hot_masks_are_found_under_any_name(tmp_path, names, channels):
     np.save(tmp_path / f"{names[0]}.npy", IMAGES)
-    np.save(tmp_path / f"{names[1]}.npy", np.eye(8, dtype=np.uint8)[CLASSES])
+    one_hot = np.moveaxis(np.eye(8, dtype=np.uint8)[CLASSES], -1, channels)
+    np.save(tmp_path / f"{names[1]}.npy", one_hot)
     found = read_dataset(tmp_path)
     for image, pixels, classes in zip(found, IMAGES, CLASSES, strict=True):
         assert np.array_equal(image.pixels(), pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,10 +21,11 @@ from napari_retina_seg.datasets.layouts.layout import (
 )
 from napari_retina_seg.io.masks import read_classes
 from napari_retina_seg.types.errors import DataError
-from napari_retina_seg.types.file_names import name_key
+from napari_retina_seg.types.file_names import composed, last_part, name_key
 from napari_retina_seg.types.image import Modality
 
 _IMAGES, _MASKS = ("images",), ("masks", "labels")
+_METADATA, _FILE_NAME = "metadata.jsonl", "file_name"  # of Hugging Face's image folders
 _SUFFIX = re.compile(
     r"[ ._-]+(?:image|img|masks?|seg|segmentation|labels?|labelled|labeled|gt|ground[ _-]?truth"
     r"|annotations?|annotated|manual)$",
@@ -57,7 +59,7 @@ def _read_pair(folder: Path, dataset: Path) -> Iterator[LabelledImage]:
     if images_in is None or masks_in is None:
         return
     images, masks = find_files(images_in), find_files(masks_in)
-    mask_of = _match(images, masks)
+    mask_of = _read_stated(folder / _METADATA, images, masks) or _match(images, masks)
     if not mask_of:
         raise DataError(
             f"No image in '{images_in}' ({_example(images)}) has a mask of its name in"
@@ -103,6 +105,36 @@ def _image(
 def _subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:
     found = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
     return next((found[name] for name in names if name in found), None)
+
+
+def _read_stated(path: Path, images: dict[str, Path], masks: dict[str, Path]) -> dict[str, str]:
+    """Return the masks' stems by the images' as Hugging Face's list says them, if it does.
+
+    Raises
+    ------
+    DataError
+        If it can't be read.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        rows = [json.loads(line) for line in lines if line.strip()]
+        stated: dict[str, str] = {}
+        for row in rows:
+            others = (row[key] for key in row if key.endswith(_FILE_NAME) and key != _FILE_NAME)
+            of_masks = [name for name in map(_stem, others) if name in masks]
+            if of_masks and _stem(row[_FILE_NAME]) in images:
+                stated[_stem(row[_FILE_NAME])] = of_masks[0]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"'{path}' can't be read: it needs a JSON object with a 'file_name' in each line."
+        ) from error
+    return stated
+
+
+def _stem(name: str) -> str:
+    return composed(Path(last_part(name)).stem)
 
 
 def _match(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, str]:

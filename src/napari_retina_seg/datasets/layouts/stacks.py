@@ -92,7 +92,9 @@ def _find_by_content(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         fitting = [
             other
             for other, candidate in known.items()
-            if other not in one_hot and candidate.shape[:3] == stack.shape[:3]
+            if other not in one_hot
+            and len(candidate) == len(stack)
+            and _channels_last(stack, _grid_of(candidate)).shape[1:3] == _grid_of(candidate)
         ]
         most = max((_shared(path, other) for other in fitting), default=0)
         closest = [other for other in fitting if _shared(path, other) == most]
@@ -121,10 +123,33 @@ def _open(path: Path) -> _Stack | None:
 
 def _is_one_hot(stack: _Stack) -> bool:
     """Whether one channel of each pixel is set, in the first masks, the middle and the last."""
-    if stack.ndim != 4 or stack.shape[-1] < 2:
+    if stack.ndim != 4:
         return False
     some = np.asarray(stack[sorted({0, len(stack) // 2, len(stack) - 1})])
-    return bool(((some != 0).sum(axis=-1) == 1).all() and len(np.unique(some)) == 2)
+    set_once = (
+        some.shape[axis] > 1 and bool(((some != 0).sum(axis=axis) == 1).all()) for axis in (-1, 1)
+    )
+    return any(set_once) and len(np.unique(some)) == 2
+
+
+def _channels_last(stack: _Stack, grid: tuple[int, ...]) -> _Stack:
+    """Return a stack with its channels last, which other programs (PyTorch's) have first.
+
+    Parameters
+    ----------
+    stack : array
+        Of any number of axes.
+    grid : tuple of int
+        ``(rows, columns)`` of the images.
+    """
+    is_first = stack.ndim == 4 and stack.shape[2:] == grid and stack.shape[1:3] != grid
+    return np.moveaxis(stack, 1, -1) if is_first else stack
+
+
+def _grid_of(images: _Stack) -> tuple[int, ...]:
+    """Return ``(rows, columns)`` of images with their channels last or first, or without any."""
+    is_first = images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[-1] not in (1, 3)
+    return images.shape[2:] if is_first else images.shape[1:3]
 
 
 def _in_order(path: Path) -> list[str]:
@@ -141,6 +166,8 @@ def _shared(one: Path, other: Path) -> int:
 
 def _read_pair(key: str, images_at: Path, masks_at: Path) -> Iterator[LabelledImage]:
     images, masks = open_stack(images_at), open_stack(masks_at)
+    grid = _grid_of(images)
+    images, masks = _channels_last(images, grid), _channels_last(masks, grid)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3)):
         raise DataError(
             f"'{images_at}' has the shape {images.shape}: expected (images, rows, columns), with a"
