@@ -6,6 +6,7 @@ from PIL import Image as Picture
 from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.layers import KEY, image_layers, retina_image
+from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg.io.formats.raster import read_png
 from napari_retina_seg.types.image import Modality, Origin, RetinaImage, Spacing
@@ -69,6 +70,38 @@ def test_undo_and_the_file_bring_earlier_sizes_back(viewer, dock, bscan):
     part.undo_button.click()
     assert retina_image(image).spacing == known.spacing
     assert not part.undo_button.isEnabled()
+
+
+def test_a_change_says_how_the_image_looks_now_and_how_to_go_back(viewer, dock, bscan):
+    viewer.add_image(bscan, name="scan")
+    enter(dock, axial="4", lateral="12")
+    assert "looks 3 times flatter" in dock.status.text()
+    assert "Undo" in dock.status.text()
+    enter(dock, lateral="4")
+    assert "flatter" not in dock.status.text()
+    dock.pixel_size.undo_button.click()
+    dock.pixel_size.undo_button.click()
+    assert "unknown now" in dock.status.text()
+    assert "Undo" not in dock.status.text()
+
+
+def test_all_layers_of_an_image_have_its_units(viewer, dock, run, masks, bscan):
+    image = viewer.add_image(bscan, name="scan")
+    for box in (dock.probabilities, dock.uncertainty):
+        box.setChecked(True)
+    run(dock)
+    show_questionable(viewer, masks()[0], np.ones(bscan.shape, bool))
+    assert len(viewer.layers) == 5
+    for name, axial in (("scan", "4"), ("renamed", "3"), ("renamed", "")):
+        image.name = name
+        viewer.layers.selection.active = image
+        enter(dock, axial=axial, lateral=axial and "12")
+        assert "µm" in dock.status.text() or not axial
+        # napari warns of inconsistent units if there are none.
+        assert viewer.layers.extent.units is not None
+        assert {str(layer.units[-1]) for layer in viewer.layers} == {
+            "micrometer" if axial else "pixel"
+        }
 
 
 @pytest.mark.parametrize(

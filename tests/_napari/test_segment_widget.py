@@ -6,14 +6,17 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 
 from helpers import assert_same_mask
-from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.layers import KEY, retina_image
+from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.layers import KEY, Position, retina_image
+from napari_retina_seg._napari.results import Target, add_layers
 from napari_retina_seg._napari.status import AMBER
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.models.limits import LIMITS_FILE, LimitsRecord, write_limits
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
 from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 
 def noisy(data):
@@ -388,6 +391,18 @@ def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
     assert dock.status.end is JobStatus.SUCCEEDED
     for word in ("✔ Done", " segmented in ", " s on the "):
         assert word in dock.status.text()
+
+
+def test_the_seconds_are_those_that_a_person_waited(viewer, dock, bscan):
+    target = Target(viewer.add_image(bscan, name="scan"), Position(), True)
+    made = Provenance("", "m", "", "1", "CPU", "float32", 3.8)
+    labels = np.zeros(bscan.shape, np.uint8)
+    for waited, said in (
+        (80.0, "80.0 s on the CPU (model loaded in 76.2 s)."),
+        (4.1, "4.1 s on the CPU."),
+    ):
+        result = JobResult(JobStatus.SUCCEEDED, segmentation=Segmentation(labels, OCT_LAYERS, made))
+        assert add_layers(viewer, result, target, waited).message.endswith(f"segmented in {said}")
 
 
 def test_closing_the_dock_stops_the_work(viewer, qtbot, bscan):

@@ -20,6 +20,7 @@ from napari_retina_seg.types.pixel_size import describe_spacing, state_spacing
 if TYPE_CHECKING:
     import napari
 
+_SQUARE = 1.05  # sides whose ratio is less look equal
 _TIPS = {
     "axial": "Distance between rows in µm: depth in an OCT scan.",
     "lateral": "Distance between columns in µm.",
@@ -39,9 +40,12 @@ class PixelSize(QWidget):
     -------
     checked : ()
         The entered size became invalid, or valid again.
+    resized : (str)
+        The size was changed here: what the viewer shows now, and how to go back.
     """
 
     checked = Signal()
+    resized = Signal(str)
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
@@ -113,9 +117,7 @@ class PixelSize(QWidget):
         """Undo the last change of size."""
         earlier = self._before.get(self._layer, []) if self._layer is not None else []
         if earlier:
-            self._forget_typed()
-            set_size(self._viewer, self._layer, earlier.pop())
-            self.refresh()
+            self._set(earlier.pop())
 
     def reset(self) -> None:
         """Reset to the size stated by the file."""
@@ -128,11 +130,15 @@ class PixelSize(QWidget):
         self._layer = None
 
     def _change(self, spacing: Spacing) -> None:
-        layer = self._layer
+        self._before.setdefault(self._layer, []).append(layer_spacing(self._layer))
+        self._set(spacing)
+
+    def _set(self, spacing: Spacing) -> None:
         self._forget_typed()
-        self._before.setdefault(layer, []).append(layer_spacing(layer))
-        set_size(self._viewer, layer, spacing)
+        set_size(self._viewer, self._layer, spacing)
         self.refresh()
+        back = " Undo, under Pixel size, takes it back." if self._before[self._layer] else ""
+        self.resized.emit(f"{_describe_view(self._layer.name, spacing)}{back}")
 
     def _stated_by_file(self) -> Spacing:
         known = self._layer.metadata.get(KEY)
@@ -189,6 +195,24 @@ class PixelSize(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.problem)
         layout.addLayout(row)
+
+
+def _describe_view(name: str, spacing: Spacing) -> str:
+    """Describe how an image of a pixel size looks in the viewer."""
+    axial, lateral = spacing.axial.um, spacing.lateral.um
+    if axial is None or lateral is None:
+        return f"The pixel size of '{name}' is unknown now: its pixels are shown as squares."
+    words = (
+        f"'{name}' is shown in µm now, with pixels {axial:.4g} µm high and {lateral:.4g} µm wide"
+    )
+    ratio = max(axial, lateral) / min(axial, lateral)
+    if ratio < _SQUARE:
+        return f"{words}."
+    look = "flatter" if lateral > axial else "taller"
+    return (
+        f"{words}: it looks {ratio:.2g} times {look} than with square pixels. The image itself and"
+        " its masks are unchanged."
+    )
 
 
 def _spacing(texts: list[str]) -> Spacing:

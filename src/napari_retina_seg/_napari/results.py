@@ -23,6 +23,7 @@ from napari_retina_seg.types.segmentation import Check, Provenance, Segmentation
 log = logging.getLogger(__name__)
 
 _CLEAR = "transparent"
+_LOADING = 1.0  # s; a model that is in memory takes less
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,8 +210,19 @@ def mask_options(info: MaskInfo) -> dict[str, Any]:
     return {"colormap": colormap(info.scheme), "features": features, "metadata": {KEY: info}}
 
 
-def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target) -> JobResult:
+def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target, waited: float) -> JobResult:
     """Add a job's results to the viewer: maps above their image, the mask on top.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Viewer with the image.
+    outcome : JobResult
+        Result of a segmentation.
+    target : Target
+        What was segmented.
+    waited : float
+        Seconds since the person asked for it.
 
     Returns
     -------
@@ -232,12 +244,19 @@ def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target) -> JobRe
     labels = outcome.segmentation.labels
     if target.index is None and labels.ndim == 3:
         where = f", {count(len(labels), 'slice')}"
-    words = f"'{target.layer.name}'{where} segmented in {made.seconds:.1f} s on the {made.device}."
+    words = f"'{target.layer.name}'{where} segmented in {_say_time(waited, made)}."
     if outcome.segmentation.message:
         words = f"{outcome.segmentation.message} {words}"
     if target.layer not in viewer.layers:
         words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
     return replace(outcome, message=words, doubtful=bool(outcome.segmentation.checks))
+
+
+def _say_time(waited: float, made: Provenance) -> str:
+    """Say how long a person waited, and how much of it was spent on loading the model."""
+    words = f"{waited:.1f} s on the {made.device}"
+    loading = waited - made.seconds
+    return f"{words} (model loaded in {loading:.1f} s)" if loading > _LOADING else words
 
 
 def _add_maps(viewer: ViewerModel, outcome: JobResult, target: Target) -> None:

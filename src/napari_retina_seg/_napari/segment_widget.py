@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 
 import napari
@@ -63,6 +64,7 @@ class SegmentWidget(Dock):
         self._settings = Settings()
         self._job: Job | None = None
         self._target: Target | None = None
+        self._began = 0.0  # s
         self._status_image: Image | None = None  # the image that the status line is about
         self._warmed: set[str] = set()
         self.images = ImagePicker(viewer)
@@ -109,6 +111,7 @@ class SegmentWidget(Dock):
             self.status.show_result(JobStatus.FAILED, str(error))
             return
         self._settings.remember_model(self.images.modality, model.name)
+        self._began = time.monotonic()
         self._job = Job(work, task, self)
         self._job.progressed.connect(self._on_progress)
         self._job.done.connect(self._on_done)
@@ -206,6 +209,7 @@ class SegmentWidget(Dock):
         self.images.axes_changed.connect(self.refresh)
         self.images.this_slice.toggled.connect(lambda _: self.refresh())
         self.pixel_size.checked.connect(self.refresh)
+        self.pixel_size.resized.connect(self._on_resized)
         self._viewer.layers.selection.events.active.connect(self._on_active)
         self.models.changed.connect(self._on_model)
         self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))
@@ -243,6 +247,10 @@ class SegmentWidget(Dock):
             self.status.say("")
         self.refresh()
 
+    def _on_resized(self, sentence: str) -> None:
+        if self._job is None:
+            self.status.show_result(JobStatus.SUCCEEDED, sentence)
+
     def _on_image(self) -> None:
         if self.images.layer != self._status_image:
             self._status_image = self.images.layer
@@ -274,7 +282,8 @@ class SegmentWidget(Dock):
         target, self._job, self._target = self._target, None, None
         self._show_work(False)
         if outcome.segmentation is not None:
-            outcome = add_layers(self._viewer, outcome, target)
+            waited = time.monotonic() - self._began
+            outcome = add_layers(self._viewer, outcome, target, waited)
         self.refresh()
         self.status.show_result(outcome.end, outcome.message, doubtful=outcome.doubtful)
         self.finished.emit(outcome)

@@ -28,7 +28,9 @@ def set_size(viewer: ViewerModel, image: Image, spacing: Spacing) -> None:
     spacing : Spacing
         The new sizes. Without axial and lateral size the plane is in pixels.
     """
-    followers = [layer for layer in viewer.layers if layer is not image and _lies_on(layer, image)]
+    names = {layer.name for layer in viewer.layers if is_image(layer)}
+    others = [layer for layer in viewer.layers if layer is not image]
+    followers = [layer for layer in others if _lies_on(layer, image, names)]
     corners = [_corner(layer, image) for layer in followers]
     axes = min(image.ndim, 3)
     wanted = (spacing.slice.um, spacing.axial.um, spacing.lateral.um)[-axes:]
@@ -59,10 +61,13 @@ def _resize(image: Image, wanted: tuple[float | None, ...]) -> None:
     image.scale = scale
 
 
-def _lies_on(layer: Layer, image: Image) -> bool:
-    """Whether a layer belongs to an image, or is not an image and has its shape and position."""
+def _lies_on(layer: Layer, image: Image, names: set[str]) -> bool:
+    """Whether a layer belongs to an image, or is not an image and has its shape and position.
+
+    A layer that names none of the open images may be of an image that was renamed.
+    """
     about = getattr(layer.metadata.get(KEY), "image", "")
-    if about or is_image(layer):
+    if about in names or is_image(layer):
         return bool(about == image.name and layer.ndim >= image.ndim)
     data = getattr(layer, "data", None)
     shape = tuple(getattr(data, "shape", ()))
