@@ -1,13 +1,17 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QFileDialog
+from tifffile import imread
 
 from napari_retina_seg._napari.agreement.case_layers import CaseLayers
 from napari_retina_seg._napari.agreement.comparing import Case
 from napari_retina_seg._napari.correct.new_mask import NewMask
-from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.layers import KEY, ImageInfo
 from napari_retina_seg._napari.masks.linked_layers import Kind, remove_linked_layer
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -51,6 +55,73 @@ def test_names_colours_and_sizes_leave_with_it(viewer, mask, tmp_path, suffix, r
     assert record.attribution.model == "tiny-oct"
     assert not record.attribution.is_truth
     assert np.array_equal(record.labels, mask.data)
+
+
+def test_napari_offers_the_writer_of_masks_first_and_uses_it(viewer, mask, tmp_path, monkeypatch):
+    def choose(*_, filter, **__):
+        first = filter.split(";;")[0]
+        assert "class mask" in first
+        return str(tmp_path / "mine.png"), first
+
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", choose)
+    viewer.__wrapped__.window._qt_viewer._save_layers_dialog(selected=True)
+    assert np.array_equal(read_png(tmp_path / "mine.png").labels, mask.data)
+    written = viewer.layers.save(str(tmp_path / "other.png"), selected=True)
+    assert np.array_equal(read_png(written[0]).labels, mask.data)
+
+
+def test_labels_without_classes_are_saved_as_napari_does_it(viewer, dock, tmp_path):
+    viewer.add_labels(np.arange(12).reshape(3, 4) * 100, name="cells")
+    for name in ("cells", "cells.tiff"):
+        (written,) = viewer.layers.save(str(tmp_path / name), selected=True)
+        assert np.array_equal(imread(written), np.arange(12).reshape(3, 4) * 100)
+    notification_manager.records.clear()
+    with pytest.warns(UserWarning, match="did not return any written paths"):
+        viewer.layers.save(str(tmp_path / "cells.png"), selected=True)
+    assert "save it as .tif" in notification_manager.records[0].message
+    assert not list(tmp_path.glob("*.png"))
+    notification_manager.records.clear()
+
+
+@pytest.mark.parametrize("suffix", ["png", "nii.gz"])
+def test_the_save_button_writes_the_mask_beside_its_image(
+    viewer, dock, mask, tmp_path, monkeypatch, suffix
+):
+    folder, other = tmp_path / "scans", tmp_path / "masks"
+    folder.mkdir()
+    other.mkdir()
+    np.save(folder / "scan.npy", viewer.layers["scan"].data)
+    viewer.layers["scan"].metadata[KEY] = ImageInfo(source=str(folder / "scan.npy"))
+    _, correct = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
+    offered = []
+
+    def choose(dialog):
+        offered.append(Path(dialog.selectedFiles()[0]))
+        dialog.selectFile(str(other / f"mine_{len(offered)}.{suffix}"))
+        return True
+
+    monkeypatch.setattr(QFileDialog, "exec", choose)
+    for number, widget in enumerate((dock, correct), start=1):
+        widget.save_button.click()
+        assert widget.status.end is JobStatus.SUCCEEDED, widget.status.text()
+        read = read_png if suffix == "png" else read_nifti
+        record = read(other / f"mine_{number}.{suffix}")
+        assert np.array_equal(record.labels, mask.data)
+    assert offered == [folder / "scan_mask.png", other / "scan_mask.png"]
+    viewer.layers.selection.active = viewer.layers["scan"]
+    assert not dock.save_button.isEnabled()
+
+
+def test_a_mask_that_cannot_be_saved_leaves_nothing_and_says_why(
+    viewer, dock, mask, tmp_path, monkeypatch
+):
+    mask.data[3, 3] = 9
+    monkeypatch.setattr(QFileDialog, "exec", lambda _: True)
+    monkeypatch.setattr(QFileDialog, "selectedFiles", lambda _: [str(tmp_path / "mine.png")])
+    dock.save_button.click()
+    assert dock.status.end is JobStatus.FAILED
+    assert "holds the value 9" in dock.status.text()
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_a_json_about_something_else_is_not_replaced(viewer, mask, tmp_path):

@@ -177,6 +177,25 @@ def draw_overlay(
     return True
 
 
+def prefer_writers(plugin: str) -> None:
+    """Offer a plugin's writers before others for the same layers.
+
+    napari otherwise offers them in the order in which plugins were registered, its own first.
+
+    Parameters
+    ----------
+    plugin : str
+        Name of the plugin.
+    """
+    from npe2 import PluginManager
+
+    try:
+        writers = PluginManager.instance()._contrib._writers
+        writers.sort(key=lambda entry: entry[-1].plugin_name != plugin)
+    except AttributeError:
+        _warn(_missing("PluginManager._contrib._writers", "napari's writers are offered first"))
+
+
 class EngineFreeze:
     """Excludes TensorFlow's objects from garbage collection while the plugin is in use.
 

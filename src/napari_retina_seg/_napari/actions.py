@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import napari
 
+from napari_retina_seg._napari._compat import prefer_writers
 from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
 from napari_retina_seg._napari.dock import show_dock
 from napari_retina_seg._napari.explain.widget import ExplainWidget
 from napari_retina_seg._napari.segment_widget import SegmentWidget
-from napari_retina_seg._napari.shortcuts import CORRECT, EXPLAIN, SEGMENT
+from napari_retina_seg._napari.shortcuts import CORRECT, EXPLAIN, PLUGIN, SEGMENT
 
 
 def segment_current(viewer: napari.Viewer) -> None:
@@ -30,7 +31,8 @@ ACTIONS = {SEGMENT: segment_current, EXPLAIN: explain_current, CORRECT: correct_
 
 
 def on_activate(context: object) -> None:  # noqa: ARG001 - passed by npe2
-    """Bind the viewer's shortcuts, except keys that are bound already."""
+    """Bind the viewer's shortcuts, except keys that are bound already; offer our writer first."""
+    prefer_writers(PLUGIN)
     for shortcut, action in ACTIONS.items():
         try:
             napari.Viewer.bind_key(shortcut.keys, action)

@@ -24,6 +24,7 @@ from napari_retina_seg._napari.image_picker import ImagePicker
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Task, work
 from napari_retina_seg._napari.layers import KEY, is_image, is_volume, retina_image
 from napari_retina_seg._napari.legend import Legend
+from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.pixel_size import PixelSize
 from napari_retina_seg._napari.results import (
@@ -31,6 +32,7 @@ from napari_retina_seg._napari.results import (
     Target,
     add_layers,
 )
+from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import SEGMENT
 from napari_retina_seg._napari.status import StatusLine
@@ -71,6 +73,7 @@ class SegmentWidget(Dock):
         self.models = ModelPicker(self._settings)
         self.pixel_size = PixelSize(viewer)
         self.legend = Legend(viewer)
+        self.save_button = SaveMaskButton(viewer)
         self.status = StatusLine()
         self.button = large(QPushButton("Segment"))
         self.work = ProgressRow("the segmentation")
@@ -79,6 +82,7 @@ class SegmentWidget(Dock):
         self.uncertainty = QCheckBox("Add uncertainty map")
         self._lay_out()
         self._connect()
+        self._on_active()
         self._on_image()
 
     # User actions
@@ -164,7 +168,7 @@ class SegmentWidget(Dock):
         layout.setContentsMargins(6, 4, 6, 4)
         for widget in (self.button, self.work, self.status):
             layout.addWidget(widget)
-        for widget in (self.images, self._size(), self.models, self.legend):
+        for widget in (self.images, self._size(), self.models, self.legend, self.save_button):
             layout.addWidget(widget)
         for widget in (self._advanced(), self.models.card, text(_ABOUT)):
             layout.addWidget(widget)
@@ -211,6 +215,7 @@ class SegmentWidget(Dock):
         self.pixel_size.checked.connect(self.refresh)
         self.pixel_size.resized.connect(self._on_resized)
         self._viewer.layers.selection.events.active.connect(self._on_active)
+        self.save_button.said.connect(self.status.show_result)
         self.models.changed.connect(self._on_model)
         self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))
 
@@ -241,7 +246,11 @@ class SegmentWidget(Dock):
     # Signal handlers
 
     def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        """Show the warning of the selected mask instead of another one's."""
+        """Show the warning of the selected mask instead of another one's; offer to save it."""
+        active = self._viewer.layers.selection.active
+        mask = mask_of(active) or active
+        is_mask = mask is not None and isinstance(mask.metadata.get(KEY), MaskInfo)
+        self.save_button.show_mask(mask if is_mask else None)
         warning, shown = self._mask_warning()[1], self.status.text()
         if self._job is None and (warning not in shown or (not warning and UNLIKE in shown)):
             self.status.say("")

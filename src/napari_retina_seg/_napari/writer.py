@@ -9,6 +9,7 @@ import napari
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
+from npe2 import PluginManager
 
 from napari_retina_seg._napari.layer_sizes import pixel_sizes, spacing_of
 from napari_retina_seg._napari.layers import KEY, Position, finest, retina_image
@@ -16,6 +17,7 @@ from napari_retina_seg._napari.mask_place import open_images
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.masks.questionable import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg._napari.shortcuts import PLUGIN
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
 from napari_retina_seg.io.formats.card import read_sidecar, sidecar_of
 from napari_retina_seg.io.formats.nifti import SUFFIXES as NIFTI
@@ -31,7 +33,9 @@ _WRITERS |= dict.fromkeys(NIFTI, write_nifti)
 
 
 def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a mask of the plugin with its classes; failures are shown as a message.
+    """Write a mask of the plugin with its classes, and other labels as napari does.
+
+    Failures are shown as a message.
 
     TIFF and NIfTI contain names, colours and pixel sizes; a PNG contains the colours, and
     ``<stem>.json`` next to it the rest.
@@ -52,21 +56,56 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         The written file; empty on failure.
     """
     try:
-        known = attributes.get("metadata", {}).get(KEY)
-        if not isinstance(known, MaskInfo):
-            raise WriteError(
-                f"'{attributes.get('name', 'The layer')}' is not a mask of this plugin: save it"
-                " with napari's own writer."
-            )
-        values = np.asarray(data)
-        leading = tuple(axis for axis in range(values.ndim - 3) if values.shape[axis] == 1)
-        labels = _in_scheme(values.squeeze(leading), known)
-        file = _with_ending(Path(path), labels)
-        _write(file, _record(file, labels, known, attributes))
+        if isinstance(attributes.get("metadata", {}).get(KEY), MaskInfo):
+            return [str(save_mask(Path(path), data, attributes))]
+        return _pass_on(path, data, attributes)
     except RetinaSegError as error:
         show_error(str(error))
         return []
-    return [str(file)]
+
+
+def save_mask(path: Path, data: Any, attributes: dict[str, Any]) -> Path:
+    """Write a mask of the plugin to a file, which appears when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        As in `write_mask`.
+    data : array
+        The Labels layer's values.
+    attributes : dict
+        The layer's state, with a `MaskInfo` in its metadata.
+
+    Returns
+    -------
+    Path
+        The written file.
+
+    Raises
+    ------
+    WriteError
+        If the mask can't be written under this name.
+    """
+    known = attributes["metadata"][KEY]
+    values = np.asarray(data)
+    leading = tuple(axis for axis in range(values.ndim - 3) if values.shape[axis] == 1)
+    labels = _in_scheme(values.squeeze(leading), known)
+    file = _with_ending(path, labels)
+    _write(file, _record(file, labels, known, attributes))
+    return file
+
+
+def _pass_on(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write labels without classes with the next writer, since napari asks this one first."""
+    name = path.lower()
+    for writer in PluginManager.instance().iter_compatible_writers(["labels"]):
+        fits = not Path(path).suffix or name.endswith(tuple(writer.filename_extensions))
+        if writer.plugin_name != PLUGIN and fits:
+            written = writer.exec(args=(path, data, attributes))
+            return [written] if isinstance(written, str) else list(written or [])
+    raise WriteError(
+        f"'{attributes.get('name', 'The layer')}' is not a mask of this plugin: save it as .tif."
+    )
 
 
 def _with_ending(path: Path, labels: np.ndarray) -> Path:

@@ -29,6 +29,7 @@ from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import Change
 from napari_retina_seg._napari.masks.undo_tracker import UndoTracker
+from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
 from napari_retina_seg._napari.status import StatusLine
@@ -49,6 +50,7 @@ class CorrectWidget(Dock):
         self.new_mask = NewMask(viewer)
         self.tools = ToolButtons(viewer, self._settings)
         self.classes = ClassList()
+        self.save_button = SaveMaskButton(viewer)
         self.preview = Preview(viewer, self.follower)
         self.vessels = VesselSection(viewer, self.follower, self.preview)
         self.regions = RegionSection(viewer, self.follower, self.preview, self._settings)
@@ -95,7 +97,7 @@ class CorrectWidget(Dock):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
         for widget in (
-            *(self.about, self.new_mask, self.tools, self.classes),
+            *(self.about, self.new_mask, self.tools, self.classes, self.save_button),
             self._fold("lines", "Boundary lines", self.lines),
             self._fold("vessels", "Vessels", self.vessels),
             self._fold("regions", "Regions of the chosen class", self.regions),
@@ -134,7 +136,7 @@ class CorrectWidget(Dock):
         self.tools.used.connect(self._on_used)
         self._steps.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
         self._make_tools_exclusive()
-        for section in (self.vessels, self.regions, self.compare):
+        for section in (self.vessels, self.regions, self.compare, self.save_button):
             section.said.connect(self.status.show_result)
 
     def _make_tools_exclusive(self) -> None:
@@ -164,6 +166,7 @@ class CorrectWidget(Dock):
         self.about.setVisible(mask is not None)
         self.new_mask.setVisible(mask is None)
         self.tools.show_mask(mask)
+        self.save_button.show_mask(mask)
         self._steps.watch(mask)
         self.classes.show_mask(mask)
         self.compare.offer_classes()
