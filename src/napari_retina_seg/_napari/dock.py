@@ -15,6 +15,7 @@ from napari_retina_seg._napari.canvas import apply_canvas_workarounds
 from napari_retina_seg._napari.dock_memory import restore_docks
 from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.shortcuts import PLUGIN, Shortcut
+from napari_retina_seg._napari.view_fit import keep_fitted
 from napari_retina_seg._napari.widgets import scrolling
 
 _WIDTH = 330  # px
@@ -95,6 +96,7 @@ class Dock(QWidget):
         own.visibilityChanged.connect(self._on_visibility)  # tabs in the back are not hidden
         offer_key_table(main)
         apply_canvas_workarounds(main, self._viewer)
+        keep_fitted(main, self._viewer)
         sibling = next(self._siblings(main), None)
         if sibling is not None:
             main.tabifyDockWidget(sibling, own)

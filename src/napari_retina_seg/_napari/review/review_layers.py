@@ -25,6 +25,7 @@ from napari_retina_seg._napari.masks.linked_layers import (
 from napari_retina_seg._napari.masks.questionable import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.navigation import OpenImage, UnsavedEdit
+from napari_retina_seg._napari.view_fit import fit_view
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import LabelScheme
@@ -99,7 +100,7 @@ class ReviewLayers(QObject):
         if self.is_paintable:
             self.mask.mode = self._mode  # napari's buttons follow changes only
         if not again:
-            self._fit_view()
+            fit_view(self.viewer, [self._image])
         self._begin()
 
     def show_uncertainty(self, values: np.ndarray, visible: bool) -> None:
@@ -219,11 +220,6 @@ class ReviewLayers(QObject):
     def disconnect_viewer(self) -> None:
         """Disconnect from the viewer: the dock is closing."""
         self.viewer.layers.events.removed.disconnect(self._on_removed)
-
-    def _fit_view(self) -> None:
-        """Fit the view to the image: beside a layer in µm it would be a stamp in the corner."""
-        alone = self._image.ndim == self.viewer.dims.ndim and not self.viewer.canvas.grid.enabled
-        self.viewer.reset_view(layers=[self._image] if alone else None)
 
     def _insert(self, layer: Layer, above: Layer) -> None:
         """Insert a layer below another one, keeping the selection."""

@@ -1,0 +1,67 @@
+"""Keep an image in view when docks open and close."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import napari
+import numpy as np
+from napari.layers import Layer
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QMainWindow
+
+_SAME = 1e-6  # relative
+
+
+def fit_view(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
+    """Fit the view to some layers, or to all if these lack some of the viewer's axes.
+
+    Hidden layers are not to count: beside one in µm, an image in pixels would be a stamp in the
+    corner.
+    """
+    alone = len(layers) > 0 and all(layer.ndim == viewer.dims.ndim for layer in layers)
+    alone = alone and not viewer.canvas.grid.enabled
+    viewer.fit_to_view(layers=list(layers) if alone else None)
+
+
+def keep_fitted(main: QMainWindow, viewer: napari.Viewer) -> None:
+    """Fit the view again whenever the canvas is resized, unless a person moved it."""
+    if main.findChild(ViewFit) is None:
+        ViewFit(main, viewer)
+
+
+class ViewFit(QObject):
+    """Fits the view after the canvas was resized if it was fitted before; owned by the window."""
+
+    def __init__(self, main: QMainWindow, viewer: napari.Viewer) -> None:
+        super().__init__(main)
+        self._viewer = viewer
+        self._fitted: tuple[float, ...] = ()  # the view that was fitted last
+        self._soon = QTimer(self, singleShot=True, interval=0)  # once for several steps
+        self._soon.timeout.connect(self._fit)
+        viewer.events.reset_view.connect(self._on_fit)
+        viewer.canvas.events.size.connect(self._on_size)
+        self._look()
+
+    def _look(self) -> None:
+        """Find out whether the view is fitted now."""
+        camera, before = self._viewer.scene.camera, self._view
+        center, zoom = camera.center, camera.zoom
+        self._viewer.fit_to_view()
+        if not np.allclose(before, self._fitted, rtol=_SAME):
+            camera.center, camera.zoom = center, zoom
+
+    @property
+    def _view(self) -> tuple[float, ...]:
+        camera = self._viewer.scene.camera
+        return (*camera.center, camera.zoom)
+
+    def _on_fit(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        self._fitted = self._view
+
+    def _on_size(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        if not self._soon.isActive() and np.allclose(self._view, self._fitted, rtol=_SAME):
+            self._soon.start()
+
+    def _fit(self) -> None:
+        fit_view(self._viewer, [layer for layer in self._viewer.layers if layer.visible])
