@@ -75,6 +75,17 @@ def status(run, folder):
     return json.loads(run("project", "status", folder, "--json").stdout)
 
 
+def test_masks_among_images_are_named_and_not_added(run, project, mask, tmp_path):
+    save_mask(tmp_path / "more" / "p1_a_mask.png", np.zeros((96, 128), np.uint8), OCT_LAYERS)
+    write_png(tmp_path / "more" / "new.png", phantom_bscan(9, 96, 128).image.pixels)
+    done = run("project", "add", project, tmp_path / "more", "--author", "Ann")
+    assert done.stdout == "1 added.\n"
+    assert "1 mask not added: 'p1_a_mask.png'. Bring them in with 'project import'." in done.stderr
+    alone = run("project", "add", project, tmp_path / "more" / "p1_a_mask.png", "--author", "Ann")
+    assert alone.exit_code == 1
+    assert "is a mask, not an image: import it" in alone.stderr
+
+
 def test_from_an_empty_folder_to_masks_that_count(run, project, mask):
     predict(project, "p1_a", "p1_b")
     accepted = run("project", "accept", project, "p1_b", "--author", "Ann", "--comment", "fine")

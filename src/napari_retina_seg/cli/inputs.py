@@ -40,14 +40,17 @@ class Inputs:
         A sentence for each argument that matches no file.
     warnings : tuple of str
         For each folder, which files were skipped and why.
+    masks : str
+        A sentence on skipped masks, for a project; empty if there are none.
     """
 
     paths: tuple[Path, ...]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    masks: str = ""
 
     def group(self) -> tuple[ImageFiles, ...]:
-        """Group the slices of a DICOM series; see `io.images.series.group_series`."""
+        """Group the slices of a DICOM series; see `io.series.group_series`."""
         from napari_retina_seg.io.images.series import group_series
 
         return group_series(self.paths)
@@ -59,17 +62,19 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows do not expand patterns. A name that is neither folder nor pattern is
     kept as it is, whether the file exists or not.
     """
-    from napari_retina_seg.io.images.folders import look_into
+    from napari_retina_seg.io.images.folders import Contents, look_into
 
     paths: dict[Path, Path] = {}
     problems = []
     warnings = []
+    skipped = Contents()
     for argument in arguments:
         path = Path(argument)
         found = [path]
         if path.is_dir():
             contents = look_into(path)
             found = list(contents.images)
+            skipped += contents
             if contents.message:
                 warnings.append(f"'{path}': {contents.message}")
             if not found:
@@ -82,7 +87,8 @@ def expand(arguments: Iterable[str]) -> Inputs:
                 problems.append(f"No file matches '{argument}': check the pattern.")
         for match in found:
             paths.setdefault(match.resolve(), match)
-    return Inputs(tuple(paths.values()), tuple(problems), tuple(warnings))
+    masks = skipped.say_masks("Bring them in with 'project import'.")
+    return Inputs(tuple(paths.values()), tuple(problems), tuple(warnings), masks)
 
 
 def outputs_of(

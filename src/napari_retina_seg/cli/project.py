@@ -103,6 +103,8 @@ def add_command(
     apart = [image.message for image in series if image.message]
     for sentence in (*inputs.problems, *inputs.warnings, *apart, *added.problems, *added.warnings):
         say(sentence)
+    if inputs.masks:
+        say(inputs.masks)
     for path, image in added.duplicates:
         say(f"'{path}' is in the project already, as '{image.name}' (#{image.id}).")
     for image, identifying in added.identifiers[:_MOST_OF_A_KIND]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
+from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import StoredFile, hash_file
@@ -20,7 +21,7 @@ from napari_retina_seg.project.states import State
 from napari_retina_seg.project.store import SPACING, Store, image_row, image_value, keep_file, now
 from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.project.values import Added, ProjectImage
-from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.errors import ProjectError, ReadError, RetinaSegError
 from napari_retina_seg.types.file_names import composed
 from napari_retina_seg.types.image import RetinaImage, Spacing
 from napari_retina_seg.types.pixel_size import user_stated, with_stated_spacing
@@ -82,6 +83,11 @@ def _add_image(
 ) -> tuple[ProjectImage, bool, tuple[str, ...]]:
     """Return the image, whether it is new, and the warnings of its file."""
     image = read_image(path)  # first: a file that is not an image is reported as such
+    if read_mask(path) is not None:
+        raise ReadError(
+            f"'{path}' is a mask, not an image: import it ('project import', or tab Import of the"
+            " dock Export and import)."
+        )
     if stated is not None:
         image = with_stated_spacing(image, stated)
     content = path.read_bytes()

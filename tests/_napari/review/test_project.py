@@ -12,9 +12,11 @@ from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review.thumbnails import Thumbnails
+from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.tables import ImageRow
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 
 def drop(dock, paths):
@@ -137,6 +139,45 @@ def test_dropped_folders_are_added_and_what_is_there_already_is_told(
     assert "1 failed" in ann.said
     assert "'broken.png'" in ann.said.replace(str(more) + "/", "")
     assert "0 of 5 done." in ann.dock.count.text()
+
+
+def test_masks_among_added_images_are_named_with_the_place_to_import_them(ann, tmp_path, scans):
+    folder = tmp_path / "more"
+    folder.mkdir()
+    np.save(folder / "new.npy", scans[0][0][::-1])
+    save_mask(folder / "new_mask.png", np.ones(scans[0][0].shape, np.uint8), OCT_LAYERS)
+    (folder / "notes.txt").write_text("x")
+    drop(ann.dock, [folder])
+    ann.wait()
+    assert "1 added." in ann.said
+    assert "1 mask not added: 'new_mask.png'" in ann.said
+    assert "tab Import" in ann.said
+    assert "Skipped 1 file: 'notes.txt'" in ann.said
+    drop(ann.dock, [folder / "new_mask.png"])  # as a file of its own
+    ann.wait()
+    assert "is a mask, not an image: import it" in ann.said
+    assert names(ann)[-1] == "new"
+
+
+def test_there_is_no_first_image_to_open_in_an_empty_project(person, tmp_path, scans):
+    dock = person.dock
+    assert "Open or create a project" in dock.button.toolTip()
+    Project.create(tmp_path / "empty", scheme=OCT_LAYERS, author="Ann").close()
+    person.open(tmp_path / "empty", "Ann")
+    for button in (dock.button, dock.previous_button):
+        assert not button.isEnabled()
+        assert "No images yet" in button.toolTip()
+    np.save(tmp_path / "new.npy", scans[0][0][::-1])
+    drop(dock, [tmp_path / "new.npy"])
+    person.wait()
+    person.bot.waitUntil(dock.button.isEnabled)
+    person.bot.keyClicks(dock.queue.search, "nothing")
+    person.bot.waitUntil(lambda: not dock.button.isEnabled())
+    assert "clear the filters" in dock.button.toolTip()
+    dock.queue.search.clear()
+    person.bot.waitUntil(dock.button.isEnabled)
+    person.click(dock.button)
+    assert person.name == "new"
 
 
 def test_files_are_copied_in_if_wanted(ann, tmp_path, scans, monkeypatch):

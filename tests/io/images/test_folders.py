@@ -188,3 +188,9 @@ def test_masks_are_no_images_and_are_named(tmp_path):
         "Skipped 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
         " (NIfTI, which is read for masks only)."
     )
+    (tmp_path / "notes.txt").write_text("x")
+    contents = look_into(tmp_path)
+    named = "'a.png', 'b.tif', 'c.png', 'd.nii.gz'"
+    assert contents.say_masks("Import them.") == f"4 masks not added: {named}. Import them."
+    assert contents.others.message == "Skipped 1 file: 'notes.txt' (not an image)."
+    assert look_below([tmp_path / "image.png"]).say_masks("Import them.") == ""

@@ -19,6 +19,7 @@ from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.segmentation import UNLIKE
 
+_IMPORT = "Open Plugins › Export and import, tab Import, to bring them in."
 _LISTED = 3  # items named per message; the others are counted
 _KINDS = {
     Modality.OCT: ("an OCT scan", "OCT scans"),
@@ -77,9 +78,10 @@ def predict(task: PredictImages, token: CancelToken) -> Steps:
 
 def _add(task: AddImages, token: CancelToken) -> Steps:
     found = look_below(task.paths)
+    skipped = " ".join(filter(None, (found.say_masks(_IMPORT), found.others.message)))
     if not found.images:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
-        words = f"No images in {names}: choose another folder. {found.message}"
+        words = f"No images in {names}: choose another folder. {skipped}"
         return JobResult(JobStatus.FAILED, words.strip())
     from napari_retina_seg.io.images.series import group_series
 
@@ -89,7 +91,7 @@ def _add(task: AddImages, token: CancelToken) -> Steps:
     apart = _few([image.message for image in series if image.message], " ")
     file_warnings = _few(added.warnings, " ")
     other = _other_kind(task.project, added)
-    words = " ".join(filter(None, (_say_added(added), other, found.message, apart, file_warnings)))
+    words = " ".join(filter(None, (_say_added(added), other, skipped, apart, file_warnings)))
     end = JobStatus.FAILED if added.problems else JobStatus.SUCCEEDED
     return JobResult(end, words, doubtful=bool(other))
 

@@ -60,6 +60,7 @@ _FILTER_HINTS = {
     "Check these": "The image differs from the model's training data.",
 }
 _NO_IMAGES = "No images yet: drop files or folders here, or press Add images."
+_NO_MATCH = "No image matches: clear the filters."
 _ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
 
 
@@ -74,11 +75,14 @@ class QueuePanel(QWidget):
         Filters or order changed.
     listed : ()
         The table was refreshed.
+    filled : ()
+        Rows were added or removed.
     """
 
     chosen = Signal(int)
     changed = Signal()
     listed = Signal()
+    filled = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -90,6 +94,7 @@ class QueuePanel(QWidget):
         self.search = QLineEdit()
         self.clear_button = QPushButton("Clear filters")
         self.empty = text()
+        self.empty_reason = ""  # why no image is listed
         self.table = QTableView()
         self._soon = QTimer(self, singleShot=True, interval=_TYPING)
         self._relist = QTimer(self, singleShot=True, interval=_RELIST)
@@ -199,7 +204,8 @@ class QueuePanel(QWidget):
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideLeft)  # names begin alike
+        # Names may differ at either end.
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setMinimumHeight(_HEIGHT)
         header = self.table.horizontalHeader()
@@ -237,8 +243,10 @@ class QueuePanel(QWidget):
         """Say why the table is empty, so that images do not seem to be lost."""
         total = None if self.model.rowCount() else self.model.count_all()
         self.empty.setText(f"0 of {count(total, 'image')} match." if total else _NO_IMAGES)
+        self.empty_reason = "" if total is None else _NO_MATCH if total else _NO_IMAGES
         self.empty.setVisible(total is not None)
         self.clear_button.setVisible(bool(total))
+        self.filled.emit()
 
     def _on_chosen(self, index: QModelIndex) -> None:
         image = self.model.image(index)

@@ -215,6 +215,7 @@ class ReviewWidget(Dock):
         self.batches.stepped.connect(self.queue.list_soon)
         self.batches.stepped.connect(session.look_for_prediction)
         self.queue.listed.connect(self._show_counts)
+        self.queue.filled.connect(self._refresh_next)
         self.queue.model.failed.connect(partial(self._say, JobStatus.FAILED))
         session.project_changed.connect(self._on_project)
         session.project_changed.connect(self.notify_other_docks)
@@ -300,17 +301,25 @@ class ReviewWidget(Dock):
         opened = self.session.review_layers.opened
         self.decisions.refresh(opened, words)
         self.recovery.wait_for(words)
-        project = self.session.project
-        disabled_reason = words or ("Open or create a project first." if project is None else "")
-        for button, shortcut in ((self.button, NEXT), (self.previous_button, PREVIOUS)):
-            button.setEnabled(not disabled_reason)
-            button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
-        self.button.setText(words or ("Next" if opened is not None else "Open the first image"))
+        self._refresh_next()
         disabled_reason = comment_disabled_reason(opened)
         self.comment_edit.setEnabled(not disabled_reason)
         self.comment_edit.setToolTip(
             disabled_reason or f"{COMMENT.description} ({COMMENT.native})."
         )
+
+    def _refresh_next(self) -> None:
+        """Enable the buttons that open the next and the previous image, or give the reason."""
+        busy, is_open = self.session.busy, self.session.review_layers.opened is not None
+        disabled_reason = busy
+        if self.session.project is None:
+            disabled_reason = disabled_reason or "Open or create a project first."
+        elif not is_open:
+            disabled_reason = disabled_reason or self.queue.empty_reason
+        for button, shortcut in ((self.button, NEXT), (self.previous_button, PREVIOUS)):
+            button.setEnabled(not disabled_reason)
+            button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
+        self.button.setText(busy or ("Next" if is_open else "Open the first image"))
 
     def _on_saved(self, version: Version) -> None:
         self._show_comment()

@@ -19,6 +19,8 @@ _RESULT = re.compile(
     r"|explain\.(png|svg|pdf)|.+_(grad-cam(\+\+)?|hirescam|layercam)\.(npy|tif))"
 )
 _NIFTI = (".nii", ".nii.gz")
+_MASK = "a mask"
+_MASK_RESULTS = ("_mask.png", "_mask.tif")
 _NAMED = 5  # files in a sentence
 
 
@@ -28,6 +30,12 @@ class PassedOver:
 
     path: Path
     reason: str
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it is a mask, which a project imports."""
+        name = self.path.name.lower()
+        return self.reason.startswith(_MASK) or name.endswith((*_NIFTI, *_MASK_RESULTS))
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,25 @@ class Contents:
         more = len(self.passed_over) - _NAMED
         rest = f" and {more} more" if more > 0 else ""
         return f"Skipped {count(len(self.passed_over), 'file')}: {', '.join(named)}{rest}."
+
+    @property
+    def masks(self) -> Contents:
+        """The skipped files that are masks."""
+        return Contents(passed_over=tuple(one for one in self.passed_over if one.is_mask))
+
+    @property
+    def others(self) -> Contents:
+        """The skipped files that are neither images nor masks."""
+        return Contents(passed_over=tuple(one for one in self.passed_over if not one.is_mask))
+
+    def say_masks(self, where: str) -> str:
+        """Return a sentence on the skipped masks and where to import them; empty without any."""
+        masks = self.masks.passed_over
+        if not masks:
+            return ""
+        named = ", ".join(f"'{one.path.name}'" for one in masks[:_NAMED])
+        rest = f" and {len(masks) - _NAMED} more" if len(masks) > _NAMED else ""
+        return f"{count(len(masks), 'mask')} not added: {named}{rest}. {where}"
 
     def __add__(self, other: Contents) -> Contents:
         return Contents(self.images + other.images, self.passed_over + other.passed_over)
@@ -143,7 +170,7 @@ def _reason(path: Path) -> str:
         from napari_retina_seg.io.masks import read_mask
 
         # If an image is damaged, reading it says so.
-        return "" if read_mask(path) is None else "a mask"
+        return "" if read_mask(path) is None else _MASK
     if path.name.lower().endswith(_NIFTI):
         return "NIfTI, which is read for masks only"
     return "empty" if path.stat().st_size == 0 else "not an image"
