@@ -37,6 +37,7 @@ def test_a_network_learns_from_what_leaves(run, project, tmp_path):
     assert left.exit_code == 0, left.output
     assert f"3 masks exported to '{out}'." in left.stdout
     assert "Images renamed to pseudonyms: 3" in left.stderr
+    assert left.stderr.count("There is no test set") == 2  # before and after
     checked = run("dataset", "check", out, "--out", tmp_path / "check")
     assert checked.exit_code == 0, checked.output
     assert "No problem found that would stop or spoil a training." in checked.stdout

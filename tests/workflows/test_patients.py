@@ -17,7 +17,7 @@ from napari_retina_seg.types.segmentation import UNLIKE, Check
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.exporting import iter_export
 from napari_retina_seg.workflows.patients import PatientRule
-from napari_retina_seg.workflows.selection import Selection, find_subjects
+from napari_retina_seg.workflows.selection import Selection, find_subjects, say_empty
 
 NAMES = ("017_L", "017_R", "018_L", "018_R", "019_L")
 WITH_IMAGES = [one for one in Format if one.has_images]
@@ -140,7 +140,9 @@ def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_pat
         "Divided by patient: "
         + ", ".join(f"{s.name} 2 images of 1 patient" for s in done.sides)
         + ".",
+        say_empty(2),
     )
+    assert "no test set" in say_empty(2)
 
 
 def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path):
@@ -158,6 +160,31 @@ def test_only_images_that_will_leave_have_their_patients_asked_for(filled):
     assert [image.name for image in whose.unknown(Selection())] == list(NAMES)
     assert not whose.unknown(Selection(drawn_by="Bob"))
     assert not whose.unknown(Selection(states=frozenset({State.ACCEPTED})))
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (None, ""),
+        (PatientRule(pattern="^(x)"), ""),
+        (PatientRule(pattern="^(0)"), say_empty(1)),
+        (PatientRule(pattern="^(..7|...)"), say_empty(2)),
+        (PatientRule(each_image=True), say_empty(5)),
+    ],
+)
+def test_empty_splits_are_named_before_and_after_the_export(filled, tmp_path, rule, said):
+    assert find_subjects(filled).predict_split(Selection(), rule) == said
+    if said:
+        done = leave(filled, tmp_path / "out", rule)
+        assert done.warnings[-1] == said
+        assert ("Validation" in said) is (len(done.sides) == 1)
+
+
+def test_a_single_image_leaves_validation_empty(ann, image, make, tmp_path):
+    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    assert find_subjects(ann).predict_split(Selection(), None) == say_empty(1)
+    assert leave(ann, tmp_path / "out").warnings[-1] == say_empty(1)
+    assert find_subjects(ann).predict_split(Selection(drawn_by="Bob"), None) == ""
 
 
 def test_an_export_names_images_whose_prediction_was_flagged(ann, image, make, tmp_path):

@@ -120,7 +120,7 @@ def export_command(
     """
     from napari_retina_seg.types.image import Laterality
     from napari_retina_seg.workflows.exporting import iter_export
-    from napari_retina_seg.workflows.selection import Selection
+    from napari_retina_seg.workflows.selection import Selection, find_subjects
 
     selection = Selection(
         states=frozenset(state or MASK_COUNTS),
@@ -138,6 +138,10 @@ def export_command(
         folder=patients_from_folder,
     )
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        if format.has_images:
+            expected = find_subjects(project).predict_split(selection, rule)
+            if expected:
+                say(expected)
         job = iter_export(
             project,
             out,

@@ -22,6 +22,7 @@ from napari_retina_seg.workflows.selection import (
     Selection,
     add_patients,
     iter_choose,
+    say_empty,
 )
 
 _NAMED = 5  # images in a sentence
@@ -67,6 +68,7 @@ class Exported:
                 for side in self.sides
             ]
             said.append(f"Divided by patient: {', '.join(parts)}.")
+            said.append(say_empty(len(self.sides)))  # each has at least one patient
         if self.flagged:
             names = ", ".join(f"'{name}'" for name in self.flagged[:_NAMED])
             more = len(self.flagged) - _NAMED

@@ -13,7 +13,7 @@ from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import Kind, ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.file_names import name_key, safe_name
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.types.progress import CancelToken, Progress
@@ -111,16 +111,49 @@ class Subjects:
         tuple of ImageSource
             Empty for an export of a single image: there is nothing to split.
         """
-        leaving = [
+        chosen = self._choose(selection)
+        if len(chosen) < 2:
+            return ()
+        return tuple(source_of(image) for image in chosen if not _has_patient(image))
+
+    def predict_split(self, selection: Selection, rule: PatientRule | None) -> str:
+        """Say which splits of a training set will be empty; empty if that is not known yet.
+
+        Parameters
+        ----------
+        selection : Selection
+            The masks to export.
+        rule : PatientRule or None
+            How to find unknown patients.
+        """
+        chosen = self._choose(selection)
+        unknown = [source_of(image) for image in chosen if not _has_patient(image)]
+        try:
+            found = require_patients(rule, unknown) if len(chosen) > 1 else (None,) * len(unknown)
+        except RetinaSegError:  # the export reports it
+            return ""
+        people = {clean_name(str(image.patient)) for image in chosen if _has_patient(image)}
+        people |= {clean_name(who) for who in found if who is not None}
+        return say_empty(len(people) + sum(who is None for who in found)) if chosen else ""
+
+    def _choose(self, selection: Selection) -> list[ProjectImage]:
+        return [
             image
             for image, version in self.masks
             if image.state in selection.states
             and selection.wants(image)
             and selection.takes(version)
         ]
-        if len(leaving) < 2:
-            return ()
-        return tuple(source_of(image) for image in leaving if not _has_patient(image))
+
+
+def say_empty(patients: int) -> str:
+    """Say which splits of a training set with a number of patients are empty."""
+    if patients > 1:
+        return "There is no test set: images are divided into training and validation only."
+    return (
+        "Validation and test are empty: all images are of one patient, and the images of a patient"
+        " stay together. Training needs two patients or more."
+    )
 
 
 def find_subjects(project: ProjectView) -> Subjects:

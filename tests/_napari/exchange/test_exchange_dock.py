@@ -225,11 +225,14 @@ def test_patients_are_asked_for_with_a_preview(exchange, qtbot, tmp_path):
     assert not exchange.button.isEnabled()
     write(qtbot, asked.pattern, "^scan")
     assert asked.preview.text() == "1 patient in 2 images\nscan: scan0, scan1"
+    assert "Validation and test are empty" in form.split.text()
     assert press(qtbot, exchange).end is JobStatus.SUCCEEDED
     assert "Divided by patient: train 2 images of 1 patient." in exchange.status.text()
+    assert "Validation and test are empty" in exchange.status.text()
     assert (tmp_path / "out" / "groups.csv").read_text() == "name,group\nscan0,scan\nscan1,scan\n"
     form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
     assert asked.isHidden()
+    assert form.split.isHidden()
 
 
 @pytest.mark.parametrize(

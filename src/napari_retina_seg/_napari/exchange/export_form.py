@@ -14,7 +14,7 @@ from napari_retina_seg._napari.exchange.transfer import ExportTask
 from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
+from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.workflows.export_options import Format, Identities
@@ -84,6 +84,7 @@ class ExportForm(QWidget):
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
         self.patients, self.eyes = narrow(ElidedComboBox()), narrow(ElidedComboBox())
         self.subjects = PatientsForm()
+        self.split = text()
         self.with_images = QCheckBox("Include images as PNG")
         self.predictions = QCheckBox("Include unreviewed predictions")
         self._lay_out()
@@ -174,6 +175,7 @@ class ExportForm(QWidget):
         add_row(form, "Format", self.formats)
         add_row(form, "Folder", self.out)
         add_row(form, "Patients", self.subjects)
+        form.addRow(self.split)
         add_row(form, "State", states)
         add_row(form, "Patient", self.patients)
         add_row(form, "Eye", self.eyes)
@@ -193,6 +195,7 @@ class ExportForm(QWidget):
         )
         self.out.changed.connect(self.changed)
         self.subjects.changed.connect(self.changed)
+        self.subjects.changed.connect(self._show_split)
         for box in (self.patients, self.eyes):
             box.currentIndexChanged.connect(self._on_selection)
         for box in self.states.values():
@@ -205,6 +208,15 @@ class ExportForm(QWidget):
         """Ask for unknown patients of the exported images, where the format needs them."""
         self.subjects.offer(self._known.unknown(self._selection))
         self.layout().setRowVisible(self.subjects, self._divides)
+        self._show_split()
+
+    def _show_split(self) -> None:
+        """Say before the export which splits will be empty."""
+        words = ""
+        if Format(self.formats.currentData()).has_images and not self.subjects.disabled_reason:
+            words = self._known.predict_split(self._selection, self.subjects.rule)
+        self.split.setText(words)
+        self.split.setVisible(bool(words))
 
     def _on_format(self) -> None:
         chosen = Format(self.formats.currentData())
