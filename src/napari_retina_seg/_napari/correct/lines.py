@@ -42,7 +42,7 @@ _REACH = "correct/reach"
 _DEFAULT_REACH = 40  # columns
 _SOON = 30  # ms; strokes come faster than lines need to be updated
 _MODES = {
-    Mode.PULL: ("Drag a line: it moves within the reach and pushes its neighbours.", "D"),
+    Mode.PULL: ("Drag a line: it moves near the mouse and pushes its neighbours.", "D"),
     Mode.DRAW: ("Drag along the new course of the chosen line.", "A"),
     Mode.SNAP: (
         "Click on the course of the chosen line, and again further on: between the clicks the line"
@@ -181,14 +181,15 @@ class LinesTool(QWidget):
 
     def _lay_out(self) -> None:
         self.reach.setRange(0, 1000)
-        self.reach.setSuffix(" columns")
+        self.reach.setSuffix(" px to each side")
         self.reach.setValue(int(self._settings.number(_REACH, _DEFAULT_REACH)))
         self.reach.setToolTip(
-            "How far to either side a pulled line moves; also sets the strength of smoothing."
+            "How much of a line moves when you pull it: so many pixels to the left and right of the"
+            " mouse, ever less with the distance. The larger, the stronger Smooth is, too."
         )
         form = QFormLayout()
         add_row(form, "Line", self.line)
-        add_row(form, "Reach", self.reach)
+        add_row(form, "Pull moves", self.reach)
         grid = QGridLayout()
         grid.setSpacing(3)
         for number, button in enumerate(self.buttons.values()):

@@ -16,8 +16,8 @@ from napari_retina_seg._napari.widgets import add_row, text
 _PAIR = re.compile(r"(\d{1,3})[:=](\d{1,3})")
 _ABOUT = (
     "Reads all export formats, and masks of other programs as images or DICOM. A mask is matched"
-    " to its image by what the file records (content hash, DICOM UID), otherwise by name: give"
-    " the mask file the image's name."
+    " to its image by what the file records (a checksum of the image file, or its DICOM UID),"
+    " otherwise by name: give the mask file the image's name."
 )
 
 
@@ -44,16 +44,17 @@ class ImportForm(QWidget):
         self.second_read = QCheckBox("These are second gradings")
         self.author.setPlaceholderText("as recorded in the files")
         self.author.setToolTip("Author of masks whose files do not record one.")
-        self.remap.setPlaceholderText("e.g. 255:1")
+        self.remap.setPlaceholderText("255:1 if 255 is class 1")
         self.remap.setToolTip(
-            "Classes of the values in masks of other programs: VALUE:CLASS, separated by commas."
-            " By default, 255 is questionable."
+            "What the pixel values of a mask from another program mean, if they are not the"
+            " numbers of the classes: each value, a colon and its class, separated by commas, as"
+            " in 128:1, 255:2. Otherwise 255 marks what is questionable."
         )
         self.second_read.setToolTip("Their author is the second grader of the images.")
         form = QFormLayout(self)
         add_row(form, "From", self.source)
         add_row(form, "Drawn by", self.author)
-        add_row(form, "Values", self.remap)
+        add_row(form, "Values mean", self.remap)
         form.addRow(self.second_read)
         form.addRow(text(_ABOUT))
         self.source.changed.connect(self.changed)
@@ -67,7 +68,10 @@ class ImportForm(QWidget):
         for pair in self._pairs:
             found = _PAIR.fullmatch(pair)
             if not found or max(map(int, found.groups())) > 255:
-                return f"'{pair}' is not a value and a class: write it as 255:1."
+                return (
+                    f"'{pair}' is not a value and its class: write 255:1 if the value 255 is"
+                    " class 1."
+                )
         return ""
 
     def task(self, where: ProjectRef) -> ImportTask:

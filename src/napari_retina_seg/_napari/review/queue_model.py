@@ -16,12 +16,12 @@ from napari_retina_seg.project.values import Filters, Order, ProjectImage
 from napari_retina_seg.types.errors import RetinaSegError
 
 PAGE = 100
-COLUMNS = ("Image", "State", "Uncert.", "Author")
+COLUMNS = ("Image", "State", "Uncertain", "Author")
 IMAGE, STATE, UNCERTAINTY, AUTHOR = range(len(COLUMNS))
 _HINTS = (
     "Double-click opens an image.",
     "Review state of the image.",
-    "Mean uncertainty of the prediction: 0 is certain, 1 is a guess.",
+    "How uncertain the model is of its prediction, over all pixels: 0 is certain, 1 is a guess.",
     "Author of the newest version.",
 )
 
