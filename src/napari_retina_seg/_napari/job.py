@@ -125,6 +125,7 @@ def as_result(steps: Steps, failed: str) -> Steps:
 
 def _with_engine(steps: Steps, task: Request) -> Steps:
     try:
+        yield Progress(0, 0, f"Loading {task.model.name}, which takes a while the first time")
         load_engine()
         return (yield from steps)
     except MemoryError:

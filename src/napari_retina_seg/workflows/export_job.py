@@ -43,6 +43,7 @@ from napari_retina_seg.types.errors import ProjectError, RetinaSegError, WriteEr
 from napari_retina_seg.types.file_names import safe_name
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.splits import SPLITS
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.placing import placement_of
@@ -131,9 +132,8 @@ class ExportJob:
     @property
     def sides(self) -> tuple[Side, ...]:
         """The splits that were written, with their numbers of images and patients."""
-        return tuple(
-            Side(name, len(groups), len(set(groups))) for name, groups in self._divided.items()
-        )
+        groups = ((name, self._divided.get(name, [])) for name in SPLITS)
+        return tuple(Side(name, len(each), len(set(each))) for name, each in groups if each)
 
     def iter_run(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         """Write the masks, each or together as the format is."""

@@ -241,7 +241,8 @@ class ImportJob:
         who = said.author or self._author
         if who is None:
             raise ReadError(
-                f"No author is recorded for the mask of '{image.name}': name one, with --author."
+                f"No author is recorded for the mask of '{image.name}': say who drew it, under"
+                " 'Drawn by' or with --author."
             )
         return who
 

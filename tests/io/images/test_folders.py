@@ -189,7 +189,9 @@ def test_masks_are_no_images_and_are_named(tmp_path):
         " (NIfTI, which is read for masks only)."
     )
     (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "a.json").write_text("{}")
     contents = look_into(tmp_path)
+    assert "'a.json' (the classes of a mask)" in contents.message
     named = "'a.png', 'b.tif', 'c.png', 'd.nii.gz'"
     assert contents.say_masks("Import them.") == f"4 masks not added: {named}. Import them."
     assert contents.others.message == "Skipped 1 file: 'notes.txt' (not an image)."

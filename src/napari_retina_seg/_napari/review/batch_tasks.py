@@ -19,7 +19,7 @@ from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.segmentation import UNLIKE
 
-_IMPORT = "Open Plugins › Export and import, tab Import, to bring them in."
+_IMPORT = "To bring them in, open Plugins › Retina Seg › Export and import, tab Import."
 _LISTED = 3  # items named per message; the others are counted
 _KINDS = {
     Modality.OCT: ("an OCT scan", "OCT scans"),

@@ -27,6 +27,7 @@ from napari_retina_seg._napari.review.navigation import (
 from napari_retina_seg._napari.review.review_layers import ReviewLayers
 from napari_retina_seg._napari.task_queue import SerialTaskQueue
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Autosave, Filters, Order, Permissions, Version
 
 Keep = Callable[[], Version | None]
@@ -303,7 +304,10 @@ class ImageNavigator(QObject):
             self.said.emit(None, "No more images in this list.")
 
     def _say_saved(self, name: str, version: Version, *more: str) -> str:
-        parts = [f"'{name}' is {version.state}.", *self._warnings, *more]
+        saved = f"'{name}' is {version.state}."
+        if version.state is State.SECOND_READ:
+            saved = f"Your second grading of '{name}' is finished."
+        parts = [saved, *self._warnings, *more]
         return " ".join(part for part in parts if part)
 
     def _report(self, words: str) -> None:

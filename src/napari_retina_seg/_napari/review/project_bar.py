@@ -188,7 +188,7 @@ class NewProject(QDialog):
         self.folder_edit.setPlaceholderText("A new or empty folder")
         self.schemes = QComboBox()
         for name, scheme in SCHEMES.items():
-            self.schemes.addItem(f"{name}: {count(len(scheme) - 1, 'class')}", name)
+            self.schemes.addItem(f"{name}: {_list_classes(scheme)}", name)
         browse = QPushButton("Browse…")
         browse.clicked.connect(self._browse)
         where = QHBoxLayout()
@@ -231,3 +231,11 @@ class NewProject(QDialog):
     def _check(self) -> None:
         complete = bool(self.folder_edit.text().strip() and self.author_edit.text().strip())
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(complete)
+
+
+def _list_classes(scheme: LabelScheme) -> str:
+    """List the classes of a scheme, of many the first and the last."""
+    names = [label.abbreviation for label in scheme.classes[1:]]
+    if len(names) < 3:
+        return ", ".join(names)
+    return f"{names[0]} … {names[-1]} ({count(len(names), 'class')})"

@@ -61,6 +61,8 @@ def describe(session: ReviewSession) -> str:
     lines = [" · ".join(parts), opened.locked_reason]
     if opened.image.warning:
         lines.append(f"⚠ {opened.image.warning}")
+    if opened.other is not None:
+        lines.append("Blue is only in the first grading, red only in the second one.")
     if is_due(opened.image):
         lines.append(NOT_SHOWN)
     if session.awaits_prediction:

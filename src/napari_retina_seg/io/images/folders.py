@@ -20,6 +20,7 @@ _RESULT = re.compile(
 )
 _NIFTI = (".nii", ".nii.gz")
 _MASK = "a mask"
+_CARD = "the classes of a mask"
 _MASK_RESULTS = ("_mask.png", "_mask.tif")
 _NAMED = 5  # files in a sentence
 
@@ -62,8 +63,9 @@ class Contents:
 
     @property
     def others(self) -> Contents:
-        """The skipped files that are neither images nor masks."""
-        return Contents(passed_over=tuple(one for one in self.passed_over if not one.is_mask))
+        """The skipped files that are neither images nor masks or their classes."""
+        files = (one for one in self.passed_over if not one.is_mask and one.reason != _CARD)
+        return Contents(passed_over=tuple(files))
 
     def say_masks(self, where: str) -> str:
         """Return a sentence on the skipped masks and where to import them; empty without any."""
@@ -99,9 +101,12 @@ def look_into(folder: Path) -> Contents:
         ) from error
     reasons = {file: _reason(file) for file in files if file.is_file()}
     names = {image_name(file) for file, reason in reasons.items() if not reason}
+    cards = {f"{image_name(file)}.json" for file, said in reasons.items() if said == _MASK}
     for file in reasons:
         if _is_result(file.name, names):
             reasons[file] = "a result for another image"
+        elif file.name in cards:
+            reasons[file] = _CARD
     reasons |= {file: "a folder" for file in files if file.is_dir()}
     images = tuple(file for file in files if reasons.get(file) == "")
     others = tuple(PassedOver(file, said) for file, said in sorted(reasons.items()) if said)
