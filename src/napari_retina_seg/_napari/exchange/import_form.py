@@ -69,8 +69,7 @@ class ImportForm(QWidget):
             found = _PAIR.fullmatch(pair)
             if not found or max(map(int, found.groups())) > 255:
                 return (
-                    f"'{pair}' is not a value and a class: write 255:1 if the value 255 is"
-                    " class 1."
+                    f"'{pair}' is not a value and a class: write 255:1 if the value 255 is class 1."
                 )
         return ""
 
