@@ -181,7 +181,7 @@ def test_empty_splits_are_named_before_and_after_the_export(filled, tmp_path, ru
 
 
 def test_a_single_image_leaves_validation_empty(ann, image, make, tmp_path):
-    ann.save_version(image.id, make.drawing(), Action.CORRECT)
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
     assert find_subjects(ann).predict_split(Selection(), None) == say_empty(1)
     assert leave(ann, tmp_path / "out").warnings[-1] == say_empty(1)
     assert find_subjects(ann).predict_split(Selection(drawn_by="Bob"), None) == ""
