@@ -67,7 +67,8 @@ def test_napari_offers_the_writer_of_masks_first_and_uses_it(viewer, mask, tmp_p
     viewer.__wrapped__.window._qt_viewer._save_layers_dialog(selected=True)
     assert np.array_equal(read_png(tmp_path / "mine.png").labels, mask.data)
     written = viewer.layers.save(str(tmp_path / "other.png"), selected=True)
-    assert np.array_equal(read_png(written[0]).labels, mask.data)
+    assert written == [str(tmp_path / "other.png")]
+    assert np.array_equal(read_png(tmp_path / "other.png").labels, mask.data)
 
 
 def test_labels_without_classes_are_saved_as_napari_does_it(viewer, dock, tmp_path):

@@ -15,7 +15,7 @@ from napari_retina_seg._napari.canvas import apply_canvas_workarounds
 from napari_retina_seg._napari.dock_memory import restore_docks
 from napari_retina_seg._napari.key_table import offer_key_table
 from napari_retina_seg._napari.shortcuts import PLUGIN, Shortcut
-from napari_retina_seg._napari.view_fit import keep_fitted
+from napari_retina_seg._napari.view_fit import is_fitted, keep_fitted
 from napari_retina_seg._napari.widgets import scrolling
 
 _WIDTH = 330  # px
@@ -29,6 +29,7 @@ class Dock(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._joined = False
+        self._is_view_fitted = False  # before the dock takes room from the canvas
         self._bound: dict[KeyBinding, Callable[[napari.Viewer], None]] = {}
 
     def scroll(self, inner: QWidget) -> None:
@@ -60,6 +61,8 @@ class Dock(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._end_use()
             self.cleanup()
+        elif event.type() == QEvent.Type.ParentChange and not self._joined:
+            self._is_view_fitted = self._is_view_fitted or is_fitted(self._viewer)
         if event.type() == QEvent.Type.Show:
             self._join()
             self._bind_keys()
@@ -96,7 +99,7 @@ class Dock(QWidget):
         own.visibilityChanged.connect(self._on_visibility)  # tabs in the back are not hidden
         offer_key_table(main)
         apply_canvas_workarounds(main, self._viewer)
-        keep_fitted(main, self._viewer)
+        keep_fitted(main, self._viewer, self._is_view_fitted)
         sibling = next(self._siblings(main), None)
         if sibling is not None:
             main.tabifyDockWidget(sibling, own)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import napari
 from napari.layers import Labels
 from qtpy.QtCore import Signal
@@ -56,7 +58,7 @@ class SaveMaskButton(QPushButton):
         if mask is None:
             return
         data, attributes, _ = mask.as_layer_data_tuple()
-        name = mask.metadata[KEY].image or mask.name.removesuffix("_mask")
+        name = mask.metadata[KEY].image or re.sub("_mask$", "", mask.name)
         images = (each for each in self._viewer.layers if is_image(each))
         image = next((each for each in images if each.name == name), None)
         planes = [size for size in data.shape[:-2] if size > 1]

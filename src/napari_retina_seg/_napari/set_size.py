@@ -69,12 +69,12 @@ def _lies_on(layer: Layer, image: Image, names: set[str]) -> bool:
     about = getattr(layer.metadata.get(KEY), "image", "")
     if about in names or is_image(layer):
         return bool(about == image.name and layer.ndim >= image.ndim)
-    data = getattr(layer, "data", None)
-    shape = tuple(getattr(data, "shape", ()))
+    axes = image.ndim
+    shape = tuple(getattr(getattr(layer, "data", None), "shape", ()))
     return (
-        shape == tuple(finest(image).shape[: image.ndim])
-        and tuple(layer.units) == tuple(image.units)
-        and np.allclose(layer.scale, image.scale)
+        shape[-axes if about else 0 :] == tuple(finest(image).shape[:axes])
+        and tuple(layer.units)[-axes:] == tuple(image.units)
+        and np.allclose(layer.scale[-axes:], image.scale)
     )
 
 

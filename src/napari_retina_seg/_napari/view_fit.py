@@ -24,44 +24,57 @@ def fit_view(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
     viewer.fit_to_view(layers=list(layers) if alone else None)
 
 
-def keep_fitted(main: QMainWindow, viewer: napari.Viewer) -> None:
-    """Fit the view again whenever the canvas is resized, unless a person moved it."""
+def is_fitted(viewer: napari.Viewer) -> bool:
+    """Return whether the view is the one that shows all layers."""
+    camera, before = viewer.scene.camera, _view(viewer)
+    center, zoom = camera.center, camera.zoom
+    viewer.fit_to_view()
+    if np.allclose(before, _view(viewer), rtol=_SAME):
+        return True
+    camera.center, camera.zoom = center, zoom
+    return False
+
+
+def keep_fitted(main: QMainWindow, viewer: napari.Viewer, fitted: bool) -> None:
+    """Fit the view again whenever the canvas is resized, unless a person moved it.
+
+    Parameters
+    ----------
+    main : QMainWindow
+        The window of the viewer.
+    viewer : napari.Viewer
+        The viewer.
+    fitted : bool
+        Whether the view was fitted before the dock that opens now made the canvas smaller.
+    """
     if main.findChild(ViewFit) is None:
-        ViewFit(main, viewer)
+        ViewFit(main, viewer, fitted)
 
 
 class ViewFit(QObject):
     """Fits the view after the canvas was resized if it was fitted before; owned by the window."""
 
-    def __init__(self, main: QMainWindow, viewer: napari.Viewer) -> None:
+    def __init__(self, main: QMainWindow, viewer: napari.Viewer, fitted: bool) -> None:
         super().__init__(main)
         self._viewer = viewer
-        self._fitted: tuple[float, ...] = ()  # the view that was fitted last
+        self._fitted = _view(viewer) if fitted else ()  # the view that was fitted last
         self._soon = QTimer(self, singleShot=True, interval=0)  # once for several steps
         self._soon.timeout.connect(self._fit)
         viewer.events.reset_view.connect(self._on_fit)
         viewer.canvas.events.size.connect(self._on_size)
-        self._look()
-
-    def _look(self) -> None:
-        """Find out whether the view is fitted now."""
-        camera, before = self._viewer.scene.camera, self._view
-        center, zoom = camera.center, camera.zoom
-        self._viewer.fit_to_view()
-        if not np.allclose(before, self._fitted, rtol=_SAME):
-            camera.center, camera.zoom = center, zoom
-
-    @property
-    def _view(self) -> tuple[float, ...]:
-        camera = self._viewer.scene.camera
-        return (*camera.center, camera.zoom)
+        self._on_size()
 
     def _on_fit(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        self._fitted = self._view
+        self._fitted = _view(self._viewer)
 
     def _on_size(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        if not self._soon.isActive() and np.allclose(self._view, self._fitted, rtol=_SAME):
+        if self._fitted and np.allclose(_view(self._viewer), self._fitted, rtol=_SAME):
             self._soon.start()
 
     def _fit(self) -> None:
         fit_view(self._viewer, [layer for layer in self._viewer.layers if layer.visible])
+
+
+def _view(viewer: napari.Viewer) -> tuple[float, ...]:
+    camera = viewer.scene.camera
+    return (*camera.center, camera.zoom)
