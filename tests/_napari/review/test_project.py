@@ -46,6 +46,10 @@ def test_a_project_is_created_in_a_dialog_and_opened_again_the_next_time(sit, tm
     def fill(dialog):
         ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
         assert not ok.isEnabled()
+        assert "your name" in ok.toolTip()
+        listed = [dialog.schemes.itemText(row) for row in range(dialog.schemes.count())]
+        assert "oct-layers: RNFL … RPE (7 classes)" in listed
+        assert "fundus-vessels: Vessel" in listed
         dialog.folder_edit.setText(str(tmp_path / "study"))
         dialog.author_edit.setText(" Ann   Example ")
         dialog.schemes.setCurrentIndex(dialog.schemes.findData("fundus-vessels"))

@@ -245,6 +245,7 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
     at_work.press(Qt.Key.Key_W)
     assert versions(1)[-1].state is State.SECOND_READ
+    assert "Your second grading of 'scan0' is finished." in at_work.said
     assert queue.model.data(queue.model.index(0, 1)) == "second read"  # it is still open
     at_work.session.open_image(2)
     at_work.wait()
@@ -254,6 +255,7 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert at_work.dock.decisions.finish.text() == "Adjudicate"
     difference = at_work.viewer.layers["scan0 · mask · difference to the second grader's"]
     assert difference.data.any()
+    assert "Blue is only in the first grading" in at_work.dock.info.text()
     at_work.press(Qt.Key.Key_W)
     assert (versions(1)[-1].state, versions(1)[-1].author) == (State.ADJUDICATED, "Carl")
 

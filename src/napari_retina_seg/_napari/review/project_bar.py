@@ -230,7 +230,9 @@ class NewProject(QDialog):
 
     def _check(self) -> None:
         complete = bool(self.folder_edit.text().strip() and self.author_edit.text().strip())
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(complete)
+        button = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
+        button.setEnabled(complete)
+        button.setToolTip("" if complete else "Enter a folder and your name first.")
 
 
 def _list_classes(scheme: LabelScheme) -> str:
