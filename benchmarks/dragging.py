@@ -16,7 +16,7 @@ from tables import row
 
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
-from napari_retina_seg._napari.masks.edits import unwrap_proxy
+from napari_retina_seg._napari.layers import unwrap_proxy
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.imaging.phantom import Phantom, phantom_bscan, phantom_volume
 from napari_retina_seg.types.labels import OCT_LAYERS
@@ -55,8 +55,8 @@ def drawn_across(what: str, phantom: Phantom) -> dict[str, Any]:
         dock.lines.take(Mode.DRAW)
         dock.lines.tool.choose(LINE)
         times.append((without, drag(viewer, number)))
-        steps = len(unwrap_proxy(dock.follower.mask)._undo_history)
-        dock.follower.mask.undo()
+        steps = len(unwrap_proxy(dock.active_mask.mask)._undo_history)
+        dock.active_mask.mask.undo()
         QApplication.processEvents()
         if steps != 1:
             raise SystemExit(f"A drag was {steps} steps to undo.")

@@ -18,7 +18,7 @@ from click_to_layer import draw
 from qtpy.QtCore import QEventLoop
 from tables import row
 
-from napari_retina_seg._napari.engine_loading import load_engine
+from napari_retina_seg._napari.engine_tasks import load_engine
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.imaging.phantom import Phantom, phantom_bscan

@@ -25,7 +25,7 @@ from skimage.data import retina
 from skimage.transform import resize
 from tables import markdown_table, replace_section, row
 
-from napari_retina_seg._napari.engine_loading import load_engine
+from napari_retina_seg._napari.engine_tasks import load_engine
 from napari_retina_seg.imaging.explanation import Question
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.imaging.target import Point

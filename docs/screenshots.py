@@ -22,6 +22,13 @@ from napari_retina_seg.types.image import Modality, RetinaImage
 IMAGES = Path(__file__).parent / "images"
 
 
+def _choose(box, text):
+    """Choose an item of a combo box by the beginning of its text, as a user does."""
+    row = next(row for row in range(box.count()) if box.itemText(row).startswith(text))
+    box.setCurrentIndex(row)
+    box.activated.emit(row)
+
+
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     nobody = tempfile.mkdtemp()  # whose settings are those of a first start
@@ -47,11 +54,11 @@ def picture(image: RetinaImage, name: str, theme: str) -> None:
 def explanation(image: RetinaImage, name: str, theme: str) -> None:
     viewer = window(image, theme)
     segment = dock(viewer, "Segment")
-    segment.models.choose("oct-layers")
+    _choose(segment.models.box, "oct-layers")
     wait_for(segment)
     widget = dock(viewer, "Explain")
-    widget.models.choose("oct-layers")
-    widget.classes.choose("INL")
+    _choose(widget.models.box, "oct-layers")
+    _choose(widget.classes.box, "INL")
     wait_for(widget)
     keep(viewer, name, zoom=3)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retina_seg._napari.engine_loading import load_engine
+from napari_retina_seg._napari.engine_tasks import load_engine
 
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from napari_retina_seg._napari.engine_loading import load_engine
+from choose import choose_modality
+from napari_retina_seg._napari.engine_tasks import load_engine
 
 faulthandler.enable()
 load_engine()  # before anything else imports TensorFlow
@@ -142,7 +143,7 @@ class Window:
         """Start segmenting."""
         dock = self._open("Segment")
         self._viewer.layers.selection.active = self._image
-        dock.images.set_modality(Modality.OCT)
+        choose_modality(dock.images, Modality.OCT)
         dock.images.whole.setChecked(whole)
         dock.segment()
         return dock

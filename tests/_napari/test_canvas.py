@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QOpenGLContext
 
-from napari_retina_seg._napari.canvas import CanvasContext
+from napari_retina_seg._napari.dock import CanvasContext
 
 REMOVALS = {"one": lambda layers: layers.pop(), "all": lambda layers: layers.clear()}
 

@@ -20,8 +20,7 @@ from napari.layers import Labels
 
 import napari_retina_seg._napari as window
 from napari_retina_seg._napari import _compat
-from napari_retina_seg._napari.masks.edits import lock, locked
-from napari_retina_seg._napari.masks.undo_tracker import UndoTracker
+from napari_retina_seg._napari.masks.edits import UndoTracker, lock, locked
 from napari_retina_seg.types.errors import RetinaSegError
 
 SOURCES = sorted(Path(window.__file__).parent.rglob("*.py"))
@@ -84,7 +83,7 @@ def test_without_histories_undo_is_not_announced(mask, sentence):
     tracker.stepped.connect(lambda *step: seen.append(step))
     del mask._undo_history
     for _ in range(2):
-        tracker.watch(mask)
+        tracker.track(mask)
     assert seen == []
     assert sentence().startswith(f"napari {napari.__version__} has no Labels._undo_history, so ")
 

@@ -1,6 +1,7 @@
 import pytest
 
-from napari_retina_seg._napari.job import JobStatus, Task, time_left, work
+from napari_retina_seg._napari.engine_tasks import SegmentTask, segment
+from napari_retina_seg._napari.job import JobResult, JobStatus, as_result, time_left
 from napari_retina_seg.models.registry import find_model
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.progress import CancelToken, Progress, finish
@@ -20,15 +21,16 @@ def test_the_time_left(step, elapsed, words):
     assert time_left(step, elapsed) == words
 
 
-def task(pixels, index=None) -> Task:
+def run(pixels, token) -> JobResult:
     image = RetinaImage(pixels, modality=Modality.OCT, name="scan")
-    return Task(image, find_model("tiny-oct"), index, probabilities=False)
+    task = SegmentTask(image, find_model("tiny-oct"), None, probabilities=False)
+    return finish(as_result(segment(task, token), task.title))
 
 
 def test_work_that_is_cancelled(bscan):
     token = CancelToken()
     token.cancel()
-    assert finish(work(task(bscan), token)).end is JobStatus.CANCELLED
+    assert run(bscan, token).status is JobStatus.CANCELLED
 
 
 def test_work_that_fails_in_an_unforeseen_way_is_still_a_sentence(bscan, caplog):
@@ -40,9 +42,11 @@ def test_work_that_fails_in_an_unforeseen_way_is_still_a_sentence(bscan, caplog)
         def __array__(self, dtype=None, copy=None):
             raise RuntimeError("the share is offline")
 
-    outcome = finish(work(task(Broken()), CancelToken()))
-    assert outcome.end is JobStatus.FAILED
-    assert outcome.message == ("'tiny-oct' failed on 'scan': RuntimeError: the share is offline.")
+    outcome = run(Broken(), CancelToken())
+    assert outcome.status is JobStatus.FAILED
+    assert outcome.message == (
+        "Segmenting 'scan' with 'tiny-oct' failed: RuntimeError: the share is offline."
+    )
     assert "failed" in caplog.text
 
 
@@ -53,6 +57,6 @@ def test_work_that_needs_too_much_memory(bscan):
         def __array__(self, dtype=None, copy=None):
             raise MemoryError
 
-    outcome = finish(work(task(Huge()), CancelToken()))
-    assert outcome.end is JobStatus.FAILED
+    outcome = run(Huge(), CancelToken())
+    assert outcome.status is JobStatus.FAILED
     assert outcome.message.startswith("Not enough memory for 'scan'")

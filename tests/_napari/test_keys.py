@@ -67,7 +67,7 @@ def test_the_shortcut_refuses_a_label_layer(press):
     viewer.add_labels(np.ones((64, 64), int), name="cells")
     widget = keys()
     assert not widget.is_running
-    assert widget.status.end is JobStatus.FAILED
+    assert widget.status.result is JobStatus.FAILED
     assert "'cells' is a Labels layer: select an image layer" in widget.status.text()
 
 

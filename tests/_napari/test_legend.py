@@ -3,6 +3,7 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt
 
+from choose import tick
 from napari_retina_seg._napari.results import colormap
 from napari_retina_seg.types.labels import OCT_LAYERS
 
@@ -33,22 +34,22 @@ def test_the_colours_are_the_schemes(mask):
 
 
 def test_a_class_can_be_hidden_and_shown(dock, mask):
-    dock.legend.show_class(3, False)
+    tick(dock.legend, 3, False)
     assert alpha(mask, 3) == 0
     assert alpha(mask, 4) == 1
-    dock.legend.show_class(3, True)
+    tick(dock.legend, 3, True)
     assert alpha(mask, 3) == 1
 
 
 def test_a_class_can_be_picked_for_painting(dock, mask):
-    dock.legend.pick(5)
+    dock.legend.list.setCurrentRow(5 - 1)
     assert mask.selected_label == 5
     mask.selected_label = 2
-    assert dock.legend._list.currentRow() == 1
+    assert dock.legend.list.currentRow() == 1
 
 
 def test_hidden_classes_stay_hidden_when_the_mask_is_selected_again(viewer, dock, mask):
-    dock.legend.show_class(2, False)
+    tick(dock.legend, 2, False)
     viewer.layers.selection.active = viewer.layers["scan"]
     assert dock.legend.layer is None
     assert dock.legend.names == []
@@ -67,14 +68,14 @@ def test_labels_of_somebody_else_are_left_alone(viewer, dock, bscan):
 
 
 def click(qtbot, dock, value: int, *, on_tick: bool = False) -> None:
-    listed = dock.legend._list
+    listed = dock.legend.list
     place = listed.visualItemRect(dock.legend._item(value))
     at = QPoint(place.left() + 10, place.center().y()) if on_tick else place.center()
     qtbot.mouseClick(listed.viewport(), Qt.MouseButton.LeftButton, pos=at)
 
 
 def test_a_click_on_a_name_takes_the_brush_and_shows_the_class(qtbot, dock, mask):
-    dock.legend.show_class(3, False)
+    tick(dock.legend, 3, False)
     click(qtbot, dock, 3)
     assert mask.selected_label == 3
     assert mask.mode == "paint"

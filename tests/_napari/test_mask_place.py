@@ -8,7 +8,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from PIL import Image as Picture
 
 from napari_retina_seg._napari.layers import KEY, image_layers
-from napari_retina_seg._napari.mask_place import is_named_after
+from napari_retina_seg._napari.mask_files import is_named_after
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io.formats.dicom_seg import write_dicom_seg
 from napari_retina_seg.io.formats.raster import read_png

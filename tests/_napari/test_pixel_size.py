@@ -5,9 +5,10 @@ import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
 
+from choose import choose_modality
 from napari_retina_seg._napari.layers import KEY, image_layers, retina_image
-from napari_retina_seg._napari.masks.questionable import show_questionable
-from napari_retina_seg._napari.status import AMBER
+from napari_retina_seg._napari.masks.linked_layers import show_questionable
+from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.io.formats.raster import read_png
 from napari_retina_seg.types.image import Modality, Origin, RetinaImage, Spacing
 
@@ -31,12 +32,12 @@ def test_an_entered_size_is_the_users_and_masks_lie_on_it(
 ):
     Picture.fromarray(bscan).save(tmp_path / "scan.png")
     (image,) = viewer.open(str(tmp_path / "scan.png"), plugin=PLUGIN)
-    assert "unknown" in dock.pixel_size.said.text()
+    assert "unknown" in dock.pixel_size.summary.text()
     enter(dock, axial="3.87", lateral="11,6")
     spacing = retina_image(image).spacing
     assert sizes(spacing) == pytest.approx((None, 3.87, 11.6))
     assert spacing.axial.origin is Origin.USER
-    assert "stated by the user" in dock.pixel_size.said.text()
+    assert "stated by the user" in dock.pixel_size.summary.text()
     run(dock)
     (mask,) = masks()
     enter(dock, axial="4")
@@ -175,7 +176,7 @@ def test_nothing_is_segmented_while_the_size_entered_is_wrong(
     known = RetinaImage(bscan, name="scan", spacing=Spacing.from_um(axial=3.87, lateral=11.6))
     ((pixels, options, _),) = image_layers(known)
     image = viewer.add_image(pixels, **options)
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     field = dock.pixel_size.fields["axial"]
     type_over(qtbot, field, "3.9 mm")
     if how == "click":
@@ -215,9 +216,9 @@ def test_the_earlier_size_typed_again_ends_the_problem(viewer, dock, qtbot, bsca
 
 def test_a_wrong_size_is_of_its_own_image(viewer, dock, bscan):
     viewer.add_image(bscan, name="scan")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     enter(dock, axial="wide")
     viewer.add_image(bscan, name="other")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     assert dock.pixel_size.fields["axial"].text() == ""
     assert dock.button.isEnabled()

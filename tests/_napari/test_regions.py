@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
 
+from napari_retina_seg._napari.explain.regions import region
 from napari_retina_seg._napari.layers import Position
-from napari_retina_seg._napari.regions import region
-from napari_retina_seg._napari.results import MaskInfo, Target
+from napari_retina_seg._napari.results import ImagePart, MaskInfo
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 # rows 20 to 30 and columns 40 to 60 of the image, whatever its grid
@@ -22,7 +22,7 @@ GRIDS = {
 
 
 def target(layer, index=0, whole=True):
-    return Target(layer, Position((), index), whole)
+    return ImagePart(layer, Position((), index), whole)
 
 
 @pytest.mark.parametrize("grid", GRIDS)

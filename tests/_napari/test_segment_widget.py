@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
 
+from choose import choose, choose_modality
 from helpers import assert_same_mask
-from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.engine_tasks import SegmentResult
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, Position, retina_image
-from napari_retina_seg._napari.results import Target, add_layers
-from napari_retina_seg._napari.status import AMBER
+from napari_retina_seg._napari.results import ImagePart, add_layers
 from napari_retina_seg._napari.tasks import is_idle
+from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.models.limits import LIMITS_FILE, LimitsRecord, write_limits
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model, find_model
@@ -46,9 +48,9 @@ GREY = {
 def test_a_bscan_becomes_a_mask_on_its_own_grid(viewer, dock, run, masks, bscan, kind):
     make, options = GREY[kind]
     image = viewer.add_image(make(bscan), name="scan", **options)
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     outcome = run(dock)
-    assert outcome.end is JobStatus.SUCCEEDED, outcome.message
+    assert outcome.status is JobStatus.SUCCEEDED, outcome.message
     (mask,) = masks()
     assert mask.data.dtype == np.uint8
     assert mask.name == "scan · tiny-oct"
@@ -66,7 +68,7 @@ def test_a_photograph_becomes_a_mask(viewer, dock, run, masks, photograph, alpha
     pixels = np.concatenate([photograph, opaque], -1) if alpha else photograph
     viewer.add_image(pixels, rgb=True, name="eye")
     assert dock.images.modality is Modality.FUNDUS
-    assert run(dock).end is JobStatus.SUCCEEDED
+    assert run(dock).status is JobStatus.SUCCEEDED
     (mask,) = masks()
     assert mask.data.shape == photograph.shape[:2]
     assert mask.name == "eye · tiny-fundus"
@@ -96,7 +98,7 @@ def test_hovering_says_the_name_of_the_class(viewer, dock, run, masks, bscan):
 
 def test_the_slice_shown_is_filled_into_a_volume(viewer, dock, run, masks, volume):
     viewer.add_image(volume, name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     viewer.dims.set_point(0, 3)
     dock.images.this_slice.setChecked(True)
     run(dock)
@@ -110,14 +112,14 @@ def test_the_slice_shown_is_filled_into_a_volume(viewer, dock, run, masks, volum
 
 def test_a_slice_that_is_not_on_the_screen_is_not_segmented(viewer, dock, masks, volume):
     short = viewer.add_image(volume[:2], name="short")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     viewer.add_image(volume, name="long")
     viewer.layers.selection.active = short
     viewer.dims.set_point(0, 4)
     dock.images.this_slice.setChecked(True)
     dock.button.click()
     assert not dock.is_running
-    assert dock.status.end is JobStatus.FAILED
+    assert dock.status.result is JobStatus.FAILED
     assert "No slice of 'short' is on the screen" in dock.status.text()
     assert not masks()
 
@@ -141,7 +143,7 @@ def test_what_was_said_of_one_image_is_not_shown_for_another(viewer, dock, run, 
 
 def test_a_whole_volume(viewer, dock, run, masks, volume):
     viewer.add_image(volume, name="cube", scale=(240, 4, 12))
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
     run(dock)
     (mask,) = masks()
@@ -154,7 +156,7 @@ def test_a_whole_volume(viewer, dock, run, masks, volume):
 def test_of_leading_axes_the_volume_shown(viewer, dock, run, masks, volume):
     series = np.stack([volume, volume[:, ::-1], volume])
     image = viewer.add_image(series, name="series", scale=(2, 3, 1, 1))
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     viewer.dims.set_point(0, 2)
     dock.images.whole.setChecked(True)
     run(dock)
@@ -204,7 +206,7 @@ def test_of_two_classes_one_map_is_added(viewer, dock, run, photograph):
 
 def test_maps_of_one_slice_lie_on_the_volume(viewer, dock, run, volume):
     viewer.add_image(volume, name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     viewer.dims.set_point(0, 1)
     dock.images.this_slice.setChecked(True)
     dock.probabilities.setChecked(True)
@@ -218,9 +220,9 @@ def test_blank_slices_are_skipped_and_named(viewer, dock, run, masks, volume):
     holed = volume.copy()
     holed[2] = 0
     viewer.add_image(holed, name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
-    assert run(dock).end is JobStatus.SUCCEEDED
+    assert run(dock).status is JobStatus.SUCCEEDED
     (mask,) = masks()
     assert not mask.data[2].any()
     assert mask.data[[0, 1, 3, 4]].any(axis=(1, 2)).all()
@@ -262,9 +264,9 @@ def test_an_unknown_kind_is_asked_for(viewer, dock, run):
     assert dock.images.modality is Modality.UNKNOWN
     assert "Is 'fog' an OCT scan or a fundus photograph?" in dock.images._question.text()
     assert not dock.button.isEnabled()
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     assert dock.images._question.isHidden()
-    assert run(dock).end is JobStatus.SUCCEEDED
+    assert run(dock).status is JobStatus.SUCCEEDED
 
 
 def test_a_single_image_has_no_slices_to_choose(viewer, dock, bscan, volume):
@@ -277,10 +279,10 @@ def test_a_single_image_has_no_slices_to_choose(viewer, dock, bscan, volume):
 
 def failing(viewer, dock, run, pixels, modality, **options):
     viewer.add_image(pixels, name="bad", **options)
-    dock.images.set_modality(modality)
+    choose_modality(dock.images, modality)
     outcome = run(dock)
-    assert outcome.end is JobStatus.FAILED
-    assert dock.status.end is JobStatus.FAILED
+    assert outcome.status is JobStatus.FAILED
+    assert dock.status.result is JobStatus.FAILED
     assert dock.status.text().startswith("✖ Failed: ")
     assert outcome.message.endswith(".")
     assert "\n" not in outcome.message
@@ -313,18 +315,18 @@ def test_an_altered_model_is_a_sentence(viewer, dock, run, qtbot, bscan, model_f
     (folder / "spec.json").write_text(spec)
     dock.models.add(folder)
     viewer.add_image(bscan, name="bad")
-    dock.models.choose("mine")
+    choose(dock.models.box, "mine")
     qtbot.waitUntil(is_idle, timeout=60_000)
     with (folder / WEIGHTS_FILE).open("r+b") as file:
         file.truncate(1000)
     outcome = run(dock)
-    assert outcome.end is JobStatus.FAILED
+    assert outcome.status is JobStatus.FAILED
     assert "altered" in outcome.message
 
 
 def test_a_folder_without_a_model_is_a_sentence(dock, tmp_path):
     dock.models.add(tmp_path)
-    assert dock.status.end is JobStatus.FAILED
+    assert dock.status.result is JobStatus.FAILED
     assert f"'{tmp_path}' is not a model folder" in dock.status.text()
 
 
@@ -344,19 +346,19 @@ def test_a_model_that_is_added_is_offered_with_its_card(
 
 def test_cancelling_leaves_nothing_behind(viewer, dock, qtbot, bscan):
     viewer.add_image(np.stack([bscan] * 400), name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
     with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
         qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
         assert dock.is_running
         assert not dock.button.isEnabled()
-        assert not dock.cancel_button.isHidden()
-        qtbot.mouseClick(dock.cancel_button, Qt.MouseButton.LeftButton)
-    assert end.args[0].end is JobStatus.CANCELLED
+        assert not dock.work.cancel_button.isHidden()
+        qtbot.mouseClick(dock.work.cancel_button, Qt.MouseButton.LeftButton)
+    assert end.args[0].status is JobStatus.CANCELLED
     assert dock.status.text().startswith("■ Cancelled")
     assert [layer.name for layer in viewer.layers] == ["cube"]
     assert dock.button.isEnabled()
-    assert dock.cancel_button.isHidden()
+    assert dock.work.cancel_button.isHidden()
 
 
 def test_a_second_click_while_the_first_is_being_prepared_starts_nothing(
@@ -374,12 +376,12 @@ def test_a_second_click_while_the_first_is_being_prepared_starts_nothing(
 
 def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qtbot, masks, volume):
     image = viewer.add_image(volume, name="cube", scale=(3, 1, 1))
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
     with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
         dock.button.click()
         viewer.layers.remove(image)
-    assert end.args[0].end is JobStatus.SUCCEEDED
+    assert end.args[0].status is JobStatus.SUCCEEDED
     (mask,) = masks()
     assert np.allclose(mask.scale, (3, 1, 1))
     assert "'cube' was removed meanwhile" in dock.status.text()
@@ -388,27 +390,29 @@ def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qt
 def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
     viewer.add_image(bscan)
     run(dock)
-    assert dock.status.end is JobStatus.SUCCEEDED
+    assert dock.status.result is JobStatus.SUCCEEDED
     for word in ("✔ Done", " segmented in ", " s on the "):
         assert word in dock.status.text()
 
 
 def test_the_seconds_are_those_that_a_person_waited(viewer, dock, bscan):
-    target = Target(viewer.add_image(bscan, name="scan"), Position(), True)
+    target = ImagePart(viewer.add_image(bscan, name="scan"), Position(), True)
     made = Provenance("", "m", "", "1", "CPU", "float32", 3.8)
     labels = np.zeros(bscan.shape, np.uint8)
     for waited, said in (
         (80.0, "80.0 s on the CPU (model loaded in 76.2 s)."),
         (4.1, "4.1 s on the CPU."),
     ):
-        result = JobResult(JobStatus.SUCCEEDED, segmentation=Segmentation(labels, OCT_LAYERS, made))
+        result = SegmentResult(
+            JobStatus.SUCCEEDED, segmentation=Segmentation(labels, OCT_LAYERS, made)
+        )
         assert add_layers(viewer, result, target, waited).message.endswith(f"segmented in {said}")
 
 
 def test_closing_the_dock_stops_the_work(viewer, qtbot, bscan):
     widget_dock, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
     viewer.add_image(np.stack([bscan] * 400), name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
     dock.button.click()
     viewer.window.remove_dock_widget(widget_dock)
@@ -421,18 +425,18 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     viewer = make_napari_viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
     viewer.add_image(np.stack([bscan] * 400), name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
     ended = []
     dock.finished.connect(ended.append)
     dock.button.click()
     steps = []
-    dock._job.progressed.connect(lambda step, _: steps.append(step.done))
+    dock.work.progressed.connect(lambda step: steps.append(step.done))
     qtbot.waitUntil(lambda: bool(steps), timeout=60_000)
     viewer.close()
     qtbot.waitUntil(is_idle, timeout=60_000)
     assert max(steps) < 400
-    assert not ended or ended[0].end is JobStatus.CANCELLED
+    assert not ended or ended[0].status is JobStatus.CANCELLED
 
 
 def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, tmp_path):
@@ -442,8 +446,8 @@ def test_what_was_chosen_is_remembered(viewer, dock, run, bscan, model_folders, 
     (folder / "spec.json").write_text(spec)
     add_model(folder)
     viewer.add_image(bscan)
-    dock.images.set_modality(Modality.OCT)
-    dock.models.choose("mine")
+    choose_modality(dock.images, Modality.OCT)
+    choose(dock.models.box, "mine")
     dock.uncertainty.setChecked(True)
     viewer.window.remove_dock_widget("all")
     _, again = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
@@ -508,9 +512,9 @@ def doubting(model_folders):
 
 def test_a_doubtful_result_is_no_green_success(viewer, dock, run, masks, bscan, doubting):
     viewer.add_image(bscan, name="scan")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     outcome = run(dock)
-    assert (outcome.end, outcome.doubtful) == (JobStatus.SUCCEEDED, True)
+    assert (outcome.status, outcome.doubtful) == (JobStatus.SUCCEEDED, True)
     assert AMBER in dock.status.styleSheet()
     assert dock.status.text().startswith("⚠ Done, with a warning: This does not look like what")
     assert "unsure" in dock.status.text()
@@ -530,7 +534,7 @@ def test_the_warning_comes_back_with_its_mask_and_its_image(
         viewer.layers.selection.active = layer
 
     scan = viewer.add_image(bscan, name="scan")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     run(dock)
     (doubtful,) = masks()
     select(scan)

@@ -11,8 +11,7 @@ import pytest
 from qtpy.QtCore import QObject
 
 from napari_retina_seg._napari.job import Job, JobResult
-from napari_retina_seg._napari.task_queue import SerialTaskQueue
-from napari_retina_seg._napari.tasks import Task, in_background, is_idle
+from napari_retina_seg._napari.tasks import SerialTaskQueue, Task, in_background, is_idle
 from napari_retina_seg.types.progress import Progress
 
 
@@ -102,7 +101,7 @@ def test_a_listener_may_go_away(qtbot):
 def test_a_job_stops_when_what_it_belongs_to_goes_away(qtbot, how):
     started, tokens, parent, ends = threading.Event(), [], QObject(), []
 
-    def steps(task, token):
+    def steps(token):
         tokens.append(token)
         started.set()
         while not token.cancelled:
@@ -110,7 +109,7 @@ def test_a_job_stops_when_what_it_belongs_to_goes_away(qtbot, how):
             yield Progress(0, 1)
         return JobResult(None)
 
-    job = Job(steps, None, parent, "a job")
+    job = Job(steps, "a job", parent)
     job.done.connect(ends.append)
     job.start()
     assert started.wait(10)
@@ -131,11 +130,11 @@ PROGRAM = """
 import faulthandler, gc, sys, time
 faulthandler.enable()
 from qtpy.QtCore import QCoreApplication, QObject
-from napari_retina_seg._napari.correct.latest_only import LatestOnlyWorker
+from napari_retina_seg._napari.tasks import LatestOnlyWorker
 from napari_retina_seg._napari.job import Job, JobResult, JobStatus
 from napari_retina_seg.types.progress import Progress
 
-def steps(task, token):
+def steps(token):
     for step in range(20):
         time.sleep(0.05)
         yield Progress(step, 20)
@@ -147,9 +146,9 @@ def preview():
     print("preview", flush=True)
 
 app, parent = QCoreApplication(sys.argv), QObject()
-job = Job(steps, None, parent, "a job")
+job = Job(steps, "a job", parent)
 job.start()
-LatestOnlyWorker(parent).ask("a preview", preview)
+LatestOnlyWorker(parent).submit("a preview", preview)
 app.processEvents()
 time.sleep(0.1)
 app.processEvents()

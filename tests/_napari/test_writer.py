@@ -7,13 +7,16 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 from tifffile import imread
 
-from napari_retina_seg._napari.agreement.case_layers import CaseLayers
-from napari_retina_seg._napari.agreement.comparing import Case
+from choose import choose_modality
+from napari_retina_seg._napari.agreement.cases import Case, CaseLayers
 from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, ImageInfo
-from napari_retina_seg._napari.masks.linked_layers import Kind, remove_linked_layer
-from napari_retina_seg._napari.masks.questionable import show_questionable
+from napari_retina_seg._napari.masks.linked_layers import (
+    Kind,
+    remove_linked_layer,
+    show_questionable,
+)
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io.formats.nifti import read_nifti
 from napari_retina_seg.io.formats.raster import read_png, read_tiff
@@ -104,7 +107,7 @@ def test_the_save_button_writes_the_mask_beside_its_image(
     monkeypatch.setattr(QFileDialog, "exec", choose)
     for number, widget in enumerate((dock, correct), start=1):
         widget.save_button.click()
-        assert widget.status.end is JobStatus.SUCCEEDED, widget.status.text()
+        assert widget.status.result is JobStatus.SUCCEEDED, widget.status.text()
         read = read_png if suffix == "png" else read_nifti
         record = read(other / f"mine_{number}.{suffix}")
         assert np.array_equal(record.labels, mask.data)
@@ -120,7 +123,7 @@ def test_a_mask_that_cannot_be_saved_leaves_nothing_and_says_why(
     monkeypatch.setattr(QFileDialog, "exec", lambda _: True)
     monkeypatch.setattr(QFileDialog, "selectedFiles", lambda _: [str(tmp_path / "mine.png")])
     dock.save_button.click()
-    assert dock.status.end is JobStatus.FAILED
+    assert dock.status.result is JobStatus.FAILED
     assert "holds the value 9" in dock.status.text()
     assert not list(tmp_path.glob("*.png"))
 
@@ -137,7 +140,7 @@ def test_a_json_about_something_else_is_not_replaced(viewer, mask, tmp_path):
 
 def test_a_volume_is_saved_as_tiff(viewer, dock, run, masks, volume, tmp_path):
     viewer.add_image(volume, name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
     run(dock)
     path = str(tmp_path / "mask.tif")
@@ -193,7 +196,7 @@ def test_pixels_without_data_stay_ignored_in_files(
     pixels = np.asarray(bscan).astype(np.float32)
     pixels[:, :12] = np.nan
     viewer.add_image(pixels, name="scan")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     run(dock)
     (mask,) = masks()
     assert not mask.data[:, :12].any()
@@ -229,6 +232,8 @@ def test_questionable_regions_and_missing_data_are_ignored_in_a_hand_made_mask(
     maker.choose(OCT_LAYERS)
     maker.button.click()
     mask = viewer.layers[-1]
+    viewer.layers["scan"].name = "renamed"
+    viewer.add_image(np.ones_like(pixels), name="scan")  # not the image of the mask
     mask.data[5:10, 2:20] = 3
     marked = np.zeros(mask.data.shape, bool)
     marked[8:12, 15:25] = True

@@ -1,24 +1,27 @@
-"""Base class of the plugin's docks."""
+"""Base class of the plugin's docks, which are restored when a window opens again."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import napari
 from napari.utils.key_bindings import KeyBinding, coerce_keybinding
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QDockWidget, QLayout, QMainWindow, QTabBar, QWidget
 
-from napari_retina_seg._napari._compat import engine_freeze
-from napari_retina_seg._napari.canvas import apply_canvas_workarounds
-from napari_retina_seg._napari.dock_memory import restore_docks
+from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari._compat import engine_freeze, hide_brush_box
 from napari_retina_seg._napari.key_table import offer_key_table
+from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import PLUGIN, Shortcut
 from napari_retina_seg._napari.view_fit import is_fitted, keep_fitted
-from napari_retina_seg._napari.widgets import scrolling
+from napari_retina_seg._napari.widgets import scrolling, stack
 
 _WIDTH = 330  # px
+_SUFFIX = f" ({PLUGIN})"  # as napari names docks of plugins
 
 
 class Dock(QWidget):
@@ -32,11 +35,13 @@ class Dock(QWidget):
         self._is_view_fitted = False  # before the dock takes room from the canvas
         self._bound: dict[KeyBinding, Callable[[napari.Viewer], None]] = {}
 
-    def scroll(self, inner: QWidget) -> None:
-        """Set the scrollable content of the dock."""
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolling(inner))
+    def lay_out(self, *rows: QWidget | QLayout) -> None:
+        """Set the scrollable content of the dock, rows below each other."""
+        inner = QWidget()
+        column = stack(*rows, margins=(6, 4, 6, 4))
+        column.addStretch(1)
+        inner.setLayout(column)
+        self.setLayout(stack(scrolling(inner)))
         self.setMinimumWidth(_WIDTH)
 
     def cleanup(self) -> None:
@@ -163,3 +168,73 @@ def _frame(widget: QWidget) -> QDockWidget | None:
     while widget is not None and not isinstance(widget, QDockWidget):
         widget = widget.parent()
     return widget
+
+
+def restore_docks(main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
+    """Reopen the docks of the last session next to the first one, once per window."""
+    if main.findChild(DockMemory) is None:
+        DockMemory(main, viewer, first)
+
+
+class DockMemory(QObject):
+    """Saves a window's docks and their width when it is closed."""
+
+    def __init__(self, main: QMainWindow, viewer: napari.Viewer, first: QDockWidget) -> None:
+        super().__init__(main)
+        self._viewer, self._settings, self._first = viewer, Settings(), first
+        main.installEventFilter(self)
+        # Deferred: napari has not placed the first dock yet.
+        QTimer.singleShot(0, self._open)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
+        """Save the docks before napari removes them."""
+        if event.type() == QEvent.Type.Close:
+            self._save()
+        return super().eventFilter(watched, event)
+
+    def _open(self) -> None:
+        names = self._settings.choice(remembered.DOCKS, "").split("\n")
+        there = self._viewer.window.dock_widgets
+        missing = [name for name in names if name and name + _SUFFIX not in there]
+        for name in missing:
+            with contextlib.suppress(ValueError):  # a dock of another plugin version
+                self._viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        if missing:
+            QTimer.singleShot(0, self._first.raise_)  # new docks come to the front
+        width = int(self._settings.number(remembered.DOCK_WIDTH, 0))
+        if width:
+            self.parent().resizeDocks([self._first], [width], Qt.Orientation.Horizontal)
+
+    def _save(self) -> None:
+        open_ones = [
+            frame
+            for frame in self.parent().findChildren(QDockWidget)
+            if frame.objectName().endswith(_SUFFIX) and frame.toggleViewAction().isChecked()
+        ]
+        names = [frame.objectName().removesuffix(_SUFFIX) for frame in open_ones]
+        self._settings.remember_choice(remembered.DOCKS, "\n".join(names))
+        in_front = [frame.width() for frame in open_ones if frame.isVisible()]
+        if in_front:
+            self._settings.remember_number(remembered.DOCK_WIDTH, in_front[0])
+
+
+def apply_canvas_workarounds(main: QMainWindow, viewer: napari.Viewer) -> None:
+    """Remove layers in the canvas's own context and hide the brush's box; once per window."""
+    if main.findChild(CanvasContext) is None:
+        CanvasContext(main, viewer)
+        hide_brush_box(viewer)
+
+
+class CanvasContext(QObject):
+    """Makes the canvas's context current; owned by the window, as layers outlive the docks."""
+
+    def __init__(self, main: QMainWindow, viewer: napari.Viewer) -> None:
+        super().__init__(main)
+        # Not "removed", in which napari flushes: its own listeners are called first.
+        viewer.layers.events.removing.connect(self._make_current)
+
+    def _make_current(self) -> None:
+        # Not in the whole window: napari's histogram is another canvas with its own context.
+        canvas = self.parent().centralWidget().findChild(QOpenGLWidget)
+        if canvas is not None:
+            canvas.makeCurrent()

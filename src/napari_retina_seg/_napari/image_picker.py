@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
-from napari.layers import Image
-from qtpy.QtCore import Signal
+import napari
+from magicgui.widgets import create_widget
+from napari.layers import Image, Layer
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QRadioButton,
-    QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.layers import (
-    KEY,
     Position,
-    is_beside,
+    find_image_of,
     is_image,
+    is_off_slice,
     is_volume,
     modality,
     position,
     remember_modality,
 )
-from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.widgets import add_row, combo_box, elide, stack, text
 from napari_retina_seg.types.image import Modality
-
-if TYPE_CHECKING:
-    import napari
 
 _MODALITIES = (
     (Modality.OCT, "OCT scan"),
@@ -37,6 +39,79 @@ _MODALITIES = (
     (Modality.UNKNOWN, "Unknown"),
 )
 _NO_SLICES = "A single image has no slices."
+
+
+class LayerChoice(QObject):
+    """Lists the layers of a viewer that are accepted, and follows the layer list.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    annotation : type
+        Type of the layers, as magicgui knows it.
+    accepts : callable
+        Whether a layer is listed.
+
+    Attributes
+    ----------
+    native : QComboBox
+        The widget.
+
+    Signals
+    -------
+    listed : (Layer or None)
+        The layers were listed again; the layer chosen before. It is still chosen if it is listed,
+        otherwise none is.
+    """
+
+    listed = Signal(object)
+
+    def __init__(
+        self, viewer: napari.Viewer, annotation: object, accepts: Callable[[Layer], bool]
+    ) -> None:
+        super().__init__()
+        self._viewer, self._accepts = viewer, accepts
+        choices = {"choices": lambda _: [each for each in viewer.layers if accepts(each)]}
+        self._box: Any = create_widget(annotation=annotation, options=choices)
+        self.native: QComboBox = elide(self._box.native)
+        self._connect(True)
+        self.refresh()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The listed layers."""
+        return list(self._box.choices)
+
+    @property
+    def layer(self) -> Layer | None:
+        """The chosen layer."""
+        return self._box.value
+
+    def choose(self, layer: Layer | None) -> None:
+        """Choose a listed layer, or none."""
+        self.native.setCurrentIndex(-1 if layer is None else self.layers.index(layer))
+
+    def refresh(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        """List the layers again."""
+        before = self.layer
+        with signals_blocked(self.native):
+            self.native.clear()  # magicgui appends new layers and loses renamed ones
+            self._box.reset_choices()
+            for row, layer in enumerate(self.layers):
+                self.native.setItemData(row, layer.name, Qt.ItemDataRole.ToolTipRole)
+            self.choose(before if before in self.layers else None)
+        self.native.setEnabled(bool(self.layers))
+        self.listed.emit(before)
+
+    def cleanup(self) -> None:
+        """Disconnect: the dock is closing."""
+        self._connect(False)
+
+    def _connect(self, on: bool) -> None:
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            (event.connect if on else event.disconnect)(self.refresh)
 
 
 class ImagePicker(QWidget):
@@ -53,38 +128,40 @@ class ImagePicker(QWidget):
     changed = Signal()
     axes_changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.Viewer, active_mask: ActiveMask) -> None:
         super().__init__()
         self._viewer = viewer
-        self._layers: list[Image] = []
-        self._box = narrow(ElidedComboBox())
+        self._known: list[Layer] = []
+        self._images = LayerChoice(viewer, Image, is_image)
+        self._box = self._images.native
         self._box.setToolTip("Image layer to use; follows the selected layer.")
-        self._kind = narrow(ElidedComboBox())
-        self._kind.setToolTip(
+        self.kind_box = combo_box()
+        self.kind_box.setToolTip(
             "Modality of the image, guessed from the pixels: change it if it is wrong."
         )
         for _, words in _MODALITIES:
-            self._kind.addItem(words)
+            self.kind_box.addItem(words)
         self._question = text()
         self.this_slice = QRadioButton("This slice")
         self.whole = QRadioButton("Whole volume")
         self.this_slice.setChecked(True)
         self._lay_out()
         self._box.currentIndexChanged.connect(self._on_layer)
-        self._kind.activated.connect(self._on_kind)
+        self.kind_box.activated.connect(self._on_kind)
         self._connect(True)
+        self._images.listed.connect(self.refresh)
+        active_mask.subscribe(selected=self.follow)
         self.refresh()
 
     @property
     def layer(self) -> Image | None:
         """The chosen image layer."""
-        index = self._box.currentIndex()
-        return self._layers[index] if 0 <= index < len(self._layers) else None
+        return self._images.layer
 
     @property
     def modality(self) -> Modality:
         """Modality of the chosen layer."""
-        return _MODALITIES[self._kind.currentIndex()][0]
+        return _MODALITIES[self.kind_box.currentIndex()][0]
 
     @property
     def at(self) -> Position:
@@ -94,11 +171,11 @@ class ImagePicker(QWidget):
         return position(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
     @property
-    def is_beside(self) -> bool:
+    def is_off_slice(self) -> bool:
         """Whether no slice of the chosen layer is displayed."""
         if self.layer is None:
             return False
-        return is_beside(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
+        return is_off_slice(self.layer, self._viewer.dims.point, self._viewer.layers.extent.units)
 
     @property
     def slice_disabled_reason(self) -> str:
@@ -119,37 +196,28 @@ class ImagePicker(QWidget):
             )
         return ""
 
-    def choose(self, layer: Image) -> None:
+    def choose(self, layer: Image | None) -> None:
         """Choose a layer."""
-        if layer in self._layers:
-            self._box.setCurrentIndex(self._layers.index(layer))
-
-    def set_modality(self, kind: Modality) -> None:
-        """Set the modality of the chosen layer."""
-        index = [each for each, _ in _MODALITIES].index(kind)
-        self._kind.setCurrentIndex(index)
-        self._on_kind(index)
+        if layer in self._images.layers:
+            self._images.choose(layer)
 
     def refresh(self) -> None:
-        """Update the list of image layers."""
-        before, known = self.layer, self._layers
-        self._layers = [layer for layer in self._viewer.layers if is_image(layer)]
-        self._box.blockSignals(True)
-        self._box.clear()
-        self._box.addItems([layer.name for layer in self._layers])
+        """Choose an image again after layers were added or removed."""
+        known, layers = self._known, self._images.layers
+        self._known = layers
         active = self._viewer.layers.selection.active
         new = active if active not in known else None  # only a new layer changes the choice
-        for wanted in (new, before, active, self._layers[-1] if self._layers else None):
-            if wanted in self._layers:
-                self._box.setCurrentIndex(self._layers.index(wanted))
+        for wanted in (new, self.layer, active, layers[-1] if layers else None):
+            if wanted in layers:
+                with signals_blocked(self._box):
+                    self._images.choose(wanted)
                 break
-        self._box.blockSignals(False)
-        self._box.setEnabled(bool(self._layers))
         self._on_layer()
 
     def disconnect_viewer(self) -> None:
         """Disconnect: the dock is closing."""
         self._connect(False)
+        self._images.cleanup()
 
     def _on_axes(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._offer_slices(self.layer is not None and is_volume(self.layer))
@@ -162,36 +230,21 @@ class ImagePicker(QWidget):
             group.addButton(button)
             scope.addWidget(button)
         form = QFormLayout()
-        for name, row in (("Image", self._box), ("Kind", self._kind), ("Slices", scope)):
+        for name, row in (("Image", self._box), ("Kind", self.kind_box), ("Slices", scope)):
             add_row(form, name, row)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addWidget(self._question)
+        self.setLayout(stack(form, self._question))
 
     def _connect(self, on: bool) -> None:
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            (event.connect if on else event.disconnect)(self._on_list)
         for event in (self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
             (event.connect if on else event.disconnect)(self._on_axes)
-        active = self._viewer.layers.selection.events.active
-        (active.connect if on else active.disconnect)(self.follow)
 
-    def _on_list(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        self.refresh()
-
-    def follow(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        """Choose the selected layer, or the image of the selected mask."""
+    def follow(self) -> None:
+        """Choose the selected layer, or the image of the selected mask or map."""
         active = self._viewer.layers.selection.active
-        if active is None:
-            return
-        made_of = getattr(
-            active.metadata.get(KEY), "image", None
-        )  # of a mask or a map of the plugin
-        for layer in self._layers:
-            if layer == active or layer.name == made_of:
-                self.choose(layer)
+        if active in self._images.layers:
+            self.choose(active)
+        elif active is not None:
+            self.choose(find_image_of(active, self._images.layers))
 
     def _on_kind(self, index: int) -> None:
         if self.layer is not None:
@@ -202,8 +255,8 @@ class ImagePicker(QWidget):
     def _on_layer(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         layer = self.layer
         kind = Modality.UNKNOWN if layer is None else modality(layer, self.at)
-        self._kind.setCurrentIndex([each for each, _ in _MODALITIES].index(kind))
-        self._kind.setEnabled(layer is not None)
+        self.kind_box.setCurrentIndex([each for each, _ in _MODALITIES].index(kind))
+        self.kind_box.setEnabled(layer is not None)
         self._offer_slices(layer is not None and is_volume(layer))
         self._show_question()
         self.changed.emit()
@@ -216,10 +269,11 @@ class ImagePicker(QWidget):
         self.whole.setToolTip("Use all slices of the volume." if volume else _NO_SLICES)
 
     def _show_question(self) -> None:
-        asks = self.layer is not None and self.modality is Modality.UNKNOWN
-        if asks:
+        layer = self.layer
+        asks = layer is not None and self.modality is Modality.UNKNOWN
+        if layer is not None and asks:
             self._question.setText(
-                f"Is '{self.layer.name}' an OCT scan or a fundus photograph? It can't be"
+                f"Is '{layer.name}' an OCT scan or a fundus photograph? It can't be"
                 " guessed: choose its kind above."
             )
         self._question.setVisible(asks)

@@ -1,4 +1,4 @@
-"""Cancellable jobs in a thread, with progress in a dock and in napari's activity dock."""
+"""Cancellable jobs in a thread, with progress in napari's activity dock."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
-from napari_retina_seg._napari.engine_loading import load_engine
-from napari_retina_seg._napari.tasks import Task as Background
-from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.image import RetinaImage
-from napari_retina_seg.types.progress import Cancelled, CancelToken, Progress
-from napari_retina_seg.types.segmentation import Segmentation
+from napari_retina_seg.types.progress import Cancelled, CancelToken, Progress, finish
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +23,7 @@ log = logging.getLogger(__name__)
 class JobStatus(Enum):
     """How a job ended."""
 
-    SUCCEEDED = "ended"
+    SUCCEEDED = "succeeded"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
@@ -41,74 +34,31 @@ class JobResult:
 
     Attributes
     ----------
-    end : JobStatus
+    status : JobStatus
         Succeeded, cancelled or failed.
     message : str
         For the user; may be empty on success.
-    segmentation : Segmentation or None
-        The segmentation, of a segmentation job.
-    probabilities : bool
-        Whether a layer of the probabilities was requested.
-    uncertainty : array or None
-        float32 of the labels' shape, if requested.
     doubtful : bool
         Whether the result should be checked: it is displayed with a warning.
     """
 
-    end: JobStatus
+    status: JobStatus
     message: str = ""
-    segmentation: Segmentation | None = None
-    probabilities: bool = False
-    uncertainty: npt.NDArray[np.float32] | None = None
     doubtful: bool = False
-
-
-@dataclass(frozen=True)
-class Task:
-    """Request to segment an image: values only, no layers."""
-
-    image: RetinaImage
-    model: ModelFolder
-    index: int | None
-    probabilities: bool
-    uncertainty: bool = False
-
-
-class Request(Protocol):
-    """Any request with an image and a model."""
-
-    @property
-    def image(self) -> RetinaImage:
-        """The image."""
-
-    @property
-    def model(self) -> ModelFolder:
-        """The model."""
 
 
 Steps = Generator[Progress, None, JobResult]
 
 
-def work(task: Task, token: CancelToken) -> Steps:
-    """Segment; every failure becomes a `JobResult`."""
-    return (yield from with_engine(_segment(task, token), task))
-
-
-def with_engine(steps: Steps, task: Request) -> Steps:
-    """Load the engine and run steps; every failure becomes a `JobResult`."""
-    failed = f"'{task.model.name}' failed on '{task.image.name}'"
-    return (yield from as_result(_with_engine(steps, task), failed))
-
-
-def as_result(steps: Steps, failed: str) -> Steps:
-    """Run steps; every failure becomes a `JobResult`.
+def as_result(steps: Steps, title: str) -> Steps:
+    """Run steps; every error becomes a `JobResult`.
 
     Parameters
     ----------
     steps : generator
         The steps of the job.
-    failed : str
-        Message in front of the name of an unexpected error.
+    title : str
+        What the job does, for unexpected errors: "Segmenting 'scan'".
     """
     try:
         return (yield from steps)
@@ -119,38 +69,8 @@ def as_result(steps: Steps, failed: str) -> Steps:
     except MemoryError:
         return JobResult(JobStatus.FAILED, "Not enough memory: close other layers or programs.")
     except Exception as error:
-        log.exception(failed)
-        return JobResult(JobStatus.FAILED, f"{failed}: {type(error).__name__}: {error}.")
-
-
-def _with_engine(steps: Steps, task: Request) -> Steps:
-    try:
-        yield Progress(0, 0, f"Loading {task.model.name}, which takes a while the first time")
-        load_engine()
-        return (yield from steps)
-    except MemoryError:
-        return JobResult(
-            JobStatus.FAILED,
-            f"Not enough memory for '{task.image.name}': close other layers, or choose one slice.",
-        )
-
-
-def _segment(task: Task, token: CancelToken) -> Steps:
-    from napari_retina_seg.inference.predict import iter_segment
-
-    segmentation = yield from iter_segment(
-        task.image,
-        task.model,
-        index=task.index,
-        probabilities=task.probabilities or task.uncertainty,
-        token=token,
-    )
-    return JobResult(
-        JobStatus.SUCCEEDED,
-        segmentation=segmentation,
-        probabilities=task.probabilities,
-        uncertainty=segmentation.uncertainty() if task.uncertainty else None,
-    )
+        log.exception("%s failed", title)
+        return JobResult(JobStatus.FAILED, f"{title} failed: {type(error).__name__}: {error}.")
 
 
 class _ActivityBar(cancelable_progress):
@@ -166,14 +86,13 @@ class Job(QObject):
 
     Parameters
     ----------
-    steps : callable
-        From the task and a token to a generator of `Progress` that returns a `JobResult`.
-    task : Any
-        Values only, no layers.
+    run : callable
+        From a token to a generator of `Progress` that returns a `JobResult`. It runs in a thread
+        and must not access layers or widgets; every error it raises becomes a `JobResult`.
+    title : str
+        What the job does, for napari's activity dock: "Segmenting 'scan'".
     parent : QObject
         Owner of the job.
-    title : str, optional
-        Title in napari's activity dock; by default the image and the model of the task.
 
     Signals
     -------
@@ -186,24 +105,18 @@ class Job(QObject):
     progressed = Signal(object, str)
     done = Signal(object)
 
-    def __init__(
-        self,
-        steps: Callable[[Any, CancelToken], Steps],
-        task: Any,
-        parent: QObject,
-        title: str = "",
-    ) -> None:
+    def __init__(self, run: Callable[[CancelToken], Steps], title: str, parent: QObject) -> None:
         super().__init__(parent)
         self._token = CancelToken()
         self._is_over = False
         self._steps: deque[Progress] = deque()
-        self._ending: JobResult | None = None
+        self._result: JobResult | None = None
         self._started = time.monotonic()
-        self._title = title or f"{task.image.name} · {task.model.name}"
+        self._title = title
         self._bar: _ActivityBar | None = None
-        self._work = Background(partial(_walk, steps, task, self._token))
-        self._work.stepped.connect(self._on_step)
-        self._work.ended.connect(self._on_ended)
+        self._task = Task(partial(_run, run, title, self._token))
+        self._task.stepped.connect(self._on_step)
+        self._task.ended.connect(self._on_ended)
         # Cancel when the program ends or the job's owner is deleted.
         QCoreApplication.instance().aboutToQuit.connect(self.cancel)
         self.destroyed.connect(self._token.cancel)
@@ -215,7 +128,7 @@ class Job(QObject):
         if self._is_over:
             self._bar.close()
             return
-        self._work.start()
+        self._task.start()
 
     def cancel(self) -> None:
         """Request cancellation at the next step; `done` follows."""
@@ -236,11 +149,11 @@ class Job(QObject):
         while self._steps:
             self._show_step(self._steps[0])
             self._steps.popleft()
-        if self._ending is not None:
-            self._finish(self._ending)
+        if self._result is not None:
+            self._finish(self._result)
 
     def _show_step(self, step: Progress) -> None:
-        if self._is_over:
+        if self._is_over or self._bar is None:
             return
         if step.done == 0:
             self._started = time.monotonic()  # loading time does not predict the rest
@@ -251,34 +164,30 @@ class Job(QObject):
         if not self._is_over and step.total > 1 and step.done > self._bar.n:
             self._bar.update(step.done - self._bar.n)
 
-    def _on_ended(self, outcome: JobResult | None) -> None:
+    def _on_ended(self, result: JobResult | None) -> None:
         self._finish(
-            outcome or JobResult(JobStatus.FAILED, "The job stopped without a result: try again.")
+            result or JobResult(JobStatus.FAILED, "The job stopped without a result: try again.")
         )
 
-    def _finish(self, outcome: JobResult) -> None:
-        if self._steps and self._ending is None:
-            self._ending = outcome  # deliver the steps first
+    def _finish(self, result: JobResult) -> None:
+        if self._steps and self._result is None:
+            self._result = result  # deliver the steps first
         if self._is_over or self._steps:
             return
         self._is_over = True
-        self._bar.close()
-        self.done.emit(outcome)
+        if self._bar is not None:
+            self._bar.close()
+        self.done.emit(result)
 
 
-def _walk(
-    steps: Callable[[Any, CancelToken], Steps],
-    task: Any,
+def _run(
+    run: Callable[[CancelToken], Steps],
+    title: str,
     token: CancelToken,
     report: Callable[[object], None],
 ) -> JobResult:
-    """Run a generator to its end, reporting each step."""
-    walking = steps(task, token)
-    while True:
-        try:
-            report(next(walking))
-        except StopIteration as end:
-            return end.value
+    """Run a job to its end, reporting each step."""
+    return finish(as_result(run(token), title), report)
 
 
 def time_left(step: Progress, elapsed: float) -> str:

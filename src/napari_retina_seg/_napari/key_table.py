@@ -54,7 +54,7 @@ _PAINT = {
     "napari:swap_selected_and_background_labels": "Swap the class with background",
 }
 _UNDO = (("Ctrl+Z", "Undo"), ("Ctrl+Shift+Z", "Redo"))
-_LOOK = {
+_VIEW = {
     "napari:activate_labels_pan_zoom_mode": "Move the image instead of painting",
     "napari:hold_for_pan_zoom": "Move the image while held",
     "napari:reset_view": "Reset the view",
@@ -133,7 +133,7 @@ def _left() -> Iterator[Group]:
 def _right() -> Iterator[Group]:
     undo = [(_native(keys), words) for keys, words in _UNDO]
     yield "Paint", [*undo, *_of_napari(_PAINT)]
-    yield "Look", [_ZOOM, *_of_napari(_LOOK)]
+    yield "Look", [_ZOOM, *_of_napari(_VIEW)]
     yield "Segment and Explain", [(each.native, each.description) for each in (SEGMENT, EXPLAIN)]
     yield "Everywhere", [(KEY, "Show or close this table")]
 

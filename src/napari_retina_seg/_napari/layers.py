@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from napari_retina_seg.types.image import (
     RetinaImage,
     Spacing,
 )
+
+T = TypeVar("T")
 
 KEY = "retina_seg"  # of a layer's metadata
 
@@ -197,7 +200,7 @@ def world_place(layer: Layer, place: Sequence[float], units: Sequence[Any]) -> t
     )
 
 
-def is_beside(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> bool:
+def is_off_slice(layer: Image, point: Sequence[float], units: Sequence[Any] | None = None) -> bool:
     """Whether the layer has no slice at the viewer's sliders; see `position`."""
     if not is_volume(layer):
         return False
@@ -258,9 +261,58 @@ def layer_spacing(layer: Image) -> Spacing:
     return spacing_of(sizes_of(layer), known.spacing)
 
 
-def place_of(layer: Image) -> dict[str, Any]:
-    """Return `spacing` and `placement` of an image, for the `MaskInfo` of its mask."""
-    return {"spacing": layer_spacing(layer), "placement": placement_of(layer)}
+def unwrap_proxy(proxied: T) -> T:
+    """Return the layer or viewer behind the `PublicOnlyProxy` that napari passes to plugins."""
+    return getattr(proxied, "__wrapped__", proxied)
+
+
+def image_fields(layer: Image) -> dict[str, Any]:
+    """Return the fields about its image of a mask's `MaskInfo`."""
+    return {
+        "image": layer.name,
+        "image_layer": weakref.ref(unwrap_proxy(layer)),
+        "spacing": layer_spacing(layer),
+        "placement": placement_of(layer),
+    }
+
+
+def is_made_from(layer: Layer, image: Image) -> bool:
+    """Whether a mask or a map of the plugin was made from an image layer.
+
+    Names identify images only if the layer itself is not known, as of masks from files, or gone.
+    """
+    info, known = layer.metadata.get(KEY), _linked_image(layer)
+    if known is not None:
+        return known is unwrap_proxy(image)
+    return bool(getattr(info, "image", "") == image.name)
+
+
+def have_same_image(one: Layer, other: Layer) -> bool:
+    """Whether two masks or maps of the plugin were made from the same image, open or not."""
+    linked = _linked_image(one), _linked_image(other)
+    if None not in linked:
+        return linked[0] is linked[1]
+    first, second = (getattr(each.metadata.get(KEY), "image", "") for each in (one, other))
+    return bool(first and first == second)
+
+
+def find_image_of(layer: Layer, candidates: Iterable[Layer]) -> Image | None:
+    """Find the image layer that a mask or a map of the plugin was made from.
+
+    A mask from a file is linked to it from then on, as the name may change.
+    """
+    images = (each for each in candidates if is_image(each))
+    image = next((each for each in images if is_made_from(layer, each)), None)
+    info = layer.metadata.get(KEY)
+    has_link = "image_layer" in getattr(info, "__dataclass_fields__", ())
+    if image is not None and has_link and _linked_image(layer) is None:
+        layer.metadata[KEY] = replace(info, image_layer=weakref.ref(unwrap_proxy(image)))
+    return image
+
+
+def _linked_image(layer: Layer) -> Image | None:
+    link = getattr(layer.metadata.get(KEY), "image_layer", None)
+    return None if link is None else link()
 
 
 def placement_of(layer: Image) -> Placement | None:

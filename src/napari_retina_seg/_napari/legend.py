@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QWidget
+from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.results import MaskInfo, colormap
-from napari_retina_seg._napari.widgets import text
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.results import colormap
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.types.labels import LabelClass
-
-if TYPE_CHECKING:
-    import napari
 
 _HINT = "Select a segmentation in the layer list to see its classes."
 _USE = "Tick a class to show it; click its name to paint it."
 
 
 class Legend(QWidget):
-    """Follows the selected Labels layer, if it is a mask of the plugin."""
+    """Lists the classes of the active mask."""
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, active_mask: ActiveMask) -> None:
         super().__init__()
-        self._viewer = viewer
+        self._active_mask = active_mask
         self._layer: Labels | None = None
         self._ticked = False  # by the current click
         self._hint = text(_HINT)
-        self._list = QListWidget()
-        self._list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self._list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._hint)
-        layout.addWidget(self._list)
-        self._list.itemChanged.connect(self._on_ticked)
-        self._list.currentItemChanged.connect(self._on_picked)
-        self._list.itemPressed.connect(self._on_pressed)
-        self._list.itemClicked.connect(self._on_clicked)
-        viewer.layers.selection.events.active.connect(self._on_active)
-        self._on_active()
+        self.list = QListWidget()
+        self.list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setLayout(stack(self._hint, self.list))
+        self.list.itemChanged.connect(self._on_ticked)
+        self.list.currentItemChanged.connect(self._on_picked)
+        self.list.itemPressed.connect(self._on_pressed)
+        self.list.itemClicked.connect(self._on_clicked)
+        active_mask.subscribe(changed=self._on_mask, class_changed=self._on_class)
+        self._show_mask(active_mask.mask)
 
     @property
     def layer(self) -> Labels | None:
@@ -54,47 +48,29 @@ class Legend(QWidget):
     @property
     def names(self) -> list[str]:
         """Names of the listed classes."""
-        return [self._list.item(row).text() for row in range(self._list.count())]
-
-    def show_class(self, value: int, on: bool) -> None:
-        """Tick or untick a class."""
-        self._item(value).setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
-
-    def pick(self, value: int) -> None:
-        """Choose a class by its name."""
-        self._list.setCurrentItem(self._item(value))
-
-    def disconnect_viewer(self) -> None:
-        """Disconnect: the dock is closing."""
-        self._viewer.layers.selection.events.active.disconnect(self._on_active)
-        self._follow(None)
+        return [self.list.item(row).text() for row in range(self.list.count())]
 
     def _item(self, value: int) -> QListWidgetItem:
-        return self._list.item(value - 1)
+        return self.list.item(value - 1)
 
-    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        active = self._viewer.layers.selection.active
-        ours = isinstance(active, Labels) and isinstance(active.metadata.get(KEY), MaskInfo)
-        self._follow(active if ours else None)
+    def _on_mask(self) -> None:
+        if self._active_mask.mask != self._layer:
+            self._show_mask(self._active_mask.mask)
 
-    def _follow(self, layer: Labels | None) -> None:
-        if self._layer is not None:
-            self._layer.events.selected_label.disconnect(self._on_selected_label)
+    def _show_mask(self, layer: Labels | None) -> None:
         self._layer = layer
-        self._list.blockSignals(True)
-        self._list.clear()
-        if layer is not None:
-            hidden = hidden_classes(layer)
-            for label in layer.metadata[KEY].scheme.classes[1:]:
-                self._list.addItem(_row(label, label.value not in hidden))
-            layer.events.selected_label.connect(self._on_selected_label)
-        self._list.blockSignals(False)
-        self._list.setVisible(layer is not None)
-        self._list.setFixedHeight(
-            sum(self._list.sizeHintForRow(row) for row in range(self._list.count())) + 6
+        with signals_blocked(self.list):
+            self.list.clear()
+            hidden = set() if layer is None else hidden_classes(layer)
+            classes = () if layer is None else layer.metadata[KEY].scheme.classes[1:]
+            for label in classes:
+                self.list.addItem(_row(label, label.value not in hidden))
+        self.list.setVisible(layer is not None)
+        self.list.setFixedHeight(
+            sum(self.list.sizeHintForRow(row) for row in range(self.list.count())) + 6
         )
         self._hint.setText(_HINT if layer is None else f"Classes of '{layer.name}'. {_USE}")
-        self._on_selected_label()
+        self._on_class()
 
     def _on_ticked(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - passed by Qt
         self._ticked = True
@@ -102,14 +78,14 @@ class Legend(QWidget):
             return
         hidden = frozenset(
             row + 1
-            for row in range(self._list.count())
-            if self._list.item(row).checkState() is Qt.CheckState.Unchecked
+            for row in range(self.list.count())
+            if self.list.item(row).checkState() is Qt.CheckState.Unchecked
         )
         self._layer.colormap = colormap(self._layer.metadata[KEY].scheme, hidden)
 
     def _on_picked(self, item: QListWidgetItem | None) -> None:
         if self._layer is not None and item is not None:
-            self._layer.selected_label = self._list.row(item) + 1
+            self._layer.selected_label = self.list.row(item) + 1
 
     def _on_pressed(self, item: QListWidgetItem) -> None:  # noqa: ARG002 - passed by Qt
         self._ticked = False
@@ -121,12 +97,10 @@ class Legend(QWidget):
         item.setCheckState(Qt.CheckState.Checked)  # the painted class must be visible
         self._layer.mode = "paint"
 
-    def _on_selected_label(self, event: object = None) -> None:  # noqa: ARG002 - napari's
-        if self._layer is None:
-            return
-        self._list.blockSignals(True)
-        self._list.setCurrentRow(int(self._layer.selected_label) - 1)
-        self._list.blockSignals(False)
+    def _on_class(self) -> None:
+        if self._layer is not None:
+            with signals_blocked(self.list):
+                self.list.setCurrentRow(int(self._layer.selected_label) - 1)
 
 
 def hidden_classes(layer: Labels) -> set[int]:

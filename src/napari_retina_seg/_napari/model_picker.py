@@ -8,13 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QWidget
 
 from napari_retina_seg._napari.settings import CARD_OPEN, Settings
-from napari_retina_seg._napari.widgets import (
-    CollapsibleSection,
-    ElidedComboBox,
-    add_row,
-    narrow,
-    text,
-)
+from napari_retina_seg._napari.widgets import CollapsibleSection, add_row, combo_box, text
 from napari_retina_seg.models.cards import card_html
 from napari_retina_seg.models.registry import ModelFolder, add_model, list_models
 from napari_retina_seg.types.errors import RetinaSegError
@@ -45,8 +39,8 @@ class ModelPicker(QWidget):
         self._settings = settings
         self._modality = Modality.UNKNOWN
         self._models: tuple[ModelFolder, ...] = ()
-        self._box = narrow(ElidedComboBox())
-        self._box.setToolTip("Models for this kind of image.")
+        self.box = combo_box()
+        self.box.setToolTip("Models for this kind of image.")
         self._card = text(html=True)
         self.card = CollapsibleSection("About this model", settings, CARD_OPEN, default=True)
         self.card.setToolTip("Training data, measured accuracy and licence of the model.")
@@ -56,14 +50,14 @@ class ModelPicker(QWidget):
             " executed."
         )
         self._lay_out()
-        self._box.activated.connect(self._on_chosen)
+        self.box.activated.connect(self._on_chosen)
         self.add_button.clicked.connect(self._ask_for_folder)
         self.offer(Modality.UNKNOWN)
 
     @property
     def model(self) -> ModelFolder | None:
         """The chosen model."""
-        index = self._box.currentIndex()
+        index = self.box.currentIndex()
         return self._models[index] if 0 <= index < len(self._models) else None
 
     @property
@@ -79,24 +73,18 @@ class ModelPicker(QWidget):
         except RetinaSegError as error:
             self._models = ()
             self.refused.emit(str(error))
-        self._box.clear()
-        self._box.addItems(self.names)
-        self._box.setEnabled(bool(self._models))
+        self.box.clear()
+        self.box.addItems(self.names)
+        self.box.setEnabled(bool(self._models))
         last = self._settings.model(modality)
         if last in self.names:
-            self._box.setCurrentIndex(self.names.index(last))
+            self.box.setCurrentIndex(self.names.index(last))
         self._show_card()
 
-    def choose(self, name: str) -> None:
-        """Choose a model by its name, as a user's choice."""
-        if name in self.names:
-            self._box.setCurrentIndex(self.names.index(name))
-            self._on_chosen()
-
-    def turn_to(self, name: str) -> None:
+    def select(self, name: str) -> None:
         """Choose a model temporarily, without remembering it."""
-        if name in self.names and self.model.name != name:
-            self._box.setCurrentIndex(self.names.index(name))
+        if name in self.names and (self.model is None or self.model.name != name):
+            self.box.setCurrentIndex(self.names.index(name))
             self._show_card()
             self.changed.emit()
 
@@ -112,7 +100,7 @@ class ModelPicker(QWidget):
         self.changed.emit()
 
     def _lay_out(self) -> None:
-        add_row(QFormLayout(self), "Model", self._box)
+        add_row(QFormLayout(self), "Model", self.box)
         self.card.addWidget(self._card)
         self.card.addWidget(self.add_button)
 

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
-from napari.layers import Image
+import napari
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+from napari.utils.transforms import CompositeAffine
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton, QWidget
 
-from napari_retina_seg._napari.layers import KEY, ImageInfo, is_volume, layer_spacing
-from napari_retina_seg._napari.set_size import set_size
-from napari_retina_seg._napari.status import WARNS
-from napari_retina_seg._napari.widgets import add_row, text
+from napari_retina_seg._napari.layer_sizes import sizes_of
+from napari_retina_seg._napari.layers import (
+    KEY,
+    ImageInfo,
+    find_image_of,
+    finest,
+    image_fields,
+    is_image,
+    is_volume,
+    layer_spacing,
+)
+from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg._napari.widgets import WARNS, add_row, stack, text
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.pixel_size import describe_spacing, state_spacing
-
-if TYPE_CHECKING:
-    import napari
 
 _SQUARE = 1.05  # sides whose ratio is less look equal
 _TIPS = {
@@ -26,6 +38,94 @@ _TIPS = {
     "lateral": "Distance between columns in µm.",
     "slice": "Distance between slices in µm; leave empty if unknown.",
 }
+
+
+def set_size(viewer: ViewerModel, image: Image, spacing: Spacing) -> None:
+    """Change an image layer's pixel sizes, and those of masks and maps on it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Viewer with the layers.
+    image : Image
+        The layer; its position and rotation are kept.
+    spacing : Spacing
+        The new sizes. Without axial and lateral size the plane is in pixels.
+    """
+    others = [layer for layer in viewer.layers if layer is not image]
+    followers = [layer for layer in others if _lies_on(layer, image, viewer.layers)]
+    corners = [_corner(layer, image) for layer in followers]
+    axes = min(image.ndim, 3)
+    wanted = (spacing.slice.um, spacing.axial.um, spacing.lateral.um)[-axes:]
+    _resize(image, wanted)
+    for layer, corner in zip(followers, corners, strict=True):
+        _follow(layer, image, corner)
+    viewer.reset_view()
+
+
+def _resize(image: Image, wanted: tuple[float | None, ...]) -> None:
+    first = image.ndim - len(wanted)
+    units = [str(unit) for unit in image.units]
+    for axis, um in enumerate(wanted, first):
+        known = sizes_of(image)[axis] is not None
+        if um is None or not known:
+            units[axis] = "pixel" if um is None else "um"
+    scale = np.array(image.scale)
+    for axis, um in enumerate(wanted, first):
+        if um is None:
+            scale[axis] = 1.0
+    image.units = units
+    image.scale = scale
+    sizes = sizes_of(image)
+    for axis, um in enumerate(wanted, first):
+        size = sizes[axis]
+        if um is not None and size is not None:
+            scale[axis] *= um / size
+    image.scale = scale
+
+
+def _lies_on(layer: Layer, image: Image, layers: Iterable[Layer]) -> bool:
+    """Whether a layer belongs to an image, or is not an image and has its shape and position.
+
+    A layer of which no image is open may be of one that was renamed.
+    """
+    if is_image(layer):
+        return False
+    about = find_image_of(layer, layers)
+    if about is not None:
+        return bool(about == image and layer.ndim >= image.ndim)
+    axes = image.ndim
+    names_image = bool(getattr(layer.metadata.get(KEY), "image", ""))
+    shape = tuple(getattr(getattr(layer, "data", None), "shape", ()))
+    return (
+        shape[-axes if names_image else 0 :] == tuple(finest(image).shape[:axes])
+        and tuple(layer.units)[-axes:] == tuple(image.units)
+        and np.allclose(layer.scale[-axes:], image.scale)
+    )
+
+
+def _linear(layer: Layer, axes: int) -> Any:
+    whole = CompositeAffine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear)
+    return whole.affine_matrix[-axes - 1 : -1, -axes - 1 : -1]
+
+
+def _corner(layer: Layer, image: Image) -> Any:
+    """Return the image pixel at the first pixel of a layer on it."""
+    axes = image.ndim
+    offset = np.array(layer.translate)[-axes:] - np.array(image.translate)
+    return np.linalg.solve(_linear(image, axes), offset)
+
+
+def _follow(layer: Layer, image: Image, corner: Any) -> None:
+    axes = image.ndim
+    scale, translate = np.array(layer.scale), np.array(layer.translate)
+    scale[-axes:] = image.scale
+    translate[-axes:] = np.array(image.translate) + _linear(image, axes) @ corner
+    layer.units = (*layer.units[: layer.ndim - axes], *image.units)
+    layer.scale, layer.translate = scale, translate
+    known = layer.metadata.get(KEY)
+    if isinstance(known, MaskInfo):
+        layer.metadata[KEY] = replace(known, **image_fields(image))
 
 
 class PixelSize(QWidget):
@@ -52,7 +152,7 @@ class PixelSize(QWidget):
         self._viewer = viewer
         self._layer: Image | None = None
         self._before: weakref.WeakKeyDictionary[Image, list[Spacing]] = weakref.WeakKeyDictionary()
-        self.said = text()
+        self.summary = text()
         self.problem = text()
         self.problem.setStyleSheet(WARNS)
         self.fields = {name: QLineEdit() for name in _TIPS}
@@ -87,7 +187,7 @@ class PixelSize(QWidget):
             there = layer is not None and (name != "slice" or is_volume(layer))
             field.setEnabled(there)
             field.setToolTip(_TIPS[name] if there else "Open an image of this kind first.")
-        self.said.setText(f"Pixel size: {describe_spacing(spacing)}.")
+        self.summary.setText(f"Pixel size: {describe_spacing(spacing)}.")
         if not keep:
             self._shown = self._texts()
             self._show_problem("")
@@ -134,14 +234,16 @@ class PixelSize(QWidget):
         self._set(spacing)
 
     def _set(self, spacing: Spacing) -> None:
+        layer = self._layer
         self._forget_typed()
-        set_size(self._viewer, self._layer, spacing)
+        set_size(self._viewer, layer, spacing)
         self.refresh()
-        back = " Undo, under Pixel size, takes it back." if self._before[self._layer] else ""
-        self.resized.emit(f"{_describe_view(self._layer.name, spacing)}{back}")
+        if layer is not None:
+            back = " Undo, under Pixel size, takes it back." if self._before[layer] else ""
+            self.resized.emit(f"{_describe_view(layer.name, spacing)}{back}")
 
     def _stated_by_file(self) -> Spacing:
-        known = self._layer.metadata.get(KEY)
+        known = None if self._layer is None else self._layer.metadata.get(KEY)
         return known.spacing if isinstance(known, ImageInfo) else Spacing()
 
     def _texts(self) -> list[str]:
@@ -186,15 +288,8 @@ class PixelSize(QWidget):
         for name, field in self.fields.items():
             field.setPlaceholderText("unknown")
             add_row(form, f"{name.capitalize()} µm", field)
-        row = QHBoxLayout()
-        row.addWidget(self.undo_button)
-        row.addWidget(self.reset_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.said)
-        layout.addLayout(form)
-        layout.addWidget(self.problem)
-        layout.addLayout(row)
+        row = stack(self.undo_button, self.reset_button, horizontal=True)
+        self.setLayout(stack(self.summary, form, self.problem, row))
 
 
 def _describe_view(name: str, spacing: Spacing) -> str:

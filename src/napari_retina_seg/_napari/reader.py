@@ -10,10 +10,13 @@ from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 from napari.utils.notifications import show_error, show_warning
 
-from napari_retina_seg._napari.dicom_masks import segmentation_layers
 from napari_retina_seg._napari.layers import image_layers
-from napari_retina_seg._napari.mask_files import read_mask_layer
-from napari_retina_seg._napari.mask_place import open_images, place_waiting_masks
+from napari_retina_seg._napari.mask_files import (
+    open_images,
+    place_waiting_masks,
+    read_mask_layer,
+    segmentation_layers,
+)
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.formats.nifti import is_nifti
 from napari_retina_seg.io.images.folders import Contents, PassedOver, look_into

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +14,9 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import CompositeAffine
 
+from napari_retina_seg._napari.engine_tasks import SegmentResult
 from napari_retina_seg._napari.job import JobResult, JobStatus
-from napari_retina_seg._napari.layers import KEY, Position, finest, place_of
+from napari_retina_seg._napari.layers import KEY, Position, finest, image_fields, unwrap_proxy
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.image import Placement, Spacing
 from napari_retina_seg.types.labels import LabelScheme
@@ -33,7 +35,7 @@ class MaskInfo:
     Attributes
     ----------
     image : str
-        Name of the image layer it was made from.
+        Name of the image layer it was made from; empty if unknown.
     scheme : LabelScheme
         The classes of its values.
     provenance : Provenance or None
@@ -57,6 +59,8 @@ class MaskInfo:
         Pixel sizes stated by the image's or the mask's file.
     placement : Placement or None
         Position of the image in the patient.
+    image_layer : weak reference or None
+        To the image layer, if it is known; its name may change.
     """
 
     image: str
@@ -70,6 +74,7 @@ class MaskInfo:
     spacing: Spacing = field(default_factory=Spacing)
     placement: Placement | None = None
     checks: tuple[Check, ...] = ()
+    image_layer: weakref.ref[Image] | None = None
 
     @property
     def warning(self) -> str:
@@ -85,10 +90,11 @@ class MapInfo:
     image: str
     provenance: Provenance
     kind: str
+    image_layer: weakref.ref[Image] | None = None
 
 
 @dataclass(frozen=True)
-class Target:
+class ImagePart:
     """An image layer, and the segmented part of it.
 
     Attributes
@@ -175,13 +181,12 @@ def colormap(scheme: LabelScheme, hidden: frozenset[int] = frozenset()) -> Direc
     return DirectLabelColormap(color_dict=colors)
 
 
-def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
+def mask_layer(segmentation: Segmentation, target: ImagePart) -> Labels:
     """Return the mask as an editable Labels layer."""
     scheme, provenance = segmentation.scheme, segmentation.provenance
     prediction = segmentation.labels.view()
     prediction.flags.writeable = False
     info = MaskInfo(
-        image=target.layer.name,
         scheme=scheme,
         provenance=provenance,
         prediction=prediction,
@@ -189,7 +194,7 @@ def mask_layer(segmentation: Segmentation, target: Target) -> Labels:
         index=target.index,
         ignore=segmentation.ignore,
         checks=segmentation.checks,
-        **place_of(target.layer),
+        **image_fields(target.layer),
     )
     layer = Labels(
         target.fill(segmentation.labels),
@@ -210,16 +215,18 @@ def mask_options(info: MaskInfo) -> dict[str, Any]:
     return {"colormap": colormap(info.scheme), "features": features, "metadata": {KEY: info}}
 
 
-def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target, waited: float) -> JobResult:
+def add_layers(
+    viewer: ViewerModel, outcome: SegmentResult, target: ImagePart, waited: float
+) -> JobResult:
     """Add a job's results to the viewer: maps above their image, the mask on top.
 
     Parameters
     ----------
     viewer : ViewerModel
         Viewer with the image.
-    outcome : JobResult
+    outcome : SegmentResult
         Result of a segmentation.
-    target : Target
+    target : ImagePart
         What was segmented.
     waited : float
         Seconds since the person asked for it.
@@ -244,7 +251,7 @@ def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target, waited: 
     labels = outcome.segmentation.labels
     if target.index is None and labels.ndim == 3:
         where = f", {count(len(labels), 'slice')}"
-    words = f"'{target.layer.name}'{where} segmented in {_say_time(waited, made)}."
+    words = f"'{target.layer.name}'{where} segmented in {_describe_time(waited, made)}."
     if outcome.segmentation.message:
         words = f"{outcome.segmentation.message} {words}"
     if target.layer not in viewer.layers:
@@ -252,14 +259,14 @@ def add_layers(viewer: ViewerModel, outcome: JobResult, target: Target, waited: 
     return replace(outcome, message=words, doubtful=bool(outcome.segmentation.checks))
 
 
-def _say_time(waited: float, made: Provenance) -> str:
+def _describe_time(waited: float, made: Provenance) -> str:
     """Say how long a person waited, and how much of it was spent on loading the model."""
     words = f"{waited:.1f} s on the {made.device}"
     loading = waited - made.seconds
     return f"{words} (model loaded in {loading:.1f} s)" if loading > _LOADING else words
 
 
-def _add_maps(viewer: ViewerModel, outcome: JobResult, target: Target) -> None:
+def _add_maps(viewer: ViewerModel, outcome: SegmentResult, target: ImagePart) -> None:
     result, layers = outcome.segmentation, viewer.layers
     place = layers.index(target.layer) + 1 if target.layer in layers else len(layers)
     if outcome.uncertainty is not None:
@@ -270,12 +277,14 @@ def _add_maps(viewer: ViewerModel, outcome: JobResult, target: Target) -> None:
         layers.insert(place, probability)
 
 
-def uncertainty_layer(uncertainty: np.ndarray, segmentation: Segmentation, target: Target) -> Image:
+def uncertainty_layer(
+    uncertainty: np.ndarray, segmentation: Segmentation, target: ImagePart
+) -> Image:
     """Return the normalised entropy of the class probabilities as an Image layer, 0 … 1."""
     return _map_layer(uncertainty, "uncertainty", segmentation, target, "inferno")
 
 
-def probability_layer(segmentation: Segmentation, target: Target) -> Image:
+def probability_layer(segmentation: Segmentation, target: ImagePart) -> Image:
     """Return the class probabilities as one Image layer, 0 … 1.
 
     Two classes need one map, that of the second; more get a leading slider, whose position is the
@@ -291,7 +300,7 @@ def _map_layer(
     values: np.ndarray,
     kind: str,
     segmentation: Segmentation,
-    target: Target,
+    target: ImagePart,
     colors: str,
     stacked: bool = False,
 ) -> Image:
@@ -303,7 +312,11 @@ def _map_layer(
         colormap=colors,
         contrast_limits=(0, 1),
         opacity=0.6,
-        metadata={KEY: MapInfo(target.layer.name, provenance, kind)},
+        metadata={
+            KEY: MapInfo(
+                target.layer.name, provenance, kind, weakref.ref(unwrap_proxy(target.layer))
+            )
+        },
         **target.grid(stacked, alone=True),
     )
 

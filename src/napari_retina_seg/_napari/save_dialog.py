@@ -7,8 +7,8 @@ from pathlib import Path
 from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_retina_seg._napari.last_folder import LastFolder
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.path_row import LastFolder
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -62,7 +62,7 @@ def ask_for_file(
     # Added before the dialog checks whether the file exists.
     dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
     folder = LastFolder(purpose)
-    dialog.setDirectory(folder.begin(_folder_of(image)))
+    dialog.setDirectory(folder.initial(_folder_of(image)))
     dialog.selectFile(name)
     accepted = dialog.exec()
     chosen = dialog.selectedFiles()

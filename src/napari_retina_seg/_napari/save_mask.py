@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.layers import KEY, is_image
+from napari_retina_seg._napari.layers import KEY, find_image_of
 from napari_retina_seg._napari.save_dialog import ask_for_file
 from napari_retina_seg._napari.writer import save_mask
 from napari_retina_seg.types.errors import RetinaSegError
@@ -34,11 +34,11 @@ class SaveMaskButton(QPushButton):
 
     Signals
     -------
-    said : (JobStatus, str)
+    reported : (JobStatus, str)
         A result message.
     """
 
-    said = Signal(object, str)
+    reported = Signal(object, str)
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__("Save mask…")
@@ -59,8 +59,7 @@ class SaveMaskButton(QPushButton):
             return
         data, attributes, _ = mask.as_layer_data_tuple()
         name = mask.metadata[KEY].image or re.sub("_mask$", "", mask.name)
-        images = (each for each in self._viewer.layers if is_image(each))
-        image = next((each for each in images if each.name == name), None)
+        image = find_image_of(mask, self._viewer.layers)
         planes = [size for size in data.shape[:-2] if size > 1]
         offered = f"{safe_name(name)}_mask.{'tif' if planes else 'png'}"
         path = ask_for_file(self, "Save mask", _KINDS, offered, "masks", image)
@@ -69,6 +68,6 @@ class SaveMaskButton(QPushButton):
         try:
             saved = save_mask(path, data, attributes)
         except RetinaSegError as error:
-            self.said.emit(JobStatus.FAILED, str(error))
+            self.reported.emit(JobStatus.FAILED, str(error))
         else:
-            self.said.emit(JobStatus.SUCCEEDED, f"'{attributes['name']}' saved as '{saved}'.")
+            self.reported.emit(JobStatus.SUCCEEDED, f"'{attributes['name']}' saved as '{saved}'.")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QIcon, QPaintEvent
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -19,14 +19,31 @@ from qtpy.QtWidgets import (
     QStyleOptionComboBox,
     QStylePainter,
     QToolTip,
+    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg.types.progress import Progress
 
 _LABELS = 60  # px; width of row labels in all forms
+
+# White on these has a contrast above 5 : 1; sign and word carry the meaning without the colour.
+AMBER = "#8f5a00"
+_STYLES = {
+    JobStatus.SUCCEEDED: ("✔", "Done", "#1b6e3c"),
+    JobStatus.CANCELLED: ("■", "Cancelled", "#7a5200"),
+    JobStatus.FAILED: ("✖", "Failed", "#a8201a"),
+}
+_DOUBTFUL = ("⚠", "Done, with a warning", AMBER)
+
+
+def _style(color: str) -> str:
+    return f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 6px; }}"
+
+
+WARNS = _style(AMBER)  # the style sheet of a label that holds a warning
 
 
 def text(words: str = "", *, html: bool = False) -> QLabel:
@@ -39,12 +56,72 @@ def text(words: str = "", *, html: bool = False) -> QLabel:
     return label
 
 
-def narrow(box: QComboBox) -> QComboBox:
-    """Allow a combo box to be narrower than its longest item."""
+def stack(
+    *rows: QWidget | QLayout,
+    horizontal: bool = False,
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> QBoxLayout:
+    """Return a layout of rows below each other, or next to each other."""
+    layout: QBoxLayout = QHBoxLayout() if horizontal else QVBoxLayout()
+    layout.setContentsMargins(*margins)
+    for each in rows:
+        if isinstance(each, QLayout):
+            layout.addLayout(each)
+        else:
+            layout.addWidget(each)
+    return layout
+
+
+def combo_box() -> QComboBox:
+    """Return a combo box for docks; see `elide`."""
+    return elide(QComboBox())
+
+
+def elide(box: QComboBox) -> QComboBox:
+    """Let a combo box be narrower than its text: elide that, and show it all in the tooltip."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    box.installEventFilter(_Elision(box))
     return box
+
+
+def elided_text(box: QComboBox) -> str:
+    """Return the text of a combo box as it is displayed."""
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    field = box.style().subControlRect(
+        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, box
+    )
+    middle = Qt.TextElideMode.ElideMiddle
+    return box.fontMetrics().elidedText(box.currentText(), middle, field.width() - 4)
+
+
+class _Elision(QObject):
+    """Draws a combo box with its text elided in the middle, where Qt would cut it off."""
+
+    def eventFilter(self, box: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
+        """Draw the box, and put elided text above its tooltip."""
+        if event.type() == QEvent.Type.Paint:
+            self._paint(box)
+            return True
+        if event.type() == QEvent.Type.ToolTip and elided_text(box) != box.currentText():
+            QToolTip.showText(event.globalPos(), f"{box.currentText()}\n\n{box.toolTip()}", box)
+            return True
+        return False
+
+    def _paint(self, box: QComboBox) -> None:
+        option = QStyleOptionComboBox()
+        box.initStyleOption(option)
+        if box.currentIndex() < 0:
+            option.currentText = box.placeholderText()
+        else:
+            option.currentText = elided_text(box)
+        painter = QStylePainter(box)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
 
 def scrolling(inner: QWidget) -> QScrollArea:
@@ -70,40 +147,6 @@ def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:
     label = QLabel(name)
     label.setMinimumWidth(_LABELS)
     form.addRow(label, field)
-
-
-class ElidedComboBox(QComboBox):
-    """Combo box that elides long text in the middle and shows all of it in the tooltip."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
-
-    @property
-    def shown(self) -> str:
-        """The elided text."""
-        option = QStyleOptionComboBox()
-        self.initStyleOption(option)
-        field = self.style().subControlRect(
-            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
-        )
-        middle = Qt.TextElideMode.ElideMiddle
-        return self.fontMetrics().elidedText(self.currentText(), middle, field.width() - 4)
-
-    def event(self, event: QEvent) -> bool:
-        """Put elided text above the tooltip."""
-        if event.type() != QEvent.Type.ToolTip or self.shown == self.currentText():
-            return super().event(event)
-        QToolTip.showText(event.globalPos(), f"{self.currentText()}\n\n{self.toolTip()}", self)
-        return True
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's
-        """Draw the box with the elided text."""
-        painter, option = QStylePainter(self), QStyleOptionComboBox()
-        self.initStyleOption(option)
-        option.currentText = self.shown
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class CollapsibleSection(QCollapsible):
@@ -132,43 +175,37 @@ class CollapsibleSection(QCollapsible):
         self.setText(f"{'▾' if on else '▸'} {self._title}")
 
 
-class ProgressRow(QWidget):
-    """Progress bar, time left and Cancel; visible while a job is running.
+class StatusLine(QLabel):
+    """Wrapping message with a distinct look for success, warning, cancellation and failure."""
 
-    Parameters
-    ----------
-    what : str
-        Name of the job, for the tooltip.
-    keeps_place : bool
-        Whether to reserve its space while hidden, so that short jobs do not shift the layout.
-    """
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.result: JobStatus | None = None
 
-    def __init__(self, what: str, keeps_place: bool = False) -> None:
-        super().__init__()
-        self.progress = QProgressBar()
-        self.progress.setToolTip(f"Progress of {what}.")
-        self.time_left = QLabel()
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop after the current step, without changes.")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.progress, self.time_left, self.cancel_button):
-            row.addWidget(widget)
-        if keeps_place:
-            self.setMinimumHeight(self.sizeHint().height())
-        self.show_work(False)
+    def show_message(self, sentence: str) -> None:
+        """Show a neutral message, or clear it."""
+        self.result = None
+        self.setStyleSheet("")
+        self.setText(sentence)
+        self.setVisible(bool(sentence))
 
-    def show_work(self, on: bool) -> None:
-        """Show the row for a new job, or hide it."""
-        self.progress.setRange(0, 0)
-        self.time_left.setText("")
-        self.cancel_button.setEnabled(on)
-        for widget in (self.progress, self.time_left, self.cancel_button):
-            widget.setVisible(on)
+    def warn(self, sentence: str) -> None:
+        """Show a warning about an earlier result."""
+        self.result = None
+        self.setStyleSheet(WARNS)
+        self.setText(f"{_DOUBTFUL[0]} {sentence}")
+        self.setVisible(True)
 
-    def show_step(self, step: Progress, time_left: str) -> None:
-        """Show a step of the job."""
-        known = step.total > 1 and step.done > 0
-        self.progress.setRange(0, step.total if known else 0)
-        self.progress.setValue(step.done if known else -1)
-        self.time_left.setText(time_left)
+    def show_result(self, status: JobStatus, sentence: str, *, doubtful: bool = False) -> None:
+        """Show a job's result; a doubtful one does not look like success."""
+        self.result = status
+        sign, word, color = (
+            _DOUBTFUL if doubtful and status is JobStatus.SUCCEEDED else _STYLES[status]
+        )
+        self.setStyleSheet(_style(color))
+        text = sentence if sentence.startswith(word) else f"{word}: {sentence}"
+        self.setText(f"{sign} {text}")
+        self.setVisible(True)

@@ -13,9 +13,8 @@ from npe2 import PluginManager
 
 from napari_retina_seg._napari.layer_sizes import pixel_sizes, spacing_of
 from napari_retina_seg._napari.layers import KEY, Position, finest, retina_image
-from napari_retina_seg._napari.mask_place import open_images
-from napari_retina_seg._napari.masks.linked_layers import mask_of
-from napari_retina_seg._napari.masks.questionable import questionable_of
+from napari_retina_seg._napari.mask_files import open_images
+from napari_retina_seg._napari.masks.linked_layers import mask_of, questionable_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.shortcuts import PLUGIN
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
@@ -135,8 +134,8 @@ def _record(
     made = known.provenance
     # The editor is unknown: only project versions count as ground truth.
     attribution = Attribution(
-        model=made and made.model,
-        weights_sha256=made and made.weights_sha256,
+        model=made.model if made else None,
+        weights_sha256=made.weights_sha256 if made else None,
         program=made.version if made else "",
     )
     return MaskRecord(
@@ -180,13 +179,21 @@ def _no_data(labels: np.ndarray, known: MaskInfo) -> np.ndarray:
     found = np.zeros(labels.shape, bool)
     part, ignore = found, known.ignore
     if ignore is None:
-        image = next((each for each in open_images() if each.name == known.image), None)
+        image = _image_of(known)
         ignore = None if image is None else _no_data_of(image, labels.shape)
     elif known.index is not None and labels.ndim == 3:
         part = found[known.index]
     if ignore is not None and ignore.shape == part.shape:
         part[:] = ignore
     return found
+
+
+def _image_of(known: MaskInfo) -> Image | None:
+    """Return the open image of a mask; napari passes no layers to writers."""
+    linked = None if known.image_layer is None else known.image_layer()
+    if linked is not None:
+        return linked
+    return next((each for each in open_images() if each.name == known.image), None)
 
 
 def _no_data_of(image: Image, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -39,7 +39,7 @@ def column(table, number):
 
 def test_tables_plot_and_worst_cases(agreement, qtbot):
     outcome = compare(qtbot, agreement)
-    assert (outcome.end, agreement.status.end) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
+    assert (outcome.status, agreement.status.result) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
     assert "3 images graded by two people" in agreement.status.text()
     found = agreement.findings
     assert "first Ann, second Bob" in found.summary.text()
@@ -104,7 +104,7 @@ def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, fo
         lambda: review_layers.image is not None and review_layers.image.id == number, timeout=60_000
     )
     with qtbot.waitSignal(review.session.saved, timeout=60_000):
-        review.finish()
+        review.decisions.finish.click()
     with Project(folder, author="Carl") as project:
         assert project.image(number).state is State.ADJUDICATED
         assert project.truth(number).author == "Carl"
@@ -131,7 +131,7 @@ def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folde
     agreement.project.author.clear()
     qtbot.keyClicks(agreement.project.author, "Bob")
     compare(qtbot, agreement)
-    assert agreement.status.end is None  # nothing has failed
+    assert agreement.status.result is None  # nothing has failed
     assert "Bob has 1 image left to grade as the second grader ('scan1')" in agreement.status.text()
     assert agreement.findings.isHidden()
 
@@ -166,7 +166,7 @@ def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are
         agreement.project.choose(tmp_path / "new")
     agreement.project.author.setText("Carl")
     compare(qtbot, agreement)
-    assert agreement.status.end is None
+    assert agreement.status.result is None
     assert "No image of this project has been graded twice yet" in agreement.status.text()
     assert not agreement.report_button.isVisible()
     with Project(folder, author="Ann") as ann:
@@ -174,7 +174,7 @@ def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are
         (image,) = ann.add_images([tmp_path / "more.npy"]).images
         ann.assign_second_grader(image.id, "Bob")
     agreement.project.choose(folder)
-    assert compare(qtbot, agreement).end is JobStatus.SUCCEEDED
+    assert compare(qtbot, agreement).status is JobStatus.SUCCEEDED
     assert "3 images graded by two people. Second gradings still to come: 1." in (
         agreement.status.text()
     )

@@ -7,6 +7,7 @@ import pytest
 
 from mouse import add_mask, push
 from napari_retina_seg._napari.correct.lines import LinesTool
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -73,10 +74,12 @@ def layers(shown):
 @pytest.fixture
 def tool(viewer):
     """Return the section of the boundary lines, in a dock of its own."""
-    widget = LinesTool(viewer)
+    active_mask = ActiveMask.of(viewer)
+    widget = LinesTool(viewer, active_mask)
     viewer.window.add_dock_widget(widget, name="Lines")
     yield widget
     widget.cleanup()
+    active_mask.release(widget)
 
 
 @pytest.fixture

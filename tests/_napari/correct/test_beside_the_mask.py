@@ -9,10 +9,10 @@ from mouse import CTRL, drag, press, push
 
 def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
     before = layers.data.copy()
-    dock._folds["questionable"].expand()
+    dock._sections["questionable"].expand()
     QTest.qWait(30)
     push(dock.questionable.brush_button)
-    assert dock.follower.mask == layers
+    assert dock.active_mask.mask == layers
     assert dock.questionable.brush_button.isChecked()
     assert not any(button.isChecked() for button in dock.tools.buttons.values())
     drag(dock, layers, (30, 30), (30, 60))
@@ -38,7 +38,7 @@ def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
 
 
 def test_the_difference_to_the_prediction_blinks(shown, dock, vessels, qtbot):
-    dock._folds["compare"].expand()
+    dock._sections["compare"].expand()
     QTest.qWait(30)
     vessels.data_setitem((np.arange(5), np.arange(5)), 1)
     vessels.data_setitem((np.full(5, 50), np.arange(5)), 0)

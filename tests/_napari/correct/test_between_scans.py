@@ -5,8 +5,7 @@ import numpy as np
 import mouse
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.job import Job, JobStatus
-from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg.editing.consistency import draw
 
 
@@ -20,13 +19,13 @@ def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, 
         mouse.drag(tool, mask, (19.5, 30), (19.5, 90))
     assert between.words == "Corrected: 2 of 7 scans (1, 5)."
     viewer.dims.set_point(0, 3)
-    between.right.click()
+    between.confirmed.click()
     assert between.words == "Corrected: 3 of 7 scans (1, 3, 5)."
     before = mask.data.copy()
     there = len(unwrap_proxy(mask)._undo_history)
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
         between.button.click()
-    assert end.args[0].end is JobStatus.SUCCEEDED, end.args[0].message
+    assert end.args[0].status is JobStatus.SUCCEEDED, end.args[0].message
     assert end.args[0].message == "2 scans were interpolated."
     changed = np.flatnonzero((mask.data != before).any(axis=(1, 2)))
     np.testing.assert_array_equal(changed, [2, 4])
@@ -43,7 +42,7 @@ def test_a_painted_scan_is_never_touched_and_a_closed_mask_is_left(stack, tool, 
     mask, between = stack.mask, tool.between
     for index in (0, 6):
         viewer.dims.set_point(0, index)
-        between.right.click()
+        between.confirmed.click()
     with qtbot.waitSignal(between.done, timeout=20_000):
         between.button.click()
     viewer.dims.set_point(0, 2)
@@ -57,7 +56,7 @@ def test_a_painted_scan_is_never_touched_and_a_closed_mask_is_left(stack, tool, 
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
         between.interpolate()
         viewer.layers.remove("mask")
-    assert (end.args[0].end, tool.status.end) == (JobStatus.FAILED, JobStatus.FAILED)
+    assert (end.args[0].status, tool.status.result) == (JobStatus.FAILED, JobStatus.FAILED)
     assert "'mask' was closed meanwhile" in tool.status.text()
     np.testing.assert_array_equal(mask.data, before)
     qtbot.waitUntil(lambda: not between.findChildren(Job))

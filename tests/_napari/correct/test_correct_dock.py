@@ -22,7 +22,7 @@ def tick_lock(dock, value):
 
 
 def offers(dock, name):
-    return not dock._folds[name].isHidden()
+    return not dock._sections[name].isHidden()
 
 
 def test_without_a_mask_it_says_why_and_offers_one(shown, dock):
@@ -30,11 +30,11 @@ def test_without_a_mask_it_says_why_and_offers_one(shown, dock):
     assert "Select a mask" in dock.status.text()
     assert not dock.new_mask.button.isEnabled()
     press(dock, Qt.Key.Key_D, SHIFT | CTRL)
-    assert dock.status.end is JobStatus.FAILED
+    assert dock.status.result is JobStatus.FAILED
     shown.add_image(phantom_bscan(rows=96, columns=128).image.pixels, name="scan", scale=(4, 2))
     push(dock.new_mask.button)
     mask = shown.layers["scan · oct-layers"]
-    assert dock.follower.mask == mask
+    assert dock.active_mask.mask == mask
     assert mask.scale.tolist() == [4, 2]
     assert not mask.data.any()
     assert dock.button.text() == "Paint RNFL"

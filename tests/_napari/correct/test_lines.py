@@ -9,8 +9,8 @@ import mouse
 from mouse import CTRL, press
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.line_view import find_canvas
-from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import lock, unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
+from napari_retina_seg._napari.masks.edits import lock
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.types.labels import OCT_LAYERS

@@ -98,7 +98,7 @@ def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
     assert "Computing" in words()
     good.go.set()
     apply()
-    assert (volume.data[dock.follower.where][10:20, 10:20] == 2).all()
+    assert (volume.data[dock.active_mask.where][10:20, 10:20] == 2).all()
 
 
 @pytest.mark.parametrize("leave", ["next", "accept"])

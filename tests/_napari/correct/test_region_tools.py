@@ -15,7 +15,7 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._words.text())
     apply()
     assert not vessels.data[20:23, 20:23].any()
-    assert dock.status.end is JobStatus.SUCCEEDED
+    assert dock.status.result is JobStatus.SUCCEEDED
     push(dock.regions.small_holes_button)
     assert not dock.status.text(), "what was done is not said beside another preview"
     apply()
@@ -25,7 +25,7 @@ def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     assert vessels.data[47, 30] == 1
     push(dock.regions.erode_button)
     assert np.array_equal(vessels.data[:, :50], before[:, :50])
-    assert dock.status.end is JobStatus.SUCCEEDED
+    assert dock.status.result is JobStatus.SUCCEEDED
     press(dock, Qt.Key.Key_Z, CTRL)
     assert not dock.status.text(), "it is undone"
     push(dock.regions.dilate_button)
@@ -79,13 +79,13 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     shown.dims.set_current_step(0, 3)
     for step in (1, 2):
         press(dock, Qt.Key.Key_Z, CTRL)
-        qtbot.waitUntil(lambda step=step: dock.follower.where == (step,))
+        qtbot.waitUntil(lambda step=step: dock.active_mask.where == (step,))
         assert dock.status.text() == f"Undone on slice {step}."
     assert np.array_equal(mask.data, labels)
     shown.dims.set_current_step(0, 3)
     assert not dock.status.text()
     push(dock.tools.redo)
-    assert dock.follower.where == (2,)
+    assert dock.active_mask.where == (2,)
     press(dock, Qt.Key.Key_Z, CTRL)
     QTest.mouseClick(dock.regions.every_slice, LEFT, FREE, QPoint(8, 8))
     assert "on all 4 slices; the lasso on this slice only" in dock.regions._note.text()
@@ -99,7 +99,7 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     push(dock.regions.dilate_button)
     press(dock, Qt.Key.Key_5, CTRL)
     QTest.mouseClick(dock.regions.every_slice, LEFT, FREE, QPoint(8, 8))
-    here = dock.follower.where[0]
+    here = dock.active_mask.where[0]
     apply()
     assert dock.status.text() == "✔ Done: GCL+IPL was dilated by 1 px: 40 px changed."
     assert np.count_nonzero(mask.data[here] == 2) == 140

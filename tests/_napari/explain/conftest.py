@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from pytestqt.qtbot import QtBot
 
+from choose import choose_modality
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.types.image import Modality
@@ -35,7 +36,7 @@ def ends(qtbot: QtBot):
 def scan(viewer, explain, bscan):
     """Return the layer of a B-scan, which the dock has taken up."""
     layer = viewer.add_image(bscan, name="scan", scale=(2, 3), translate=(5, 7))
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     return layer
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 
+from choose import choose, choose_colors, choose_modality, choose_target, tick
 from helpers import tiny_model
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, saliency_of
@@ -20,19 +21,19 @@ from napari_retina_seg.types.image import Modality
 def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     assert explain.layers.names[-1] == "decoder 0"
-    assert explain.layers.place.name == "bottleneck"  # the tiny net has no decoder 2
-    assert explain.layers.note == ""
-    explain.layers.choose("decoder 0")
-    assert "nearly reproduces the mask" in explain.layers.note
-    explain.layers.choose("bottleneck")
-    assert "px)" in explain.layers._box.currentText()
+    assert explain.layers.target_layer.name == "bottleneck"  # the tiny net has no decoder 2
+    assert explain.layers.note.text() == ""
+    choose(explain.layers.box, "decoder 0")
+    assert "nearly reproduces the mask" in explain.layers.note.text()
+    choose(explain.layers.box, "bottleneck")
+    assert "px)" in explain.layers.box.currentText()
 
 
 def test_a_network_is_ready_before_the_first_question(explain, ends, scan, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
     _halves.cache_clear()
-    explain.layers.choose("decoder 0")
+    choose(explain.layers.box, "decoder 0")
     qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
     assert _halves.cache_info().misses == 1
     ends(explain, explain.button.click)
@@ -41,7 +42,7 @@ def test_a_network_is_ready_before_the_first_question(explain, ends, scan, qtbot
 
 def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    explain.layers.choose("bottleneck")
+    choose(explain.layers.box, "bottleneck")
     ends(explain, explain.button.click)
     assert saliency_of(maps()[0]).first.place.startswith("bottleneck")
 
@@ -52,7 +53,7 @@ def test_the_class_chosen_in_a_mask_is_explained(
     run(dock)
     (mask,) = masks()
     viewer.layers.selection.active = mask
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     ends(explain, explain.button.click)
     assert viewer.layers.selection.active == mask  # whoever corrects goes on correcting
     assert mask.contour == 2
@@ -71,7 +72,7 @@ def test_one_class_is_chosen_at_first_that_of_the_mask_selected(
     masks()[0].selected_label = 5
     viewer.layers.selection.active = masks()[0]
     assert explain.classes.values == (5,)
-    explain.classes.choose("INL")  # by hand: from now on nothing is suggested
+    choose(explain.classes.box, "INL")  # by hand: from now on nothing is suggested
     viewer.layers.selection.active = scan
     viewer.layers.selection.active = masks()[0]
     assert explain.classes.values == (3,)
@@ -82,7 +83,7 @@ def test_with_all_classes_shown_the_slider_goes_to_the_class(
 ):
     run(dock)
     viewer.layers.selection.active = masks()[0]
-    explain.classes.choose(ALL)
+    choose(explain.classes.box, ALL)
     ends(explain, explain.button.click)
     masks()[0].selected_label = 4
     assert explain.shown.text().startswith("Class shown: OPL")
@@ -94,38 +95,38 @@ def test_a_class_that_the_model_does_not_know(viewer, explain, dock, run, ends, 
     viewer.layers.selection.active = masks()[0]
     ends(explain, explain.button.click)
     masks()[0].selected_label = 12
-    assert explain.status.end is JobStatus.FAILED
+    assert explain.status.result is JobStatus.FAILED
     assert "'tiny-oct' has no class '12'" in explain.status.text()
 
 
 def test_a_choice_that_nothing_follows_says_what_to_press(viewer, explain, ends, volume):
     viewer.add_image(volume, name="cube")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(True)
-    explain.classes.choose("EZ")
+    choose(explain.classes.box, "EZ")
     ends(explain, explain.button.click)
-    assert explain.status.end is JobStatus.SUCCEEDED
-    explain.classes.choose("INL")
-    assert explain.status.end is None
+    assert explain.status.result is JobStatus.SUCCEEDED
+    choose(explain.classes.box, "INL")
+    assert explain.status.result is None
     assert explain.status.text() == "Press Explain to see it."
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     assert explain.status.text() == "Click on the image to choose a point."
 
 
 def test_the_look_is_remembered(viewer, explain):
-    explain.looks.choose(ColorSettings("inferno", shared=True))
+    choose_colors(explain.colors, "inferno", shared=True)
     from napari_retina_seg._napari.explain.widget import ExplainWidget
 
     other = ExplainWidget(viewer)
-    assert other.looks.look == ColorSettings("inferno", shared=True)
+    assert other.colors.color_settings == ColorSettings("inferno", shared=True)
     other.cleanup()
     other.deleteLater()
 
 
 def test_one_class_has_one_scale(explain, scan):
-    explain.classes.choose("INL")
-    assert not explain.looks._scale.isEnabled()
-    assert "choose all classes" in explain.looks._scale.toolTip()
+    choose(explain.classes.box, "INL")
+    assert not explain.colors.scale_box.isEnabled()
+    assert "choose all classes" in explain.colors.scale_box.toolTip()
 
 
 def test_a_class_chosen_while_all_classes_are_on_their_way(
@@ -133,9 +134,9 @@ def test_a_class_chosen_while_all_classes_are_on_their_way(
 ):
     run(dock)
     viewer.layers.selection.active = masks()[0]
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     ends(explain, explain.button.click)
-    explain.classes.choose(ALL)
+    choose(explain.classes.box, ALL)
     masks()[0].selected_label = 4
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
     assert explain.classes.is_all
@@ -144,7 +145,7 @@ def test_a_class_chosen_while_all_classes_are_on_their_way(
 
 def test_a_result_leaves_the_choice_of_image(viewer, explain, scan, bscan, qtbot, maps):
     other = viewer.add_image(bscan[::-1], name="other")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
     explain.images.choose(scan)
     explain.explain()
@@ -166,11 +167,11 @@ def other_model(tmp_path, home):
 
 def test_a_mask_brings_the_model_that_drew_it(other_model, viewer, explain, dock, run, masks, scan):
     dock.images.choose(scan)
-    dock.models.choose(other_model)
+    choose(dock.models.box, other_model)
     run(dock)
     (mask,) = masks()
     viewer.layers.selection.active = scan
-    explain.models.choose("tiny-oct")
+    choose(explain.models.box, "tiny-oct")
     viewer.layers.selection.active = mask
     assert explain.models.model.name == other_model
     assert Settings().model(Modality.OCT) == "tiny-oct"  # that was a person's choice
@@ -200,14 +201,14 @@ def test_layers_are_looked_up_again_after_a_failure(explain, scan, model_folders
         qtbot.waitUntil(lambda: "altered" in explain.layers.disabled_reason, timeout=60_000)
     finally:
         weights.write_bytes(content)
-    explain.models.choose("tiny-oct")
+    choose(explain.models.box, "tiny-oct")
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
 
 
 def test_other_colours_of_a_mask_ask_nothing(viewer, explain, dock, run, masks, scan):
     run(dock)
     viewer.layers.selection.active = masks()[0]
-    dock.legend.show_class(3, False)
+    tick(dock.legend, 3, False)
     assert not explain.is_running
 
 

@@ -3,6 +3,7 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
+from choose import choose, choose_colors
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import ColorSettings
 from napari_retina_seg._napari.job import JobStatus
@@ -11,9 +12,9 @@ from napari_retina_seg.saliency.activations import Activations
 
 
 def test_panels_and_maps_are_saved(explain, ends, scan, tmp_path, maps):
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     outcome = ends(explain, lambda: explain.save(tmp_path / "why.png"))
-    assert outcome.end is JobStatus.SUCCEEDED, outcome.message
+    assert outcome.status is JobStatus.SUCCEEDED, outcome.message
     assert (tmp_path / "why.png").stat().st_size > 10_000
     assert len(list(tmp_path.glob("why_*.npy"))) == 8
     assert not maps()
@@ -30,11 +31,11 @@ def test_maps_on_the_screen_are_saved_and_not_computed_again(
         return gradient(self, value, weights)
 
     monkeypatch.setattr(Activations, "gradient", count)
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     ends(explain, explain.button.click)
     ends(explain, lambda: explain.save(tmp_path / "one.png"))
     assert asked.count(3) == 1
-    explain.classes.choose(ALL)
+    choose(explain.classes.box, ALL)
     ends(explain, explain.button.click)
     del asked[:]
     ends(explain, lambda: explain.save(tmp_path / "all.png"))
@@ -47,7 +48,7 @@ def test_maps_on_the_screen_are_saved_and_not_computed_again(
 
 def test_a_file_of_another_kind_is_a_sentence(explain, ends, scan, tmp_path):
     outcome = ends(explain, lambda: explain.save(tmp_path / "why.docx"))
-    assert outcome.end is JobStatus.FAILED
+    assert outcome.status is JobStatus.FAILED
     assert not list(tmp_path.glob("why*"))
 
 
@@ -82,7 +83,7 @@ def answers():
 
 def test_a_figure_without_a_suffix_becomes_a_png(explain, ends, scan, tmp_path, answers):
     answers(tmp_path / "why")
-    assert ends(explain, explain.save_button.click).end is JobStatus.SUCCEEDED
+    assert ends(explain, explain.save_button.click).status is JobStatus.SUCCEEDED
     assert (tmp_path / "why.png").exists()
 
 
@@ -101,7 +102,7 @@ def test_the_dialog_begins_where_the_image_is_and_then_where_the_last_figure_wen
     )
     for name in ("one", "two"):
         answers(figures / name)
-        assert ends(explain, explain.save_button.click).end is JobStatus.SUCCEEDED
+        assert ends(explain, explain.save_button.click).status is JobStatus.SUCCEEDED
     assert begun == [str(image.parent), str(figures)]
 
 
@@ -123,17 +124,17 @@ def _reject():
 def test_maps_are_replaced_if_a_person_says_so(explain, ends, scan, tmp_path, answers):
     (tmp_path / "why_INL_grad-cam.npy").write_text("old")
     answers(tmp_path / "why", QMessageBox.StandardButton.Yes)
-    assert ends(explain, explain.save_button.click).end is JobStatus.SUCCEEDED
+    assert ends(explain, explain.save_button.click).status is JobStatus.SUCCEEDED
     assert np.load(tmp_path / "why_INL_grad-cam.npy").shape == (96, 128)
 
 
 def test_what_is_chosen_during_a_save_is_explained_after_it(
     explain, ends, scan, tmp_path, qtbot, maps
 ):
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     ends(explain, explain.button.click)
     explain.save(tmp_path / "why.png")
-    explain.classes.choose("OPL")
+    choose(explain.classes.box, "OPL")
     qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert explain.is_running
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
@@ -142,7 +143,7 @@ def test_what_is_chosen_during_a_save_is_explained_after_it(
 
 
 def test_a_live_map_gives_way_to_a_save_and_goes_on_after_it(explain, scan, tmp_path, qtbot, maps):
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     explain.explain()
     assert explain.save_button.isEnabled()
     explain.save(tmp_path / "why.png")
@@ -158,9 +159,9 @@ def test_panels_have_the_colours_and_the_scale_of_the_dock(explain, ends, scan, 
         ColorSettings("cividis", shared=True),
     ]
     for number, look in enumerate(looks):
-        explain.looks.choose(look)
+        choose_colors(explain.colors, look.colors, shared=look.shared)
         assert (
-            ends(explain, lambda at=number: explain.save(tmp_path / f"{at}.png")).end
+            ends(explain, lambda at=number: explain.save(tmp_path / f"{at}.png")).status
             is JobStatus.SUCCEEDED
         )
     assert len({(tmp_path / f"{number}.png").read_bytes() for number in range(3)}) == 3

@@ -3,18 +3,20 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_retina_seg._napari.explain.mark import PointMark
+from choose import choose, choose_modality, choose_target
+from napari_retina_seg._napari.explain.overlays import PointMark
 from napari_retina_seg._napari.explain.pickers import ALL, THERE
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.explain.target_picker import CLASS, POINT, REGION
 from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.widgets import elided_text
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.imaging.target import Point
 from napari_retina_seg.types.image import Modality
 
 
 def test_a_click_asks_why_there(explain, ends, scan, maps, click):
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     assert not explain.button.isEnabled()
     assert "Click on the image" in explain.button.toolTip()
     assert explain.classes.is_there
@@ -22,8 +24,8 @@ def test_a_click_asks_why_there(explain, ends, scan, maps, click):
     shown = saliency_of(maps()[0]).first
     assert shown.target == Point(50, 60)
     assert shown.values == (shown.labels[50, 60],)
-    assert "Row 50, column 60" in explain.targets.note
-    ends(explain, lambda: explain.classes.choose("INL"))
+    assert "Row 50, column 60" in explain.targets.note.text()
+    ends(explain, lambda: choose(explain.classes.box, "INL"))
     assert maps()[0].name == "scan · tiny-oct · HiResCAM INL at 50, 60, bottleneck"
 
 
@@ -39,24 +41,24 @@ def test_a_ring_stays_where_was_clicked_and_the_dock_says_the_place(
     viewer, explain, ends, scan, click
 ):
     scan.units = ("um", "um")
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     world = tuple(scan.data_to_world((50, 60)))
     ends(explain, lambda: click(world))
     assert marks(viewer) == [world]
     assert scan.get_status(world, world=True)["coords"] == "[105.00, 187.00]"
-    assert "Row 50, column 60: [105.00, 187.00] µm." in explain.targets.note
-    ends(explain, lambda: explain.classes.choose(ALL))  # one more axis in front
+    assert "Row 50, column 60: [105.00, 187.00] µm." in explain.targets.note.text()
+    ends(explain, lambda: choose(explain.classes.box, ALL))  # one more axis in front
     assert marks(viewer) == [world]
     viewer.dims.ndisplay = 3
     assert not marks(viewer)
     viewer.dims.ndisplay = 2
     assert len(marks(viewer)) == 1
-    explain.targets.choose(CLASS)
+    choose_target(explain.targets, CLASS)
     assert not marks(viewer)
 
 
 def test_the_ring_goes_with_its_image_and_with_the_dock(viewer, scan, bscan, click, explain, ends):
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     ends(explain, lambda: click(tuple(scan.data_to_world((50, 60)))))
     other = viewer.add_image(bscan[::-1], name="other")
     explain.images.choose(other)
@@ -68,27 +70,27 @@ def test_the_ring_goes_with_its_image_and_with_the_dock(viewer, scan, bscan, cli
 
 
 def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     assert explain.methods.method is Method.HIRES_CAM
-    explain.targets.choose(CLASS)
+    choose_target(explain.targets, CLASS)
     assert explain.methods.method is Method.GRAD_CAM
-    explain.methods.choose(Method.LAYER_CAM)
-    explain.targets.choose(POINT)
+    choose(explain.methods.box, Method.LAYER_CAM)
+    choose_target(explain.targets, POINT)
     assert explain.methods.method is Method.LAYER_CAM
 
 
 def test_a_click_beside_the_image_keeps_the_point_before(explain, ends, scan, maps, click):
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     ends(explain, lambda: click(scan.data_to_world((50, 60))))
     click(scan.data_to_world((-4, 60)))
-    assert explain.status.end is None
+    assert explain.status.result is None
     assert "row -4, column 60 is outside 'scan' (96 × 128 px)" in explain.status.text()
-    ends(explain, lambda: explain.classes.choose("INL"))
+    ends(explain, lambda: choose(explain.classes.box, "INL"))
     assert saliency_of(maps()[0]).first.target == Point(50, 60)
 
 
 def test_a_first_click_beside_the_image_is_a_sentence(explain, scan, maps, click):
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     click(scan.data_to_world((-4, 60)))
     assert "is outside 'scan'" in explain.status.text()
     assert not explain.button.isEnabled()
@@ -99,7 +101,7 @@ def test_a_first_click_beside_the_image_is_a_sentence(explain, scan, maps, click
 def test_asking_for_a_point_puts_the_brush_down(viewer, explain, ends, scan, mode, maps, click):
     labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
     labels.mode = mode
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     assert labels.mode == "pan_zoom"
     ends(explain, lambda: click(scan.data_to_world((50, 60))))
     assert maps()
@@ -107,7 +109,7 @@ def test_asking_for_a_point_puts_the_brush_down(viewer, explain, ends, scan, mod
 
 def test_a_click_with_a_brush_taken_again_is_announced(viewer, explain, scan, click):
     labels = viewer.add_labels(np.zeros((96, 128), np.uint8))
-    explain.targets.choose(POINT)
+    choose_target(explain.targets, POINT)
     labels.mode = "paint"
     click((50, 60))
     assert not explain.is_running
@@ -115,8 +117,8 @@ def test_a_click_with_a_brush_taken_again_is_announced(viewer, explain, scan, cl
 
 
 def test_a_click_asks_nothing_once_another_target_is_chosen(explain, scan, click):
-    explain.targets.choose(POINT)
-    explain.targets.choose(CLASS)
+    choose_target(explain.targets, POINT)
+    choose_target(explain.targets, CLASS)
     assert explain.classes.names[:2] == [ALL, "BG · Background"]
     assert THERE not in explain.classes.names
     click(scan.data_to_world((50, 60)))
@@ -127,7 +129,7 @@ def test_a_region_painted_in_a_layer(viewer, explain, ends, scan, maps):
     pixels = np.zeros((96, 128), np.uint8)
     pixels[40:50, 30:60] = 7
     region = viewer.add_labels(pixels, name="spot", scale=scan.scale, translate=scan.translate)
-    explain.targets.choose(REGION, region)
+    choose_target(explain.targets, REGION, region)
     ends(explain, explain.button.click)
     target = saliency_of(maps()[0]).first.target
     assert np.array_equal(target.mask, pixels > 0)
@@ -136,15 +138,15 @@ def test_a_region_painted_in_a_layer(viewer, explain, ends, scan, maps):
 
 def test_an_empty_region_is_a_sentence(viewer, explain, scan):
     region = viewer.add_labels(np.zeros((96, 128), np.uint8), name="spot")
-    explain.targets.choose(REGION, region)
+    choose_target(explain.targets, REGION, region)
     explain.button.click()
     assert not explain.is_running
-    assert explain.status.end is None
+    assert explain.status.result is None
     assert "paint or draw there first" in explain.status.text()
 
 
 def test_no_region_at_all_greys_the_button_out(explain, scan):
-    explain.targets.choose(REGION)
+    choose_target(explain.targets, REGION)
     assert not explain.button.isEnabled()
     assert "add a Labels or Shapes layer" in explain.button.toolTip()
 
@@ -153,22 +155,22 @@ def test_a_click_asks_about_the_slice_under_it_in_any_order(
     viewer, explain, ends, volume, maps, click
 ):
     image = viewer.add_image(volume, name="cube", scale=(240, 4, 12))
-    explain.images.set_modality(Modality.OCT)
-    explain.targets.choose(POINT)
+    choose_modality(explain.images, Modality.OCT)
+    choose_target(explain.targets, POINT)
     viewer.dims.order = (1, 0, 2)
     viewer.dims.set_point(1, 4 * 50)
     ends(explain, lambda: click(image.data_to_world((4, 50, 60))))
     shown = saliency_of(maps()[0]).first
     assert shown.target == Point(50, 60)
     assert shown.index == 4
-    ends(explain, lambda: explain.classes.choose("INL"))
+    ends(explain, lambda: choose(explain.classes.box, "INL"))
     assert saliency_of(maps()[0]).first.index == 4
 
 
 def test_a_point_is_asked_for_in_2d(viewer, explain, volume, click):
     viewer.add_image(volume, name="cube")
-    explain.images.set_modality(Modality.OCT)
-    explain.targets.choose(POINT)
+    choose_modality(explain.images, Modality.OCT)
+    choose_target(explain.targets, POINT)
     viewer.dims.ndisplay = 3
     click((2, 50, 60))
     assert not explain.is_running
@@ -178,13 +180,13 @@ def test_a_point_is_asked_for_in_2d(viewer, explain, volume, click):
 def test_a_region_that_is_removed_is_not_replaced_by_another(viewer, explain, scan):
     viewer.add_labels(np.ones((96, 128), np.uint8), name="other")
     spot = viewer.add_labels(np.ones((96, 128), np.uint8), name="spot")
-    explain.targets.choose(REGION, spot)
+    choose_target(explain.targets, REGION, spot)
     assert explain.button.isEnabled()
     viewer.layers.remove(spot)
     viewer.layers["other"].name = "renamed"
     assert explain.targets.layer is None
     assert "was removed: choose another one" in explain.button.toolTip()
-    explain.targets.choose(REGION, viewer.layers["renamed"])
+    choose_target(explain.targets, REGION, viewer.layers["renamed"])
     assert explain.button.isEnabled()
 
 
@@ -193,17 +195,17 @@ def test_a_region_that_can_not_be_read_is_a_sentence(viewer, explain, scan, tmp_
     lazy = da.from_delayed(dask.delayed(np.load)(tmp_path / "spot.npy"), (96, 128), np.uint8)
     spot = viewer.add_labels(lazy, name="spot")
     (tmp_path / "spot.npy").unlink()
-    explain.targets.choose(REGION, spot)
+    choose_target(explain.targets, REGION, spot)
     explain.button.click()
-    assert explain.status.end is JobStatus.FAILED
+    assert explain.status.result is JobStatus.FAILED
     assert "The region in 'spot' can't be read: " in explain.status.text()
 
 
 def test_what_a_person_chose_comes_back_after_a_point(explain, scan):
-    explain.classes.choose("INL")
-    explain.targets.choose(POINT)
-    explain.methods.choose(Method.HIRES_CAM)  # which is what is recommended there
-    explain.targets.choose(CLASS)
+    choose(explain.classes.box, "INL")
+    choose_target(explain.targets, POINT)
+    choose(explain.methods.box, Method.HIRES_CAM)  # which is what is recommended there
+    choose_target(explain.targets, CLASS)
     assert explain.methods.method is Method.HIRES_CAM
     assert explain.classes.values == (3,)
 
@@ -214,12 +216,12 @@ def test_a_region_is_asked_about_once_a_person_has_chosen_it(
     dock.images.choose(scan)
     run(dock)
     ends(explain, explain.button.click)
-    explain.targets.choose(REGION)
+    choose_target(explain.targets, REGION)
     qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert not explain.is_running
     assert explain.targets.layer is None
     assert explain.status.text() == "Choose the layer with the region."
-    ends(explain, lambda: explain.targets.choose(REGION, masks()[0]))
+    ends(explain, lambda: choose_target(explain.targets, REGION, masks()[0]))
 
 
 def test_the_only_layer_of_a_person_is_the_region(viewer, explain, scan):
@@ -233,10 +235,10 @@ def test_long_names_of_regions_are_told_apart(viewer, explain, scan):
     names = [f"a long name of a long recording · tiny-oct · slice {number}" for number in (1, 2)]
     for name in names:
         viewer.add_labels(np.ones((96, 128), np.uint8), name=name)
-    box = explain.targets._box
+    box = explain.targets.region_box
     assert [box.itemText(row) for row in range(2)] == names
-    explain.targets.choose(REGION, viewer.layers[names[1]])
+    choose_target(explain.targets, REGION, viewer.layers[names[1]])
     box.setFixedWidth(250)
-    assert box.shown.startswith("a long")
-    assert box.shown.endswith(" slice 2")
-    assert len(box.shown) < len(names[1])
+    assert elided_text(box).startswith("a long")
+    assert elided_text(box).endswith(" slice 2")
+    assert len(elided_text(box)) < len(names[1])

@@ -5,6 +5,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
+from choose import choose, choose_modality
 from helpers import answer
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
@@ -17,15 +18,15 @@ from napari_retina_seg.types.image import Modality
 
 
 def test_the_latest_choice_wins(explain, ends, scan, qtbot, maps):
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     ended = []
     explain.finished.connect(ended.append)
     explain.explain()
     for name in ("OPL", "GCL+IPL", "EZ"):
-        explain.classes.choose(name)
+        choose(explain.classes.box, name)
         explain.explain()
     qtbot.waitUntil(lambda: not explain.is_running, timeout=120_000)
-    assert [outcome.end for outcome in ended] == [JobStatus.SUCCEEDED]
+    assert [outcome.status for outcome in ended] == [JobStatus.SUCCEEDED]
     assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
 
 
@@ -33,10 +34,10 @@ def test_the_latest_choice_wins(explain, ends, scan, qtbot, maps):
 def test_a_whole_volume(viewer, explain, ends, volume, lazy, maps):
     pixels = da.from_array(volume, chunks=(1, 50, 50)) if lazy else volume
     image = viewer.add_image(pixels, name="cube", scale=(240, 4, 12))
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(True)
-    explain.classes.choose("EZ")
-    assert ends(explain, explain.button.click).end is JobStatus.SUCCEEDED
+    choose(explain.classes.box, "EZ")
+    assert ends(explain, explain.button.click).status is JobStatus.SUCCEEDED
     (layer,) = maps()
     assert layer.name == "cube · tiny-oct · Grad-CAM EZ, bottleneck"
     assert layer.data.shape == volume.shape
@@ -52,9 +53,9 @@ def test_a_whole_volume(viewer, explain, ends, volume, lazy, maps):
 
 def test_all_classes_of_a_volume(viewer, explain, ends, volume, maps):
     viewer.add_image(volume, name="cube")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(True)
-    explain.classes.choose(ALL)
+    choose(explain.classes.box, ALL)
     ends(explain, explain.button.click)
     (layer,) = maps()
     assert layer.data.shape == (8, *volume.shape)
@@ -63,9 +64,9 @@ def test_all_classes_of_a_volume(viewer, explain, ends, volume, maps):
 
 def test_cancelling_a_volume_leaves_nothing(viewer, explain, ends, bscan, qtbot, maps):
     viewer.add_image(np.stack([bscan] * 300), name="cube")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(True)
-    explain.classes.choose("EZ")
+    choose(explain.classes.box, "EZ")
 
     def start_and_cancel():
         explain.button.click()
@@ -73,7 +74,7 @@ def test_cancelling_a_volume_leaves_nothing(viewer, explain, ends, bscan, qtbot,
         assert not explain.button.isEnabled()
         explain.work.cancel_button.click()
 
-    assert ends(explain, start_and_cancel).end is JobStatus.CANCELLED
+    assert ends(explain, start_and_cancel).status is JobStatus.CANCELLED
     assert explain.status.text().startswith("■ Cancelled")
     assert [layer.name for layer in viewer.layers] == ["cube"]
     assert explain.button.isEnabled()
@@ -89,20 +90,20 @@ def test_nothing_open_greys_everything_out_with_a_reason(explain):
 @pytest.mark.parametrize("pixels", [np.zeros((64, 64), np.uint8), np.full((64, 64), np.nan)])
 def test_what_can_not_be_explained_is_a_sentence(viewer, explain, ends, pixels):
     viewer.add_image(pixels, name="bad")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is JobStatus.FAILED
+    assert outcome.status is JobStatus.FAILED
     assert outcome.message.endswith(".")
     assert [layer.name for layer in viewer.layers] == ["bad"]
 
 
 def test_an_image_that_is_too_small_for_the_layer(viewer, explain, ends, bscan, qtbot, maps):
     viewer.add_image(bscan[40:42, 40:42], name="bad")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    explain.layers.choose("bottleneck")
+    choose(explain.layers.box, "bottleneck")
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is JobStatus.FAILED
+    assert outcome.status is JobStatus.FAILED
     assert not maps()
 
 
@@ -111,7 +112,7 @@ def test_an_image_that_is_removed_meanwhile_gets_no_map(viewer, explain, ends, s
         explain.button.click()
         viewer.layers.remove(scan)
 
-    assert ends(explain, start_and_remove).end is JobStatus.CANCELLED
+    assert ends(explain, start_and_remove).status is JobStatus.CANCELLED
     assert len(viewer.layers) == 0
 
 
@@ -130,9 +131,9 @@ def test_closing_the_dock_stops_the_work_and_the_listening(viewer, qtbot, bscan,
     before = list(viewer.mouse_drag_callbacks)
     frame, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
     image = viewer.add_image(np.stack([bscan] * 300), name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
-    dock.classes.choose("EZ")
+    choose(dock.classes.box, "EZ")
     dock.button.click()
     qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
     viewer.window.remove_dock_widget(frame)
@@ -153,9 +154,9 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
     viewer = make_napari_viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
     viewer.add_image(np.stack([bscan] * 300), name="cube")
-    dock.images.set_modality(Modality.OCT)
+    choose_modality(dock.images, Modality.OCT)
     dock.images.whole.setChecked(True)
-    dock.classes.choose("EZ")
+    choose(dock.classes.box, "EZ")
     dock.button.click()
     qtbot.waitUntil(lambda: saliency_of(viewer.layers[-1]) is not None, timeout=60_000)
     viewer.close()
@@ -165,9 +166,9 @@ def test_closing_the_viewer_stops_the_work(make_napari_viewer, qtbot, bscan):
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume, whole):
     viewer.add_image(volume, name="cube")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(whole)
-    explain.classes.choose("EZ")
+    choose(explain.classes.box, "EZ")
     refusals = []
 
     def refuse(event):
@@ -176,7 +177,7 @@ def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume
 
     viewer.layers.events.inserted.connect(refuse)
     outcome = ends(explain, explain.button.click)
-    assert outcome.end is JobStatus.FAILED
+    assert outcome.status is JobStatus.FAILED
     assert "The texture is too large. Close other layers." in outcome.message
     assert len(refusals) == 1
     assert [layer.name for layer in viewer.layers] == ["cube"]
@@ -184,10 +185,10 @@ def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume
 
 def test_a_whole_volume_is_never_explained_unasked(viewer, explain, ends, volume, qtbot, maps):
     viewer.add_image(volume, name="cube")
-    explain.images.set_modality(Modality.OCT)
-    explain.classes.choose("EZ")
+    choose_modality(explain.images, Modality.OCT)
+    choose(explain.classes.box, "EZ")
     ends(explain, explain.button.click)
-    explain.classes.choose("INL")
+    choose(explain.classes.box, "INL")
     explain.images.whole.setChecked(True)
     qtbot.waitUntil(lambda: not explain._soon.isActive())
     assert not explain.is_running
@@ -197,21 +198,21 @@ def test_a_whole_volume_is_never_explained_unasked(viewer, explain, ends, volume
 
 def test_a_growing_map_that_is_removed_ends_the_work(viewer, explain, ends, bscan, qtbot, maps):
     viewer.add_image(np.stack([bscan] * 300), name="cube")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(True)
-    explain.classes.choose("EZ")
+    choose(explain.classes.box, "EZ")
 
     def start_and_remove():
         explain.button.click()
         qtbot.waitUntil(lambda: bool(maps()), timeout=120_000)
         viewer.layers.remove(maps()[0])
 
-    assert ends(explain, start_and_remove).end is JobStatus.CANCELLED
+    assert ends(explain, start_and_remove).status is JobStatus.CANCELLED
     assert [layer.name for layer in viewer.layers] == ["cube"]
 
 
 def test_what_was_computed_of_an_image_goes_with_it(viewer, explain, ends, scan):
-    explain.classes.choose(ALL)
+    choose(explain.classes.box, ALL)
     ends(explain, explain.button.click)
     kept = weakref.ref(explain.choices._last)
     viewer.layers.remove(scan)
@@ -222,9 +223,9 @@ def test_what_was_computed_of_an_image_goes_with_it(viewer, explain, ends, scan)
 @pytest.mark.parametrize("kept", [False, True])
 def test_the_map_of_a_whole_volume_is_alone(viewer, explain, ends, volume, kept, maps):
     viewer.add_image(volume, name="cube")
-    explain.images.set_modality(Modality.OCT)
+    choose_modality(explain.images, Modality.OCT)
     explain.images.whole.setChecked(True)
-    explain.classes.choose("EZ")
+    choose(explain.classes.box, "EZ")
     ends(explain, explain.button.click)
     explain.images.this_slice.setChecked(True)
     outcome = ends(explain, explain.button.click)

@@ -7,7 +7,7 @@ from napari.layers import Labels
 
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.edits import change
-from napari_retina_seg._napari.masks.questionable import show_questionable
+from napari_retina_seg._napari.masks.linked_layers import show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.surfaces import to_labels

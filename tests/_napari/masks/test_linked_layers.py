@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_retina_seg._napari.masks.compare import blink, show_difference
-from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
+from napari_retina_seg._napari.masks.linked_layers import questionable_of, show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS

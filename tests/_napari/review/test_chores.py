@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 
 from helpers import write_png
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.review.batch_tasks import AddImages, add
+from napari_retina_seg._napari.review.batches import AddImages, add
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.imaging.phantom import phantom_bscan
@@ -38,7 +38,7 @@ def files(tmp_path, photograph):
 def test_an_image_of_another_kind_is_named_when_it_is_added(tmp_path, files, scheme, said):
     with Project.create(tmp_path / "study", scheme=scheme, author="Ann") as project:
         outcome = finish(add(AddImages(project, (files,), copy=False), CancelToken()))
-    assert outcome.end is JobStatus.SUCCEEDED
+    assert outcome.status is JobStatus.SUCCEEDED
     assert outcome.doubtful
     assert f"2 added. Check {said}" in outcome.message
 

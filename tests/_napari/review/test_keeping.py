@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDialog, QMessageBox
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.masks.questionable import show_questionable
+from napari_retina_seg._napari.masks.linked_layers import show_questionable
 from napari_retina_seg._napari.review import activity_timer
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -36,7 +36,7 @@ def kept(folder):
 
 
 def test_time_stands_still_while_nobody_is_at_work(at_work, monkeypatch):
-    watch, clock = at_work.session.watch, SimpleNamespace(now=time.monotonic())
+    watch, clock = at_work.session.timer, SimpleNamespace(now=time.monotonic())
     monkeypatch.setattr(activity_timer, "time", SimpleNamespace(monotonic=lambda: clock.now))
     clock.now += watch.idle_after + 5
     watch.tick()
@@ -55,8 +55,8 @@ def test_time_stands_still_while_nobody_is_at_work(at_work, monkeypatch):
 
 
 def test_time_is_shown_and_saved_with_the_version_it_was_spent_on(at_work, versions):
-    at_work.session.watch.seconds = 83
-    at_work.session.watch.tick()
+    at_work.session.timer.seconds = 83
+    at_work.session.timer.tick()
     assert "1:23" in at_work.dock.info.text()
     at_work.press(Qt.Key.Key_N)  # it was only looked at
     assert "scan1: unreviewed · 0:" in at_work.dock.info.text()
@@ -66,7 +66,7 @@ def test_time_is_shown_and_saved_with_the_version_it_was_spent_on(at_work, versi
 
 
 def test_hands_off_work_is_kept_aside_without_a_version(at_work, kept, versions):
-    watch = at_work.session.watch
+    watch = at_work.session.timer
     watch.rest = 0.1
     painted = at_work.paint()
     at_work.bot.waitUntil(lambda: len(kept()) == 1, timeout=20_000)
@@ -77,8 +77,8 @@ def test_hands_off_work_is_kept_aside_without_a_version(at_work, kept, versions)
 
 def test_work_is_kept_aside_every_minute_even_if_hands_are_never_off(at_work, kept):
     at_work.paint()
-    at_work.session.watch.interval = 0
-    at_work.session.watch.tick()
+    at_work.session.timer.interval = 0
+    at_work.session.timer.tick()
     at_work.wait()
     assert len(kept()) == 1
 
@@ -86,8 +86,8 @@ def test_work_is_kept_aside_every_minute_even_if_hands_are_never_off(at_work, ke
 def test_the_lease_is_renewed(at_work, folder):
     with Project(folder, author="Bob") as bob:
         (first,) = bob.status().leases
-        at_work.session.watch.interval = 0
-        at_work.session.watch.tick()
+        at_work.session.timer.interval = 0
+        at_work.session.timer.tick()
         at_work.wait()
         (second,) = bob.status().leases
     assert second.expires > first.expires
@@ -110,7 +110,7 @@ def test_that_work_can_t_be_kept_aside_is_told(at_work, folder):
     at_work.session.autosave()
     at_work.wait()
     away.rename(folder)
-    assert at_work.dock.status.end is JobStatus.FAILED
+    assert at_work.dock.status.result is JobStatus.FAILED
     assert "Autosave failed: " in at_work.said
 
 
@@ -125,7 +125,7 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
     person.click(person.dock.recovery.recover_button)
     assert person.name == "scan0"
     assert np.array_equal(person.mask.data, annotation.labels)
-    assert person.session.watch.seconds >= 100
+    assert person.session.timer.seconds >= 100
     assert kept()  # not before it is saved
     person.press(Qt.Key.Key_W)
     assert not kept()

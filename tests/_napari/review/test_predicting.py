@@ -12,8 +12,9 @@ from skimage.data import retina
 
 from helpers import tiny_model, write_png
 from napari_retina_seg._napari.job import JobResult, JobStatus
-from napari_retina_seg._napari.review.batch_tasks import PredictImages, predict
-from napari_retina_seg._napari.status import AMBER
+from napari_retina_seg._napari.review import batches as batch_panel
+from napari_retina_seg._napari.review.batches import PredictImages, predict
+from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import list_models
 from napari_retina_seg.project.project import Project
@@ -40,7 +41,7 @@ def test_images_that_the_model_is_not_for_are_no_failure(tmp_path):
     with Project.create(tmp_path / "project", scheme=OCT_LAYERS, author="Ann") as project:
         finish(project.iter_add_images([tmp_path / "scan.png", tmp_path / "photo.png"]))
         outcome = finish(predict(PredictImages(project, model), CancelToken()))
-    assert (outcome.end, outcome.doubtful) == (JobStatus.SUCCEEDED, True)  # shown in amber
+    assert (outcome.status, outcome.doubtful) == (JobStatus.SUCCEEDED, True)  # shown in amber
     assert "tiny-oct segmented 1 of 2 images. " in outcome.message
     assert "1 skipped: 'tiny-oct' segments OCT scans, but 'photo' is" in outcome.message
 
@@ -58,13 +59,13 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     words = at_work.viewer.canvas.overlays.text
     assert (words.visible, words.text) == (True, "Prediction pending")
     assert "Prediction pending" in at_work.dock.info.text()
-    at_work.dock.finish()  # of an empty mask that nobody has touched
+    at_work.dock.decisions.finish.click()  # of an empty mask that nobody has touched
     assert "wait for it, or paint" in at_work.said
     assert not batches.button.isEnabled()
     assert batches.bar.cancel_button.isVisible()
     at_work.bot.waitUntil(lambda: not batches.is_running, timeout=120_000)
     at_work.wait()
-    assert at_work.dock.status.end is JobStatus.SUCCEEDED
+    assert at_work.dock.status.result is JobStatus.SUCCEEDED
     assert "tiny-oct segmented 3 of 3 images" in at_work.said
     assert told[0] == "Loading tiny-oct…"
     assert any(re.match(r"2 of 3, about \d+ s left: scan3", words) for words in told)
@@ -153,7 +154,9 @@ def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model
     assert (versions(4)[-1].state, versions(4)[-1].conflict) == (State.CORRECTED, False)
 
 
-def test_a_prediction_comes_to_the_project_in_which_the_model_runs(ann, folder, tmp_path):
+def test_a_prediction_comes_to_the_project_in_which_the_model_runs(
+    ann, folder, tmp_path, monkeypatch
+):
     other = tmp_path / "other"
     shutil.copytree(folder, other)
     ann.open_row(3)
@@ -174,12 +177,13 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(ann, folder, 
 
     batches, words = ann.dock.batches, ann.viewer.canvas.overlays.text
     ann.dock.opens_next.setChecked(False)
-    batches.start(model_at_work, PredictImages(ann.session.project, list_models()[0]))
+    monkeypatch.setattr(batch_panel, "predict", model_at_work)
+    batches.predict()
     assert words.visible
     open_last_of(other)
     assert not words.visible
     assert "Prediction pending" not in ann.dock.info.text()
-    ann.dock.finish()
+    ann.dock.decisions.finish.click()
     ann.bot.waitUntil(lambda: ann.session.review_layers.opened.image.state is State.CORRECTED)
     open_last_of(folder)
     assert (words.visible, words.text) == (True, "Prediction pending")
@@ -191,7 +195,7 @@ def test_it_can_be_cancelled(at_work, tmp_path):
     at_work.dock.batches.predict()
     at_work.bot.mouseClick(at_work.dock.batches.bar.cancel_button, Qt.MouseButton.LeftButton)
     at_work.bot.waitUntil(lambda: not at_work.dock.batches.is_running, timeout=120_000)
-    assert at_work.dock.status.end is JobStatus.CANCELLED
+    assert at_work.dock.status.result is JobStatus.CANCELLED
     assert at_work.dock.batches.button.isEnabled()
 
 

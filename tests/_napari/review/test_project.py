@@ -11,7 +11,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.review.thumbnails import Thumbnails
+from napari_retina_seg._napari.review.queue_model import Thumbnails
 from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -83,7 +83,7 @@ def test_the_name_is_asked_for_once(person, folder, tmp_path, monkeypatch):
 
 def test_a_folder_without_a_project_is_told_and_the_open_one_stays(ann, folder, tmp_path):
     ann.open(tmp_path / "scans", "Ann")
-    assert ann.dock.status.end is JobStatus.FAILED
+    assert ann.dock.status.result is JobStatus.FAILED
     assert "There is no project in" in ann.said
     assert ann.session.project.folder == folder
 
@@ -94,7 +94,7 @@ def test_another_project_is_opened_when_the_folder_of_the_open_one_is_gone(ann, 
     folder.rename(tmp_path / "gone")
     ann.open(tmp_path / "other", "Ann")
     assert ann.session.project.folder == tmp_path / "other"
-    assert ann.dock.status.end is None
+    assert ann.dock.status.result is None
     assert names(ann) == ["scan0", "scan1", "scan2", "scan3"]
     assert left._store.database._engine.pool.checkedin() == 0  # nobody has opened it again
 
@@ -336,7 +336,7 @@ def test_images_that_can_t_be_opened_are_passed_over_and_told(ann, crowded, tmp_
     assert ann.name == "scan3"
     ann.click(ann.dock.button)  # thousands follow that are not there
     assert ann.name == "scan3"
-    assert ann.dock.status.end is JobStatus.FAILED
+    assert ann.dock.status.result is JobStatus.FAILED
     assert "'n0' is no longer at" in ann.said
 
 

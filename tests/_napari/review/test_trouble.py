@@ -86,9 +86,9 @@ DEEDS = {
 def try_all(person, painted, told, more):
     """Do one thing after the other; each time see what is told, and that all is still there."""
     for name, deed in {**DEEDS, **more}.items():
-        person.dock.status.say("")
+        person.dock.status.show_message("")
         deed(person)
-        assert person.dock.status.end is JobStatus.FAILED, name
+        assert person.dock.status.result is JobStatus.FAILED, name
         assert told in person.said, name
         assert "\n" not in person.said, name
         assert "Error" not in person.said, name
@@ -143,7 +143,7 @@ def test_a_folder_that_vanishes_costs_nothing_and_comes_back(at_work, folder, tm
 def test_a_full_disk_costs_nothing(at_work, folder, tmp_path):
     with full_disk():
         at_work.press(Qt.Key.Key_G)
-    assert at_work.dock.status.end is JobStatus.FAILED
+    assert at_work.dock.status.result is JobStatus.FAILED
     assert "nothing was saved" in at_work.said
     assert at_work.name == "scan0"
     painted = at_work.paint()
@@ -174,10 +174,10 @@ def test_a_project_that_can_t_be_written_is_looked_at(person, folder, monkeypatc
         assert not button.isEnabled()
         assert "can't be written" in button.toolTip()
     person.press(Qt.Key.Key_G)
-    assert person.dock.status.end is None
+    assert person.dock.status.result is None
     assert "can't be written" in person.said
     add(person, tmp_path / "scans")  # dropped
-    assert person.dock.status.end is JobStatus.FAILED
+    assert person.dock.status.result is JobStatus.FAILED
     assert "is read-only" in person.said
     person.press(Qt.Key.Key_N)
     assert person.name == "scan1"

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QMessageBox
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.questionable import questionable_of, show_questionable
+from napari_retina_seg._napari.masks.linked_layers import questionable_of, show_questionable
 from napari_retina_seg.io.formats.raster import read_png
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -76,7 +76,7 @@ def test_next_refuses_to_leave_when_saving_fails_and_nothing_is_lost(at_work, fo
     folder.rename(away)
     at_work.press(Qt.Key.Key_N)
     assert at_work.name == "scan0"
-    assert at_work.dock.status.end is JobStatus.FAILED
+    assert at_work.dock.status.result is JobStatus.FAILED
     assert "vanished" in at_work.said
     assert np.array_equal(at_work.mask.data, painted)
     assert (at_work.mask.editable, at_work.mask.mode) == (True, "paint")
@@ -101,7 +101,7 @@ def test_accepting_opens_the_next_image(at_work, states):
 def test_what_was_painted_is_not_accepted_but_corrected(at_work, versions):
     at_work.paint()
     at_work.press(Qt.Key.Key_G)
-    assert at_work.dock.status.end is None  # nothing has failed
+    assert at_work.dock.status.result is None  # nothing has failed
     assert "save your changes with W, or undo them and press G" in at_work.said
     at_work.dock.comment_edit.setText("shadow")
     at_work.press(Qt.Key.Key_W)
@@ -205,7 +205,7 @@ def test_a_conflict_keeps_both_versions_and_is_told(at_work, folder, versions):
     painted = at_work.paint()
     at_work.press(Qt.Key.Key_N)
     assert at_work.name == "scan0"
-    assert at_work.dock.status.end is JobStatus.FAILED
+    assert at_work.dock.status.result is JobStatus.FAILED
     assert "both versions are kept" in at_work.said
     last = versions(1)[-1]
     assert (last.author, last.conflict) == ("Ann", True)
@@ -348,7 +348,7 @@ def test_a_comment_stays_with_its_image_and_goes_with_the_version_that_carries_i
     at_work.press(Qt.Key.Key_R, SHIFT)
     assert (versions(1)[-1].comment, edit.text()) == ("drusen", "")
     edit.setText("first")
-    at_work.dock.save()
+    at_work.dock.decisions.save.click()
     edit.setText("second")  # while the first is being written
     at_work.wait()
     assert (versions(1)[-1].comment, edit.text()) == ("first", "second")
@@ -378,7 +378,7 @@ def test_nothing_is_done_to_a_conflict_that_was_not_told(at_work, folder, versio
     }
     do[task]()
     at_work.wait()
-    assert at_work.dock.status.end is JobStatus.FAILED
+    assert at_work.dock.status.result is JobStatus.FAILED
     assert "both versions are kept" in at_work.said
     assert [version.conflict for version in versions(1)] == [False, False, False, True]
     assert at_work.session.project is project

@@ -6,38 +6,24 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QMessageBox,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
-from napari_retina_seg._napari.agreement.case_layers import CaseLayers
-from napari_retina_seg._napari.agreement.comparing import (
-    Case,
-    Compared,
-    compare,
-    read_case,
-)
+from napari_retina_seg._napari.agreement.cases import Case, CaseLayers, Compared, compare, read_case
 from napari_retina_seg._napari.agreement.findings import Findings
-from napari_retina_seg._napari.agreement.open_in_review import OpenInReview
-from napari_retina_seg._napari.dock import Dock, show_dock
-from napari_retina_seg._napari.job import Job, JobResult, JobStatus
-from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.dock import show_dock
+from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.job_dock import JobDock, JobRow
+from napari_retina_seg._napari.path_row import LastFolder
 from napari_retina_seg._napari.project_row import ProjectRef, ProjectRow
+from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import REVIEW_WIDGET
-from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg._napari.task_queue import SerialTaskQueue
-from napari_retina_seg._napari.widgets import ProgressRow, large
+from napari_retina_seg._napari.tasks import SerialTaskQueue
+from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.reports.agreement import FILES, write_agreement
-from napari_retina_seg.types.progress import Progress
 
 _BEFORE = (
     "Compares the gradings of two people on the same images. Assign second graders in the Review"
@@ -48,35 +34,33 @@ _SECOND = "You are its second grader: the first grader or someone else adjudicat
 _ADJUDICATE = "Open the selected image in the Review dock to make its final version."
 
 
-class AgreementWidget(Dock):
+class AgreementWidget(JobDock):
     """Compare the first and second gradings of a project.
 
     Signals
     -------
-    finished : (JobResult)
-        A comparison ended, and its result is displayed.
     opened : ()
         The gradings of an image are in the viewer.
     """
 
-    finished = Signal(object)
     opened = Signal()
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__("Compare the gradings", JobRow("the comparison"))
         self._viewer = napari_viewer
-        self._job: Job | None = None
-        self._asked: ProjectRef | None = None
+        self._project_ref: ProjectRef | None = None
         self._io_queue = SerialTaskQueue(self)
         self._layers = CaseLayers(napari_viewer)
-        self.button = large(QPushButton("Compare the gradings"))
-        self.work = ProgressRow("the comparison")
-        self.status = StatusLine()
         self.project = ProjectRow(Settings())
         self.findings = Findings()
         self.report_button = QPushButton("Save report…")
         self.adjudicate_button = QPushButton("Adjudicate")
-        self._lay_out()
+        self.report_button.setToolTip(
+            "Write a page with all tables and plots, a CSV table of the images, and all figures as"
+            " JSON to a folder."
+        )
+        buttons = stack(self.adjudicate_button, self.report_button, horizontal=True)
+        self.lay_out(self.project, buttons, self.findings)
         self._connect()
         self.refresh()
 
@@ -85,83 +69,50 @@ class AgreementWidget(Dock):
     def compare(self) -> None:
         """Compare all gradings of the project; the button."""
         where = self.project.where
-        if self._job is not None or where is None:
+        if self.is_running or where is None:
             self.refresh()
             return
-        self._asked = where
-        self._job = Job(compare, where, self, f"{where.folder.name} · agreement")
-        self._job.progressed.connect(self._on_progress)
-        self._job.done.connect(self._on_done)
-        self.work.show_work(True)
-        self.status.say(f"Comparing the gradings of '{where.folder.name}'.")
-        self.refresh()
-        self._job.start()
-
-    def cancel(self) -> None:
-        """Request cancellation; the Cancel button."""
-        if self._job is not None:
-            self.work.cancel_button.setEnabled(False)
-            self._job.cancel()
+        self._project_ref = where
+        title = f"Comparing the gradings of '{where.folder.name}'"
+        self._start(partial(compare, where), title, f"{title}.")
 
     def open_case(self, number: int) -> None:
         """Show an image with both gradings; a double click in the list."""
-        self._io_queue.submit(partial(read_case, self._asked, number), self._on_case, self._fail)
+        if self._project_ref is not None:
+            read = partial(read_case, self._project_ref, number)
+            self._io_queue.submit(read, self._on_case, self._fail)
 
     def save_report(self, folder: Path) -> None:
         """Write the report as a page, a table and JSON to a folder."""
         agreement = self.findings.agreement
-        self._io_queue.submit(
-            partial(write_agreement, agreement, folder), self._on_saved, self._fail
-        )
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a comparison is running."""
-        return self._job is not None
+        if agreement is not None:
+            write = partial(write_agreement, agreement, folder)
+            self._io_queue.submit(write, self._on_saved, self._fail)
 
     def refresh(self) -> None:
         """Enable what is possible; give the reason in the tooltips of the rest."""
         reason = self.project.disabled_reason
-        self.project.setEnabled(self._job is None)
-        self.button.setEnabled(not reason and self._job is None)
+        self.project.setEnabled(not self.is_running)
+        self.button.setEnabled(not reason and not self.is_running)
         self.button.setToolTip(reason or "Compare the first and the second grading of each image.")
         self.report_button.setVisible(self.findings.agreement is not None)
         self.adjudicate_button.setVisible(self.findings.agreement is not None)
         disabled_reason = self._adjudicate_disabled_reason()
         self.adjudicate_button.setEnabled(not disabled_reason)
         self.adjudicate_button.setToolTip(disabled_reason or _ADJUDICATE)
-        if self._job is None and (reason or self.status.end is None):
-            self.status.say(reason or ("" if self.findings.agreement else _BEFORE))
+        if not self.is_running and (reason or self.status.result is None):
+            self.status.show_message(reason or ("" if self.findings.agreement else _BEFORE))
 
     # Layout and signals
 
     def _adjudicate_disabled_reason(self) -> str:
         chosen = self.findings.chosen
-        if chosen is None or self._asked is None:
+        if chosen is None or self._project_ref is None:
             return _NONE
-        return _SECOND if same_person(chosen.second, self._asked.author) else ""
-
-    def _lay_out(self) -> None:
-        self.report_button.setToolTip(
-            "Write a page with all tables and plots, a CSV table of the images, and all figures as"
-            " JSON to a folder."
-        )
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.adjudicate_button)
-        buttons.addWidget(self.report_button)
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(6, 4, 6, 4)
-        for widget in (self.button, self.work, self.status, self.project):
-            layout.addWidget(widget)
-        layout.addLayout(buttons)
-        layout.addWidget(self.findings)
-        layout.addStretch(1)
-        self.scroll(inner)
+        return _SECOND if same_person(chosen.second, self._project_ref.author) else ""
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.compare)
-        self.work.cancel_button.clicked.connect(self.cancel)
         self.project.changed.connect(self._on_project)
         self.report_button.clicked.connect(self._ask_where)
         self.adjudicate_button.clicked.connect(self._adjudicate)
@@ -170,13 +121,14 @@ class AgreementWidget(Dock):
 
     def reload(self) -> None:
         """Follow the project that was open last, unless another one was chosen here."""
-        if self._job is None:
+        if not self.is_running:
             self.project.follow()
 
     def _ask_where(self) -> None:
-        last = LastFolder("report")
+        last, ref = LastFolder("report"), self._project_ref
+        beside = "" if ref is None else str(ref.folder.parent)
         chosen = QFileDialog.getExistingDirectory(
-            self, "Choose a folder for the report", last.begin(str(self._asked.folder.parent))
+            self, "Choose a folder for the report", last.initial(beside)
         )
         if not chosen:
             return
@@ -198,27 +150,24 @@ class AgreementWidget(Dock):
     # Signal handlers
 
     def _on_project(self) -> None:
-        if self.project.where != self._asked:
-            self._asked = None
+        if self.project.where != self._project_ref:
+            self._project_ref = None
             self.findings.show_agreement(None)
-            self.status.say("")  # it was about another project
+            self.status.show_message("")  # it was about another project
         self.refresh()
 
-    def _on_progress(self, step: Progress, time_left: str) -> None:
-        self.work.show_step(step, time_left)
+    def take_result(self, result: JobResult) -> JobResult:
+        """Show the agreement."""
+        if isinstance(result, Compared):
+            self.findings.show_agreement(result.agreement)
+        return result
 
-    def _on_done(self, outcome: JobResult) -> None:
-        self._job.deleteLater()
-        self._job = None
-        self.work.show_work(False)
-        if isinstance(outcome, Compared):
-            self.findings.show_agreement(outcome.agreement)
-        self.refresh()
-        if isinstance(outcome, Compared) and outcome.agreement is None:
-            self.status.say(outcome.message)  # not a failure
+    def show_result(self, result: JobResult) -> None:
+        """Display how the comparison ended; that it is too early to compare is no failure."""
+        if isinstance(result, Compared) and result.agreement is None:
+            self.status.show_message(result.message)
         else:
-            self.status.show_result(outcome.end, outcome.message)
-        self.finished.emit(outcome)
+            super().show_result(result)
 
     def _on_case(self, case: Case) -> None:
         self._layers.show(case)
@@ -242,14 +191,62 @@ class AgreementWidget(Dock):
 
     def _adjudicate(self) -> None:
         """Open the selected image in the Review dock."""
-        self._layers.clear()
-        review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
-        OpenInReview(review.session, self._asked, self.findings.chosen.number).begin()
+        ref, chosen = self._project_ref, self.findings.chosen
+        if ref is not None and chosen is not None:
+            self._layers.clear()
+            review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
+            OpenInReview(review.session, ref, chosen.number).start()
 
     def cleanup(self) -> None:
         """Stop all work and restore the viewer: the dock is closing."""
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
+        super().cleanup()
         self._io_queue.shutdown()
         self._layers.clear()
+
+
+class OpenInReview(QObject):
+    """Opens an image once the review session is idle and has its project open.
+
+    Parameters
+    ----------
+    session : ReviewSession
+        Session of the Review dock.
+    where : ProjectRef
+        Project and author.
+    number : int
+        Number of the image.
+    """
+
+    def __init__(self, session: ReviewSession, where: ProjectRef, number: int) -> None:
+        super().__init__(session)
+        self._session, self._where, self._number = session, where, number
+        self._is_requested = False
+        self._soon = QTimer(self, singleShot=True, interval=0)
+        self._soon.timeout.connect(self._go_on)
+
+    def start(self) -> None:
+        """Start; failures are shown in the Review dock."""
+        self._session.busy_changed.connect(self._soon.start)
+        self._soon.start()
+
+    def _go_on(self) -> None:
+        if self._session.busy:
+            return
+        if self._is_open():
+            self._end()
+            self._session.open_image(self._number)
+        elif self._is_requested:
+            self._end()
+        else:
+            self._is_requested = True
+            self._session.open(self._where.folder, self._where.author)
+
+    def _is_open(self) -> bool:
+        project = self._session.project
+        if project is None or not same_person(project.author, self._where.author):
+            return False
+        return project.folder == self._where.folder.absolute()
+
+    def _end(self) -> None:
+        self._session.busy_changed.disconnect(self._soon.start)
+        self.deleteLater()

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
 
+import napari
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps, as_result
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
+from napari_retina_seg._napari.job_dock import JobRow
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.widgets import ProgressRow, text
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.editing.interpolation import Between, iter_draw_between
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.progress import CancelToken, Progress
-
-if TYPE_CHECKING:
-    import napari
+from napari_retina_seg.types.progress import CancelToken
 
 MARKS = "retina_seg_scans"  # of a mask's metadata
 _LISTED = 8  # scans that are named
@@ -39,8 +37,8 @@ class ScanMarks:
         Interpolated masks by slice; a slice that still equals its mask was not edited.
     """
 
-    right: set[int] = field(default_factory=set)
-    drawn: dict[int, np.ndarray] = field(default_factory=dict)
+    confirmed: set[int] = field(default_factory=set)
+    interpolated: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +49,9 @@ class _Task:
     human: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn(JobResult):
-    between: Between | None = None
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Interpolated(JobResult):
+    between: Between
 
 
 def human_scans(mask: Labels) -> np.ndarray:
@@ -64,17 +62,19 @@ def human_scans(mask: Labels) -> np.ndarray:
     """
     info, marks = mask.metadata[KEY], marks_of(mask)
     volume = _volume(mask)
-    drawn = info.prediction
+    predicted = info.prediction
     human = np.zeros(len(volume), bool)
     for index, labels in enumerate(volume):
         before = 0
-        if drawn is not None and drawn.ndim == volume.ndim:
-            before = drawn[index]
-        elif drawn is not None and index == info.index:
-            before = drawn
-        own = marks.drawn.get(index)
+        if predicted is not None and predicted.ndim == volume.ndim:
+            before = predicted[index]
+        elif predicted is not None and index == info.index:
+            before = predicted
+        own = marks.interpolated.get(index)
         untouched = own is not None and np.array_equal(own, labels)
-        human[index] = index in marks.right or (bool((labels != before).any()) and not untouched)
+        human[index] = index in marks.confirmed or (
+            bool((labels != before).any()) and not untouched
+        )
     return human
 
 
@@ -87,13 +87,9 @@ def _volume(mask: Labels) -> np.ndarray:
     return np.asarray(mask.data).reshape(mask.data.shape[-3:])
 
 
-def _steps(task: _Task, token: CancelToken) -> Steps:
-    return (yield from as_result(_draw(task, token), f"Interpolating '{task.name}' failed"))
-
-
-def _draw(task: _Task, token: CancelToken) -> Generator[Progress, None, JobResult]:
+def _interpolate(task: _Task, token: CancelToken) -> Steps:
     between = yield from iter_draw_between(task.labels, task.heights, task.human, token)
-    return _Drawn(JobStatus.SUCCEEDED, between=between)
+    return _Interpolated(JobStatus.SUCCEEDED, between=between)
 
 
 class BetweenScans(QWidget):
@@ -112,34 +108,25 @@ class BetweenScans(QWidget):
         self._viewer = viewer
         self._lines: MaskLines | None = None
         self._index = 0
-        self._job: Job | None = None
-        self._task: _Task | None = None
-        self._working: MaskLines | None = None  # lines that the job interpolates
+        self._working: tuple[MaskLines, _Task] | None = None  # what the job interpolates
         self._words = text()
-        self.right = QCheckBox("This scan is correct as it is")
-        self.right.setToolTip(
+        self.confirmed = QCheckBox("This scan is correct as it is")
+        self.confirmed.setToolTip(
             "Count this scan as corrected without changes: it is never interpolated, and its"
             " neighbours are interpolated from it."
         )
         self.button = QPushButton("Interpolate between corrected scans")
-        self.work = ProgressRow("the interpolation")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self._words, self.right, self.button, self.work):
-            layout.addWidget(widget)
-        self.right.clicked.connect(self._on_right)
+        self.work = JobRow("the interpolation")
+        self.setLayout(stack(self._words, self.confirmed, self.button, self.work))
+        self.confirmed.clicked.connect(self._on_confirmed)
         self.button.clicked.connect(self.interpolate)
-        self.work.cancel_button.clicked.connect(self.cancel)
+        self.work.started.connect(self.refresh)
+        self.work.done.connect(self._on_done)
 
     @property
     def words(self) -> str:
         """The displayed text."""
         return self._words.text()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a job is running."""
-        return self._job is not None
 
     def attach(self, lines: MaskLines | None, index: int) -> None:
         """Attach to a volume at the current slice; None hides all but a running job."""
@@ -149,7 +136,7 @@ class BetweenScans(QWidget):
     def refresh(self) -> None:
         """Update the list of corrected scans."""
         lines = self._lines
-        self.setVisible(lines is not None or self.is_running)
+        self.setVisible(lines is not None or self.work.is_running)
         if lines is None:
             return
         human = human_scans(lines.mask)
@@ -160,47 +147,30 @@ class BetweenScans(QWidget):
             f"Corrected: {len(made)} of {len(human)} scans"
             + (f" ({named}{more})." if named else ".")
         )
-        right = self._index in marks_of(lines.mask).right
-        self.right.setChecked(right or bool(human[self._index]))
-        self.right.setEnabled(right or not human[self._index])
+        confirmed = self._index in marks_of(lines.mask).confirmed
+        self.confirmed.setChecked(confirmed or bool(human[self._index]))
+        self.confirmed.setEnabled(confirmed or not human[self._index])
         self._offer(made)
 
     def interpolate(self) -> None:
         """Interpolate the scans between corrected ones; the button."""
-        if self._lines is None or self.is_running:
+        if self._lines is None or self.work.is_running:
             return
         mask = self._lines.mask
         volume = _volume(mask)
         heights = self._lines.known()
-        self._working = self._lines
-        self._task = _Task(
+        task = _Task(
             mask.name,
             volume.copy(),
             heights.reshape(len(volume), *heights.shape[-2:]),
             human_scans(mask),
         )
-        self._job = Job(_steps, self._task, self, f"{mask.name} · between scans")
-        self._job.progressed.connect(self.work.show_step)
-        self._job.done.connect(self._on_done)
-        self.work.show_work(True)
-        self.refresh()
-        self._job.start()
-
-    def cancel(self) -> None:
-        """Request cancellation; the Cancel button."""
-        if self._job is not None:
-            self.work.cancel_button.setEnabled(False)
-            self._job.cancel()
-
-    def abandon(self) -> None:
-        """Stop the job; emit nothing more: the dock is closing."""
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
+        self._working = self._lines, task
+        self.work.start(partial(_interpolate, task), f"Interpolating scans of '{mask.name}'")
 
     def _offer(self, made: np.ndarray) -> None:
         reason = ""
-        if self.is_running:
+        if self.work.is_running:
             reason = "Interpolation is running."
         elif len(made) < 2 or np.ptp(made) < len(made):
             reason = (
@@ -214,24 +184,25 @@ class BetweenScans(QWidget):
             " undo step. Corrected scans are not changed."
         )
 
-    def _on_right(self, on: bool) -> None:
-        right = marks_of(self._lines.mask).right
-        (right.add if on else right.discard)(self._index)
+    def _on_confirmed(self, on: bool) -> None:
+        if self._lines is None:
+            return
+        confirmed = marks_of(self._lines.mask).confirmed
+        (confirmed.add if on else confirmed.discard)(self._index)
         self.refresh()
 
     def _on_done(self, outcome: JobResult) -> None:
-        lines, task = self._working, self._task
-        self._job.deleteLater()
-        self._job = self._working = self._task = None
-        self.work.show_work(False)
-        if isinstance(outcome, _Drawn) and lines.mask not in self._viewer.layers:
-            outcome = JobResult(
-                JobStatus.FAILED,
-                f"'{task.name}' was closed meanwhile, so its interpolated scans were discarded:"
-                " open it and interpolate again.",
-            )
-        elif isinstance(outcome, _Drawn):
-            outcome = _put(lines, task, outcome.between)
+        working, self._working = self._working, None
+        if isinstance(outcome, _Interpolated) and working is not None:
+            lines, task = working
+            if lines.mask in self._viewer.layers:
+                outcome = _put(lines, task, outcome.between)
+            else:
+                outcome = JobResult(
+                    JobStatus.FAILED,
+                    f"'{task.name}' was closed meanwhile, so its interpolated scans were"
+                    " discarded: open it and interpolate again.",
+                )
         self.refresh()
         self.done.emit(outcome)
 
@@ -252,7 +223,7 @@ def _put(lines: MaskLines, task: _Task, between: Between) -> JobResult:
     except RetinaSegError as error:
         return JobResult(JobStatus.FAILED, str(error))
     volume = _volume(mask)
-    marks_of(mask).drawn.update({index: volume[index].copy() for index in scans})
+    marks_of(mask).interpolated.update({index: volume[index].copy() for index in scans})
     words = f"{len(scans)} scans were interpolated."
     if done.kept:
         words += f" {done.kept} px of locked classes were kept."

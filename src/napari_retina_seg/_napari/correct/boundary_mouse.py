@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import napari
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
 from napari_retina_seg._napari.clicks import is_click
-from napari_retina_seg._napari.correct.boundary_gestures import Place
+from napari_retina_seg._napari.correct.boundary_gestures import LinePoint
 from napari_retina_seg._napari.layers import data_place
-
-if TYPE_CHECKING:
-    import napari
 
 _NEAR = 7  # canvas px from a line that count as on it
 
@@ -23,19 +21,19 @@ _NEAR = 7  # canvas px from a line that count as on it
 class Listener(Protocol):
     """Receives mouse events; heights and columns in px of the mask."""
 
-    def hover(self, place: Place, near: float, pos: tuple[float, float]) -> None:
+    def hover(self, place: LinePoint, near: float, pos: tuple[float, float]) -> None:
         """Handle a move; distances up to `near` px count as near, `pos` is on the canvas."""
 
-    def press(self, place: Place, near: float) -> bool:
+    def press(self, place: LinePoint, near: float) -> bool:
         """Handle a press; return whether the drag is for a line, not for the view."""
 
-    def drag(self, place: Place) -> None:
+    def drag(self, place: LinePoint) -> None:
         """Handle a move of an accepted drag."""
 
     def release(self) -> None:
         """Handle the end of an accepted drag."""
 
-    def click(self, place: Place, near: float) -> None:
+    def click(self, place: LinePoint, near: float) -> None:
         """Handle a click: press and release at one place, without an accepted drag."""
 
     def leave(self) -> None:
@@ -69,10 +67,10 @@ class BoundaryMouse(QObject):
 
     def stop(self) -> None:
         """Stop listening."""
-        mask, self._mask = self._mask, None
-        if mask is None:
+        mask, native, self._mask = self._mask, self._native, None
+        if mask is None or native is None:
             return
-        self._native.removeEventFilter(self)
+        native.removeEventFilter(self)
         mask.events.mode.disconnect(self._on_mode)
         mask.mouse_drag_callbacks.remove(self._on_drag)
         mask.mouse_move_callbacks.remove(self._on_move)
@@ -116,7 +114,7 @@ class BoundaryMouse(QObject):
         if (yield from is_click(event)):
             self._listener.click(place, near)
 
-    def _place(self, layer: Labels, event: Any) -> Place:
+    def _place(self, layer: Labels, event: Any) -> LinePoint:
         row, column = self._data(layer, event.position)
         return column, row + 0.5  # heights count from the upper edge of the first row
 

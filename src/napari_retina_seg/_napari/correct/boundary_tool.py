@@ -4,30 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.correct.boundary_gestures import (
     Draw,
     Gesture,
+    LinePoint,
     Mode,
-    Place,
     Pull,
     Smooth,
     Snap,
     nearest,
 )
-from napari_retina_seg._napari.correct.drag_preview import DragPreview
 from napari_retina_seg._napari.correct.line_view import LineView, line_colors
-from napari_retina_seg._napari.correct.mask_lines import MaskLines
+from napari_retina_seg._napari.correct.mask_lines import MaskLines, moved_columns
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import Where
+from napari_retina_seg._napari.masks.edits import PlaneIndex, is_locked
 from napari_retina_seg.editing.boundaries import move
+from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.editing.snapping import polarity
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
 
+_AS_DRAWN = 2  # bytes per label, up to which napari uploads labels unchanged
 _SMOOTHER = 5  # reach of a pull, in sigmas of the smoothing Gaussian
+
+
+class DragPreview:
+    """Previews a gesture on the canvas; the mask is changed when the gesture ends.
+
+    Only the canvas is updated, as napari does during a stroke, and only in the columns that move:
+    undo, autosave and other readers of the mask never see an unfinished gesture.
+    """
+
+    def __init__(self) -> None:
+        self._mask: Labels | None = None
+        self._shown: tuple[int, int] | None = None  # columns that display the preview
+
+    def show(self, mask: Labels, where: PlaneIndex, before: Heights, after: Heights) -> None:
+        """Display the plane of a mask with new lines.
+
+        Parameters
+        ----------
+        mask : Labels
+            Mask of which the plane is displayed.
+        where : tuple of int
+            The plane.
+        before, after : array
+            ``(boundaries, columns)`` in px: current and new lines.
+        """
+        if mask.contour or mask.data.dtype.itemsize > _AS_DRAWN:
+            return  # the canvas does not display plain labels
+        moved = moved_columns(before, after)
+        earlier, self._mask = self._shown, mask
+        self._shown = (int(moved[0]), int(moved[-1]) + 1) if moved.size else None
+        parts = [part for part in (earlier, self._shown) if part is not None]
+        if not parts:
+            return
+        first, last = min(part[0] for part in parts), max(part[1] for part in parts)
+        labels = np.array(mask.data[where][:, first:last])
+        own = labels[:, moved - first]
+        drawn = draw(after[:, moved], len(labels))
+        labels[:, moved - first] = np.where(is_locked(mask, own), own, drawn)
+        mask.events.labels_update(data=labels, offset=(0, first))
+
+    def clear(self) -> None:
+        """Display the mask itself again."""
+        mask, shown, self._mask, self._shown = self._mask, self._shown, None, None
+        if shown is not None:
+            mask.refresh(thumbnail=False, highlight=False, extent=False)
 
 
 class BoundaryTool(QObject):
@@ -44,7 +92,7 @@ class BoundaryTool(QObject):
     """
 
     chosen = Signal()
-    said = Signal(str)
+    message = Signal(str)
     left = Signal()
 
     def __init__(self, gradient: Callable[[], Heights]) -> None:
@@ -53,7 +101,7 @@ class BoundaryTool(QObject):
         self._lines: MaskLines | None = None
         self._view: LineView | None = None
         self._live = DragPreview()
-        self._where: Where = ()
+        self._where: PlaneIndex = ()
         self._heights: Heights | None = None  # without the gesture
         self._gesture: Gesture | None = None
         self._wanted: Heights | None = None
@@ -71,7 +119,7 @@ class BoundaryTool(QObject):
         """Whether lines are attached and displayed."""
         return self._lines is not None
 
-    def attach(self, lines: MaskLines, where: Where, view: LineView) -> None:
+    def attach(self, lines: MaskLines, where: PlaneIndex, view: LineView) -> None:
         """Attach to the lines of a plane and show them."""
         if (lines, where) != (self._lines, self._where):
             self._drop()
@@ -91,7 +139,7 @@ class BoundaryTool(QObject):
         if self._lines is None:
             return
         self._heights = self._lines.at(self._where)
-        self._view.lie_on(self._lines.mask, self.scheme)
+        self._view.place_on(self._lines.mask, self.scheme)
         self._show()
 
     def choose(self, line: int) -> None:
@@ -112,21 +160,21 @@ class BoundaryTool(QObject):
 
     # Mouse events
 
-    def hover(self, place: Place, near: float, pos: tuple[float, float]) -> None:
+    def hover(self, place: LinePoint, near: float, pos: tuple[float, float]) -> None:
         """Mark and name the line under the mouse; preview a snapped segment."""
         if self._gesture is not None:
-            self._view.name_nothing()
+            self._view.hide_name()
             self.drag(place)
             return
         line = nearest(self._heights, place, near)
         if line is None:
-            self._view.name_nothing()
+            self._view.hide_name()
             return
-        self._view.name(self.scheme.surfaces[line].name, line_colors(self.scheme)[line], pos)
+        self._view.show_name(self.scheme.surfaces[line].name, line_colors(self.scheme)[line], pos)
         if line != self.line and self.mode in (Mode.PULL, Mode.SMOOTH):
             self.choose(line)
 
-    def press(self, place: Place, near: float) -> bool:
+    def press(self, place: LinePoint, near: float) -> bool:
         """Start a drag; return False if the press is not on a line."""
         if self.mode is Mode.SNAP or not self._is_inside(place):
             return False
@@ -136,11 +184,11 @@ class BoundaryTool(QObject):
                 return False
             self.choose(line)
         self._begin(place)
-        self._view.name_nothing()
+        self._view.hide_name()
         self.drag(place)
         return True
 
-    def drag(self, place: Place) -> None:
+    def drag(self, place: LinePoint) -> None:
         """Preview the gesture."""
         if self._gesture is not None:
             self._wanted = self._gesture.to(place)
@@ -157,13 +205,13 @@ class BoundaryTool(QObject):
                 self._where, lambda heights: move(heights, self.line, wanted, rows)
             )
         except RetinaSegError as error:
-            self.said.emit(str(error))
+            self.message.emit(str(error))
         else:
-            self.said.emit(f"{done.kept} px of locked classes were kept." if done.kept else "")
+            self.message.emit(f"{done.kept} px of locked classes were kept." if done.kept else "")
         self._live.clear()
         self.refresh()
 
-    def click(self, place: Place, near: float) -> None:  # noqa: ARG002 - listener interface
+    def click(self, place: LinePoint, near: float) -> None:  # noqa: ARG002 - listener interface
         """Start a snapped segment, or apply it and start the next."""
         if self.mode is not Mode.SNAP or not self._is_inside(place):
             return
@@ -173,7 +221,7 @@ class BoundaryTool(QObject):
         try:
             self._begin(place)
         except RetinaSegError as error:
-            self.said.emit(str(error))
+            self.message.emit(str(error))
             return
         self._view.show_spot(place)
 
@@ -185,7 +233,7 @@ class BoundaryTool(QObject):
         else:
             self.left.emit()
 
-    def _begin(self, place: Place) -> None:
+    def _begin(self, place: LinePoint) -> None:
         row = self._heights[self.line]
         if self.mode is Mode.PULL:
             self._gesture = Pull(row, place, self.reach)
@@ -210,5 +258,5 @@ class BoundaryTool(QObject):
             self._live.show(self._lines.mask, self._where, self._heights, heights)
         self._view.show(heights, self.line)
 
-    def _is_inside(self, place: Place) -> bool:
+    def _is_inside(self, place: LinePoint) -> bool:
         return -0.5 <= place[0] < self._heights.shape[1] - 0.5 and 0 <= place[1] < self._lines.rows

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import napari
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap, QShowEvent
@@ -13,9 +12,9 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QTreeWidget,
     QTreeWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.legend import hidden_classes
@@ -23,10 +22,8 @@ from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo, colormap
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS
+from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.types.labels import LabelClass
-
-if TYPE_CHECKING:
-    import napari
 
 _NAME, _KEY, _SHOWN, _LOCKED = range(4)
 _HEADINGS = ("Class", "Key", "Show", "Lock")
@@ -64,9 +61,7 @@ class ClassList(QWidget):
         header.setSectionsMovable(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._rows)
+        self.setLayout(stack(self._rows))
         self._rows.itemChanged.connect(self._on_ticked)
         self._rows.itemClicked.connect(self._on_clicked)
 
@@ -87,15 +82,13 @@ class ClassList(QWidget):
         self._mask = mask
         if mask is not None:
             mask.events.colormap.connect(self._on_colors)
-        self._rows.blockSignals(True)
-        self._rows.clear()
-        if mask is not None:
-            hidden, fixed = hidden_classes(mask), locked(mask)
-            for label in mask.metadata[KEY].scheme.classes:
-                self._rows.addTopLevelItem(
-                    _row(label, label.value not in hidden, label.value in fixed)
-                )
-        self._rows.blockSignals(False)
+        with signals_blocked(self._rows):
+            self._rows.clear()
+            if mask is not None:
+                hidden, fixed = hidden_classes(mask), locked(mask)
+                for label in mask.metadata[KEY].scheme.classes:
+                    shown = label.value not in hidden
+                    self._rows.addTopLevelItem(_row(label, shown, label.value in fixed))
         self._set_height()
         self.show_chosen()
 
@@ -106,7 +99,7 @@ class ClassList(QWidget):
 
     def set_shown(self, value: int, on: bool) -> None:
         """Show or hide a class."""
-        self._item(value).setCheckState(_SHOWN, _TICKED if on else Qt.CheckState.Unchecked)
+        self._items()[value].setCheckState(_SHOWN, _TICKED if on else Qt.CheckState.Unchecked)
 
     def _items(self) -> list[QTreeWidgetItem]:
         return [self._rows.topLevelItem(row) for row in range(self._rows.topLevelItemCount())]
@@ -119,6 +112,8 @@ class ClassList(QWidget):
         return frozenset(value for value, state in enumerate(states) if state == _TICKED)
 
     def _on_ticked(self, item: QTreeWidgetItem, column: int) -> None:  # noqa: ARG002 - Qt's
+        if self._mask is None:
+            return
         if column == _LOCKED:
             lock(self._mask, self._ticked(_LOCKED))
             self.locks_changed.emit()
@@ -131,14 +126,13 @@ class ClassList(QWidget):
     def _on_colors(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Update the ticks after classes were hidden elsewhere."""
         hidden = hidden_classes(self._mask)
-        self._rows.blockSignals(True)
-        for value, item in enumerate(self._items()[1:], start=1):
-            item.setCheckState(_SHOWN, Qt.CheckState.Unchecked if value in hidden else _TICKED)
-        self._rows.blockSignals(False)
+        with signals_blocked(self._rows):
+            for value, item in enumerate(self._items()[1:], start=1):
+                item.setCheckState(_SHOWN, Qt.CheckState.Unchecked if value in hidden else _TICKED)
 
     def _on_clicked(self, item: QTreeWidgetItem, column: int) -> None:
         """Choose a class by clicking its name or key, not its ticks."""
-        if column in (_NAME, _KEY):
+        if self._mask is not None and column in (_NAME, _KEY):
             self._mask.selected_label = self._rows.indexOfTopLevelItem(item)
         self.show_chosen()
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import napari
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QPushButton, QWidget
+from superqt.utils import qdebounced
 
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import (
     COLORS,
     PREDICTION,
@@ -26,12 +26,9 @@ from napari_retina_seg._napari.masks.linked_layers import (
     remove_linked_layer,
 )
 from napari_retina_seg._napari.shortcuts import BLINK
-from napari_retina_seg._napari.widgets import add_row, narrow, text
+from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.imaging.difference import EXTRA, MISSED, OTHER
 from napari_retina_seg.types.errors import RetinaSegError
-
-if TYPE_CHECKING:
-    import napari
 
 _LEGEND = (
     f"<span style='color:{COLORS[MISSED]}'>■</span> missing there (false negative)<br>"
@@ -50,15 +47,15 @@ class CompareSection(QWidget):
         Why two masks can't be compared.
     """
 
-    said = Signal(object, str)
+    reported = Signal(object, str)
 
-    def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
+    def __init__(self, viewer: napari.Viewer, active: ActiveMask) -> None:
         super().__init__()
-        self._viewer, self._follower = viewer, follower
+        self._viewer, self._active_mask = viewer, active
         self._others: list[Labels | None] = []  # None is the prediction
-        self._box = narrow(QComboBox())
+        self._box = combo_box()
         self._box.setToolTip("Compared with the mask, which is taken as the ground truth.")
-        self._class = narrow(QComboBox())
+        self._class = combo_box()
         self._class.setToolTip("Class to compare.")
         self.button = QPushButton("Show the difference")
         self.button.setCheckable(True)
@@ -67,21 +64,18 @@ class CompareSection(QWidget):
         self.blink_button.setToolTip(
             f"Hide the difference and show it again; the key is {BLINK.native}."
         )
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._redraw)
         self._lay_out()
         self.button.clicked.connect(self._on_button)
         self.blink_button.clicked.connect(lambda: blink(self._viewer))
         self._box.activated.connect(self._redraw)
         self._class.activated.connect(self._redraw)
-        follower.painted.connect(lambda: self._timer.start(_PAUSE))
+        active.subscribe(painted=self._on_painted)
 
     def refresh(self) -> None:
         """Update the masks to compare with, after a change of mask or layers."""
-        follower = self._follower
+        active = self._active_mask
         before = self._chosen() if self._others else None
-        self._others = [] if follower.mask is None else self._find_others()
+        self._others = [] if active.mask is None else self._find_others()
         self._box.clear()
         self._box.addItems([PREDICTION if other is None else other.name for other in self._others])
         if before in self._others:
@@ -95,31 +89,19 @@ class CompareSection(QWidget):
     def offer_classes(self) -> None:
         """List the classes of the mask."""
         self._class.clear()
-        if self._follower.mask is not None:
-            names = [label.abbreviation for label in self._follower.scheme.classes[1:]]
+        if self._active_mask.mask is not None:
+            names = [label.abbreviation for label in self._active_mask.scheme.classes[1:]]
             self._class.addItems(["All classes", *names])
-
-    def choose(self, row: int, value: int = 0) -> None:
-        """Choose the mask to compare with and the class (0 for all)."""
-        self._box.setCurrentIndex(row)
-        self._class.setCurrentIndex(value)
-        self._redraw()
 
     def _lay_out(self) -> None:
         form = QFormLayout()
         add_row(form, "With", self._box)
         add_row(form, "Class", self._class)
-        row = QHBoxLayout()
-        row.addWidget(self.button)
-        row.addWidget(self.blink_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addLayout(row)
-        layout.addWidget(text(_LEGEND, html=True))
+        row = stack(self.button, self.blink_button, horizontal=True)
+        self.setLayout(stack(form, row, text(_LEGEND, html=True)))
 
     def _find_others(self) -> list[Labels | None]:
-        mask = self._follower.mask
+        mask = self._active_mask.labels
         first: list[Labels | None] = [] if predicted(mask) is None else [None]
         return first + [
             layer
@@ -134,11 +116,18 @@ class CompareSection(QWidget):
         return self._others[self._box.currentIndex()]
 
     def _shown(self) -> Labels | None:
-        mask = self._follower.mask
+        mask = self._active_mask.mask
         return None if mask is None else linked_layer(self._viewer, mask, Kind.DIFFERENCE)
 
+    def _on_painted(self) -> None:
+        self._redraw_after_stroke()
+
+    @qdebounced(timeout=_PAUSE)
+    def _redraw_after_stroke(self) -> None:
+        self._redraw()
+
     def _on_button(self, on: bool) -> None:
-        mask = self._follower.mask
+        mask = self._active_mask.mask
         if on:
             self._show()
         else:
@@ -151,11 +140,13 @@ class CompareSection(QWidget):
             self._show()
 
     def _show(self) -> None:
-        mask, other = self._follower.mask, self._chosen()
+        mask, other = self._active_mask.labels, self._chosen()
         labels = predicted(mask) if other is None else np.asarray(other.data)
+        if labels is None:
+            return
         name = PREDICTION if other is None else f"'{other.name}'"
         value = self._class.currentIndex()
         try:
             show_difference(self._viewer, mask, labels, name, value if value > 0 else None)
         except RetinaSegError as error:
-            self.said.emit(JobStatus.FAILED, str(error))
+            self.reported.emit(JobStatus.FAILED, str(error))

@@ -8,14 +8,13 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_retina_seg._napari import shortcuts
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.class_list import ClassList, choose_class
 from napari_retina_seg._napari.correct.compare_section import CompareSection
 from napari_retina_seg._napari.correct.lines import LinesTool
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.questionable_section import QuestionableSection
@@ -26,14 +25,13 @@ from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.legend import hidden_classes
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import blink
-from napari_retina_seg._napari.masks.edits import Change
-from napari_retina_seg._napari.masks.undo_tracker import UndoTracker
+from napari_retina_seg._napari.masks.edits import Change, UndoTracker
 from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
-from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg._napari.widgets import CollapsibleSection, large, text
+from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
 
 
 class CorrectWidget(Dock):
@@ -43,7 +41,7 @@ class CorrectWidget(Dock):
         super().__init__()
         self._viewer = viewer = napari_viewer
         self._settings = Settings()
-        self.follower = MaskFollower(viewer)
+        self.active_mask = ActiveMask.of(viewer)
         self.button = large(QPushButton("Paint"))
         self.status = StatusLine()
         self.about = text()
@@ -51,15 +49,15 @@ class CorrectWidget(Dock):
         self.tools = ToolButtons(viewer, self._settings)
         self.classes = ClassList()
         self.save_button = SaveMaskButton(viewer)
-        self.preview = Preview(viewer, self.follower)
-        self.vessels = VesselSection(viewer, self.follower, self.preview)
-        self.regions = RegionSection(viewer, self.follower, self.preview, self._settings)
-        self.questionable = QuestionableSection(viewer, self.follower)
-        self.compare = CompareSection(viewer, self.follower)
-        self.lines = LinesTool(viewer)
-        self._steps = UndoTracker()
+        self.preview = Preview(viewer, self.active_mask)
+        self.vessels = VesselSection(viewer, self.active_mask, self.preview)
+        self.regions = RegionSection(viewer, self.active_mask, self.preview, self._settings)
+        self.questionable = QuestionableSection(viewer, self.active_mask)
+        self.compare = CompareSection(viewer, self.active_mask)
+        self.lines = LinesTool(viewer, self.active_mask)
+        self._undo_tracker = UndoTracker()
         self._transient = ""  # message about undo, redo or a hidden class
-        self._folds: dict[str, CollapsibleSection] = {}
+        self._sections: dict[str, CollapsibleSection] = {}
         self._lay_out()
         self._connect(True)
         self._on_mask()
@@ -68,8 +66,8 @@ class CorrectWidget(Dock):
 
     def paint(self) -> None:
         """Select the brush with the chosen class; the button and its key."""
-        if self.follower.mask is None or self.follower.disabled_reason:
-            self.status.show_result(JobStatus.FAILED, self.follower.disabled_reason)
+        if self.active_mask.mask is None or self.active_mask.disabled_reason:
+            self.status.show_result(JobStatus.FAILED, self.active_mask.disabled_reason)
             return
         self.tools.take("paint")
 
@@ -93,51 +91,48 @@ class CorrectWidget(Dock):
     # Layout and signals
 
     def _lay_out(self) -> None:
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(6, 4, 6, 4)
-        for widget in (
+        self.lay_out(
             *(self.about, self.new_mask, self.tools, self.classes, self.save_button),
-            self._fold("lines", "Boundary lines", self.lines),
-            self._fold("vessels", "Vessels", self.vessels),
-            self._fold("regions", "Regions of the chosen class", self.regions),
-            self._fold("questionable", "Questionable", self.questionable),
-            self._fold("compare", "Compare", self.compare),
-        ):
-            layout.addWidget(widget)
-        layout.addStretch(1)
-        self.scroll(inner)
+            self._section("lines", "Boundary lines", self.lines),
+            self._section("vessels", "Vessels", self.vessels),
+            self._section("regions", "Regions of the chosen class", self.regions),
+            self._section("questionable", "Questionable", self.questionable),
+            self._section("compare", "Compare", self.compare),
+        )
         # Outside the scroll area: always visible.
-        self.layout().insertWidget(0, _stacked(self.button, self.status))
+        above = QWidget()
+        above.setLayout(stack(self.button, self.status, margins=(6, 4, 6, 0)))  # as in `lay_out`
+        self.layout().insertWidget(0, above)
         self.layout().addWidget(self.preview)
 
-    def _fold(self, name: str, title: str, section: QWidget) -> CollapsibleSection:
-        opened = name in ("lines", "vessels", "regions")
-        fold = CollapsibleSection(title, self._settings, f"correct/{name}/open", opened)
-        fold.addWidget(section)
-        self._folds[name] = fold
-        return fold
+    def _section(self, name: str, title: str, content: QWidget) -> CollapsibleSection:
+        is_open = name in ("lines", "vessels", "regions")
+        section = CollapsibleSection(title, self._settings, f"correct/{name}/open", is_open)
+        section.addWidget(content)
+        self._sections[name] = section
+        return section
 
     def _connect(self, on: bool) -> None:
         layers = self._viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
             (event.connect if on else event.disconnect)(self._on_layers)
-        active = layers.selection.events.active
-        (active.connect if on else active.disconnect)(self._on_layers)
         if not on:
             return
+        self.active_mask.subscribe(
+            selected=self._on_layers,
+            changed=self._on_mask,
+            class_changed=self._on_class,
+            moved=self._on_plane,
+        )
         self.button.clicked.connect(self.paint)
-        self.follower.changed.connect(self._on_mask)
-        self.follower.chosen.connect(self._on_class)
-        self.follower.moved.connect(self._on_plane)
         self.classes.locks_changed.connect(self._on_class)
         self.preview.begun.connect(self._withdraw)
         self.preview.applied.connect(self._on_applied)
         self.tools.used.connect(self._on_used)
-        self._steps.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
+        self._undo_tracker.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
         self._make_tools_exclusive()
         for section in (self.vessels, self.regions, self.compare, self.save_button):
-            section.said.connect(self.status.show_result)
+            section.reported.connect(self.status.show_result)
 
     def _make_tools_exclusive(self) -> None:
         """Make the tools that use the mouse exclusive."""
@@ -159,25 +154,25 @@ class CorrectWidget(Dock):
 
     def _on_mask(self) -> None:
         """Show another mask, or the reason why there is none."""
-        mask, reason = self.follower.mask, self.follower.disabled_reason
+        mask, reason = self.active_mask.mask, self.active_mask.disabled_reason
         can = mask is not None and not reason
-        self.status.say(reason)
+        self.status.show_message(reason)
         self.about.setText("" if mask is None else f"Correcting '{mask.name}'.")
         self.about.setVisible(mask is not None)
         self.new_mask.setVisible(mask is None)
         self.tools.show_mask(mask)
         self.save_button.show_mask(mask)
-        self._steps.watch(mask)
+        self._undo_tracker.track(mask)
         self.classes.show_mask(mask)
         self.compare.offer_classes()
         for widget in (self.tools, self.classes):
             widget.setVisible(mask is not None)
             widget.setEnabled(can)
-        layered = mask is not None and bool(self.follower.scheme.surfaces)
+        layered = mask is not None and bool(self.active_mask.scheme.surfaces)
         unsuited = "vessels" if layered else "lines"
-        for name, fold in self._folds.items():
-            fold.setVisible(mask is not None and name != unsuited)
-            fold.setEnabled(can)
+        for name, section in self._sections.items():
+            section.setVisible(mask is not None and name != unsuited)
+            section.setEnabled(can)
         self.lines.attach(mask if can and layered else None)
         self._on_layers()
         self._on_class()
@@ -189,7 +184,7 @@ class CorrectWidget(Dock):
 
     def _on_class(self) -> None:
         """Show which class is chosen."""
-        mask, reason = self.follower.mask, self.follower.disabled_reason
+        mask, reason = self.active_mask.mask, self.active_mask.disabled_reason
         self.classes.show_chosen()
         self.button.setEnabled(mask is not None and not reason)
         self.button.setToolTip(reason or f"Paint this class ({CORRECT.native}).")
@@ -198,7 +193,7 @@ class CorrectWidget(Dock):
 
     def _chosen_name(self) -> str:
         """Return the name of the chosen class; reset a value beyond the scheme to its last one."""
-        mask, scheme = self.follower.mask, self.follower.scheme
+        mask, scheme = self.active_mask.labels, self.active_mask.scheme
         value, last = int(mask.selected_label), len(scheme) - 1
         if value > last:
             mask.selected_label = last
@@ -211,25 +206,25 @@ class CorrectWidget(Dock):
 
     def _on_plane(self) -> None:
         if self.status.text() == self._transient:
-            self.status.say("")  # it was about another slice
+            self.status.show_message("")  # it was about another slice
         self.vessels.refresh()
         self.regions.refresh()
 
     def _withdraw(self) -> None:
         """Clear the result message: the user has moved on."""
-        if self.status.end is not None or self.status.text() == self._transient:
-            self.status.say("")
+        if self.status.result is not None or self.status.text() == self._transient:
+            self.status.show_message("")
 
     def _on_used(self, paints: bool) -> None:
         """Show the class that is painted, if it is hidden."""
         self._withdraw()
-        mask = self.follower.mask
+        mask = self.active_mask.labels
         value = int(mask.selected_label)
         if paints and value in hidden_classes(mask):
             self.classes.set_shown(value, True)
-            name = self.follower.scheme.classes[value].abbreviation
+            name = self.active_mask.scheme.classes[value].abbreviation
             self._transient = f"{name} was hidden; it is shown again because you are painting it."
-            self.status.say(self._transient)
+            self.status.show_message(self._transient)
 
     def _on_applied(self, what: str, done: Change) -> None:
         self.status.show_result(JobStatus.SUCCEEDED, changed(what, done))
@@ -237,14 +232,14 @@ class CorrectWidget(Dock):
     def _on_stepped(self, what: str, slices: list[int]) -> None:
         """Go to the slice that was undone or redone, if it is not on the screen."""
         self._withdraw()
-        if self.follower.mask is None or self.follower.disabled_reason or not slices:
+        if self.active_mask.mask is None or self.active_mask.disabled_reason or not slices:
             return
-        here = self.follower.where[-1]
+        here = self.active_mask.where[-1]
         if here not in slices:
-            self.follower.go_to(min(slices, key=lambda index: abs(index - here)))
+            self.active_mask.go_to(min(slices, key=lambda index: abs(index - here)))
         where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
         self._transient = f"{what} on {where}."
-        self.status.say(self._transient)
+        self.status.show_message(self._transient)
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
@@ -255,16 +250,6 @@ class CorrectWidget(Dock):
         self.questionable.cleanup()
         self.lines.cleanup()
         self.tools.show_mask(None)
-        self._steps.watch(None)
+        self._undo_tracker.track(None)
         self.classes.show_mask(None)
-        self.follower.disconnect_viewer()
-
-
-def _stacked(*widgets: QWidget) -> QWidget:
-    """Stack widgets, aligned with those in the scroll area."""
-    holder = QWidget()
-    layout = QVBoxLayout(holder)
-    layout.setContentsMargins(6, 4, 6, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return holder
+        self.active_mask.release(self)

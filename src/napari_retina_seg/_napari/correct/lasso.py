@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import napari
 import numpy as np
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg._napari.masks.linked_layers import GRID, Kind, LinkedLayerInfo
-
-if TYPE_CHECKING:
-    import napari
 
 
 class Lasso(QObject):
@@ -55,7 +52,7 @@ class Lasso(QObject):
             edge_color="#ff2d1a",
             face_color="#ff2d1a40",
             edge_width=1,
-            metadata={KEY: LinkedLayerInfo(Kind.LASSO, "", weakref.ref(unwrap_proxy(mask)))},
+            metadata={KEY: LinkedLayerInfo(Kind.LASSO, weakref.ref(unwrap_proxy(mask)))},
             affine=mask.affine.affine_matrix,
             **{name: getattr(mask, name) for name in GRID},
         )
@@ -86,7 +83,7 @@ class Lasso(QObject):
 
     def _on_data(self, event: Any) -> None:
         # napari is still processing the shape.
-        if str(event.action) == "added" and len(self._layer.data):
+        if str(event.action) == "added" and self._layer is not None and len(self._layer.data):
             QTimer.singleShot(0, self._finish)
 
     def _finish(self) -> None:

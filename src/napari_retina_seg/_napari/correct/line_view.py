@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Labels
 from napari.qt import QtViewer
 from qtpy.QtCore import Qt
@@ -65,7 +66,7 @@ class LineView:
         """The name displayed at the mouse."""
         return "" if self._tag.isHidden() else self._tag.text()
 
-    def lie_on(self, mask: Labels, scheme: LabelScheme) -> None:
+    def place_on(self, mask: Labels, scheme: LabelScheme) -> None:
         """Place the lines on the grid of a mask, in the colours of its classes."""
         own = self._canvas.layer_to_visual[mask].node
         for node in self._nodes:
@@ -88,7 +89,7 @@ class LineView:
             spot = np.array([[place[0] + 0.5, place[1]]], np.float32)
             self._spot.set_data(spot, face_color="white", edge_color="black", size=9)
 
-    def name(self, words: str, color: str, pos: tuple[float, float]) -> None:
+    def show_name(self, words: str, color: str, pos: tuple[float, float]) -> None:
         """Show the name of a line at the mouse, at a position on the canvas in px."""
         self._tag.setText(words)
         self._tag.setStyleSheet(
@@ -102,7 +103,7 @@ class LineView:
         self._tag.move(max(x, 0), max(y, 0))
         self._tag.show()
 
-    def name_nothing(self) -> None:
+    def hide_name(self) -> None:
         """Hide the name."""
         self._tag.hide()
 
@@ -124,13 +125,13 @@ class _Outlined:
 
     def __init__(self, width: float) -> None:
         self.nodes = tuple(Line(width=each, antialias=True) for each in (width + 2, width))
-        self._joined = np.zeros((0, 0), bool)
+        self._joined: npt.NDArray[np.bool_] = np.zeros((0, 0), bool)
         self._colors = np.zeros((0, 1, 4), np.float32)
 
     def show(self, heights: Heights, colors: np.ndarray) -> None:
         """Show lines; visuals and heights both start at the corner of the upper left pixel."""
         seen = ~np.isnan(heights)
-        joined = np.zeros(heights.shape, bool)
+        joined: npt.NDArray[np.bool_] = np.zeros(heights.shape, bool)
         joined[:, :-1] = seen[:, :-1] & seen[:, 1:]
         for node in self.nodes:
             node.visible = bool(joined.any())

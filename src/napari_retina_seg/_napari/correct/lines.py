@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import napari
 from napari.layers import Labels
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QGridLayout,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_retina_seg._napari.correct.between_scans import BetweenScans
-from napari_retina_seg._napari.correct.boundary_gestures import Mode
+from napari_retina_seg._napari.correct.boundary_gestures import ImageEdges, Mode
 from napari_retina_seg._napari.correct.boundary_mouse import BoundaryMouse
 from napari_retina_seg._napari.correct.boundary_tool import BoundaryTool
-from napari_retina_seg._napari.correct.image_edges import ImageEdges
 from napari_retina_seg._napari.correct.line_view import LineView, find_canvas, line_colors
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobResult
-from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg._napari.widgets import add_row, narrow, text
+from napari_retina_seg._napari.widgets import StatusLine, add_row, combo_box, stack, text
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.labels import LabelScheme
-
-if TYPE_CHECKING:
-    import napari
 
 _REACH = "correct/reach"
 _DEFAULT_REACH = 40  # columns
@@ -66,7 +57,7 @@ class LinesTool(QWidget):
 
     taken = Signal()
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.Viewer, active: ActiveMask) -> None:
         super().__init__()
         self._viewer = viewer
         self._settings = Settings()
@@ -75,14 +66,14 @@ class LinesTool(QWidget):
         self._view: LineView | None = None
         self._waiting: Mode | None = None  # mode to restore once there are lines
         self._edges = ImageEdges()
-        self._follower = MaskFollower(viewer)
+        self._active_mask = active
         self.tool = BoundaryTool(self._gradient)
         self._mouse = BoundaryMouse(viewer, self.tool)
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.shown = QCheckBox("Show lines")
         self.shown.setChecked(True)
         self.shown.setToolTip("Show the boundaries over the B-scan (H).")
-        self.line = narrow(QComboBox())
+        self.line = combo_box()
         self.line.setToolTip("The line to redraw (Shift+Up, Shift+Down).")
         self.buttons = {mode: QPushButton(mode.value) for mode in Mode}
         self.reach = QSpinBox()
@@ -133,9 +124,8 @@ class LinesTool(QWidget):
     def cleanup(self) -> None:
         """Clean up canvas and viewer: the dock is closing."""
         self._soon.stop()
-        self.between.abandon()
+        self.between.work.abandon()
         self.attach(None)
-        self._follower.disconnect_viewer()
         if self._view is not None:
             self._view.remove()
             self._view = None
@@ -147,9 +137,9 @@ class LinesTool(QWidget):
         if self._lines is None:
             name = "" if self._scheme is None else f" of '{self._scheme.name}'"
             return f"The classes{name} are not layers: there are no boundaries to edit."
-        if self._follower.mask != self._mask:
+        if self._active_mask.mask != self._mask:
             return "Select the mask to see its lines."
-        return self._follower.disabled_reason
+        return self._active_mask.disabled_reason
 
     def refresh(self) -> None:
         """Show the mask's current lines; disable what is not possible, with the reason."""
@@ -166,9 +156,10 @@ class LinesTool(QWidget):
         chosen = self.tool.mode
         self.hint.setText(reason or (_MODES[chosen][0] + _ANYWHERE if chosen else ""))
         self.hint.setVisible(bool(self.hint.text()))
-        volume = self._lines is not None and self._mask.ndim > 2 and not reason
-        index = self._follower.where[-1] if volume else 0
-        self.between.attach(self._lines if volume else None, index)
+        lines = self._lines
+        volume = lines is not None and lines.mask.ndim > 2 and not reason
+        index = self._active_mask.where[-1] if volume else 0
+        self.between.attach(lines if volume else None, index)
         if self._waiting is not None and not reason and self.tool.has_lines:
             self._set_mode(self._waiting)
 
@@ -176,7 +167,7 @@ class LinesTool(QWidget):
 
     @property
     def _scheme(self) -> LabelScheme | None:
-        info = self._mask.metadata.get(KEY)
+        info = None if self._mask is None else self._mask.metadata.get(KEY)
         return getattr(info, "scheme", None)
 
     def _lay_out(self) -> None:
@@ -195,14 +186,8 @@ class LinesTool(QWidget):
         for number, button in enumerate(self.buttons.values()):
             button.setCheckable(True)
             grid.addWidget(button, number // 2, number % 2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.shown)
-        layout.addLayout(grid)
-        layout.addLayout(form)
-        for widget in (self.hint, self.status, self.between):
-            layout.addWidget(widget)
-        self.status.say("")
+        self.setLayout(stack(self.shown, grid, form, *(self.hint, self.status, self.between)))
+        self.status.show_message("")
 
     def _connect(self) -> None:
         for mode, button in self.buttons.items():
@@ -211,20 +196,20 @@ class LinesTool(QWidget):
         self.reach.valueChanged.connect(self._on_reach)
         self.shown.toggled.connect(self._on_shown)
         self.tool.chosen.connect(lambda: self.line.setCurrentIndex(self.tool.line))
-        self.tool.said.connect(self.status.say)
+        self.tool.message.connect(self.status.show_message)
         self.tool.left.connect(self.deactivate)
         self.between.done.connect(self._on_interpolated)
-        self._follower.changed.connect(self.refresh)
-        self._follower.moved.connect(self.refresh)
-        self._follower.painted.connect(self._on_painted)
+        self._active_mask.subscribe(
+            changed=self.refresh, moved=self.refresh, painted=self._on_painted
+        )
         self._soon.timeout.connect(self.refresh)
         self._on_reach(self.reach.value())
 
     def _offer_lines(self) -> None:
         self.line.clear()
-        if self._lines is None:
-            return
         scheme = self._scheme
+        if self._lines is None or scheme is None:
+            return
         for surface, color in zip(scheme.surfaces, line_colors(scheme), strict=True):
             swatch = QPixmap(14, 14)
             swatch.fill(QColor(color))
@@ -241,17 +226,17 @@ class LinesTool(QWidget):
         self._waiting = None
         self._mouse.stop()
         self.tool.set_mode(mode)
-        self.status.say("")
-        if mode is not None:
+        self.status.show_message("")
+        canvas = find_canvas(self)
+        if mode is not None and canvas is not None:
             self.taken.emit()
             self.shown.setChecked(True)
-            canvas = find_canvas(self)
             self._mouse.listen(unwrap_proxy(self._mask), canvas.native, _CURSORS[mode])
         self.refresh()
 
     def _show_lines(self, reason: str) -> None:
         canvas = find_canvas(self)
-        if reason or canvas is None or not self.shown.isChecked():
+        if reason or self._lines is None or canvas is None or not self.shown.isChecked():
             self.tool.deactivate()
             return
         if unwrap_proxy(self._mask) not in canvas.layer_to_visual:  # still being added
@@ -259,12 +244,12 @@ class LinesTool(QWidget):
             return
         if self._view is None:
             self._view = LineView(canvas)
-        self.tool.attach(self._lines, self._follower.where, self._view)
+        self.tool.attach(self._lines, self._active_mask.where, self._view)
 
     def _gradient(self) -> Heights:
         viewer = self._viewer
-        image, units = self._follower.image, viewer.layers.extent.units
-        return self._edges.find(image, viewer.dims.point, units, self._mask.name)
+        image, units = self._active_mask.image, viewer.layers.extent.units
+        return self._edges.find(image, viewer.dims.point, units, self._active_mask.labels.name)
 
     # Signal handlers
 
@@ -283,5 +268,5 @@ class LinesTool(QWidget):
             self._soon.start()
 
     def _on_interpolated(self, outcome: JobResult) -> None:
-        self.status.show_result(outcome.end, outcome.message)
+        self.status.show_result(outcome.status, outcome.message)
         self.refresh()

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import Change, Where, change
+from napari_retina_seg._napari.masks.edits import Change, PlaneIndex, change
 from napari_retina_seg.editing.consistency import draw, reconcile
 from napari_retina_seg.imaging.surfaces import Heights
 
@@ -28,7 +28,7 @@ class MaskLines:
         self.mask = mask
         self._kept: Heights | None = None  # as stored in the mask
         self._now = self._read()
-        self._earlier: dict[Where, deque[Heights]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self._earlier: dict[PlaneIndex, deque[Heights]] = defaultdict(lambda: deque(maxlen=_KEPT))
 
     @property
     def rows(self) -> int:
@@ -47,7 +47,7 @@ class MaskLines:
         self._sync()
         return self._now.copy()
 
-    def at(self, where: Where) -> Heights:
+    def at(self, where: PlaneIndex) -> Heights:
         """Return the lines of a plane, ``(boundaries, columns)``, consistent with its labels."""
         self._sync()
         before, labels = self._now[where], np.asarray(self.mask.data[where])
@@ -57,7 +57,7 @@ class MaskLines:
                 self._keep()
         return self._now[where].copy()
 
-    def edit(self, where: Where, way: Callable[[Heights], Heights]) -> Change:
+    def edit(self, where: PlaneIndex, way: Callable[[Heights], Heights]) -> Change:
         """Edit the lines of a plane, and its labels with them, as one undo step.
 
         Parameters
@@ -85,7 +85,9 @@ class MaskLines:
         self._keep()
         return done
 
-    def put_scans(self, leading: Where, scans: dict[int, tuple[Heights, np.ndarray]]) -> Change:
+    def put_scans(
+        self, leading: PlaneIndex, scans: dict[int, tuple[Heights, np.ndarray]]
+    ) -> Change:
         """Replace lines and labels of several scans of a volume as one undo step.
 
         Raises
@@ -116,7 +118,7 @@ class MaskLines:
             lines[..., info.index, :, :] = kept
         return lines
 
-    def _set(self, changed: dict[Where, Heights]) -> None:
+    def _set(self, changed: dict[PlaneIndex, Heights]) -> None:
         for where, heights in changed.items():
             self._earlier[where].append(self._now[where].copy())
             self._now[where] = heights
@@ -128,7 +130,7 @@ class MaskLines:
         self._kept = lines
         self.mask.metadata[KEY] = replace(self.mask.metadata[KEY], boundaries=lines)
 
-    def _recall(self, where: Where, heights: Heights, labels: np.ndarray) -> Heights:
+    def _recall(self, where: PlaneIndex, heights: Heights, labels: np.ndarray) -> Heights:
         """Restore earlier lines that match the current labels, after undo or redo."""
         result = heights.copy()
         wrong = np.flatnonzero(~_draws(result, labels))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import napari
 import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QPushButton, QWidget
 
-from napari_retina_seg._napari.layers import finest, is_image, modality, place_of
+from napari_retina_seg._napari.layers import finest, image_fields, is_image, modality
 from napari_retina_seg._napari.masks.linked_layers import GRID
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg._napari.widgets import add_row, narrow
+from napari_retina_seg._napari.widgets import add_row, combo_box, stack
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
-
-if TYPE_CHECKING:
-    import napari
 
 
 class NewMask(QWidget):
@@ -35,16 +31,13 @@ class NewMask(QWidget):
         super().__init__()
         self._viewer = viewer
         self._image: Image | None = None
-        self._box = narrow(QComboBox())
+        self._box = combo_box()
         self._box.addItems(list(SCHEMES))
         self._box.setToolTip("Classes of the new mask.")
         self.button = QPushButton("New empty mask")
         form = QFormLayout()
         add_row(form, "Classes", self._box)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addWidget(self.button)
+        self.setLayout(stack(form, self.button))
         self.button.clicked.connect(self.make)
 
     def refresh(self) -> None:
@@ -73,13 +66,15 @@ class NewMask(QWidget):
     def make(self) -> None:
         """Add the mask; the button."""
         image, scheme = self._image, SCHEMES[self._box.currentText()]
+        if image is None:
+            return
         shape = tuple(finest(image).shape[: image.ndim])
         layer = Labels(
             np.zeros(shape, np.uint8),
             name=f"{image.name} · {scheme.name}",
             affine=image.affine.affine_matrix,
             **{name: getattr(image, name) for name in GRID},
-            **mask_options(MaskInfo(image.name, scheme, **place_of(image))),
+            **mask_options(MaskInfo(scheme=scheme, **image_fields(image))),
         )
         layer.selected_label = 1
         self._viewer.add_layer(layer)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
+import napari
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
-from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Task, work
-from napari_retina_seg._napari.layers import KEY, Position, is_volume, modality, retina_image
-from napari_retina_seg._napari.masks.edits import Where, unwrap_proxy
+from napari_retina_seg._napari.engine_tasks import SegmentResult, SegmentTask, segment
+from napari_retina_seg._napari.job import JobResult
+from napari_retina_seg._napari.job_dock import JobRow
+from napari_retina_seg._napari.layers import (
+    KEY,
+    Position,
+    have_same_image,
+    is_volume,
+    modality,
+    retina_image,
+    unwrap_proxy,
+)
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.masks.edits import PlaneIndex
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
 from napari_retina_seg.models.spec import ThresholdPostprocessing
 from napari_retina_seg.types.errors import ModelError, RetinaSegError
-
-if TYPE_CHECKING:
-    import napari
 
 Plane = npt.NDArray[np.floating]
 _HALF = 0.5
@@ -31,35 +39,34 @@ class _Known:
     """Probabilities of all classes on one plane, as computed by a job."""
 
     mask: Labels
-    where: Where
+    where: PlaneIndex
     planes: npt.NDArray[np.floating]  # (classes, rows, columns)
 
 
 class Probability(QObject):
     """Finds the probability of a class; a job computes it if no layer has it.
 
+    Parameters
+    ----------
+    viewer, active : napari.Viewer, ActiveMask
+        The viewer, and the mask that is corrected.
+    work : JobRow
+        Runs the job.
+
     Signals
     -------
-    progressed : (Progress, str)
-        Progress of the job.
     done : (JobResult)
         The job ended; if it succeeded, `find` now returns the plane.
     """
 
-    progressed = Signal(object, str)
     done = Signal(object)
 
-    def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
+    def __init__(self, viewer: napari.Viewer, active: ActiveMask, work: JobRow) -> None:
         super().__init__()
-        self._viewer, self._follower = viewer, follower
+        self._viewer, self._active_mask, self._work = viewer, active, work
         self._known: _Known | None = None
-        self._asked: tuple[Labels, Where] | None = None
-        self._job: Job | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a job is running."""
-        return self._job is not None
+        self._requested: tuple[Labels, PlaneIndex] | None = None
+        work.done.connect(self._on_done)
 
     def find(self, value: int) -> Plane | None:
         """Return the probability of a class on the current plane, if known.
@@ -69,19 +76,19 @@ class Probability(QObject):
         array or None
             ``(rows, columns)``, 0 to 1.
         """
-        follower, known = self._follower, self._known
-        mine = known is not None and known.mask is unwrap_proxy(follower.mask)
-        if mine and known.where == follower.where:
+        active, known = self._active_mask, self._known
+        place = (unwrap_proxy(active.labels), active.where)
+        if known is not None and (known.mask, known.where) == place:
             return known.planes[value]
         for layer in self._viewer.layers:
-            found = _of_layer(layer, follower, value)
+            found = _of_layer(layer, active, value)
             if found is not None:
                 return found
         return None
 
     def disabled_reason(self) -> str:
         """Return why no model can be run; empty if one can."""
-        if self._follower.image is None:
+        if self._active_mask.image is None:
             return "The image of this mask is not open: open it to run a model."
         try:
             self._model()
@@ -97,39 +104,29 @@ class Probability(QObject):
         after = self._model().spec.postprocessing
         return after.threshold if isinstance(after, ThresholdPostprocessing) else _HALF
 
-    def ask(self) -> None:
+    def compute(self) -> None:
         """Run the model on the current plane; `done` follows."""
-        follower, image = self._follower, self._follower.image
-        where = follower.where
+        active, image = self._active_mask, self._active_mask.image
+        where = active.where
         at = Position(where[:-1], where[-1]) if where else Position()
         index = at.index if is_volume(image) else None
-        self._asked = (unwrap_proxy(follower.mask), where)
-        task = Task(retina_image(image, at), self._model(), index, probabilities=True)
-        self._job = Job(work, task, self)
-        self._job.progressed.connect(self.progressed)
-        self._job.done.connect(self._on_done)
-        self._job.start()
-
-    def cancel(self) -> None:
-        """Request cancellation of the job."""
-        if self._job is not None:
-            self._job.cancel()
+        self._requested = (unwrap_proxy(active.labels), where)
+        task = SegmentTask(retina_image(image, at), self._model(), index, probabilities=True)
+        self._work.start(partial(segment, task), task.title)
 
     def cleanup(self) -> None:
         """Stop the job; emit nothing more."""
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
+        self._work.abandon()
         self._known = None
 
     def _model(self) -> ModelFolder:
         """Return the model that made the mask, or the default for its image and classes."""
-        info: MaskInfo = self._follower.mask.metadata[KEY]
+        info: MaskInfo = self._active_mask.labels.metadata[KEY]
         drawn_by = "" if info.provenance is None else info.provenance.model
         try:
             model = find_model(drawn_by)
         except RetinaSegError:
-            model = default_model(modality(self._follower.image))
+            model = default_model(modality(self._active_mask.image))
         if model.spec.scheme.names != info.scheme.names:
             raise ModelError(
                 f"'{model.name}' has other classes than '{info.scheme.name}': add the model that"
@@ -138,27 +135,27 @@ class Probability(QObject):
         return model
 
     def _on_done(self, outcome: JobResult) -> None:
-        self._job.deleteLater()
-        self._job = None
-        if outcome.end is JobStatus.SUCCEEDED:
-            (mask, where), found = self._asked, outcome.segmentation.probabilities
-            self._known = _Known(mask, where, found.reshape(found.shape[-3:]))
+        found = outcome.segmentation.probabilities if isinstance(outcome, SegmentResult) else None
+        if found is not None and self._requested is not None:
+            self._known = _Known(*self._requested, found.reshape(found.shape[-3:]))
         self.done.emit(outcome)
 
 
-def _of_layer(layer: Image, follower: MaskFollower, value: int) -> Plane | None:
+def _of_layer(layer: Image, active: ActiveMask, value: int) -> Plane | None:
     """Return the plane of a layer with the probabilities of this mask's model, or None."""
-    known, info = layer.metadata.get(KEY), follower.mask.metadata[KEY]
+    known, info = layer.metadata.get(KEY), active.labels.metadata[KEY]
     if not isinstance(known, MapInfo) or known.kind != "probabilities" or not info.provenance:
         return None
-    if known.image != info.image or known.provenance.model != info.provenance.model:
+    if not have_same_image(layer, active.labels):
+        return None
+    if known.provenance.model != info.provenance.model:
         return None
     values = layer.data[value] if len(info.scheme) > 2 else layer.data
     slices = values.shape[-3] if values.ndim > 2 else 1
-    where = follower.where
+    where = active.where
     if len(where) and slices > 1:
         values = values[..., where[-1], :, :]
-    elif len(where) and info.index != where[-1] and follower.mask.data.shape[-3] > 1:
+    elif len(where) and info.index != where[-1] and active.labels.data.shape[-3] > 1:
         return None  # it is of another slice
     plane = np.asarray(values).reshape(values.shape[-2:])
-    return plane if plane.shape == follower.plane.shape else None
+    return plane if plane.shape == active.plane.shape else None

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import napari
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_retina_seg._napari.correct.lasso import Lasso
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import change
-from napari_retina_seg._napari.masks.linked_layers import Kind, linked_layer
-from napari_retina_seg._napari.masks.questionable import show_questionable
-from napari_retina_seg._napari.widgets import text
+from napari_retina_seg._napari.masks.linked_layers import Kind, linked_layer, show_questionable
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.editing.regions import inside
-
-if TYPE_CHECKING:
-    import napari
 
 _ABOUT = "Questionable regions are excluded from training and scores."
 _MARKING = "Mark a region: drag around it (Outline) or brush over it."
@@ -27,9 +22,9 @@ _OUTLINING = "Drag around the region. Esc cancels."
 class QuestionableSection(QWidget):
     """Selects the layer of questionable regions with a tool, and returns to the mask."""
 
-    def __init__(self, viewer: napari.Viewer, follower: MaskFollower) -> None:
+    def __init__(self, viewer: napari.Viewer, active: ActiveMask) -> None:
         super().__init__()
-        self._viewer, self._follower = viewer, follower
+        self._viewer, self._active_mask = viewer, active
         self._followed: Labels | None = None
         self.lasso = Lasso(viewer)
         self._note = text(_ABOUT)
@@ -43,8 +38,7 @@ class QuestionableSection(QWidget):
         self.back_button = QPushButton("Back to the mask")
         self.back_button.setToolTip("Select the mask again, to correct its classes.")
         self._tools = {"paint": self.brush_button, "erase": self.erase_button}
-        row = QHBoxLayout()
-        row.addWidget(self.outline_button)
+        row = stack(self.outline_button, horizontal=True)
         for mode, button in self._tools.items():
             button.setCheckable(True)
             button.clicked.connect(lambda _, mode=mode: self.mark(mode))
@@ -53,28 +47,24 @@ class QuestionableSection(QWidget):
         self.lasso.drawn.connect(self._on_drawn)
         self.lasso.ended.connect(self.refresh)
         self.back_button.clicked.connect(self.go_back)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._note)
-        layout.addLayout(row)
-        layout.addWidget(self.back_button)
+        self.setLayout(stack(self._note, row, self.back_button))
 
     def mark(self, mode: str) -> None:
         """Mark with one of napari's tools."""
         marks = self._take_marks()
-        marks.brush_size = self._follower.mask.brush_size
+        marks.brush_size = self._active_mask.labels.brush_size
         marks.mode = mode
         self.refresh()
 
     def go_back(self) -> None:
         """Select the mask again."""
-        self._viewer.layers.selection.active = self._follower.mask
+        self._viewer.layers.selection.active = self._active_mask.mask
         self.refresh()
 
     def refresh(self) -> None:
         """Update buttons and the marked area for the current mask and layer."""
-        follower = self._follower
-        can = follower.mask is not None and not follower.disabled_reason
+        active = self._active_mask
+        can = active.mask is not None and not active.disabled_reason
         for button in (self.outline_button, *self._tools.values()):
             button.setEnabled(can)
         self.outline_button.setChecked(self.lasso.is_on)
@@ -97,15 +87,15 @@ class QuestionableSection(QWidget):
         if not on:
             self.lasso.stop()
             return
-        self.lasso.start(self._follower.mask)
+        self.lasso.start(self._active_mask.mask)
         self.refresh()
 
     def _on_drawn(self, points: np.ndarray) -> None:
         """Mark the outlined region; its layer stays selected, so that Ctrl+Z undoes it."""
-        follower = self._follower
-        if follower.mask is None or follower.disabled_reason:
+        active = self._active_mask
+        if active.mask is None or active.disabled_reason:
             return
-        marks, where = self._take_marks(), follower.where
+        marks, where = self._take_marks(), active.where
         marks.mode = "pan_zoom"
         plane = np.asarray(marks.data[where])
         change(marks, np.where(inside(points, plane.shape), 1, plane).astype(plane.dtype), where)
@@ -113,7 +103,7 @@ class QuestionableSection(QWidget):
 
     def _take_marks(self) -> Labels:
         """Select the layer of the marks, creating it if needed."""
-        mask = self._follower.mask
+        mask = self._active_mask.mask
         marks = self._marks() or show_questionable(self._viewer, mask, None)
         marks.visible = True
         self._viewer.layers.selection.active = marks
@@ -132,9 +122,10 @@ class QuestionableSection(QWidget):
     def _show_tool(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         marks = self._followed
         marking = marks is not None and self._viewer.layers.selection.active == marks
+        current = str(marks.mode) if marks is not None and marking else ""
         for mode, button in self._tools.items():
-            button.setChecked(marking and str(marks.mode) == mode)
+            button.setChecked(mode == current)
 
     def _marks(self) -> Labels | None:
-        mask = self._follower.mask
+        mask = self._active_mask.mask
         return None if mask is None else linked_layer(self._viewer, mask, Kind.QUESTIONABLE)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import napari
 import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.correct.lasso import Lasso
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
 from napari_retina_seg._napari.correct.preview import Plan, Preview
 from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import change, locked
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import text
 from napari_retina_seg.editing.regions import dilate, erode, inside, small_holes, small_objects
-
-if TYPE_CHECKING:
-    import napari
 
 # Keys of earlier versions, which settings were saved under.
 _SMALL_OBJECTS, _SMALL_HOLES, _BY = "correct/specks", "correct/pinholes", "correct/grow"
@@ -40,13 +38,13 @@ class RegionSection(QWidget):
         A result message.
     """
 
-    said = Signal(object, str)
+    reported = Signal(object, str)
 
     def __init__(
-        self, viewer: napari.Viewer, follower: MaskFollower, preview: Preview, settings: Settings
+        self, viewer: napari.Viewer, active: ActiveMask, preview: Preview, settings: Settings
     ) -> None:
         super().__init__()
-        self._follower, self._preview = follower, preview
+        self._active_mask, self._preview = active, preview
         self.lasso = Lasso(viewer)
         self.object_size = _size(settings, _SMALL_OBJECTS, 30, 100_000)
         self.hole_size = _size(settings, _SMALL_HOLES, 20, 100_000)
@@ -131,19 +129,19 @@ class RegionSection(QWidget):
 
     def _disabled_reason(self) -> str:
         """Return why the tools are disabled; empty if they are enabled."""
-        follower = self._follower
-        if follower.class_disabled_reason:
-            return follower.class_disabled_reason
-        if follower.value in locked(follower.mask):
+        active = self._active_mask
+        if active.class_disabled_reason:
+            return active.class_disabled_reason
+        if active.value in locked(active.mask):
             return f"{self._name()} is locked: unlock it, or choose another class."
         return ""
 
     def _name(self) -> str:
-        return self._follower.scheme.classes[self._follower.value].abbreviation
+        return self._active_mask.scheme.classes[self._active_mask.value or 0].abbreviation
 
     @property
     def _slices(self) -> int:
-        mask = self._follower.mask
+        mask = self._active_mask.mask
         return 1 if mask is None or mask.ndim < 3 else mask.data.shape[-3]
 
     @property
@@ -173,9 +171,9 @@ class RegionSection(QWidget):
 
     def _show(self, what: str, make: Make) -> None:
         """Preview new labels of the chosen class."""
-        if self._disabled_reason():
+        value = self._active_mask.value
+        if value is None or self._disabled_reason():
             return
-        value = self._follower.value
         self._show_plan(what, lambda labels: make(labels, value).astype(labels.dtype))
 
     def _show_plan(self, what: str, plan: Plan) -> None:
@@ -190,24 +188,24 @@ class RegionSection(QWidget):
             self._show_plan(*self._shown)
 
     def _widen(self, what: str, make: Callable[..., Any]) -> None:
-        by, fixed, words = self.by.value(), locked(self._follower.mask), f"{self._name()} {what}"
+        by, fixed, words = self.by.value(), locked(self._active_mask.mask), f"{self._name()} {what}"
         words += f" by {by} px"
         if self._acts_on_all:  # the other slices are not visible
             self._show(words, lambda labels, value: make(labels, value, by, fixed))
             return
-        value = self._follower.value
+        value = self._active_mask.value
         self._do(words, lambda labels: make(labels, value, by, fixed))
 
     def _do(self, what: str, plan: Plan) -> None:
-        follower = self._follower
+        active = self._active_mask
         self._preview.cancel()
-        done = change(follower.mask, plan(follower.plane), follower.where)
-        self.said.emit(JobStatus.SUCCEEDED, changed(what, done))
+        done = change(active.mask, plan(active.plane), active.where)
+        self.reported.emit(JobStatus.SUCCEEDED, changed(what, done))
 
     def _on_lasso(self, on: bool) -> None:
         self._preview.cancel()
         if on:
-            self.lasso.start(self._follower.mask)
+            self.lasso.start(self._active_mask.mask)
             self._show_lasso()
             self._note.setText(_LASSO_HINT)
         else:
@@ -222,7 +220,7 @@ class RegionSection(QWidget):
         if self._disabled_reason():
             self.refresh()
             return
-        value = self._follower.value
+        value = self._active_mask.value
 
         def plan(labels: np.ndarray) -> np.ndarray:
             return np.where(inside(points, labels.shape) & (labels == value), 0, labels).astype(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import napari
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_retina_seg._napari.settings import Settings
-
-if TYPE_CHECKING:
-    import napari
 
 _TOOLS = (
     ("paint", "Brush", "Paint the chosen class (napari: 2 or P)."),
@@ -56,58 +52,57 @@ class ToolButtons(QWidget):
             grid.addWidget(button, number // 3, number % 3)
         self.undo = _button("Undo", "Undo the last change of this mask (Ctrl+Z).")
         self.redo = _button("Redo", "Redo the last undone change (Ctrl+Shift+Z).")
-        self.undo.clicked.connect(self._on_undo)
-        self.redo.clicked.connect(self._on_redo)
+        self.undo.clicked.connect(lambda: self._mask and self._mask.undo())
+        self.redo.clicked.connect(lambda: self._mask and self._mask.redo())
         grid.addWidget(self.undo, 0, _COLUMNS - 1)
         grid.addWidget(self.redo, 1, _COLUMNS - 1)
 
     def show_mask(self, mask: Labels | None) -> None:
         """Follow another mask."""
         if self._mask is not None:
-            self._listen(False)
+            self._listen(self._mask, False)
         self._mask = mask
         if mask is not None:
             mask.brush_size = self._settings.number(_BRUSH, mask.brush_size)
-            self._listen(True)
+            self._listen(mask, True)
         self._on_mode()
 
     def take(self, mode: str) -> None:
         """Select one of napari's tools; a layer linked to the mask may have been selected."""
+        mask = self._mask
+        if mask is None:
+            return
         self.taken.emit()
-        self._viewer.layers.selection.active = self._mask
-        if str(self._mask.mode) == mode:
+        self._viewer.layers.selection.active = mask
+        if str(mask.mode) == mode:
             self._on_used()  # napari emits an event only if the mode changes
-        self._mask.mode = mode
+        mask.mode = mode
         self._on_mode()
 
-    def _on_undo(self) -> None:
-        self._mask.undo()
-
-    def _on_redo(self) -> None:
-        self._mask.redo()
-
-    def _listen(self, on: bool) -> None:
+    def _listen(self, mask: Labels, on: bool) -> None:
         for event, listener in (
-            (self._mask.events.mode, self._on_mode),
-            (self._mask.events.mode, self._on_used),
-            (self._mask.events.paint, self._on_used),
-            (self._mask.events.brush_size, self._on_brush),
+            (mask.events.mode, self._on_mode),
+            (mask.events.mode, self._on_used),
+            (mask.events.paint, self._on_used),
+            (mask.events.brush_size, self._on_brush),
             (self._viewer.layers.selection.events.active, self._on_mode),
         ):
             (event.connect if on else event.disconnect)(listener)
 
     def _on_mode(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         """Show the active tool; none while another layer is selected."""
-        selected = self._mask is not None and self._viewer.layers.selection.active == self._mask
-        current = str(self._mask.mode) if selected else ""
+        mask, active = self._mask, self._viewer.layers.selection.active
+        current = str(mask.mode) if mask is not None and active == mask else ""
         for mode, button in self.buttons.items():
             button.setChecked(mode == current)
 
     def _on_used(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        self.used.emit(str(self._mask.mode) in _PAINTS)
+        if self._mask is not None:
+            self.used.emit(str(self._mask.mode) in _PAINTS)
 
     def _on_brush(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        self._settings.remember_number(_BRUSH, self._mask.brush_size)
+        if self._mask is not None:
+            self._settings.remember_number(_BRUSH, self._mask.brush_size)
 
 
 def _button(words: str, tip: str) -> QPushButton:

@@ -4,29 +4,133 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+import napari
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QPushButton, QWidget
 from superqt import QLabeledDoubleSlider
+from superqt.utils import signals_blocked
 
-from napari_retina_seg._napari.correct.bridge import BridgeTool
-from napari_retina_seg._napari.correct.mask_follower import MaskFollower
+from napari_retina_seg._napari.clicks import CanvasClicks
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.probability import Plane, Probability
+from napari_retina_seg._napari.correct.words import changed
 from napari_retina_seg._napari.job import JobResult, JobStatus
-from napari_retina_seg._napari.masks.edits import unwrap_proxy
-from napari_retina_seg._napari.widgets import ProgressRow, add_row, text
-from napari_retina_seg.editing.vessels import threshold
+from napari_retina_seg._napari.job_dock import JobRow
+from napari_retina_seg._napari.layers import finest, unwrap_proxy
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.masks.edits import change
+from napari_retina_seg._napari.widgets import add_row, stack, text
+from napari_retina_seg.editing.vessels import Point, bridge, local_darkness, threshold
 
-if TYPE_CHECKING:
-    import napari
-
+_OFF = "Bridge a gap"
+_FIRST = "Click on one end of the gap."
+_SECOND = "Now click on the other end."
 _DOWN_TO = 0.5  # of the threshold
 _KNOWN = "Move the slider to preview another threshold."
 _ASK = "The model's probability is computed when you move a slider."
+
+
+class BridgeTool(QWidget):
+    """Asks for two clicks and draws the vessel between them as one undo step.
+
+    Signals
+    -------
+    taken : ()
+        It waits for clicks: other mouse tools should be deactivated.
+    said : (JobStatus, str)
+        A result message.
+    """
+
+    taken = Signal()
+    reported = Signal(object, str)
+
+    def __init__(self, viewer: napari.Viewer, active: ActiveMask, probability: Probability) -> None:
+        super().__init__()
+        self._active_mask, self._probability = active, probability
+        self._first: Point | None = None
+        self._clicks = CanvasClicks(viewer)
+        self._evidence: tuple[object, np.ndarray] | None = None  # local darkness, by image
+        self.button = QPushButton(_OFF)
+        self.button.setCheckable(True)
+        self.button.setToolTip(
+            "Join two ends of a vessel: click on both. The bridge follows the model's probability"
+            " if known, otherwise dark pixels; it is as wide as its ends."
+        )
+        self._note = text()
+        self._note.setVisible(False)
+        self.setLayout(stack(self.button, self._note))
+        self.button.clicked.connect(self._on_button)
+        self._clicks.clicked.connect(self._on_click)
+        self._clicks.stopped.connect(self.deactivate)
+
+    def refresh(self) -> None:
+        """Update the button and restart, after a change of mask or plane."""
+        self.button.setEnabled(not self._active_mask.class_disabled_reason)
+        self.deactivate()
+
+    def deactivate(self) -> None:
+        """Stop waiting for clicks."""
+        self._clicks.stop()
+        self._first = None
+        self.button.setChecked(False)
+        self.button.setText(_OFF)
+        self._note.setVisible(False)
+
+    def cleanup(self) -> None:
+        """Disconnect: the dock is closing."""
+        self._clicks.stop()
+
+    def _on_button(self, on: bool) -> None:
+        if not on:
+            self.deactivate()
+            return
+        self.taken.emit()
+        self._clicks.listen(self._active_mask.mask)
+        self._ask(None)
+
+    def _ask(self, first: Point | None) -> None:
+        self._first = first
+        self.button.setText("Stop bridging")
+        self._note.setText(_FIRST if first is None else _SECOND)
+        self._note.setVisible(True)
+
+    def _on_click(self, point: Point) -> None:
+        if self._first is None:
+            self._ask(point)
+            return
+        first = self._first
+        self._ask(None)  # ready for the next gap
+        self._join(first, point)
+
+    def _join(self, first: Point, last: Point) -> None:
+        active, value = self._active_mask, self._active_mask.value
+        evidence = None if value is None else self._find_evidence(value)
+        if evidence is None:
+            self.reported.emit(JobStatus.FAILED, "Open the image of this mask first.")
+            return
+        plane = active.plane
+        wanted = plane.copy()
+        wanted[bridge(evidence, plane == value, first, last)] = value
+        done = change(active.mask, wanted, active.where)
+        self.reported.emit(JobStatus.SUCCEEDED, changed("The gap was bridged", done))
+
+    def _find_evidence(self, value: int) -> np.ndarray | None:
+        found = self._probability.find(value)
+        if found is not None:
+            return np.asarray(found)
+        image = self._active_mask.image
+        if image is None:
+            return None
+        of = (image, self._active_mask.where)
+        if self._evidence is None or self._evidence[0] != of:
+            self._evidence = (
+                of,
+                local_darkness(np.asarray(finest(image)[self._active_mask.where])),
+            )
+        return self._evidence[1]
 
 
 class VesselSection(QWidget):
@@ -38,26 +142,25 @@ class VesselSection(QWidget):
         A result message.
     """
 
-    said = Signal(object, str)
+    reported = Signal(object, str)
 
-    def __init__(self, viewer: napari.Viewer, follower: MaskFollower, preview: Preview) -> None:
+    def __init__(self, viewer: napari.Viewer, active: ActiveMask, preview: Preview) -> None:
         super().__init__()
-        self._follower, self._preview = follower, preview
+        self._active_mask, self._preview = active, preview
         self._mask: weakref.ref[Labels] | None = None  # mask whose threshold the sliders show
-        self.probability = Probability(viewer, follower)
-        self.bridge = BridgeTool(viewer, follower, self.probability)
+        self.work = JobRow("the probability")
+        self.probability = Probability(viewer, active, self.work)
+        self.bridge = BridgeTool(viewer, active, self.probability)
         self.level = _slider()
         self.low = _slider()
         self.hysteresis = QCheckBox("Hysteresis, down to")
         self.show_button = QPushButton("Preview threshold")
         self._note = text()
-        self.work = ProgressRow("the probability")
         self._lay_out()
         self._connect()
 
     def refresh(self) -> None:
         """Update controls and note for the current mask and plane."""
-        follower = self._follower
         self._reset_sliders()
         self.bridge.refresh()
         reason = self._disabled_reason()
@@ -65,22 +168,22 @@ class VesselSection(QWidget):
             widget.setEnabled(not reason)
         self._enable_low()
         if not reason:
-            reason = _KNOWN if self.probability.find(follower.value) is not None else _ASK
+            reason = _ASK if self._find_probability() is None else _KNOWN
         self._note.setText(reason)
 
     def preview(self) -> None:
         """Preview the threshold; the sliders and the button."""
-        if self._disabled_reason() or self.probability.is_running:
+        value = self._active_mask.value
+        if value is None or self._disabled_reason() or self.work.is_running:
             return
-        plane = self.probability.find(self._follower.value)
+        plane = self.probability.find(value)
         if plane is None:
-            self.work.show_work(True)
             self._note.setText("The model is running on this image.")
-            self.probability.ask()
+            self.probability.compute()
             return
         self._note.setText(_KNOWN)
-        plan = self._plan(plane, self._follower.value)
-        self._preview.show_plan(self._words(), plan, only=self._follower.where)
+        plan = self._plan(plane, value)
+        self._preview.show_plan(self._words(), plan, only=self._active_mask.where)
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
@@ -99,31 +202,27 @@ class VesselSection(QWidget):
         add_row(form, "Threshold", self.level)
         form.addRow(self.hysteresis)
         add_row(form, "Down to", self.low)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._note)
-        layout.addLayout(form)
-        for widget in (self.work, self.show_button, self.bridge):
-            layout.addWidget(widget)
+        self.setLayout(stack(self._note, form, self.work, self.show_button, self.bridge))
 
     def _connect(self) -> None:
         for slider in (self.level, self.low):
             slider.valueChanged.connect(lambda _: self.preview())
         self.hysteresis.toggled.connect(self._on_hysteresis)
         self.show_button.clicked.connect(self.preview)
-        self.work.cancel_button.clicked.connect(self.probability.cancel)
-        self.probability.progressed.connect(self.work.show_step)
         self.probability.done.connect(self._on_probability)
-        self.bridge.said.connect(self.said)
+        self.bridge.reported.connect(self.reported)
 
     def _disabled_reason(self) -> str:
         """Return why no threshold can be set; empty if one can."""
-        follower = self._follower
-        if follower.class_disabled_reason:
-            return follower.class_disabled_reason
-        if self.probability.find(follower.value) is not None:
-            return ""
-        return self.probability.disabled_reason()
+        active = self._active_mask
+        if active.class_disabled_reason:
+            return active.class_disabled_reason
+        return "" if self._find_probability() is not None else self.probability.disabled_reason()
+
+    def _find_probability(self) -> Plane | None:
+        """Return the probability of the chosen class, if known."""
+        value = self._active_mask.value
+        return None if value is None else self.probability.find(value)
 
     def _plan(self, probability: Plane, value: int) -> Callable[[np.ndarray], np.ndarray]:
         level = self.level.value()
@@ -144,17 +243,15 @@ class VesselSection(QWidget):
 
     def _reset_sliders(self) -> None:
         """Reset to the model's own threshold when the mask changes."""
-        mask = self._follower.mask
+        mask = self._active_mask.mask
         if mask is None or (self._mask is not None and self._mask() is unwrap_proxy(mask)):
             return
         self._mask = weakref.ref(unwrap_proxy(mask))
         level = self.probability.threshold
-        blockers = [QSignalBlocker(each) for each in (self.level, self.low, self.hysteresis)]
-        self.level.setValue(level)
-        self.low.setValue(level * _DOWN_TO)
-        self.hysteresis.setChecked(False)
-        for blocker in blockers:
-            blocker.unblock()
+        with signals_blocked(self.level, self.low, self.hysteresis):
+            self.level.setValue(level)
+            self.low.setValue(level * _DOWN_TO)
+            self.hysteresis.setChecked(False)
 
     def _on_hysteresis(self) -> None:
         self._enable_low()
@@ -164,11 +261,10 @@ class VesselSection(QWidget):
         self.low.setEnabled(self.hysteresis.isEnabled() and self.hysteresis.isChecked())
 
     def _on_probability(self, outcome: JobResult) -> None:
-        self.work.show_work(False)
-        if outcome.end is not JobStatus.SUCCEEDED:
-            self.said.emit(outcome.end, outcome.message)
+        if outcome.status is not JobStatus.SUCCEEDED:
+            self.reported.emit(outcome.status, outcome.message)
         self.refresh()
-        if outcome.end is JobStatus.SUCCEEDED and not self._disabled_reason():
+        if outcome.status is JobStatus.SUCCEEDED and not self._disabled_reason():
             self.preview()
 
 

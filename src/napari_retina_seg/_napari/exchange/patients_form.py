@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLineEdit, QWidget
 
-from napari_retina_seg._napari.exchange.path_row import PathRow
-from napari_retina_seg._napari.last_folder import LastFolder
-from napari_retina_seg._napari.widgets import ElidedComboBox, narrow, text
+from napari_retina_seg._napari.path_row import LastFolder, PathRow
+from napari_retina_seg._napari.widgets import combo_box, stack, text
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.workflows.patients import ImageSource, PatientRule
@@ -43,7 +42,7 @@ class PatientsForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._images: tuple[ImageSource, ...] = ()
-        self.choice = narrow(ElidedComboBox())
+        self.choice = combo_box()
         for value, words in _CHOICES.items():
             self.choice.addItem(words, value)
         self.choice.setToolTip(
@@ -62,10 +61,7 @@ class PatientsForm(QWidget):
             files=True,
         )
         self.preview = text()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.choice, self.pattern, self.table, self.preview):
-            layout.addWidget(widget)
+        self.setLayout(stack(*(self.choice, self.pattern, self.table, self.preview)))
         self.choice.currentIndexChanged.connect(self._on_change)
         self.pattern.textChanged.connect(self._on_change)
         self.table.changed.connect(self._on_change)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.view import ProjectView
@@ -58,16 +58,7 @@ def list_subjects(where: ProjectRef) -> Subjects:
 
 
 def run_export(task: ExportTask, token: CancelToken) -> Steps:
-    """Export; every failure becomes a `JobResult`."""
-    return (yield from as_result(_export(task, token), "The masks could not be exported"))
-
-
-def run_import(task: ImportTask, token: CancelToken) -> Steps:
-    """Import; every failure becomes a `JobResult`."""
-    return (yield from as_result(_import(task, token), "The masks could not be imported"))
-
-
-def _export(task: ExportTask, token: CancelToken) -> Steps:
+    """Export masks; problems make the result a failure."""
     with ProjectView(task.where.folder, author=task.where.author) as project:
         done: Exported = yield from iter_export(
             project,
@@ -89,7 +80,8 @@ def _export(task: ExportTask, token: CancelToken) -> Steps:
     return _end(parts, "not exported", done.problems)
 
 
-def _import(task: ImportTask, token: CancelToken) -> Steps:
+def run_import(task: ImportTask, token: CancelToken) -> Steps:
+    """Import masks; problems make the result a failure."""
     with Project(task.where.folder, author=task.where.author) as project:
         job: Generator[Progress, None, Imported] = iter_import_masks(
             project,

@@ -5,43 +5,45 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import napari
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_retina_seg._napari.class_follower import class_in
 from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, is_same_image
-from napari_retina_seg._napari.explain.pickers import ClassPicker, LookPicker, MethodPicker
+from napari_retina_seg._napari.explain.layer_picker import LayerPicker
+from napari_retina_seg._napari.explain.pickers import (
+    ClassPicker,
+    ColorPicker,
+    MethodPicker,
+    class_in,
+)
 from napari_retina_seg._napari.explain.saliency_layers import SaliencyMaps
 from napari_retina_seg._napari.explain.target_picker import (
     CLASS,
     POINT,
-    NothingAskedError,
+    EmptyTargetError,
     TargetPicker,
 )
 from napari_retina_seg._napari.image_picker import ImagePicker
-from napari_retina_seg._napari.layer_picker import LayerPicker
 from napari_retina_seg._napari.layers import (
     Position,
-    is_beside,
     is_image,
+    is_off_slice,
     is_volume,
     position,
     retina_image,
 )
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.model_picker import ModelPicker
-from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import text
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.imaging.explanation import Explanation, Question
 from napari_retina_seg.saliency.explainer import ForwardCache, recommended_method
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.image import Modality
-
-if TYPE_CHECKING:
-    import napari
 
 _ABOUT = (
     "A map shows where the model found evidence, not whether the mask is correct. For research and"
@@ -60,25 +62,25 @@ class Choices(QWidget):
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.Viewer, active_mask: ActiveMask) -> None:
         super().__init__()
         settings = Settings()
         self._about: tuple[Image | None, Modality] | None = None
         self._last = ForwardCache()
         self._viewer = viewer
-        self.images = ImagePicker(viewer)
+        self.images = ImagePicker(viewer, active_mask)
         self.models = ModelPicker(settings)
         self.classes = ClassPicker()
         self.layers = LayerPicker()
         self.methods = MethodPicker()
         self.targets = TargetPicker(viewer)
-        self.looks = LookPicker(settings)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        for picker in (self.images, self.models, self.classes, self.layers, self.methods):
-            rows.addWidget(picker)
-        for widget in (self.targets, self.looks, self.models.card, text(_ABOUT)):
-            rows.addWidget(widget)
+        self.colors = ColorPicker(settings)
+        self.setLayout(
+            stack(
+                *(self.images, self.models, self.classes, self.layers, self.methods),
+                *(self.targets, self.colors, self.models.card, text(_ABOUT)),
+            )
+        )
         self.images.changed.connect(self._on_image)
         self.images.this_slice.toggled.connect(self.changed)
         self.images.axes_changed.connect(self.changed)
@@ -102,10 +104,10 @@ class Choices(QWidget):
         return Position() if layer is None else position(layer, self.targets.world, units)
 
     @property
-    def _is_beside(self) -> bool:
+    def _is_off_slice(self) -> bool:
         """Whether the position is outside the chosen image."""
         layer, units = self.images.layer, self._viewer.layers.extent.units
-        return layer is not None and is_beside(layer, self.targets.world, units)
+        return layer is not None and is_off_slice(layer, self.targets.world, units)
 
     def disabled_reason(self) -> str:
         """Return why nothing can be explained; empty if something can."""
@@ -119,7 +121,7 @@ class Choices(QWidget):
             return self.images.slice_disabled_reason
         return self.targets.disabled_reason(self.images.layer)
 
-    def task(self, target: Target) -> ExplainTask:
+    def task(self, target: ImagePart) -> ExplainTask:
         """Return the explain task, as values.
 
         Raises
@@ -129,11 +131,13 @@ class Choices(QWidget):
         RetinaSegError
             If the layer has no image, or the target is outside.
         """
-        if not target.whole and self._is_beside:
-            raise NothingAskedError(
+        if not target.whole and self._is_off_slice:
+            raise EmptyTargetError(
                 f"No slice of '{target.layer.name}' is on the screen: move the slider to one."
             )
-        place = self.layers.place
+        model, place = self.models.model, self.layers.target_layer
+        if model is None:
+            raise EmptyTargetError("Choose a model first.")
         question = Question(
             values=self.classes.values,
             layer="" if place is None else place.layer,  # if unknown yet, the recommended one
@@ -142,32 +146,36 @@ class Choices(QWidget):
         )
         return ExplainTask(
             retina_image(target.layer, target.at),
-            self.models.model,
+            model,
             question,
             target.index,
             self._last,
             as_drawn=self.classes.is_there,
         )
 
-    def saving(self, target: Target, path: Path, shown: SaliencyMaps | None) -> SaveTask:
-        """Return the task that saves all classes; raises as `task` does.
-
-        Maps that are displayed are not computed again.
-        """
-        task = self.task(target)
+    def saving(
+        self, task: ExplainTask, target: ImagePart, path: Path, shown: SaliencyMaps | None
+    ) -> SaveTask:
+        """Return the task that saves all classes; displayed maps are not computed again."""
         everything = replace(task.question, values=())
         values = {**vars(task), "question": everything, "as_drawn": False}
-        look = self.looks.look
+        color_settings = self.colors.color_settings
         known = self._reusable(task, target, shown)
-        return SaveTask(**values, path=path, colors=look.colors, shared=look.shared, known=known)
+        return SaveTask(
+            **values,
+            path=path,
+            colors=color_settings.colors,
+            shared=color_settings.shared,
+            known=known,
+        )
 
     def _reusable(
-        self, task: ExplainTask, target: Target, shown: SaliencyMaps | None
+        self, task: ExplainTask, target: ImagePart, shown: SaliencyMaps | None
     ) -> Explanation | None:
         """Return the displayed maps, if they answer the same request."""
         if shown is None or shown.target != target or not is_same_image(shown.image, task.image):
             return None
-        first, place, asked = shown.first, self.layers.place, task.question
+        first, place, asked = shown.first, self.layers.target_layer, task.question
         same = (
             place is not None
             and first.weights_sha256 == task.model.spec.weights_sha256
@@ -176,16 +184,16 @@ class Choices(QWidget):
         )
         return first if same else None
 
-    def resume(self, evidence: SaliencyMaps) -> None:
+    def resume(self, saliency: SaliencyMaps) -> None:
         """Restore the options that a map was made with, where still possible."""
-        first, target = evidence.first, evidence.target
+        first, target = saliency.first, saliency.target
         self.images.choose(target.layer)
-        self.models.turn_to(first.model)
+        self.models.select(first.model)
         self.targets.resume(target.layer, target.at, first.target)
         self._on_target()
-        self.classes.turn_to(first.values)
+        self.classes.select(first.values)
         self.methods.recommend(first.method)
-        self.layers.turn_to(first.place.partition(" (")[0])
+        self.layers.select(first.place.partition(" (")[0])
 
     def suggest_class_of(self, mask: Labels) -> None:
         """Choose the class selected in a mask, if the model has it."""
@@ -211,7 +219,7 @@ class Choices(QWidget):
         if about == self._about:
             return
         self._about = about
-        self.targets.turn_to(self.images.layer)
+        self.targets.select(self.images.layer)
         self.models.offer(self.images.modality)
         self._on_model()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_retina_seg._napari.engine_loading import load_engine
-from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, with_engine
+from napari_retina_seg._napari.engine_tasks import load_engine, with_engine
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
 from napari_retina_seg.imaging.explanation import Explanation, Question
 from napari_retina_seg.imaging.target import Point
 from napari_retina_seg.inference.target_layers import Place
@@ -22,7 +22,7 @@ from napari_retina_seg.saliency.explainer import (
     iter_draw,
     iter_explain,
 )
-from napari_retina_seg.saliency.explainer import list_target_layers as _list_places
+from napari_retina_seg.saliency.explainer import list_target_layers as _list_target_layers
 from napari_retina_seg.saliency.explainer import warm as _warm
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
@@ -58,6 +58,11 @@ class ExplainTask:
     last: ForwardCache
     as_drawn: bool = False
 
+    @property
+    def title(self) -> str:
+        """Title in napari's activity dock."""
+        return f"Explaining '{self.model.name}' on '{self.image.name}'"
+
 
 @dataclass(frozen=True)
 class SaveTask(ExplainTask):
@@ -90,38 +95,38 @@ def is_same_image(one: RetinaImage, other: RetinaImage) -> bool:
     return one.pixels is other.pixels
 
 
-def work(task: ExplainTask, token: CancelToken) -> Steps:
+def explain(task: ExplainTask, token: CancelToken) -> Steps:
     """Explain; the maps are delivered with the steps."""
-    return (yield from with_engine(_explain(task, token), task))
+    return (yield from with_engine(_explain(task, token), task.image.name, task.model.name))
 
 
 def save(task: SaveTask, token: CancelToken) -> Steps:
     """Explain, and write panels and maps."""
-    return (yield from with_engine(_save(task, token), task))
+    return (yield from with_engine(_save(task, token), task.image.name, task.model.name))
 
 
 @dataclass(frozen=True)
-class Places:
+class TargetLayers:
     """The layers of a model that can be explained, or why there are none."""
 
     model: ModelFolder
-    places: tuple[Place, ...] = ()
+    layers: tuple[Place, ...] = ()
     recommended: Place | None = None
     disabled_reason: str = ""
 
 
-def list_target_layers(model: ModelFolder) -> Places:
+def list_target_layers(model: ModelFolder) -> TargetLayers:
     """List the layers of a model that can be explained; takes seconds the first time."""
     try:
         load_engine()
-        places = _list_places(model)
-        return Places(model, places, find_target_layer(places, model.name))
+        layers = _list_target_layers(model)
+        return TargetLayers(model, layers, find_target_layer(layers, model.name))
     except RetinaSegError as error:
-        return Places(model, disabled_reason=str(error))
+        return TargetLayers(model, disabled_reason=str(error))
     except Exception as error:
         log.exception("listing the layers of '%s' failed", model.name)
         message = f"The layers of '{model.name}' can't be listed: {error}."
-        return Places(model, disabled_reason=message)
+        return TargetLayers(model, disabled_reason=message)
 
 
 def warm(model: ModelFolder, layer: str) -> None:
@@ -158,7 +163,7 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
     known = set() if task.known is None else set(task.known.values)
     missing = tuple(value for value in range(len(task.model.spec.scheme)) if value not in known)
     question = replace(task.question, values=missing)
-    for step in _ask(task, question, token) if missing else ():
+    for step in _run(task, question, token) if missing else ():
         if isinstance(step, Explained):
             found.append(step.explanation)
         yield Progress(step.done, step.total, step.message)
@@ -179,7 +184,7 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
     )
 
 
-def _ask(
+def _run(
     task: ExplainTask, question: Question, token: CancelToken
 ) -> Generator[Progress, None, tuple[int, ...]]:
     index = task.index or 0

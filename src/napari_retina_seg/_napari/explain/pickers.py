@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import Colormap
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.explain.bar import ColorBar
 from napari_retina_seg._napari.explain.saliency_layers import COLORS, ColorSettings
+from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow
+from napari_retina_seg._napari.widgets import add_row, combo_box
 from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.saliency.explainer import recommended_method
+from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.labels import LabelScheme
 
+_HEIGHT = 12  # px
+_STEPS = 256
+_FRAME = "QLabel { border: 1px solid #808080; }"  # visible on dark and light themes
 ALL = "All classes"
 THERE = "Predicted class at the point"
 _METHODS = {
@@ -27,6 +36,71 @@ _COMPARES = (
     " classes can be compared."
 )
 _SCALES = ("Each class for itself", "The same for all classes")
+
+
+class ColorBar(QWidget):
+    """Colour bar from no evidence to the most; visible while a map is displayed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colors = QLabel()
+        self._colors.setScaledContents(True)
+        self._colors.setFixedHeight(_HEIGHT)
+        self._colors.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._colors.setStyleSheet(_FRAME)
+        self.most = QLabel()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(1)
+        grid.addWidget(self._colors, 0, 0, 1, 2)
+        grid.addWidget(QLabel("0"), 1, 0)
+        grid.addWidget(self.most, 1, 1, Qt.AlignmentFlag.AlignRight)
+        self.hide()
+
+    def show_scale(self, colors: Colormap, top: float, classes: str) -> None:
+        """Show the colours on black, and the largest evidence and its classes."""
+        shown = colors.map(np.linspace(0, 1, _STEPS))
+        rgb = np.ascontiguousarray(np.rint(255 * shown[:, :3] * shown[:, 3:]), np.uint8)
+        image = QImage(rgb.tobytes(), _STEPS, 1, 3 * _STEPS, QImage.Format.Format_RGB888)
+        self._colors.setPixmap(QPixmap.fromImage(image))
+        self.most.setText(f"evidence for {classes}: {top:.3g}")
+        self.setToolTip(
+            "Evidence from none to the most, in logits per target pixel. The transparent end"
+            " shows the image."
+        )
+        self.show()
+
+
+def drawn_by(mask: Labels | None) -> str:
+    """Return the name of the model that made a mask; empty if unknown."""
+    made = None if mask is None else mask.metadata[KEY].provenance
+    return "" if made is None else made.model
+
+
+def describe_foreign_model(mask: Labels | None, models: list[str]) -> str:
+    """Return a note if a mask was made by none of the models; otherwise empty."""
+    name = drawn_by(mask)
+    if mask is None or not name or name in models:
+        return ""
+    return (
+        f"'{mask.name}' was made by '{name}', which is not available: another model is explained."
+    )
+
+
+def class_in(model: ModelFolder, mask: Labels) -> int:
+    """Return a model's value of the class selected in a mask, matched by name.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such class.
+    """
+    selected, known = int(mask.selected_label), mask.metadata[KEY].scheme
+    name = known.classes[selected].abbreviation if selected < len(known) else str(selected)
+    for label in model.spec.scheme.classes:
+        if label.abbreviation == name:
+            return label.value
+    raise ModelError(f"'{model.name}' has no class '{name}': choose another class or model.")
 
 
 class ClassPicker(QWidget):
@@ -45,35 +119,35 @@ class ClassPicker(QWidget):
         self._scheme: LabelScheme | None = None
         self._there = False
         self._earlier = ""  # chosen before the target became a point
-        self._by_hand = False
-        self._box = narrow(ElidedComboBox())
-        self._box.setToolTip(
+        self._is_user_choice = False
+        self.box = combo_box()
+        self.box.setToolTip(
             "Class to explain. All classes make one layer with a slider. Choosing a class in a"
             " model's mask also chooses it here."
         )
-        add_row(QFormLayout(self), "Class", self._box)
-        self._box.activated.connect(self._on_chosen)
+        add_row(QFormLayout(self), "Class", self.box)
+        self.box.activated.connect(self._on_chosen)
 
     @property
     def values(self) -> tuple[int, ...]:
         """Mask value of the chosen class; empty for all, and for the predicted one."""
-        value = self._box.currentData()
+        value = self.box.currentData()
         return () if value is None else (int(value),)
 
     @property
     def is_there(self) -> bool:
         """Whether the predicted class at the point is chosen."""
-        return self._box.currentText() == THERE
+        return self.box.currentText() == THERE
 
     @property
     def is_all(self) -> bool:
         """Whether all classes are chosen."""
-        return self._box.currentText() == ALL
+        return self.box.currentText() == ALL
 
     @property
     def names(self) -> list[str]:
         """The listed names."""
-        return [self._box.itemText(row) for row in range(self._box.count())]
+        return [self.box.itemText(row) for row in range(self.box.count())]
 
     def offer(self, scheme: LabelScheme | None, there: bool) -> None:
         """List the classes of a scheme, and the predicted one if the target is a point.
@@ -82,53 +156,46 @@ class ClassPicker(QWidget):
         """
         if scheme == self._scheme and there == self._there:
             return
-        before = self._box.currentText()
+        before = self.box.currentText()
         starts = there and not self._there
         if starts:
             self._earlier = before
         elif before == THERE and not there:
             before = self._earlier
         self._scheme, self._there = scheme, there
-        self._box.clear()
+        self.box.clear()
         if scheme is not None:
-            self._box.addItem(ALL)
+            self.box.addItem(ALL)
             if there:
-                self._box.addItem(THERE)
+                self.box.addItem(THERE)
             for label in scheme.classes:
                 same = label.name == label.abbreviation
                 words = label.name if same else f"{label.abbreviation} · {label.name}"
-                self._box.addItem(words, label.value)
-        self._box.setEnabled(scheme is not None)
+                self.box.addItem(words, label.value)
+        self.box.setEnabled(scheme is not None)
         wanted = THERE if starts else before
         if wanted in self.names:
-            self._box.setCurrentText(wanted)
+            self.box.setCurrentText(wanted)
         else:
-            self._box.setCurrentIndex(self._box.findData(1))
-
-    def choose(self, words: str) -> None:
-        """Choose by displayed text or abbreviation."""
-        for row, name in enumerate(self.names):
-            if words in (name, name.partition(" · ")[0]):
-                self._box.setCurrentIndex(row)
-                self._on_chosen()
+            self.box.setCurrentIndex(self.box.findData(1))
 
     def choose_value(self, value: int) -> None:
         """Choose a class by its mask value, as a user's choice."""
-        self._box.setCurrentIndex(self._box.findData(value))
+        self.box.setCurrentIndex(self.box.findData(value))
         self._on_chosen()
 
-    def turn_to(self, values: tuple[int, ...]) -> None:
+    def select(self, values: tuple[int, ...]) -> None:
         """Choose one class by its mask value, or all of them."""
-        row = self._box.findText(ALL) if len(values) > 1 else self._box.findData(values[0])
-        self._box.setCurrentIndex(row)
+        row = self.box.findText(ALL) if len(values) > 1 else self.box.findData(values[0])
+        self.box.setCurrentIndex(row)
 
     def suggest(self, value: int) -> None:
         """Choose a class by its mask value, unless the user has chosen one."""
-        if not self._by_hand and not self.is_there:
-            self._box.setCurrentIndex(self._box.findData(value))
+        if not self._is_user_choice and not self.is_there:
+            self.box.setCurrentIndex(self.box.findData(value))
 
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
-        self._by_hand = True
+        self._is_user_choice = True
         self.changed.emit()
 
 
@@ -145,36 +212,31 @@ class MethodPicker(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._by_hand = False
-        self._box = narrow(ElidedComboBox())
-        self._box.addItems([method.value for method in Method])
-        self._box.setCurrentText(recommended_method(whole_class=True).value)
+        self._is_user_choice = False
+        self.box = combo_box()
+        self.box.addItems([method.value for method in Method])
+        self.box.setCurrentText(recommended_method(whole_class=True).value)
         rows = "".join(f"<li>{method.value}: {words}</li>" for method, words in _METHODS.items())
-        self._box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
-        add_row(QFormLayout(self), "Method", self._box)
-        self._box.activated.connect(self._on_chosen)
+        self.box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
+        add_row(QFormLayout(self), "Method", self.box)
+        self.box.activated.connect(self._on_chosen)
 
     @property
     def method(self) -> Method:
         """The chosen method."""
-        return Method(self._box.currentText())
+        return Method(self.box.currentText())
 
     def recommend(self, method: Method) -> None:
         """Choose the method that suits the target, unless the user has chosen one."""
-        if not self._by_hand:
-            self._box.setCurrentText(method.value)
-
-    def choose(self, method: Method) -> None:
-        """Choose, as a user's choice."""
-        self._box.setCurrentText(method.value)
-        self._on_chosen()
+        if not self._is_user_choice:
+            self.box.setCurrentText(method.value)
 
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
-        self._by_hand = True
+        self._is_user_choice = True
         self.changed.emit()
 
 
-class LookPicker(QWidget):
+class ColorPicker(QWidget):
     """Choose colours and scale of the maps; remembered.
 
     Attributes
@@ -193,14 +255,14 @@ class LookPicker(QWidget):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
-        self._colors = narrow(ElidedComboBox())
-        self._colors.addItems(COLORS)
-        self._colors.setToolTip(
+        self.colors_box = combo_box()
+        self.colors_box.addItems(COLORS)
+        self.colors_box.setToolTip(
             "Colours of the maps; cividis suits colour-blind people. Maps are transparent where"
             " there is no evidence."
         )
-        self._scale = narrow(ElidedComboBox())
-        self._scale.addItems(_SCALES)
+        self.scale_box = combo_box()
+        self.scale_box.addItems(_SCALES)
         self.bar = ColorBar()
         form = QFormLayout()
         layout = QVBoxLayout(self)
@@ -208,37 +270,33 @@ class LookPicker(QWidget):
         layout.addWidget(self.bar)
         layout.setContentsMargins(0, 0, 0, 0)
         for name, box, key in (
-            ("Colours", self._colors, remembered.COLORS),
-            ("Scale", self._scale, remembered.SCALE),
+            ("Colours", self.colors_box, remembered.COLORS),
+            ("Scale", self.scale_box, remembered.SCALE),
         ):
             add_row(form, name, box)
             box.setCurrentText(settings.choice(key, box.currentText()))
             box.activated.connect(self._on_chosen)
 
     @property
-    def look(self) -> ColorSettings:
+    def color_settings(self) -> ColorSettings:
         """The chosen colours and scale."""
-        return ColorSettings(self._colors.currentText(), self._scale.currentIndex() == 1)
+        return ColorSettings(self.colors_box.currentText(), self.scale_box.currentIndex() == 1)
 
     def allow_shared(self, on: bool) -> None:
         """Disable the scale if there is only one class."""
-        self._scale.setEnabled(on)
-        self._scale.setToolTip(_COMPARES if on else "One class has one scale: choose all classes.")
+        self.scale_box.setEnabled(on)
+        self.scale_box.setToolTip(
+            _COMPARES if on else "One class has one scale: choose all classes."
+        )
 
     def show_scale(self, top: float, classes: str) -> None:
         """Show the evidence at the strongest colour; hide the bar without evidence."""
         if top:
-            self.bar.show_scale(self.look.colormap, top, classes)
+            self.bar.show_scale(self.color_settings.colormap, top, classes)
         else:
             self.bar.hide()
 
-    def choose(self, look: ColorSettings) -> None:
-        """Choose, as a user's choice."""
-        self._colors.setCurrentText(look.colors)
-        self._scale.setCurrentIndex(int(look.shared))
-        self._on_chosen()
-
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
-        self._settings.remember_choice(remembered.COLORS, self._colors.currentText())
-        self._settings.remember_choice(remembered.SCALE, self._scale.currentText())
-        self.changed.emit(self.look)
+        self._settings.remember_choice(remembered.COLORS, self.colors_box.currentText())
+        self._settings.remember_choice(remembered.SCALE, self.scale_box.currentText())
+        self.changed.emit(self.color_settings)

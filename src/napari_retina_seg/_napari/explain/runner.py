@@ -6,15 +6,16 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 
-from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, save, work
+from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, explain, save
 from napari_retina_seg._napari.explain.saliency_layers import SaliencyLayers, SaliencyMaps
-from napari_retina_seg._napari.job import Job, JobResult, JobStatus, Steps
-from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
+from napari_retina_seg._napari.job_dock import JobRow
+from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg.imaging.explanation import Explanation
 from napari_retina_seg.saliency.explainer import Explained
 from napari_retina_seg.types.image import RetinaImage
@@ -25,61 +26,52 @@ log = logging.getLogger(__name__)
 _REDRAW = 0.2  # s; between two updates of a growing volume
 
 
-class Explainer(QObject):
-    """Runs one job at a time; a job of a single plane is preempted by a newer request.
+class Explainer(JobRow):
+    """Explains one request at a time; that of a single plane is preempted by a newer one.
+
+    When `done` is emitted, the layer of the map (if any) is in the viewer.
 
     Signals
     -------
-    progressed : (Progress, str)
-        A step, and the time left as text.
-    done : (JobResult)
-        A job ended, and its layer (if any) is in the viewer.
     preempted : ()
         A job that was stopped for a newer request has ended.
     """
 
-    progressed = Signal(object, str)
-    done = Signal(object)
     preempted = Signal()
 
-    def __init__(self, maps: SaliencyLayers, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, maps: SaliencyLayers) -> None:
+        super().__init__("the explanation", keeps_place=True)
         self._maps = maps
-        self._job: Job | None = None
-        self._target: Target | None = None
+        self._target: ImagePart | None = None
         self._image: RetinaImage | None = None
-        self._evidence: SaliencyMaps | None = None
+        self._saliency: SaliencyMaps | None = None
         self._growing: Image | None = None  # the layer of a volume in progress
         self._drawn = 0.0
         self._is_preemptible = False
         self._next: Callable[[], None] | None = None  # run once the job has stopped
         self._failure: JobResult | None = None  # why maps can't be displayed
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a job is running."""
-        return self._job is not None
+        self.progressed.connect(self._on_step)
 
     @property
     def is_busy(self) -> bool:
         """Whether a job is running that can't be preempted."""
         return self.is_running and not self._is_preemptible
 
-    def explain(self, task: ExplainTask, target: Target) -> None:
+    def explain(self, task: ExplainTask, target: ImagePart) -> None:
         """Start explaining; `target` determines the grid of the maps."""
         self._target, self._image = target, task.image
         self._is_preemptible = not (task.image.is_volume and target.whole)
-        self._start(work, task)
+        self._begin(partial(explain, task), task.title)
 
     def save(self, task: SaveTask) -> None:
         """Start explaining and saving to files."""
         self._target, self._is_preemptible = None, False
-        self._start(save, task)
+        self._begin(partial(save, task), task.title)
 
     @property
-    def is_empty_handed(self) -> bool:
+    def found_nothing(self) -> bool:
         """Whether the last job found no evidence."""
-        return self._evidence is not None and self._evidence.is_empty
+        return self._saliency is not None and self._saliency.is_empty
 
     @property
     def is_yielding(self) -> bool:
@@ -95,89 +87,86 @@ class Explainer(QObject):
             self._job.cancel()
 
     def cancel(self) -> None:
-        """Request cancellation at the next step; `done` follows."""
+        """Request cancellation at the next step, also of the newer request."""
         self._next = None
-        self._job.cancel()
+        super().cancel()
 
     def cancel_for(self, layer: object) -> None:
         """Stop the job if the removed layer is its growing one."""
-        if self.is_running and self._growing is not None and layer is self._growing:
-            self.cancel()
+        if self._job is not None and self._growing is not None and layer is self._growing:
+            self._next = None
+            self._job.cancel()
 
     def abandon(self) -> None:
         """Stop the job, emit nothing more and remove its incomplete layer."""
-        if self._job is not None:
-            self._job.abandon()
+        if self.is_running:
             self._maps.remove(self._growing)
+        super().abandon()
 
-    def _start(self, steps: Callable[[Any, CancelToken], Steps], task: ExplainTask) -> None:
-        self._evidence = self._growing = self._failure = None
-        self._job = Job(steps, task, self)
-        self._job.progressed.connect(self._on_step)
-        self._job.done.connect(self._on_done)
-        self._job.start()
+    def _begin(self, run: Callable[[CancelToken], Steps], title: str) -> None:
+        self._saliency = self._growing = self._failure = None
+        self.start(run, title)
 
-    def _on_step(self, step: Progress, time_left: str) -> None:
+    def _on_step(self, step: Progress) -> None:
         if isinstance(step, Explained) and self._failure is None:
             try:
                 self._take(step.explanation)
             except Exception as error:
                 log.exception("showing intermediate maps failed")
                 self._failure = _not_shown(error)
-                self._job.cancel()
-        self.progressed.emit(step, time_left)
+                if self._job is not None:
+                    self._job.cancel()
 
     def _take(self, explanation: Explanation) -> None:
-        if self._evidence is None:
-            self._evidence = SaliencyMaps(explanation, self._target, self._image)
-        self._evidence.put(explanation, self._maps.look.shared)
-        if not self._evidence.is_volume:
+        if self._saliency is None:
+            self._saliency = SaliencyMaps(explanation, self._target, self._image)
+        self._saliency.put(explanation, self._maps.color_settings.shared)
+        if not self._saliency.is_volume:
             return
         if self._growing is not None and time.monotonic() - self._drawn > _REDRAW:
             self._growing.refresh()
             self._drawn = time.monotonic()
-        elif self._growing is None and not self._evidence.is_empty:
-            self._growing = self._maps.add(self._evidence)
+        elif self._growing is None and not self._saliency.is_empty:
+            self._growing = self._maps.add(self._saliency)
 
-    def _on_done(self, outcome: JobResult) -> None:
-        self._job.deleteLater()
-        self._job = None
+    def finish(self, outcome: JobResult) -> None:
+        """Start the newer request, if there is one; otherwise show the map."""
         if self._next is not None:
             then, self._next = self._next, None
             self.preempted.emit()
             then()
             return
         outcome = self._failure or outcome
-        if outcome.end is not JobStatus.SUCCEEDED:
+        if outcome.status is not JobStatus.SUCCEEDED:
             self._maps.remove(self._growing)
-        elif self._evidence is not None:
+        elif self._saliency is not None:
             outcome = self._shown(outcome)
-        self.done.emit(outcome)
+        super().finish(outcome)
 
     def _shown(self, outcome: JobResult) -> JobResult:
         """Show the map in the viewer, or return why there is none."""
-        evidence = self._evidence
-        for layer in (evidence.target.layer, self._growing):
+        saliency = self._saliency
+        for layer in (saliency.target.layer, self._growing):
             if layer is not None and not self._maps.has(layer):
                 self._maps.remove(self._growing)
                 return JobResult(
                     JobStatus.CANCELLED, f"Cancelled: '{layer.name}' was removed meanwhile."
                 )
-        what = evidence.what[0].upper() + evidence.what[1:]
-        words = [f"{what}. {evidence.first.caption}", evidence.message, outcome.message]
+        what = saliency.what[0].upper() + saliency.what[1:]
+        words = [f"{what}. {saliency.first.caption}", saliency.message, outcome.message]
         try:
-            if evidence.is_empty:
-                self._maps.drop(evidence.target.layer)
+            if saliency.is_empty:
+                self._maps.drop(saliency.target.layer)
                 words[0] = "No map to show."
-            elif evidence.is_volume:
-                self._maps.drop(evidence.target.layer)
+            elif saliency.is_volume:
+                self._maps.drop(saliency.target.layer)
                 self._growing.refresh()
             else:
-                self._maps.show(evidence)
-            if not evidence.is_empty and self._maps.hide_others(evidence):
+                self._maps.show(saliency)
+            if not saliency.is_empty and self._maps.hide_others(saliency):
                 words.append("The earlier map is hidden.")
         except Exception as error:
-            log.exception("showing the map '%s' failed", evidence.name)
+            log.exception("showing the map '%s' failed", saliency.name)
             self._maps.remove(self._growing)
             return _not_shown(error)
         return replace(outcome, message=" ".join(filter(None, words)))

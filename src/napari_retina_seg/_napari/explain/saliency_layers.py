@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,9 +13,9 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.colormaps import Colormap, ensure_colormap
 
-from napari_retina_seg._napari.explain.outlines import Outlines
-from napari_retina_seg._napari.layers import KEY, finest
-from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.explain.overlays import Outlines
+from napari_retina_seg._napari.layers import KEY, finest, unwrap_proxy
+from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg.imaging.explanation import Explanation
 from napari_retina_seg.imaging.target import Point, Region
 from napari_retina_seg.types.image import RetinaImage
@@ -62,7 +63,7 @@ class SaliencyMaps:
         ``(classes, slices, rows, columns)`` float32; one slice unless it is a whole volume.
     """
 
-    def __init__(self, first: Explanation, target: Target, image: RetinaImage) -> None:
+    def __init__(self, first: Explanation, target: ImagePart, image: RetinaImage) -> None:
         self.first = first
         self.target = target
         self.image = image
@@ -154,31 +155,38 @@ class SaliencyInfo:
 
     Attributes
     ----------
-    image : str
-        Name of the image layer it was made from.
     evidence : SaliencyMaps
         The maps.
     kept : bool
         Whether the user keeps it.
     """
 
-    image: str
-    evidence: SaliencyMaps
+    saliency: SaliencyMaps
     kept: bool = False
+
+    @property
+    def image(self) -> str:
+        """Name of the image layer it was made from."""
+        return str(self.saliency.target.layer.name)
+
+    @property
+    def image_layer(self) -> weakref.ref[Image]:
+        """Reference to the image layer it was made from."""
+        return weakref.ref(unwrap_proxy(self.saliency.target.layer))
 
 
 def saliency_of(layer: object) -> SaliencyMaps | None:
     """Return the maps that a layer shows, if it is a saliency layer."""
     known = getattr(layer, "metadata", {}).get(KEY)
-    return known.evidence if isinstance(known, SaliencyInfo) else None
+    return known.saliency if isinstance(known, SaliencyInfo) else None
 
 
 class SaliencyLayers:
     """Saliency layers in a viewer: one live layer that follows the options, and kept ones."""
 
-    def __init__(self, viewer: ViewerModel, look: ColorSettings) -> None:
+    def __init__(self, viewer: ViewerModel, color_settings: ColorSettings) -> None:
         self._viewer = viewer
-        self.look = look
+        self.color_settings = color_settings
         self._outlines = Outlines(viewer)
         self.live: Image | None = None
         self.wanted: int | None = None  # the class to show once it is available
@@ -192,28 +200,28 @@ class SaliencyLayers:
     def stack(self) -> Image | None:
         """The uppermost visible layer with several classes."""
         for layer in reversed(self._viewer.layers):
-            evidence = saliency_of(layer)
-            if evidence is not None and evidence.is_stack and layer.visible:
+            saliency = saliency_of(layer)
+            if saliency is not None and saliency.is_stack and layer.visible:
                 return layer
         return None
 
     @property
-    def seen(self) -> tuple[SaliencyMaps, int] | None:
+    def topmost(self) -> tuple[SaliencyMaps, int] | None:
         """The uppermost visible map, and the row of its displayed class."""
         for layer in reversed(self._viewer.layers):
-            evidence = saliency_of(layer)
-            if evidence is not None and layer.visible:
-                return evidence, self._row(layer, evidence)
+            saliency = saliency_of(layer)
+            if saliency is not None and layer.visible:
+                return saliency, self._row(layer, saliency)
         return None
 
     @property
     def class_shown(self) -> str:
         """Name of the class chosen by the slider; empty without one."""
-        if self.stack is None:
+        saliency = saliency_of(self.stack)
+        if saliency is None:
             return ""
-        evidence = saliency_of(self.stack)
-        first = evidence.first
-        label = first.scheme.classes[first.values[self._row(self.stack, evidence)]]
+        first = saliency.first
+        label = first.scheme.classes[first.values[self._row(self.stack, saliency)]]
         same = label.name == label.abbreviation
         return label.name if same else f"{label.abbreviation} · {label.name}"
 
@@ -222,53 +230,54 @@ class SaliencyLayers:
         others = [
             layer
             for layer in self._viewer.layers
-            if (evidence := saliency_of(layer)) is not None
-            and evidence is not shown
-            and evidence.target.layer == shown.target.layer
+            if (saliency := saliency_of(layer)) is not None
+            and saliency is not shown
+            and saliency.target.layer == shown.target.layer
             and layer.visible
         ]
         for layer in others:
             layer.visible = False
         return len(others)
 
-    def turn_to(self, value: int) -> None:
+    def select(self, value: int) -> None:
         """Move the slider of the live layer to a class, now or once it is available."""
-        self.wanted = value
-        if self.live is None or not self.shown.is_stack or value not in self.shown.first.values:
+        self.wanted, shown = value, self.shown
+        if self.live is None or shown is None or not shown.is_stack:
             return
-        self.wanted = None
-        axis = self._viewer.dims.ndim - self.live.ndim
-        self._viewer.dims.set_point(axis, self.shown.first.values.index(value))
+        if value in shown.first.values:
+            self.wanted = None
+            axis = self._viewer.dims.ndim - self.live.ndim
+            self._viewer.dims.set_point(axis, shown.first.values.index(value))
 
-    def show(self, evidence: SaliencyMaps) -> Image:
+    def show(self, saliency: SaliencyMaps) -> Image:
         """Show maps in the live layer, or in a new one for another image."""
         if self.live is not None and self.live not in self._viewer.layers:
             self.live = None
-        wanted, values = self.wanted, evidence.first.values
-        if self._fits(evidence):
-            self._replace(self.live, evidence)
+        wanted, values = self.wanted, saliency.first.values
+        if self._fits(saliency):
+            self._replace(self.live, saliency)
         else:
-            self.drop(evidence.target.layer)
-            self.live = self.add(evidence)
+            self.drop(saliency.target.layer)
+            self.live = self.add(saliency)
             wanted = wanted if wanted in values else values[min(1, len(values) - 1)]
         if wanted is not None:
-            self.turn_to(wanted)
+            self.select(wanted)
         self.wanted = None
         return self.live
 
-    def add(self, evidence: SaliencyMaps) -> Image:
+    def add(self, saliency: SaliencyMaps) -> Image:
         """Add a layer on top, keeping the selection."""
         layers = self._viewer.layers
         layer = Image(
-            evidence.data(),
+            saliency.data(),
             rgb=False,
-            name=evidence.name,
-            colormap=self.look.colormap,
+            name=saliency.name,
+            colormap=self.color_settings.colormap,
             contrast_limits=(0, 1),
             opacity=_OPACITY,
             blending="translucent_no_depth",
-            metadata={KEY: SaliencyInfo(evidence.target.layer.name, evidence)},
-            **evidence.grid(),
+            metadata={KEY: SaliencyInfo(saliency)},
+            **saliency.grid(),
         )
         active = layers.selection.active
         try:
@@ -284,8 +293,8 @@ class SaliencyLayers:
 
     def drop(self, image: Image) -> None:
         """Remove the live layer of an image; that of another image is kept."""
-        layer, self.live = self.live, None
-        if layer is not None and saliency_of(layer).target.layer == image:
+        (layer, shown), self.live = (self.live, self.shown), None
+        if shown is not None and shown.target.layer == image:
             self.remove(layer)
 
     def has(self, layer: Image) -> bool:
@@ -316,38 +325,38 @@ class SaliencyLayers:
     def attach(self) -> SaliencyMaps | None:
         """Make the map of an earlier dock the live one, if there is one."""
         for layer in reversed(self._viewer.layers):
-            evidence = saliency_of(layer)
-            if evidence is None or layer.metadata[KEY].kept or evidence.is_volume:
+            saliency = saliency_of(layer)
+            if saliency is None or layer.metadata[KEY].kept or saliency.is_volume:
                 continue
-            if layer.visible and self.has(evidence.target.layer):
+            if layer.visible and self.has(saliency.target.layer):
                 self.live = layer
-                return evidence
+                return saliency
         return None
 
-    def restyle(self, look: ColorSettings) -> None:
+    def restyle(self, color_settings: ColorSettings) -> None:
         """Change colours and scale of all maps."""
-        self.look = look
+        self.color_settings = color_settings
         for layer in self._viewer.layers:
-            evidence = saliency_of(layer)
-            if evidence is not None:
-                layer.colormap = look.colormap
-                evidence.scale(look.shared)
+            saliency = saliency_of(layer)
+            if saliency is not None:
+                layer.colormap = color_settings.colormap
+                saliency.scale(color_settings.shared)
                 layer.refresh()
 
     def outline(self) -> None:
         """Outline the masks of all images with a map: filled masks would hide it."""
         for layer in self._viewer.layers:
-            evidence = saliency_of(layer)
-            if evidence is not None and (layer.visible or evidence is self.shown):
-                value = evidence.first.values[self._row(layer, evidence)]
-                self._outlines.show(evidence.target.layer.name, value)
+            saliency = saliency_of(layer)
+            if saliency is not None and (layer.visible or saliency is self.shown):
+                value = saliency.first.values[self._row(layer, saliency)]
+                self._outlines.show(saliency.target.layer, value)
 
-    def _row(self, layer: Image, evidence: SaliencyMaps) -> int:
+    def _row(self, layer: Image, saliency: SaliencyMaps) -> int:
         """Return the row of the class chosen by the slider."""
-        if not evidence.is_stack:
+        if not saliency.is_stack:
             return 0
         at = self._viewer.dims.point[self._viewer.dims.ndim - layer.ndim]
-        return int(np.clip(np.rint(at), 0, len(evidence.first.values) - 1))
+        return int(np.clip(np.rint(at), 0, len(saliency.first.values) - 1))
 
     @contextmanager
     def _same_view(self) -> Iterator[None]:
@@ -357,19 +366,19 @@ class SaliencyLayers:
         yield
         camera.center, camera.zoom, camera.angles = center, zoom, angles
 
-    def _fits(self, evidence: SaliencyMaps) -> bool:
+    def _fits(self, saliency: SaliencyMaps) -> bool:
         """Whether the live layer can show the maps: same image, same shape."""
-        if self.live not in self._viewer.layers:
+        live, shown = self.live, self.shown
+        if live is None or shown is None or live not in self._viewer.layers:
             return False
-        if self.shown.target.layer != evidence.target.layer:
-            return False
-        return self.live.data.shape == evidence.data().shape
+        same_image = shown.target.layer == saliency.target.layer
+        return bool(same_image and live.data.shape == saliency.data().shape)
 
-    def _replace(self, layer: Image, evidence: SaliencyMaps) -> None:
-        layer.metadata[KEY] = SaliencyInfo(evidence.target.layer.name, evidence)
-        layer.data = evidence.data()
+    def _replace(self, layer: Image, saliency: SaliencyMaps) -> None:
+        layer.metadata[KEY] = SaliencyInfo(saliency)
+        layer.data = saliency.data()
         layer.contrast_limits = (0, 1)
-        for name, value in evidence.grid().items():  # another slice, or the image was moved
+        for name, value in saliency.grid().items():  # another slice, or the image was moved
             setattr(layer, name, value)
-        layer.name = evidence.name
+        layer.name = saliency.name
         self.outline()

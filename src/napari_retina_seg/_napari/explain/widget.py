@@ -6,65 +6,63 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from napari.layers import Image, Labels
+from napari.layers import Image
 from napari.utils.events import Event
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QSpacerItem, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QSpacerItem, QWidget
 
-from napari_retina_seg._napari.class_follower import ClassFollower, class_in, drawn_by, foreign
 from napari_retina_seg._napari.dock import Dock
-from napari_retina_seg._napari.explain.buttons import Buttons
 from napari_retina_seg._napari.explain.choices import Choices
+from napari_retina_seg._napari.explain.pickers import class_in, describe_foreign_model, drawn_by
 from napari_retina_seg._napari.explain.runner import Explainer
 from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, SaliencyLayers
-from napari_retina_seg._napari.explain.target_picker import NothingAskedError
+from napari_retina_seg._napari.explain.target_picker import EmptyTargetError
 from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.job_dock import JobDock
 from napari_retina_seg._napari.layers import Position
-from napari_retina_seg._napari.results import Target
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.save_dialog import ask_where
-from napari_retina_seg._napari.status import StatusLine
-from napari_retina_seg._napari.widgets import ProgressRow, text
+from napari_retina_seg._napari.shortcuts import EXPLAIN
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.types.errors import ImageError, ModelError, RetinaSegError
-from napari_retina_seg.types.progress import Progress
 
 _SOON = 50  # ms; one request while a slider is dragged
 _ANSWER = 88  # px; four lines, and the displayed class
 _PRESS = "Press Explain to see it."
+_SAVES = (
+    "Explain all classes on the current slice, and save a figure of image, mask and maps; each"
+    " map is also saved as an array."
+)
+_KEEPS = (
+    "Keep the displayed map; the next one becomes a new layer. Colours and scale apply to all maps,"
+    " including kept ones."
+)
 
 
-class ExplainWidget(Dock):
-    """Explain a model's prediction on the selected image layer.
+class ExplainWidget(JobDock):
+    """Explain a model's prediction on the selected image layer."""
 
-    Signals
-    -------
-    finished : (JobResult)
-        A job ended, and its layer (if any) is in the viewer.
-    """
-
-    finished = Signal(object)
+    work: Explainer
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self._viewer = viewer = napari_viewer
+        self.active_mask = ActiveMask.of(napari_viewer)
+        self.choices = choices = Choices(napari_viewer, self.active_mask)
+        self.maps = SaliencyLayers(napari_viewer, choices.colors.color_settings)
+        super().__init__("Explain", Explainer(self.maps))
+        self._viewer = napari_viewer
         self._followed: Image | None = None  # the image whose map follows the options
-        self._asked_at = Position()
+        self._explained_at = Position()
         self._missed = False  # an option changed while a job was running
         self._advice = ""  # hint on what to do next
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
-        self.choices = choices = Choices(viewer)
         self.images, self.models, self.layers = choices.images, choices.models, choices.layers
         self.classes, self.methods = choices.classes, choices.methods
-        self.targets, self.looks = choices.targets, choices.looks
-        self.maps = SaliencyLayers(viewer, self.looks.look)
-        self._explainer = Explainer(self.maps, self)
-        self.follower = ClassFollower(viewer)
-        self.status = StatusLine()
+        self.targets, self.colors = choices.targets, choices.colors
         self.shown = text()
-        self._buttons = buttons = Buttons()
-        self.button, self.keep_button = buttons.explain, buttons.keep
-        self.save_button = buttons.save
-        self.work = ProgressRow("the explanation", keeps_place=True)
-        self._lay_out()
+        self._buttons = Buttons(self.button)
+        self.keep_button, self.save_button = self._buttons.keep, self._buttons.save
+        self.lay_out(choices)
         self._connect()
         self._on_mask()
         self._resume()
@@ -74,107 +72,84 @@ class ExplainWidget(Dock):
     def explain(self) -> None:
         """Explain with the chosen options; the button."""
         self._soon.stop()
-        if self._explainer.is_busy or self.choices.disabled_reason():
+        if self.work.is_busy or self.choices.disabled_reason():
             self.refresh()
         else:
-            self._explainer.run_or_preempt(partial(self._begin, self.choices.is_whole))
+            self.work.run_or_preempt(partial(self._begin, self.choices.is_whole))
 
     def save(self, path: Path) -> None:
         """Explain all classes on the current slice, and write panels and maps."""
-        if self._explainer.is_busy or self.choices.disabled_reason():
+        if self.work.is_busy or self.choices.disabled_reason():
             self.refresh()
             return
-        self._missed = self._missed or self._explainer.is_running  # continued after the save
-        self._explainer.run_or_preempt(partial(self._begin, whole=False, path=path))
+        self._missed = self._missed or self.work.is_running  # continued after the save
+        self.work.run_or_preempt(partial(self._begin, whole=False, path=path))
 
     def keep(self) -> None:
         """Keep the map: the next one is a new layer; the Keep button."""
         self.maps.keep()
         self.refresh()
 
-    def cancel(self) -> None:
-        """Request cancellation; the Cancel button."""
-        self._missed = False
-        if self._explainer.is_running:
-            self.work.cancel_button.setEnabled(False)
-            self.status.say("Cancelling: the current step is being finished.")
-            self._explainer.cancel()
-
     @property
     def is_running(self) -> bool:
         """Whether a job is running or scheduled."""
-        return self._explainer.is_running or self._soon.isActive()
+        return self.work.is_running or self._soon.isActive()
 
     def refresh(self) -> None:
         """Update buttons, hints and the displayed class."""
         reason = self.choices.disabled_reason()
-        self._buttons.refresh(reason, self._explainer.is_busy, self.maps.shown is not None)
-        if not self._explainer.is_running and (reason or self.status.end is None):
-            self.status.say(self._advice or reason)
-        self.looks.allow_shared(self.classes.is_all or self.maps.stack is not None)
+        self._buttons.refresh(reason, self.work.is_busy, self.maps.shown is not None)
+        if not self.work.is_running and (reason or self.status.result is None):
+            self.status.show_message(self._advice or reason)
+        self.colors.allow_shared(self.classes.is_all or self.maps.stack is not None)
         self._show_class()
 
     # Layout and signals
 
-    def _lay_out(self) -> None:
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(6, 4, 6, 4)
-        for widget in (self.button, self._buttons, self.work):
-            layout.addWidget(widget)
-        layout.addLayout(self._answer())
-        layout.addWidget(self.choices)
-        layout.addStretch(1)
-        self.scroll(inner)
-
-    def _answer(self) -> QHBoxLayout:
-        """Lay out the messages with a fixed height, so that nothing below moves."""
-        answer, words = QHBoxLayout(), QVBoxLayout()
+    def lay_out(self, *rows: QWidget | QLayout) -> None:
+        """Set the content of the dock; messages have a fixed height, so that nothing moves."""
+        words = stack(self.status, self.shown)
+        words.addStretch(1)
+        answer = QHBoxLayout()
         answer.addSpacerItem(QSpacerItem(0, _ANSWER))
         answer.addLayout(words)
-        words.addWidget(self.status)
-        words.addWidget(self.shown)
-        words.addStretch(1)
-        return answer
+        Dock.lay_out(self, self.button, self._buttons, self.work, answer, *rows)
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.explain)
-        self.work.cancel_button.clicked.connect(self.cancel)
+        self.work.cancel_button.clicked.connect(self._on_cancel)
         self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self._ask_where)
         self.images.changed.connect(self.refresh)
         self.choices.changed.connect(self._on_choice)
         self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))
         self.targets.clicked.connect(self._on_click)
-        self.targets.unheard.connect(self._advise)
-        self.looks.changed.connect(self._on_look)
-        self.follower.selected.connect(self._on_mask)
-        self.follower.chosen.connect(self._on_label)
+        self.targets.click_ignored.connect(self._advise)
+        self.colors.changed.connect(self._on_look)
+        self.active_mask.subscribe(selected=self._on_mask, class_changed=self._on_class)
         self._soon.timeout.connect(self._follow)
-        self._explainer.progressed.connect(self._on_progress)
-        self._explainer.preempted.connect(self._on_preempted)
-        self._explainer.done.connect(self._on_done)
+        self.work.preempted.connect(partial(self.status.show_message, ""))
         self._viewer.dims.events.point.connect(self._on_slider)
         self._viewer.layers.events.inserted.connect(self.maps.outline)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
+        super().cleanup()
         self._soon.stop()
-        self._explainer.abandon()
         self._viewer.dims.events.point.disconnect(self._on_slider)
         self._viewer.layers.events.inserted.disconnect(self.maps.outline)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self.choices.disconnect_viewer()
-        self.follower.disconnect_viewer()
+        self.active_mask.release(self)
         self.maps.restore()
 
     def _resume(self) -> None:
         """Resume following with the map that an earlier dock left."""
-        evidence = self.maps.attach()
-        if evidence is not None:
-            self.choices.resume(evidence)
-            self._followed, self._asked_at = evidence.target.layer, evidence.target.at
+        saliency = self.maps.attach()
+        if saliency is not None:
+            self.choices.resume(saliency)
+            self._followed, self._explained_at = saliency.target.layer, saliency.target.at
             self._advise("")
 
     @property
@@ -184,12 +159,12 @@ class ExplainWidget(Dock):
 
     def _follow(self) -> None:
         """Explain the current options; whole volumes only on request."""
-        if self._explainer.is_busy:
+        if self.work.is_busy:
             self._missed = True
         elif not self._is_following or self.choices.is_whole or self.choices.disabled_reason():
             self.refresh()
-        elif not self._explainer.is_yielding:  # otherwise the next run reads the options anyway
-            self._explainer.run_or_preempt(partial(self._begin, whole=False))
+        elif not self.work.is_yielding:  # otherwise the next run reads the options anyway
+            self.work.run_or_preempt(partial(self._begin, whole=False))
 
     def _begin(self, whole: bool, path: Path | None = None) -> None:
         layer, at = self.images.layer, self.choices.at
@@ -197,27 +172,25 @@ class ExplainWidget(Dock):
         if changed or self.choices.disabled_reason():
             self.refresh()  # the options changed while another job was stopping
             return
-        target = Target(layer, at, whole)
+        target = ImagePart(layer, at, whole)
         try:
-            if path is None:
-                task = self.choices.task(target)
-            else:
-                task = self.choices.saving(target, path, self.maps.shown)
-        except NothingAskedError as error:
+            task = self.choices.task(target)
+            save = (
+                None if path is None else self.choices.saving(task, target, path, self.maps.shown)
+            )
+        except EmptyTargetError as error:
             self._advise(str(error))
             return
         except RetinaSegError as error:
             self.status.show_result(JobStatus.FAILED, str(error))
             return
         self._advice = ""
-        self.work.show_work(True)
-        if path is not None:
-            self._explainer.save(task)
+        if save is not None:
+            self.work.save(save)
         else:
             self._followed = None if whole else layer
-            self._asked_at = at
-            self._explainer.explain(task, target)
-        self.refresh()
+            self._explained_at = at
+            self.work.explain(task, target)
 
     # Signal handlers
 
@@ -232,12 +205,12 @@ class ExplainWidget(Dock):
     def _advise(self, words: str) -> None:
         """Show a hint on what to do next, in place of the last result."""
         self._advice = words
-        if not self._explainer.is_running:
-            self.status.say(words)
+        if not self.work.is_running:
+            self.status.show_message(words)
         self.refresh()
 
-    def _on_look(self, look: ColorSettings) -> None:
-        self.maps.restyle(look)
+    def _on_look(self, color_settings: ColorSettings) -> None:
+        self.maps.restyle(color_settings)
         self._show_class()
 
     def _on_click(self, position: tuple[float, ...]) -> None:
@@ -252,22 +225,28 @@ class ExplainWidget(Dock):
 
     def _on_slider(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self._show_class()
-        if self._is_following and not self.choices.is_whole and self.choices.at != self._asked_at:
+        if (
+            self._is_following
+            and not self.choices.is_whole
+            and self.choices.at != self._explained_at
+        ):
             self._soon.start()
 
     def _on_mask(self) -> None:
         """Choose the model that made the selected mask."""
         self.images.follow()  # the image first, as it determines the models
-        self.models.turn_to(drawn_by(self.follower.mask))
-        if self.follower.mask is not None and not self._is_following:
-            self.choices.suggest_class_of(self.follower.mask)
+        mask = self.active_mask.mask
+        self.models.select(drawn_by(mask))
+        if mask is not None and not self._is_following:
+            self.choices.suggest_class_of(mask)
         self.refresh()
 
-    def _on_label(self, mask: Labels) -> None:
+    def _on_class(self) -> None:
         """Explain the class that was chosen in a mask."""
-        if not (self._is_following or self.isVisible()):
+        mask = self.active_mask.mask
+        if mask is None or not (self._is_following or self.isVisible()):
             return
-        self.models.turn_to(drawn_by(mask))
+        self.models.select(drawn_by(mask))
         if self.models.model is None:
             return
         try:
@@ -277,13 +256,13 @@ class ExplainWidget(Dock):
             return
         has_map = self.is_running or self.maps.live is not None
         if self._is_following and self.classes.is_all and has_map:
-            self.maps.turn_to(value)
+            self.maps.select(value)
             return
         self._followed = self.images.layer
         self.classes.choose_value(value)
 
     def _on_removed(self, event: Event) -> None:
-        self._explainer.cancel_for(event.value)
+        self.work.cancel_for(event.value)
         self.choices.drop_cache(event.value)
         if event.value is self.maps.live:
             self.maps.keep()
@@ -291,41 +270,73 @@ class ExplainWidget(Dock):
         self.maps.tidy()
         self.refresh()
 
-    def _on_progress(self, step: Progress, time_left: str) -> None:
-        self.work.show_step(step, time_left)
-        if self.work.cancel_button.isEnabled():
-            self.status.say(f"{step.message}.")
+    def _on_cancel(self) -> None:
+        self._missed = False
 
-    def _on_preempted(self) -> None:
-        self.work.show_work(False)
-        self.status.say("")
-
-    def _on_done(self, outcome: JobResult) -> None:
-        self.work.show_work(False)
+    def take_result(self, result: JobResult) -> JobResult:
+        """Explain again if an option changed meanwhile."""
         self.maps.tidy()
         self.maps.wanted = None
         if self._missed:
             self._missed = False
             self._soon.start()
-        if outcome.end is JobStatus.SUCCEEDED and self._explainer.is_empty_handed:
-            self._advise(outcome.message)
+        return result
+
+    def show_result(self, result: JobResult) -> None:
+        """Display how the job ended; a lack of evidence is no failure."""
+        if result.status is JobStatus.SUCCEEDED and self.work.found_nothing:
+            self._advise(result.message)
         else:
-            self.status.show_result(outcome.end, outcome.message)
-        self.refresh()
-        self.finished.emit(outcome)
+            super().show_result(result)
+            self.refresh()
 
     def _show_class(self) -> None:
-        name, other = self.maps.class_shown, foreign(self.follower.mask, self.models.names)
+        name, other = (
+            self.maps.class_shown,
+            describe_foreign_model(self.active_mask.mask, self.models.names),
+        )
         lines = [f"Class shown: {name}" if name else "", other]
         self.shown.setText("\n".join(filter(None, lines)))
         self.shown.setVisible(any(lines))
-        evidence, row = self.maps.seen or (None, 0)
-        top = (0.0, "") if evidence is None else evidence.top(row, self.looks.look.shared)
-        self.looks.show_scale(*top)
+        saliency, row = self.maps.topmost or (None, 0)
+        top = (
+            (0.0, "") if saliency is None else saliency.top(row, self.colors.color_settings.shared)
+        )
+        self.colors.show_scale(*top)
         self.maps.outline()
 
     def _ask_where(self) -> None:
-        scheme = self.models.model.spec.scheme
-        path = ask_where(self, self.images.layer, scheme, self.methods.method)
+        layer, model = self.images.layer, self.models.model
+        if layer is None or model is None:
+            return
+        path = ask_where(self, layer, model.spec.scheme, self.methods.method)
         if path is not None:
             self.save(path)
+
+
+class Buttons(QWidget):
+    """A row with Keep and Save; Explain is placed by the dock.
+
+    Attributes
+    ----------
+    explain, keep, save : QPushButton
+        The buttons.
+    """
+
+    def __init__(self, explain: QPushButton) -> None:
+        super().__init__()
+        self.explain = explain
+        self.keep = QPushButton("Keep this map")
+        self.save = QPushButton("Save panels…")
+        self.setLayout(stack(self.keep, self.save, horizontal=True))
+
+    def refresh(self, disabled_reason: str, is_busy: bool, has_map: bool) -> None:
+        """Enable what is possible; give the reason in the tooltips of the rest."""
+        disabled_reason = "Wait until it has ended, or cancel." if is_busy else disabled_reason
+        for button, reason, does in (
+            (self.explain, disabled_reason, f"{EXPLAIN.description} ({EXPLAIN.native})."),
+            (self.save, disabled_reason, _SAVES),
+            (self.keep, "" if has_map else "There is no live map.", _KEEPS),
+        ):
+            button.setEnabled(not reason)
+            button.setToolTip(reason or does)

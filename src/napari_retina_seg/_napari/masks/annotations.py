@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_retina_seg._napari.layers import KEY, finest
-from napari_retina_seg._napari.masks.questionable import questionable_of
+from napari_retina_seg._napari.masks.linked_layers import questionable_of
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.editing.consistency import reconcile
 from napari_retina_seg.types.annotation import Annotation

@@ -7,17 +7,26 @@ classes keep it as it is, and so paint as fast as without the plugin.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Labels, Layer
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari._compat import find_painter, paint, set_painter
+from napari_retina_seg._napari._compat import (
+    find_changed_slices,
+    find_histories,
+    find_painter,
+    paint,
+    set_painter,
+)
+from napari_retina_seg._napari.layers import unwrap_proxy
 from napari_retina_seg.types.errors import RetinaSegError
 
-Where = tuple[int | slice, ...]
+PlaneIndex = tuple[int | slice, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Change:
     kept: int
 
 
-def change(layer: Labels, labels: npt.NDArray[np.generic], where: Where = ()) -> Change:
+def change(layer: Labels, labels: npt.NDArray[np.generic], where: PlaneIndex = ()) -> Change:
     """Set pixels of a mask to other classes, as one step of the layer's undo history.
 
     Pixels of locked classes are kept. Undo and redo are napari's own, on any slice.
@@ -93,11 +102,6 @@ def locked(layer: Labels) -> frozenset[int]:
     return guard.values if isinstance(guard, _LockedPaint) else frozenset()
 
 
-def unwrap_proxy(layer: Layer) -> Layer:
-    """Return the layer behind the `PublicOnlyProxy` that napari passes to plugins."""
-    return getattr(layer, "__wrapped__", layer)
-
-
 def is_locked(layer: Labels, labels: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     """Return where labels are of a locked class."""
     found = np.zeros(labels.shape, bool)
@@ -128,7 +132,7 @@ class _LockedPaint:
 
 
 def _indices(
-    layer: Labels, chosen: npt.NDArray[np.bool_], where: Where
+    layer: Labels, chosen: npt.NDArray[np.bool_], where: PlaneIndex
 ) -> tuple[npt.NDArray[np.intp], ...]:
     """Return the indices of the chosen pixels along each axis of a layer."""
     found = iter(np.nonzero(chosen))
@@ -142,3 +146,48 @@ def _indices(
         else:
             places.append(np.full(count, part % size))
     return tuple(places)
+
+
+class UndoTracker(QObject):
+    """Tracks undo and redo of one mask or volume.
+
+    Signals
+    -------
+    stepped : (str, list of int)
+        "Undone" or "Redone", and the changed slices; empty for a single image.
+    """
+
+    stepped = Signal(str, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mask: Labels | None = None
+        self._lengths = (0, 0)
+
+    def track(self, mask: Labels | None) -> None:
+        """Track another mask."""
+        if self._mask is not None:
+            self._mask.events.paint.disconnect(self._on_paint)
+            self._mask.events.set_data.disconnect(self._on_drawn)
+        self._mask = None if mask is None else unwrap_proxy(mask)
+        if self._mask is not None:
+            self._mask.events.paint.connect(self._on_paint)
+            self._mask.events.set_data.connect(self._on_drawn)
+            self._on_paint()
+
+    def _on_paint(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        undo, redo = find_histories(self._mask)
+        self._lengths = len(undo), len(redo)
+
+    def _on_drawn(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        undo_before, redo_before = self._lengths
+        self._on_paint()
+        undo, redo = find_histories(self._mask)
+        if len(undo) < undo_before and len(redo) > redo_before:
+            self._emit_step("Undone", redo[-1])
+        elif len(redo) < redo_before and len(undo) > undo_before:
+            self._emit_step("Redone", undo[-1])
+
+    def _emit_step(self, what: str, step: Sequence[Any]) -> None:
+        is_volume = self._mask is not None and self._mask.ndim > 2
+        self.stepped.emit(what, find_changed_slices(step) if is_volume else [])

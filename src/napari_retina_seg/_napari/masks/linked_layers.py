@@ -9,13 +9,15 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import change, unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
+from napari_retina_seg._napari.masks.edits import change
 
 GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+_COLORS = {1: "#ffffff"}
+_OPACITY = 0.5
 
 
 class Kind(Enum):
@@ -35,15 +37,24 @@ class LinkedLayerInfo:
     ----------
     kind : Kind
         Kind of the layer.
-    image : str
-        Name of the image layer, as of the mask.
     mask : weak reference
         To the mask.
     """
 
     kind: Kind
-    image: str
     mask: weakref.ref[Labels]
+
+    @property
+    def image(self) -> str:
+        """Name of the image layer, as of the mask."""
+        mask = self.mask()
+        return "" if mask is None else str(getattr(mask.metadata.get(KEY), "image", ""))
+
+    @property
+    def image_layer(self) -> weakref.ref[Image] | None:
+        """Reference to the image layer, as of the mask."""
+        mask = self.mask()
+        return None if mask is None else getattr(mask.metadata.get(KEY), "image_layer", None)
 
 
 def linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> Labels | None:
@@ -88,11 +99,13 @@ def show_linked_layer(
             layer.data = values
         layer.visible = True
         return layer
+    shown: dict[int | None, str] = dict(colors.items())
+    shown[None] = shown[0] = "transparent"
     layer = Labels(
         values,
         name=f"{mask.name} · {kind.value}",
-        colormap=DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors}),
-        metadata={KEY: LinkedLayerInfo(kind, _image(mask), weakref.ref(unwrap_proxy(mask)))},
+        colormap=DirectLabelColormap(color_dict=shown),
+        metadata={KEY: LinkedLayerInfo(kind, weakref.ref(unwrap_proxy(mask)))},
         affine=mask.affine.affine_matrix,
         **{name: getattr(mask, name) for name in GRID},
     )
@@ -109,5 +122,32 @@ def remove_linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> None:
         viewer.layers.remove(layer)
 
 
-def _image(mask: Labels) -> str:
-    return str(getattr(mask.metadata.get(KEY), "image", ""))
+def questionable_of(viewer: ViewerModel, layer: Labels) -> npt.NDArray[np.bool_] | None:
+    """Return the questionable regions of a mask.
+
+    Returns
+    -------
+    array or None
+        bool of the mask's shape, a copy; None if nothing is marked.
+    """
+    marks = linked_layer(viewer, layer, Kind.QUESTIONABLE)
+    if marks is None or not np.any(marks.data):
+        return None
+    return np.asarray(marks.data) != 0
+
+
+def show_questionable(
+    viewer: ViewerModel, layer: Labels, array: npt.NDArray[np.bool_] | None
+) -> Labels:
+    """Show the questionable regions of a mask in a layer that can be painted.
+
+    Parameters
+    ----------
+    array : array or None
+        bool of the mask's shape; None for nothing yet.
+    """
+    values = np.zeros(layer.data.shape, np.uint8) if array is None else array.astype(np.uint8)
+    marks = show_linked_layer(viewer, layer, Kind.QUESTIONABLE, values, _COLORS)
+    marks.opacity = _OPACITY
+    marks.selected_label = 1
+    return marks

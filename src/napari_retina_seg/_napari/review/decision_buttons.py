@@ -5,8 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
-from napari_retina_seg._napari.review.navigation import FINAL_OF, OpenImage
-from napari_retina_seg._napari.review.words import state_of
+from napari_retina_seg._napari.review.navigation import OpenImage
+from napari_retina_seg._napari.review.status_text import state_of
+from napari_retina_seg._napari.review.unsaved_edit import FINAL_OF
 from napari_retina_seg._napari.shortcuts import (
     ACCEPT,
     ASSIGN,
@@ -83,7 +84,7 @@ class DecisionButtons(QWidget):
         _set(self.finish, FINISH, locked or ("" if FINAL_OF[reading] in actions else state))
         _set(self.refuse, REFUSE, locked or refuses)
         _set(self.save, SAVE, locked)
-        _set(self.reopen, REOPEN, no or reopen_disabled_reason(opened))
+        _set(self.reopen, REOPEN, no or (opened and reopen_disabled_reason(opened)) or "")
         _set(self.assign, ASSIGN, no or _second_grader_disabled_reason(opened))
 
     def ask_reason(self) -> None:

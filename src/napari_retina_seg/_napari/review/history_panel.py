@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QHeaderView,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
+from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.decision_buttons import reopen_disabled_reason
 from napari_retina_seg._napari.review.navigation import OpenImage
+from napari_retina_seg._napari.review.session import ReviewSession
+from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.project.values import Version
+from napari_retina_seg.types.annotation import Annotation
 
 _COLUMNS = ("#", "By", "State", "When", "px", "Dice")
 _HINTS = (
@@ -93,13 +97,8 @@ class HistoryPanel(QWidget):
         self.table.setWordWrap(False)
         self.table.setShowGrid(False)
         self.table.setMinimumHeight(_HEIGHT)
-        row = QHBoxLayout()
-        row.addWidget(self.compare)
-        row.addWidget(self.restore)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.table)
-        layout.addLayout(row)
+        row = stack(self.compare, self.restore, horizontal=True)
+        self.setLayout(stack(self.table, row))
 
     def _chosen(self) -> list[Version]:
         rows = sorted({index.row() for index in self.table.selectedIndexes()})
@@ -160,15 +159,56 @@ def _hint(version: Version) -> str:
     lines = [
         f"Version {version.number} by {version.author or version.model}{begun}",
         f"{version.created_at.astimezone():%d %b %Y %H:%M}{spent}",
-        _say_change(version),
+        _describe_change(version),
         version.reason,
         version.comment,
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _say_change(version: Version) -> str:
+def _describe_change(version: Version) -> str:
     change = version.change
     if change is None:
         return ""
     return f"{sum(change.pixels) // 2} px differ from version {change.against}"
+
+
+def compare(session: ReviewSession, newer: Version, older: Version | None) -> None:
+    """Show where two versions differ, or a version and the mask on the screen.
+
+    Parameters
+    ----------
+    session : ReviewSession
+        Session with the open image.
+    newer : Version
+        A version with a mask.
+    older : Version or None
+        Compared with; None for the mask on the screen.
+    """
+    project, image_id, on_screen = session.project, newer.image_id, session.review_layers.mask
+    if project is None:
+        return
+
+    def read() -> list[Annotation]:
+        versions = [newer] if older is None else [newer, older]
+        return [project.annotation(image_id, version.number) for version in versions]
+
+    def show(annotations: list[Annotation]) -> None:
+        if session.review_layers.mask is not on_screen:
+            return
+        session.review_layers.end_comparison()
+        mask, name = session.review_layers.mask, _name(newer)
+        if older is not None:
+            mask = session.review_layers.show_version(older.number, annotations[1])
+        show_difference(session.review_layers.viewer, mask, annotations[0].labels, name)
+        with_what = "the current mask" if older is None else _name(older)
+        session.reported.emit(
+            JobStatus.SUCCEEDED,
+            f"Blue: only in {with_what}; red: only in {name}; violet: different class.",
+        )
+
+    session.io_queue.submit(read, show, partial(session.reported.emit, JobStatus.FAILED))
+
+
+def _name(version: Version) -> str:
+    return f"version {version.number} by {version.author or version.model}"

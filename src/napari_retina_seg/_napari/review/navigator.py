@@ -14,18 +14,16 @@ from napari_retina_seg._napari.review.navigation import (
     LEASE,
     NavigationResult,
     OpenImage,
-    UnsavedEdit,
-    autosave,
     neighbours,
     open_image,
     read_uncertainty,
     release_lease,
     reload_image,
     save_and_open_next,
-    save_draft,
 )
 from napari_retina_seg._napari.review.review_layers import ReviewLayers
-from napari_retina_seg._napari.task_queue import SerialTaskQueue
+from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit, autosave, save_draft
+from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Autosave, Filters, Order, Permissions, Version
@@ -70,7 +68,7 @@ class ImageNavigator(QObject):
     saved = Signal(object)
     found = Signal(object)
     autosave_resolved = Signal(object)
-    said = Signal(object, str)
+    reported = Signal(object, str)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
@@ -78,7 +76,7 @@ class ImageNavigator(QObject):
         self.filters, self.order = Filters(), Order.ADDED
         self.comment, self.busy = "", ""
         self.shows_uncertainty = False
-        self.io_queue, self.review_layers, self.watch = (
+        self.io_queue, self.review_layers, self.timer = (
             SerialTaskQueue(self),
             ReviewLayers(viewer, self),
             ActivityTimer(self),
@@ -90,8 +88,8 @@ class ImageNavigator(QObject):
         self._removal_timer = QTimer(self, singleShot=True, interval=0)
         self._removal_timer.timeout.connect(self._on_removal_done)
         self.review_layers.mask_removed.connect(self._on_mask_removed)
-        self.watch.idle.connect(self.autosave)
-        self.watch.interval_elapsed.connect(self._on_interval)
+        self.timer.idle.connect(self.autosave)
+        self.timer.interval_elapsed.connect(self._on_interval)
 
     def open_image(self, image_id: int) -> None:
         """Save, and open an image; read-only if someone else is editing it."""
@@ -162,8 +160,8 @@ class ImageNavigator(QObject):
         """Copy the unsaved edit of the open image, if it may be saved."""
         if self.review_layers.mask is None or not self.review_layers.is_paintable:
             return None
-        self.watch.count()
-        return self.review_layers.work(self.watch.seconds, self.comment)
+        self.timer.count()
+        return self.review_layers.work(self.timer.seconds, self.comment)
 
     def _keep(self, work: UnsavedEdit | None) -> Keep:
         if work is None:
@@ -232,8 +230,8 @@ class ImageNavigator(QObject):
             return
         version = work.versions[-1]
         if self.review_layers.mask is not None:
-            self.review_layers.was_saved(work, version)
-        self.watch.seconds = max(0.0, self.watch.seconds - work.seconds)
+            self.review_layers.set_baseline(work, version)
+        self.timer.seconds = max(0.0, self.timer.seconds - work.seconds)
         self._clear_comment(work.comment)
         self.saved.emit(version)
 
@@ -271,9 +269,9 @@ class ImageNavigator(QObject):
         self._show_image(result.opened)
         skipped = f"Skipped: {' '.join(result.skipped)}" if result.skipped else ""
         if result.version is not None:
-            self._report(self._say_saved(left.name, result.version, skipped))
+            self._report(self._describe_saved(left.name, result.version, skipped))
         elif skipped or left is None or left.id != result.opened.image.id:
-            self.said.emit(None, skipped)  # replaces the message about the previous image
+            self.reported.emit(None, skipped)  # replaces the message about the previous image
 
     def _show_image(self, opened: OpenImage) -> None:
         self._pause_timing()
@@ -281,7 +279,7 @@ class ImageNavigator(QObject):
         if opened.recovered is not None:
             seconds = opened.recovered.seconds
         self.review_layers.show(opened, self.project.scheme)
-        self.watch.start(seconds)
+        self.timer.start(seconds)
         self.image_changed.emit()
 
         mask = self.review_layers.mask
@@ -296,14 +294,14 @@ class ImageNavigator(QObject):
     def _keep_image(self, result: NavigationResult) -> None:
         """Keep the same image open: there is no other."""
         if result.version is not None:
-            self._report(self._say_saved(self.review_layers.image.name, result.version))
+            self._report(self._describe_saved(self.review_layers.image.name, result.version))
             self._reload_image()
         elif result.skipped:
             self._fail(" ".join(result.skipped))
         else:
-            self.said.emit(None, "No more images in this list.")
+            self.reported.emit(None, "No more images in this list.")
 
-    def _say_saved(self, name: str, version: Version, *more: str) -> str:
+    def _describe_saved(self, name: str, version: Version, *more: str) -> str:
         saved = f"'{name}' is {version.state}."
         if version.state is State.SECOND_READ:
             saved = f"Your second grading of '{name}' is finished."
@@ -311,7 +309,7 @@ class ImageNavigator(QObject):
         return " ".join(part for part in parts if part)
 
     def _report(self, words: str) -> None:
-        self.said.emit(JobStatus.SUCCEEDED, words)
+        self.reported.emit(JobStatus.SUCCEEDED, words)
 
     def _close_image(self) -> None:
         self._pause_timing()
@@ -319,9 +317,9 @@ class ImageNavigator(QObject):
 
     def _pause_timing(self) -> None:
         """Stop timing; keep elapsed time and comment for when the image is reopened."""
-        self.watch.stop()
+        self.timer.stop()
         if self.review_layers.image is not None:
-            self._unsaved[self.review_layers.image.id] = self.watch.seconds, self.comment
+            self._unsaved[self.review_layers.image.id] = self.timer.seconds, self.comment
         self.comment = ""
 
     def _on_interval(self) -> None:
@@ -360,4 +358,4 @@ class ImageNavigator(QObject):
         )
 
     def _fail(self, reason: str) -> None:
-        self.said.emit(JobStatus.FAILED, reason)
+        self.reported.emit(JobStatus.FAILED, reason)

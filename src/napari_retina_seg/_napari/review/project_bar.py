@@ -12,19 +12,18 @@ from qtpy.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QInputDialog,
     QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.settings import Settings
+from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.counts import count
@@ -157,13 +156,8 @@ class ProjectBar(QWidget):
         menu.addSeparator()
         menu.addAction(self.copies)
         self.add_button.setMenu(menu)
-        row = QHBoxLayout()
-        row.addWidget(self.project_button)
-        row.addWidget(self.add_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self.title)
+        row = stack(self.project_button, self.add_button, horizontal=True)
+        self.setLayout(stack(row, self.title))
 
     def _fill_menu(self) -> None:
         self._menu.clear()
@@ -191,9 +185,7 @@ class NewProject(QDialog):
             self.schemes.addItem(f"{name}: {_list_classes(scheme)}", name)
         browse = QPushButton("Browse…")
         browse.clicked.connect(self._browse)
-        where = QHBoxLayout()
-        where.addWidget(self.folder_edit)
-        where.addWidget(browse)
+        where = stack(self.folder_edit, browse, horizontal=True)
         form = QFormLayout(self)
         form.addRow("Folder", where)
         form.addRow("Classes", self.schemes)

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
     QPushButton,
     QTableView,
-    QVBoxLayout,
     QWidget,
 )
+from superqt.utils import qdebounced, qthrottled, signals_blocked
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.review.queue_model import (
     AUTHOR,
     COLUMNS,
     IMAGE,
+    SIZE,
     STATE,
     STATES,
     UNCERTAINTY,
     QueueModel,
 )
-from napari_retina_seg._napari.review.thumbnails import SIZE
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import narrow, text
+from napari_retina_seg._napari.widgets import combo_box, stack, text
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Filters, Order
@@ -88,16 +87,14 @@ class QueuePanel(QWidget):
         super().__init__()
         self._settings = settings
         self.model = QueueModel(self)
-        self.states = narrow(QComboBox())
-        self.authors = narrow(QComboBox())
-        self.orders = narrow(QComboBox())
+        self.states = combo_box()
+        self.authors = combo_box()
+        self.orders = combo_box()
         self.search = QLineEdit()
         self.clear_button = QPushButton("Clear filters")
         self.empty = text()
         self.empty_reason = ""  # why no image is listed
         self.table = QTableView()
-        self._soon = QTimer(self, singleShot=True, interval=_TYPING)
-        self._relist = QTimer(self, singleShot=True, interval=_RELIST)
         self._fill()
         self._lay_out()
         self._connect()
@@ -127,14 +124,14 @@ class QueuePanel(QWidget):
         self._unfilter()
         self._on_changed()
 
+    @qthrottled(timeout=_RELIST, leading=False)
     def list_soon(self) -> None:
         """Refresh the table within a second."""
-        if not self._relist.isActive():
-            self._relist.start()
+        self.refresh_list()
 
     def refresh_list(self) -> None:
         """Refresh the table, keeping selection and scroll position."""
-        self._relist.stop()
+        self.list_soon.cancel()
         table, scroll = self.table, self.table.verticalScrollBar()
         selected, place = self.model.image(table.currentIndex()), scroll.value()
         self.model.reload()
@@ -148,13 +145,12 @@ class QueuePanel(QWidget):
     def offer_authors(self, authors: tuple[str, ...]) -> None:
         """List the authors of versions."""
         chosen = self.authors.currentData()
-        self.authors.blockSignals(True)
-        self.authors.clear()
-        self.authors.addItem("All authors", None)
-        for author in authors:
-            self.authors.addItem(author, author)
-        self.authors.setCurrentIndex(max(0, self.authors.findData(chosen)))
-        self.authors.blockSignals(False)
+        with signals_blocked(self.authors):
+            self.authors.clear()
+            self.authors.addItem("All authors", None)
+            for author in authors:
+                self.authors.addItem(author, author)
+            self.authors.setCurrentIndex(max(0, self.authors.findData(chosen)))
 
     def show_open(self, image_id: int | None) -> None:
         """Mark the open image and scroll to it."""
@@ -188,11 +184,7 @@ class QueuePanel(QWidget):
         nothing.addWidget(self.empty, 1)
         nothing.addWidget(self.clear_button)
         self._set_up_table()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(filters)
-        layout.addLayout(nothing)
-        layout.addWidget(self.table)
+        self.setLayout(stack(filters, nothing, self.table))
         self._show_whether_empty()
 
     def _set_up_table(self) -> None:
@@ -226,9 +218,7 @@ class QueuePanel(QWidget):
         self.table.activated.connect(self._on_chosen)
         for box in (self.states, self.authors, self.orders):
             box.activated.connect(self._on_changed)
-        self.search.textChanged.connect(self._soon.start)
-        self._soon.timeout.connect(self._on_changed)
-        self._relist.timeout.connect(self.refresh_list)
+        self.search.textChanged.connect(self._on_typed)
         self.clear_button.clicked.connect(self.clear_filters)
         for listed in (self.model.modelReset, self.model.rowsInserted, self.model.rowsRemoved):
             listed.connect(self._show_whether_empty)
@@ -237,7 +227,7 @@ class QueuePanel(QWidget):
         for box in (self.states, self.authors):
             box.setCurrentIndex(0)
         self.search.clear()
-        self._soon.stop()
+        self._on_typed.cancel()
 
     def _show_whether_empty(self) -> None:
         """Say why the table is empty, so that images do not seem to be lost."""
@@ -252,6 +242,10 @@ class QueuePanel(QWidget):
         image = self.model.image(index)
         if image is not None:
             self.chosen.emit(image.id)
+
+    @qdebounced(timeout=_TYPING)
+    def _on_typed(self) -> None:
+        self._on_changed()
 
     def _on_changed(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._settings.remember_choice(remembered.QUEUE_ORDER, self.orders.currentText())

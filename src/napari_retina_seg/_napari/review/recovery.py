@@ -1,14 +1,57 @@
-"""Offer to recover autosaved changes."""
+"""Keep unsaved changes when the window closes, and offer to recover them."""
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
+from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import QFrame, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_retina_seg._napari.review.activity_timer import as_clock
-from napari_retina_seg._napari.widgets import text
+from napari_retina_seg._napari.review.session import ReviewSession
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import Autosave
+
+
+class CloseHandler(QObject):
+    """Autosaves before a window asks whether to close, whether or not it then stays open.
+
+    Parameters
+    ----------
+    session : ReviewSession
+        Session with the unsaved changes.
+    dock : QWidget
+        Dock in that window.
+    """
+
+    def __init__(self, session: ReviewSession, dock: QWidget) -> None:
+        super().__init__(dock)
+        self._session, self._dock = session, dock
+        self._is_enabled = False
+
+    def install(self, window: QWidget) -> None:
+        """Watch the window that the dock was first shown in, also while the dock floats."""
+        if not self._is_enabled:
+            self._is_enabled = True
+            window.installEventFilter(self)
+
+    def disable(self) -> None:
+        """Stop watching: the dock is closing."""
+        self._is_enabled = False
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
+        """Let the window close if autosaving succeeded or the user accepts the loss."""
+        if event.type() == QEvent.Type.Close and self._is_enabled and not self._lets_close():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
+
+    def _lets_close(self) -> bool:
+        problem = self._session.autosave_and_close()
+        if not problem:
+            return True
+        question = f"Autosave failed: {problem}\n\nClose the window and lose your changes?"
+        chosen = QMessageBox.question(self._dock, "Close?", question)
+        return chosen == QMessageBox.StandardButton.Yes
 
 
 class RecoveryOffer(QFrame):
@@ -31,9 +74,7 @@ class RecoveryOffer(QFrame):
         self.recover_button = QPushButton("Recover")
         self.discard_button = QPushButton("Discard")
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        row = QHBoxLayout()
-        row.addWidget(self.recover_button)
-        row.addWidget(self.discard_button)
+        row = stack(self.recover_button, self.discard_button, horizontal=True)
         layout = QVBoxLayout(self)
         layout.addWidget(self._words)
         layout.addLayout(row)
@@ -69,7 +110,7 @@ class RecoveryOffer(QFrame):
 
     def _show(self) -> None:
         self.setVisible(bool(self._slots))
-        if not self._slots:
+        if self._project is None or not self._slots:
             return
         slot = self._slots[0]
         name = self._project.image(slot.image_id).name

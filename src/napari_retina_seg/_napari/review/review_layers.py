@@ -11,7 +11,7 @@ from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
-from napari_retina_seg._napari.layers import KEY, Position, image_layers, place_of
+from napari_retina_seg._napari.layers import KEY, Position, image_fields, image_layers, is_made_from
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.masks.edits import lock, locked
@@ -21,10 +21,11 @@ from napari_retina_seg._napari.masks.linked_layers import (
     linked_layer,
     mask_of,
     remove_linked_layer,
+    show_questionable,
 )
-from napari_retina_seg._napari.masks.questionable import show_questionable
-from napari_retina_seg._napari.results import MaskInfo, Target, mask_options, uncertainty_layer
-from napari_retina_seg._napari.review.navigation import OpenImage, UnsavedEdit
+from napari_retina_seg._napari.results import ImagePart, MaskInfo, mask_options, uncertainty_layer
+from napari_retina_seg._napari.review.navigation import OpenImage
+from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit
 from napari_retina_seg._napari.view_fit import fit_view
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
@@ -55,8 +56,8 @@ class ReviewLayers(QObject):
         self._linked: list[Layer] = []
         self._compared: Labels | None = None
         self._marks: Labels | None = None  # questionable regions, just removed
-        self._forget_marks = QTimer(self, singleShot=True, interval=0)
-        self._forget_marks.timeout.connect(self._on_marks_gone)
+        self._marks_timer = QTimer(self, singleShot=True, interval=0)
+        self._marks_timer.timeout.connect(self._on_marks_gone)
         self._parent: int | None = None
         self._before: Annotation | None = None
         self._slots: list[Autosave] = []
@@ -101,7 +102,7 @@ class ReviewLayers(QObject):
             self.mask.mode = self._mode  # napari's buttons follow changes only
         if not again:
             fit_view(self.viewer, [self._image])
-        self._begin()
+        self._remember_baseline()
 
     def show_uncertainty(self, values: np.ndarray, visible: bool) -> None:
         """Add the uncertainty of the prediction below the mask."""
@@ -126,11 +127,10 @@ class ReviewLayers(QObject):
         """Add another version below the mask, hidden: only the difference is displayed."""
         info = self.mask.metadata[KEY]
         known = MaskInfo(
-            info.image,
-            info.scheme,
+            scheme=info.scheme,
             boundaries=annotation.boundaries,
             questionable=annotation.ignore,
-            **place_of(self._image),
+            **image_fields(self._image),
         )
         name = f"{self.opened.image.name} · version {number}"
         options = mask_options(known)
@@ -161,7 +161,7 @@ class ReviewLayers(QObject):
             slots=self._slots,
         )
 
-    def was_saved(self, work: UnsavedEdit, version: Version) -> None:
+    def set_baseline(self, work: UnsavedEdit, version: Version) -> None:
         """Take a version that was just saved as the new baseline of the open image."""
         self._parent, self._before = version.number, work.now
 
@@ -204,13 +204,14 @@ class ReviewLayers(QObject):
 
     def _remove_layers(self) -> None:
         self._is_clearing = True
-        name = None if self.image is None else self.image.name
+        image = self._image
         own = [each for each in (self._image, self.mask, *self._linked) if each is not None]
         for layer in list(self.viewer.layers):
-            known = layer.metadata.get(KEY)
-            if layer in own or mask_of(layer) in own or _explains(layer, name):
+            saliency = saliency_of(layer)
+            explains = saliency is not None and saliency.target.layer == image
+            if layer in own or mask_of(layer) in own or explains:  # maps mean nothing without it
                 self.viewer.layers.remove(layer)
-            elif name is not None and getattr(known, "image", None) == name:
+            elif image is not None and is_made_from(layer, image):
                 layer.visible = False
         self.opened = self.mask = self._image = None
         self._compared = self._marks = None
@@ -228,20 +229,19 @@ class ReviewLayers(QObject):
         self.viewer.layers.selection.active = active
         self._linked.append(layer)
 
-    def _target(self) -> Target:
-        return Target(self._image, Position(), True)
+    def _target(self) -> ImagePart:
+        return ImagePart(self._image, Position(), True)
 
     def _make_mask(self, opened: OpenImage, scheme: LabelScheme) -> Labels:
         predicted = None if opened.predicted is None else opened.predicted.labels
         if predicted is not None:
             predicted.flags.writeable = False
         info = MaskInfo(
-            image=self._image.name,
             scheme=scheme,
             provenance=_provenance(opened.image, opened.permissions.prediction),
             prediction=predicted,
             boundaries=opened.annotation.boundaries,
-            **place_of(self._image),
+            **image_fields(self._image),
         )
         layer = Labels(
             opened.annotation.labels.copy(),
@@ -267,7 +267,7 @@ class ReviewLayers(QObject):
             name = "the second grader's"
             show_difference(self.viewer, self.mask, opened.other.labels, name)
 
-    def _begin(self) -> None:
+    def _remember_baseline(self) -> None:
         """Remember the state of the mask when the image was opened."""
         opened = self.opened
         self._slots = []
@@ -294,18 +294,12 @@ class ReviewLayers(QObject):
         is_marks = isinstance(known, LinkedLayerInfo) and known.kind is Kind.QUESTIONABLE
         if is_marks and known.mask() is self.mask:
             self._marks = event.value  # kept if the mask is removed at once with it
-            self._forget_marks.start()
+            self._marks_timer.start()
         elif event.value is self.mask:
             self.mask_removed.emit()
 
     def _on_marks_gone(self) -> None:
         self._marks = None
-
-
-def _explains(layer: Layer, name: str | None) -> bool:
-    """Whether a layer is a saliency map of an image, meaningless without it."""
-    evidence = saliency_of(layer)
-    return evidence is not None and evidence.target.layer.name == name
 
 
 def _provenance(image: ProjectImage, prediction: Version | None) -> Provenance | None:

@@ -12,19 +12,17 @@ import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
-from napari_retina_seg._napari.review.navigation import (
+from napari_retina_seg._napari.review.navigation import NavigationResult, open_image, release_lease
+from napari_retina_seg._napari.review.navigator import ImageNavigator
+from napari_retina_seg._napari.review.unsaved_edit import (
     FINAL_OF,
-    NavigationResult,
     UnsavedEdit,
     autosave,
     discard_autosave,
-    open_image,
     raise_on_conflict,
-    release_lease,
     save_as,
     save_draft,
 )
-from napari_retina_seg._napari.review.navigator import ImageNavigator
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -110,7 +108,7 @@ class ReviewSession(ImageNavigator):
     def cleanup(self) -> None:
         """Autosave, stop the I/O thread and disconnect from the viewer."""
         problem = self.autosave_and_close()
-        self.watch.stop()
+        self.timer.stop()
         self.io_queue.shutdown()
         self.review_layers.disconnect_viewer()
         if problem:
@@ -179,8 +177,8 @@ class ReviewSession(ImageNavigator):
             return
 
         def decide() -> Version:
-            was_saved = save_draft(project, work) is not None
-            seconds = 0 if was_saved else work.seconds
+            set_baseline = save_draft(project, work) is not None
+            seconds = 0 if set_baseline else work.seconds
             return project.mark_ungradable(work.image.id, reason, seconds=seconds)
 
         self._conclude(work, decide)
@@ -229,7 +227,7 @@ class ReviewSession(ImageNavigator):
 
     def _decline(self, reason: str) -> None:
         """Show why a request was declined; this is not a failure."""
-        self.said.emit(None, reason)
+        self.reported.emit(None, reason)
 
     def _open_project(self, make: Callable[[], Project]) -> None:
         old, work = self.project, self._work()
@@ -252,7 +250,7 @@ class ReviewSession(ImageNavigator):
         self._unsaved.clear()
         self.project_changed.emit()
         self.image_changed.emit()
-        self.said.emit(None, "")
+        self.reported.emit(None, "")
         self.found.emit(slots)
 
     def _work_for(self, action: Action) -> UnsavedEdit | None:

@@ -10,41 +10,37 @@ import napari
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QLineEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari import shortcuts
 from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
-from napari_retina_seg._napari.review.batch_panel import BatchPanel
-from napari_retina_seg._napari.review.batch_tasks import AddImages, add
-from napari_retina_seg._napari.review.close_handler import CloseHandler
-from napari_retina_seg._napari.review.comparing import compare
+from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
 from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
-from napari_retina_seg._napari.review.history_panel import HistoryPanel
-from napari_retina_seg._napari.review.pending_overlay import set_pending_overlay
+from napari_retina_seg._napari.review.history_panel import HistoryPanel, compare
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
-from napari_retina_seg._napari.review.recovery import RecoveryOffer
+from napari_retina_seg._napari.review.recovery import CloseHandler, RecoveryOffer
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.review.status_text import (
     comment_disabled_reason,
     describe,
     progress_summary,
     report_errors,
+    set_pending_overlay,
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import COMMENT, NEXT, PREVIOUS, Shortcut
-from napari_retina_seg._napari.status import WARNS, StatusLine
-from napari_retina_seg._napari.widgets import CollapsibleSection, large, text
+from napari_retina_seg._napari.widgets import (
+    WARNS,
+    CollapsibleSection,
+    StatusLine,
+    large,
+    stack,
+    text,
+)
 from napari_retina_seg.project.values import Autosave, Version
 
 
@@ -97,30 +93,6 @@ class ReviewWidget(Dock):
         """Save, and open the previous image."""
         self.session.step(False)
 
-    def accept(self) -> None:
-        """Accept the prediction."""
-        self._press(self.decisions.accept)
-
-    def finish(self) -> None:
-        """Save as corrected, second grading or adjudicated."""
-        self._press(self.decisions.finish)
-
-    def refuse(self) -> None:
-        """Ask for a reason and mark the image ungradable."""
-        self._press(self.decisions.refuse)
-
-    def reopen(self) -> None:
-        """Reopen the image."""
-        self._press(self.decisions.reopen)
-
-    def save(self) -> None:
-        """Save as work in progress."""
-        self._press(self.decisions.save)
-
-    def assign(self) -> None:
-        """Ask for the second grader."""
-        self._press(self.decisions.assign)
-
     def comment(self) -> None:
         """Focus the comment field; Enter returns focus to the image."""
         self._raise()
@@ -130,35 +102,33 @@ class ReviewWidget(Dock):
         """Add files and folders to the project."""
         project = self.session.project
         if project is None:
-            self._say(JobStatus.FAILED, "Open or create a project first, then add images to it.")
+            self._show_message(
+                JobStatus.FAILED, "Open or create a project first, then add images to it."
+            )
             return
         copies = self.bar.copies.isChecked()
-        self.batches.start(add, AddImages(project, tuple(paths), copies))
+        self.batches.add(AddImages(project, tuple(paths), copies))
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
         """Return the review shortcuts, which work while the dock is open."""
+        decisions = self.decisions
         return {
             shortcuts.NEXT: self.open_next,
             shortcuts.PREVIOUS: self.open_previous,
-            shortcuts.ACCEPT: self.accept,
-            shortcuts.FINISH: self.finish,
-            shortcuts.REFUSE: self.refuse,
-            shortcuts.SAVE: self.save,
+            shortcuts.ACCEPT: partial(self._press, decisions.accept),
+            shortcuts.FINISH: partial(self._press, decisions.finish),
+            shortcuts.REFUSE: partial(self._press, decisions.refuse),
+            shortcuts.SAVE: partial(self._press, decisions.save),
             shortcuts.COMMENT: self.comment,
-            shortcuts.REOPEN: self.reopen,
-            shortcuts.ASSIGN: self.assign,
+            shortcuts.REOPEN: partial(self._press, decisions.reopen),
+            shortcuts.ASSIGN: partial(self._press, decisions.assign),
         }
 
     # Layout and signals
 
     def _lay_out(self) -> None:
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(6, 4, 6, 4)
-        row = QHBoxLayout()
-        row.addWidget(self.previous_button)
-        row.addWidget(self.button, 1)
-        layout.addLayout(row)
+        row = stack(self.previous_button, self.button, horizontal=True)
+        row.setStretch(1, 1)
         self.previous_button.setFixedWidth(44)
         self.comment_edit.setPlaceholderText("Comment, saved with the next version")
         predict = CollapsibleSection(
@@ -169,24 +139,12 @@ class ReviewWidget(Dock):
             "History", self._settings, remembered.HISTORY_OPEN, default=False
         )
         history.addWidget(self.history)
-        for widget in (
-            self.bar,
-            self.batches.bar,
-            self.status,
-            self.recovery,
-            self.info,
-            self.decisions,
-            self.comment_edit,
-            self.opens_next,
+        self.lay_out(
+            *(row, self.bar, self.batches.bar, self.status, self.recovery, self.info),
+            *(self.decisions, self.comment_edit, self.opens_next),
             predict,  # above the queue, which may extend below the window's edge
-            self.queue,
-            self.count,
-            history,
-            self.uncertainty,
-        ):
-            layout.addWidget(widget)
-        layout.addStretch(1)
-        self.scroll(inner)
+            *(self.queue, self.count, history, self.uncertainty),
+        )
 
     def _connect(self) -> None:
         session, decisions = self.session, self.decisions
@@ -209,14 +167,14 @@ class ReviewWidget(Dock):
         self.history.restored.connect(lambda version: session.reopen(version.number))
         self.recovery.recovered.connect(session.recover)
         self.recovery.discarded.connect(session.discard)
-        self.batches.message.connect(self.status.say)
+        self.batches.message.connect(self.status.show_message)
         self.batches.done.connect(self._on_batch)
         self.batches.predicting.connect(self._on_predicting)
         self.batches.stepped.connect(self.queue.list_soon)
         self.batches.stepped.connect(session.look_for_prediction)
         self.queue.listed.connect(self._show_counts)
         self.queue.filled.connect(self._refresh_next)
-        self.queue.model.failed.connect(partial(self._say, JobStatus.FAILED))
+        self.queue.model.failed.connect(partial(self._show_message, JobStatus.FAILED))
         session.project_changed.connect(self._on_project)
         session.project_changed.connect(self.notify_other_docks)
         session.image_changed.connect(self._on_image)
@@ -224,8 +182,8 @@ class ReviewWidget(Dock):
         session.saved.connect(self._on_saved)
         session.found.connect(self._on_found)
         session.autosave_resolved.connect(self.recovery.dismiss)
-        session.said.connect(self._say)
-        session.watch.ticked.connect(self._show_info)
+        session.reported.connect(self._show_message)
+        session.timer.ticked.connect(self._show_info)
         keep_going = partial(setattr, session, "opens_next")
         self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
         self._remember(self.uncertainty, remembered.SHOWS_UNCERTAINTY, False, self._on_uncertainty)
@@ -243,7 +201,7 @@ class ReviewWidget(Dock):
         if button.isEnabled():
             button.click()
         else:
-            self._say(None, button.toolTip())
+            self._show_message(None, button.toolTip())
 
     def _raise(self) -> None:
         frame = self.parent()
@@ -253,9 +211,11 @@ class ReviewWidget(Dock):
 
     # Signal handlers
 
-    def _say(self, end: JobStatus | None, sentence: str, *, doubtful: bool = False) -> None:
+    def _show_message(
+        self, end: JobStatus | None, sentence: str, *, doubtful: bool = False
+    ) -> None:
         if end is None:
-            self.status.say(sentence)
+            self.status.show_message(sentence)
         else:
             self.status.show_result(end, sentence, doubtful=doubtful)
         if sentence and end in (None, JobStatus.FAILED):  # the request was not carried out
@@ -265,7 +225,7 @@ class ReviewWidget(Dock):
 
     def _on_project(self) -> None:
         project = self.session.project
-        with report_errors(self._say):
+        with report_errors(self._show_message):
             self.bar.show_project(project)
             self.queue.show_project(project, () if project is None else project.authors())
             self.batches.show_project(project)
@@ -274,7 +234,7 @@ class ReviewWidget(Dock):
         self._on_image()
 
     def _on_found(self, slots: tuple[Autosave, ...]) -> None:
-        with report_errors(self._say):
+        with report_errors(self._show_message):
             self.recovery.offer(self.session.project, slots)
         if slots:
             self._raise()
@@ -293,8 +253,9 @@ class ReviewWidget(Dock):
         self._on_busy(self.session.busy)
         self._show_info()
         self._show_counts()
-        if self.queue.table.hasFocus():  # opened from the list: shortcuts are for the canvas now
-            find_canvas(self).native.setFocus()
+        canvas = find_canvas(self)
+        if canvas is not None and self.queue.table.hasFocus():  # shortcuts are for the canvas now
+            canvas.native.setFocus()
         self.session.look_for_prediction()  # one may have been saved while the image was opening
 
     def _on_busy(self, words: str) -> None:
@@ -323,15 +284,16 @@ class ReviewWidget(Dock):
 
     def _on_saved(self, version: Version) -> None:
         self._show_comment()
-        with report_errors(self._say):
+        with report_errors(self._show_message):
             self.queue.model.refresh(version.image_id)
-            self.queue.offer_authors(self.session.project.authors())
+            project = self.session.project
+            self.queue.offer_authors(() if project is None else project.authors())
             self.recovery.remove_image(version.image_id)
         self._show_counts()
 
     def _on_batch(self, outcome: JobResult) -> None:
         self.queue.refresh_list()
-        self._say(outcome.end, outcome.message, doubtful=outcome.doubtful)
+        self._show_message(outcome.status, outcome.message, doubtful=outcome.doubtful)
 
     def _on_predicting(self, folder: Path | None) -> None:
         self.session.predicting_in = folder
@@ -342,14 +304,14 @@ class ReviewWidget(Dock):
     def _show_info(self) -> None:
         self.info.setText(describe(self.session))
         image = self.session.review_layers.image
-        look = WARNS if image is not None and image.warning else ""
-        if look != self.info.styleSheet():  # setting it costs time, and this runs every second
-            self.info.setStyleSheet(look)
+        style = WARNS if image is not None and image.warning else ""
+        if style != self.info.styleSheet():  # setting it costs time, and this runs every second
+            self.info.setStyleSheet(style)
         set_pending_overlay(self._viewer, self.session.awaits_prediction)
 
     def _show_counts(self) -> None:
         project = self.session.project
-        with report_errors(self._say):
+        with report_errors(self._show_message):
             self.count.setText("" if project is None else progress_summary(project))
 
     def _show_comment(self) -> None:
@@ -381,14 +343,14 @@ class ReviewWidget(Dock):
     def event(self, event: QEvent) -> bool:
         """Handle closing of the window once the dock is in it; autosave when hidden."""
         if event.type() == QEvent.Type.Show:
-            self._close_handler.watch(self.window())
+            self._close_handler.install(self.window())
         if event.type() == QEvent.Type.Hide:
             self.session.autosave()
         return super().event(event)
 
     def cleanup(self) -> None:
         """Autosave and release all resources: the dock is closing."""
-        self.batches.cleanup()
+        self.batches.bar.abandon()
         self.queue.model.thumbnails.finish()
         self.session.cleanup()
         set_pending_overlay(self._viewer, False)

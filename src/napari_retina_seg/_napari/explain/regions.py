@@ -7,7 +7,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import CompositeAffine
 
 from napari_retina_seg._napari.layers import KEY, finest
-from napari_retina_seg._napari.results import MaskInfo, Target
+from napari_retina_seg._napari.results import ImagePart, MaskInfo
 from napari_retina_seg.imaging.target import Region
 
 
@@ -16,7 +16,7 @@ def is_region(layer: object) -> bool:
     return isinstance(layer, Labels | Shapes)
 
 
-def region(source: Labels | Shapes, target: Target) -> Region:
+def region(source: Labels | Shapes, target: ImagePart) -> Region:
     """Find the pixels of an image that a layer covers, for any transforms of the two layers.
 
     Parameters
@@ -45,7 +45,7 @@ def region(source: Labels | Shapes, target: Target) -> Region:
     return Region(np.stack(planes) if _is_stack(target) else planes[0], _words(source))
 
 
-def _is_stack(target: Target) -> bool:
+def _is_stack(target: ImagePart) -> bool:
     return target.layer.ndim > 2 and target.whole
 
 
@@ -69,7 +69,7 @@ def _sample(
 ) -> np.ndarray:
     """Sample each pixel of a plane; axes that the image lacks are projected."""
     extra = max(0, len(way) - 1 - len(place) - 2)
-    chosen = chosen.any(axis=tuple(range(extra)))
+    chosen = np.asarray(chosen.any(axis=tuple(range(extra))))
     way = way[extra:, extra:]
     lacking = len(way) - 1 - chosen.ndim  # axes that only the image has
     corner = (way @ (*place, 0, 0, 1))[lacking:-1]

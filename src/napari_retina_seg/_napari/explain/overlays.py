@@ -1,21 +1,26 @@
-"""Ring at the clicked point, as an overlay: it can't be selected, saved or exported."""
+"""What shows with a map: a ring at the explained point, and the outlines of masks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+import napari
 import numpy as np
+from napari.components import ViewerModel
 from napari.components.overlays import SceneOverlay
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
 from vispy.scene.visuals import Compound, Markers
 
 from napari_retina_seg._napari._compat import draw_overlay
-
-if TYPE_CHECKING:
-    import napari
+from napari_retina_seg._napari.layers import KEY, is_made_from
+from napari_retina_seg._napari.results import MaskInfo
 
 _NAME = "retina_seg_point"
 _SIZE = 13  # px of the screen
 _RINGS = (("black", 4.0), ("cyan", 2.0))  # visible on all maps, as in the panels
+_THIN, _WIDE = 1, 2  # px of the mask; vessels may be as narrow as a wide outline
+_FAINT = 0.3  # opacity factor of the other classes
 
 
 class PointMark(SceneOverlay):
@@ -85,3 +90,62 @@ class Mark:
         overlay.visible = dims.ndisplay == 2 and min(shown) >= -len(self._world)
         if overlay.visible:
             overlay.position = tuple(self._world[axis] for axis in shown)
+
+
+@dataclass
+class _Tint:
+    """Colour maps of a mask before and after the change."""
+
+    before: DirectLabelColormap
+    after: DirectLabelColormap
+    value: int
+
+
+class Outlines:
+    """Outlines masks, and restores them when the map is removed."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._outlined: list[Labels] = []
+        self._tinted: dict[Labels, _Tint] = {}
+
+    def show(self, image: Image, value: int) -> None:
+        """Outline the masks of an image, with all classes but one faint."""
+        for mask in self._viewer.layers:
+            known = mask.metadata.get(KEY)
+            if not isinstance(known, MaskInfo) or not is_made_from(mask, image):
+                continue
+            if mask not in self._outlined and not mask.contour:
+                mask.contour = _WIDE if known.scheme.surfaces else _THIN
+                self._outlined.append(mask)
+            if mask in self._outlined:
+                self._tint(mask, value)
+
+    def restore(self) -> None:
+        """Restore the masks, except for what the user changed meanwhile."""
+        for mask in self._outlined:
+            if mask.contour in (_THIN, _WIDE):
+                mask.contour = 0
+            self._clear(mask)
+        self._outlined = []
+
+    def _tint(self, mask: Labels, value: int) -> None:
+        tint = self._tinted.get(mask)
+        if tint is not None and tint.value == value and mask.colormap is tint.after:
+            return
+        self._clear(mask)
+        if not value:  # the background has no outline
+            return
+        before = mask.colormap
+        faint = np.array([1, 1, 1, _FAINT])
+        colors = {
+            key: color if key in (value, None) else color * faint
+            for key, color in before.color_dict.items()
+        }
+        mask.colormap = DirectLabelColormap(color_dict=colors)
+        self._tinted[mask] = _Tint(before, mask.colormap, value)
+
+    def _clear(self, mask: Labels) -> None:
+        tint = self._tinted.pop(mask, None)
+        if tint is not None and mask.colormap is tint.after:  # the user has not changed it
+            mask.colormap = tint.before

@@ -1,20 +1,21 @@
-"""Form of an export: selection, format and names."""
+"""Forms of an export and of an import."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLineEdit, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.exchange.path_row import PathRow, holds_something
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
-from napari_retina_seg._napari.exchange.transfer import ExportTask
-from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.exchange.transfer import ExportTask, ImportTask
+from napari_retina_seg._napari.path_row import LastFolder, PathRow, holds_something
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import ElidedComboBox, add_row, narrow, text
+from napari_retina_seg._napari.widgets import add_row, combo_box, text
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.workflows.export_options import Format, Identities
@@ -58,6 +59,12 @@ _EYES = {
     Laterality.LEFT: "left (OS)",
     Laterality.UNKNOWN: "unknown",
 }
+_PAIR = re.compile(r"(\d{1,3})[:=](\d{1,3})")
+_ABOUT = (
+    "Reads all export formats, and masks of other programs as images or DICOM. A mask is matched"
+    " to its image by what the file records (a checksum of the image file, or its DICOM UID),"
+    " otherwise by name: give the mask file the image's name."
+)
 
 
 class ExportForm(QWidget):
@@ -82,7 +89,7 @@ class ExportForm(QWidget):
         )
         self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
-        self.patients, self.eyes = narrow(ElidedComboBox()), narrow(ElidedComboBox())
+        self.patients, self.eyes = combo_box(), combo_box()
         self.subjects = PatientsForm()
         self.split = text()
         self.with_images = QCheckBox("Include images as PNG")
@@ -108,7 +115,7 @@ class ExportForm(QWidget):
         """Return the export request; call it only without `disabled_reason`."""
         return ExportTask(
             where,
-            self.out.path,
+            self.out.path or Path(),
             Format(self.formats.currentData()),
             self._selection,
             Identities(self.names.currentData()),
@@ -239,7 +246,7 @@ class ExportForm(QWidget):
 
 
 def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComboBox:
-    box = narrow(ElidedComboBox())
+    box = combo_box()
     for value, name in words.items():
         box.addItem(name, value.value)
     box.setCurrentIndex(max(0, box.findData(chosen)))
@@ -257,3 +264,71 @@ def _day(edit: QLineEdit) -> date | None:
         return date.fromisoformat(edit.text().strip())
     except ValueError:
         return None
+
+
+class ImportForm(QWidget):
+    """Options of an import.
+
+    Signals
+    -------
+    changed : ()
+        An option changed.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source = PathRow(
+            "Choose the file or folder with the masks",
+            "file or folder",
+            LastFolder("import"),
+            files=True,
+        )
+        self.author, self.remap = QLineEdit(), QLineEdit()
+        self.second_read = QCheckBox("These are second gradings")
+        self.author.setPlaceholderText("as recorded in the files")
+        self.author.setToolTip("Author of masks whose files do not record one.")
+        self.remap.setPlaceholderText("255:1 if 255 is class 1")
+        self.remap.setToolTip(
+            "What the pixel values of a mask from another program mean, if they are not the"
+            " numbers of the classes: each value, a colon and its class, separated by commas, as"
+            " in 128:1, 255:2. Otherwise 255 marks what is questionable."
+        )
+        self.second_read.setToolTip("Their author is the second grader of the images.")
+        form = QFormLayout(self)
+        add_row(form, "From", self.source)
+        add_row(form, "Drawn by", self.author)
+        add_row(form, "Values mean", self.remap)
+        form.addRow(self.second_read)
+        form.addRow(text(_ABOUT))
+        self.source.changed.connect(self.changed)
+        self.remap.textChanged.connect(self.changed)
+
+    @property
+    def disabled_reason(self) -> str:
+        """What is missing or invalid; empty if the import can start."""
+        if self.source.path is None:
+            return "Choose a file or folder with masks."
+        for pair in self._pairs:
+            found = _PAIR.fullmatch(pair)
+            if not found or max(map(int, found.groups())) > 255:
+                return (
+                    f"'{pair}' is not a value and a class: write 255:1 if the value 255 is class 1."
+                )
+        return ""
+
+    def task(self, where: ProjectRef) -> ImportTask:
+        """Return the import request; call it only without `disabled_reason`."""
+        pairs = [re.split("[:=]", pair) for pair in self._pairs]
+        return ImportTask(
+            where,
+            self.source.path or Path(),
+            self.author.text().strip() or None,
+            self.second_read.isChecked(),
+            {int(value): int(label) for value, label in pairs},
+        )
+
+    @property
+    def _pairs(self) -> list[str]:
+        return [pair for pair in re.split(r"[,;\s]+", self.remap.text()) if pair]

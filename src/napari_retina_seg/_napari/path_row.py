@@ -1,4 +1,4 @@
-"""Path field with buttons that open dialogs."""
+"""Path field with buttons that open dialogs in the folder used last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,29 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from napari_retina_seg._napari.last_folder import LastFolder
+from napari_retina_seg._napari.settings import Settings
+
+
+class LastFolder:
+    """A folder that is remembered across sessions.
+
+    Parameters
+    ----------
+    purpose : str
+        Kind of file; each one has its own folder.
+    """
+
+    def __init__(self, purpose: str) -> None:
+        self._key = f"folders/{purpose}"
+
+    def initial(self, first: str = "") -> str:
+        """Return the remembered folder, or `first` if there is none."""
+        last = Settings().choice(self._key, "")
+        return last if last and Path(last).is_dir() else first
+
+    def remember(self, folder: Path) -> None:
+        """Remember a folder for the next dialog."""
+        Settings().remember_choice(self._key, str(folder))
 
 
 class PathRow(QWidget):
@@ -67,13 +89,13 @@ class PathRow(QWidget):
         self.changed.emit()
 
     def _ask_folder(self) -> None:
-        self._take(QFileDialog.getExistingDirectory(self, self._title, self._begin()))
+        self._take(QFileDialog.getExistingDirectory(self, self._title, self._initial_folder()))
 
     def _ask_file(self) -> None:
-        self._take(QFileDialog.getOpenFileName(self, self._title, self._begin())[0])
+        self._take(QFileDialog.getOpenFileName(self, self._title, self._initial_folder())[0])
 
-    def _begin(self) -> str:
-        return self.edit.text() or self._last.begin()
+    def _initial_folder(self) -> str:
+        return self.edit.text() or self._last.initial()
 
     def _take(self, chosen: str) -> None:
         if chosen:

@@ -1,0 +1,146 @@
+"""Unsaved changes of the open image, and the ways to save them: runs on the I/O thread."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+
+from napari_retina_seg._napari.masks.annotations import up_to_date
+from napari_retina_seg.editing.consistency import count_inconsistent_columns
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import DRAFTS, Action, GradingRound
+from napari_retina_seg.project.values import (
+    Autosave,
+    ProjectImage,
+    Version,
+)
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import ProjectError
+
+DRAFT_OF = {
+    GradingRound.FIRST: Action.DRAFT,
+    GradingRound.SECOND: Action.SECOND_DRAFT,
+    GradingRound.ADJUDICATION: Action.ADJUDICATION_DRAFT,
+}
+FINAL_OF = {
+    GradingRound.FIRST: Action.CORRECT,
+    GradingRound.SECOND: Action.SECOND_READ,
+    GradingRound.ADJUDICATION: Action.ADJUDICATE,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class UnsavedEdit:
+    """Copy of the open image's unsaved edit.
+
+    Attributes
+    ----------
+    image : ProjectImage
+        The image.
+    reading : GradingRound
+        Role in which the user grades it.
+    parent : int or None
+        Number of the version that it is based on.
+    now, before : Annotation
+        The mask now, and when it was opened or last saved; None if it was never saved.
+    seconds : float
+        Time spent on it since then.
+    comment : str
+        For the next version.
+    slots : list of Autosave
+        Its autosaves; written by the I/O thread.
+    versions : list of Version
+        Versions that it was saved as; written by the I/O thread.
+    warnings : list of str
+        Warnings about the saved mask; written by the I/O thread.
+    """
+
+    image: ProjectImage
+    reading: GradingRound
+    parent: int | None
+    now: Annotation
+    before: Annotation | None
+    seconds: float
+    comment: str
+    slots: list[Autosave] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether the mask has unsaved changes."""
+        return self.before is None or not self.now.equals(self.before)
+
+    def after(self, saved: UnsavedEdit) -> UnsavedEdit:
+        """Return this edit, based on another one that was saved."""
+        return replace(self, parent=saved.versions[-1].number, before=saved.now)
+
+
+def save_draft(project: Project, work: UnsavedEdit) -> Version | None:
+    """Save unsaved changes as work in progress; raises as `save_as` does."""
+    if not work.is_painted and not work.comment:
+        discard_autosave(project, work)
+        return None
+    return save_as(project, work, DRAFT_OF[work.reading])
+
+
+def save_as(project: Project, work: UnsavedEdit, action: Action) -> Version:
+    """Save the mask; raises `ProjectError` on failure, or if the version is in conflict."""
+    annotation = up_to_date(work.now)
+    version = project.save_version(
+        work.image.id,
+        annotation,
+        action,
+        parent=work.parent,
+        seconds=work.seconds,
+        comment=work.comment,
+    )
+    work.versions.append(version)
+    if action not in DRAFTS:
+        work.warnings.extend(_oddities(annotation))
+    work.slots.clear()  # saving has removed them
+    return raise_on_conflict(version)
+
+
+def raise_on_conflict(version: Version) -> Version:
+    """Return a saved version; raises `ProjectError` if it is in conflict.
+
+    The image then stays open: the user must see a conflict before it is resolved or another image
+    is opened.
+    """
+    if version.conflict:
+        raise ProjectError(
+            "Someone else saved this image meanwhile, and both versions are kept: compare them in"
+            " the history, and restore one of them."
+        )
+    return version
+
+
+def _oddities(annotation: Annotation) -> list[str]:
+    if annotation.boundaries is None:
+        return []
+    columns = count_inconsistent_columns(annotation.boundaries, annotation.labels)
+    if not columns:
+        return []
+    return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
+
+
+def autosave(project: Project, work: UnsavedEdit) -> bool:
+    """Autosave unsaved changes; returns whether there were any."""
+    if not work.is_painted:
+        discard_autosave(project, work)
+        return False
+    slot = project.autosave(
+        work.image.id, up_to_date(work.now), parent=work.parent, seconds=work.seconds
+    )
+    work.slots[:] = [slot]
+    return True
+
+
+def discard_autosave(project: Project, work: UnsavedEdit) -> None:
+    """Discard the autosaves of an edit that was undone or is no longer wanted."""
+    for slot in work.slots:
+        with contextlib.suppress(ProjectError):  # another window may have recovered it
+            project.discard(slot)
+    work.slots.clear()
