@@ -25,11 +25,14 @@ def fit_view(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
 
 
 def is_fitted(viewer: napari.Viewer) -> bool:
-    """Return whether the view is the one that shows all layers."""
-    camera, before = viewer.scene.camera, _view(viewer)
+    """Return whether the view shows the middle of all layers, as before a person moves it.
+
+    The zoom does not tell: the window may have been resized since. If so, the view is fitted anew.
+    """
+    camera = viewer.scene.camera
     center, zoom = camera.center, camera.zoom
     viewer.fit_to_view()
-    if np.allclose(before, _view(viewer), rtol=_SAME):
+    if np.allclose(center, camera.center, rtol=_SAME):
         return True
     camera.center, camera.zoom = center, zoom
     return False
