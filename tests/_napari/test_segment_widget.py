@@ -399,13 +399,12 @@ def test_the_seconds_are_those_that_a_person_waited(viewer, dock, bscan):
     target = ImagePart(viewer.add_image(bscan, name="scan"), Position(), True)
     made = Provenance("", "m", "", "1", "CPU", "float32", 3.8)
     labels = np.zeros(bscan.shape, np.uint8)
+    drawn = Segmentation(labels, scheme=OCT_LAYERS, provenance=made)
     for waited, said in (
         (80.0, "80.0 s on the CPU (model loaded in 76.2 s)."),
         (4.1, "4.1 s on the CPU."),
     ):
-        result = SegmentResult(
-            JobStatus.SUCCEEDED, segmentation=Segmentation(labels, OCT_LAYERS, made)
-        )
+        result = SegmentResult(JobStatus.SUCCEEDED, segmentation=drawn)
         assert add_layers(viewer, result, target, waited).message.endswith(f"segmented in {said}")
 
 
