@@ -74,7 +74,7 @@ class DragPreview:
     def clear(self) -> None:
         """Display the mask itself again."""
         mask, shown, self._mask, self._shown = self._mask, self._shown, None, None
-        if shown is not None:
+        if mask is not None and shown is not None:
             mask.refresh(thumbnail=False, highlight=False, extent=False)
 
 
@@ -85,7 +85,7 @@ class BoundaryTool(QObject):
     -------
     chosen : ()
         Another line was selected.
-    said : (str)
+    message : (str)
         A message for the user.
     left : ()
         The user released the tool on the canvas.
@@ -102,7 +102,7 @@ class BoundaryTool(QObject):
         self._view: LineView | None = None
         self._live = DragPreview()
         self._where: PlaneIndex = ()
-        self._heights: Heights | None = None  # without the gesture
+        self._heights: Heights = np.zeros((0, 0), np.float32)  # without the gesture
         self._gesture: Gesture | None = None
         self._wanted: Heights | None = None
         self.mode: Mode | None = None
@@ -112,7 +112,14 @@ class BoundaryTool(QObject):
     @property
     def scheme(self) -> LabelScheme:
         """Label scheme whose classes the lines separate."""
-        return self._lines.mask.metadata[KEY].scheme
+        return self._attached[0].mask.metadata[KEY].scheme
+
+    @property
+    def _attached(self) -> tuple[MaskLines, LineView]:
+        """The lines, and their display."""
+        if self._lines is None or self._view is None:
+            raise RuntimeError("No lines are attached.")
+        return self._lines, self._view
 
     @property
     def has_lines(self) -> bool:
@@ -138,8 +145,9 @@ class BoundaryTool(QObject):
         """Read the lines from the mask and show them."""
         if self._lines is None:
             return
-        self._heights = self._lines.at(self._where)
-        self._view.place_on(self._lines.mask, self.scheme)
+        lines, view = self._attached
+        self._heights = lines.at(self._where)
+        view.place_on(lines.mask, self.scheme)
         self._show()
 
     def choose(self, line: int) -> None:
@@ -162,15 +170,16 @@ class BoundaryTool(QObject):
 
     def hover(self, place: LinePoint, near: float, pos: tuple[float, float]) -> None:
         """Mark and name the line under the mouse; preview a snapped segment."""
+        _, view = self._attached
         if self._gesture is not None:
-            self._view.hide_name()
+            view.hide_name()
             self.drag(place)
             return
         line = nearest(self._heights, place, near)
         if line is None:
-            self._view.hide_name()
+            view.hide_name()
             return
-        self._view.show_name(self.scheme.surfaces[line].name, line_colors(self.scheme)[line], pos)
+        view.show_name(self.scheme.surfaces[line].name, line_colors(self.scheme)[line], pos)
         if line != self.line and self.mode in (Mode.PULL, Mode.SMOOTH):
             self.choose(line)
 
@@ -184,7 +193,7 @@ class BoundaryTool(QObject):
                 return False
             self.choose(line)
         self._begin(place)
-        self._view.hide_name()
+        self._attached[1].hide_name()
         self.drag(place)
         return True
 
@@ -199,10 +208,10 @@ class BoundaryTool(QObject):
         wanted, self._wanted, self._gesture = self._wanted, None, None
         if wanted is None:
             return
-        rows = self._lines.rows
+        lines, _ = self._attached
         try:
-            done = self._lines.edit(
-                self._where, lambda heights: move(heights, self.line, wanted, rows)
+            done = lines.edit(
+                self._where, lambda heights: move(heights, self.line, wanted, lines.rows)
             )
         except RetinaSegError as error:
             self.message.emit(str(error))
@@ -223,7 +232,7 @@ class BoundaryTool(QObject):
         except RetinaSegError as error:
             self.message.emit(str(error))
             return
-        self._view.show_spot(place)
+        self._attached[1].show_spot(place)
 
     def leave(self) -> None:
         """Cancel the gesture; without one, release the tool."""
@@ -252,11 +261,12 @@ class BoundaryTool(QObject):
             self._view.show_spot(None)
 
     def _show(self) -> None:
-        heights = self._heights
+        heights, (lines, view) = self._heights, self._attached
         if self._wanted is not None:
-            heights = move(heights, self.line, self._wanted, self._lines.rows)
-            self._live.show(self._lines.mask, self._where, self._heights, heights)
-        self._view.show(heights, self.line)
+            heights = move(heights, self.line, self._wanted, lines.rows)
+            self._live.show(lines.mask, self._where, self._heights, heights)
+        view.show(heights, self.line)
 
     def _is_inside(self, place: LinePoint) -> bool:
-        return -0.5 <= place[0] < self._heights.shape[1] - 0.5 and 0 <= place[1] < self._lines.rows
+        (column, row), rows = place, self._attached[0].rows
+        return -0.5 <= column < self._heights.shape[1] - 0.5 and 0 <= row < rows

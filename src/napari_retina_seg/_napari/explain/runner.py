@@ -42,8 +42,7 @@ class Explainer(JobRow):
     def __init__(self, maps: SaliencyLayers) -> None:
         super().__init__("the explanation", keeps_place=True)
         self._maps = maps
-        self._target: ImagePart | None = None
-        self._image: RetinaImage | None = None
+        self._request: tuple[ImagePart, RetinaImage] | None = None  # what maps are made of
         self._saliency: SaliencyMaps | None = None
         self._growing: Image | None = None  # the layer of a volume in progress
         self._drawn = 0.0
@@ -59,13 +58,13 @@ class Explainer(JobRow):
 
     def explain(self, task: ExplainTask, target: ImagePart) -> None:
         """Start explaining; `target` determines the grid of the maps."""
-        self._target, self._image = target, task.image
+        self._request = target, task.image
         self._is_preemptible = not (task.image.is_volume and target.whole)
         self._begin(partial(explain, task), task.title)
 
     def save(self, task: SaveTask) -> None:
         """Start explaining and saving to files."""
-        self._target, self._is_preemptible = None, False
+        self._request, self._is_preemptible = None, False
         self._begin(partial(save, task), task.title)
 
     @property
@@ -118,16 +117,18 @@ class Explainer(JobRow):
                     self._job.cancel()
 
     def _take(self, explanation: Explanation) -> None:
-        if self._saliency is None:
-            self._saliency = SaliencyMaps(explanation, self._target, self._image)
-        self._saliency.put(explanation, self._maps.color_settings.shared)
-        if not self._saliency.is_volume:
+        if self._request is None:
+            return
+        saliency = self._saliency or SaliencyMaps(explanation, *self._request)
+        self._saliency = saliency
+        saliency.put(explanation, self._maps.color_settings.shared)
+        if not saliency.is_volume:
             return
         if self._growing is not None and time.monotonic() - self._drawn > _REDRAW:
             self._growing.refresh()
             self._drawn = time.monotonic()
-        elif self._growing is None and not self._saliency.is_empty:
-            self._growing = self._maps.add(self._saliency)
+        elif self._growing is None and not saliency.is_empty:
+            self._growing = self._maps.add(saliency)
 
     def finish(self, outcome: JobResult) -> None:
         """Start the newer request, if there is one; otherwise show the map."""
@@ -140,12 +141,11 @@ class Explainer(JobRow):
         if outcome.status is not JobStatus.SUCCEEDED:
             self._maps.remove(self._growing)
         elif self._saliency is not None:
-            outcome = self._shown(outcome)
+            outcome = self._show(self._saliency, outcome)
         super().finish(outcome)
 
-    def _shown(self, outcome: JobResult) -> JobResult:
+    def _show(self, saliency: SaliencyMaps, outcome: JobResult) -> JobResult:
         """Show the map in the viewer, or return why there is none."""
-        saliency = self._saliency
         for layer in (saliency.target.layer, self._growing):
             if layer is not None and not self._maps.has(layer):
                 self._maps.remove(self._growing)
@@ -160,7 +160,8 @@ class Explainer(JobRow):
                 words[0] = "No map to show."
             elif saliency.is_volume:
                 self._maps.drop(saliency.target.layer)
-                self._growing.refresh()
+                if self._growing is not None:
+                    self._growing.refresh()
             else:
                 self._maps.show(saliency)
             if not saliency.is_empty and self._maps.hide_others(saliency):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TypeVar
 
 import napari
+import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.job import JobStatus
@@ -27,6 +30,8 @@ from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Autosave, Filters, Order, Permissions, Version
+
+T = TypeVar("T")
 
 Keep = Callable[[], Version | None]
 
@@ -94,16 +99,16 @@ class ImageNavigator(QObject):
     def open_image(self, image_id: int) -> None:
         """Save, and open an image; read-only if someone else is editing it."""
         if self.project is not None:
-            work = self._work()
-            self._navigate("Opening…", work, self._keep(work), [image_id], must_be_free=False)
+            edit = self._copy_edit()
+            self._navigate("Opening…", edit, self._keep(edit), [image_id], must_be_free=False)
 
     def step(self, forward: bool) -> None:
         """Save, and open the next image of the queue, or the previous one."""
         if self.project is not None:
-            work = self._work()
-            words = "Opening…" if work is None else "Saving…"
+            edit = self._copy_edit()
+            words = "Opening…" if edit is None else "Saving…"
             upcoming = self._neighbours(forward)
-            self._navigate(words, work, self._keep(work), upcoming, must_be_free=True)
+            self._navigate(words, edit, self._keep(edit), upcoming, must_be_free=True)
 
     def look_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
@@ -114,16 +119,17 @@ class ImageNavigator(QObject):
         def show(permissions: Permissions) -> None:
             if self.review_layers.opened is not opened or permissions.begins is None:
                 return
-            work = self._work()
-            if work is None or not (work.is_painted or work.comment):
+            edit = self._copy_edit()
+            if edit is None or not (edit.is_painted or edit.comment):
                 self.open_image(opened.image.id)
 
-        self.io_queue.submit(partial(self.project.permissions, opened.image.id), show, self._fail)
+        find = partial(self._current_project.permissions, opened.image.id)
+        self.io_queue.submit(find, show, self._fail)
 
     def recover(self, slot: Autosave) -> None:
         """Open an autosave."""
-        work, project, leaving = self._work(), self.project, self._leaving()
-        keep = self._keep(work)
+        edit, project, leaving = self._copy_edit(), self._current_project, self._leaving()
+        keep = self._keep(edit)
 
         def task() -> NavigationResult:
             version = keep()
@@ -136,48 +142,56 @@ class ImageNavigator(QObject):
             self._on_navigated(result)
             self.autosave_resolved.emit(slot)
 
-        self._run("Recovering…", work, task, then)
+        self._run("Recovering…", edit, task, then)
 
     def discard(self, slot: Autosave) -> None:
         """Discard an autosave."""
-        discard = partial(self.project.discard, slot)
+        discard = partial(self._current_project.discard, slot)
         self.io_queue.submit(discard, lambda _: self.autosave_resolved.emit(slot), self._fail)
 
     def autosave(self) -> None:
         """Autosave unsaved changes on the I/O thread."""
-        work, project = self._work(), self.project
-        if self.busy or work is None:
+        edit = self._copy_edit()
+        if self.busy or edit is None:
             return
         self.io_queue.submit(
-            partial(autosave, project, work),
+            partial(autosave, self._current_project, edit),
             lambda _: None,
             lambda reason: self._fail(f"Autosave failed: {reason}"),
         )
 
     # Running tasks
 
-    def _work(self) -> UnsavedEdit | None:
+    @property
+    def _current_project(self) -> Project:
+        """The open project, for requests that are possible only with one."""
+        if self.project is None:
+            raise RuntimeError("No project is open.")
+        return self.project
+
+    def _copy_edit(self) -> UnsavedEdit | None:
         """Copy the unsaved edit of the open image, if it may be saved."""
         if self.review_layers.mask is None or not self.review_layers.is_paintable:
             return None
         self.timer.count()
-        return self.review_layers.work(self.timer.seconds, self.comment)
+        return self.review_layers.copy_edit(self.timer.seconds, self.comment)
 
-    def _keep(self, work: UnsavedEdit | None) -> Keep:
-        if work is None:
+    def _keep(self, edit: UnsavedEdit | None) -> Keep:
+        if edit is None:
             return lambda: None
-        return partial(save_draft, self.project, work)
+        return partial(save_draft, self._current_project, edit)
 
     def _leaving(self) -> int | None:
         return None if self.review_layers.image is None else self.review_layers.image.id
 
     def _neighbours(self, forward: bool) -> Iterable[int]:
-        return neighbours(self.project, self.filters, self.order, self._leaving(), forward=forward)
+        project, order = self._current_project, self.order
+        return neighbours(project, self.filters, order, self._leaving(), forward=forward)
 
     def _navigate(
         self,
         words: str,
-        work: UnsavedEdit | None,
+        edit: UnsavedEdit | None,
         keep: Keep,
         candidates: Iterable[int],
         *,
@@ -185,28 +199,28 @@ class ImageNavigator(QObject):
     ) -> None:
         task = partial(
             save_and_open_next,
-            self.project,
+            self._current_project,
             keep,
             candidates,
             self._leaving(),
             must_be_free=must_be_free,
         )
-        self._run(words, work, task, self._on_navigated)
+        self._run(words, edit, task, self._on_navigated)
 
     def _run(
         self,
         words: str,
-        work: UnsavedEdit | None,
-        task: Callable[[], object],
-        then: Callable[[object], None],
+        edit: UnsavedEdit | None,
+        task: Callable[[], T],
+        then: Callable[[T], None],
     ) -> None:
         """Run a task that closes the current image; the mask is read-only meanwhile."""
         if self.busy:
             return
         self.review_layers.set_read_only(True)
-        self._wait_for(words, work)
+        self._wait_for(words, edit)
 
-        def end(answer: object) -> None:
+        def end(answer: T) -> None:
             self.review_layers.set_read_only(False)
             self._adopt_saved()
             then(answer)
@@ -217,30 +231,30 @@ class ImageNavigator(QObject):
 
         self.io_queue.submit(task, end, failed)
 
-    def _wait_for(self, words: str, work: UnsavedEdit | None) -> None:
-        self.busy, self._saving = words, work
+    def _wait_for(self, words: str, edit: UnsavedEdit | None) -> None:
+        self.busy, self._saving = words, edit
         self.busy_changed.emit(words)
 
     def _adopt_saved(self) -> None:
         """Clear the busy state and adopt the saved version, even if the task then failed."""
-        work = self._saving
+        edit = self._saving
         self._wait_for("", None)
-        self._warnings = [] if work is None else work.warnings
-        if work is None or not work.versions:
+        self._warnings = [] if edit is None else edit.warnings
+        if edit is None or not edit.versions:
             return
-        version = work.versions[-1]
+        version = edit.versions[-1]
         if self.review_layers.mask is not None:
-            self.review_layers.set_baseline(work, version)
-        self.timer.seconds = max(0.0, self.timer.seconds - work.seconds)
-        self._clear_comment(work.comment)
+            self.review_layers.set_baseline(edit, version)
+        self.timer.seconds = max(0.0, self.timer.seconds - edit.seconds)
+        self._clear_comment(edit.comment)
         self.saved.emit(version)
 
     def _recover_from_failure(self, reason: str) -> None:
         """Recover from a failed task, which may have saved before it failed."""
-        work = self._saving
+        edit = self._saving
         self._adopt_saved()
         self._fail(reason)
-        if work is not None and work.versions:
+        if edit is not None and edit.versions:
             self._reload_image()
 
     def _clear_comment(self, comment: str) -> None:
@@ -259,7 +273,7 @@ class ImageNavigator(QObject):
                 self.review_layers.opened = reloaded
                 self.image_changed.emit()
 
-        self.io_queue.submit(partial(reload_image, self.project, opened), show, self._fail)
+        self.io_queue.submit(partial(reload_image, self._current_project, opened), show, self._fail)
 
     def _on_navigated(self, result: NavigationResult) -> None:
         left = self.review_layers.image
@@ -268,7 +282,7 @@ class ImageNavigator(QObject):
             return
         self._show_image(result.opened)
         skipped = f"Skipped: {' '.join(result.skipped)}" if result.skipped else ""
-        if result.version is not None:
+        if result.version is not None and left is not None:
             self._report(self._describe_saved(left.name, result.version, skipped))
         elif skipped or left is None or left.id != result.opened.image.id:
             self.reported.emit(None, skipped)  # replaces the message about the previous image
@@ -278,23 +292,24 @@ class ImageNavigator(QObject):
         seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
         if opened.recovered is not None:
             seconds = opened.recovered.seconds
-        self.review_layers.show(opened, self.project.scheme)
+        self.review_layers.show(opened, self._current_project.scheme)
         self.timer.start(seconds)
         self.image_changed.emit()
 
         mask = self.review_layers.mask
 
-        def show(values: object) -> None:
+        def show(values: npt.NDArray[np.float32] | None) -> None:
             if values is not None and self.review_layers.mask is mask:
                 self.review_layers.show_uncertainty(values, self.shows_uncertainty)
 
-        task = partial(read_uncertainty, self.project, opened.image.id, opened.permissions)
+        task = partial(read_uncertainty, self._current_project, opened.image.id, opened.permissions)
         self.io_queue.submit(task, show, self._fail)
 
     def _keep_image(self, result: NavigationResult) -> None:
         """Keep the same image open: there is no other."""
-        if result.version is not None:
-            self._report(self._describe_saved(self.review_layers.image.name, result.version))
+        image = self.review_layers.image
+        if result.version is not None and image is not None:
+            self._report(self._describe_saved(image.name, result.version))
             self._reload_image()
         elif result.skipped:
             self._fail(" ".join(result.skipped))
@@ -324,8 +339,9 @@ class ImageNavigator(QObject):
 
     def _on_interval(self) -> None:
         self.autosave()
-        if self.review_layers.is_paintable and not self.busy:
-            renew = partial(self.project.check_out, self.review_layers.image.id, LEASE)
+        image = self.review_layers.image
+        if image is not None and self.review_layers.is_paintable and not self.busy:
+            renew = partial(self._current_project.check_out, image.id, LEASE)
             self.io_queue.submit(renew, lambda _: None, self._fail)
 
     def _on_mask_removed(self) -> None:
@@ -335,13 +351,10 @@ class ImageNavigator(QObject):
 
     def _on_removal_done(self) -> None:
         """Close an image whose mask was removed."""
-        if not self.review_layers.is_mask_removed:
+        project, image = self._current_project, self.review_layers.image
+        if image is None or not self.review_layers.is_mask_removed:
             return
-        project, image, was_paintable = (
-            self.project,
-            self.review_layers.image,
-            self.review_layers.is_paintable,
-        )
+        was_paintable = self.review_layers.is_paintable
         self._close_image()
         self.image_changed.emit()
         if not was_paintable:

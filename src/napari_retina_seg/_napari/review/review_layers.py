@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import napari
 import numpy as np
@@ -61,7 +62,7 @@ class ReviewLayers(QObject):
         self._parent: int | None = None
         self._before: Annotation | None = None
         self._slots: list[Autosave] = []
-        self._tools: dict[str, object] = {}
+        self._tools: dict[str, Any] = {}
         self._mode: str = "pan_zoom"
         self._locked: frozenset[int] = frozenset()
         self._is_clearing = False
@@ -71,6 +72,13 @@ class ReviewLayers(QObject):
     def image(self) -> ProjectImage | None:
         """The open image."""
         return None if self.opened is None else self.opened.image
+
+    @property
+    def _required(self) -> tuple[OpenImage, Labels]:
+        """The open image and its mask, for requests that are possible only with them."""
+        if self.opened is None or self.mask is None:
+            raise RuntimeError("No image is open.")
+        return self.opened, self.mask
 
     @property
     def is_paintable(self) -> bool:
@@ -106,16 +114,16 @@ class ReviewLayers(QObject):
 
     def show_uncertainty(self, values: np.ndarray, visible: bool) -> None:
         """Add the uncertainty of the prediction below the mask."""
-        opened = self.opened
-        made = Segmentation(
-            opened.annotation.labels,
-            scheme=self.mask.metadata[KEY].scheme,
-            provenance=_provenance(opened.image, opened.permissions.prediction),
-        )
+        opened, mask = self._required
+        provenance = _provenance(opened.image, opened.permissions.prediction)
+        if provenance is None:
+            return
+        scheme = mask.metadata[KEY].scheme
+        made = Segmentation(opened.annotation.labels, scheme=scheme, provenance=provenance)
         layer = uncertainty_layer(values, made, self._target())
         layer.name = f"{opened.image.name} · uncertainty"
         layer.visible = visible
-        self._insert(layer, self.mask)
+        self._insert(layer, mask)
 
     def set_uncertainty_visible(self, on: bool) -> None:
         """Show or hide the uncertainty layer."""
@@ -125,18 +133,18 @@ class ReviewLayers(QObject):
 
     def show_version(self, number: int, annotation: Annotation) -> Labels:
         """Add another version below the mask, hidden: only the difference is displayed."""
-        info = self.mask.metadata[KEY]
+        opened, mask = self._required
         known = MaskInfo(
-            scheme=info.scheme,
+            scheme=mask.metadata[KEY].scheme,
             boundaries=annotation.boundaries,
             questionable=annotation.ignore,
             **image_fields(self._image),
         )
-        name = f"{self.opened.image.name} · version {number}"
+        name = f"{opened.image.name} · version {number}"
         options = mask_options(known)
         layer = Labels(annotation.labels, name=name, **options, **self._target().grid())
         layer.editable = layer.visible = False
-        self._insert(layer, self.mask)
+        self._insert(layer, mask)
         self._compared = layer
         return layer
 
@@ -148,11 +156,12 @@ class ReviewLayers(QObject):
             self.viewer.layers.remove(self._compared)
         self._compared = None
 
-    def work(self, seconds: float, comment: str) -> UnsavedEdit:
+    def copy_edit(self, seconds: float, comment: str) -> UnsavedEdit:
         """Copy the unsaved edit, to be saved on the I/O thread."""
+        opened, _ = self._required
         return UnsavedEdit(
-            image=self.opened.image,
-            reading=self.opened.permissions.reading,
+            image=opened.image,
+            reading=opened.permissions.reading,
             parent=self._parent,
             now=self._snapshot(),
             before=self._before,
@@ -161,9 +170,9 @@ class ReviewLayers(QObject):
             slots=self._slots,
         )
 
-    def set_baseline(self, work: UnsavedEdit, version: Version) -> None:
+    def set_baseline(self, edit: UnsavedEdit, version: Version) -> None:
         """Take a version that was just saved as the new baseline of the open image."""
-        self._parent, self._before = version.number, work.now
+        self._parent, self._before = version.number, edit.now
 
     def set_read_only(self, on: bool) -> None:
         """Disable painting while the image is being closed."""
@@ -178,24 +187,24 @@ class ReviewLayers(QObject):
         if not on:
             self.mask.mode = self._mode  # napari resets the tool
 
-    def is_of_prediction(self, work: UnsavedEdit) -> bool:
+    def is_of_prediction(self, edit: UnsavedEdit) -> bool:
         """Whether mask, lines and questionable regions equal the prediction."""
-        predicted = self.opened.predicted
+        predicted = self._required[0].predicted
         if predicted is None:
             return False
         heights = predicted.boundaries
-        if heights is None and work.now.boundaries is not None:
-            heights = np.full_like(work.now.boundaries, np.nan)
+        if heights is None and edit.now.boundaries is not None:
+            heights = np.full_like(edit.now.boundaries, np.nan)
         marked = predicted.ignore  # where the image has no data
         if marked is not None and not marked.any():
             marked = None
         drawn = Annotation(predicted.labels, heights, marked)
-        if work.now.equals(drawn):
+        if edit.now.equals(drawn):
             return True
-        if not np.array_equal(work.now.labels, predicted.labels) or work.now.boundaries is None:
+        if not np.array_equal(edit.now.labels, predicted.labels) or edit.now.boundaries is None:
             return False
         # Lines older than the mask are derived from the mask.
-        return up_to_date(work.now).equals(up_to_date(drawn))
+        return up_to_date(edit.now).equals(up_to_date(drawn))
 
     def remove(self) -> None:
         """Remove the image's layers and saliency maps; hide masks made by other docks."""
@@ -269,7 +278,7 @@ class ReviewLayers(QObject):
 
     def _remember_baseline(self) -> None:
         """Remember the state of the mask when the image was opened."""
-        opened = self.opened
+        opened, mask = self._required
         self._slots = []
         if opened.recovered is not None:
             self._parent, self._before = opened.recovered.parent, None
@@ -277,7 +286,7 @@ class ReviewLayers(QObject):
             return
         begins = opened.permissions.begins
         self._parent = None if begins is None else begins.number
-        self._before = copy_annotation(self.viewer, self.mask)
+        self._before = copy_annotation(self.viewer, mask)
 
     def _snapshot(self) -> Annotation:
         """Copy the mask, including questionable regions that are being removed with it."""

@@ -60,7 +60,7 @@ class ReviewSession(ImageNavigator):
     def awaits_prediction(self) -> bool:
         """Whether a prediction of the open image, which has no mask yet, is pending."""
         opened = self.review_layers.opened
-        if opened is None or self.project.folder != self.predicting_in:
+        if opened is None or self._current_project.folder != self.predicting_in:
             return False
         return opened.permissions.begins is None and opened.image.state is State.UNREVIEWED
 
@@ -86,21 +86,21 @@ class ReviewSession(ImageNavigator):
         if project is None:
             return ""
         problems: list[str] = []
-        work, saving = None, self._saving
+        edit, saving = None, self._saving
         with collect_errors(problems):
-            work = self._work()
+            edit = self._copy_edit()
 
         def task() -> None:
-            if work is None:
+            if edit is None:
                 return
             with collect_errors(problems):
-                autosave_and_close(project, work, saving)
-            release_lease(project, work.image.id)
+                autosave_and_close(project, edit, saving)
+            release_lease(project, edit.image.id)
 
         self.io_queue.submit(task, lambda _: None, show_error)
         self.io_queue.join()
         if saving is None:
-            self._saving = work
+            self._saving = edit
             self._adopt_saved()
         project.close()  # whatever follows opens it again
         return " ".join(problems)
@@ -118,40 +118,41 @@ class ReviewSession(ImageNavigator):
 
     def save(self) -> None:
         """Save as work in progress; painting may continue meanwhile."""
-        work, project = self._work(), self.project
-        if self.busy or work is None:
+        edit, project = self._copy_edit(), self.project
+        if self.busy or edit is None or project is None:
             return
-        self._wait_for("Saving…", work)
+        self._wait_for("Saving…", edit)
 
         def end(version: Version | None) -> None:
             self._adopt_saved()
             if version is None:
-                self._report(f"'{work.image.name}' has no changes to save.")
+                self._report(f"'{edit.image.name}' has no changes to save.")
             else:
-                self._report(f"'{work.image.name}' is saved as version {version.number}.")
+                self._report(f"'{edit.image.name}' is saved as version {version.number}.")
                 self._reload_image()
 
-        self.io_queue.submit(lambda: save_draft(project, work), end, self._recover_from_failure)
+        self.io_queue.submit(lambda: save_draft(project, edit), end, self._recover_from_failure)
 
     def accept(self) -> None:
         """Accept the prediction under this author's name, if nothing was painted."""
-        work = self._work_for(Action.ACCEPT)
-        if work is None:
+        edit, opened = self._edit_for(Action.ACCEPT), self.review_layers.opened
+        prediction = None if opened is None else opened.permissions.prediction
+        if edit is None or prediction is None:
             return
-        if not self.review_layers.is_of_prediction(work):
+        if not self.review_layers.is_of_prediction(edit):
             self._decline(
-                f"You have changed '{work.image.name}', so the prediction can't be accepted:"
+                f"You have changed '{edit.image.name}', so the prediction can't be accepted:"
                 f" save your changes with {FINISH.native}, or undo them and press {ACCEPT.native}."
             )
             return
         accept = partial(
-            self.project.accept,
-            work.image.id,
-            self.review_layers.opened.permissions.prediction.number,
-            seconds=work.seconds,
-            comment=work.comment,
+            self._current_project.accept,
+            edit.image.id,
+            prediction.number,
+            seconds=edit.seconds,
+            comment=edit.comment,
         )
-        self._conclude(work, accept)
+        self._conclude(edit, accept)
 
     def finish(self) -> None:
         """Save as corrected, second grading or adjudicated, depending on the user's role."""
@@ -159,38 +160,38 @@ class ReviewSession(ImageNavigator):
         if opened is None:
             return
         action = FINAL_OF[opened.permissions.reading]
-        work = self._work_for(action)
-        if work is None:
+        edit = self._edit_for(action)
+        if edit is None:
             return
-        if self.awaits_prediction and not work.is_painted:
+        if self.awaits_prediction and not edit.is_painted:
             self._decline(
-                f"'{work.image.name}' has no mask yet, and its prediction is pending: wait for it,"
+                f"'{edit.image.name}' has no mask yet, and its prediction is pending: wait for it,"
                 " or paint."
             )
             return
-        self._conclude(work, partial(save_as, self.project, work, action))
+        self._conclude(edit, partial(save_as, self._current_project, edit, action))
 
     def refuse(self, reason: str) -> None:
         """Mark the image ungradable; unsaved changes are saved first."""
-        work, project = self._work(), self.project
-        if self.busy or work is None:
+        edit, project = self._copy_edit(), self.project
+        if self.busy or edit is None or project is None:
             return
 
         def decide() -> Version:
-            set_baseline = save_draft(project, work) is not None
-            seconds = 0 if set_baseline else work.seconds
-            return project.mark_ungradable(work.image.id, reason, seconds=seconds)
+            set_baseline = save_draft(project, edit) is not None
+            seconds = 0 if set_baseline else edit.seconds
+            return project.mark_ungradable(edit.image.id, reason, seconds=seconds)
 
-        self._conclude(work, decide)
+        self._conclude(edit, decide)
 
     def reopen(self, version: int | None = None) -> None:
         """Reopen the image from a version, by default from its newest one."""
         opened = self.review_layers.opened
         if opened is None or Action.REOPEN not in opened.permissions.actions:
             return
-        project, image_id, comment = self.project, opened.image.id, self.comment
-        work = self._work()
-        keep = self._keep(work)
+        project, image_id, comment = self._current_project, opened.image.id, self.comment
+        edit = self._copy_edit()
+        keep = self._keep(edit)
 
         def task() -> NavigationResult:
             kept = keep()
@@ -203,14 +204,14 @@ class ReviewSession(ImageNavigator):
             self.saved.emit(result.version)
             self._on_navigated(result)
 
-        self._run("Reopening…", work, task, then)
+        self._run("Reopening…", edit, task, then)
 
     def assign(self, grader: str) -> None:
         """Assign the second grader of the image."""
-        image, project, work = self.review_layers.image, self.project, self._work()
-        if image is None:
+        image, project, edit = self.review_layers.image, self.project, self._copy_edit()
+        if image is None or project is None:
             return
-        keep = self._keep(work)
+        keep = self._keep(edit)
 
         def task() -> NavigationResult:
             version = keep()
@@ -221,7 +222,7 @@ class ReviewSession(ImageNavigator):
             self._on_navigated(result)
             self._report(f"{grader} is the second grader of '{image.name}'.")
 
-        self._run("Assigning…", work, task, then)
+        self._run("Assigning…", edit, task, then)
 
     # Internals
 
@@ -230,19 +231,19 @@ class ReviewSession(ImageNavigator):
         self.reported.emit(None, reason)
 
     def _open_project(self, make: Callable[[], Project]) -> None:
-        old, work = self.project, self._work()
+        old, edit = self.project, self._copy_edit()
 
         def task() -> tuple[Project, tuple[Autosave, ...]]:
-            if work is None:
+            if edit is None or old is None:
                 new = make()
             else:
-                new = save_and_open(old, work, make)
-                release_lease(old, work.image.id)
+                new = save_and_open(old, edit, make)
+                release_lease(old, edit.image.id)
             if old is not None:
                 old.close()
             return new, new.recoverable()
 
-        self._run("Opening the project…", work, task, self._on_project)
+        self._run("Opening the project…", edit, task, self._on_project)
 
     def _on_project(self, answer: tuple[Project, tuple[Autosave, ...]]) -> None:
         self._close_image()
@@ -253,29 +254,29 @@ class ReviewSession(ImageNavigator):
         self.reported.emit(None, "")
         self.found.emit(slots)
 
-    def _work_for(self, action: Action) -> UnsavedEdit | None:
+    def _edit_for(self, action: Action) -> UnsavedEdit | None:
         """Return the unsaved edit that a decision is about, if the decision is allowed."""
         opened = self.review_layers.opened
         if self.busy or opened is None or action not in opened.permissions.actions:
             return None
-        return self._work()
+        return self._copy_edit()
 
-    def _conclude(self, work: UnsavedEdit, decide: Callable[[], Version]) -> None:
+    def _conclude(self, edit: UnsavedEdit, decide: Callable[[], Version]) -> None:
         """Record a decision; then open the next image, or reload this one."""
-        project, image_id = self.project, work.image.id
+        project, image_id = self._current_project, edit.image.id
         upcoming = self._neighbours(True) if self.opens_next else ()
 
         def keep() -> Version:
             version = decide()
-            discard_autosave(project, work)
-            work.versions[:] = [version]
+            discard_autosave(project, edit)
+            edit.versions[:] = [version]
             return raise_on_conflict(version)
 
         def candidates() -> Iterable[int]:
             yield from upcoming
             yield image_id
 
-        self._navigate("Saving…", work, keep, candidates(), must_be_free=True)
+        self._navigate("Saving…", edit, keep, candidates(), must_be_free=True)
 
 
 @contextmanager
@@ -299,42 +300,42 @@ def collect_errors(problems: list[str]) -> Iterator[None]:
         problems.append(f"{type(error).__name__}: {error}.")
 
 
-def autosave_and_close(project: Project, work: UnsavedEdit, saving: UnsavedEdit | None) -> None:
+def autosave_and_close(project: Project, edit: UnsavedEdit, saving: UnsavedEdit | None) -> None:
     """Keep unsaved changes on closing; raises `ProjectError` if that fails.
 
     Parameters
     ----------
     project : Project
         The project of the image.
-    work : UnsavedEdit
+    edit : UnsavedEdit
         Unsaved edit of the open image.
     saving : UnsavedEdit or None
         Edit that was being saved at that moment.
     """
     if saving is not None and saving.versions:
-        autosave(project, work.after(saving))
-    elif saving is None and work.comment:  # only a version carries that
-        save_draft(project, work)
+        autosave(project, edit.after(saving))
+    elif saving is None and edit.comment:  # only a version carries that
+        save_draft(project, edit)
     else:
-        autosave(project, work)
+        autosave(project, edit)
 
 
-def save_and_open(old: Project, work: UnsavedEdit, make: Callable[[], Project]) -> Project:
+def save_and_open(old: Project, edit: UnsavedEdit, make: Callable[[], Project]) -> Project:
     """Save unsaved changes, then open a project; raises `ProjectError` if either fails.
 
     A project folder may vanish and return, as on a network share that is mounted again. The old
     connection is then unusable: reopen the project and save the changes there.
     """
     try:
-        save_draft(old, work)
+        save_draft(old, edit)
     except ProjectError:
-        if work.versions:  # it was saved, in conflict
+        if edit.versions:  # it was saved, in conflict
             raise
         new = make()
         try:
-            if not _is_back(old, new, work):
+            if not _is_back(old, new, edit):
                 raise
-            save_draft(new, work)
+            save_draft(new, edit)
         except BaseException:
             new.close()
             raise
@@ -342,8 +343,8 @@ def save_and_open(old: Project, work: UnsavedEdit, make: Callable[[], Project]) 
     return make()
 
 
-def _is_back(old: Project, new: Project, work: UnsavedEdit) -> bool:
+def _is_back(old: Project, new: Project, edit: UnsavedEdit) -> bool:
     """Whether the new project is the old one, with the same author and the same image."""
     return (new.folder, new.author) == (old.folder, old.author) and new.image(
-        work.image.id
-    ).sha256 == work.image.sha256
+        edit.image.id
+    ).sha256 == edit.image.sha256

@@ -77,29 +77,29 @@ class UnsavedEdit:
         return replace(self, parent=saved.versions[-1].number, before=saved.now)
 
 
-def save_draft(project: Project, work: UnsavedEdit) -> Version | None:
+def save_draft(project: Project, edit: UnsavedEdit) -> Version | None:
     """Save unsaved changes as work in progress; raises as `save_as` does."""
-    if not work.is_painted and not work.comment:
-        discard_autosave(project, work)
+    if not edit.is_painted and not edit.comment:
+        discard_autosave(project, edit)
         return None
-    return save_as(project, work, DRAFT_OF[work.reading])
+    return save_as(project, edit, DRAFT_OF[edit.reading])
 
 
-def save_as(project: Project, work: UnsavedEdit, action: Action) -> Version:
+def save_as(project: Project, edit: UnsavedEdit, action: Action) -> Version:
     """Save the mask; raises `ProjectError` on failure, or if the version is in conflict."""
-    annotation = up_to_date(work.now)
+    annotation = up_to_date(edit.now)
     version = project.save_version(
-        work.image.id,
+        edit.image.id,
         annotation,
         action,
-        parent=work.parent,
-        seconds=work.seconds,
-        comment=work.comment,
+        parent=edit.parent,
+        seconds=edit.seconds,
+        comment=edit.comment,
     )
-    work.versions.append(version)
+    edit.versions.append(version)
     if action not in DRAFTS:
-        work.warnings.extend(_oddities(annotation))
-    work.slots.clear()  # saving has removed them
+        edit.warnings.extend(_oddities(annotation))
+    edit.slots.clear()  # saving has removed them
     return raise_on_conflict(version)
 
 
@@ -126,21 +126,21 @@ def _oddities(annotation: Annotation) -> list[str]:
     return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
 
 
-def autosave(project: Project, work: UnsavedEdit) -> bool:
+def autosave(project: Project, edit: UnsavedEdit) -> bool:
     """Autosave unsaved changes; returns whether there were any."""
-    if not work.is_painted:
-        discard_autosave(project, work)
+    if not edit.is_painted:
+        discard_autosave(project, edit)
         return False
     slot = project.autosave(
-        work.image.id, up_to_date(work.now), parent=work.parent, seconds=work.seconds
+        edit.image.id, up_to_date(edit.now), parent=edit.parent, seconds=edit.seconds
     )
-    work.slots[:] = [slot]
+    edit.slots[:] = [slot]
     return True
 
 
-def discard_autosave(project: Project, work: UnsavedEdit) -> None:
+def discard_autosave(project: Project, edit: UnsavedEdit) -> None:
     """Discard the autosaves of an edit that was undone or is no longer wanted."""
-    for slot in work.slots:
+    for slot in edit.slots:
         with contextlib.suppress(ProjectError):  # another window may have recovered it
             project.discard(slot)
-    work.slots.clear()
+    edit.slots.clear()
