@@ -258,7 +258,7 @@ def test_a_map_is_taken_up_again_by_a_new_dock(viewer, explain, ends, scan, clic
     viewer.window.remove_dock_widget(explain)
     _, again = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
     assert again.classes.values == (6,)
-    assert again.targets.note.startswith("Row 50, column 60")
+    assert again.targets.note.text().startswith("Row 50, column 60")
     qtbot.waitUntil(lambda: bool(again.layers.names), timeout=60_000)
     assert again.layers.target_layer.name == "encoder 0"
     ends(again, lambda: choose(again.classes.box, "INL"))
