@@ -413,9 +413,10 @@ def test_boundaries_without_a_card(tmp_path):
 def written(folder, record):
     """Write a file of each format, and return it with its reader."""
     plane = record.labels[0]
-    single = type(record)(plane, record.scheme, record.name, attribution=record.attribution)
+    named = {"scheme": record.scheme, "name": record.name}
+    single = type(record)(plane, attribution=record.attribution, **named)
     heights = np.zeros((3, 8, 11), np.float32)
-    lines = type(record)(record.labels, record.scheme, record.name, boundaries=heights)
+    lines = type(record)(record.labels, boundaries=heights, **named)
     for write, read, name, value in (
         (write_png, read_png, "a.png", single),
         (write_tiff, read_tiff, "a.tif", record),
