@@ -20,7 +20,8 @@ import numpy as np
 from tables import markdown_table
 
 from napari_retina_seg.datasets.alignment import Pattern, make_pattern
-from napari_retina_seg.datasets.examine import Fault, read_filled
+from napari_retina_seg.datasets.examine import read_filled
+from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.datasets.labelled import LabelledImage, Labels
 from napari_retina_seg.datasets.layouts import ReadOptions, read_dataset
 from napari_retina_seg.datasets.misfits import MisfitFinder
@@ -65,16 +66,16 @@ def shift(rows: float, columns: float) -> Spoil:
     return shifted
 
 
-SPOILT: dict[str, tuple[Fault, Spoil]] = {
-    "mirrored left to right": (Fault.TURNED, lambda labels: labels[:, ::-1]),
-    "mirrored top to bottom": (Fault.TURNED, lambda labels: labels[::-1]),
-    "turned by 180°": (Fault.TURNED, lambda labels: labels[::-1, ::-1]),
-    "inverted": (Fault.INVERTED, lambda labels: labels.max() - labels),
-    "shifted down by 1 % of the width": (Fault.SHIFTED, shift(0.01, 0)),
-    "shifted down by 3 % of the width": (Fault.SHIFTED, shift(0.03, 0)),
-    "shifted right by 1 % of the width": (Fault.SHIFTED, shift(0, 0.01)),
-    "shifted right by 3 % of the width": (Fault.SHIFTED, shift(0, 0.03)),
-    "shifted right by 6 % of the width": (Fault.SHIFTED, shift(0, 0.06)),
+SPOILT: dict[str, tuple[FindingKind, Spoil]] = {
+    "mirrored left to right": (FindingKind.TURNED, lambda labels: labels[:, ::-1]),
+    "mirrored top to bottom": (FindingKind.TURNED, lambda labels: labels[::-1]),
+    "turned by 180°": (FindingKind.TURNED, lambda labels: labels[::-1, ::-1]),
+    "inverted": (FindingKind.INVERTED, lambda labels: labels.max() - labels),
+    "shifted down by 1 % of the width": (FindingKind.SHIFTED, shift(0.01, 0)),
+    "shifted down by 3 % of the width": (FindingKind.SHIFTED, shift(0.03, 0)),
+    "shifted right by 1 % of the width": (FindingKind.SHIFTED, shift(0, 0.01)),
+    "shifted right by 3 % of the width": (FindingKind.SHIFTED, shift(0, 0.03)),
+    "shifted right by 6 % of the width": (FindingKind.SHIFTED, shift(0, 0.06)),
 }
 SOUND, OTHER = "sound", "of another image of the set"
 
@@ -99,9 +100,9 @@ def main() -> None:
 
 def measure(name: str, cases: Sequence[Case]) -> dict[str, Any]:
     """Return the shares of masks that are flagged, by what was done to them."""
-    kinds: dict[str, tuple[Fault | None, list[Pattern | None]]] = {
+    kinds: dict[str, tuple[FindingKind | None, list[Pattern | None]]] = {
         SOUND: (None, [make_pattern(case.pixels, case.labels, case.valid) for case in cases]),
-        OTHER: (Fault.OTHER_MASK, swapped(cases)),
+        OTHER: (FindingKind.OTHER_MASK, swapped(cases)),
     }
     for kind, (fault, spoil) in SPOILT.items():
         kinds[kind] = (fault, [make_spoilt(case, spoil) for case in cases])
@@ -139,7 +140,7 @@ def swapped(cases: Sequence[Case]) -> list[Pattern | None]:
 
 def flag(
     name: str, images: Sequence[LabelledImage], patterns: Sequence[Pattern | None]
-) -> list[Fault | None]:
+) -> list[FindingKind | None]:
     """Check a set, and return what is said of each image that has a pattern."""
     finder = MisfitFinder(SCHEMES[name])
     for place, pattern in enumerate(patterns):
@@ -147,7 +148,7 @@ def flag(
             finder.add(place, pattern)
     found = finder.finish(images)
     return [
-        found[place].fault if place in found else None
+        found[place].kind if place in found else None
         for place, pattern in enumerate(patterns)
         if pattern is not None
     ]
@@ -155,11 +156,11 @@ def flag(
 
 def small_sets(
     name: str, images: Sequence[LabelledImage], patterns: Sequence[Pattern | None]
-) -> list[Fault | None]:
+) -> list[FindingKind | None]:
     """Check sets of six images drawn at random."""
     rng = np.random.default_rng(0)
     there = [place for place, pattern in enumerate(patterns) if pattern is not None]
-    found: list[Fault | None] = []
+    found: list[FindingKind | None] = []
     for _ in range(SMALL_SETS):
         chosen = rng.choice(there, SMALL, replace=False)
         found += flag(name, [images[k] for k in chosen], [patterns[k] for k in chosen])

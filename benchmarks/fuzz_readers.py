@@ -50,13 +50,13 @@ def main() -> int:
     options = parser.parse_args()
     formats = sound_files()
     rule = {"mutations of each format": options.mutations, "seed": options.seed}
-    tallies = read_earlier(rule) if options.formats else {}
+    results = read_earlier(rule) if options.formats else {}
     for name in options.formats or formats:
-        tallies[name] = fuzz(name, formats[name], options.mutations, options.seed)
-        print(name, tallies[name].outcomes, flush=True)
-        write(tallies, rule)  # what is done counts, should the rest be cut off
-    failures = [failure for tally in tallies.values() for failure in tally.failures]
-    print(*failures, f"{len(tallies)} formats, {len(failures)} failures", sep="\n")
+        results[name] = fuzz(name, formats[name], options.mutations, options.seed)
+        print(name, results[name].outcomes, flush=True)
+        write(results, rule)  # what is done counts, should the rest be cut off
+    failures = [failure for result in results.values() for failure in result.failures]
+    print(*failures, f"{len(results)} formats, {len(failures)} failures", sep="\n")
     return int(bool(failures))
 
 
@@ -166,7 +166,7 @@ def with_checksums(content: bytes) -> bytes:
 
 
 @dataclass
-class EvaluationAccumulator:
+class FuzzResult:
     """How the altered files of a format ended."""
 
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -174,9 +174,9 @@ class EvaluationAccumulator:
     slowest_s: float = 0.0
 
 
-def fuzz(name: str, content: bytes, mutations: int, seed: int) -> EvaluationAccumulator:
+def fuzz(name: str, content: bytes, mutations: int, seed: int) -> FuzzResult:
     """Read altered files in child processes, a new one after each that had to be ended."""
-    tally = EvaluationAccumulator()
+    result = FuzzResult()
     done = 0
     context = multiprocessing.get_context("spawn")
     while done < mutations:
@@ -186,14 +186,14 @@ def fuzz(name: str, content: bytes, mutations: int, seed: int) -> EvaluationAccu
         child = context.Process(target=read_all, args=arguments)
         child.start()
         theirs.close()
-        done = _follow(ours, child, name, done, mutations, tally)
+        done = _follow(ours, child, name, done, mutations, result)
         child.kill()
         child.join()
-    return tally
+    return result
 
 
 def _follow(
-    ours: Connection, child: Any, name: str, done: int, end: int, tally: EvaluationAccumulator
+    ours: Connection, child: Any, name: str, done: int, end: int, result: FuzzResult
 ) -> int:
     """Take in what a child says of each file; return the next one that is to be read."""
     patience = 120.0  # until the libraries are there
@@ -207,10 +207,10 @@ def _follow(
         if outcome == "ready":
             patience = SECONDS
             continue
-        tally.slowest_s = round(max(tally.slowest_s, time.monotonic() - began), 2)
-        tally.outcomes[outcome] = tally.outcomes.get(outcome, 0) + 1
+        result.slowest_s = round(max(result.slowest_s, time.monotonic() - began), 2)
+        result.outcomes[outcome] = result.outcomes.get(outcome, 0) + 1
         if outcome not in ("opened", "refused"):
-            tally.failures.append(f"{name}, mutation {done}: {outcome}: {said}")
+            result.failures.append(f"{name}, mutation {done}: {outcome}: {said}")
         done += 1
         if outcome in ("hang", "crash"):
             break
@@ -259,22 +259,22 @@ def _memory(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 
 
-def read_earlier(rule: dict[str, int]) -> dict[str, EvaluationAccumulator]:
+def read_earlier(rule: dict[str, int]) -> dict[str, FuzzResult]:
     """Return the formats of an earlier run by the same rule."""
     if not RESULTS.exists():
         return {}
     earlier = json.loads(RESULTS.read_text(encoding="utf-8"))
     if any(earlier[key] != value for key, value in rule.items()):
         return {}
-    return {name: EvaluationAccumulator(**tally) for name, tally in earlier["formats"].items()}
+    return {name: FuzzResult(**result) for name, result in earlier["formats"].items()}
 
 
-def write(tallies: dict[str, EvaluationAccumulator], rule: dict[str, int]) -> None:
+def write(results: dict[str, FuzzResult], rule: dict[str, int]) -> None:
     """Write the outcomes, and their sum."""
     total: Counter[str] = Counter()
-    for tally in tallies.values():
-        total.update(tally.outcomes)
-    formats = {name: asdict(tally) for name, tally in tallies.items()}
+    for result in results.values():
+        total.update(result.outcomes)
+    formats = {name: asdict(result) for name, result in results.items()}
     allowed = {"seconds allowed": SECONDS, "MiB allowed": MEMORY // 2**20}
     results = {**rule, **allowed, "all": dict(total), "formats": formats}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """The public API; `lazy_loader` reads these imports, and so do type checkers."""
 
-from .datasets.check import DatasetCheck, check_dataset
+from .datasets.check import check_dataset
+from .datasets.checked import DatasetCheck
 from .datasets.layouts.options import ReadOptions
 from .imaging.cam import Method
 from .imaging.explanation import Explanation

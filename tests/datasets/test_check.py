@@ -6,7 +6,6 @@ import pytest
 
 from napari_retina_seg.datasets.check import iter_check_dataset
 from napari_retina_seg.datasets.labelled import LabelledImage
-from napari_retina_seg.datasets.problems import find_problems
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Modality
@@ -42,7 +41,7 @@ def check(*images, scheme=None):
 
 
 def problems_of(*images, scheme=None):
-    return find_problems(check(*images, scheme=scheme))
+    return check(*images, scheme=scheme).findings
 
 
 def only_problem(*images, scheme=None):
@@ -122,7 +121,7 @@ def test_masks_of_several_schemes_are_told_data_set_by_data_set():
     ]
     checked = check(*others, *ours)
     assert checked.scheme is OCT_LAYERS
-    (problem,) = find_problems(checked)
+    (problem,) = checked.findings
     assert (problem.kind, problem.serious) == ("other classes", True)
     assert problem.images == ("octid/scan3", "octid/scan4")
     assert "'octid' hold the classes of 'octid-layers', not those of 'oct" in problem.sentence
@@ -159,7 +158,7 @@ def test_a_data_set_of_another_kind_is_told_in_one_sentence():
 def test_a_corrupt_file_is_named_and_the_rest_goes_on():
     checked = check(scan(0), scan(1, pixels=fails), scan(2))
     assert [one.shape for one in checked.images] == [(96, 128), None, (96, 128)]
-    (problem,) = find_problems(checked)
+    (problem,) = checked.findings
     assert problem.kind == "unreadable image"
     assert problem.images == ("set/scan1",)
     assert problem.serious

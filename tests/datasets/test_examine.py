@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retina_seg.datasets.examine import Fault, examine, suggest_remap
+from napari_retina_seg.datasets.examine import examine
+from napari_retina_seg.datasets.findings import FindingKind, suggest_remap
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.types.errors import ReadError
@@ -56,7 +57,10 @@ def test_a_sound_image_has_no_findings():
 def test_an_image_that_cannot_be_read_is_named_and_its_mask_is_looked_at_all_the_same():
     examination = look(pixels=fails, labels=np.zeros((96, 128), np.uint8))
     assert examination.pixels is None
-    assert [finding.fault for finding in examination.findings] == [Fault.UNREADABLE, Fault.EMPTY]
+    assert [finding.kind for finding in examination.findings] == [
+        FindingKind.UNREADABLE,
+        FindingKind.EMPTY,
+    ]
 
 
 def test_an_error_that_does_not_name_its_file_gets_the_name():
@@ -69,18 +73,18 @@ def test_an_error_that_does_not_name_its_file_gets_the_name():
 def test_a_mask_that_is_missing():
     examination = look(labels=fails)
     assert examination.labels is None
-    assert examination.has(Fault.NO_MASK)
+    assert examination.has(FindingKind.NO_MASK)
 
 
 def test_a_mask_of_another_size():
     finding = only_finding(labels=PHANTOM.labels[:, ::2])
-    assert finding.fault is Fault.SIZE
+    assert finding.kind is FindingKind.SIZE
     assert "96 × 128 px and its mask 96 × 64" in finding.sentence
 
 
 def test_an_image_that_shows_nothing():
     finding = only_finding(pixels=np.full((96, 128), 7, np.uint8))
-    assert finding.fault is Fault.BLANK
+    assert finding.kind is FindingKind.BLANK
     assert "7 everywhere" in finding.sentence
 
 
@@ -88,7 +92,7 @@ def test_a_photograph_among_scans():
     photograph = np.zeros((96, 128, 3), np.uint8)
     photograph[..., 0] = np.linspace(60, 250, 128)
     finding = only_finding(pixels=photograph)
-    assert finding.fault is Fault.MODALITY
+    assert finding.kind is FindingKind.MODALITY
     assert "looks like a fundus photograph among OCT scans" in finding.sentence
 
 
@@ -96,7 +100,7 @@ def test_values_without_a_class_and_what_they_may_mean():
     vessels = np.zeros((96, 128), np.uint8)
     vessels[40:44] = 255
     finding = only_finding(labels=vessels, scheme=FUNDUS_VESSELS)
-    assert finding.fault is Fault.VALUES
+    assert finding.kind is FindingKind.VALUES
     assert "the value 255" in finding.sentence
     assert "--remap 255:1" in finding.sentence
 
@@ -109,22 +113,22 @@ def test_a_smoothed_mask_is_to_be_exported_anew():
 
 
 def test_an_empty_mask():
-    assert only_finding(labels=np.zeros((96, 128), np.uint8)).fault is Fault.EMPTY
+    assert only_finding(labels=np.zeros((96, 128), np.uint8)).kind is FindingKind.EMPTY
 
 
 def test_boundaries_that_do_not_fit():
     finding = only_finding(read_heights=lambda: np.zeros((8, 100)))
-    assert finding.fault is Fault.HEIGHTS
+    assert finding.kind is FindingKind.HEIGHTS
     assert "8 boundaries of 100 columns: 'oct-layers' needs 8 of 128" in finding.sentence
     assert look(read_heights=lambda: np.zeros((8, 128))).findings == ()
-    assert only_finding(read_heights=fails).fault is Fault.HEIGHTS
+    assert only_finding(read_heights=fails).kind is FindingKind.HEIGHTS
 
 
 def test_a_field_of_view_that_does_not_fit():
     finding = only_finding(read_field=lambda: np.ones((96, 100), bool))
-    assert finding.fault is Fault.FIELD
+    assert finding.kind is FindingKind.FIELD
     assert look(read_field=lambda: np.ones((96, 128), bool)).findings == ()
-    assert only_finding(read_field=fails).fault is Fault.FIELD
+    assert only_finding(read_field=fails).kind is FindingKind.FIELD
 
 
 @pytest.mark.parametrize(

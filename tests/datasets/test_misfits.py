@@ -6,15 +6,14 @@ from skimage.data import retina
 
 from napari_retina_seg.datasets.alignment import SQUARE_TURNS, fit, make_pattern
 from napari_retina_seg.datasets.check import iter_check_dataset
-from napari_retina_seg.datasets.examine import Fault
-from napari_retina_seg.datasets.problems import find_problems
+from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.editing.vessels import local_darkness
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.types.progress import finish
 
-MISFITS = {Fault.OTHER_MASK, Fault.SHIFTED, Fault.TURNED, Fault.INVERTED}
+MISFITS = {FindingKind.OTHER_MASK, FindingKind.SHIFTED, FindingKind.TURNED, FindingKind.INVERTED}
 SCANS = [
     (phantom.image.pixels, phantom.labels)
     for phantom in (phantom_bscan(seed, 160, 256) for seed in range(6))
@@ -48,8 +47,8 @@ def find(make_image):
             for number, (pixels, labels) in enumerate(pairs)
         ]
         result = finish(iter_check_dataset(images, scheme))
-        faults = [MISFITS & checked.faults for checked in result.images]
-        problems = [one for one in find_problems(result) if one.kind in MISFITS]
+        faults = [MISFITS & checked.kinds for checked in result.images]
+        problems = [one for one in result.findings if one.kind in MISFITS]
         return faults, problems
 
     return check
@@ -77,7 +76,7 @@ def test_angiograms_with_bright_vessels_raise_no_alarm(find):
 def test_masks_of_other_images_are_found_and_their_images_named(find, pairs, scheme):
     swapped = [(pixels, pairs[(k + 1) % 6][1]) for k, (pixels, _) in enumerate(pairs)]
     faults, (problem,) = find(swapped, scheme)
-    assert faults == [{Fault.OTHER_MASK}] * 6
+    assert faults == [{FindingKind.OTHER_MASK}] * 6
     assert problem.serious
     assert "6 of 6 masks of 'set'" in problem.sentence
     assert "fits it less well than that of 'img_5'" in problem.sentence
@@ -94,7 +93,7 @@ def test_two_masks_that_changed_places_are_told_one_by_one(find):
 def test_vessels_of_an_image_that_is_not_there_fit_by_chance(find):
     strange = PHOTOGRAPHS[5][1]
     faults, (problem,) = find([*PHOTOGRAPHS[:4], (PHOTOGRAPHS[4][0], strange)], FUNDUS_VESSELS)
-    assert faults == [*[set()] * 4, {Fault.OTHER_MASK}]
+    assert faults == [*[set()] * 4, {FindingKind.OTHER_MASK}]
     assert "no better than by chance" in problem.sentence
 
 
@@ -105,20 +104,20 @@ def test_a_turned_vessel_mask_is_found_and_its_turn_named(find, turn):
         for pixels, labels in PHOTOGRAPHS
     ]
     faults, (problem,) = find(turned, FUNDUS_VESSELS, modality=Modality.FUNDUS)
-    assert faults == [{Fault.TURNED}] * 6
+    assert faults == [{FindingKind.TURNED}] * 6
     assert f"fits better {turn}" in problem.sentence
 
 
 def test_layers_upside_down_are_found(find):
     faults, _ = find([(pixels, labels[::-1]) for pixels, labels in SCANS], OCT_LAYERS)
-    assert faults == [{Fault.TURNED}] * 6
+    assert faults == [{FindingKind.TURNED}] * 6
 
 
 def test_scans_that_are_upside_down_with_their_masks_are_found(find):
     faults, (problem,) = find(
         [(pixels[::-1], labels[::-1]) for pixels, labels in SCANS], OCT_LAYERS
     )
-    assert faults == [{Fault.INVERTED}] * 6
+    assert faults == [{FindingKind.INVERTED}] * 6
     assert "turn image and mask upright" in problem.sentence
 
 
@@ -126,7 +125,7 @@ def test_scans_that_are_upside_down_with_their_masks_are_found(find):
 def test_shifted_vessels_are_found_and_the_way_back_told(find, rows, columns):
     shifted = [(pixels, np.roll(labels, (rows, columns), (0, 1))) for pixels, labels in PHOTOGRAPHS]
     faults, (problem,) = find(shifted, FUNDUS_VESSELS)
-    assert faults == [{Fault.SHIFTED}] * 6
+    assert faults == [{FindingKind.SHIFTED}] * 6
     if rows:
         way, back = ("up" if rows > 0 else "down"), abs(rows)
         said = problem.sentence.split(" moved ")[1].split(" px ")[0]
@@ -140,7 +139,7 @@ def test_shifted_layers_are_found(find):
     faults, problems = find(
         [(pixels, np.roll(labels, 8, 0)) for pixels, labels in SCANS], OCT_LAYERS
     )
-    assert faults == [{Fault.SHIFTED}] * 6
+    assert faults == [{FindingKind.SHIFTED}] * 6
     assert "moved 8 px up" in problems[0].sentence
 
 
@@ -148,14 +147,14 @@ def test_inverted_vessels_are_found_with_the_remedy(find):
     faults, (problem,) = find(
         [(pixels, 1 - labels) for pixels, labels in PHOTOGRAPHS], FUNDUS_VESSELS
     )
-    assert faults == [{Fault.INVERTED}] * 6
+    assert faults == [{FindingKind.INVERTED}] * 6
     assert "--remap 0:1 --remap 1:0" in problem.sentence
 
 
 def test_one_inverted_photograph_among_others_is_found(find):
     pairs = [(255 - PHOTOGRAPHS[0][0], PHOTOGRAPHS[0][1]), *PHOTOGRAPHS[1:]]
     faults, _ = find(pairs, FUNDUS_VESSELS)
-    assert faults == [{Fault.INVERTED}, *[set()] * 5]
+    assert faults == [{FindingKind.INVERTED}, *[set()] * 5]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +163,7 @@ def test_one_inverted_photograph_among_others_is_found(find):
 def test_layers_with_swapped_values_are_found(find, swap):
     swapped = [(pixels, swap(labels).astype(np.uint8)) for pixels, labels in SCANS]
     faults, _ = find(swapped, OCT_LAYERS)
-    assert faults == [{Fault.INVERTED}] * 6
+    assert faults == [{FindingKind.INVERTED}] * 6
 
 
 def _lesions(number):
@@ -184,7 +183,7 @@ def test_faint_structures_are_judged_together(find):
     assert not any(find(sound, OCT_LAYERS)[0])
     turned = [(pixels, np.ascontiguousarray(mask[:, ::-1])) for pixels, mask in sound]
     faults, (problem,) = find(turned, OCT_LAYERS)
-    assert faults == [{Fault.OTHER_MASK}] * 8
+    assert faults == [{FindingKind.OTHER_MASK}] * 8
     assert "no better than they do shifted or mirrored" in problem.sentence
 
 

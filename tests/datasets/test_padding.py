@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from helpers import write_png
 from napari_retina_seg.datasets.check import iter_check_dataset
-from napari_retina_seg.datasets.examine import Fault
+from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.datasets.split import read_split, split_images, write_split
 from napari_retina_seg.imaging.phantom import phantom_bscan
@@ -169,11 +169,11 @@ def test_a_mask_in_the_padding_alone_is_empty(tmp_path) -> None:
     mask[50:90, : PADDED - 1] = 3
     write_png(tmp_path / "masks/a.png", mask)
     check = finish(iter_check_dataset(read_dataset(tmp_path), OCT_LAYERS))
-    assert check.images[0].faults == {Fault.EMPTY}
+    assert check.images[0].kinds == {FindingKind.EMPTY}
 
 
 def test_padding_alone_is_no_image(tmp_path) -> None:
     as_pairs(tmp_path)
     write_padded(tmp_path / "images/a.dcm", np.arange(128 * 160).reshape(128, 160) % 20 + PADDING)
     check = finish(iter_check_dataset(read_dataset(tmp_path), OCT_LAYERS))
-    assert Fault.BLANK in check.images[0].faults
+    assert FindingKind.BLANK in check.images[0].kinds

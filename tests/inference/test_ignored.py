@@ -10,7 +10,6 @@ from helpers import tiny_model
 from napari_retina_seg.datasets.augment import Augmentation, random_crop
 from napari_retina_seg.datasets.check import iter_check_dataset
 from napari_retina_seg.datasets.layouts import read_dataset
-from napari_retina_seg.datasets.problems import find_problems
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.inference.evaluate import iter_evaluate
 from napari_retina_seg.io.formats.record import Attribution, Maker, MaskRecord
@@ -57,7 +56,7 @@ def test_a_folder_says_what_to_ignore(images):
     check = finish(iter_check_dataset(images))
     assert check.images[0].areas is not None
     assert sum(check.images[0].areas.values()) == 96 * 128 - 600
-    assert not [problem for problem in find_problems(check) if problem.serious]
+    assert not [finding for finding in check.findings if finding.serious]
 
 
 def test_groups_and_splits_come_with_the_folder(tmp_path):

@@ -9,7 +9,6 @@ import pytest
 
 from napari_retina_seg.datasets.check import iter_check_dataset
 from napari_retina_seg.datasets.labelled import LabelledImage
-from napari_retina_seg.datasets.problems import find_problems
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.reports.dataset import describe, render, write_report
 from napari_retina_seg.types.errors import ReadError
@@ -39,8 +38,7 @@ def image(name, group, split=None, phantom=0, **changes):
 
 
 def checked(*images):
-    check = finish(iter_check_dataset(images))
-    return check, find_problems(check)
+    return finish(iter_check_dataset(images))
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def pictures(page):
 
 
 def test_the_page_needs_nothing_beside_it_and_tells_the_problems_first(leaky):
-    page = render(*leaky)
+    page = render(leaky)
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     order = ["leak across splits: ", "no readable mask: ", "What there is", "Classes", "Examples"]
     places = [page.index(part) for part in order]
@@ -74,7 +72,7 @@ def test_the_page_needs_nothing_beside_it_and_tells_the_problems_first(leaky):
 
 def test_every_plot_is_a_whole_picture_with_something_on_it(leaky):
     # groups, class balance, grey levels, examples, copies
-    drawn = pictures(render(*leaky))
+    drawn = pictures(render(leaky))
     assert len(drawn) == 5
     for picture in drawn:
         assert picture.shape[1] == 1100
@@ -82,17 +80,17 @@ def test_every_plot_is_a_whole_picture_with_something_on_it(leaky):
 
 
 def test_the_examples_are_the_images_under_their_masks(leaky):
-    examples = pictures(render(*leaky))[3].reshape(-1, 3).astype(int)
+    examples = pictures(render(leaky))[3].reshape(-1, 3).astype(int)
     onl = np.array([0xB2, 0x72, 0x00])  # #0072b2, as OpenCV has it: an outline, and the legend
     assert (np.abs(examples - onl).max(axis=1) < 30).sum() > 500
 
 
 def test_a_report_of_the_same_data_is_the_same(leaky):
-    assert render(*leaky) == render(*leaky)
+    assert render(leaky) == render(leaky)
 
 
 def test_groups_of_one_size_need_no_plot():
-    page = render(*checked(image("a", "1"), image("b", "2", phantom=1)))
+    page = render(checked(image("a", "1"), image("b", "2", phantom=1)))
     assert len(pictures(page)) == 3
     assert "Images without a split are split when a training begins" in page
     assert "No problem found that would stop or spoil a training." in page
@@ -101,12 +99,12 @@ def test_groups_of_one_size_need_no_plot():
 
 def test_data_of_which_nothing_can_be_read_are_reported_too():
     bad = {"read_pixels": fails, "read_labels": fails}
-    check, problems = checked(image("a", "1", **bad), image("b", "2", **bad))
-    page = render(check, problems)
+    check = checked(image("a", "1", **bad), image("b", "2", **bad))
+    page = render(check)
     assert pictures(page) == []
     assert page.count("unreadable image: ") == 2
     assert page.count("There is nothing to show.") == 3
-    json.dumps(describe(check, problems))
+    json.dumps(describe(check))
 
 
 def test_more_groups_than_can_be_named_are_drawn():
@@ -117,12 +115,12 @@ def test_more_groups_than_can_be_named_are_drawn():
         image(f"{k}", f"{max(k, 1)}", read_pixels=lambda k=k: noise[k], read_labels=lambda: labels)
         for k in range(51)
     ]
-    assert len(pictures(render(*checked(*images)))) == 4
+    assert len(pictures(render(checked(*images)))) == 4
 
 
 def test_json_says_all_that_was_found(leaky, tmp_path):
-    page, facts = write_report(*leaky, tmp_path / "new")
-    assert page.read_text(encoding="utf-8") == render(*leaky)
+    page, facts = write_report(leaky, tmp_path / "new")
+    assert page.read_text(encoding="utf-8") == render(leaky)
     found = json.loads(facts.read_text(encoding="utf-8"))
     assert found["schema_version"] == 1
     assert found["scheme"]["name"] == "oct-layers"

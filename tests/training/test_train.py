@@ -27,7 +27,7 @@ from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.training.averaging import RunningMean
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.training.samples import prepare_sample
-from napari_retina_seg.training.train import iter_train, iter_vet_split
+from napari_retina_seg.training.train import iter_train, iter_validate_split
 from napari_retina_seg.training.trainer import Trainer
 from napari_retina_seg.types.errors import DataError, TrainingError, WriteError
 from napari_retina_seg.types.image import RetinaImage
@@ -330,11 +330,11 @@ def test_weights_of_another_architecture_start_nothing(split, quickly, tmp_path)
 
 
 def test_images_are_looked_at_before_the_first_step(split) -> None:
-    checked, skipped = finish(iter_vet_split(small(), split))
+    checked, skipped = finish(iter_validate_split(small(), split))
     assert (len(checked.training), len(checked.validation)) == (2, 1)
     assert not skipped
     with pytest.raises(DataError, match="needs training and validation images"):
-        finish(iter_vet_split(small(), Split(split.training, (), ())))
+        finish(iter_validate_split(small(), Split(split.training, (), ())))
 
 
 def test_weights_move_between_backends(tmp_path) -> None:

@@ -17,8 +17,8 @@ from napari_retina_seg.cli.limits import opens_files
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from napari_retina_seg.datasets.check import DatasetCheck
-    from napari_retina_seg.datasets.problems import Problem
+    from napari_retina_seg.datasets.checked import DatasetCheck
+    from napari_retina_seg.datasets.findings import Finding
     from napari_retina_seg.types.labels import LabelScheme
 
 _FOLDER = "dataset-check"
@@ -76,16 +76,14 @@ def check_command(
     check_reports(folder, FILES, overwrite=overwrite)
     with Bar(1) as bar, interruptible() as token:
         from napari_retina_seg.datasets.check import iter_check_dataset
-        from napari_retina_seg.datasets.problems import find_problems
 
         check = bar.walk(iter_check_dataset(images, classes, token), "Reading")
-        problems = find_problems(check)
         bar.begin("Writing the report")
-        written = write_report(check, problems, folder)
-    _print_summary(check, problems)
+        written = write_report(check, folder)
+    _print_summary(check)
     for path in written:
         typer.echo(str(path.resolve()))
-    if any(problem.serious for problem in problems):
+    if any(finding.serious for finding in check.findings):
         raise typer.Exit(1)
 
 
@@ -97,28 +95,28 @@ def _find_scheme(name: str) -> LabelScheme:
     return SCHEMES[name]
 
 
-def _print_summary(check: DatasetCheck, problems: Sequence[Problem]) -> None:
+def _print_summary(check: DatasetCheck) -> None:
     """Print the problems, the notes and the contents."""
     from rich.console import Console
 
     console = Console()
-    serious = [problem for problem in problems if problem.serious]
+    serious = [one for one in check.findings if one.serious]
     if not serious:
         console.print("No problem found that would stop or spoil a training.", style="green")
-    _print_problems(console, serious, "bold red")
-    _print_problems(console, [one for one in problems if not one.serious], "bold yellow")
+    _print_findings(console, serious, "bold red")
+    _print_findings(console, [one for one in check.findings if not one.serious], "bold yellow")
     console.print(_table(check))
 
 
-def _print_problems(console: Console, problems: Sequence[Problem], style: str) -> None:
+def _print_findings(console: Console, findings: Sequence[Finding], style: str) -> None:
     from rich.text import Text
 
     counts: Counter[str] = Counter()
-    for problem in problems:
-        counts[problem.kind] += 1
-        if counts[problem.kind] <= _MOST_OF_A_KIND:
+    for finding in findings:
+        counts[finding.kind] += 1
+        if counts[finding.kind] <= _MOST_OF_A_KIND:
             # One line each at any terminal width, to be searched and copied.
-            line = Text.assemble((problem.kind, style), ": ", problem.sentence)
+            line = Text.assemble((finding.kind.value, style), ": ", finding.sentence)
             console.print(line, soft_wrap=True)
     for kind, number in counts.items():
         if number > _MOST_OF_A_KIND:

@@ -95,7 +95,10 @@ def evaluate_command(
     """
     models = [_find_model(name) for name in filter(None, (model, compare))]
     _check_alike(models)
-    from napari_retina_seg.datasets.evaluation_images import choose, iter_without_faults
+    from napari_retina_seg.datasets.evaluation_images import (
+        iter_validate_evaluation,
+        select_for_evaluation,
+    )
     from napari_retina_seg.datasets.layouts import read_data
     from napari_retina_seg.datasets.split import ungrouped_warning
     from napari_retina_seg.reports.evaluation import FILES, Report, write_report
@@ -103,10 +106,12 @@ def evaluate_command(
     spec = models[0].spec
     found = read_data(data, options=read_options(group_pattern, groups, remap))
     side = None if split is Side.ALL else split.value
-    chosen = choose(found, spec.modality, side, split_file=split_file, reference=reference)
+    chosen = select_for_evaluation(
+        found, spec.modality, side, split_file=split_file, reference=reference
+    )
     check_reports(out, FILES, overwrite=overwrite)
     with Bar(1 + len(models) + bool(reference)) as bar, interruptible() as token:
-        job = iter_without_faults(
+        job = iter_validate_evaluation(
             chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=token
         )
         checked = bar.walk(job, "Checking the images")

@@ -76,7 +76,7 @@ def train_command(
         from napari_retina_seg.training.train import (
             check_run,
             iter_train,
-            iter_vet_split,
+            iter_validate_split,
             plan_split,
         )
 
@@ -86,7 +86,7 @@ def train_command(
         if message:
             say(message)
         with Bar(1) as bar:
-            checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=token)
+            checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=token)
             split, skipped = bar.walk(checking, "Checking the images")
             for sentence in skipped:
                 bar.say(f"Left out: {sentence}")

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_retina_seg.datasets.examine import KINDS
+from napari_retina_seg.datasets.findings import KINDS
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.split import read_split
 from napari_retina_seg.datasets.validation import iter_filter_valid
@@ -33,7 +33,7 @@ class EvaluationImages:
     warnings: tuple[str, ...] = ()
 
 
-def choose(
+def select_for_evaluation(
     images: Sequence[LabelledImage],
     modality: Modality,
     split: str | None,
@@ -118,7 +118,7 @@ def _with_reference(images: Sequence[LabelledImage], name: str) -> EvaluationIma
     return EvaluationImages(chosen, (message,) if lost else ())
 
 
-def iter_without_faults(
+def iter_validate_evaluation(
     images: Sequence[LabelledImage],
     scheme: LabelScheme,
     modality: Modality,
@@ -126,27 +126,9 @@ def iter_without_faults(
     skip_bad: bool = False,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, EvaluationImages]:
-    """Validate every image before the first is scored.
+    """Validate every image before the first is scored; see `iter_filter_valid`.
 
-    Unlike for learning, one image is enough, and a mask may be empty.
-
-    Parameters
-    ----------
-    images : sequence of LabelledImage
-        What is to be scored.
-    scheme : LabelScheme
-        The classes that masks may hold.
-    modality : Modality
-        What kind of picture they are to be.
-    skip_bad : bool
-        Leave out what can't be read or does not fit its mask.
-    token : CancelToken, optional
-        Stops it at the next image.
-
-    Yields
-    ------
-    Progress
-        After each image.
+    Unlike for learning, one image is enough, and all masks may be empty.
 
     Returns
     -------
@@ -156,11 +138,10 @@ def iter_without_faults(
     Raises
     ------
     DataError
-        If an image can't be scored (unless `skip_bad`) or none can, an image looks like another
-        kind, or a mask has the classes of another scheme or values of no class.
+        Moreover if no image can be scored.
     """
-    sifted = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
-    if not sifted.images:
-        raise DataError(f"None of {len(images)} images can be scored. {sifted.skipped[0]}")
-    warnings = tuple(f"Left out: {sentence}" for sentence in sifted.skipped)
-    return EvaluationImages(sifted.images, warnings)
+    valid = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
+    if not valid.images:
+        raise DataError(f"None of {len(images)} images can be scored. {valid.skipped[0]}")
+    warnings = tuple(f"Left out: {sentence}" for sentence in valid.skipped)
+    return EvaluationImages(valid.images, warnings)

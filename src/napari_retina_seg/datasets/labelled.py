@@ -82,6 +82,11 @@ class LabelledImage:
     group_guessed: bool = False
 
     @property
+    def full_name(self) -> str:
+        """``dataset/name``, unique among data sets."""
+        return f"{self.dataset}/{self.name}"
+
+    @property
     def full_group(self) -> str:
         """``dataset/group``, unique among data sets."""
         return f"{self.dataset}/{self.group}"

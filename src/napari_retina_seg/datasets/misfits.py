@@ -16,7 +16,7 @@ from napari_retina_seg.datasets.alignment import (
     fit_turned,
     standing,
 )
-from napari_retina_seg.datasets.examine import Fault, Finding, locate
+from napari_retina_seg.datasets.findings import Finding, FindingKind, locate
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelScheme
@@ -44,7 +44,7 @@ class _Better:
     """Something that fits better than the mask as it is."""
 
     fit: float
-    fault: Fault
+    kind: FindingKind
     words: str
 
 
@@ -118,14 +118,13 @@ class MisfitFinder:
     def finish(self, images: Sequence[LabelledImage]) -> Mapping[int, Finding]:
         """Return what is wrong with the images, by their places in the list."""
         found = {
-            place: Finding(Fault.INVERTED, f"The mask of {locate(images[place])} {words}")
+            place: _about_mask(images[place], FindingKind.INVERTED, words)
             for place, words in self._inverted.items()
         }
         for place, tried in self._tried.items():
             better = _judge(tried, images)
             if better is not None:
-                mask = f"The mask of {locate(images[place])}"
-                found[place] = Finding(better.fault, f"{mask} {better.words}")
+                found[place] = _about_mask(images[place], better.kind, better.words)
         found.update(self._find_bright(images, found))
         found.update(self._judge_together(images))
         return found
@@ -140,9 +139,10 @@ class MisfitFinder:
             return {}  # angiograms
         return {
             place: Finding(
-                Fault.INVERTED,
+                FindingKind.INVERTED,
                 f"What the mask of {locate(images[place])} marks is brighter than what is around"
                 " it, and darker in the other images: invert the image or the mask.",
+                (images[place].full_name,),
             )
             for place in bright
         }
@@ -158,11 +158,16 @@ class MisfitFinder:
             if len(places) >= _SET and mean < _STANDING:
                 for place in places:
                     found[place] = Finding(
-                        Fault.OTHER_MASK,
+                        FindingKind.OTHER_MASK,
                         f"The masks of '{name}' fit their images no better than they do shifted or"
                         " mirrored: check that each lies on its own image.",
+                        (images[place].full_name,),
                     )
         return found
+
+
+def _about_mask(image: LabelledImage, kind: FindingKind, words: str) -> Finding:
+    return Finding(kind, f"The mask of {locate(image)} {words}", (image.full_name,))
 
 
 def _sigma(value: float, shifts: Shifts) -> float:
@@ -190,12 +195,12 @@ def _judge(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
     gain = max(gain, _SPREADS * tried.shifts.spread) if tried.vessels else gain
     candidates = []
     if tried.shifted:
-        candidates.append(_Better(tried.shifts.best, Fault.SHIFTED, _describe_shift(tried)))
+        candidates.append(_Better(tried.shifts.best, FindingKind.SHIFTED, _describe_shift(tried)))
     value, name = tried.turned
     candidates.append(
         _Better(
             value,
-            Fault.TURNED,
+            FindingKind.TURNED,
             f"fits better {name} {_figures(value, tried)}: image and mask are not the same way"
             " round, so save both anew as they look.",
         )
@@ -205,7 +210,7 @@ def _judge(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
         candidates.append(
             _Better(
                 value,
-                Fault.OTHER_MASK,
+                FindingKind.OTHER_MASK,
                 f"fits it less well than that of '{images[owner].name}' {_figures(value, tried)}:"
                 " check which mask belongs to which image.",
             )
@@ -217,7 +222,7 @@ def _judge(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
     if tried.vessels and tried.sigma < _BY_CHANCE:
         return _Better(
             tried.own,
-            Fault.OTHER_MASK,
+            FindingKind.OTHER_MASK,
             f"fits it no better than by chance (correlation {tried.own:.2f}): it may be that of"
             " another image.",
         )

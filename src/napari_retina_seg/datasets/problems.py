@@ -1,16 +1,16 @@
-"""Problems of a data set that would stop or spoil a training, one sentence each."""
+"""Findings of a whole data set, alike ones in one sentence."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from napari_retina_seg.datasets.check import UNDIVIDED, CheckedImage, DatasetCheck
-from napari_retina_seg.datasets.examine import (
+from napari_retina_seg.datasets.checked import UNDIVIDED, CheckedImage, DatasetCheck
+from napari_retina_seg.datasets.findings import (
     KINDS,
-    Fault,
+    Finding,
+    FindingKind,
     advise,
     advise_scheme,
     describe_values,
@@ -20,39 +20,26 @@ from napari_retina_seg.datasets.layouts.layout import SPLIT_NAMES
 from napari_retina_seg.datasets.leaks import Copy, Relation
 from napari_retina_seg.datasets.split import ungrouped_warning
 
-_MISFITS = (Fault.OTHER_MASK, Fault.SHIFTED, Fault.TURNED, Fault.INVERTED)
+# Faults of one image that are reported image by image; the others data set by data set.
+_SINGLE = (
+    FindingKind.UNREADABLE,
+    FindingKind.BLANK,
+    FindingKind.NO_MASK,
+    FindingKind.SIZE,
+    FindingKind.HEIGHTS,
+    FindingKind.FIELD,
+)
+_MISFITS = (FindingKind.OTHER_MASK, FindingKind.SHIFTED, FindingKind.TURNED, FindingKind.INVERTED)
 _EYES = frozenset({"l", "r", "left", "right", "od", "os"})
 _FEW = 3  # masks of a data set that are listed one by one
-_MANY = 8  # values that are no class, and are named one by one
+_MANY = 8  # values that are no class, from which on masks are told apart no longer
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A problem, or a note.
-
-    Attributes
-    ----------
-    kind : str
-        What it is called, the same for all of its kind.
-    sentence : str
-        What is wrong, which file, and what to do.
-    images : tuple of str
-        All images that it is about, ``dataset/name``.
-    serious : bool
-        Whether it would stop or spoil a training; else it is worth knowing.
-    """
-
-    kind: str
-    sentence: str
-    images: tuple[str, ...]
-    serious: bool = True
-
-
-def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
+def find_problems(check: DatasetCheck) -> tuple[Finding, ...]:
     """List the problems of data, the serious ones first."""
     found = [
         *_too_few(check),
-        *_of_images(check),
+        *(finding for kind in _SINGLE for finding in _each(check.images, kind)),
         *_of_modality(check),
         *_of_schemes(check),
         *_of_values(check),
@@ -64,30 +51,25 @@ def find_problems(check: DatasetCheck) -> tuple[Problem, ...]:
         *_of_classes(check),
         *_of_guessed_groups(check),
     ]
-    return tuple(sorted(found, key=lambda problem: not problem.serious))
-
-
-def full_name(checked: CheckedImage) -> str:
-    """Return ``dataset/name``."""
-    return f"{checked.image.dataset}/{checked.image.name}"
+    return tuple(sorted(found, key=lambda finding: not finding.serious))
 
 
 def _names(images: Iterable[CheckedImage]) -> tuple[str, ...]:
-    return tuple(map(full_name, images))
+    return tuple(checked.image.full_name for checked in images)
 
 
-def _too_few(check: DatasetCheck) -> Iterator[Problem]:
+def _too_few(check: DatasetCheck) -> Iterator[Finding]:
     groups = {checked.image.full_group for checked in check.images}
     if len(check.images) == 1:
-        yield Problem(
-            "too few images",
+        yield Finding(
+            FindingKind.TOO_FEW_IMAGES,
             f"{locate(check.images[0].image)} is the only image: a training needs at least one to"
             " learn from and one of another patient to validate on.",
             _names(check.images),
         )
     elif len(groups) == 1 and check.splits == (UNDIVIDED,):
-        yield Problem(
-            "too few groups",
+        yield Finding(
+            FindingKind.TOO_FEW_GROUPS,
             f"All {len(check.images)} images belong to the group '{groups.pop()}', so none of"
             " another patient is left to validate on: add data, or say with --group-pattern or"
             " --groups who is who.",
@@ -95,60 +77,53 @@ def _too_few(check: DatasetCheck) -> Iterator[Problem]:
         )
 
 
-def _of_images(check: DatasetCheck) -> Iterator[Problem]:
-    told_together = {Fault.MODALITY, Fault.SCHEME, Fault.VALUES, Fault.EMPTY, *_MISFITS}
-    for fault in (fault for fault in Fault if fault not in told_together):
-        yield from _each(check.images, fault)
-
-
-def _each(images: Iterable[CheckedImage], fault: Fault) -> Iterator[Problem]:
+def _each(images: Iterable[CheckedImage], kind: FindingKind) -> Iterator[Finding]:
+    """Report the images one by one."""
     for checked in images:
-        for finding in checked.findings:
-            if finding.fault is fault:
-                yield Problem(fault.value, finding.sentence, (full_name(checked),))
+        yield from (finding for finding in checked.findings if finding.kind is kind)
 
 
-def _of_modality(check: DatasetCheck) -> Iterator[Problem]:
+def _of_modality(check: DatasetCheck) -> Iterator[Finding]:
     for name, images in check.datasets.items():
-        odd = [checked for checked in images if Fault.MODALITY in checked.faults]
+        odd = [checked for checked in images if FindingKind.MODALITY in checked.kinds]
         if len(odd) > 1 and len(odd) == sum(checked.shape is not None for checked in images):
-            yield Problem(
-                Fault.MODALITY.value,
+            yield Finding(
+                FindingKind.MODALITY,
                 f"All {len(odd)} images of '{name}' look like {KINDS[odd[0].modality]}, most others"
                 f" like {KINDS[check.modality]}: check and train on them by themselves.",
                 _names(odd),
             )
         else:
-            yield from _each(odd, Fault.MODALITY)
+            yield from _each(odd, FindingKind.MODALITY)
 
 
-def _of_schemes(check: DatasetCheck) -> Iterator[Problem]:
+def _of_schemes(check: DatasetCheck) -> Iterator[Finding]:
     for name, images in check.datasets.items():
-        others = [checked for checked in images if Fault.SCHEME in checked.faults]
+        others = [checked for checked in images if FindingKind.SCHEME in checked.kinds]
         if others:
             first = others[0].image
-            yield Problem(
-                Fault.SCHEME.value,
+            yield Finding(
+                FindingKind.SCHEME,
                 f"The masks of '{name}' hold the classes of '{first.scheme}', not those of"
                 f" '{check.scheme.name}': {advise_scheme(first)}.",
                 _names(others),
             )
 
 
-def _of_values(check: DatasetCheck) -> Iterator[Problem]:
+def _of_values(check: DatasetCheck) -> Iterator[Finding]:
     """Report masks with the same unknown values together; smoothed masks have many."""
     classes = len(check.scheme)
     alike: dict[tuple[str, frozenset[int]], list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
         unknown = frozenset(value for value in checked.areas or () if value >= classes)
-        if unknown and Fault.SCHEME not in checked.faults:
+        if unknown and FindingKind.SCHEME not in checked.kinds:
             few = unknown if len(unknown) <= _MANY else frozenset[int]()
             alike[checked.image.dataset, few].append(checked)
     for images in alike.values():
         values = {value for checked in images for value in checked.areas or ()}
         unknown = frozenset(value for value in values if value >= classes)
-        yield Problem(
-            Fault.VALUES.value,
+        yield Finding(
+            FindingKind.VALUES,
             f"{_masks(images)} {describe_values(unknown)}, which '{check.scheme.name}' has no"
             f" class for: {advise(values, check.scheme)}.",
             _names(images),
@@ -161,38 +136,38 @@ def _masks(images: list[CheckedImage]) -> str:
     return f"{len(images)} masks, first that of {locate(images[0].image)}, hold"
 
 
-def _of_empty_masks(check: DatasetCheck) -> Iterator[Problem]:
-    empty = [checked for checked in check.images if Fault.EMPTY in checked.faults]
+def _of_empty_masks(check: DatasetCheck) -> Iterator[Finding]:
+    empty = [checked for checked in check.images if FindingKind.EMPTY in checked.kinds]
     with_mask = [checked for checked in check.images if checked.areas is not None]
     if len(empty) == len(with_mask) > 1:
-        yield Problem(
-            Fault.EMPTY.value,
+        yield Finding(
+            FindingKind.EMPTY,
             f"All {len(empty)} masks are background only, first that of {locate(empty[0].image)}:"
             " there is nothing to learn, so check that these are the masks.",
             _names(empty),
         )
         return
-    yield from _each(empty, Fault.EMPTY)
+    yield from _each(empty, FindingKind.EMPTY)
 
 
-def _of_misfits(check: DatasetCheck) -> Iterator[Problem]:
+def _of_misfits(check: DatasetCheck) -> Iterator[Finding]:
     """Report many masks of a data set with the same fault in one sentence."""
     for images in check.datasets.values():
-        for fault in _MISFITS:
-            wrong = [checked for checked in images if fault in checked.faults]
+        for kind in _MISFITS:
+            wrong = [checked for checked in images if kind in checked.kinds]
             if len(wrong) <= _FEW:
-                yield from _each(wrong, fault)
+                yield from _each(wrong, kind)
                 continue
-            first = next(one.sentence for one in wrong[0].findings if one.fault is fault)
-            yield Problem(
-                fault.value,
+            first = next(one.sentence for one in wrong[0].findings if one.kind is kind)
+            yield Finding(
+                kind,
                 f"This is so for {len(wrong)} of {len(images)} masks of"
                 f" '{wrong[0].image.dataset}', first: {first}",
                 _names(wrong),
             )
 
 
-def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
+def _of_splits(check: DatasetCheck) -> Iterator[Finding]:
     members: dict[str, list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
         members[checked.image.full_group].append(checked)
@@ -201,20 +176,20 @@ def _of_splits(check: DatasetCheck) -> Iterator[Problem]:
         if len(splits) > 1:
             first = [next(one for one in images if one.split == split) for split in splits]
             shown = " and ".join(f"'{one.image.name}' in {one.split}" for one in first)
-            yield Problem(
-                "group in several splits",
+            yield Finding(
+                FindingKind.SPLIT_GROUP,
                 f"The group '{group}' has {shown}: put all images of a patient into one split.",
                 _names(images),
             )
     if not {"train", UNDIVIDED} & set(check.splits):
-        yield Problem(
-            "no training data",
+        yield Finding(
+            FindingKind.NO_TRAINING_DATA,
             f"All images are in {' and '.join(check.splits)}: put some groups into train.",
             _names(check.images),
         )
 
 
-def _of_names(check: DatasetCheck) -> Iterator[Problem]:
+def _of_names(check: DatasetCheck) -> Iterator[Finding]:
     """Report images in two splits whose names suggest one patient, if patients are unknown."""
     members: dict[tuple[str, str], list[CheckedImage]] = defaultdict(list)
     for checked in check.images:
@@ -230,8 +205,8 @@ def _of_names(check: DatasetCheck) -> Iterator[Problem]:
             shown = " and ".join(
                 f"'{one.image.name}' in {split}" for split, one in by_split.items()
             )
-            yield Problem(
-                "one patient in several splits",
+            yield Finding(
+                FindingKind.SPLIT_PATIENT,
                 f"By their names, {shown} of '{dataset}' are of one patient ('{patient}'): put all"
                 " of a patient into one split, or say with --group-pattern or --groups who is who.",
                 _names(images),
@@ -253,7 +228,7 @@ def _patient_in(name: str) -> str:
     return "_".join(rest) if any(sign.isdigit() for sign in "".join(rest)) else ""
 
 
-def _of_copies(check: DatasetCheck) -> Iterator[Problem]:
+def _of_copies(check: DatasetCheck) -> Iterator[Finding]:
     """Report the copies that two groups share in one sentence, the worst first."""
     alike: dict[tuple[Relation, str, str], list[Copy]] = defaultdict(list)
     for copy in check.copies:
@@ -268,10 +243,9 @@ def _of_copies(check: DatasetCheck) -> Iterator[Problem]:
         if len(copies) > 1:
             where = "this group" if one == other else "their groups"
             more = f", as are {len(copies) - 1} more of {where}"
-        yield Problem(
+        yield Finding(
             kind,
-            f"'{full_name(first)}' ({_place(first)}) and '{full_name(second)}' ({_place(second)})"
-            f" {describe_copy(copies[0])}{more}: {consequence}.",
+            f"{_place(first)} and {_place(second)} {_describe(copies[0])}{more}: {consequence}.",
             _names(check.images[place] for place in sorted(places)),
             serious=relation >= Relation.UNDIVIDED_GROUPS,
         )
@@ -279,27 +253,27 @@ def _of_copies(check: DatasetCheck) -> Iterator[Problem]:
 
 _CONSEQUENCES = {
     Relation.OTHER_SPLIT: (
-        "leak across splits",
+        FindingKind.LEAK,
         "what is measured on such a copy proves nothing, so take one of the two out or put their"
         " groups into one split",
     ),
     Relation.UNDIVIDED_GROUPS: (
-        "copies across groups",
+        FindingKind.COPIES_ACROSS_GROUPS,
         "one may be learnt from and the other tested on, so give them one group with --groups or"
         " take one out",
     ),
     Relation.OTHER_GROUP: (
-        "copies in one split",
+        FindingKind.COPIES_IN_SPLIT,
         "they are on one side, so no test is spoilt, but they count twice",
     ),
     Relation.SAME_GROUP: (
-        "copies in one group",
+        FindingKind.COPIES_IN_GROUP,
         "they count twice, so keep one unless it was labelled twice on purpose",
     ),
 }
 
 
-def describe_copy(copy: Copy) -> str:
+def _describe(copy: Copy) -> str:
     """Describe the similarity of two images."""
     if copy.identical:
         return "are identical"
@@ -308,11 +282,11 @@ def describe_copy(copy: Copy) -> str:
 
 
 def _place(checked: CheckedImage) -> str:
-    group = f"group {checked.image.group}"
-    return group if checked.image.split is None else f"{group}, {checked.split}"
+    split = "" if checked.image.split is None else f", {checked.split}"
+    return f"'{checked.image.full_name}' (group {checked.image.group}{split})"
 
 
-def _of_classes(check: DatasetCheck) -> Iterator[Problem]:
+def _of_classes(check: DatasetCheck) -> Iterator[Finding]:
     drawn = {split: check.areas(split) > 0 for split in check.splits}
     if not any(areas[1:].any() for areas in drawn.values()):
         return  # reported already: no mask can be read, or all are empty
@@ -320,24 +294,24 @@ def _of_classes(check: DatasetCheck) -> Iterator[Problem]:
     for label in check.scheme.classes:
         where = [split for split, areas in drawn.items() if areas[label.value]]
         if not where:
-            yield Problem(
-                "class in no mask",
+            yield Finding(
+                FindingKind.NO_MASK_OF_CLASS,
                 f"No mask holds {label.name} (value {label.value}): a network trained on this"
                 " will not find it.",
                 (),
                 serious=False,
             )
         elif learnt and not any(areas[label.value] for areas in learnt):
-            yield Problem(
-                "class in no training mask",
+            yield Finding(
+                FindingKind.NO_TRAINING_MASK_OF_CLASS,
                 f"{label.name} (value {label.value}) is in masks of {' and '.join(where)} but of"
                 " no training image: divide the groups anew.",
                 (),
             )
 
 
-def _of_guessed_groups(check: DatasetCheck) -> Iterator[Problem]:
+def _of_guessed_groups(check: DatasetCheck) -> Iterator[Finding]:
     message = ungrouped_warning(checked.image for checked in check.images)
     if message:
         guessed = (checked for checked in check.images if checked.image.group_guessed)
-        yield Problem("patients not known", message, _names(guessed), serious=False)
+        yield Finding(FindingKind.UNKNOWN_PATIENTS, message, _names(guessed), serious=False)

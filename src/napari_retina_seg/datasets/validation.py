@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from napari_retina_seg.datasets.examine import Examination, Fault, examine
+from napari_retina_seg.datasets.examine import Examination, iter_examine
+from napari_retina_seg.datasets.findings import FATAL, FindingKind
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
 
-# What no image is left out for: the data and the model were chosen wrongly.
-_FATAL = (Fault.MODALITY, Fault.SCHEME, Fault.VALUES)
-_HARMLESS = (Fault.EMPTY,)
-
 
 @dataclass(frozen=True)
-class FilteredImages:
+class ValidImages:
     """Images that can be used.
 
     Attributes
@@ -43,7 +40,7 @@ def iter_filter_valid(
     *,
     skip_bad: bool = False,
     token: CancelToken | None = None,
-) -> Generator[Progress, None, FilteredImages]:
+) -> Generator[Progress, None, ValidImages]:
     """Read every image with its mask, once, and part those that can be used from the others.
 
     Parameters
@@ -62,12 +59,12 @@ def iter_filter_valid(
     Yields
     ------
     Progress
-        After each image.
+        Before each image.
 
     Returns
     -------
-    FilteredImages
-        The images, and what was left out.
+    ValidImages
+        The images, and what was left out. Masks may be empty.
 
     Raises
     ------
@@ -75,40 +72,30 @@ def iter_filter_valid(
         If an image can't be used (unless `skip_bad`), is of another modality, or its mask has the
         classes of another scheme or values of no class.
     """
-    token = token or CancelToken()
+    for image in images:
+        _check_modality(image, scheme, modality)
     kept: list[LabelledImage] = []
     skipped: list[str] = []
     empty = 0
-    for done, image in enumerate(images, start=1):
-        token.raise_if_cancelled()
-        examination = _look(image, scheme, modality)
-        bad = [one for one in examination.findings if one.fault not in _HARMLESS]
-        if not bad:
-            kept.append(image)
-            empty += examination.has(Fault.EMPTY)
-        elif skip_bad:
-            skipped.append(bad[0].sentence)
-        else:
+
+    def sort(examination: Examination) -> None:
+        nonlocal empty
+        findings = examination.findings
+        fatal = [one for one in findings if one.kind in FATAL]
+        bad = [one for one in findings if one.kind is not FindingKind.EMPTY]
+        if fatal:
+            raise DataError(fatal[0].sentence)
+        if bad and not skip_bad:
             sentence = bad[0].sentence.rstrip(".")
             raise DataError(f"{sentence}; --skip-bad leaves such images out.")
-        yield Progress(done, len(images), image.name)
-    return FilteredImages(tuple(kept), tuple(skipped), empty)
+        if bad:
+            skipped.append(bad[0].sentence)
+        else:
+            kept.append(examination.image)
+            empty += bool(findings)
 
-
-@dataclass(frozen=True)
-class ValidatedImages:
-    """Images that can be learnt from.
-
-    Attributes
-    ----------
-    images : tuple of LabelledImage
-        Their modality is the one that was asked for.
-    skipped : tuple of str
-        A sentence for each image that was left out, with its file.
-    """
-
-    images: tuple[LabelledImage, ...]
-    skipped: tuple[str, ...] = ()
+    yield from iter_examine(images, scheme, modality, sort, token)
+    return ValidImages(tuple(kept), tuple(skipped), empty)
 
 
 def iter_validate(
@@ -118,73 +105,47 @@ def iter_validate(
     *,
     skip_bad: bool = False,
     token: CancelToken | None = None,
-) -> Generator[Progress, None, ValidatedImages]:
-    """Read every image with its mask, once, and make sure that they can be learnt from.
-
-    Parameters
-    ----------
-    images : sequence of LabelledImage
-        What is to be learnt from, watched and tested.
-    scheme : LabelScheme
-        The classes that masks may hold.
-    modality : Modality
-        What kind of picture the network is for.
-    skip_bad : bool
-        Leave out what can't be read, has no mask, or a mask of another size.
-    token : CancelToken, optional
-        Stops it at the next image.
-
-    Yields
-    ------
-    Progress
-        After each image.
+) -> Generator[Progress, None, ValidImages]:
+    """Make sure that images can be learnt from; see `iter_filter_valid`.
 
     Returns
     -------
-    ValidatedImages
-        The images, and what was left out.
+    ValidImages
+        Their modality is the one that was asked for.
 
     Raises
     ------
     DataError
-        If a file can't be read or does not pair up (unless `skip_bad`), a mask has the classes
-        of another scheme or values of no class, an image is of another modality, all masks are
-        empty, or there are fewer than two images.
+        Moreover if all masks are empty, or there are fewer than two images.
     """
-    sifted = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
-    _check_number(sifted)
-    if sifted.empty == len(sifted.images):
+    valid = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
+    _check_number(valid)
+    if valid.empty == len(valid.images):
         raise DataError(
-            f"All {sifted.empty} masks are background only: there is nothing to learn. Check that"
+            f"All {valid.empty} masks are background only: there is nothing to learn. Check that"
             f" they hold the classes of '{scheme.name}'."
         )
-    kept = tuple(replace(image, modality=modality) for image in sifted.images)
-    return ValidatedImages(kept, sifted.skipped)
+    return replace(valid, images=tuple(replace(one, modality=modality) for one in valid.images))
 
 
-def _look(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Examination:
+def _check_modality(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> None:
     if image.modality not in (modality, Modality.UNKNOWN):
         raise DataError(
             f"'{image.path}' is of the data set {image.dataset}, whose images are"
             f" {image.modality.value}: '{scheme.name}' needs {modality.value}."
         )
-    examination = examine(image, scheme, modality)
-    for finding in examination.findings:
-        if finding.fault in _FATAL:
-            raise DataError(finding.sentence)
-    return examination
 
 
-def _check_number(sifted: FilteredImages) -> None:
-    if not sifted.images:
+def _check_number(valid: ValidImages) -> None:
+    if not valid.images:
         reason = (
-            f"none of {len(sifted.skipped)} can be used. {sifted.skipped[0]}"
-            if sifted.skipped
+            f"none of {len(valid.skipped)} can be used. {valid.skipped[0]}"
+            if valid.skipped
             else "choose a folder that holds some."
         )
         raise DataError(f"There are no images to learn from: {reason}")
-    if len(sifted.images) == 1:
+    if len(valid.images) == 1:
         raise DataError(
-            f"There is one image only, '{sifted.images[0].path}': training needs at least two, of"
+            f"There is one image only, '{valid.images[0].path}': training needs at least two, of"
             " two patients, to learn from one and watch the other."
         )

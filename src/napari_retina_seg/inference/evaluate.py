@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.datasets.evaluation_images import choose, iter_without_faults
+from napari_retina_seg.datasets.evaluation_images import (
+    iter_validate_evaluation,
+    select_for_evaluation,
+)
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import ReadOptions, read_data
 from napari_retina_seg.datasets.split import ungrouped_warning
@@ -104,8 +107,10 @@ def evaluate(
     spec = folder.spec
     found = read_data(as_paths(data), options=options)
     file = None if split_file is None else Path(split_file)
-    chosen = choose(found, spec.modality, split, split_file=file, reference=reference)
-    checking = iter_without_faults(
+    chosen = select_for_evaluation(
+        found, spec.modality, split, split_file=file, reference=reference
+    )
+    checking = iter_validate_evaluation(
         chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=cancel
     )
     checked = finish(checking, progress)
@@ -184,7 +189,7 @@ def iter_evaluate_against(
     token = token or CancelToken()
     _check_number(images)
     scheme = model.spec.scheme
-    tallies = [EvaluationAccumulator(scheme) for _ in references]
+    accumulators = [EvaluationAccumulator(scheme) for _ in references]
     for done, image in enumerate(images):
         step = Progress(done, len(images), image.name)
         yield step
@@ -194,12 +199,12 @@ def iter_evaluate_against(
         scored = _scored_image(image, opened)
         job = iter_segment(opened, model, probabilities=True, field=scored.field, token=token)
         drawn = _drawn((yield from _within(step, job)), scheme)
-        for tally, truth in zip(tallies, truths, strict=True):
-            tally.add(scored, truth, drawn)
+        for scores, truth in zip(accumulators, truths, strict=True):
+            scores.add(scored, truth, drawn)
     yield Progress(len(images), len(images), "Done")
     return tuple(
-        tally.result(model.name, reference)
-        for tally, reference in zip(tallies, references, strict=True)
+        scores.result(model.name, reference)
+        for scores, reference in zip(accumulators, references, strict=True)
     )
 
 
@@ -240,16 +245,16 @@ def iter_evaluate_reference(
     """
     token = token or CancelToken()
     _check_number(images)
-    tally = EvaluationAccumulator(scheme)
+    scores = EvaluationAccumulator(scheme)
     for done, image in enumerate(images):
         yield Progress(done, len(images), image.name)
         token.raise_if_cancelled()
         opened = _open(image)
         truth = _truth(image, opened.pixels, None, scheme)
         drawn = _truth(image, opened.pixels, name, scheme)
-        tally.add(_scored_image(image, opened), truth, drawn)
+        scores.add(_scored_image(image, opened), truth, drawn)
     yield Progress(len(images), len(images), "Done")
-    return tally.result(name, None)
+    return scores.result(name, None)
 
 
 def _check_number(images: Sequence[LabelledImage]) -> None:

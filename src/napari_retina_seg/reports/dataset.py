@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_retina_seg import __version__
-from napari_retina_seg.datasets.check import UNDIVIDED, CheckedImage, DatasetCheck
-from napari_retina_seg.datasets.problems import Problem, full_name
+from napari_retina_seg.datasets.checked import UNDIVIDED, CheckedImage, DatasetCheck
+from napari_retina_seg.datasets.findings import Finding
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.reports._html import Page
 from napari_retina_seg.reports.dataset_plots import (
@@ -27,17 +27,13 @@ FILES = HTML_FILE, JSON_FILE = "dataset.html", "dataset.json"
 _MOST_ROWS = 30
 
 
-def write_report(
-    check: DatasetCheck, problems: Sequence[Problem], folder: Path
-) -> tuple[Path, Path]:
+def write_report(check: DatasetCheck, folder: Path) -> tuple[Path, Path]:
     """Write ``dataset.html`` and ``dataset.json``.
 
     Parameters
     ----------
     check : DatasetCheck
         What was found.
-    problems : sequence of Problem
-        What is to be mended, the worst first.
     folder : Path
         Where to; earlier reports there are replaced.
 
@@ -52,13 +48,13 @@ def write_report(
         If they can't be written.
     """
     page, facts = folder / HTML_FILE, folder / JSON_FILE
-    content = json.dumps(describe(check, problems), indent=1, ensure_ascii=False)
+    content = json.dumps(describe(check), indent=1, ensure_ascii=False)
     write_atomically(facts, f"{content}\n".encode())
-    write_atomically(page, render(check, problems).encode())
+    write_atomically(page, render(check).encode())
     return page, facts
 
 
-def describe(check: DatasetCheck, problems: Sequence[Problem]) -> dict[str, Any]:
+def describe(check: DatasetCheck) -> dict[str, Any]:
     """Return the result in JSON types."""
     scheme = check.scheme
     return {
@@ -66,7 +62,7 @@ def describe(check: DatasetCheck, problems: Sequence[Problem]) -> dict[str, Any]
         "program": f"napari-retina-seg {__version__}",
         "scheme": {"name": scheme.name, "classes": dict(enumerate(scheme.names))},
         "modality": check.modality.value,
-        "problems": [asdict(problem) for problem in problems],
+        "problems": [asdict(finding) for finding in check.findings],
         "datasets": {
             name: {
                 "layout": images[0].image.layout,
@@ -79,8 +75,8 @@ def describe(check: DatasetCheck, problems: Sequence[Problem]) -> dict[str, Any]
         "copies": [
             {
                 **asdict(copy),
-                "first": full_name(check.images[copy.first]),
-                "second": full_name(check.images[copy.second]),
+                "first": check.images[copy.first].image.full_name,
+                "second": check.images[copy.second].image.full_name,
                 "relation": copy.relation.name.lower(),
             }
             for copy in check.copies
@@ -114,7 +110,9 @@ def _describe_image(checked: CheckedImage) -> dict[str, Any]:
         "dtype": checked.dtype or None,
         "looks_like": checked.modality.value,
         "mask_pixels": checked.areas,
-        "findings": [asdict(finding) for finding in checked.findings],
+        "findings": [
+            {"fault": finding.kind, "sentence": finding.sentence} for finding in checked.findings
+        ],
     }
 
 
@@ -122,7 +120,7 @@ def _count_groups(images: Iterable[CheckedImage]) -> Counter[str]:
     return Counter(checked.image.full_group for checked in images)
 
 
-def render(check: DatasetCheck, problems: Sequence[Problem]) -> str:
+def render(check: DatasetCheck) -> str:
     """Return the page, one file that needs nothing beside it."""
     page = Page(f"Training data: {', '.join(check.datasets)}")
     groups = len(_count_groups(check.images))
@@ -130,7 +128,7 @@ def render(check: DatasetCheck, problems: Sequence[Problem]) -> str:
         f"{count(len(check.images), 'image')} of {count(groups, 'group')} (patients or eyes), their"
         f" masks compared with the classes of '{check.scheme.name}'."
     )
-    _add_problems(page, problems)
+    _add_problems(page, check.findings)
     _add_layouts(page, check)
     _add_splits(page, check)
     _add_classes(page, check)
@@ -149,18 +147,18 @@ def _add_figure(page: Page, png: bytes | None, caption: str) -> None:
         page.figure(png, caption)
 
 
-def _add_problems(page: Page, problems: Sequence[Problem]) -> None:
-    serious = [problem for problem in problems if problem.serious]
-    notes = [problem for problem in problems if not problem.serious]
+def _add_problems(page: Page, findings: Sequence[Finding]) -> None:
+    serious = [finding for finding in findings if finding.serious]
+    notes = [finding for finding in findings if not finding.serious]
     page.heading("Problems")
     if not serious:
         page.paragraph("No problem found that would stop or spoil a training.")
-    for problem in serious:
-        page.paragraph(f"{problem.kind}: {problem.sentence}")
+    for finding in serious:
+        page.paragraph(f"{finding.kind}: {finding.sentence}")
     if notes:
         page.heading("Worth knowing")
-    for problem in notes:
-        page.paragraph(f"{problem.kind}: {problem.sentence}")
+    for finding in notes:
+        page.paragraph(f"{finding.kind}: {finding.sentence}")
 
 
 def _add_layouts(page: Page, check: DatasetCheck) -> None:
@@ -249,9 +247,10 @@ def _add_copies(page: Page, check: DatasetCheck) -> None:
         return
     rows = []
     for copy in copies[:_MOST_ROWS]:
-        first, second = check.images[copy.first], check.images[copy.second]
+        pair = check.images[copy.first], check.images[copy.second]
         alike = "identical" if copy.identical else f"{copy.similarity:.3f} {copy.turn}"
-        rows.append((full_name(first), first.split, full_name(second), second.split, alike))
+        sides = (text for one in pair for text in (one.image.full_name, one.split))
+        rows.append((*sides, alike))
     more = f"; the first {_MOST_ROWS} of {len(copies)}" if len(copies) > _MOST_ROWS else ""
     page.table(
         ("image", "split", "copy", "split", "correlation"), rows, f"Copies, the worst first{more}"

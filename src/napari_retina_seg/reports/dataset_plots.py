@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.datasets.check import CheckedImage, DatasetCheck
-from napari_retina_seg.datasets.examine import Fault, read_filled
+from napari_retina_seg.datasets.checked import CheckedImage, DatasetCheck
+from napari_retina_seg.datasets.examine import read_filled
+from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.datasets.leaks import Copy
 from napari_retina_seg.imaging.overlay import draw_overlay
 from napari_retina_seg.imaging.pixels import resize
@@ -30,6 +31,12 @@ _MOST_NAMES = 40
 _EXAMPLES = 6
 _PAIRS = 4
 _SEED = 0
+_NOT_SHOWN = {
+    FindingKind.UNREADABLE,
+    FindingKind.NO_MASK,
+    FindingKind.SIZE,
+    FindingKind.VALUES,
+}
 
 
 def plot_groups(check: DatasetCheck) -> bytes | None:
@@ -124,7 +131,7 @@ def _choose(check: DatasetCheck) -> list[CheckedImage]:
     rng = np.random.default_rng(_SEED)
     piles: dict[tuple[str, str], list[CheckedImage]] = {}
     for checked in check.images:
-        if not {Fault.UNREADABLE, Fault.NO_MASK, Fault.SIZE, Fault.VALUES} & checked.faults:
+        if not _NOT_SHOWN & checked.kinds:
             piles.setdefault((checked.image.dataset, checked.split), []).append(checked)
     shuffled = [[pile[k] for k in rng.permutation(len(pile))] for pile in piles.values()]
     rounds = range(max(map(len, shuffled), default=0))

@@ -92,7 +92,7 @@ def train(
     weights = None if start_from is None else RunFolder(Path(start_from)).best_weights
     check_run(run, wanted, weights, resume=resume)
     split, message = plan_split(wanted, as_paths(data), options, validation_share)
-    checking = iter_vet_split(wanted, split, skip_bad=skip_bad, token=cancel)
+    checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=cancel)
     split, skipped = finish(checking, progress)
     for sentence in filter(None, [message, *(f"Left out: {sentence}" for sentence in skipped)]):
         warnings.warn(sentence, stacklevel=2)
@@ -158,7 +158,7 @@ def iter_train(
     recipe : Recipe
         What to train.
     split : Split
-        Images to learn from and images to watch, as `iter_vet_split` returned them.
+        Images to learn from and images to watch, as `iter_validate_split` returned them.
     run : RunFolder
         A new folder for all that the run leaves.
     token : CancelToken, optional
@@ -168,7 +168,7 @@ def iter_train(
     resume : bool
         Go on with a run that was stopped or killed.
     left_out : sequence of str
-        What `iter_vet_split` skipped, to be kept with the run.
+        What `iter_validate_split` skipped, to be kept with the run.
 
     Yields
     ------
@@ -228,7 +228,7 @@ def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume
         raise DataError(f"'{run.path}' exists already: name a new folder, or go on with --resume.")
 
 
-def iter_vet_split(
+def iter_validate_split(
     recipe: Recipe, split: Split, *, skip_bad: bool = False, token: CancelToken | None = None
 ) -> Generator[Progress, None, tuple[Split, tuple[str, ...]]]:
     """Read every image that a recipe would learn from, so that no mistake shows after hours.
@@ -260,10 +260,10 @@ def iter_vet_split(
         Names the first image that is wrong; see `datasets.validation.iter_validate`.
     """
     images = [*split.training, *split.validation]
-    vetted = yield from iter_validate(
+    valid = yield from iter_validate(
         images, recipe.scheme, recipe.card.modality, skip_bad=skip_bad, token=token
     )
-    good = {(image.dataset, image.name): image for image in vetted.images}
+    good = {(image.dataset, image.name): image for image in valid.images}
 
     def kept(side: tuple[LabelledImage, ...]) -> tuple[LabelledImage, ...]:
         keys = ((image.dataset, image.name) for image in side)
@@ -275,7 +275,7 @@ def iter_vet_split(
             f"The recipe '{recipe.name}' needs training and validation images: found"
             f" {len(result.training)} and {len(result.validation)}."
         )
-    return result, vetted.skipped
+    return result, valid.skipped
 
 
 def _describe(split: Split, datasets: tuple[str, ...]) -> str:

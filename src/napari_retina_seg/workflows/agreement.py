@@ -101,14 +101,14 @@ def iter_agreement(
             " images, who grades them without seeing the first grading."
         )
     graded = [pair for pair in pairs if _can_be_graded(pair) == (True, True)]
-    tally = AgreementAccumulator(project.scheme)
+    scores = AgreementAccumulator(project.scheme)
     for done, pair in enumerate(graded):
         yield Progress(done, len(graded), pair.image.name)
         token.raise_if_cancelled()
         first, second = (_read(project, pair, number) for number in pair.numbers)
-        tally.add(_describe(pair), first, second)
+        scores.add(_describe(pair), first, second)
     yield Progress(len(graded), len(graded), "Done")
-    return tally.result(_gradability(pairs))
+    return scores.result(_gradability(pairs))
 
 
 def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = "") -> Version:

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from napari_retina_seg.datasets.evaluation_images import choose, iter_without_faults
+from napari_retina_seg.datasets.evaluation_images import (
+    iter_validate_evaluation,
+    select_for_evaluation,
+)
 from napari_retina_seg.datasets.split import Split, write_split
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality
@@ -24,14 +27,14 @@ def images(make_image):
 
 
 def check(images, **options):
-    return finish(iter_without_faults(images, BAND, Modality.OCT, **options))
+    return finish(iter_validate_evaluation(images, BAND, Modality.OCT, **options))
 
 
 @pytest.mark.parametrize(
     ("split", "expected"), [("test", "cd"), ("val", "b"), ("train", "a"), (None, "abcde")]
 )
 def test_a_side_is_chosen(images, split, expected) -> None:
-    chosen = choose(images, Modality.OCT, split)
+    chosen = select_for_evaluation(images, Modality.OCT, split)
     assert names(chosen.images) == list(expected)
     assert {image.modality for image in chosen.images} == {Modality.OCT}
     if split is None:
@@ -44,42 +47,44 @@ def test_a_side_is_chosen(images, split, expected) -> None:
 def test_the_split_of_a_training_counts_instead(images, tmp_path) -> None:
     a, b, c, d, e = images
     write_split(tmp_path / "split.json", Split((c, d), (a,), (b, e)))
-    chosen = choose(images, Modality.OCT, "test", split_file=tmp_path / "split.json")
+    chosen = select_for_evaluation(images, Modality.OCT, "test", split_file=tmp_path / "split.json")
     assert names(chosen.images) == ["b", "e"]
     assert chosen.warnings == ()
     with pytest.raises(DataError, match="split"):
-        choose(images, Modality.OCT, "test", split_file=tmp_path / "none.json")
+        select_for_evaluation(images, Modality.OCT, "test", split_file=tmp_path / "none.json")
 
 
 def test_no_images_of_a_side_are_told(images, make_image) -> None:
     with pytest.raises(DataError, match="no images for test: the data have 1 for train and 1 for"):
-        choose(images[:2], Modality.OCT, "test")
+        select_for_evaluation(images[:2], Modality.OCT, "test")
     with pytest.raises(DataError, match=r"the data have no split\. .*--split"):
-        choose([make_image("x")], Modality.OCT, "test")
+        select_for_evaluation([make_image("x")], Modality.OCT, "test")
 
 
 def test_only_the_model_s_modality_is_chosen(images, make_image) -> None:
     photo = make_image("p", dataset="photos", modality=Modality.FUNDUS, split="test")
-    chosen = choose([*images, photo], Modality.FUNDUS, "test")
+    chosen = select_for_evaluation([*images, photo], Modality.FUNDUS, "test")
     # those of unknown kind are looked at before they are scored
     assert names(chosen.images) == ["c", "d", "p"]
     scans = [make_image("s", dataset="scans", modality=Modality.OCT, split="test")]
-    chosen = choose([photo, *scans], Modality.FUNDUS, "test")
+    chosen = select_for_evaluation([photo, *scans], Modality.FUNDUS, "test")
     assert names(chosen.images) == ["p"]
     assert chosen.warnings == ("scans holds no fundus photographs and is left out.",)
     with pytest.raises(DataError, match="for fundus photographs, but there are none in scans"):
-        choose(scans, Modality.FUNDUS, "test")
+        select_for_evaluation(scans, Modality.FUNDUS, "test")
 
 
 def test_only_images_with_the_expert_s_mask_are_chosen(make_image) -> None:
     graded = make_image("g", references={"second": lambda: np.zeros((40, 32))})
-    chosen = choose([graded, make_image("h")], Modality.OCT, None, reference="second")
+    chosen = select_for_evaluation(
+        [graded, make_image("h")], Modality.OCT, None, reference="second"
+    )
     assert names(chosen.images) == ["g"]
     assert chosen.warnings == ("1 of 2 images have no mask by second and are left out.",)
     with pytest.raises(DataError, match="mask by 'third': besides the reference there is second"):
-        choose([graded], Modality.OCT, None, reference="third")
+        select_for_evaluation([graded], Modality.OCT, None, reference="third")
     with pytest.raises(DataError, match="there is none"):
-        choose([make_image("h")], Modality.OCT, None, reference="third")
+        select_for_evaluation([make_image("h")], Modality.OCT, None, reference="third")
 
 
 def broken():
@@ -129,8 +134,10 @@ def test_images_of_another_look_are_never_skipped(make_image) -> None:
 
 def test_looking_at_the_images_can_be_stopped(make_image) -> None:
     token = CancelToken()
-    job = iter_without_faults([make_image("a"), make_image("b")], BAND, Modality.OCT, token=token)
-    assert next(job).done == 1
+    job = iter_validate_evaluation(
+        [make_image("a"), make_image("b")], BAND, Modality.OCT, token=token
+    )
+    assert next(job).message == "a"
     token.cancel()
     with pytest.raises(Cancelled):
         next(job)
