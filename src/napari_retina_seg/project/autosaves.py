@@ -13,7 +13,14 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project.contents import decode_annotation, encode_annotation
 from napari_retina_seg.project.files import write_file
 from napari_retina_seg.project.fitting import check_fits
-from napari_retina_seg.project.store import Store, image_row, image_value, now, same_person
+from napari_retina_seg.project.store import (
+    Store,
+    autosave_value,
+    image_row,
+    image_value,
+    now,
+    same_person,
+)
 from napari_retina_seg.project.tables import AutosaveRow
 from napari_retina_seg.project.values import Autosave
 from napari_retina_seg.types.annotation import Annotation
@@ -42,7 +49,7 @@ def autosave(
         row.parent, row.seconds, row.saved_at = parent, seconds, now()
         row.file, row.sha256 = name, sha256
         session.flush()
-        slot = _value(row)
+        slot = autosave_value(row)
     remove(store, [last] if last else [])
     return slot
 
@@ -93,7 +100,7 @@ def discard(store: Store, slot: Autosave) -> None:
 def list_slots(session: Session) -> tuple[Autosave, ...]:
     """Return the autosaves of all people, newest first."""
     rows = session.scalars(select(AutosaveRow).order_by(AutosaveRow.saved_at.desc()))
-    return tuple(map(_value, rows))
+    return tuple(map(autosave_value, rows))
 
 
 def clear(store: Store, session: Session, image_id: int, author: str) -> list[str]:
@@ -132,15 +139,3 @@ def _slot(session: Session, slot: Autosave) -> AutosaveRow:
     if row is None:
         raise ProjectError("This unsaved work no longer exists: it was saved or discarded.")
     return row
-
-
-def _value(row: AutosaveRow) -> Autosave:
-    return Autosave(
-        id=row.id,
-        image_id=row.image_id,
-        author=row.author,
-        program=row.program,
-        parent=row.parent,
-        seconds=row.seconds,
-        saved_at=row.saved_at,
-    )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from napari_retina_seg.project.queue import lease_value
-from napari_retina_seg.project.store import Store, image_row, now, same_person
+from napari_retina_seg.project.store import Store, image_row, lease_value, now, same_person
 from napari_retina_seg.project.tables import LeaseRow
 from napari_retina_seg.project.values import Lease
 from napari_retina_seg.types.errors import ProjectError

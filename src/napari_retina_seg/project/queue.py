@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.blinding import blinded_images, blinded_to
 from napari_retina_seg.project.states import FIRST_DONE, TOLD_AS_CORRECTED, State
-from napari_retina_seg.project.store import Store, image_value, now
+from napari_retina_seg.project.store import Store, image_value, lease_value, now
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
-from napari_retina_seg.project.values import Filters, Lease, Order, ProjectImage, Status
+from napari_retina_seg.project.values import Filters, Order, ProjectImage, Status
 
 _Query = Select[Any]
 
@@ -138,11 +138,6 @@ def _count(session: Session, condition: ColumnElement[bool]) -> dict[State, int]
     query = select(ImageRow.state, func.count()).where(condition).group_by(ImageRow.state)
     found = {State(state): number for state, number in session.execute(query)}
     return {state: found.get(state, 0) for state in State}
-
-
-def lease_value(row: LeaseRow) -> Lease:
-    """Return a row as a value."""
-    return Lease(row.image_id, row.holder, row.program, row.expires)
 
 
 def all_images(store: Store, filters: Filters | None = None) -> Iterator[ProjectImage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -13,19 +13,29 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import FileStore, StoredFile
-from napari_retina_seg.project.states import GradingRound, State, visible_state
-from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
-from napari_retina_seg.project.values import Change, Kind, ProjectImage, ProjectInfo, Version
+from napari_retina_seg.project.states import State, visible_state
+from napari_retina_seg.project.tables import (
+    AutosaveRow,
+    Base,
+    FileRow,
+    ImageRow,
+    LeaseRow,
+    VersionRow,
+)
+from napari_retina_seg.project.values import Autosave, Lease, ProjectImage, ProjectInfo, Version
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.file_names import name_key
-from napari_retina_seg.types.image import Laterality, Modality, Spacing
+from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import LabelScheme
-from napari_retina_seg.types.segmentation import Check
 
 SCHEME = TypeAdapter(LabelScheme)
 SPACING = TypeAdapter(Spacing)
-CHANGE = TypeAdapter(Change)
-CHECKS = TypeAdapter(tuple[Check, ...])
+_IMAGE = TypeAdapter(ProjectImage)
+_VERSION = TypeAdapter(Version)
+_LEASE = TypeAdapter(Lease)
+_AUTOSAVE = TypeAdapter(Autosave)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,69 +136,40 @@ def keep_file(session: Session, stored: StoredFile | None) -> str | None:
 
 
 def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
-    """Return a row as a value.
-
-    Parameters
-    ----------
-    store : Store
-        The project.
-    row : ImageRow
-        The row.
-    blinded : bool
-        Whether it is for a person who must not see the first grading.
-    """
-    return ProjectImage(
-        id=row.id,
-        name=row.name,
-        sha256=row.sha256,
+    """Return a row as a value, for a person who may be blinded to the first grading."""
+    return _to_value(
+        _IMAGE,
+        row,
         path=store.path_of(row),
         is_copy=row.copy_sha256 is not None,
-        modality=Modality(row.modality),
-        laterality=Laterality(row.laterality),
-        spacing=SPACING.validate_python(row.spacing),
-        patient=row.patient,
-        shape=tuple(row.shape),
-        added_by=row.added_by,
-        added_at=row.added_at,
         state=visible_state(State(row.state), blinded=blinded),
-        round=row.round,
-        conflict=row.conflict,
         author=None if blinded else row.author,
         uncertainty=row.uncertainty if row.uncertainty >= 0 else None,
-        warning=row.warning,
     )
 
 
 def version_value(row: VersionRow) -> Version:
     """Return a row as a value."""
-    return Version(
-        id=row.id,
-        image_id=row.image_id,
-        number=row.number,
-        parent=row.parent.number if row.parent is not None else None,
-        kind=Kind(row.kind),
-        reading=GradingRound(row.reading),
-        round=row.round,
-        state=State(row.state),
-        conflict=row.conflict,
+    return _to_value(
+        _VERSION,
+        row,
+        parent=None if row.parent is None else row.parent.number,
         scheme=row.scheme.definition["name"],
-        author=row.author,
-        model=row.model,
-        weights_sha256=row.weights_sha256,
-        program=row.program,
-        seconds=row.seconds,
-        change=_change(row.change),
-        comment=row.comment,
-        reason=row.reason,
-        uncertainty=row.uncertainty,
-        mask=row.mask,
-        boundaries=row.boundaries,
-        probabilities=row.probabilities,
-        questionable=row.questionable,
-        checks=tuple(CHECKS.validate_python(row.checks or [])),
-        created_at=row.created_at,
+        checks=row.checks or (),
     )
 
 
-def _change(stored: dict[str, Any] | None) -> Change | None:
-    return None if stored is None else CHANGE.validate_python(stored)
+def lease_value(row: LeaseRow) -> Lease:
+    """Return a row as a value."""
+    return _to_value(_LEASE, row)
+
+
+def autosave_value(row: AutosaveRow) -> Autosave:
+    """Return a row as a value."""
+    return _to_value(_AUTOSAVE, row)
+
+
+def _to_value(adapter: TypeAdapter[T], row: Base, **derived: object) -> T:
+    """Validate the columns of a row, replaced or completed by what is derived from them."""
+    columns = {one.key: getattr(row, one.key) for one in row.__mapper__.column_attrs}
+    return adapter.validate_python(columns | derived)

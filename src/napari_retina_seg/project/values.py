@@ -243,15 +243,7 @@ class Permissions:
 
 @dataclass(frozen=True)
 class DoubleGrading:
-    """An image with two final gradings.
-
-    Attributes
-    ----------
-    image : ProjectImage
-        Which image.
-    first, second : Version
-        The gradings, each with a mask, or ungradable without one.
-    """
+    """An image with two final gradings, each with a mask, or ungradable without one."""
 
     image: ProjectImage
     first: Version

@@ -35,7 +35,6 @@ from napari_retina_seg.project.states import (
     state_of_version,
 )
 from napari_retina_seg.project.store import (
-    CHANGE,
     Store,
     image_row,
     image_value,
@@ -221,7 +220,7 @@ def _add(
         row.model, row.weights_sha256 = parent.model, parent.weights_sha256
     row.author, row.seconds = request.author, request.seconds
     row.comment, row.reason = request.comment, request.reason
-    row.change = None if change is None else CHANGE.dump_python(change, mode="json")
+    row.change = None if change is None else asdict(change)
     session.add(row)
     if request.action in SECOND_ACTIONS:
         assign_second_grader(session, image.id, request.author)
