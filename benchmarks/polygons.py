@@ -27,7 +27,7 @@ from tables import markdown_table
 
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
-from napari_retina_seg.io.formats.coco import write_coco
+from napari_retina_seg.io.formats.coco import CocoFile
 from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.types.labels import SCHEMES
 
@@ -128,7 +128,9 @@ def polygons(record: MaskRecord) -> list[tuple[str, Region, list[list[float]]]]:
     """Export a mask as COCO, and return the region and the polygons of each class."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "masks.json"
-        write_coco(path, [record], polygons=True)
+        file = CocoFile(polygons=True)
+        file.add(record)
+        file.write(path)
         document = json.loads(path.read_text())
     return [
         (

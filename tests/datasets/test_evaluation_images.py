@@ -5,7 +5,7 @@ from napari_retina_seg.datasets.evaluation_images import (
     iter_validate_evaluation,
     select_for_evaluation,
 )
-from napari_retina_seg.datasets.split import Split, write_split
+from napari_retina_seg.datasets.split import Split, split_json
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import LabelClass, LabelScheme
@@ -46,7 +46,7 @@ def test_a_side_is_chosen(images, split, expected) -> None:
 
 def test_the_split_of_a_training_counts_instead(images, tmp_path) -> None:
     a, b, c, d, e = images
-    write_split(tmp_path / "split.json", Split((c, d), (a,), (b, e)))
+    (tmp_path / "split.json").write_text(split_json(Split((c, d), (a,), (b, e))))
     chosen = select_for_evaluation(images, Modality.OCT, "test", split_file=tmp_path / "split.json")
     assert names(chosen.images) == ["b", "e"]
     assert chosen.warnings == ()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from napari_retina_seg.datasets.split import (
     read_split,
     split_images,
+    split_json,
     ungrouped_warning,
-    write_split,
 )
 from napari_retina_seg.types.errors import DataError
 
@@ -146,7 +146,7 @@ def test_a_single_patient_leaves_nothing_to_validate_with(make_image):
 def test_a_split_comes_back_from_its_file(make_image, tmp_path):
     images = [*eyes(make_image, 8), make_image("t", split="test")]
     split = split_images(images, seed=5)
-    write_split(tmp_path / "split.json", split)
+    (tmp_path / "split.json").write_text(split_json(split))
     assert sides(read_split(tmp_path / "split.json", images[::-1])) == sides(split)
     assert json.loads((tmp_path / "split.json").read_text())["test"] == {"set/t": ["t"]}
     assert [path.name for path in tmp_path.iterdir()] == ["split.json"]
@@ -154,7 +154,7 @@ def test_a_split_comes_back_from_its_file(make_image, tmp_path):
 
 def test_a_split_whose_images_are_gone_is_refused(make_image, tmp_path):
     images = eyes(make_image, 4)
-    write_split(tmp_path / "split.json", split_images(images, seed=0))
+    (tmp_path / "split.json").write_text(split_json(split_images(images, seed=0)))
     with pytest.raises(DataError, match="made for other images: it names '00_"):
         read_split(tmp_path / "split.json", images[2:])
 
@@ -162,7 +162,7 @@ def test_a_split_whose_images_are_gone_is_refused(make_image, tmp_path):
 def test_a_split_brings_its_groups_and_leaves_later_images_out(make_image, tmp_path):
     """Who evaluates need not say again which images are whose."""
     split = split_images(eyes(make_image, 4), seed=0)
-    write_split(tmp_path / "split.json", split)
+    (tmp_path / "split.json").write_text(split_json(split))
     ungrouped = [
         make_image(image.name, image.name, group_guessed=True)
         for side in split.sides.values()
@@ -175,7 +175,7 @@ def test_a_split_brings_its_groups_and_leaves_later_images_out(make_image, tmp_p
 
 def test_who_was_guessed_stays_guessed(make_image, tmp_path):
     images = [make_image(name, group_guessed=True) for name in ("a", "b", "c")]
-    write_split(tmp_path / "split.json", split_images(images, seed=0))
+    (tmp_path / "split.json").write_text(split_json(split_images(images, seed=0)))
     again = read_split(tmp_path / "split.json", images)
     assert "Each image of 'set'" in ungrouped_warning([*again.training, *again.validation])
 

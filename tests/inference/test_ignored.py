@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from helpers import tiny_model
+from mask_formats import write_stacks, write_training_folder
 from napari_retina_seg.datasets.augment import Augmentation, random_crop
 from napari_retina_seg.datasets.check import iter_check_dataset
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.inference.evaluate import iter_evaluate
 from napari_retina_seg.io.formats.record import Attribution, Maker, MaskRecord
-from napari_retina_seg.io.formats.stacks import write_stacks
-from napari_retina_seg.io.formats.training import TrainingItem, write_training_folder
+from napari_retina_seg.io.formats.training import TrainingItem
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Loss, Recipe
 from napari_retina_seg.training.losses import make_loss

@@ -15,7 +15,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_retina_seg.datasets.labelled import LabelledImage
-from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.file_names import composed
 from napari_retina_seg.types.splits import SplitName
@@ -181,19 +180,8 @@ def split_json(split: Split) -> str:
     return json.dumps({"schema_version": 1, **sides}, indent=1, ensure_ascii=False) + "\n"
 
 
-def write_split(path: Path, split: Split) -> None:
-    """Write the split as JSON.
-
-    Raises
-    ------
-    WriteError
-        If it can't be written; nothing is left behind then.
-    """
-    write_atomically(path, split_json(split).encode())
-
-
 def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:
-    """Read what `write_split` wrote.
+    """Read a split from JSON, as `split_json` returns it.
 
     Parameters
     ----------

@@ -15,13 +15,22 @@ import pytest
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
-from napari_retina_seg.io.formats.coco import iter_coco, read_coco, write_coco
-from napari_retina_seg.io.formats.cvat import iter_cvat, read_cvat, read_xml, write_cvat
+from mask_formats import (
+    read_coco,
+    read_cvat,
+    read_labelme,
+    read_vgg,
+    write_coco,
+    write_cvat,
+    write_vgg,
+)
+from napari_retina_seg.io.formats.coco import iter_coco
+from napari_retina_seg.io.formats.cvat import iter_cvat, read_xml
 from napari_retina_seg.io.formats.found import Note, Problem, Unannotated
-from napari_retina_seg.io.formats.labelme import iter_labelme, read_labelme, write_labelme
+from napari_retina_seg.io.formats.labelme import iter_labelme, write_labelme
 from napari_retina_seg.io.formats.named import find_value
 from napari_retina_seg.io.formats.record import Attribution, MaskRecord
-from napari_retina_seg.io.formats.vgg import iter_vgg, read_vgg, write_vgg
+from napari_retina_seg.io.formats.vgg import iter_vgg
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 

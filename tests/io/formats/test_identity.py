@@ -8,8 +8,8 @@ from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from mask_formats import write_coco
 from napari_retina_seg.io.formats.boundaries import write_boundary_csv, write_boundary_json
-from napari_retina_seg.io.formats.coco import write_coco
 from napari_retina_seg.io.formats.dicom_seg import write_dicom_seg
 from napari_retina_seg.io.formats.identity import (
     find_identifiers,

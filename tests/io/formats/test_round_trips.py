@@ -13,26 +13,30 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
+from mask_formats import (
+    read_coco,
+    read_cvat,
+    read_labelme,
+    read_vgg,
+    write_coco,
+    write_cvat,
+    write_stacks,
+    write_training_folder,
+    write_vgg,
+)
 from napari_retina_seg.io.formats.boundaries import (
     read_boundary_csv,
     read_boundary_json,
     write_boundary_csv,
     write_boundary_json,
 )
-from napari_retina_seg.io.formats.coco import read_coco, write_coco
-from napari_retina_seg.io.formats.cvat import read_cvat, write_cvat
 from napari_retina_seg.io.formats.dicom_seg import read_dicom_seg, write_dicom_seg
-from napari_retina_seg.io.formats.labelme import read_labelme, write_labelme
+from napari_retina_seg.io.formats.labelme import write_labelme
 from napari_retina_seg.io.formats.nifti import read_nifti, write_nifti
 from napari_retina_seg.io.formats.raster import read_png, read_tiff, write_png, write_tiff
 from napari_retina_seg.io.formats.record import Attribution, Maker, MaskRecord
-from napari_retina_seg.io.formats.stacks import read_stacks, write_stacks
-from napari_retina_seg.io.formats.training import (
-    TrainingItem,
-    read_training_folder,
-    write_training_folder,
-)
-from napari_retina_seg.io.formats.vgg import read_vgg, write_vgg
+from napari_retina_seg.io.formats.stacks import read_stacks
+from napari_retina_seg.io.formats.training import TrainingItem, read_training_folder
 from napari_retina_seg.types.image import Laterality, Length, Origin, Spacing
 from napari_retina_seg.types.labels import SCHEMES
 

@@ -11,18 +11,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
+from mask_formats import write_stacks, write_training_folder
 from napari_retina_seg.cli.app import app
 from napari_retina_seg.datasets.layouts import ReadOptions, read_data, read_dataset
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.io.formats.folder import atomic_folder
 from napari_retina_seg.io.formats.record import Attribution, Maker, require_truth
-from napari_retina_seg.io.formats.stacks import read_stacks, write_stacks
-from napari_retina_seg.io.formats.training import (
-    TrainingItem,
-    assign_splits,
-    read_training_folder,
-    write_training_folder,
-)
+from napari_retina_seg.io.formats.stacks import read_stacks
+from napari_retina_seg.io.formats.training import TrainingItem, assign_splits, read_training_folder
 from napari_retina_seg.io.masks import SCHEME_KEY, read_mask
 from napari_retina_seg.project.states import MASK_COUNTS
 from napari_retina_seg.types.errors import ReadError, WriteError

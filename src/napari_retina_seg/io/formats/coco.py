@@ -17,10 +17,10 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.canvas import Canvas
 from napari_retina_seg.io.formats.card import KEY, Card, choose_scheme, make_card, parse_card
 from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
-from napari_retina_seg.io.formats.found import Found, Problem, only_masks
+from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.named import KnownShapes, read_json
 from napari_retina_seg.io.formats.outlines import trace
-from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord, shared_scheme
+from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
@@ -83,41 +83,17 @@ class _Document(BaseModel):
     categories: list[Any] = []
 
 
-def write_coco(path: Path, records: Sequence[MaskRecord], *, polygons: bool = False) -> None:
-    """Write masks as COCO; each slice of a volume is an image of its own.
+class CocoFile:
+    """A COCO file while it is written, mask by mask; each slice of a volume is an image.
 
     A class of an image is one annotation, background is none. What is questionable has the
     category `ignore`, and is a crowd, which COCO's own scores leave out. ``info`` holds the cards.
 
     Parameters
     ----------
-    path : Path
-        Where to; a file of this name is replaced.
-    records : sequence of MaskRecord
-        Masks of one scheme.
     polygons : bool
         Whether regions are polygons: a list of all parts, with holes joined to their outer line
         by a cut; see `outlines.trace` for what programs make of them. RLE is exact everywhere.
-
-    Raises
-    ------
-    WriteError
-        If there are several schemes, or it can't be written.
-    """
-    shared_scheme(records)
-    file = CocoFile(polygons=polygons)
-    for record in records:
-        file.add(record)
-    file.write(path)
-
-
-class CocoFile:
-    """A COCO file while it is written, mask by mask; see `write_coco`.
-
-    Parameters
-    ----------
-    polygons : bool
-        Whether regions are polygons.
     """
 
     def __init__(self, *, polygons: bool = False) -> None:
@@ -214,8 +190,16 @@ def _describe(region: _Region, *, polygons: bool) -> dict[str, Any]:
     }
 
 
-def read_coco(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord, ...]:
-    """Read masks from COCO; later annotations overwrite earlier ones.
+def iter_coco(
+    path: Path,
+    scheme: LabelScheme | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Iterator[Found]:
+    """Read COCO item by item; later annotations overwrite earlier ones.
+
+    An image without an annotation, or with a box only, has no mask. A pixel is of a polygon if its
+    centre is: exact for what `CocoFile` wrote, within half a pixel of the line for polygons drawn
+    elsewhere. See `Canvas` for polygons within others or beyond the image.
 
     Parameters
     ----------
@@ -224,34 +208,6 @@ def read_coco(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord
     scheme : LabelScheme, optional
         The classes, found by name, abbreviation or supercategory, if another program wrote the
         file.
-
-    Returns
-    -------
-    tuple of MaskRecord
-        Of the images that have a mask: one without an annotation, or with a box only, has none. Of
-        RLE to the bit. A pixel is of a polygon if its centre is: exact for what `write_coco` wrote,
-        within half a pixel of the line for polygons drawn elsewhere. See `Canvas` for polygons
-        within others or beyond the image.
-
-    Raises
-    ------
-    ReadError
-        If it is no COCO, or something in it can't be read; `iter_coco` reads the rest.
-    """
-    return only_masks(iter_coco(path, scheme))
-
-
-def iter_coco(
-    path: Path,
-    scheme: LabelScheme | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> Iterator[Found]:
-    """Read COCO item by item, like `read_coco`; faulty entries are reported and skipped.
-
-    Parameters
-    ----------
-    path, scheme
-        As of `read_coco`.
     shapes : mapping, optional
         ``(rows, columns)`` or ``(slices, rows, columns)`` of the images that are wanted, by name.
 

@@ -20,9 +20,9 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.canvas import Canvas, ellipse
 from napari_retina_seg.io.formats.card import KEY, Card, make_card, parse_card
 from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
-from napari_retina_seg.io.formats.found import Found, Problem, only_masks
+from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.named import KnownShapes
-from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord, shared_scheme
+from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -30,33 +30,12 @@ _VERSION = "1.1"
 _SHAPES = ("polygon", "mask", "ellipse", "box", "polyline", "points", "cuboid", "skeleton")
 
 
-def write_cvat(path: Path, records: Sequence[MaskRecord]) -> None:
-    """Write masks as CVAT's XML for images; each slice of a volume is an image of its own.
+class CvatFile:
+    """CVAT's XML for images while it is written, mask by mask; each slice of a volume is an image.
 
     A class of an image is one ``mask``; what is questionable is called `ignore`. The cards are in
     ``meta``, where CVAT leaves them out of account.
-
-    Parameters
-    ----------
-    path : Path
-        Where to; a file of this name is replaced.
-    records : sequence of MaskRecord
-        Masks of one scheme.
-
-    Raises
-    ------
-    WriteError
-        If there are several schemes, or it can't be written.
     """
-    shared_scheme(records)
-    file = CvatFile()
-    for record in records:
-        file.add(record)
-    file.write(path)
-
-
-class CvatFile:
-    """A CVAT XML while it is written, mask by mask; see `write_cvat`."""
 
     def __init__(self) -> None:
         self._cards: list[Card] = []
@@ -149,8 +128,15 @@ def _mask(region: npt.NDArray[np.bool_], label: str) -> ET.Element:
     )
 
 
-def read_cvat(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord, ...]:
-    """Read masks from CVAT's XML for images; shapes overwrite those with a lower ``z_order``.
+def iter_cvat(
+    path: Path,
+    scheme: LabelScheme | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Iterator[Found]:
+    """Read CVAT's XML for images item by item; faulty entries are reported and skipped.
+
+    Shapes overwrite those with a lower ``z_order``. An image without a mask, polygon or ellipse
+    has no mask.
 
     Parameters
     ----------
@@ -158,32 +144,6 @@ def read_cvat(path: Path, scheme: LabelScheme | None = None) -> tuple[MaskRecord
         The XML, which CVAT calls ``annotations.xml``.
     scheme : LabelScheme, optional
         The classes, found by name or abbreviation, if another program wrote the file.
-
-    Returns
-    -------
-    tuple of MaskRecord
-        Of the images that have a mask, polygon or ellipse; one without, or with boxes only, has no
-        mask.
-
-    Raises
-    ------
-    ReadError
-        If it is no such XML, or something in it can't be read; `iter_cvat` reads the rest.
-    """
-    return only_masks(iter_cvat(path, scheme))
-
-
-def iter_cvat(
-    path: Path,
-    scheme: LabelScheme | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> Iterator[Found]:
-    """Read CVAT's XML item by item; faulty entries are reported and skipped.
-
-    Parameters
-    ----------
-    path, scheme
-        As of `read_cvat`.
     shapes : mapping, optional
         ``(rows, columns)`` or ``(slices, rows, columns)`` of the images that are wanted, by name.
 

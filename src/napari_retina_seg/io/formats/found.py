@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from napari_retina_seg.io.formats.record import MaskRecord
-from napari_retina_seg.types.errors import ReadError
 
 
 @dataclass(frozen=True)
@@ -31,20 +29,3 @@ class Unannotated:
 
 
 Found = MaskRecord | Problem | Note | Unannotated
-
-
-def only_masks(items: Iterator[Found]) -> tuple[MaskRecord, ...]:
-    """Return the masks among the items.
-
-    Raises
-    ------
-    ReadError
-        If something had to be left out.
-    """
-    records = []
-    for item in items:
-        if isinstance(item, Problem):
-            raise ReadError(item.sentence)
-        if isinstance(item, MaskRecord):
-            records.append(item)
-    return tuple(records)

@@ -21,7 +21,7 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.canvas import Canvas, ellipse
 from napari_retina_seg.io.formats.card import KEY, Card, make_card, parse_card
 from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
-from napari_retina_seg.io.formats.found import Found, only_masks
+from napari_retina_seg.io.formats.found import Found
 from napari_retina_seg.io.formats.named import KnownShapes, read_json, split_slice
 from napari_retina_seg.io.formats.outlines import Points, trace
 from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
@@ -107,32 +107,6 @@ def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and "shapes" in content and "imagePath" in content
 
 
-def read_labelme(
-    paths: Sequence[Path], scheme: LabelScheme | None = None
-) -> tuple[MaskRecord, ...]:
-    """Read masks from labelme's JSONs; later shapes overwrite earlier ones.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        The files; those of one volume together.
-    scheme : LabelScheme, optional
-        The classes, found by name or abbreviation, if another program wrote the files.
-
-    Returns
-    -------
-    tuple of MaskRecord
-        Of the images that have a polygon, mask or circle; one without, or with boxes only, has no
-        mask.
-
-    Raises
-    ------
-    ReadError
-        If one is no such JSON, or something in it can't be read; `iter_labelme` reads the rest.
-    """
-    return only_masks(iter_labelme(paths, scheme))
-
-
 def slices_of(path: Path) -> tuple[Path, ...]:
     """Return the files of the mask that one of `write_labelme` is part of.
 
@@ -160,12 +134,16 @@ def iter_labelme(
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[Found]:
-    """Read labelme's JSONs item by item; faulty entries are reported and skipped.
+    """Read labelme's JSONs item by item; later shapes overwrite earlier ones.
+
+    An image without a polygon, mask or circle has no mask.
 
     Parameters
     ----------
-    paths, scheme
-        As of `read_labelme`.
+    paths : sequence of Path
+        The files; those of one volume together.
+    scheme : LabelScheme, optional
+        The classes, found by name or abbreviation, if another program wrote the files.
     shapes : mapping, optional
         ``(rows, columns)`` or ``(slices, rows, columns)`` of the images that are wanted, by name.
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.card import make_card, restore
 from napari_retina_seg.io.formats.contents import CONTENTS, Contents, Picture
-from napari_retina_seg.io.formats.folder import atomic_folder
 from napari_retina_seg.io.formats.record import MaskRecord, require_truth, shared_scheme
 from napari_retina_seg.io.formats.training import TrainingItem, record_name
 from napari_retina_seg.io.images.arrays import open_stack
@@ -22,34 +21,29 @@ from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.labels import LabelScheme
 
 
-def write_stacks(folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False) -> None:
+def fill_stacks(
+    folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False, patients: str = ""
+) -> None:
     """Write ``images.npy`` and ``masks.npy``, slice after slice; ``dataset.json`` has the cards.
 
     Parameters
     ----------
     folder : Path
-        Where to; it must not exist, or be empty.
+        Where it is built, out of sight.
     items : sequence of TrainingItem
         Masks of one scheme, all made or accepted by a person, and images of one shape and dtype.
-        ``dataset.json`` names their patients.
     one_hot : bool
         Whether masks are ``(images, rows, columns, classes)`` of 0 and 1, rather than ``(images,
         rows, columns)`` of class values. One-hot masks can't mark questionable pixels.
+    patients : str
+        What ``dataset.json`` says of where its patients were found.
 
     Raises
     ------
     WriteError
         If a mask is no truth, shapes differ, something questionable would be lost, or the folder
-        can't be written; nothing is left behind then.
+        can't be written.
     """
-    with atomic_folder(folder) as new:
-        fill_stacks(new, items, one_hot=one_hot)
-
-
-def fill_stacks(
-    folder: Path, items: Sequence[TrainingItem], *, one_hot: bool = False, patients: str = ""
-) -> None:
-    """Write the files of `write_stacks` into a folder that is still temporary."""
     records = [item.record for item in items]
     require_truth(records)
     scheme = shared_scheme(records)

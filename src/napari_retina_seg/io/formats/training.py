@@ -17,7 +17,6 @@ import numpy.typing as npt
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.card import Card, make_card, restore
 from napari_retina_seg.io.formats.contents import Contents, Picture
-from napari_retina_seg.io.formats.folder import atomic_folder
 from napari_retina_seg.io.formats.raster import encode_png
 from napari_retina_seg.io.formats.record import MaskRecord, require_truth
 from napari_retina_seg.io.masks import encode_grey_png, read_classes
@@ -94,37 +93,14 @@ def assign_splits(
     return dict(zip(order, sides, strict=True))
 
 
-def write_training_folder(folder: Path, items: Iterable[TrainingItem]) -> None:
-    """Write a data set for ``dataset check`` and ``train``.
+class TrainingFolder:
+    """A data set for ``dataset check`` and ``train`` while it is written, item by item.
 
     ``images/`` has a TIFF for each image or slice, with its pixel sizes, and ``masks/`` a grey PNG
     of the same name with the class values, `IGNORE` where it is questionable; ``masks_colored/``
     has the same in the scheme's colours, to be looked at. ``splits.json`` lists the names for
     training, validation and test; all of a group are in one split. ``groups.csv`` says whose they
-    are, and ``dataset.json`` has the cards. The folder appears when all of it is written.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to; it must not exist, or be empty.
-    items : iterable of TrainingItem
-        Masks of one scheme, all of them made or accepted by a person; taken one at a time.
-
-    Raises
-    ------
-    WriteError
-        If a mask is no truth, there are several schemes, a group is on two sides, or the folder
-        can't be written; nothing is left behind then.
-    """
-    with atomic_folder(folder) as new:
-        training = TrainingFolder(new)
-        for item in items:
-            training.add(item)
-        training.finish()
-
-
-class TrainingFolder:
-    """A training folder while it is written, item by item; see `write_training_folder`.
+    are, and ``dataset.json`` has the cards.
 
     Parameters
     ----------
@@ -249,7 +225,7 @@ def _write_contents(folder: Path, contents: Contents) -> None:
 
 
 def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
-    """Read the masks of a folder that `write_training_folder` wrote, slices put together again.
+    """Read the masks of a folder that `TrainingFolder` wrote, slices put together again.
 
     Raises
     ------

@@ -16,10 +16,10 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.canvas import Canvas, ellipse
 from napari_retina_seg.io.formats.card import KEY, make_card, parse_card
 from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
-from napari_retina_seg.io.formats.found import Found, Problem, only_masks
+from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.named import KnownShapes, read_json
 from napari_retina_seg.io.formats.outlines import Points, trace
-from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord, shared_scheme
+from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
 from napari_retina_seg.io.polygons import in_order, read_entries, region_texts
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
@@ -27,35 +27,14 @@ from napari_retina_seg.types.labels import LabelScheme
 _Raster = npt.NDArray[np.uint8]
 
 
-def write_vgg(path: Path, records: Sequence[MaskRecord]) -> None:
-    """Write masks as polygons; each slice of a volume is an image of its own.
+class VggFile:
+    """A VGG JSON while it is written, mask by mask; each slice of a volume is an image of its own.
 
     Each connected part of a class is a polygon with the class's name as ``label``; background is
     none. VGG knows no holes: a hole is joined to the outer line by a cut that is walked there and
     back, so that programs which fill the polygon leave it out. What is questionable is called
     `ignore`. ``file_attributes`` hold the cards.
-
-    Parameters
-    ----------
-    path : Path
-        Where to; a file of this name is replaced.
-    records : sequence of MaskRecord
-        Masks of one scheme.
-
-    Raises
-    ------
-    WriteError
-        If there are several schemes, or it can't be written.
     """
-    shared_scheme(records)
-    file = VggFile()
-    for record in records:
-        file.add(record)
-    file.write(path)
-
-
-class VggFile:
-    """A VGG JSON while it is written, mask by mask; see `write_vgg`."""
 
     def __init__(self) -> None:
         self._entries: dict[str, Any] = {}
@@ -110,12 +89,16 @@ def _regions(plane: _Raster, scheme: LabelScheme) -> list[dict[str, Any]]:
     return regions
 
 
-def read_vgg(
+def iter_vgg(
     path: Path,
     scheme: LabelScheme | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> tuple[MaskRecord, ...]:
-    """Read masks from polygons; later polygons overwrite earlier ones.
+) -> Iterator[Found]:
+    """Read VGG item by item; later polygons overwrite earlier ones.
+
+    An image without a polygon, circle or ellipse has no mask. A pixel is of a polygon if its
+    centre is: exact for what `VggFile` wrote, within half a pixel of the line for polygons drawn
+    elsewhere. Faulty entries are reported and skipped.
 
     Parameters
     ----------
@@ -126,28 +109,6 @@ def read_vgg(
     shapes : mapping, optional
         ``(rows, columns)`` or ``(slices, rows, columns)`` of each image by name, which VGG itself
         does not tell.
-
-    Returns
-    -------
-    tuple of MaskRecord
-        Of the images that have a polygon, circle or ellipse; one without, or with boxes only, has
-        no mask. A pixel is of a polygon if its centre is: exact for what `write_vgg` wrote, within
-        half a pixel of the line for polygons drawn elsewhere.
-
-    Raises
-    ------
-    ReadError
-        If it is no VGG, or something in it can't be read; `iter_vgg` reads the rest.
-    """
-    return only_masks(iter_vgg(path, scheme, shapes))
-
-
-def iter_vgg(
-    path: Path,
-    scheme: LabelScheme | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> Iterator[Found]:
-    """Read VGG item by item, as `read_vgg` does; faulty entries are reported and skipped.
 
     Raises
     ------
