@@ -30,7 +30,7 @@ from napari_retina_seg.types.errors import ProjectError
 def autosave(
     store: Store, image_id: int, annotation: Annotation, parent: int | None, seconds: float
 ) -> Autosave:
-    """Write unsaved work to the autosave slot of this image, person and process."""
+    """Write to the slot of this image, person and process; see `Project.autosave`."""
     store.database.check_writable()
     with store.database.reading() as session:
         image = image_value(store, image_row(session, image_id), blinded=False)
@@ -55,7 +55,7 @@ def autosave(
 
 
 def recoverable(store: Store, image_id: int | None) -> tuple[Autosave, ...]:
-    """Return this person's unsaved work, newest first, of one image or of all."""
+    """List unsaved work; see `ProjectView.recoverable`."""
     with store.database.reading() as session:
         return tuple(
             slot
@@ -65,13 +65,7 @@ def recoverable(store: Store, image_id: int | None) -> tuple[Autosave, ...]:
 
 
 def recover(store: Store, slot: Autosave) -> Annotation:
-    """Read an autosave and continue it: the next save clears its slot.
-
-    Raises
-    ------
-    ProjectError
-        If it no longer exists, or is damaged.
-    """
+    """Read an autosave and continue it; see `Project.recover`."""
     with store.database.reading() as session:
         row = _slot(session, slot)
         file, sha256 = row.file, row.sha256
@@ -89,7 +83,7 @@ def recover(store: Store, slot: Autosave) -> Annotation:
 
 
 def discard(store: Store, slot: Autosave) -> None:
-    """Delete an autosave at its author's request."""
+    """Delete an autosave; see `Project.discard`."""
     with store.database.writing() as session:
         row = _slot(session, slot)
         file = row.file

@@ -27,13 +27,7 @@ SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECO
 
 
 def assign_second_grader(session: Session, image_id: int, reader: str) -> None:
-    """Assign a second grader to an image; from then on that person is blinded.
-
-    Raises
-    ------
-    ProjectError
-        If it has another second grader, the person is the first grader, or it is too late.
-    """
+    """Assign a second grader, who is blinded from then on; see `Project.assign_second_grader`."""
     image = image_row(session, image_id)
     check_second_grader(session, image, reader)
     if session.get(SecondGraderRow, (image.id, image.round)) is None:

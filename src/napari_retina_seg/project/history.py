@@ -24,7 +24,7 @@ from napari_retina_seg.types.errors import ProjectError
 
 
 def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
-    """Return the versions of an image that this person may see, oldest first."""
+    """Return the versions of an image; see `ProjectView.history`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
         may_see = visible(session, image, store.author)
@@ -33,13 +33,7 @@ def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
 
 
 def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
-    """Read the mask, boundaries and questionable pixels of a version.
-
-    Raises
-    ------
-    ProjectError
-        If it has no mask, a file is missing, cut or altered, or it must not be seen.
-    """
+    """Read a version; see `ProjectView.annotation`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
         row = version_row(session, image, number)
@@ -60,13 +54,7 @@ def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
 
 
 def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[Any] | None:
-    """Read the probabilities of a prediction, ``([slices,] classes, rows, columns)`` float16.
-
-    Raises
-    ------
-    ProjectError
-        If the file is missing, cut or altered.
-    """
+    """Read the probabilities of a prediction; see `ProjectView.probabilities`."""
     with store.database.reading() as session:
         row = version_row(session, image_row(session, image_id), number)
         if row.probabilities is None:
@@ -75,17 +63,7 @@ def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[
 
 
 def find_truth(store: Store, image_id: int) -> Version | None:
-    """Return the version that counts as truth, if the image is finished.
-
-    An adjudication counts before the first grading; a prediction never counts. An image that the
-    first grader called ungradable has none until it is adjudicated. Of two versions
-    in conflict the one that was saved first counts until the image is reopened.
-
-    Raises
-    ------
-    ProjectError
-        If this person is blinded to the first grading, whether there is one or not.
-    """
+    """Return the version that counts as truth; see `ProjectView.truth`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
         # First, so that the error does not reveal whether there is a mask.

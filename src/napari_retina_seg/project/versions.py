@@ -66,16 +66,7 @@ class _Files:
 def save_annotation(
     store: Store, image_id: int, annotation: Annotation, request: EditRequest
 ) -> Version:
-    """Save a drawing as a new version.
-
-    If another version continues the same parent already, both are kept, and the image is in
-    conflict.
-
-    Raises
-    ------
-    ProjectError
-        If the drawing does not fit the image, its state forbids it, or it can't be written.
-    """
+    """Save a mask as a new version; see `Project.save_version` and `Project.attach`."""
     store.database.check_writable()
     with store.database.reading() as session:
         image = image_row(session, image_id)
@@ -96,13 +87,7 @@ def save_annotation(
 
 
 def accept(store: Store, image_id: int, request: EditRequest) -> Version:
-    """Accept a prediction: the parent of the request, or else the newest.
-
-    Raises
-    ------
-    ProjectError
-        If there is none, or the image's state does not allow it.
-    """
+    """Accept the parent of the request, or else the newest prediction; see `Project.accept`."""
     with store.database.writing() as session:
         image = image_row(session, image_id)
         prediction = _find_prediction(session, image, request.parent)
@@ -114,13 +99,7 @@ def accept(store: Store, image_id: int, request: EditRequest) -> Version:
 
 
 def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
-    """Mark an image as ungradable, with a reason.
-
-    Raises
-    ------
-    ProjectError
-        If there is no reason, or the image's state does not allow it.
-    """
+    """Mark an image as ungradable; see `Project.mark_ungradable`."""
     if not request.reason.strip():
         raise ProjectError("Give a reason why the image is ungradable; it is saved with the image.")
     with store.database.writing() as session:
@@ -131,15 +110,7 @@ def refuse(store: Store, image_id: int, request: EditRequest) -> Version:
 
 
 def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
-    """Reopen an image from a version, by default the newest, in a new round.
-
-    This also ends a conflict in favour of that version.
-
-    Raises
-    ------
-    ProjectError
-        If the image's state does not allow it, or the version must not be seen by this person.
-    """
+    """Reopen an image in a new round; see `Project.reopen`."""
     with store.database.writing() as session:
         image = image_row(session, image_id)
         if request.parent is None:
@@ -156,13 +127,7 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
 
 
 def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> Version:
-    """Save a prediction. It does not count as truth until a person accepts or corrects it.
-
-    Raises
-    ------
-    ProjectError
-        If it does not fit the image or the project's scheme, or nothing can be written.
-    """
+    """Save a prediction; see `Project.add_prediction`."""
     store.database.check_writable()
     check_model(segmentation.provenance.model, segmentation.scheme, store.scheme)
     annotation = Annotation(segmentation.labels, segmentation.boundaries, segmentation.ignore)

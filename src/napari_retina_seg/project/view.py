@@ -191,6 +191,10 @@ class ProjectView:
     def truth(self, image_id: int) -> Version | None:
         """Return the version that counts as truth; None before the image is finished.
 
+        An adjudication counts before the first grading; a prediction never counts. An image that
+        the first grader called ungradable has none until it is adjudicated. Of two versions in
+        conflict the one that was saved first counts until the image is reopened.
+
         Raises
         ------
         ProjectError

@@ -168,7 +168,17 @@ class TrainingFolder:
 
     def _write_contents(self, contents: Contents) -> None:
         """Write the lists of what is in the folder."""
-        _write_contents(self._folder, contents)
+        contents.write(self._folder)
+        pictures = contents.pictures
+        table = StringIO(newline="")
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(("name", "group"))
+        writer.writerows((picture.name, picture.group) for picture in pictures)
+        write_atomically(self._folder / "groups.csv", table.getvalue().encode())
+        names: dict[str, list[str]] = {split: [] for split in SPLITS}
+        for picture in pictures:
+            names[picture.split].append(picture.name)
+        write_atomically(self._folder / "splits.json", json.dumps(names, indent=1).encode())
 
     def _check(self, item: TrainingItem, names: list[str]) -> None:
         require_truth([item.record])
@@ -209,19 +219,6 @@ def _encode_tiff(plane: npt.NDArray[Any], spacing: Spacing) -> bytes:
     file = BytesIO()
     tifffile.imwrite(file, plane, **options)
     return file.getvalue()
-
-
-def _write_contents(folder: Path, contents: Contents) -> None:
-    contents.write(folder)
-    pictures = contents.pictures
-    table = StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([("name", "group"), *((picture.name, picture.group) for picture in pictures)])
-    write_atomically(folder / "groups.csv", table.getvalue().encode())
-    names: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for picture in pictures:
-        names[picture.split].append(picture.name)
-    write_atomically(folder / "splits.json", json.dumps(names, indent=1).encode())
 
 
 def read_training_folder(folder: Path) -> tuple[MaskRecord, ...]:
