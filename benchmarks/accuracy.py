@@ -30,7 +30,8 @@ from napari_retina_seg.models.packaging import write_spec
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import (
     BUNDLED,
-    RECOMMENDED,
+    FORMER_NAMES,
+    SHORT_NAMES,
     ModelFolder,
     list_models,
     open_model,
@@ -60,6 +61,8 @@ VESSELS = {
     "accuracy": "accuracy",
 }
 SECOND = "second_observer"
+SHORT = {model: name for name, model in SHORT_NAMES.items()}
+RECIPES = {model: recipe for recipe, model in FORMER_NAMES.items()}  # that they follow
 
 
 def main() -> None:
@@ -189,7 +192,7 @@ def write_documents(results: dict[str, Any]) -> None:
     ours = {
         name: result
         for name, result in results.items()
-        if name in ("oct-layers", "fundus-vessels", "second tracing", SECOND)
+        if name in (*SHORT, "second tracing", SECOND)
     }
     replace_section(
         ROOT / "README.md", "accuracy", f"{layers_table(ours)}\n\n{vessels_table(ours)}"
@@ -226,7 +229,8 @@ def row(name: str, values: dict[str, Any], columns: Sequence[str], where: str = 
         "second tracing": "second human tracing of identical images",
         SECOND: "second human observer",
     }
-    shown = human.get(name, f"`{name}`") + (f", {where}" if where else "")
+    called = f"`{name}` (`{SHORT[name]}`)" if name in SHORT else f"`{name}`"
+    shown = human.get(name, called) + (f", {where}" if where else "")
     cells = ("" if column not in values else figure(values[column], column) for column in columns)
     return [shown, str(values["images"]), *cells]
 
@@ -240,21 +244,22 @@ def training_table(results: dict[str, Any]) -> str:
     rows = []
     for name, result in results.items():
         record = result.get("training")
-        if record is None or name in RECOMMENDED:
+        if record is None or name in SHORT:
             continue
+        recipe = RECIPES.get(name, name)
         rows.append(
             [
-                f"`{name}`",
+                f"`{recipe}`",
                 f"{record['parameters'] / 1e6:.2f} M",
                 f"{record['epochs']} epochs, {record['steps']} steps",
                 f"{record['seconds'] / 60:.0f} min",
-                changes(name),
-                "yes" if result["in the package"] else "no",
-                published.get(name, ""),
+                changes(recipe),
+                f"`{name}`" if result["in the package"] else "no",
+                published.get(recipe, ""),
             ]
         )
     header = [
-        "model",
+        "recipe",
         "parameters",
         "trained for",
         "time",
@@ -280,7 +285,7 @@ def differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "")
         old = before.get(key)
         if isinstance(value, dict) and isinstance(old, dict):
             yield from differences(old, value, f"{prefix}{key}.")
-        elif value != old:
+        elif value != old and (value or key in before):  # an option that is gone did nothing
             yield f"{prefix}{key} = {value}" + (f" (was {old})" if old is not None else "")
 
 
@@ -301,7 +306,7 @@ def headline(values: dict[str, Any]) -> str:
 
 
 def detail_tables(results: dict[str, Any]) -> str:
-    layers = results["oct-layers"]["figures"]["oct_layers test"]
+    layers = results[SHORT_NAMES["oct-layers"]]["figures"]["oct_layers test"]
     by_class = [[name, figure(dice, "")] for name, dice in layers["Dice by class"].items()]
     errors = layers["boundary error px by boundary"]
     by_boundary = [[name, figure(error, "px")] for name, error in errors.items()]

@@ -114,7 +114,7 @@ class Job(Hands):
 
     def predict(self) -> None:
         """Let a model propose masks."""
-        self.pick(self.review.batches.models, "oct-layers")
+        self.pick(self.review.batches.models, "resunet-tian2015")
         self.click(self.review.batches.button)
         wait_until(lambda: "segmented 10 of 10" in self.review.status.text(), "ten predictions")
         self.click(self.review.button)

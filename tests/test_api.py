@@ -187,7 +187,7 @@ def test_the_first_example(files):
     assert result.labels.shape == (160, 192)
     assert result.boundaries.shape == (8, 192)
     assert result.scheme.names[0] == "Background"
-    assert result.provenance.model == "oct-layers"
+    assert result.provenance.model == "resunet-tian2015"
 
 
 def _documented() -> list[doctest.DocTest]:

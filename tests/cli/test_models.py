@@ -1,6 +1,7 @@
 import json
 import shutil
 
+from napari_retina_seg.cli.batch import choose_model
 from napari_retina_seg.models.registry import WEIGHTS_FILE, list_models
 from napari_retina_seg.models.spec import ModelSpec
 
@@ -21,6 +22,19 @@ def test_names_are_whole_in_80_columns(run, oct_model, monkeypatch):
     assert max(map(len, lines)) <= 80
     for model in list_models():
         assert any(model.name in line for line in lines)
+
+
+def test_short_names_are_listed_beside_the_whole_ones(run):
+    table = run("models").stdout
+    assert "(oct-layers)" in table
+    assert "(fundus-vessels)" in table
+
+
+def test_a_former_name_is_taken_with_a_notice(capsys):
+    assert choose_model("segnet-duke").name == "segnet-tian2015"
+    assert "'segnet-duke' is now called 'segnet-tian2015'" in capsys.readouterr().err
+    assert choose_model("oct-layers").name == "resunet-tian2015"
+    assert capsys.readouterr().err == ""
 
 
 def test_json_holds_the_whole_specs(run, oct_model):

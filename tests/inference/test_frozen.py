@@ -37,7 +37,7 @@ def test_gradients_of_all_kinds_of_convolution_are_keras_own(kind: str) -> None:
     check_against_keras(network, "features", RANDOM.random((1, 8, 12, 2), np.float32))
 
 
-@pytest.mark.parametrize("name", ["segnet-duke", "efficientnetb0-unet", "oct-layers"])
+@pytest.mark.parametrize("name", ["segnet-tian2015", "efficientnetb0-unet-chasedb1", "oct-layers"])
 def test_gradients_of_shipped_networks_are_keras_own(name: str) -> None:
     network = load_network(find_model(name))
     pixels = RANDOM.random((1, 64, 128, network.inputs[0].shape[-1]), np.float32)

@@ -7,6 +7,7 @@ import pytest
 from helpers import tiny_model
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.cards import card_html, card_markdown
+from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import ModelSpec
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.image import Modality
@@ -25,12 +26,56 @@ def edit(model: registry.ModelFolder, **changes: object) -> None:
 
 def test_the_shipped_models_are_whole_and_small() -> None:
     names = [model.name for model in registry.list_models()]
-    assert names[:2] == ["fundus-vessels", "oct-layers"]
+    assert names[:2] == ["resunet-chasedb1-hrf", "resunet-tian2015"]
     for name in names[:2]:
         model = registry.find_model(name)
         model.check_weights()
         assert model.weights.stat().st_size < 4_000_000
         assert model.spec.metrics
+
+
+@pytest.mark.parametrize(("short", "name"), registry.SHORT_NAMES.items())
+def test_short_names_stand_for_the_models_offered_first(short, name) -> None:
+    assert registry.find_model(short).name == name
+
+
+@pytest.mark.parametrize(("former", "name"), registry.FORMER_NAMES.items())
+def test_names_of_earlier_versions_still_work_with_a_notice(former, name) -> None:
+    with pytest.warns(FutureWarning, match=f"'{former}' is now called '{name}'"):
+        assert registry.find_model(former).name == name
+    assert registry.find_model(registry.current_name(former)).name == name
+
+
+def test_bundled_models_are_named_after_what_they_learnt_from() -> None:
+    words = {"oct_layers": "tian2015", "chase_db1": "chasedb1", "hrf": "hrf"}
+    told = {"Tian": "oct_layers", "CHASE_DB1": "chase_db1", "HRF": "hrf"}
+    for model in registry.list_models():
+        said = model.spec.training_data
+        learnt = {name for name in words if name in said}
+        learnt |= {name for word, name in told.items() if word in said}
+        parts = set(model.name.split("-"))
+        assert parts & set(words.values()) == {words[name] for name in learnt}
+        assert model.path.name == model.name
+
+
+@pytest.mark.parametrize(("recipe", "name"), registry.FORMER_NAMES.items())
+def test_cards_say_what_is_narrower_than_published(recipe, name) -> None:
+    spec = registry.find_model(name).spec
+    published = Recipe.read(Path(recipe))
+    assert f"'{recipe}'" in spec.description
+    assert "narrower than published" in spec.description
+    if spec.architecture.widths != published.architecture.widths:
+        assert f"{spec.training.parameters / 1e6:.2f} instead of" in spec.description
+    changed = (spec.training.epochs, published.training.epochs)
+    assert "{} epochs instead of {}".format(*changed) in spec.description
+    assert ("never saw" in spec.description) == (recipe != "efficientnetb0-unet")
+
+
+@pytest.mark.parametrize("taken", ["oct-layers", "segnet-duke", "segnet-tian2015"])
+def test_no_other_model_takes_a_name_that_stands_for_one(model, taken) -> None:
+    edit(model, name=taken)
+    with pytest.raises(ModelError, match=f"already a model '{taken}'"):
+        registry.add_model(model.path)
 
 
 def test_a_spec_survives_its_file(model) -> None:
@@ -40,7 +85,7 @@ def test_a_spec_survives_its_file(model) -> None:
 
 @pytest.mark.parametrize("kind", ["json", "python"])
 def test_a_spec_of_an_earlier_version_still_opens(tmp_path, kind) -> None:
-    spec = registry.find_model("unet-drive").spec
+    spec = registry.find_model("unet-chasedb1").spec
     old = spec.model_dump(mode="json")
     assert "smallest" not in old["postprocessing"]
     old["postprocessing"]["smallest"] = 0

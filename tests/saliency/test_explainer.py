@@ -47,7 +47,7 @@ SMALL = phantom_bscan(rows=96, columns=128).image
 # One of each way to draw: a threshold, pooling indices, surfaces. The last is asked more by the
 # tests behind, while its halves are in memory.
 # Of all shipped models benchmarks/explain.py draws and measures maps.
-SHOWN = ["fundus-vessels", "segnet-duke", "oct-layers"]
+SHOWN = ["fundus-vessels", "segnet-tian2015", "oct-layers"]
 
 
 @pytest.fixture(scope="module")

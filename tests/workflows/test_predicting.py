@@ -1,5 +1,6 @@
 """A model over a project: what it draws is kept, what people did stays, bad images are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,9 @@ def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
         assert probabilities.shape == (8, 64, 96)
         assert ann.truth(scan.id) is None
     again = finish(iter_predict_images(ann, model, ids))
+    assert (again.image_ids, again.skipped) == ((), tuple(ids))
+    renamed = replace(model, spec=model.spec.model_copy(update={"name": "of-a-later-version"}))
+    again = finish(iter_predict_images(ann, renamed, ids))
     assert (again.image_ids, again.skipped) == ((), tuple(ids))
 
 

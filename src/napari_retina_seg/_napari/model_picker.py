@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QWidget
 from napari_retina_seg._napari.settings import CARD_OPEN, Settings
 from napari_retina_seg._napari.widgets import CollapsibleSection, add_row, combo_box, text
 from napari_retina_seg.models.cards import card_html
-from napari_retina_seg.models.registry import ModelFolder, add_model, list_models
+from napari_retina_seg.models.registry import ModelFolder, add_model, current_name, list_models
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Modality
 
@@ -76,13 +76,14 @@ class ModelPicker(QWidget):
         self.box.clear()
         self.box.addItems(self.names)
         self.box.setEnabled(bool(self._models))
-        last = self._settings.model(modality)
+        last = current_name(self._settings.model(modality))
         if last in self.names:
             self.box.setCurrentIndex(self.names.index(last))
         self._show_card()
 
     def select(self, name: str) -> None:
         """Choose a model temporarily, without remembering it."""
+        name = current_name(name)
         if name in self.names and (self.model is None or self.model.name != name):
             self.box.setCurrentIndex(self.names.index(name))
             self._show_card()

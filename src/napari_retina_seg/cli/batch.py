@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible
+from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
 from napari_retina_seg.cli.inputs import Inputs
 from napari_retina_seg.types.errors import ModelError, RetinaSegError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
@@ -73,10 +73,12 @@ def choose_model(name: str) -> ModelFolder:
     UsageError
         If there is none, or it is broken.
     """
-    from napari_retina_seg.models.registry import find_model
+    from napari_retina_seg.models.registry import current_name, find_model, rename_notice
 
+    if notice := rename_notice(name):
+        say(notice)
     try:
-        return find_model(name)
+        return find_model(current_name(name))
     except ModelError as error:
         raise UsageError(str(error)) from error
 

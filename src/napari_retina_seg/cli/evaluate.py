@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from napari_retina_seg.cli.batch import choose_model
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
 from napari_retina_seg.cli.data_options import (
     Data,
@@ -93,7 +94,7 @@ def evaluate_command(
 
     Photographs are scored inside the field of view; intervals are over patients or eyes.
     """
-    models = [_find_model(name) for name in filter(None, (model, compare))]
+    models = [choose_model(name) for name in filter(None, (model, compare))]
     _check_alike(models)
     from napari_retina_seg.datasets.evaluation_images import (
         iter_validate_evaluation,
@@ -131,16 +132,6 @@ def evaluate_command(
     _print_summary(report)
     for path in written:
         typer.echo(str(path.resolve()))
-
-
-def _find_model(name: str) -> ModelFolder:
-    from napari_retina_seg.models.registry import find_model
-    from napari_retina_seg.types.errors import ModelError
-
-    try:
-        return find_model(name)
-    except ModelError as error:
-        raise UsageError(str(error)) from error
 
 
 def _check_alike(models: Sequence[ModelFolder]) -> None:

@@ -50,6 +50,9 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from napari_retina_seg.models.registry import SHORT_NAMES
+
+    short = {full: name for name, full in SHORT_NAMES.items()}
     table = Table(show_lines=True)
     table.add_column("name", no_wrap=True)  # to be copied into commands
     for header in ("images", "classes", "measured", "licence"):
@@ -61,7 +64,7 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
             for dataset, figures in spec.metrics.items()
         )
         cells = (
-            spec.name,
+            spec.name + (f"\n({short[spec.name]})" if spec.name in short else ""),
             spec.modality.value,
             ", ".join(label.abbreviation for label in spec.scheme.classes[1:]),
             measured or "not measured",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,16 @@ SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "card.md"
 BUNDLED = Path(__file__).parent / "bundled"
-RECOMMENDED = ("oct-layers", "fundus-vessels")  # stand before the published systems
+# The two models that are offered first, by what they are for.
+SHORT_NAMES = {"oct-layers": "resunet-tian2015", "fundus-vessels": "resunet-chasedb1-hrf"}
+# Until version 0.2 the others were called like the published systems whose recipes they follow.
+FORMER_NAMES = {
+    "efficientnetb0-unet": "efficientnetb0-unet-chasedb1",
+    "segnet-duke": "segnet-tian2015",
+    "unet-drive": "unet-chasedb1",
+    "unet-drive-noaug": "unet-chasedb1-noaug",
+    "unet-octid": "unet-tian2015",
+}
 
 
 @dataclass(frozen=True)
@@ -118,10 +128,10 @@ def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
     --------
     >>> import napari_retina_seg as rs
     >>> [model.name for model in rs.list_models(rs.Modality.OCT)][0]
-    'oct-layers'
+    'resunet-tian2015'
     """
     models = [_read_folder(path.parent) for path in sorted(BUNDLED.glob(f"*/{SPEC_FILE}"))]
-    models.sort(key=lambda model: model.name not in RECOMMENDED)
+    models.sort(key=lambda model: model.name not in SHORT_NAMES.values())
     for path in added_paths():
         try:
             models.append(_read_folder(path))
@@ -131,8 +141,22 @@ def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
     return tuple(model for model in models if wanted or model.spec.modality is modality)
 
 
+def current_name(name: str) -> str:
+    """Return the name of a model today, for a name of now or of earlier versions."""
+    return (SHORT_NAMES | FORMER_NAMES).get(name, name)
+
+
+def rename_notice(name: str) -> str:
+    """Return a sentence on a model that was renamed; empty if this one was not."""
+    if name not in FORMER_NAMES:
+        return ""
+    return f"The model '{name}' is now called '{FORMER_NAMES[name]}', after what it learnt from."
+
+
 def find_model(name: str | Path) -> ModelFolder:
     """Find a model by its name, or open it by the path of its folder.
+
+    Names of earlier versions still work, with a `FutureWarning`.
 
     Raises
     ------
@@ -141,11 +165,13 @@ def find_model(name: str | Path) -> ModelFolder:
     """
     models = list_models()
     for model in models:
-        if model.name == str(name):
+        if model.name == current_name(str(name)):
+            if notice := rename_notice(str(name)):
+                warnings.warn(notice, FutureWarning, stacklevel=2)
             return model
     if Path(name).is_dir():
         return open_model(Path(name))
-    known = ", ".join(model.name for model in models)
+    known = ", ".join([*SHORT_NAMES, *(model.name for model in models)])
     raise ModelError(f"There is no model '{name}': use one of {known}, or a model folder's path.")
 
 
@@ -157,7 +183,8 @@ def load_model(model: ModelLike) -> ModelFolder:
     Parameters
     ----------
     model : str, Path or ModelFolder
-        Name of a model, or path of a model folder.
+        Name of a model, path of a model folder, or ``"oct-layers"`` and ``"fundus-vessels"`` for
+        the models that are offered first.
 
     Returns
     -------
@@ -174,7 +201,7 @@ def load_model(model: ModelLike) -> ModelFolder:
     >>> import napari_retina_seg as rs
     >>> model = rs.load_model("oct-layers")
     >>> model.name, model.spec.scheme.classes[1].abbreviation
-    ('oct-layers', 'RNFL')
+    ('resunet-tian2015', 'RNFL')
     """
     if not isinstance(model, ModelFolder):
         model = find_model(model)
@@ -196,9 +223,10 @@ def add_model(path: Path) -> ModelFolder:
     """Check a model folder and remember its path for `list_models`."""
     model = open_model(path.expanduser().resolve())
     taken = {other.name: other.path for other in list_models()}
-    if taken.get(model.name, model.path) != model.path:
+    there = taken.get(current_name(model.name), model.path)
+    if there != model.path:
         raise ModelError(
-            f"There is already a model '{model.name}', in '{taken[model.name]}': train with"
+            f"There is already a model '{model.name}', in '{there}': train with"
             f" --set name=… to give it a name of its own, or change the name in {SPEC_FILE}."
         )
     _remember([*(other for other in added_paths() if other != model.path), model.path])

@@ -227,7 +227,6 @@ class _Run:
             return False
         return not any(
             version.kind is Kind.PREDICTION
-            and version.model == self.model.name
             and version.weights_sha256 == self.model.spec.weights_sha256
             for version in self.project.history(image.id)
         )

@@ -26,7 +26,7 @@ from napari_retina_seg._napari.layers import (
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import PlaneIndex
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
-from napari_retina_seg.models.registry import ModelFolder, default_model, find_model
+from napari_retina_seg.models.registry import ModelFolder, current_name, default_model, find_model
 from napari_retina_seg.models.spec import ThresholdPostprocessing
 from napari_retina_seg.types.errors import ModelError, RetinaSegError
 
@@ -124,7 +124,7 @@ class Probability(QObject):
         info: MaskInfo = self._active_mask.labels.metadata[KEY]
         drawn_by = "" if info.provenance is None else info.provenance.model
         try:
-            model = find_model(drawn_by)
+            model = find_model(current_name(drawn_by))
         except RetinaSegError:
             model = default_model(modality(self._active_mask.image))
         if model.spec.scheme.names != info.scheme.names:
