@@ -35,8 +35,9 @@ from napari_retina_seg.inference.predictor import load_network
 from napari_retina_seg.inference.target_layers import cut, find_target_layers
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models
 from napari_retina_seg.saliency.activations import Activations, iter_forward
-from napari_retina_seg.saliency.explainer import RECOMMENDED_METHOD, RECOMMENDED_PLACE
 from napari_retina_seg.saliency.randomisation import randomise_from_top
+from napari_retina_seg.saliency.slice_explainer import RECOMMENDED_METHOD
+from napari_retina_seg.saliency.split_network import RECOMMENDED_PLACE
 from napari_retina_seg.types.image import Modality, Spacing
 from napari_retina_seg.types.progress import CancelToken, finish
 

@@ -12,11 +12,8 @@ from tables import markdown_table
 
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.reports._plots import figure_png
-from napari_retina_seg.saliency.explainer import (
-    RECOMMENDED_METHOD,
-    RECOMMENDED_PLACE,
-    recommended_method,
-)
+from napari_retina_seg.saliency.slice_explainer import RECOMMENDED_METHOD, recommended_method
+from napari_retina_seg.saliency.split_network import RECOMMENDED_PLACE
 
 CURVES = ("insertion", "deletion")
 OFFERED = f"{RECOMMENDED_PLACE}, {RECOMMENDED_METHOD.value}"

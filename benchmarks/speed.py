@@ -35,7 +35,8 @@ from napari_retina_seg.inference.decode import decode
 from napari_retina_seg.inference.predictor import describe_device, load_network, load_predictor
 from napari_retina_seg.inference.target_layers import cut
 from napari_retina_seg.models.registry import BUNDLED, ModelFolder, find_model, list_models
-from napari_retina_seg.saliency.explainer import explain, find_target_layer, list_target_layers
+from napari_retina_seg.saliency.explainer import explain
+from napari_retina_seg.saliency.split_network import find_target_layer, list_target_layers
 from napari_retina_seg.types.image import Modality, RetinaImage
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,8 +1,8 @@
 """Write and read whole files of masks, as a test needs them; the program goes item by item."""
 
+from napari_retina_seg.io.atomic import atomic_folder
 from napari_retina_seg.io.formats.coco import CocoFile, iter_coco
 from napari_retina_seg.io.formats.cvat import CvatFile, iter_cvat
-from napari_retina_seg.io.formats.folder import atomic_folder
 from napari_retina_seg.io.formats.found import Problem
 from napari_retina_seg.io.formats.labelme import iter_labelme
 from napari_retina_seg.io.formats.record import MaskRecord

@@ -10,6 +10,7 @@ import pytest
 
 from helpers import answer, tiny_model
 from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.imaging.explanation import Question
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.inference.evaluate import iter_evaluate
 from napari_retina_seg.inference.predict import segment
@@ -19,7 +20,6 @@ from napari_retina_seg.io.results import save_segmentation
 from napari_retina_seg.metrics.segmentation import confusion, scores
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder, find_model
-from napari_retina_seg.saliency.explainer import Question
 from napari_retina_seg.training.samples import prepare_sample
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.image import Modality, RetinaImage

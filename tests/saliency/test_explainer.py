@@ -28,15 +28,10 @@ from napari_retina_seg.models.registry import ModelFolder, find_model, open_mode
 from napari_retina_seg.models.spec import ThresholdPostprocessing
 from napari_retina_seg.saliency import activations
 from napari_retina_seg.saliency.activations import Activations, iter_forward
-from napari_retina_seg.saliency.explainer import (
-    Explained,
-    ForwardCache,
-    explain,
-    find_target_layer,
-    iter_explain,
-    list_target_layers,
-)
+from napari_retina_seg.saliency.explainer import Explained, explain, iter_explain
 from napari_retina_seg.saliency.randomisation import randomise_from_top
+from napari_retina_seg.saliency.slice_explainer import ForwardCache
+from napari_retina_seg.saliency.split_network import find_target_layer, list_target_layers
 from napari_retina_seg.types.errors import ImageError, ModelError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import FUNDUS_VESSELS

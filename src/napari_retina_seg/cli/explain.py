@@ -189,7 +189,7 @@ def explain_command(
 def _find_method(name: MethodName | None, target: Target) -> Method:
     from napari_retina_seg.imaging.cam import Method
     from napari_retina_seg.imaging.target import WholeClass
-    from napari_retina_seg.saliency.explainer import recommended_method
+    from napari_retina_seg.saliency.slice_explainer import recommended_method
 
     if name is not None:
         return Method[name.name]
@@ -239,7 +239,7 @@ def _check_layer(request: Request) -> None:
     if not request.layer:
         return
     start_engine_alone()
-    from napari_retina_seg.saliency.explainer import find_target_layer, list_target_layers
+    from napari_retina_seg.saliency.split_network import find_target_layer, list_target_layers
 
     models, problems = _models(request), []
     for model in models:

@@ -1,4 +1,4 @@
-"""Atomic writes: a complete file or none."""
+"""Atomic writes: a complete file or folder, or none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -131,3 +133,42 @@ def _too_long(path: Path) -> str:
         f"'{path.name}' is too long for a file name: give the image a shorter name, of at most"
         f" {_SENSIBLE} letters."
     )
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Create a folder under a temporary name, and rename it when complete.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; missing parents are made. It may exist if there is nothing in it.
+
+    Yields
+    ------
+    Path
+        Where to write its files meanwhile.
+
+    Raises
+    ------
+    WriteError
+        If something is in the folder already, or it can't be written; nothing is left then.
+    """
+    with writing(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise WriteError(f"'{folder}' is not empty: choose a new folder.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Two levels down, where no search for data sets comes upon what a kill left behind.
+        workshop = Path(
+            tempfile.mkdtemp(dir=folder.parent, prefix=f".{shorten(folder.name, _BEGINNING)}.")
+        )
+        try:
+            new = workshop / "new"
+            new.mkdir()
+            yield new
+            if folder.exists():  # not every system puts a folder in the place of an empty one
+                folder.rmdir()
+            new.replace(folder)
+            sync_folder(folder.parent)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)

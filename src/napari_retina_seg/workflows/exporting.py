@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retina_seg.io.formats.folder import atomic_folder
+from napari_retina_seg.io.atomic import atomic_folder
 from napari_retina_seg.io.formats.record import (
     Maker,
 )

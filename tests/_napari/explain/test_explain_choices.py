@@ -14,7 +14,7 @@ from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
-from napari_retina_seg.saliency.explainer import _halves
+from napari_retina_seg.saliency.split_network import _halves
 from napari_retina_seg.types.image import Modality
 
 

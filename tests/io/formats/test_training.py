@@ -15,7 +15,7 @@ from mask_formats import write_stacks, write_training_folder
 from napari_retina_seg.cli.app import app
 from napari_retina_seg.datasets.layouts import ReadOptions, read_data, read_dataset
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.io.formats.folder import atomic_folder
+from napari_retina_seg.io.atomic import atomic_folder
 from napari_retina_seg.io.formats.record import Attribution, Maker, require_truth
 from napari_retina_seg.io.formats.stacks import read_stacks
 from napari_retina_seg.io.formats.training import TrainingItem, assign_splits, read_training_folder
@@ -182,7 +182,7 @@ def test_a_folder_that_was_not_finished_is_none(tmp_path, items):
     write_training_folder(tmp_path / "whole", items)
     kill = (
         "import os, pathlib, shutil, sys\n"
-        "from napari_retina_seg.io.formats.folder import atomic_folder\n"
+        "from napari_retina_seg.io.atomic import atomic_folder\n"
         "with atomic_folder(pathlib.Path(sys.argv[1]) / 'set') as new:\n"
         "    shutil.copytree(pathlib.Path(sys.argv[1]) / 'whole', new, dirs_exist_ok=True)\n"
         "    os.kill(os.getpid(), 9)\n"

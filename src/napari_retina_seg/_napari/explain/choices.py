@@ -41,7 +41,7 @@ from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.imaging.explanation import Explanation, Question
-from napari_retina_seg.saliency.explainer import ForwardCache, recommended_method
+from napari_retina_seg.saliency.slice_explainer import ForwardCache, recommended_method
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.image import Modality
 

@@ -15,15 +15,11 @@ from napari_retina_seg.imaging.explanation import Explanation, Question
 from napari_retina_seg.imaging.target import Point
 from napari_retina_seg.inference.target_layers import Place
 from napari_retina_seg.models.registry import ModelFolder
-from napari_retina_seg.saliency.explainer import (
-    Explained,
-    ForwardCache,
-    find_target_layer,
-    iter_draw,
-    iter_explain,
-)
-from napari_retina_seg.saliency.explainer import list_target_layers as _list_target_layers
-from napari_retina_seg.saliency.explainer import warm as _warm
+from napari_retina_seg.saliency.explainer import Explained, iter_draw, iter_explain
+from napari_retina_seg.saliency.slice_explainer import ForwardCache
+from napari_retina_seg.saliency.split_network import find_target_layer
+from napari_retina_seg.saliency.split_network import list_target_layers as _list_target_layers
+from napari_retina_seg.saliency.split_network import warm as _warm
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.progress import CancelToken, Progress

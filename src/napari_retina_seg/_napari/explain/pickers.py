@@ -16,7 +16,7 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import add_row, combo_box
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.models.registry import ModelFolder
-from napari_retina_seg.saliency.explainer import recommended_method
+from napari_retina_seg.saliency.slice_explainer import recommended_method
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.labels import LabelScheme
 

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import (
-    chase_db1,
-    drive,
     duke,
-    hrf,
+    fundus,
     oct_layers,
     octid,
     pairs,
@@ -27,8 +25,15 @@ from napari_retina_seg.types.splits import SPLITS
 __all__ = ["LabelledImage", "ReadOptions", "read_data", "read_dataset"]
 
 # Those with names of their own before those that any folder may have.
-_LAYOUTS = tuple(
-    module.LAYOUT for module in (drive, duke, oct_layers, chase_db1, hrf, pairs, stacks, octid)
+_LAYOUTS = (
+    fundus.DRIVE,
+    duke.LAYOUT,
+    oct_layers.LAYOUT,
+    fundus.CHASE_DB1,
+    fundus.HRF,
+    pairs.LAYOUT,
+    stacks.LAYOUT,
+    octid.LAYOUT,
 )
 _SPLITS = "splits.json"
 

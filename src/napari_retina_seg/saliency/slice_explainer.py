@@ -1,0 +1,182 @@
+"""Explain one plane after another; the forward pass of the last one is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.imaging.cam import Method, combine
+from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.preprocess import Geometry
+from napari_retina_seg.imaging.target import Region, WholeClass, locate, weigh
+from napari_retina_seg.inference.decode import decode
+from napari_retina_seg.inference.predict import prepare_slice
+from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.saliency.activations import Activations, iter_forward
+from napari_retina_seg.saliency.split_network import split_at
+from napari_retina_seg.types.errors import ImageError, ModelError
+from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.progress import CancelToken, Progress
+
+Array = npt.NDArray[np.float32]
+
+RECOMMENDED_METHOD = Method.GRAD_CAM  # what the table of docs/explain.md favours for a whole class
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardPass:
+    """A plane with its forward pass, ready for explanations."""
+
+    activations: Activations
+    geometry: Geometry
+    labels: npt.NDArray[np.uint8]
+
+
+class ForwardCache:
+    """Caches one forward pass, so that further explanations cost only a backward pass.
+
+    One at a time: the activations of a large photograph take gigabytes.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[str, ...] | None = None
+        self._kept: ForwardPass | None = None
+
+    def get(self, key: tuple[str, ...]) -> ForwardPass | None:
+        """Return the pass of this key; a pass of another key is dropped."""
+        if key != self._key:
+            self._key = self._kept = None
+        return self._kept
+
+    def keep(self, key: tuple[str, ...], one: ForwardPass) -> None:
+        """Store a pass."""
+        self._key, self._kept = key, one
+
+
+def recommended_method(*, whole_class: bool) -> Method:
+    """Return the method that suits a target: a whole class, or a place.
+
+    Grad-CAM averages a channel's gradient over the whole image: asked about a place, it lights up
+    wherever the image looks alike. HiResCAM leaves the gradient where it is.
+    """
+    return RECOMMENDED_METHOD if whole_class else Method.HIRES_CAM
+
+
+class SliceExplainer:
+    """Explains one target with one model, plane after plane."""
+
+    def __init__(
+        self, model: ModelFolder, question: Question, last: ForwardCache, token: CancelToken
+    ) -> None:
+        self._spec = model.spec
+        self._values = question.values or tuple(range(len(model.spec.scheme)))
+        _check_classes(model.spec, self._values)
+        self._place, self._halves = split_at(model, question.layer)
+        self._target = question.target
+        whole = isinstance(self._target, WholeClass)
+        self._method = question.method or recommended_method(whole_class=whole)
+        self._last = last
+        self._token = token
+
+    def draw(
+        self, image: RetinaImage, index: int
+    ) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
+        """Draw the mask of one plane."""
+        one = yield from self._passed(image, index)
+        return one.labels
+
+    def explain(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
+        """Explain one plane."""
+        if not isinstance(self._target, WholeClass):
+            locate(self._target, image.grid, index)  # before the network runs in vain
+        one = yield from self._passed(image, index)
+        if one.activations.cells.shape[:2] == (1, 1):
+            raise ImageError(
+                f"'{image.name}' is so small that {self._place.name} is a single cell, which"
+                " locates nothing: choose a finer layer."
+            )
+        maps, untargeted = [], []
+        for done, value in enumerate(self._values):
+            if not image.is_volume:  # there the slices are the steps
+                name = self._spec.scheme.classes[value].abbreviation
+                yield Progress(done, len(self._values), f"{image.name}: {name}")
+            self._token.raise_if_cancelled()
+            target = self._target
+            if isinstance(target, WholeClass):
+                target = Region((one.labels == value) & one.geometry.predicted)
+            if isinstance(target, Region) and not target.mask.any():
+                untargeted.append(value)
+                maps.append(np.zeros(image.grid, np.float32))
+            else:
+                maps.append(self._map(one, value, weigh(target, one.geometry, index)))
+        return Explanation(
+            maps=np.stack(maps),
+            values=self._values,
+            labels=one.labels,
+            scheme=self._spec.scheme,
+            model=self._spec.name,
+            weights_sha256=self._spec.weights_sha256,
+            place=self._place.words,
+            method=self._method,
+            target=self._target,
+            index=index,
+            untargeted=tuple(untargeted),
+        )
+
+    def _passed(self, image: RetinaImage, index: int) -> Generator[Progress, None, ForwardPass]:
+        plane = image.plane(index)
+        spacing = image.spacing
+        valid = image.valid_plane(index)
+        seen = _fingerprint(plane) if valid is None else _fingerprint(plane) + _fingerprint(valid)
+        key = (self._spec.model_dump_json(), self._place.layer, seen, repr(spacing))
+        known = self._last.get(key)
+        if known is not None:
+            return known
+        _, prepared = prepare_slice(image, self._spec, index)
+        multiple = self._spec.architecture.multiple
+        activations = yield from iter_forward(self._halves, prepared.tensor, multiple, self._token)
+        one = _decoded(activations, prepared.geometry, self._spec)
+        self._last.keep(key, one)
+        return one
+
+    def _map(self, one: ForwardPass, value: int, weights: Array) -> Array:
+        # Per pixel asked about: large classes shall not drown small ones.
+        gradient = one.activations.gradient(value, weights / weights.sum())
+        cells = combine(one.activations.cells, gradient, self._method)
+        on_input = one.activations.spread(np.maximum(cells, 0))
+        return one.geometry.restore(on_input, outside=0)
+
+
+def _check_classes(spec: ModelSpec, values: Sequence[int]) -> None:
+    known = len(spec.scheme)
+    unknown = [value for value in values if not 0 <= value < known]
+    if unknown:
+        names = ", ".join(label.abbreviation for label in spec.scheme.classes)
+        raise ModelError(
+            f"'{spec.name}' has no class {unknown[0]}: its classes are {names}, with the values 0"
+            f" to {known - 1}."
+        )
+
+
+def _decoded(activations: Activations, geometry: Geometry, spec: ModelSpec) -> ForwardPass:
+    """Draw the mask that goes with the logits."""
+    scores = activations.logits
+    if spec.architecture.outputs == 1:
+        probabilities = 1 / (1 + np.exp(-scores[..., 1:]))
+    else:
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        probabilities = powers / powers.sum(axis=-1, keepdims=True)
+    output = np.asarray(probabilities, np.float32)
+    labels = decode(output, geometry, spec, probabilities=False).labels
+    return ForwardPass(activations, geometry, labels)
+
+
+def _fingerprint(plane: npt.NDArray[Any]) -> str:
+    content = hashlib.blake2b(np.ascontiguousarray(plane).data, digest_size=16)
+    return f"{content.hexdigest()} {plane.shape} {plane.dtype}"
