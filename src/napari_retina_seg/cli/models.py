@@ -55,8 +55,8 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
     short = {full: name for name, full in SHORT_NAMES.items()}
     table = Table(show_lines=True)
     table.add_column("name", no_wrap=True)  # to be copied into commands
-    for header in ("images", "classes", "measured", "licence"):
-        table.add_column(header, overflow="fold")
+    for header, most in (("images", None), ("classes", 8), ("measured", None), ("licence", 10)):
+        table.add_column(header, overflow="fold", max_width=most)
     for model in models:
         spec = model.spec
         measured = "\n".join(
