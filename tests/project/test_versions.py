@@ -22,7 +22,7 @@ SHAPE = (16, 24)
 
 
 def same(one, other):
-    parts = ("labels", "boundaries", "questionable")
+    parts = ("labels", "boundaries", "ignore")
     pairs = [(getattr(one, part), getattr(other, part)) for part in parts]
     return all(
         (a is None and b is None) or (a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True))
