@@ -60,7 +60,7 @@ PADDINGS = [0, 77, 255, noise((496, PADDED))]
 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=["0", "77", "255", "noise"])
-@pytest.mark.parametrize("name", ["oct-layers", "unet-tian2015"])
+@pytest.mark.parametrize("name", ["oct-layers", "unet-octid"])
 def test_a_scan_is_learnt_from_as_if_it_had_none(padding, name) -> None:
     recipe = Recipe.read(Path(name))
     sample = prepare_sample(padded(SCAN, PHANTOM.labels, padding=padding), recipe)

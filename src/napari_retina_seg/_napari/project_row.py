@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QPu
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import add_row, text
-from napari_retina_seg.project.opening import current_username
+from napari_retina_seg.project.account import current_username
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import typer
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
 from napari_retina_seg.cli.project import Author, Folder, open_project
-from napari_retina_seg.project.opening import current_username
+from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError

@@ -17,7 +17,7 @@ from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, s
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.cli.limits import opens_files
-from napari_retina_seg.project.opening import current_username
+from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import GradingRound
 from napari_retina_seg.types.counts import count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 import uuid
 from pathlib import Path
@@ -78,11 +77,3 @@ def check_name(name: str) -> str:
     if not cleaned:
         raise ProjectError("Enter your name: every version is saved with its author's name.")
     return cleaned
-
-
-def current_username() -> str:
-    """Return the name of the user account; empty if there is none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return ""
