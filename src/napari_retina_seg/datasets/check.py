@@ -82,7 +82,7 @@ def check_dataset(
     >>> len(check.images)
     3
     >>> [finding.kind.value for finding in check.findings]
-    []
+    ['patients not known']
     """
     classes = None if scheme is None else find_scheme(scheme)
     images = read_data(as_paths(data), options=options)

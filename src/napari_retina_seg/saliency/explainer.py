@@ -94,7 +94,7 @@ def iter_explain(
         yield Progress(done, len(indices), message)
         token.raise_if_cancelled()
         try:
-            explanation = yield from explainer.explain(image, i)
+            explanation = yield from explainer.iter_explain(image, i)
         except ImageError:
             if done + 1 == len(indices) and len(skipped) == done:
                 raise
@@ -124,7 +124,7 @@ def iter_draw(
     """
     check_fit(image, model)
     yield Progress(0, 1, f"Loading {model.name}")
-    return (yield from SliceExplainer(model, question, last, token).draw(image, index))
+    return (yield from SliceExplainer(model, question, last, token).iter_draw(image, index))
 
 
 def explain(

@@ -84,14 +84,14 @@ class SliceExplainer:
         self._last = last
         self._token = token
 
-    def draw(
+    def iter_draw(
         self, image: RetinaImage, index: int
     ) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
         """Draw the mask of one plane."""
         one = yield from self._passed(image, index)
         return one.labels
 
-    def explain(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
+    def iter_explain(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
         """Explain one plane."""
         if not isinstance(self._target, WholeClass):
             locate(self._target, image.grid, index)  # before the network runs in vain
