@@ -91,7 +91,9 @@ class SliceExplainer:
         one = yield from self._passed(image, index)
         return one.labels
 
-    def iter_explain(self, image: RetinaImage, index: int) -> Generator[Progress, None, Explanation]:
+    def iter_explain(
+        self, image: RetinaImage, index: int
+    ) -> Generator[Progress, None, Explanation]:
         """Explain one plane."""
         if not isinstance(self._target, WholeClass):
             locate(self._target, image.grid, index)  # before the network runs in vain
