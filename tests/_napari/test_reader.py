@@ -157,19 +157,14 @@ def test_what_a_file_leaves_in_doubt_is_said(write_dicom, said):
     assert any("unevenly spaced" in record.message for record in said)
 
 
-@pytest.mark.parametrize(
-    ("names", "known"), [(["INL", "RPE"], True), (["Drusen", "Fluid"], False), (["1", "1"], False)]
-)
-def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, said, names, known):
-    labels = np.zeros((3, 20, 30), np.uint8)
-    labels[0, 5:9], labels[2, 9:12] = 1, 2
-    source = dcmread(write_dicom("scan.dcm"))
+def as_volume(source, shape, places=None):
+    """Return a dataset as that of a volume whose frames lie at some places, in steps."""
     source.SOPInstanceUID, source.StudyInstanceUID = generate_uid(), generate_uid()
     for word in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID",
                  "AccessionNumber", "StudyDate", "StudyTime"):  # fmt: skip
         setattr(source, word, "")
     source.Modality, source.FrameOfReferenceUID = "OPT", generate_uid()
-    source.NumberOfFrames, source.Rows, source.Columns = labels.shape
+    source.NumberOfFrames, source.Rows, source.Columns = shape
     shared, measures, axes = Dataset(), Dataset(), Dataset()
     measures.PixelSpacing, measures.SliceThickness = [0.004, 0.012], 0.12
     measures.SpacingBetweenSlices = 0.12
@@ -177,12 +172,18 @@ def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, sai
     shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [axes]
     source.SharedFunctionalGroupsSequence = [shared]
     frames = []
-    for k in range(3):
-        frame, place = Dataset(), Dataset()
+    for k in range(shape[0]) if places is None else places:
+        frame, place, content = Dataset(), Dataset(), Dataset()
         place.ImagePositionPatient = [0, 0, 0.12 * k]
-        frame.PlanePositionSequence = [place]
+        content.DimensionIndexValues = [1, k + 1]
+        frame.PlanePositionSequence, frame.FrameContentSequence = [place], [content]
         frames.append(frame)
     source.PerFrameFunctionalGroupsSequence = frames
+    return source
+
+
+def write_segmentation(path, source, labels, names):
+    """Write a label map of another program."""
     described = [
         hd.seg.SegmentDescription(
             number, name, codes.SCT.AnatomicalStructure, codes.SCT.Retina, "MANUAL"
@@ -191,7 +192,17 @@ def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, sai
     ]
     uids = generate_uid(), 1, generate_uid(), 1
     seg = hd.seg.Segmentation([source], labels, "LABELMAP", described, *uids, "m", "m", "1", "2")
-    seg.save_as(tmp_path / "1.2.840.5")
+    seg.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "known"), [(["INL", "RPE"], True), (["Drusen", "Fluid"], False), (["1", "1"], False)]
+)
+def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, said, names, known):
+    labels = np.zeros((3, 20, 30), np.uint8)
+    labels[0, 5:9], labels[2, 9:12] = 1, 2
+    source = as_volume(dcmread(write_dicom("scan.dcm")), labels.shape)
+    write_segmentation(tmp_path / "1.2.840.5", source, labels, names)
     (layer,) = viewer.open(str(tmp_path / "1.2.840.5"), plugin="napari-retina-seg")
     assert isinstance(layer, Labels)
     table = np.array([0, 3, 7]) if known else np.arange(3)
@@ -201,6 +212,27 @@ def test_a_dicom_segmentation_opens_as_labels(viewer, write_dicom, tmp_path, sai
     assert (KEY in layer.metadata) is known
     asked = any("may be classes of 'oct-layers' or" in record.message for record in said)
     assert asked == (names == ["1", "1"])
+
+
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_dicom_segmentation_lies_on_the_slices_of_its_open_image(
+    viewer, write_dicom, tmp_path, places
+):
+    """Only the image says in which order its frames are."""
+    labels = np.zeros((3, 20, 30), np.uint8)
+    for frame, place in enumerate(places[:2]):  # the last is left out, and empty
+        labels[frame, 4 * place : 4 * place + 4] = 1
+    source = as_volume(dcmread(write_dicom("scan.dcm")), labels.shape, places)
+    source.BitsAllocated, source.BitsStored, source.HighBit = 8, 8, 7
+    source.PixelData = np.where(labels, 200, 10).astype(np.uint8).tobytes()
+    source.save_as(tmp_path / "scan.dcm")
+    write_segmentation(tmp_path / "elsewhere.dcm", source, labels, ["INL"])
+    (other,) = viewer.open(str(write_dicom("other.dcm")), plugin="napari-retina-seg")
+    (image,) = viewer.open(str(tmp_path / "scan.dcm"), plugin="napari-retina-seg")
+    viewer.layers.selection.active = other
+    (layer,) = viewer.open(str(tmp_path / "elsewhere.dcm"), plugin="napari-retina-seg")
+    assert np.array_equal(layer.data > 0, np.asarray(image.data) > 100)
+    assert np.allclose(layer.scale, image.scale)
 
 
 def test_a_folder_opens_its_masks_as_labels_on_their_images(viewer, bscan, tmp_path, said):

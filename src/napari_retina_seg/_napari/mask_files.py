@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import napari
 import numpy as np
@@ -16,7 +16,15 @@ from napari.utils.notifications import show_warning
 from napari.utils.transforms import CompositeAffine
 
 from napari_retina_seg._napari.layer_sizes import grid_of, sizes_of
-from napari_retina_seg._napari.layers import AXES, KEY, finest, is_image, placement_of, unwrap_proxy
+from napari_retina_seg._napari.layers import (
+    AXES,
+    KEY,
+    ImageInfo,
+    finest,
+    is_image,
+    placement_of,
+    unwrap_proxy,
+)
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io import is_dicom_content, is_tiff_content
 from napari_retina_seg.io.formats.card import read_sidecar, restore
@@ -25,7 +33,7 @@ from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.annotation import IGNORE
-from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.file_names import name_key
 from napari_retina_seg.types.image import Placement, Spacing
 
@@ -263,7 +271,10 @@ def segmentation_layers(
 
     if not is_dicom_mask(path):
         return None
-    mask = read_dicom_mask(path)
+    source = _find_source(path, open_images() if images is None else images)
+    if source is not None:
+        images = [source.layer]
+    mask = read_dicom_mask(path, None if source is None else source.order)
     if mask.warning:
         show_warning(mask.warning)
     options, link = place(mask.name, mask.labels.shape, mask.spacing, images)
@@ -271,3 +282,35 @@ def segmentation_layers(
         info = MaskInfo("", mask.scheme, spacing=mask.spacing, ignore=mask.ignore)
         options |= mask_options(replace(info, **link))
     return [(mask.labels, {"name": mask.name, **options}, "labels")]
+
+
+class _Source(NamedTuple):
+    """The open image that a segmentation refers to, and the frame of each of its slices."""
+
+    layer: Image
+    order: tuple[int, ...]
+
+
+def _find_source(path: Path, images: Sequence[Image]) -> _Source | None:
+    """Find the image by its UID among the open ones; only its file says the order of its frames."""
+    from napari_retina_seg.io.formats.dicom_header import (
+        read_header,
+        read_ids,
+        read_referenced_ids,
+    )
+    from napari_retina_seg.io.images.dicom_slices import slice_order
+
+    wanted = read_referenced_ids(path)
+    if wanted is None:
+        return None
+    for layer in images:
+        info = layer.metadata.get(KEY)
+        file = Path(info.source if isinstance(info, ImageInfo) else "")
+        try:
+            ids = read_ids(file) if file.is_file() else None
+            header = read_header(file) if ids and ids.instance == wanted.instance else None
+        except (RetinaSegError, OSError, ValueError):  # the file is another, or gone
+            continue
+        if header is not None:
+            return _Source(layer, slice_order(header))
+    return None

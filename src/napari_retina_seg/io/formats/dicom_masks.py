@@ -67,13 +67,16 @@ def is_dicom_mask(path: Path) -> bool:
         return False
 
 
-def read_dicom_mask(path: Path) -> DicomMask:
+def read_dicom_mask(path: Path, order: tuple[int, ...] | None = None) -> DicomMask:
     """Read a segmentation, and find the scheme of its segments.
 
     Parameters
     ----------
     path : Path
         The file.
+    order : tuple of int, optional
+        For each slice of the image which of its frames it is, as `dicom_slices.slice_order` says;
+        by default what the positions in the file say.
 
     Returns
     -------
@@ -88,9 +91,9 @@ def read_dicom_mask(path: Path) -> DicomMask:
     """
     name = image_name(path)
     if read_dicom_card(path) is not None:
-        record = read_dicom_seg(path)
+        record = read_dicom_seg(path, order=order)
         return DicomMask(record.labels, record.ignore, record.scheme, record.spacing, name)
-    fitting = _read_by_schemes(path)
+    fitting = _read_by_schemes(path, order)
     if len({_meaning(record) for record in fitting}) == 1:
         record = fitting[0]
         return DicomMask(record.labels, record.ignore, record.scheme, record.spacing, name)
@@ -98,19 +101,19 @@ def read_dicom_mask(path: Path) -> DicomMask:
     with decoding(path, "DICOM"):
         dataset = read_attributes(path, force=True)
         check_claimed_size(path, dataset)
-        planes = read_planes(path, dataset, None, None)
+        planes = read_planes(path, dataset, None, order)
         distance = read_said_distance(dataset) if len(planes) > 1 else None
         spacing = read_spacing(dataset, slice_mm=distance)
     labels = planes if len(planes) > 1 else planes[0]
     return DicomMask(labels, None, None, spacing, name, warning)
 
 
-def _read_by_schemes(path: Path) -> list[MaskRecord]:
+def _read_by_schemes(path: Path, order: tuple[int, ...] | None) -> list[MaskRecord]:
     """Read a segmentation by each scheme that has classes with its segments' names."""
     records = []
     for scheme in SCHEMES.values():
         try:
-            records.append(read_dicom_seg(path, scheme))
+            records.append(read_dicom_seg(path, scheme, order=order))
         except ReadError:
             continue
     return records
