@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
-from napari_retina_seg.io.formats.nifti import read_nifti, write_nifti
+from napari_retina_seg.io.formats.nifti import is_nifti, read_nifti, write_nifti
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Placement, Spacing
 from napari_retina_seg.types.labels import OCT_LAYERS
@@ -91,6 +91,16 @@ def test_a_foreign_file_on_an_image_with_a_place(tmp_path, order):
 def test_one_plane_may_have_axes_of_one_and_any_type(tmp_path, shape, dtype):
     path = save(tmp_path / "a.nii.gz", RIGHT.T.reshape(shape).astype(dtype), np.eye(4))
     np.testing.assert_array_equal(read_nifti(path, OCT_LAYERS).labels, RIGHT)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ""])
+@pytest.mark.parametrize("order", ORDERS[::9], ids=lambda order: str(order.tolist()))
+def test_the_second_version_is_read_like_the_first(tmp_path, suffix, order):
+    first = nibabel.load(reoriented(save(tmp_path / "a.nii", VOLUME.T, np.eye(4)), order))
+    path = tmp_path / f"b{suffix}"
+    path.write_bytes(nibabel.Nifti2Image(np.asarray(first.dataobj), first.affine).to_bytes())
+    assert is_nifti(path)
+    np.testing.assert_array_equal(read_nifti(path, OCT_LAYERS).labels, VOLUME)
 
 
 def test_without_a_stated_orientation_the_order_is_the_images(tmp_path):

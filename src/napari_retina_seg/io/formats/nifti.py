@@ -1,4 +1,4 @@
-"""Masks as NIfTI-1."""
+"""Masks as NIfTI-1; NIfTI-2 is read, too."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ SUFFIXES = (".nii", ".nii.gz")
 
 _GZIP = b"\x1f\x8b"
 _MARK, _MARK_AT = b"n+1\0", 344  # what a header of NIfTI-1 in one file ends with
+_MARK_2, _MARK_2_AT = b"n+2\0", 4  # and what that of NIfTI-2 has at its beginning
 _COMMENT = 6  # NIfTI's code for an extension of plain text
 _MM_PER = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether a file is NIfTI-1 by content, or by suffix and not another type."""
+    """Whether a file is NIfTI by content, or by suffix and not another type."""
     is_called_so = path.name.lower().endswith(SUFFIXES)
     return (is_called_so and not is_image_content(path)) or _has_mark(path)
 
@@ -42,7 +43,8 @@ def _has_mark(path: Path) -> bool:
         if not path.is_file():
             return False
         with _open(path) as file:
-            return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
+            head = file.read(_MARK_AT + len(_MARK))
+        return head[_MARK_AT:] == _MARK or head.startswith(_MARK_2, _MARK_2_AT)
     except (OSError, EOFError, ValueError, zlib.error):
         return False
 
@@ -169,8 +171,10 @@ def _read(
 ) -> tuple[npt.NDArray[Any], Spacing, Card | None]:
     import nibabel
 
-    holder = nibabel.FileHolder(fileobj=file)
-    image = nibabel.Nifti1Image.from_file_map({"image": holder})
+    is_second = file.read(_MARK_2_AT + len(_MARK_2)).endswith(_MARK_2)
+    file.seek(0)
+    kind = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image
+    image = kind.from_file_map({"image": nibabel.FileHolder(fileobj=file)})
     axes = len(image.shape)
     while axes > 3 and image.shape[axes - 1] == 1:
         axes -= 1
