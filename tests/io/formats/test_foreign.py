@@ -88,6 +88,14 @@ def test_wider_values_are_read_if_they_are_classes(tmp_path, suffix, write, read
         read(path, OCT_LAYERS)
 
 
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_an_array_of_planes_is_the_mask_of_a_volume(tmp_path, suffix):
+    planes = np.stack([CLASSES, CLASSES[::-1], CLASSES[:, ::-1]]).astype(">i4")
+    path = tmp_path / f"theirs.{suffix}"
+    (np.save if suffix == "npy" else np.savez)(path, np.asfortranarray(planes))
+    np.testing.assert_array_equal(read_png(path, OCT_LAYERS).labels, planes)
+
+
 def test_black_and_white_is_not_taken_for_ignored(tmp_path):
     vessels = (CLASSES > 3).astype(np.uint8)
     Image.fromarray(vessels * np.uint8(255)).save(tmp_path / "a.png")

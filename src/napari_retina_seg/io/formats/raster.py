@@ -22,7 +22,7 @@ from napari_retina_seg.io.formats.card import (
 )
 from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
-from napari_retina_seg.io.masks import IGNORED_COLOR, read_class_values, read_classes
+from napari_retina_seg.io.masks import IGNORED_COLOR, read_class_values
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Spacing
@@ -66,7 +66,7 @@ def encode_png(
 def read_png(
     path: Path, scheme: LabelScheme | None = None, remap: Mapping[int, int] | None = None
 ) -> MaskRecord:
-    """Read a mask of one plane: a PNG with a palette, or grey of 1, 8 or 16 bits.
+    """Read a mask: a PNG with a palette, or grey of 1, 8 or 16 bits, or an array of planes.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def read_png(
     ReadError
         If it can't be read, or its values are none of the classes.
     """
-    return restore(path, read_classes(path), read_sidecar(path), scheme, remap=remap)
+    return restore(path, read_class_values(path), read_sidecar(path), scheme, remap=remap)
 
 
 def write_tiff(path: Path, record: MaskRecord) -> None:
