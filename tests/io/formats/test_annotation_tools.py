@@ -140,6 +140,15 @@ def test_a_category_that_can_not_be_read_spoils_no_other(tmp_path):
     assert [problem.split(" ")[0] for problem in problems] == ["categories.0", "categories.2"]
 
 
+def test_points_that_are_shares_of_a_side_make_no_mask(tmp_path):
+    shares = [0.1, 0.2, 0.8, 0.2, 0.8, 0.7, 0.1, 0.7]
+    document = coco([drawn([shares]), drawn([[0, 0, 1, 0, 1, 1, 0, 1]]), drawn([BOX])])
+    masks, problems, _, _ = found_in(tmp_path / "a.json", document)
+    assert len(masks) == 2  # a single pixel may be drawn, in the first corner too
+    (problem,) = problems
+    assert "as if its points were shares of a side" in problem
+
+
 def test_an_id_of_two_categories_is_of_neither(tmp_path):
     document = coco([drawn([BOX]), drawn([BOX]) | {"category_id": 2}, drawn([BOX])])
     document["categories"] = [{"id": 1, "name": "Vessel"}, {"id": 1, "name": "Disc"},

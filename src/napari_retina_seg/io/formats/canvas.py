@@ -14,6 +14,7 @@ Raster = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
 
 _ROUNDING = 1.0  # px by which a point may miss its image: tools round differently
+_ON_PIXEL = (0, 0.1, 0.5, 0.9, 1)  # where outlines of a pixel run, those of `trace` too
 _OVERHANG = 0.01  # of the longer side, by which a hand may reach over the edge
 
 
@@ -111,6 +112,11 @@ class Canvas:
     def _can_draw(self, ring: Points, what: str) -> bool:
         if not np.isfinite(ring).all() or len(np.unique(ring, axis=0)) < 3:
             self.refuse(f"{what} has a polygon of less than three points")
+            return False
+        if ring.min() >= 0 and ring.max() <= 1 and not np.isin(ring, _ON_PIXEL).all():
+            self.refuse(
+                f"{what} lies within the first pixel, as if its points were shares of a side"
+            )
             return False
         limits = np.array(self.shape[::-1], np.float64)
         if (ring >= limits).all(axis=0).any() or (ring <= 0).all(axis=0).any():
