@@ -108,11 +108,3 @@ def answer(image: RetinaImage, model: ModelLike, question: Question, index: int 
         target=question.target,
         index=index,
     )
-
-
-def normalised(explanation: Explanation, *, shared: bool) -> np.ndarray:
-    """Scale maps to 0 … 1: by the largest value of all classes, or each class by its own."""
-    tops = explanation.maps.max(axis=(1, 2), keepdims=True)
-    if shared:
-        tops = tops.max(axis=0, keepdims=True)
-    return explanation.maps / np.where(tops > 0, tops, 1)

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from skimage.data import retina
 from skimage.metrics import structural_similarity
 
-from helpers import answer, assert_same_maps, assert_same_mask, normalised, tiny_model
+from helpers import answer, assert_same_maps, assert_same_mask, tiny_model
 from napari_retina_seg.imaging.cam import Method, combine
 from napari_retina_seg.imaging.explanation import Question
 from napari_retina_seg.imaging.phantom import phantom_bscan
@@ -162,9 +162,9 @@ def test_shipped_models_explain_what_they_draw(name) -> None:
 
 def test_maps_of_classes_can_be_compared_or_not() -> None:
     explanation = answer(BSCAN, "oct-layers", Question((1, 3)))
-    alone = normalised(explanation, shared=False)
+    alone = explanation.normalised(shared=False)
     assert alone.max(axis=(1, 2)).tolist() == [1, 1]
-    together = normalised(explanation, shared=True)
+    together = explanation.normalised(shared=True)
     assert together.max() == 1
     ratio = explanation.maps[0].max() / explanation.maps[1].max()
     assert together[0].max() / together[1].max() == pytest.approx(ratio)

@@ -118,6 +118,25 @@ class Explanation:
             )
         return " ".join(sentences)
 
+    def normalised(self, *, shared: bool) -> Array:
+        """Scale the maps to 0 … 1.
+
+        Parameters
+        ----------
+        shared : bool
+            By the largest value of all classes, so that they can be compared; else each class by
+            its own.
+
+        Returns
+        -------
+        array
+            Shape of the maps; what is empty stays 0.
+        """
+        tops = self.maps.max(axis=(1, 2), keepdims=True)
+        if shared:
+            tops = tops.max(axis=0, keepdims=True)
+        return np.asarray(self.maps / np.where(tops > 0, tops, 1), np.float32)
+
     @property
     def caption(self) -> str:
         """Caption of the maps."""

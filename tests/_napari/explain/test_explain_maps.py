@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from choose import choose, choose_colors, choose_modality, choose_target
-from helpers import answer, normalised
+from helpers import answer
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import JobStatus
@@ -20,7 +20,7 @@ def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, 
     assert layer.name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
     assert layer.data.shape == (8, *bscan.shape)
     assert np.allclose(layer.data_to_world((3, 10, 20)), (3, *scan.data_to_world((10, 20))))
-    expected = normalised(answer(retina_image(scan), "tiny-oct", Question()), shared=False)
+    expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=False)
     assert np.allclose(layer.data, expected, atol=1e-5)
     assert layer.axis_labels[0] == "class"
 
@@ -44,7 +44,7 @@ def test_another_class_is_shown_in_the_same_layer(explain, ends, scan, maps):
     assert after is before
     assert after.name == "scan · tiny-oct · Grad-CAM OPL, bottleneck"
     expected = answer(retina_image(scan), "tiny-oct", Question(values=(4,)))
-    assert np.allclose(after.data, normalised(expected, shared=False)[0], atol=1e-5)
+    assert np.allclose(after.data, expected.normalised(shared=False)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("method", Method)
@@ -53,7 +53,7 @@ def test_another_method_updates_the_map(explain, ends, scan, method, maps):
     ends(explain, explain.button.click)
     ends(explain, lambda: choose(explain.methods.box, method))
     question = Question(values=(6,), method=method)
-    expected = normalised(answer(retina_image(scan), "tiny-oct", question), shared=False)
+    expected = answer(retina_image(scan), "tiny-oct", question).normalised(shared=False)
     layers = maps()
     assert [layer.name for layer in layers] == [
         f"scan · tiny-oct · {method.value} EZ, bottleneck"
@@ -95,7 +95,7 @@ def test_colours_and_scale_change_nothing_but_the_look(explain, ends, scan, maps
     choose_colors(explain.colors, "cividis", shared=True)
     assert not explain.is_running
     assert layer.colormap.name.startswith("cividis")
-    expected = normalised(answer(retina_image(scan), "tiny-oct", Question()), shared=True)
+    expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=True)
     assert np.allclose(layer.data, expected, atol=1e-5)
     choose_colors(explain.colors, "turbo", shared=False)
     assert np.allclose(layer.data.max(axis=(1, 2))[tops > 0], 1)

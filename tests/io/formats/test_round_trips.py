@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
@@ -37,6 +37,7 @@ from napari_retina_seg.io.formats.raster import read_png, read_tiff, write_png, 
 from napari_retina_seg.io.formats.record import Attribution, Maker, MaskRecord
 from napari_retina_seg.io.formats.stacks import read_stacks
 from napari_retina_seg.io.formats.training import TrainingItem, read_training_folder
+from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Laterality, Length, Origin, Spacing
 from napari_retina_seg.types.labels import SCHEMES
 
@@ -154,7 +155,16 @@ def assert_same(found: MaskRecord, record: MaskRecord) -> None:
             assert one == other, field.name
 
 
+def small(shape):
+    """Return a mask of the last class only."""
+    accepted = Attribution(Maker.HUMAN, "b", "accepted")
+    labels = np.full(shape, 7, np.uint8)
+    return MaskRecord(labels, scheme=SCHEMES["oct-layers"], name="scan-1", attribution=accepted)
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
+@example(record=small((2, 2)))
+@example(record=small((2, 4)))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(record=mask_records())
 def test_a_mask_comes_back_with_all_that_is_known_of_it(tmp_path_factory, suffix, record):
@@ -168,6 +178,10 @@ def test_a_mask_comes_back_with_all_that_is_known_of_it(tmp_path_factory, suffix
         )
     write, read = FORMATS[suffix]
     path = tmp_path_factory.mktemp("exchange") / f"mask.{suffix}"
+    if suffix == "dcm" and record.planes[0].size < 8:
+        with pytest.raises(WriteError, match="fewer than 8 pixels"):
+            write(path, record)
+        return
     write(path, record)
     assert_same(read(path), record)
 

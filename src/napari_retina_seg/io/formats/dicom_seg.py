@@ -38,6 +38,7 @@ _BACKGROUND = ("125040", "DCM")  # value and scheme of its code
 _CODED_MEANINGS = {"SCT:68703001": "Choroid"}
 _SIDES = {Laterality.RIGHT: "R", Laterality.LEFT: "L"}
 
+_LEAST = 8  # pixels of a frame: highdicom packs smaller ones so that no reader finds them
 _Raster = npt.NDArray[np.uint8]
 
 
@@ -73,9 +74,14 @@ def write_dicom_seg(
     Raises
     ------
     WriteError
-        If the reference is of another size, its frames have no place to be described with, or
-        the file can't be written.
+        If the reference is of another size, its frames have no place to be described with, the
+        image has fewer than 8 pixels, or the file can't be written.
     """
+    if record.planes[0].size < _LEAST:
+        raise WriteError(
+            f"'{record.name}' has fewer than {_LEAST} pixels, too few for a DICOM segmentation:"
+            " export the mask as PNG, NIfTI or TIFF."
+        )
     source = make_source(record, reference, identified=identified)
     # The image's slices are in the order of their positions, its frames may not be.
     order = None if reference is None else slice_order(reference)
