@@ -87,6 +87,7 @@ def test_groups_from_a_table(tmp_path):
         (IMAGES[0], CLASSES, r"images\.npy' has the shape \(24, 20\): expected"),
         (IMAGES[..., None].repeat(2, -1), CLASSES, r"images\.npy' has the shape \(3, 24, 20, 2\)"),
         (IMAGES, CLASSES[0], r"masks\.npy' has the shape \(24, 20\): expected"),
+        (np.moveaxis(IMAGES, 0, -1), np.moveaxis(CLASSES, 0, -1), "with the images last"),
     ],
 )
 def test_stacks_that_do_not_fit_are_refused(tmp_path, images, masks, message):

@@ -48,11 +48,11 @@ def test_names_of_earlier_versions_still_work_with_a_notice(former, name) -> Non
 
 def test_bundled_models_are_named_after_what_they_learnt_from() -> None:
     words = {"oct_layers": "tian2015", "chase_db1": "chasedb1", "hrf": "hrf"}
-    told = {"Tian": "oct_layers", "CHASE_DB1": "chase_db1", "HRF": "hrf"}
+    datasets = {"Tian": "oct_layers", "CHASE_DB1": "chase_db1", "HRF": "hrf"}
     for model in registry.list_models():
-        said = model.spec.training_data
-        learnt = {name for name in words if name in said}
-        learnt |= {name for word, name in told.items() if word in said}
+        training_data = model.spec.training_data
+        learnt = {name for name in words if name in training_data}
+        learnt |= {name for word, name in datasets.items() if word in training_data}
         parts = set(model.name.split("-"))
         assert parts & set(words.values()) == {words[name] for name in learnt}
         assert model.path.name == model.name

@@ -1,4 +1,4 @@
-"""Clicks on the canvas, told from drags, which move the image."""
+"""Clicks on the canvas, as distinct from drags, which move the image."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _SINGLE = (
 _MISFITS = (FindingKind.OTHER_MASK, FindingKind.SHIFTED, FindingKind.TURNED, FindingKind.INVERTED)
 _EYES = frozenset({"l", "r", "left", "right", "od", "os"})
 _FEW = 3  # masks of a data set that are listed one by one
-_MANY = 8  # values that are no class, from which on masks are told apart no longer
+_MANY = 8  # values that are no class, from which on masks are listed together
 
 
 def find_problems(check: DatasetCheck) -> tuple[Finding, ...]:

@@ -47,6 +47,27 @@ def test_what_is_no_image_is_refused(tmp_path, shape):
         read_image(saved(tmp_path, np.zeros(shape, np.uint8)))
 
 
+@pytest.mark.parametrize("shape", [(80, 90, 5), (80, 90, 16), (90, 80, 19)])
+def test_slices_on_the_last_axis_are_refused(tmp_path, shape):
+    with pytest.raises(ReadError, match="with the slices last"):
+        read_image(saved(tmp_path, np.zeros(shape, np.uint8)))
+
+
+@pytest.mark.parametrize("shape", [(97, 62, 48), (19, 90, 80), (300, 40, 60)])
+def test_slices_on_the_first_axis_may_be_many(tmp_path, shape):
+    image = read_image(saved(tmp_path, np.zeros(shape, np.uint8)))
+    assert image.pixels.shape == shape
+    assert not image.warnings
+
+
+@pytest.mark.parametrize("slices", [3, 4])
+def test_slices_that_may_be_channels_are_reported(tmp_path, slices):
+    image = read_image(saved(tmp_path, np.zeros((slices, 40, 50), np.uint8)))
+    assert image.n_slices == slices
+    (warning,) = image.warnings
+    assert f"save it as (40, 50, {slices})" in warning
+
+
 def test_numbers_that_are_no_brightness_are_refused(tmp_path):
     with pytest.raises(ReadError, match="complex128"):
         read_image(saved(tmp_path, np.zeros((5, 5), complex)))

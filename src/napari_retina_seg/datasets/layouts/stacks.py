@@ -16,7 +16,7 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts.cards import is_guessed, read_contents, with_ignored
 from napari_retina_seg.datasets.layouts.layout import SPLIT_NAMES, Layout, find_visible
 from napari_retina_seg.imaging.preprocess import Plane
-from napari_retina_seg.io.images.arrays import open_stack
+from napari_retina_seg.io.images.arrays import has_slices_last, open_stack
 from napari_retina_seg.types.errors import DataError, RetinaSegError
 from napari_retina_seg.types.image import Modality
 
@@ -172,6 +172,11 @@ def _read_pair(key: str, images_at: Path, masks_at: Path) -> Iterator[LabelledIm
         raise DataError(
             f"'{images_at}' has the shape {images.shape}: expected (images, rows, columns), with a"
             " last axis of 1 or 3 if need be."
+        )
+    if has_slices_last(images.shape):
+        raise DataError(
+            f"'{images_at}' has the shape {images.shape}, with the images last: save images and"
+            " masks as (images, rows, columns)."
         )
     if masks.ndim not in (3, 4):
         raise DataError(

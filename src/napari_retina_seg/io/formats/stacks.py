@@ -15,7 +15,7 @@ from napari_retina_seg.io.formats.card import make_card, restore
 from napari_retina_seg.io.formats.contents import CONTENTS, Contents, Picture
 from napari_retina_seg.io.formats.record import MaskRecord, require_truth, shared_scheme
 from napari_retina_seg.io.formats.training import TrainingItem, record_name
-from napari_retina_seg.io.images.arrays import open_stack
+from napari_retina_seg.io.images.arrays import has_slices_last, open_stack
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.labels import LabelScheme
@@ -112,13 +112,15 @@ def read_stacks(
     if not path.is_file():
         raise ReadError(f"There is no file '{path}': choose a folder with stacks.")
     masks = np.asarray(open_stack(path))
-    if masks.ndim not in (3, 4) or not masks.size:
+    is_foreign = not (folder / CONTENTS).is_file()
+    is_turned = is_foreign and has_slices_last(masks.shape)
+    if masks.ndim not in (3, 4) or not masks.size or is_turned:
         raise ReadError(
             f"'{path}' has the shape {masks.shape}: expected (images, rows, columns), with a last"
             " axis of one channel per class if need be."
         )
     masks = _decode(path, masks) if masks.ndim == 4 else masks
-    if not (folder / CONTENTS).is_file():
+    if is_foreign:
         names = (folder / f"{index:04d}.npy" for index in range(len(masks)))
         pairs = zip(names, masks, strict=True)
         return tuple(restore(name, mask, None, scheme, remap=remap) for name, mask in pairs)

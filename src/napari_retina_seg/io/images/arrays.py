@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from napari_retina_seg.types.image import RetinaImage
 
 _USUAL_NAMES = ("image", "images", "arr_0")
 _SMALLEST_PICTURE = 16  # px; an array of three columns is no volume, one of three rows no picture
+_SLICES_TO_COLUMNS = 4
 _MAGIC_BYTES = 8  # with the format's version
 _LONGEST_HEADER = 10_000  # bytes, as numpy allows; that of an image has some 130
 _ENCRYPTED = 1  # of a ZIP member's flags
@@ -140,17 +142,46 @@ def _is_color(shape: tuple[int, ...]) -> bool:
     )
 
 
+def has_slices_last(shape: tuple[int, ...]) -> bool:
+    """Whether three axes are most likely ``(rows, columns, slices)``.
+
+    Slices are taken to be last where that axis is too short for the columns of an image: under
+    16, or under a quarter of both others.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an array without colours.
+
+    Examples
+    --------
+    >>> has_slices_last((496, 512, 49)), has_slices_last((49, 496, 512))
+    (True, False)
+    """
+    if len(shape) != 3:
+        return False
+    *others, last = shape
+    return last < _SMALLEST_PICTURE <= min(others) or last * _SLICES_TO_COLUMNS < min(others)
+
+
 def _assemble(path: Path, pixels: npt.NDArray[Any]) -> RetinaImage:
     if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     color = _is_color(pixels.shape)
-    if (
-        pixels.ndim == 3
-        and not color
-        and pixels.shape[-1] < _SMALLEST_PICTURE <= min(pixels.shape[:2])
-    ):
+    if not color and has_slices_last(pixels.shape):
         raise ReadError(
             f"'{path}' has the shape {pixels.shape}, with the slices last: save it as (slices,"
-            " rows, columns)."
+            " rows, columns), e.g. with numpy.moveaxis(array, -1, 0)."
         )
-    return assemble(path, pixels, color=color)
+    image = assemble(path, pixels, color=color)
+    return image if color else replace(image, warnings=_doubts(pixels.shape))
+
+
+def _doubts(shape: tuple[int, ...]) -> tuple[str, ...]:
+    if len(shape) != 3 or shape[0] not in (3, 4) or min(shape[1:]) < _SMALLEST_PICTURE:
+        return ()
+    slices, rows, columns = shape
+    return (
+        f"the shape {shape} was read as {slices} slices of {rows} × {columns} pixels; if they are"
+        f" the channels of one colour image, save it as ({rows}, {columns}, {slices}).",
+    )
