@@ -250,6 +250,20 @@ def test_slices_that_were_annotated_elsewhere_come_back_as_a_volume(ann, tmp_pat
     assert [bool(plane.all()) for plane in found.ignore] == [False, True, False]
 
 
+def test_a_mask_of_which_a_shape_was_left_out_is_in_progress(fundus, tmp_path):
+    document = json.loads(json.dumps(OF_OTHERS["coco.json"]))
+    document["annotations"][1] |= {"image_id": 0, "segmentation": [[5, 5, 6, 6]]}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    taken = finish(iter_import_masks(fundus, tmp_path / "a.json", author="Eve"))
+    assert "less than three points" in taken.problems[0]
+    assert "The mask of 'a' was imported in part" in taken.identifiers[0]
+    (image, *_) = fundus.images()
+    assert (image.state, fundus.history(1)[0].comment) == (State.IN_PROGRESS, "Imported in part")
+    assert fundus.annotation(1, 1).labels.sum() == 400
+    again = finish(iter_import_masks(fundus, tmp_path / "a.json", author="Eve"))
+    assert (again.known, again.versions) == (1, ())
+
+
 def test_two_masks_of_one_image_in_a_file_are_told(fundus, tmp_path):
     document = json.loads(json.dumps(OF_OTHERS["coco.json"]))
     document["images"][1]["file_name"] = "a.jpg"

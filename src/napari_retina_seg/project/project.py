@@ -12,7 +12,7 @@ from napari_retina_seg.project import autosaves, images, leases, versions
 from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
-from napari_retina_seg.project.states import FINISHES, REFUSALS, Action, GradingRound
+from napari_retina_seg.project.states import DRAFT_OF, FINISHES, REFUSALS, Action, GradingRound
 from napari_retina_seg.project.transitions import EditRequest
 from napari_retina_seg.project.values import (
     Added,
@@ -201,6 +201,7 @@ class Project(ProjectView):
         author: str,
         reading: GradingRound = GradingRound.FIRST,
         comment: str = "",
+        is_complete: bool = True,
     ) -> Version:
         """Save a mask that a person drew in another program.
 
@@ -216,15 +217,16 @@ class Project(ProjectView):
             First grading, second grading, or adjudication, which is final.
         comment : str
             Saved with it.
+        is_complete : bool
+            Whether it finishes the grading; if not, the grading is in progress.
 
         Raises
         ------
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
-        request = EditRequest(
-            FINISHES[reading], check_name(author), comment=comment, elsewhere=True
-        )
+        action = FINISHES[reading] if is_complete else DRAFT_OF[reading]
+        request = EditRequest(action, check_name(author), comment=comment, elsewhere=True)
         return versions.save_annotation(self._store, image_id, annotation, request)
 
     def accept(

@@ -110,6 +110,13 @@ FINISHES: dict[GradingRound, Action] = {
     GradingRound.ADJUDICATION: Action.ADJUDICATE,
 }
 
+# The action that keeps unfinished work of each grading round.
+DRAFT_OF: dict[GradingRound, Action] = {
+    GradingRound.FIRST: Action.DRAFT,
+    GradingRound.SECOND: Action.SECOND_DRAFT,
+    GradingRound.ADJUDICATION: Action.ADJUDICATION_DRAFT,
+}
+
 
 def visible_state(state: State, *, blinded: bool) -> State:
     """Return the state as shown to a person, who may be blinded to the first grading."""

@@ -98,7 +98,14 @@ def stack(image: ProjectImage, slices: Mapping[int, MaskRecord]) -> MaskRecord:
     for index, record in slices.items():
         labels[index] = record.labels
         ignore[index] = False if record.ignore is None else record.ignore
-    return replace(some, labels=labels, name=image.name, ignore=ignore, image_sha256=image.sha256)
+    return replace(
+        some,
+        labels=labels,
+        name=image.name,
+        ignore=ignore,
+        image_sha256=image.sha256,
+        is_complete=all(record.is_complete for record in slices.values()),
+    )
 
 
 def cut(record: Record) -> list[MaskRecord]:

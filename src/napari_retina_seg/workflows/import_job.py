@@ -29,7 +29,7 @@ from napari_retina_seg.io.images.dicom_slices import slice_order
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import GradingRound
+from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
@@ -208,7 +208,8 @@ class ImportJob:
             self._check_once(image, record)
             annotation = _annotation(record, image)
             who = self._find_author(record, image)
-            if self._is_known(image, annotation, who):
+            is_complete = not isinstance(record, MaskRecord) or record.is_complete
+            if self._is_known(image, annotation, who, is_final=is_complete):
                 self.known += 1
                 return
             version = self._project.attach(
@@ -216,7 +217,8 @@ class ImportJob:
                 annotation,
                 author=who,
                 reading=self._reading,
-                comment=_comment(record.attribution),
+                comment=_comment(record.attribution, is_complete),
+                is_complete=is_complete,
             )
         except RetinaSegError as error:
             if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
@@ -225,6 +227,11 @@ class ImportJob:
             self.problems.append(str(error))
             return
         self.versions.append(version)
+        if not is_complete:
+            self.identifiers.append(
+                f"The mask of '{image.name}' was imported in part: it stays '{State.IN_PROGRESS}'"
+                " until a grader checks and corrects it."
+            )
 
     def _check_once(self, image: ProjectImage, record: Record) -> None:
         """Refuse a second mask of one image in the same file."""
@@ -246,9 +253,11 @@ class ImportJob:
             )
         return who
 
-    def _is_known(self, image: ProjectImage, annotation: Annotation, who: str) -> bool:
+    def _is_known(
+        self, image: ProjectImage, annotation: Annotation, who: str, *, is_final: bool
+    ) -> bool:
         for version in self._project.history(image.id):
-            if version.is_final and version.mask and same_person(version.author, who):
+            if version.is_final >= is_final and version.mask and same_person(version.author, who):
                 other = self._project.annotation(image.id, version.number)
                 if _is_same(annotation, other):
                     return True
@@ -288,8 +297,8 @@ def _region(annotation: Annotation) -> npt.NDArray[np.bool_]:
     return np.zeros(annotation.labels.shape, bool) if marked is None else marked
 
 
-def _comment(said: Attribution) -> str:
-    parts = ["Imported"]
+def _comment(said: Attribution, is_complete: bool) -> str:
+    parts = ["Imported" if is_complete else "Imported in part"]
     if said.is_truth:
         parts.append(
             said.state if said.made_at is None else f"{said.state} {said.made_at:%Y-%m-%d}"

@@ -163,6 +163,46 @@ def test_an_id_of_two_categories_is_of_neither(tmp_path):
     assert (set(masks), problems) == (set(SHAPES), [])
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("1", "2", "7"), [1, 2, 7]),
+        (("0", "1", "7"), [0, 1, 7]),  # up to the last class: 0 is the background
+        (("0", "1", "6"), None),
+        (("0", "3", "RNFL"), None),
+    ],
+)
+def test_classes_numbered_from_zero_are_taken_if_zero_is_the_background(tmp_path, names, expected):
+    document = coco([drawn([BOX]) | {"category_id": number} for number in (1, 2, 3)])
+    document["categories"] = [
+        {"id": number, "name": name} for number, name in enumerate(names, start=1)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    items = list(iter_coco(tmp_path / "a.json", OCT_LAYERS))
+    values = [item.labels.max() for item in items if isinstance(item, MaskRecord)]
+    problems = [item.sentence for item in items if isinstance(item, Problem)]
+    if expected is not None:
+        assert (values, problems) == (expected, [])
+    else:
+        assert values == [1 for name in names if name == "RNFL"]
+        assert all("0 may be the background or the first class" in one for one in problems)
+        assert len(problems) == sum(name.isdecimal() for name in names)
+
+
+def test_a_declared_class_zero_counts_though_nothing_is_drawn_of_it(tmp_path):
+    xml = (
+        "<annotations><meta><task><labels><label><name>0</name></label><label><name>1</name>"
+        '</label></labels></task></meta><image id="0" name="a.png" width="160" height="120">'
+        '<polygon label="1" points="10,10;30,10;30,30;10,30"/></image></annotations>'
+    )
+    (tmp_path / "annotations.xml").write_text(xml)
+    unannotated, problem = iter_cvat(tmp_path / "annotations.xml", OCT_LAYERS)
+    assert isinstance(unannotated, Unannotated)
+    assert "Class '1' is one of numbers from 0" in problem.sentence
+    (mask,) = iter_cvat(tmp_path / "annotations.xml", FUNDUS_VESSELS)
+    assert mask.labels.sum() == 400
+
+
 def renamed(names):
     document = coco([drawn([BOX])] * 3)
     for image, name in zip(document["images"], names, strict=True):

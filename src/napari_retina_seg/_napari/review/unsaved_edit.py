@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from napari_retina_seg._napari.masks.annotations import up_to_date
 from napari_retina_seg.editing.consistency import count_inconsistent_columns
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import DRAFTS, Action, GradingRound
+from napari_retina_seg.project.states import DRAFT_OF, DRAFTS, Action, GradingRound
 from napari_retina_seg.project.values import (
     Autosave,
     ProjectImage,
@@ -18,11 +18,6 @@ from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError
 
-DRAFT_OF = {
-    GradingRound.FIRST: Action.DRAFT,
-    GradingRound.SECOND: Action.SECOND_DRAFT,
-    GradingRound.ADJUDICATION: Action.ADJUDICATION_DRAFT,
-}
 FINAL_OF = {
     GradingRound.FIRST: Action.CORRECT,
     GradingRound.SECOND: Action.SECOND_READ,

@@ -98,6 +98,11 @@ class Canvas:
             self.raster = np.zeros(self.shape, np.uint8)
         self.raster[top : top + rows, left : left + columns][region] = value
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether no shape was left out."""
+        return not any(isinstance(said, Problem) for said in self.said)
+
     def refuse(self, reason: str) -> None:
         """Record why a shape was skipped."""
         self.said.append(Problem(f"{reason[0].upper()}{reason[1:]}: left out of {self._where}."))

@@ -234,7 +234,8 @@ def iter_coco(
                 f"'{path}' has several images with the id {image.id}: its annotations may be of any"
                 " of them, and are left out."
             )
-    yield from Reader(path, classes, KnownShapes(shapes or {})).read(
+    declared = {category.name for category in categories}
+    yield from Reader(path, classes, KnownShapes(shapes or {}), declared).read(
         DrawnImage(
             image.file_name,
             image.shape,

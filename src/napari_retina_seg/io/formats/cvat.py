@@ -169,7 +169,8 @@ def iter_cvat(
             )
     yield from map(Problem, problems)
     classes = scheme or (cards[0].scheme if cards else None)
-    yield from Reader(path, classes, KnownShapes(shapes or {})).read(images)
+    declared = {name.text or "" for name in root.iterfind("meta//label/name")}
+    yield from Reader(path, classes, KnownShapes(shapes or {}), declared).read(images)
 
 
 class _NoEntities(ET.TreeBuilder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from napari_retina_seg.io.formats.canvas import Canvas, Raster
 from napari_retina_seg.io.formats.card import Card, choose_scheme, hash_values, restore
 from napari_retina_seg.io.formats.found import Found, Note, Problem, Unannotated
 from napari_retina_seg.io.formats.named import KnownShapes, find_value, image_of, unknown_class
+from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.names import image_suffix
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.counts import count
@@ -90,10 +91,20 @@ class Reader:
     known : KnownShapes
         Grids of the images that masks are wanted for; of others nothing is drawn. If there are
         none, those that the file states are taken.
+    declared : collection of str
+        Classes that the file lists, whether drawn or not.
     """
 
-    def __init__(self, path: Path, scheme: LabelScheme | None, known: KnownShapes) -> None:
+    def __init__(
+        self,
+        path: Path,
+        scheme: LabelScheme | None,
+        known: KnownShapes,
+        declared: Collection[str] = (),
+    ) -> None:
         self._path, self._scheme, self._known = path, scheme, known
+        self._declared = declared
+        self._numbered_from_zero: frozenset[str] = frozenset()
         self._strange: dict[str, set[str]] = defaultdict(set)
         self._strange_shapes: Counter[str] = Counter()
         self._without_area = 0
@@ -109,6 +120,7 @@ class Reader:
                 own[image.card.text].append(image)
         for members in own.values():
             yield from self._read_own(members)
+        self._numbered_from_zero = self._find_numbered_from_zero(foreign)
         names = Counter(name_key(last_part(image.file_name)) for image in foreign if image.shapes)
         for image in foreign:
             if names[name_key(last_part(image.file_name))] > 1:
@@ -120,12 +132,30 @@ class Reader:
                 yield from self._read_foreign(image)
         yield from self._sum_up()
 
+    def _find_numbered_from_zero(self, images: list[DrawnImage]) -> frozenset[str]:
+        """Return classes that are numbered from 0 without saying whether 0 is the background.
+
+        It is if the last number is that of the scheme's last class; else 0 may be the first class.
+        """
+        drawn = (shape.label for image in images for shape in image.shapes)
+        numbered = {label for label in (*self._declared, *drawn) if label.strip().isdecimal()}
+        values = set(map(int, numbered))
+        if self._scheme is None or 0 not in values or max(values) == len(self._scheme) - 1:
+            return frozenset()
+        return frozenset(numbered)
+
     def _sum_up(self) -> Iterator[Found]:
         for label, files in self._strange.items():
             scheme = self._scheme
             if scheme is not None:
+                reason = (
+                    f"Class '{label}' is one of numbers from 0, where 0 may be the background or"
+                    " the first class; name the classes instead"
+                    if label in self._numbered_from_zero
+                    else unknown_class(label, scheme)
+                )
                 yield Problem(
-                    f"{unknown_class(label, scheme)}: {count(self._strange_shapes[label], 'shape')}"
+                    f"{reason}: {count(self._strange_shapes[label], 'shape')}"
                     f" of {count(len(files), 'image')} in '{self._path}' left out."
                 )
         if self._without_area:
@@ -150,7 +180,7 @@ class Reader:
         canvas = self._draw(image, shape, self._scheme)
         yield from canvas.said
         if canvas.raster is None:
-            if not any(isinstance(said, Problem) for said in canvas.said):
+            if canvas.is_complete:
                 yield Unannotated(stem)
             return
         name = Path(last_part(image.file_name))
@@ -159,7 +189,12 @@ class Reader:
         except RetinaSegError as error:
             yield Problem(str(error))
             return
-        yield replace(record, name=stem, image_suffix=image_suffix(name))
+        yield replace(
+            record,
+            name=stem,
+            image_suffix=image_suffix(name),
+            is_complete=canvas.is_complete,
+        )
 
     def _find_shape(self, image: DrawnImage) -> tuple[tuple[int, int] | None, str]:
         """Return the grid of an image, or why it can't be drawn on."""
@@ -197,7 +232,8 @@ class Reader:
                 self._without_area += 1
                 continue
             values = {find_value(text, scheme) for text in drawn.others}
-            values.add(find_value(drawn.label, scheme, drawn.group))
+            if drawn.label not in self._numbered_from_zero:
+                values.add(find_value(drawn.label, scheme, drawn.group))
             values.discard(None)
             value = values.pop() if values else None
             if values or not any((drawn.label, drawn.group, *drawn.others)):
@@ -215,6 +251,7 @@ class Reader:
         if card is None:
             return
         planes: dict[int, Raster | None] = {}
+        is_complete = True
         try:
             scheme = choose_scheme(self._path, card, self._scheme)
             rows, columns = card.shape[-2:]
@@ -228,7 +265,11 @@ class Reader:
                 canvas = self._draw(image, (rows, columns), scheme)
                 yield from canvas.said
                 planes[image.slice] = canvas.raster
-            yield self._assemble(card, [planes[index] for index in range(number)])
+                is_complete &= canvas.is_complete
+            found = self._assemble(card, [planes[index] for index in range(number)])
+            if isinstance(found, MaskRecord):
+                found = replace(found, is_complete=is_complete)
+            yield found
         except RetinaSegError as error:
             yield Problem(str(error))
 

@@ -93,6 +93,8 @@ class MaskRecord(Annotation):
         Hash of the image's file.
     placement : Placement or None
         Where the image lies in the patient, for formats that say it.
+    is_complete : bool
+        Whether all that the file holds of it could be read.
 
     Raises
     ------
@@ -108,6 +110,7 @@ class MaskRecord(Annotation):
     image_suffix: str = field(default=".png", kw_only=True)
     image_sha256: str | None = field(default=None, kw_only=True)
     placement: Placement | None = field(default=None, kw_only=True)
+    is_complete: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
