@@ -62,14 +62,3 @@ def test_the_version_is_the_package_s(run):
 )
 def test_a_wrong_command_line_ends_with_2(run, arguments):
     assert run(*arguments).exit_code == 2
-
-
-def test_tensorflow_s_greetings_do_not_reach_the_terminal(scan, oct_model, tmp_path):
-    program = "from napari_retina_seg.cli import main; main()"
-    command = [sys.executable, "-c", program, "segment", str(scan), "-o", str(tmp_path / "out")]
-    done = subprocess.run(
-        [*command, "-m", str(oct_model.path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
-    assert done.stderr == ""
-    assert "1 segmented" in done.stdout
