@@ -37,7 +37,7 @@ from napari_retina_seg.models.registry import BUNDLED, ModelFolder, list_models
 from napari_retina_seg.saliency.activations import Activations, iter_forward
 from napari_retina_seg.saliency.randomisation import randomise_from_top
 from napari_retina_seg.saliency.slice_explainer import RECOMMENDED_METHOD
-from napari_retina_seg.saliency.split_network import RECOMMENDED_PLACE
+from napari_retina_seg.saliency.split_network import RECOMMENDED_LAYER
 from napari_retina_seg.types.image import Modality, Spacing
 from napari_retina_seg.types.progress import CancelToken, finish
 
@@ -50,7 +50,7 @@ NEAR = 10  # px around the class
 SEEDS = (0, 1)
 EVERY = 2  # test image: neighbours are alike, and every map costs eight passes
 PLACED = 2  # of those, on which points are asked about
-POINT_PLACES = (RECOMMENDED_PLACE, "bottleneck")
+POINT_LAYERS = (RECOMMENDED_LAYER, "bottleneck")
 ASKED = {Modality.OCT: "oct_layers", Modality.FUNDUS: "chase_db1"}
 
 
@@ -97,7 +97,7 @@ def measure(model: ModelFolder, data: Path) -> dict[str, Any]:
                 measured = class_curves(model, case, drawn, found) | mass(case, found)
                 classes.setdefault(name, []).append(measured)
         for point in points_of(drawn) if number < PLACED else []:
-            found_at = maps_of(looked, case, point, POINT_PLACES) | blind_maps(case)
+            found_at = maps_of(looked, case, point, POINT_LAYERS) | blind_maps(case)
             for name, found in found_at.items():
                 points.setdefault(name, []).append(point_curves(model, case, point, found))
     likeness = forgotten(looked, cases[0])
@@ -237,12 +237,12 @@ def cascade(looked: Looked, case: Case) -> dict[str, dict[str, float]]:
     """
     asked = draw(looked.model, case.pixels) == case.value
     multiple = looked.model.spec.architecture.multiple
-    own = cells_of(looked.passed(RECOMMENDED_PLACE, case.pixels), case.value, asked)
+    own = cells_of(looked.passed(RECOMMENDED_LAYER, case.pixels), case.value, asked)
     trained = own[RECOMMENDED_METHOD.value]
     steps: dict[str, dict[str, float]] = {}
     for place in reversed(find_target_layers(looked.network, multiple)):
-        fresh = forget(looked.model, place.layer, SEEDS[0], RECOMMENDED_PLACE)
-        made = cells_of(fresh.passed(RECOMMENDED_PLACE, case.pixels), case.value, asked)
+        fresh = forget(looked.model, place.layer, SEEDS[0], RECOMMENDED_LAYER)
+        made = cells_of(fresh.passed(RECOMMENDED_LAYER, case.pixels), case.value, asked)
         map_made = made[RECOMMENDED_METHOD.value]
         steps[place.name] = {
             "rank correlation": rank_correlation(trained, map_made),

@@ -13,10 +13,10 @@ from tables import markdown_table
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.saliency.slice_explainer import RECOMMENDED_METHOD, recommended_method
-from napari_retina_seg.saliency.split_network import RECOMMENDED_PLACE
+from napari_retina_seg.saliency.split_network import RECOMMENDED_LAYER
 
 CURVES = ("insertion", "deletion")
-OFFERED = f"{RECOMMENDED_PLACE}, {RECOMMENDED_METHOD.value}"
+OFFERED = f"{RECOMMENDED_LAYER}, {RECOMMENDED_METHOD.value}"
 
 
 def write_documents(results: Mapping[str, Any], root: Path) -> None:
@@ -107,7 +107,7 @@ def favoured_for_points(results: Mapping[str, Any]) -> str:
     """Say which method is offered first for a point, and why."""
     merits = {}
     for method in Method:
-        name = f"{RECOMMENDED_PLACE}, {method.value}"
+        name = f"{RECOMMENDED_LAYER}, {method.value}"
         found = [model["points"][name] for model in results.values()]
         merits[method] = np.mean([score(each) - each["likeness"] for each in found])
     offered = recommended_method(whole_class=False)
@@ -115,7 +115,7 @@ def favoured_for_points(results: Mapping[str, Any]) -> str:
     if best is not offered:
         raise SystemExit(f"The figures favour {best} for points, but {offered} is offered first.")
     return (
-        f"Offered first for a point or a region is **{offered.value}**: at {RECOMMENDED_PLACE} it"
+        f"Offered first for a point or a region is **{offered.value}**: at {RECOMMENDED_LAYER} it"
         " has the largest difference less the likeness."
     )
 

@@ -54,26 +54,30 @@ Pixels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class JobResult:
+class ReadOutcome:
     """What became of a file: ``opened``, ``refused`` or ``wrong``, and why."""
 
     file: str
     library: str
     outcome: str
     reference: bool
-    said: str = ""
+    message: str = ""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="further folders")
     packages = Path(sysconfig.get_path("purelib"))
-    outcomes = [judge(path, packages) for path in find_files(packages)]
+    outcomes = [compare_readers(path, packages) for path in find_files(packages)]
     write(outcomes)
-    further = [judge(path, folder) for folder in parser.parse_args().also for path in _all(folder)]
+    further = [
+        compare_readers(path, folder)
+        for folder in parser.parse_args().also
+        for path in _all(folder)
+    ]
     for outcome in (*outcomes, *further):
         if outcome.outcome == "wrong":
-            print(f"wrong: {outcome.library}/{outcome.file}: {outcome.said}")
+            print(f"wrong: {outcome.library}/{outcome.file}: {outcome.message}")
     for title, group in (("installed libraries", outcomes), ("further folders", further)):
         counts = Counter(outcome.outcome for outcome in group)
         kinds = ", ".join(f"{counts[kind]} {kind}" for kind in ("opened", "refused", "wrong"))
@@ -100,13 +104,13 @@ def _all(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def judge(path: Path, root: Path) -> JobResult:
+def compare_readers(path: Path, root: Path) -> ReadOutcome:
     """Read a file both ways, and compare."""
     expected = refer(path)
     parts = path.relative_to(root).parts
 
-    def outcome(kind: str, said: str = "") -> JobResult:
-        return JobResult("/".join(parts[1:]), parts[0], kind, expected is not None, said)
+    def outcome(kind: str, message: str = "") -> ReadOutcome:
+        return ReadOutcome("/".join(parts[1:]), parts[0], kind, expected is not None, message)
 
     try:
         image = read_image(path)
@@ -237,7 +241,7 @@ def _rgb(pixels: Pixels, color: bool) -> npt.NDArray[np.float64]:
     return values[..., :3] if color else np.stack([values] * 3, axis=-1)
 
 
-def write(outcomes: list[JobResult]) -> None:
+def write(outcomes: list[ReadOutcome]) -> None:
     """Write all outcomes, and a table of them by library."""
     listed = [asdict(outcome) for outcome in outcomes if outcome.outcome != "opened"]
     counts = {
@@ -256,7 +260,7 @@ def write(outcomes: list[JobResult]) -> None:
     PAGE.write_text(_PAGE.format(table=table, reasons=_reasons(outcomes)), encoding="utf-8")
 
 
-def _counts(outcomes: list[JobResult], library: str) -> dict[str, int]:
+def _counts(outcomes: list[ReadOutcome], library: str) -> dict[str, int]:
     own = [outcome for outcome in outcomes if outcome.library == library]
     kinds = Counter(outcome.outcome for outcome in own)
     known = sum(outcome.outcome == "refused" and outcome.reference for outcome in own)
@@ -269,14 +273,14 @@ def _counts(outcomes: list[JobResult], library: str) -> dict[str, int]:
     }
 
 
-def _reasons(outcomes: list[JobResult]) -> str:
+def _reasons(outcomes: list[ReadOutcome]) -> str:
     """List what is refused though a reference opens it, by what it was told."""
-    said = [
-        f"- `{outcome.library}/{outcome.file}`: {outcome.said}"
+    lines = [
+        f"- `{outcome.library}/{outcome.file}`: {outcome.message}"
         for outcome in outcomes
         if outcome.outcome == "refused" and outcome.reference
     ]
-    return "\n".join(said) or "None."
+    return "\n".join(lines) or "None."
 
 
 _PAGE = """# Files of other projects

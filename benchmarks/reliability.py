@@ -176,7 +176,7 @@ class Ledger:
 
 
 @dataclass
-class JobResult:
+class KillResult:
     """What was found after all kills."""
 
     killed_in: Counter[str] = field(default_factory=Counter)
@@ -214,7 +214,7 @@ def wait_for(journal: Path, word: str, process: BaseProcess) -> None:
         time.sleep(0.001)
 
 
-def inspect(folder: Path, history: list[Ledger], newest: list[Ledger], outcome: JobResult) -> None:
+def inspect(folder: Path, history: list[Ledger], newest: list[Ledger], outcome: KillResult) -> None:
     """Look at the project after a kill; whatever is wrong becomes a sentence."""
     try:
         with Project(folder, author="inspector") as project:
@@ -254,7 +254,7 @@ def look_at_images(project: Project, history: list[Ledger]) -> Iterator[str]:
 
 
 def look_at_exports(
-    project: Project, folder: Path, ledger: Ledger, outcome: JobResult
+    project: Project, folder: Path, ledger: Ledger, outcome: KillResult
 ) -> Iterator[str]:
     """Read every folder that is there as another program would, and clear it away."""
     truths = {truth(k, 255): truth(k, 8) for k in range(TRUTHS)}
@@ -302,7 +302,7 @@ def look_at_imports(project: Project, ledger: Ledger) -> Iterator[str]:
                 yield f"Mask {k} of the import {name} is not what was imported."
 
 
-def look_at_autosaves(folder: Path, ledger: Ledger, outcome: JobResult) -> Iterator[str]:
+def look_at_autosaves(folder: Path, ledger: Ledger, outcome: KillResult) -> Iterator[str]:
     """Recover what a killed program had not saved, and throw it away for the next round."""
     with Project(folder, author=ledger.author) as project:
         found = {}
@@ -317,7 +317,7 @@ def look_at_autosaves(folder: Path, ledger: Ledger, outcome: JobResult) -> Itera
         yield f"What is recovered of image {image_id} was never autosaved."
 
 
-def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: JobResult) -> set[str]:
+def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: KillResult) -> set[str]:
     """Count what was confirmed, and what the kills of this round left lying about."""
     for ledger in ledgers:
         outcome.killed_in[ledger.killed_in] += 1
@@ -338,7 +338,7 @@ def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: JobRes
 
 def run(kills: int, seed: int) -> dict[str, Any]:
     rng = random.Random(seed)  # noqa: S311
-    outcome = JobResult()
+    outcome = KillResult()
     started = time.monotonic()
     unconfirmed = 0
     while sum(outcome.killed_in.values()) < kills:
@@ -359,7 +359,7 @@ def run(kills: int, seed: int) -> dict[str, Any]:
     }
 
 
-def run_project(workshop: Path, rng: random.Random, kills: int, outcome: JobResult) -> int:
+def run_project(workshop: Path, rng: random.Random, kills: int, outcome: KillResult) -> int:
     """Kill programs that write to one project; return how many versions nobody had confirmed."""
     folder = workshop / "project"
     paths = [workshop / f"truth-{k}.png" for k in range(TRUTHS)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.explanation import ExplainRequest, Explanation
 from napari_retina_seg.imaging.preprocess import FundusPreprocessing, OctPreprocessing
 from napari_retina_seg.models.config import UNetConfig
 from napari_retina_seg.models.networks import build
@@ -97,14 +97,16 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
 
-def answer(image: RetinaImage, model: ModelLike, question: Question, index: int = 0) -> Explanation:
-    """Return what `explain` says to a question."""
+def answer(
+    image: RetinaImage, model: ModelLike, request: ExplainRequest, index: int = 0
+) -> Explanation:
+    """Return what `explain` says to a request."""
     return explain(
         image,
         model,
-        question.values,
-        layer=question.layer,
-        method=question.method,
-        target=question.target,
+        request.values,
+        layer=request.layer,
+        method=request.method,
+        target=request.target,
         index=index,
     )

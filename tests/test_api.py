@@ -34,7 +34,7 @@ Project.status()
 Project.truth(image_id)
 check_dataset(data, scheme=None, *, options=None, progress=None, cancel=None)
 evaluate(model, data, *, split='test', split_file=None, reference=None, options=None, skip_bad=False, progress=None, cancel=None)
-explain(image, model=None, classes=(), *, target=None, layer='', method=None, index=0, progress=None, cancel=None)
+explain(image, model=None, classes=(), *, target=None, layer='', method=None, index=None, progress=None, cancel=None)
 export_masks(project, folder, format, *, selection=None, identities='hide', patients=None, with_images=False, progress=None, cancel=None)
 find_agreement(project, *, progress=None, cancel=None)
 import_masks(project, path, *, author=None, second_read=False, remap=None, progress=None, cancel=None)
@@ -46,7 +46,7 @@ segment(image, model=None, *, index=None, probabilities=False, progress=None, ca
 train(recipe, data, out, *, changes=None, options=None, validation_share=0.2, skip_bad=False, start_from=None, resume=False, progress=None, cancel=None)
 """  # noqa: E501 - a table
 FIELDS = {
-    "Explanation": "maps values labels scheme model weights_sha256 place method target index",
+    "Explanation": "maps values labels scheme model weights_sha256 layer method target index",
     "Filters": "states author patient text conflict",
     "LabelClass": "value name abbreviation color order code",
     "LabelScheme": "name classes surfaces",
@@ -266,3 +266,64 @@ def test_a_model_that_was_altered_is_not_loaded(tmp_path):
     for altered in (model, model.path):
         with pytest.raises(rs.RetinaSegError, match="cut short or altered"):
             rs.load_model(altered)
+
+
+def test_a_choice_is_taken_by_its_value_as_well():
+    image = rs.RetinaImage(SCAN.image.pixels, modality="oct", laterality="OS")
+    assert (image.modality, image.laterality) == (rs.Modality.OCT, rs.Laterality.LEFT)
+    assert rs.list_models("oct") == rs.list_models(rs.Modality.OCT) != rs.list_models()
+    assert rs.Filters(states="accepted") == rs.Filters(states=frozenset({"accepted"}))
+    assert rs.Selection(states={"accepted"}, eye="OS").eye is rs.Laterality.LEFT
+
+
+@pytest.mark.parametrize("method", list(rs.Method))
+def test_a_method_of_explaining_is_taken_by_its_value(tmp_path, method):
+    model = tiny_model(tmp_path / "model", rs.Modality.OCT)
+    maps = [
+        rs.explain(SCAN.image, model, "RNFL", method=way).maps for way in (method, method.value)
+    ]
+    np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: rs.list_models("octt"),
+            "There is no modality 'octt': choose one of 'oct', 'fundus'",
+        ),
+        (lambda: rs.RetinaImage(SCAN.image.pixels, modality="x"), "There is no modality 'x'"),
+        (lambda: rs.explain(SCAN.image, method="CAM"), "There is no method 'CAM'"),
+        (lambda: rs.explain(np.stack([SCAN.image.pixels] * 2)), "has 2 slices: say with 'index'"),
+        (lambda: rs.Filters(states="done"), "There is no state 'done'"),
+        (lambda: rs.export_masks("study", "out", "png"), "'study' is not an open project"),
+        (lambda: rs.find_agreement("study"), "'study' is not an open project"),
+        (lambda: rs.import_masks("study", "a.png"), "'study' is not an open project"),
+        (lambda: rs.predict_images("study", "oct-layers"), "'study' is not an open project"),
+    ],
+)
+def test_a_wrong_choice_is_refused(call, message):
+    with pytest.raises(rs.RetinaSegError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "jpeg"}, "There is no format 'jpeg'"),
+        ({"identities": "pseudonyms"}, None),
+        ({"identities": "hidden"}, "There is no way to treat identities 'hidden'"),
+    ],
+)
+def test_an_export_takes_its_options_by_value(tmp_path, options, message):
+    write_png(tmp_path / "scan7.png", SCAN.image.pixels)
+    with rs.Project.create(tmp_path / "study", scheme="oct-layers", author="Ann") as project:
+        (image,) = project.add_images(sorted(tmp_path.glob("*.png"))).images
+        project.attach(image.id, rs.Annotation(SCAN.labels), author="Ann")
+        arguments = {"format": "png"} | options
+        if message is not None:
+            with pytest.raises(rs.RetinaSegError, match=message):
+                rs.export_masks(project, tmp_path / "out", **arguments)
+            return
+        assert rs.export_masks(project, tmp_path / "out", **arguments).pseudonyms == 1
+    assert not list((tmp_path / "out").glob("*scan7*"))

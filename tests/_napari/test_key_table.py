@@ -45,7 +45,7 @@ def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
     viewer, press = shown
     press(viewer.window._qt_viewer.canvas.native)
     (dialog,) = tables()
-    left, right = (half.text() for half in dialog.halves)
+    left, right = (column.text() for column in dialog.columns)
     for shortcut in SHORTCUTS:
         if shortcut not in CLASS_KEYS:
             row = f"{escape(shortcut.native)}</td><td>{escape(shortcut.description)}</td>"
@@ -58,9 +58,9 @@ def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
     assert titles[:4] == ["Review", "Correct", "Boundary lines", "Paint"]
     assert left.index(NEXT.description) < left.index(ASSIGN.description)
     assert dialog.frameGeometry().height() < 768
-    for half in dialog.halves:
-        assert half.height() >= half.heightForWidth(half.width())
-        assert half.visibleRegion().boundingRect().height() == half.height()
+    for column in dialog.columns:
+        assert column.height() >= column.heightForWidth(column.width())
+        assert column.visibleRegion().boundingRect().height() == column.height()
     dialog.activateWindow()
     qtbot.wait(50)
     press(dialog)

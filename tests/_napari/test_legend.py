@@ -89,3 +89,10 @@ def test_a_click_on_a_tick_hides_the_class_and_takes_no_brush(qtbot, dock, mask)
     click(qtbot, dock, 3, on_tick=True)
     assert alpha(mask, 3) == 1
     assert mask.mode == "pan_zoom"
+
+
+def test_a_class_that_is_hidden_elsewhere_stays_hidden(dock, mask):
+    mask.colormap = colormap(OCT_LAYERS, frozenset({1}))  # as the Correct dock does
+    assert dock.legend._item(1).checkState() == Qt.CheckState.Unchecked
+    tick(dock.legend, 3, False)
+    assert [value for value in range(1, 8) if alpha(mask, value) == 0] == [1, 3]

@@ -13,7 +13,7 @@ from helpers import answer, assert_same_maps, write_png
 from napari_retina_seg.cli.console import Bar
 from napari_retina_seg.cli.explain_options import MethodName
 from napari_retina_seg.imaging.cam import Method
-from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.imaging.target import Point, Region
 from napari_retina_seg.io import read_image
@@ -57,7 +57,7 @@ def test_a_scan_gets_a_figure_and_a_map_for_each_class(run, scan, tmp_path):
     assert cv2.imread(str(out / "scan_explain.png")).std() > 20
     assert "1 explained" in result.stdout
     assert expected.method.value in result.stdout
-    assert expected.place.partition(" (")[0] in result.stdout
+    assert expected.layer.partition(" (")[0] in result.stdout
 
 
 def test_a_photograph_is_told_from_a_scan(run, scan, tmp_path):
@@ -82,8 +82,8 @@ def test_class_layer_method_and_formats_are_chosen(run, scan, tmp_path, method):
     assert result.exit_code == 0, result.output
     names = [f"scan_INL_{method}.tif", f"scan_OPL_{method}.tif"]
     assert files_in(out) == sorted([*names, "scan_explain.svg"])
-    question = Question((3, 4), "encoder 1", next(m for m in Method if m.slug == method))
-    expected = answer(read_image(scan), "oct-layers", question)
+    request = ExplainRequest((3, 4), "encoder 1", next(m for m in Method if m.slug == method))
+    expected = answer(read_image(scan), "oct-layers", request)
     for name, heat in zip(names, expected.maps, strict=True):
         assert_same_maps(tifffile.imread(out / name), heat)
     assert (out / "scan_explain.svg").read_text().lstrip().startswith("<?xml")
@@ -102,8 +102,8 @@ def test_a_point_or_a_region_is_asked_about(run, scan, tmp_path):
         out = tmp_path / option[2:]
         result = run(*command, "-o", out, option, text)
         assert result.exit_code == 0, result.output
-        question = Question((1,), method=Method.GRAD_CAM, target=target)
-        expected = answer(read_image(scan), "oct-layers", question)
+        request = ExplainRequest((1,), method=Method.GRAD_CAM, target=target)
+        expected = answer(read_image(scan), "oct-layers", request)
         found = np.load(out / "scan_RNFL_grad-cam.npy")
         assert_same_maps(found, expected.maps[0])
 
@@ -119,8 +119,8 @@ def test_a_volume_gets_maps_of_all_slices_and_a_figure_of_its_middle(run, volume
     assert not maps[0].any()
     assert "1 of 4 slices" in result.stderr
     for index in (1, 2, 3):
-        question = Question((1,), method=Method.HIRES_CAM)
-        expected = answer(read_image(volume), "oct-layers", question, index=index)
+        request = ExplainRequest((1,), method=Method.HIRES_CAM)
+        expected = answer(read_image(volume), "oct-layers", request, index=index)
         assert_same_maps(maps[index], expected.maps[0])
     one = tmp_path / "one"
     assert run(*command, "-o", one, "--slice", "2").exit_code == 0

@@ -1,4 +1,4 @@
-"""Frozen halves against the network as Keras runs it."""
+"""A frozen split network against the network as Keras runs it."""
 
 import keras
 import numpy as np
@@ -47,13 +47,13 @@ def test_gradients_of_shipped_networks_are_keras_own(name: str) -> None:
 
 
 def check_against_keras(network: keras.Model, layer: str, pixels: np.ndarray) -> None:
-    halves = cut(network, layer)
-    frozen = freeze_split(halves)
+    split = cut(network, layer)
+    frozen = freeze_split(split)
     crossing, logits = frozen.forward(pixels)
     watched = [tf.constant(tensor) for tensor in crossing]
     with tf.GradientTape() as tape:
         tape.watch(watched[0])
-        expected = halves.second(watched, training=False)
+        expected = split.second(watched, training=False)
     weights = RANDOM.standard_normal(expected.shape).astype(np.float32)
     gradient = tape.gradient(expected, watched[0], output_gradients=tf.constant(weights)).numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-4)

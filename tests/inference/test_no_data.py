@@ -10,7 +10,7 @@ import pytest
 
 from helpers import answer, tiny_model
 from napari_retina_seg.datasets.labelled import LabelledImage
-from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.inference.evaluate import iter_evaluate
 from napari_retina_seg.inference.predict import segment
@@ -156,10 +156,10 @@ def test_an_explanation_sees_what_the_prediction_saw(clean, tiny_oct) -> None:
     filled[:, :30] = filled[:, 30:31]
     valid = np.ones(pixels.shape, bool)
     valid[:, :30] = False
-    question = Question(values=(1,))
+    request = ExplainRequest(values=(1,))
 
-    found = answer(RetinaImage(pixels, modality=Modality.OCT), tiny_oct, question)
-    same = answer(RetinaImage(filled, modality=Modality.OCT, valid=valid), tiny_oct, question)
+    found = answer(RetinaImage(pixels, modality=Modality.OCT), tiny_oct, request)
+    same = answer(RetinaImage(filled, modality=Modality.OCT, valid=valid), tiny_oct, request)
 
     np.testing.assert_array_equal(found.labels, same.labels)
     np.testing.assert_allclose(found.maps, same.maps, rtol=1e-4, atol=1e-5)

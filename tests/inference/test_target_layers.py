@@ -22,31 +22,31 @@ CONFIGS = {
 def test_every_architecture_has_places_down_and_up(name) -> None:
     config = CONFIGS[name]
     network = build(config)
-    places = find_target_layers(network, config.multiple)
-    names = [place.name for place in places]
+    target_layers = find_target_layers(network, config.multiple)
+    names = [target_layer.name for target_layer in target_layers]
     middle = names.index("bottleneck")
     assert names[:middle] == sorted(each for each in names if each.startswith("encoder"))
     assert names[middle + 1 :] == sorted(names[middle + 1 :], reverse=True)
     assert {each.split()[0] for each in names[middle + 1 :]} == {"decoder"}
-    strides = [place.stride for place in places]
+    strides = [target_layer.stride for target_layer in target_layers]
     assert max(strides) == strides[middle] <= config.multiple
-    for place in places:
-        assert network.get_layer(place.layer).output.shape[-1] == place.channels
+    for target_layer in target_layers:
+        assert network.get_layer(target_layer.layer).output.shape[-1] == target_layer.channels
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_both_halves_make_the_whole_at_every_place(name) -> None:
+def test_both_parts_make_the_whole_at_every_layer(name) -> None:
     config = CONFIGS[name]
     network = build(config)
     rows, columns = (2 * step for step in config.multiple)
     pixels = np.random.default_rng(0).random((1, rows, columns, config.channels), np.float32)
     scores = np.asarray(keras.Model(network.inputs, logits_of(network))([pixels]))
-    for place in find_target_layers(network, config.multiple):
-        halves = cut(network, place.layer)
-        crossing = keras.tree.flatten(halves.first([pixels]))
+    for target_layer in find_target_layers(network, config.multiple):
+        split = cut(network, target_layer.layer)
+        crossing = keras.tree.flatten(split.first([pixels]))
         cells = crossing[0].shape
-        assert cells[1:3] == (rows // place.stride[0], columns // place.stride[1])
-        np.testing.assert_allclose(halves.second(crossing), scores, atol=1e-4)
+        assert cells[1:3] == (rows // target_layer.stride[0], columns // target_layer.stride[1])
+        np.testing.assert_allclose(split.second(crossing), scores, atol=1e-4)
 
 
 def test_layers_are_found_whatever_they_are_called() -> None:
@@ -58,8 +58,8 @@ def test_layers_are_found_whatever_they_are_called() -> None:
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
     x = keras.layers.Conv2D(2, 1)(x)
     network = keras.Model(image, keras.layers.Softmax()(x))
-    places = find_target_layers(network, (2, 2))
-    assert [(place.name, place.channels) for place in places] == [
+    target_layers = find_target_layers(network, (2, 2))
+    assert [(target_layer.name, target_layer.channels) for target_layer in target_layers] == [
         ("encoder 0", 3),
         ("bottleneck", 5),
         ("decoder 0", 4),

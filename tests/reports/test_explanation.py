@@ -31,7 +31,7 @@ def explanation(values=(0, 1, 2), grid=GRID, scheme=OCT_LAYERS, seed=0, **fields
         heat[top : top + 8, left : left + 8] = rng.random((8, 8)) * 1e-3
     labels = np.zeros(grid, np.uint8)
     labels[grid[0] // 2 :] = 1
-    known = {"model": "tiny", "weights_sha256": "", "place": "decoder 1 (cells of 2 × 4 px)"}
+    known = {"model": "tiny", "weights_sha256": "", "layer": "decoder 1 (cells of 2 × 4 px)"}
     known |= {"method": Method.GRAD_CAM_PLUS_PLUS, "target": Point(3, 4)} | fields
     return Explanation(maps=maps, values=values, labels=labels, scheme=scheme, **known)
 

@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 
 from helpers import answer, assert_same_maps, assert_same_mask, tiny_model
 from napari_retina_seg.imaging.cam import Method, combine
-from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.preprocess import Prepared, ResizePreprocessing
 from napari_retina_seg.imaging.target import Point, Region, WholeClass
@@ -40,7 +40,7 @@ from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 BSCAN = phantom_bscan(rows=256, columns=320).image
 SMALL = phantom_bscan(rows=96, columns=128).image
 # One of each way to draw: a threshold, pooling indices, surfaces. The last is asked more by the
-# tests behind, while its halves are in memory.
+# tests behind, while the split network is in memory.
 # Of all shipped models benchmarks/explain.py draws and measures maps.
 SHOWN = ["fundus-vessels", "segnet-tian2015", "oct-layers"]
 
@@ -97,8 +97,8 @@ def brightness(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
 def test_evidence_lies_where_it_is_on_an_image_of_odd_size(brightness, method, row, column) -> None:
     pixels = np.zeros((131, 197), np.uint8)
     pixels[row - 8 : row + 9, column - 8 : column + 9] = 255
-    question = Question((1,), "bottleneck", method)
-    explanation = answer(RetinaImage(pixels), brightness, question)
+    asked = ExplainRequest((1,), "bottleneck", method)
+    explanation = answer(RetinaImage(pixels), brightness, asked)
     weight = explanation.maps[0] / explanation.maps.sum()
     found = (weight.sum(axis=1) @ np.arange(131), weight.sum(axis=0) @ np.arange(197))
     cell = (8 * 131 / 64, 8 * 197 / 96)
@@ -115,7 +115,9 @@ def test_a_map_is_a_mean_over_what_is_asked_about(brightness, method) -> None:
     left[10:50, 20:40] = right[10:50, 50:70] = True
 
     def ask(region) -> np.ndarray:
-        return answer(image, brightness, Question((1,), "bottleneck", method, Region(region))).maps
+        return answer(
+            image, brightness, ExplainRequest((1,), "bottleneck", method, Region(region))
+        ).maps
 
     apart = (ask(left) + ask(right)) / 2
     assert apart.max() > 0
@@ -161,7 +163,7 @@ def test_shipped_models_explain_what_they_draw(name) -> None:
 
 
 def test_maps_of_classes_can_be_compared_or_not() -> None:
-    explanation = answer(BSCAN, "oct-layers", Question((1, 3)))
+    explanation = answer(BSCAN, "oct-layers", ExplainRequest((1, 3)))
     alone = explanation.normalised(shared=False)
     assert alone.max(axis=(1, 2)).tolist() == [1, 1]
     together = explanation.normalised(shared=True)
@@ -179,10 +181,10 @@ def test_points_regions_and_classes_are_different_questions() -> None:
     left[:, :100] = labels[:, :100] == 2
 
     def peak(target) -> np.ndarray:
-        question = Question((2,), "decoder 1", Method.HIRES_CAM, target)
+        asked = ExplainRequest((2,), "decoder 1", Method.HIRES_CAM, target)
         (step,) = (
             step
-            for step in iter_explain(BSCAN, model, question, last=last)
+            for step in iter_explain(BSCAN, model, asked, last=last)
             if isinstance(step, Explained)
         )
         return step.explanation.maps[0]
@@ -199,7 +201,7 @@ def test_points_regions_and_classes_are_different_questions() -> None:
 
 def test_what_the_mask_shows_is_what_is_asked_about() -> None:
     noise = RetinaImage(np.random.default_rng(0).random((96, 96)).astype(np.float32))
-    explanation = answer(noise, "oct-layers", Question(layer="decoder 1"))
+    explanation = answer(noise, "oct-layers", ExplainRequest(layer="decoder 1"))
     shown = set(np.unique(explanation.labels).tolist())
     assert set(explanation.untargeted) == set(explanation.values) - shown
 
@@ -233,22 +235,22 @@ def test_maps_of_shipped_models_depend_on_what_was_learnt(name) -> None:
 
 def passed(network, model: ModelFolder, prepared: Prepared, layer: str) -> Activations:
     multiple = model.spec.architecture.multiple
-    halves = unfrozen(cut(network, layer))
-    return finish(iter_forward(halves, prepared.tensor, multiple, CancelToken()))
+    split = unfrozen(cut(network, layer))
+    return finish(iter_forward(split, prepared.tensor, multiple, CancelToken()))
 
 
-def unfrozen(halves: SplitModel) -> FrozenSplit:
-    """Return the halves of a network whose weights are about to change; freezing takes long."""
+def unfrozen(split: SplitModel) -> FrozenSplit:
+    """Return the split network whose weights are about to change; freezing takes long."""
     import tensorflow as tf
 
     def ahead(image: np.ndarray):
-        crossing = tuple(keras.tree.flatten(halves.first([image], training=False)))
-        return crossing, halves.second(list(crossing), training=False)
+        crossing = tuple(keras.tree.flatten(split.first([image], training=False)))
+        return crossing, split.second(list(crossing), training=False)
 
     def back(crossing, weights: np.ndarray):
         with tf.GradientTape() as tape:
             tape.watch(crossing[0])
-            logits = halves.second(list(crossing), training=False)
+            logits = split.second(list(crossing), training=False)
         return tape.gradient(logits, crossing[0], output_gradients=tf.constant(weights))
 
     return FrozenSplit(ahead, back)
@@ -271,13 +273,13 @@ def test_a_kept_pass_answers_as_a_new_one(tiny_oct) -> None:
     for image in (SMALL, other):
         for layer in ("encoder 0", "bottleneck"):
             for method in Method:
-                question = Question((1, 2), layer, method)
+                asked = ExplainRequest((1, 2), layer, method)
                 (step,) = (
                     step
-                    for step in iter_explain(image, tiny_oct, question, last=last)
+                    for step in iter_explain(image, tiny_oct, asked, last=last)
                     if isinstance(step, Explained)
                 )
-                fresh = answer(image, tiny_oct, question)
+                fresh = answer(image, tiny_oct, asked)
                 assert_same_maps(step.explanation.maps, fresh.maps)
 
 
@@ -286,14 +288,14 @@ def test_another_class_method_or_target_costs_no_forward_pass(tiny_oct, monkeypa
     run = activations._run
     monkeypatch.setattr(activations, "_run", lambda *what: passes.append(1) or run(*what))
     last = ForwardCache()
-    for question in (
-        Question((1,), "bottleneck"),
-        Question((2, 3), "bottleneck", Method.LAYER_CAM),
-        Question((2,), "bottleneck", target=Point(3, 4)),
+    for asked in (
+        ExplainRequest((1,), "bottleneck"),
+        ExplainRequest((2, 3), "bottleneck", Method.LAYER_CAM),
+        ExplainRequest((2,), "bottleneck", target=Point(3, 4)),
     ):
-        assert list(iter_explain(BSCAN, tiny_oct, question, last=last))
+        assert list(iter_explain(BSCAN, tiny_oct, asked, last=last))
     assert len(passes) == 1
-    assert list(iter_explain(BSCAN, tiny_oct, Question((1,), "encoder 0"), last=last))
+    assert list(iter_explain(BSCAN, tiny_oct, ExplainRequest((1,), "encoder 0"), last=last))
     assert len(passes) == 2
 
 
@@ -304,14 +306,14 @@ def test_a_model_with_the_same_weights_gets_no_answer_of_another(tiny_oct, tmp_p
         update={"preprocessing": ResizePreprocessing(rows=64, columns=64)}
     )
     write_spec(ModelFolder(folder, spec))
-    last, question = ForwardCache(), Question((0,), "encoder 0")
+    last, asked = ForwardCache(), ExplainRequest((0,), "encoder 0")
     for model in (tiny_oct, open_model(folder)):
         (step,) = (
             step
-            for step in iter_explain(BSCAN, model, question, last=last)
+            for step in iter_explain(BSCAN, model, asked, last=last)
             if isinstance(step, Explained)
         )
-        fresh = answer(BSCAN, model, question)
+        fresh = answer(BSCAN, model, asked)
         assert_same_maps(step.explanation.maps, fresh.maps)
 
 
@@ -322,7 +324,7 @@ def test_only_slices_with_a_region_go_through_the_network(tiny_oct, monkeypatch)
     volume = RetinaImage(np.stack([BSCAN.pixels] * 4))
     mask = np.zeros(volume.pixels.shape, bool)
     mask[2, 100:120, 50:60] = True
-    steps = list(iter_explain(volume, tiny_oct, Question((1,), target=Region(mask))))
+    steps = list(iter_explain(volume, tiny_oct, ExplainRequest((1,), target=Region(mask))))
     found = [step.explanation.index for step in steps if isinstance(step, Explained)]
     assert found == [2]
     assert len(passes) == 1
@@ -331,7 +333,7 @@ def test_only_slices_with_a_region_go_through_the_network(tiny_oct, monkeypatch)
 def test_a_volume_comes_slice_by_slice_without_the_empty_ones(tiny_oct) -> None:
     planes = np.stack([BSCAN.pixels, np.zeros_like(BSCAN.pixels), BSCAN.pixels[::-1]])
     volume = RetinaImage(planes)
-    job = iter_explain(volume, tiny_oct, Question((0,)))
+    job = iter_explain(volume, tiny_oct, ExplainRequest((0,)))
     found = []
     while True:
         try:
@@ -343,13 +345,13 @@ def test_a_volume_comes_slice_by_slice_without_the_empty_ones(tiny_oct) -> None:
             found.append(step.explanation)
     assert skipped == (1,)
     assert [each.index for each in found] == [0, 2]
-    alone = answer(volume, tiny_oct, Question((0,)), index=2)
+    alone = answer(volume, tiny_oct, ExplainRequest((0,)), index=2)
     assert_same_maps(found[1].maps, alone.maps)
 
 
 def test_maps_lie_on_the_photographs_own_grid_inside_its_field_of_view(tiny_fundus) -> None:
     photograph = RetinaImage(retina()[::5, ::5], color=True)
-    explanation = answer(photograph, tiny_fundus, Question((), "encoder 0"))
+    explanation = answer(photograph, tiny_fundus, ExplainRequest((), "encoder 0"))
     assert explanation.maps.shape == (2, *photograph.grid)
     assert explanation.maps.any()
     assert not explanation.maps[:, :10, :10].any()
@@ -357,7 +359,7 @@ def test_maps_lie_on_the_photographs_own_grid_inside_its_field_of_view(tiny_fund
 
 def test_an_image_that_fits_one_pass_needs_no_tiles_and_can_be_cancelled(tiny_oct) -> None:
     token = CancelToken()
-    job = iter_explain(BSCAN, tiny_oct, Question(), token=token)
+    job = iter_explain(BSCAN, tiny_oct, ExplainRequest(), token=token)
     next(job)
     token.cancel()
     with pytest.raises(Cancelled):
@@ -366,42 +368,50 @@ def test_an_image_that_fits_one_pass_needs_no_tiles_and_can_be_cancelled(tiny_oc
 
 def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
     dark = RetinaImage(np.eye(131, 197, dtype=np.uint8))
-    explanation = answer(dark, brightness, Question((1,)))
+    explanation = answer(dark, brightness, ExplainRequest((1,)))
     assert not explanation.maps.any()
     assert explanation.message.startswith("The model draws no pixel of Vessel here")
-    asked = answer(dark, brightness, Question((1,), target=Point(5, 80)))
+    asked = answer(dark, brightness, ExplainRequest((1,), target=Point(5, 80)))
     assert asked.message.startswith("No positive evidence in ")
     assert "for Vessel (" in asked.message
 
 
 @pytest.mark.parametrize(
-    ("question", "error", "sentence"),
+    ("asked", "error", "sentence"),
     [
-        (Question((8,)), ModelError, "has no class 8: its classes are BG, RNFL"),
+        (ExplainRequest((8,)), ModelError, "has no class 8: its classes are BG, RNFL"),
         (
-            Question(layer="attic"),
+            ExplainRequest(layer="attic"),
             ModelError,
             "no layer 'attic' to explain: its layers are encoder",
         ),
-        (Question((1,), target=Point(256, 3)), ImageError, "outside the image of 256 × 320 px"),
         (
-            Question((1,), target=Region(np.zeros((256, 320), bool), "'Labels'")),
+            ExplainRequest((1,), target=Point(256, 3)),
+            ImageError,
+            "outside the image of 256 × 320 px",
+        ),
+        (
+            ExplainRequest((1,), target=Region(np.zeros((256, 320), bool), "'Labels'")),
             ImageError,
             "'Labels' is empty: paint or draw",
         ),
-        (Question((1,), target=Region(np.ones((9, 9), bool))), ImageError, "A region has 9 × 9 px"),
+        (
+            ExplainRequest((1,), target=Region(np.ones((9, 9), bool))),
+            ImageError,
+            "A region has 9 × 9 px",
+        ),
     ],
 )
-def test_what_can_not_be_explained_is_said(tiny_oct, question, error, sentence) -> None:
+def test_what_can_not_be_explained_is_said(tiny_oct, asked, error, sentence) -> None:
     with pytest.raises(error, match=sentence.replace("(", r"\(")):
-        answer(BSCAN, tiny_oct, question)
+        answer(BSCAN, tiny_oct, asked)
 
 
 def test_a_single_cell_locates_nothing(tmp_path) -> None:
     small = RetinaImage(SMALL.pixels[40:56, :16])
     deep = tiny_model(tmp_path / "deep", Modality.OCT, widths=(2, 2, 2, 2, 2))
     with pytest.raises(ImageError, match="bottleneck is a single cell"):
-        answer(small, deep, Question(layer="bottleneck"))
+        answer(small, deep, ExplainRequest(layer="bottleneck"))
 
 
 def test_a_model_of_other_images_is_refused(tiny_fundus) -> None:
@@ -417,6 +427,6 @@ def test_altered_weights_are_noticed(tiny_oct, tmp_path: Path) -> None:
 
 
 def test_a_place_is_asked_about_by_the_method_that_stays_there(tiny_oct) -> None:
-    assert answer(BSCAN, tiny_oct, Question((1,))).method is Method.GRAD_CAM
-    asked = Question((1,), target=Point(128, 160))
+    assert answer(BSCAN, tiny_oct, ExplainRequest((1,))).method is Method.GRAD_CAM
+    asked = ExplainRequest((1,), target=Point(128, 160))
     assert answer(BSCAN, tiny_oct, asked).method is Method.HIRES_CAM

@@ -90,15 +90,15 @@ class KeyTable(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Keys")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        halves = QWidget()
-        row = QHBoxLayout(halves)
-        self.halves = [text(_html(groups), html=True) for groups in (_left(), _right())]
-        for half in self.halves:
-            row.addWidget(half, 1, Qt.AlignmentFlag.AlignTop)
+        columns = QWidget()
+        row = QHBoxLayout(columns)
+        self.columns = [text(_html(groups), html=True) for groups in (_left(), _right())]
+        for column in self.columns:
+            row.addWidget(column, 1, Qt.AlignmentFlag.AlignTop)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.close)
         layout = QVBoxLayout(self)
-        layout.addWidget(scrolling(halves))
+        layout.addWidget(scrolling(columns))
         layout.addWidget(QLabel(_HOW))
         layout.addWidget(buttons)
         _shortcut(self).activated.connect(self.close)

@@ -58,7 +58,11 @@ class Legend(QWidget):
             self._show_mask(self._active_mask.mask)
 
     def _show_mask(self, layer: Labels | None) -> None:
+        if self._layer is not None:
+            self._layer.events.colormap.disconnect(self._on_colors)
         self._layer = layer
+        if layer is not None:
+            layer.events.colormap.connect(self._on_colors)
         with signals_blocked(self.list):
             self.list.clear()
             hidden = set() if layer is None else hidden_classes(layer)
@@ -82,6 +86,17 @@ class Legend(QWidget):
             if self.list.item(row).checkState() is Qt.CheckState.Unchecked
         )
         self._layer.colormap = colormap(self._layer.metadata[KEY].scheme, hidden)
+
+    def _on_colors(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        """Update the ticks after classes were hidden elsewhere."""
+        if self._layer is None:
+            return
+        hidden = hidden_classes(self._layer)
+        with signals_blocked(self.list):
+            for row in range(self.list.count()):
+                shown = row + 1 not in hidden
+                state = Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked
+                self.list.item(row).setCheckState(state)
 
     def _on_picked(self, item: QListWidgetItem | None) -> None:
         if self._layer is not None and item is not None:
@@ -109,14 +124,17 @@ def hidden_classes(layer: Labels) -> set[int]:
     return {value for value, color in colors.items() if value and color[3] == 0}
 
 
-def _row(label: LabelClass, shown: bool) -> QListWidgetItem:
+def class_icon(label: LabelClass) -> QIcon:
+    """Return a square in the colour of a class."""
     swatch = QPixmap(14, 14)
     swatch.fill(QColor(label.color))
-    same = label.name == label.abbreviation
-    words = label.name if same else f"{label.abbreviation} · {label.name}"
     icon = QIcon(swatch)
     icon.addPixmap(swatch, QIcon.Mode.Selected)  # otherwise Qt tints the selected row's icon
-    item = QListWidgetItem(icon, words)
+    return icon
+
+
+def _row(label: LabelClass, shown: bool) -> QListWidgetItem:
+    item = QListWidgetItem(class_icon(label), label.title)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
     item.setCheckState(Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked)
     item.setToolTip(f"{label.name}: mask value {label.value}. {_USE}")

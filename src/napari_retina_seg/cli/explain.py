@@ -268,7 +268,7 @@ def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ..
 
 
 def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
-    from napari_retina_seg.imaging.explanation import Question
+    from napari_retina_seg.imaging.explanation import ExplainRequest
     from napari_retina_seg.imaging.target import check_target
     from napari_retina_seg.saliency.explainer import iter_explain
 
@@ -279,9 +279,9 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     check_target(request.target, image.grid, image.n_slices)
     bar.begin("Starting TensorFlow")
     start_engine()
-    question = Question(values, request.layer, request.method, request.target)
+    what = ExplainRequest(values, request.layer, request.method, request.target)
     started = time.perf_counter()
-    job = iter_explain(image, model, question, index=request.index, token=token)
+    job = iter_explain(image, model, what, index=request.index, token=token)
     if image.is_volume and request.index is None:
         shown, message = _write_volume(request, image, bar, job)
     else:
@@ -291,7 +291,7 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     return Result(
         path=source.path,
         model=shown.model,
-        layer=shown.place.partition(" (")[0],
+        layer=shown.layer.partition(" (")[0],
         method=shown.method.value,
         figure=_figure_path(request, image),
         seconds=time.perf_counter() - started,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.imaging.target import Target, WholeClass
+from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -16,7 +17,7 @@ Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Question:
+class ExplainRequest:
     """What to explain, and how.
 
     Attributes
@@ -24,7 +25,7 @@ class Question:
     values : tuple of int
         The classes, by mask value; empty for all of them.
     layer : str
-        Place of the network's layer, such as ``decoder 2``, or its own name; empty for the
+        Position of the network's layer, such as ``decoder 2``, or its own name; empty for the
         one that is recommended.
     method : Method or None
         How activations and gradients become a map; None for the one that is recommended.
@@ -36,6 +37,11 @@ class Question:
     layer: str = ""
     method: Method | None = None
     target: Target = field(default_factory=WholeClass)
+
+    def __post_init__(self) -> None:
+        if self.method is not None:
+            method = member(Method, self.method, "method", ImageError)
+            object.__setattr__(self, "method", method)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +61,7 @@ class Explanation:
         What the values mean.
     model, weights_sha256 : str
         Name of the model and hash of its weights.
-    place : str
+    layer : str
         The layer, such as ``decoder 2 (cells of 4 × 8 px)``.
     method : Method
         How activations and gradients became a map.
@@ -73,7 +79,7 @@ class Explanation:
     scheme: LabelScheme
     model: str
     weights_sha256: str
-    place: str
+    layer: str
     method: Method
     target: Target
     index: int = 0
@@ -112,7 +118,7 @@ class Explanation:
             )
         if self.silent:
             sentences.append(
-                f"No positive evidence in {self.place.partition(' (')[0]} for"
+                f"No positive evidence in {self.layer.partition(' (')[0]} for"
                 f" {self._list(self.silent)}"
                 f" ({self.method.value}): try another layer."
             )
@@ -141,7 +147,7 @@ class Explanation:
     def caption(self) -> str:
         """Caption of the maps."""
         return (
-            f"Evidence by {self.method.value} of {self.model} at {self.place}, for"
+            f"Evidence by {self.method.value} of {self.model} at {self.layer}, for"
             f" {self.target.words}."
         )
 

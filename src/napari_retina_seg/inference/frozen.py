@@ -48,23 +48,23 @@ def freeze_network(network: Any) -> Callable[[Any], Any]:
     return lambda image: frozen(image)[0].numpy()
 
 
-def freeze_split(halves: SplitModel) -> FrozenSplit:
+def freeze_split(split_model: SplitModel) -> FrozenSplit:
     """Freeze a network split at a layer."""
     import keras
     import tensorflow as tf
 
     def forward(image: Any) -> list[Any]:
         # Of a single output Keras makes a bare tensor.
-        crossing = keras.tree.flatten(halves.first([image], training=False))
-        return [*crossing, halves.second(crossing, training=False)]
+        crossing = keras.tree.flatten(split_model.first([image], training=False))
+        return [*crossing, split_model.second(crossing, training=False)]
 
     def backward(weights: Any, *crossing: Any) -> Any:
         with tf.compat.v1.get_default_graph().gradient_override_map({"Conv2D": _convolution()}):
-            logits = halves.second(list(crossing), training=False)
+            logits = split_model.second(list(crossing), training=False)
         return tf.gradients(logits, crossing[0], grad_ys=weights)
 
-    run = _freeze(forward, [_signature(halves.first.inputs[0])])
-    ends = [*halves.second.outputs, *halves.second.inputs]
+    run = _freeze(forward, [_signature(split_model.first.inputs[0])])
+    ends = [*split_model.second.outputs, *split_model.second.inputs]
     back = _freeze(backward, [_signature(end) for end in ends])
 
     def ahead(image: Any) -> tuple[tuple[Any, ...], Any]:

@@ -10,7 +10,7 @@ from napari_retina_seg.types.errors import ModelError
 
 
 @dataclass(frozen=True)
-class Place:
+class TargetLayer:
     """A layer and its position in the network.
 
     Attributes
@@ -53,7 +53,7 @@ class SplitModel:
     second: Any
 
 
-def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, ...]:
+def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[TargetLayer, ...]:
     """List the target layers: one per resolution in encoder and decoder.
 
     They are found in the graph, in the order in which it is computed: going down are encoders,
@@ -69,7 +69,7 @@ def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, 
 
     Returns
     -------
-    tuple of Place
+    tuple of TargetLayer
         From the input to the output.
 
     Raises
@@ -77,20 +77,20 @@ def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[Place, 
     ModelError
         If no layer has an extent.
     """
-    stages: list[list[tuple[Any, Place]]] = []
-    for layer, place in _spatial_layers(network, multiple):
-        if not stages or stages[-1][0][1].stride != place.stride:
+    stages: list[list[tuple[Any, TargetLayer]]] = []
+    for layer, target_layer in _spatial_layers(network, multiple):
+        if not stages or stages[-1][0][1].stride != target_layer.stride:
             stages.append([])
-        stages[-1].append((layer, place))
+        stages[-1].append((layer, target_layer))
     learnt = [stage for stage in stages if any(layer.trainable_weights for layer, _ in stage)]
-    places = [_representative(stage) for stage in learnt]
-    if not places:
+    target_layers = [_representative(stage) for stage in learnt]
+    if not target_layers:
         raise ModelError("The network has no spatial feature maps to explain.")
-    strides = sorted({place.stride for place in places})
-    bottom = max(range(len(places)), key=lambda i: (places[i].stride, i))
+    strides = sorted({target_layer.stride for target_layer in target_layers})
+    bottom = max(range(len(target_layers)), key=lambda i: (target_layers[i].stride, i))
     return tuple(
-        replace(place, name=_name(i - bottom, strides.index(place.stride)))
-        for i, place in enumerate(places)
+        replace(target_layer, name=_name(i - bottom, strides.index(target_layer.stride)))
+        for i, target_layer in enumerate(target_layers)
     )
 
 
@@ -135,16 +135,16 @@ def _name(from_bottom: int, level: int) -> str:
     return f"{'encoder' if from_bottom < 0 else 'decoder'} {level}"
 
 
-def _representative(stage: Sequence[tuple[Any, Place]]) -> Place:
+def _representative(stage: Sequence[tuple[Any, TargetLayer]]) -> TargetLayer:
     """Return the last activated features of a stage; what only leads to the next comes after."""
     import keras
 
     kinds = keras.layers.ReLU | keras.layers.Activation | keras.layers.Add
-    activated = [place for layer, place in stage if isinstance(layer, kinds)]
-    return (activated or [place for _, place in stage])[-1]
+    activated = [target_layer for layer, target_layer in stage if isinstance(layer, kinds)]
+    return (activated or [target_layer for _, target_layer in stage])[-1]
 
 
-def _spatial_layers(network: Any, multiple: tuple[int, int]) -> Iterator[tuple[Any, Place]]:
+def _spatial_layers(network: Any, multiple: tuple[int, int]) -> Iterator[tuple[Any, TargetLayer]]:
     import keras
 
     layers = [layer for layer in network.layers if isinstance(layer.output, keras.KerasTensor)]
@@ -160,7 +160,7 @@ def _spatial_layers(network: Any, multiple: tuple[int, int]) -> Iterator[tuple[A
         if len(spec.shape) != 4 or min(spec.shape[1:3]) < 2:
             continue
         stride = (size[0] // spec.shape[1], size[1] // spec.shape[2])
-        yield layer, Place(layer.name, "", stride, spec.shape[3])
+        yield layer, TargetLayer(layer.name, "", stride, spec.shape[3])
 
 
 def _is_activation(layer: Any) -> bool:

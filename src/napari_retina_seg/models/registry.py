@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ModelError, RetinaSegError
 from napari_retina_seg.types.image import Modality
 
@@ -111,12 +112,12 @@ def _read_folder(path: Path) -> ModelFolder:
         ) from error
 
 
-def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
+def list_models(modality: Modality | str | None = None) -> tuple[ModelFolder, ...]:
     """List the models that can be used, the package's own first.
 
     Parameters
     ----------
-    modality : Modality, optional
+    modality : Modality or str, optional
         Leave out those for other images; with None or UNKNOWN all are listed.
 
     Returns
@@ -124,12 +125,20 @@ def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
     tuple of ModelFolder
         Folders that were added and can't be read any more are left out.
 
+    Raises
+    ------
+    ModelError
+        If there is no such modality.
+
     Examples
     --------
     >>> import napari_retina_seg as rs
     >>> [model.name for model in rs.list_models(rs.Modality.OCT)][0]
     'resunet-tian2015'
     """
+    wanted = Modality.UNKNOWN
+    if modality is not None:
+        wanted = member(Modality, modality, "modality", ModelError)
     models = [_read_folder(path.parent) for path in sorted(BUNDLED.glob(f"*/{SPEC_FILE}"))]
     models.sort(key=lambda model: model.name not in SHORT_NAMES.values())
     for path in added_paths():
@@ -137,8 +146,7 @@ def list_models(modality: Modality | None = None) -> tuple[ModelFolder, ...]:
             models.append(_read_folder(path))
         except ModelError:
             continue
-    wanted = modality in (None, Modality.UNKNOWN)
-    return tuple(model for model in models if wanted or model.spec.modality is modality)
+    return tuple(model for model in models if wanted in (Modality.UNKNOWN, model.spec.modality))
 
 
 def current_name(name: str) -> str:

@@ -334,7 +334,7 @@ class Project(ProjectView):
         Raises
         ------
         ProjectError
-            If it no longer exists, or damaged.
+            If it no longer exists, or is damaged.
         """
         return autosaves.recover(self._store, slot)
 

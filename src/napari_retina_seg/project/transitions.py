@@ -111,19 +111,19 @@ def resolve_transition(
     reading = GRADING_ROUNDS[request.action]
     if request.action is not Action.REOPEN:  # checked before its round began
         check_permissions(session, image, request.action, request.author)
-    begun = parent if parent is not None and _is_of_round(parent, image) else None
-    if reading is GradingRound.SECOND and begun is not None and begun.reading != reading:
+    start = parent if parent is not None and _is_of_round(parent, image) else None
+    if reading is GradingRound.SECOND and start is not None and start.reading != reading:
         raise ProjectError(
             f"A second grading of '{image.name}' starts from the prediction or from nothing, not"
-            f" from version {begun.number}: the two graders must not see each other's work."
+            f" from version {start.number}: the two graders must not see each other's work."
         )
-    if request.is_said_of_now or _knows_newest(session, image, reading, begun):
+    if request.is_said_of_now or _knows_newest(session, image, reading, start):
         return Transition(
             False, _next_state(session, image, State(image.state), request.action, person)
         )
     before = _BEFORE[reading]
-    if reading is GradingRound.FIRST and begun is not None:
-        before = State(begun.state)
+    if reading is GradingRound.FIRST and start is not None:
+        before = State(start.state)
     return Transition(True, _next_state(session, image, before, request.action, person))
 
 
@@ -143,11 +143,11 @@ def _is_of_round(version: VersionRow, image: ImageRow) -> bool:
 
 
 def _knows_newest(
-    session: Session, image: ImageRow, reading: GradingRound, begun: VersionRow | None
+    session: Session, image: ImageRow, reading: GradingRound, start: VersionRow | None
 ) -> bool:
     """Whether an edit is based on the newest version of its grading round."""
-    if begun is not None and begun.reading != reading:
+    if start is not None and start.reading != reading:
         if reading is GradingRound.FIRST:  # later rounds include the first grading
             return True
-        begun = None  # an adjudication starts from a grading
-    return begun is newest_human(session, image, reading)
+        start = None  # an adjudication starts from a grading
+    return start is newest_human(session, image, reading)

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_retina_seg.project.states import Action, GradingRound, State
+from napari_retina_seg.types.choices import members
+from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Laterality, Modality, Spacing
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.segmentation import Check
@@ -342,6 +344,9 @@ class Filters:
     conflict: bool = False
     second_read: bool = False
     warned: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "states", members(State, self.states, "state", ProjectError))
 
 
 @dataclass(frozen=True)

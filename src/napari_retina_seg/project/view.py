@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ from napari_retina_seg.project.values import (
     Version,
 )
 from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
@@ -144,9 +145,9 @@ class ProjectView:
         """
         return queue.list_images(self._store, filters or Filters(), order, after, before, limit)
 
-    def images(self, filters: Filters | None = None) -> Iterator[ProjectImage]:
-        """Iterate over all or the filtered images, in the order of adding."""
-        return queue.all_images(self._store, filters)
+    def images(self, filters: Filters | None = None) -> tuple[ProjectImage, ...]:
+        """Return all or the filtered images, in the order of adding."""
+        return tuple(queue.all_images(self._store, filters))
 
     def authors(self) -> tuple[str, ...]:
         """Return the authors of the newest human versions that are visible to this person."""
@@ -252,3 +253,12 @@ class ProjectView:
     ) -> Generator[Progress, None, tuple[IntegrityProblem, ...]]:
         """Verify the hash of every file step by step; see `check`."""
         return iter_check(self._store, token or CancelToken())
+
+
+def check_opened(project: object) -> None:
+    """Raise `ProjectError` if something else than an open project was passed, e.g. its path."""
+    if not isinstance(project, ProjectView):
+        raise ProjectError(
+            f"{project!r} is not an open project: open it first, as in Project(folder,"
+            " author='Ann')."
+        )

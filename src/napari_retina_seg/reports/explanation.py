@@ -266,9 +266,7 @@ def _draw(
     largest = float(explanation.maps.max())
     for value, heat in zip(explanation.values, explanation.maps, strict=True):
         label = explanation.scheme.classes[value]
-        same = label.name == label.abbreviation
-        name = label.name if same else f"{label.abbreviation}: {label.name}"
-        axes = panels.add(grey, name, label.color)
+        axes = panels.add(grey, label.title, label.color)
         if heat.any():
             top = largest if shared else float(heat.max())
             panels.show(axes, resize(heat, size), cmap=cmap, vmin=0, vmax=top)

@@ -23,7 +23,7 @@ class _Piece:
     """Activations of one pass, and their gradients."""
 
     tile: Tile
-    halves: FrozenSplit
+    split: FrozenSplit
     crossing: tuple[Any, ...]  # tensors behind the cut, the layer's activations first
     logits: Array
 
@@ -35,7 +35,7 @@ class _Piece:
     def gradient(self, weights: Array) -> Array:
         """Return ``(cell rows, cell columns, channels)`` of the logits' weighted sum."""
         with ENGINE_LOCK:
-            gradient = self.halves.backward(self.crossing, weights[np.newaxis])
+            gradient = self.split.backward(self.crossing, weights[np.newaxis])
         return np.asarray(gradient[0], np.float32)
 
 
@@ -98,13 +98,13 @@ class Activations:
 
 
 def iter_forward(
-    halves: FrozenSplit, tensor: Array, multiple: tuple[int, int], token: CancelToken
+    split: FrozenSplit, tensor: Array, multiple: tuple[int, int], token: CancelToken
 ) -> Generator[Progress, None, Activations]:
     """Run a cut network over an input of any size, in tiles if it is large.
 
     Parameters
     ----------
-    halves : FrozenSplit
+    split : FrozenSplit
         The network.
     tensor : array
         ``(rows, columns, channels)``.
@@ -131,7 +131,7 @@ def iter_forward(
         if len(tiles) > 1:
             yield Progress(done, len(tiles), f"Tile {done + 1} of {len(tiles)}")
         token.raise_if_cancelled()
-        pieces.append(_run(halves, padded[tile.rows, tile.columns], tile))
+        pieces.append(_run(split, padded[tile.rows, tile.columns], tile))
     logits = _blend(pieces, [piece.logits for piece in pieces], grid, (1, 1))
     if logits.shape[-1] == 1:
         logits = np.concatenate([-logits, logits], axis=-1)
@@ -142,10 +142,10 @@ def iter_forward(
     return Activations(cells, logits[:rows, :columns], grid, tuple(pieces))
 
 
-def _run(halves: FrozenSplit, pixels: Array, tile: Tile) -> _Piece:
+def _run(split: FrozenSplit, pixels: Array, tile: Tile) -> _Piece:
     with ENGINE_LOCK:
-        crossing, logits = halves.forward(pixels[np.newaxis])
-    return _Piece(tile, halves, crossing, np.asarray(logits[0]))
+        crossing, logits = split.forward(pixels[np.newaxis])
+    return _Piece(tile, split, crossing, np.asarray(logits[0]))
 
 
 def _blend(

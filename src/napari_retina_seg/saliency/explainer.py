@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging.cam import Method
-from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.explanation import ExplainRequest, Explanation
 from napari_retina_seg.imaging.target import Target, WholeClass, check_target
 from napari_retina_seg.inference.predict import check_fit
 from napari_retina_seg.io.inputs import ImageLike, as_image
@@ -40,7 +40,7 @@ class Explained(Progress):
 def iter_explain(
     image: RetinaImage,
     model: ModelFolder,
-    question: Question,
+    request: ExplainRequest,
     *,
     index: int | None = None,
     last: ForwardCache | None = None,
@@ -54,7 +54,7 @@ def iter_explain(
         What the model drew on; lazy pixels are read slice by slice.
     model : ModelFolder
         Which model.
-    question : Question
+    request : ExplainRequest
         What to explain, and how.
     index : int, optional
         Only this slice; by default the whole image or volume.
@@ -78,16 +78,17 @@ def iter_explain(
     ModelError
         If the model is broken, takes other images, or has no such class or layer.
     ImageError
-        If there is nothing to explain, or the target lies outside the image.
+        If there is nothing to explain, the target lies outside the image, or there is no such
+        method.
     Cancelled
         If the token said so.
     """
     token, last = token or CancelToken(), last or ForwardCache()
     check_fit(image, model)
-    check_target(question.target, image.grid, image.n_slices)
+    check_target(request.target, image.grid, image.n_slices)
     indices = range(image.n_slices) if index is None else [index]
     yield Progress(0, len(indices), f"Loading {model.name}")
-    explainer = SliceExplainer(model, question, last, token)
+    explainer = SliceExplainer(model, request, last, token)
     skipped: list[int] = []
     for done, i in enumerate(indices):
         message = f"{done + 1} of {len(indices)} slices" if len(indices) > 1 else image.name
@@ -107,7 +108,7 @@ def iter_explain(
 def iter_draw(
     image: RetinaImage,
     model: ModelFolder,
-    question: Question,
+    request: ExplainRequest,
     *,
     index: int,
     last: ForwardCache,
@@ -115,7 +116,7 @@ def iter_draw(
 ) -> Generator[Progress, None, npt.NDArray[np.uint8]]:
     """Draw the mask of a plane, so that the class at a place can be explained.
 
-    The arguments are those of `explain`; the forward pass is kept for the question.
+    The arguments are those of `explain`; the forward pass is kept for the request.
 
     Returns
     -------
@@ -124,7 +125,7 @@ def iter_draw(
     """
     check_fit(image, model)
     yield Progress(0, 1, f"Loading {model.name}")
-    return (yield from SliceExplainer(model, question, last, token).iter_draw(image, index))
+    return (yield from SliceExplainer(model, request, last, token).iter_draw(image, index))
 
 
 def explain(
@@ -135,7 +136,7 @@ def explain(
     target: Target | None = None,
     layer: str = "",
     method: Method | None = None,
-    index: int = 0,
+    index: int | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Explanation:
@@ -148,16 +149,16 @@ def explain(
     model : str, Path or ModelFolder, optional
         Name of a model, path of a model folder, or what `load_model` returns; by default the
         first that fits the image.
-    classes : sequence of str or int
+    classes : str, int, or sequence of str or int
         Abbreviations, names or mask values of the classes to explain; by default all of them.
     target : WholeClass, Region or Point, optional
         Which pixels are asked about; by default all that the model gives the class.
     layer : str
         Layer of the network, such as ``"decoder 2"``; by default the one that is recommended.
-    method : Method, optional
+    method : Method or str, optional
         Grad-CAM, Grad-CAM++, HiResCAM or LayerCAM; by default the one that suits the target.
-    index : int
-        Slice of a volume.
+    index : int, optional
+        Slice of a volume; it must be given for one.
     progress : callable, optional
         Called with a `Progress` before each pass through the network.
     cancel : CancelToken, optional
@@ -188,10 +189,15 @@ def explain(
     """
     image = as_image(image)
     folder = default_model(image.modality) if model is None else load_model(model)
+    listed = [classes] if isinstance(classes, str | int) else classes
     values = tuple(
-        folder.spec.scheme.find(one).value if isinstance(one, str) else one for one in classes
+        folder.spec.scheme.find(one).value if isinstance(one, str) else one for one in listed
     )
-    question = Question(values, layer, method, WholeClass() if target is None else target)
+    if index is None and image.n_slices > 1:
+        raise ImageError(
+            f"'{image.name}' has {image.n_slices} slices: say with 'index' which one to explain."
+        )
+    request = ExplainRequest(values, layer, method, WholeClass() if target is None else target)
     found: list[Explanation] = []
 
     def keep(step: Progress) -> None:
@@ -200,5 +206,5 @@ def explain(
         if progress is not None:
             progress(step)
 
-    finish(iter_explain(image, folder, question, index=index, token=cancel), keep)
+    finish(iter_explain(image, folder, request, index=index or 0, token=cancel), keep)
     return found[0]

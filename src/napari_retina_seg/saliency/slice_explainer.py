@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging.cam import Method, combine
-from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.explanation import ExplainRequest, Explanation
 from napari_retina_seg.imaging.preprocess import Geometry
 from napari_retina_seg.imaging.target import Region, WholeClass, locate, weigh
 from napari_retina_seg.inference.decode import decode
@@ -72,15 +72,15 @@ class SliceExplainer:
     """Explains one target with one model, plane after plane."""
 
     def __init__(
-        self, model: ModelFolder, question: Question, last: ForwardCache, token: CancelToken
+        self, model: ModelFolder, request: ExplainRequest, last: ForwardCache, token: CancelToken
     ) -> None:
         self._spec = model.spec
-        self._values = question.values or tuple(range(len(model.spec.scheme)))
+        self._values = request.values or tuple(range(len(model.spec.scheme)))
         _check_classes(model.spec, self._values)
-        self._place, self._halves = split_at(model, question.layer)
-        self._target = question.target
+        self._target_layer, self._split = split_at(model, request.layer)
+        self._target = request.target
         whole = isinstance(self._target, WholeClass)
-        self._method = question.method or recommended_method(whole_class=whole)
+        self._method = request.method or recommended_method(whole_class=whole)
         self._last = last
         self._token = token
 
@@ -100,7 +100,7 @@ class SliceExplainer:
         one = yield from self._passed(image, index)
         if one.activations.cells.shape[:2] == (1, 1):
             raise ImageError(
-                f"'{image.name}' is so small that {self._place.name} is a single cell, which"
+                f"'{image.name}' is so small that {self._target_layer.name} is a single cell, which"
                 " locates nothing: choose a finer layer."
             )
         maps, untargeted = [], []
@@ -124,7 +124,7 @@ class SliceExplainer:
             scheme=self._spec.scheme,
             model=self._spec.name,
             weights_sha256=self._spec.weights_sha256,
-            place=self._place.words,
+            layer=self._target_layer.words,
             method=self._method,
             target=self._target,
             index=index,
@@ -136,13 +136,13 @@ class SliceExplainer:
         spacing = image.spacing
         valid = image.valid_plane(index)
         seen = _fingerprint(plane) if valid is None else _fingerprint(plane) + _fingerprint(valid)
-        key = (self._spec.model_dump_json(), self._place.layer, seen, repr(spacing))
+        key = (self._spec.model_dump_json(), self._target_layer.layer, seen, repr(spacing))
         known = self._last.get(key)
         if known is not None:
             return known
         _, prepared = prepare_slice(image, self._spec, index)
         multiple = self._spec.architecture.multiple
-        activations = yield from iter_forward(self._halves, prepared.tensor, multiple, self._token)
+        activations = yield from iter_forward(self._split, prepared.tensor, multiple, self._token)
         one = _decoded(activations, prepared.geometry, self._spec)
         self._last.keep(key, one)
         return one

@@ -12,23 +12,25 @@ import numpy as np
 
 from napari_retina_seg.inference.frozen import FrozenSplit, freeze_split
 from napari_retina_seg.inference.predictor import ENGINE_LOCK, load_network
-from napari_retina_seg.inference.target_layers import Place, cut, find_target_layers
+from napari_retina_seg.inference.target_layers import TargetLayer, cut, find_target_layers
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.models.spec import ModelSpec
 from napari_retina_seg.types.errors import ModelError
 
-RECOMMENDED_PLACE = "decoder 2"  # what the table of docs/explain.md favours for a whole class
+RECOMMENDED_LAYER = "decoder 2"  # what the table of docs/explain.md favours for a whole class
 
 
-def list_target_layers(model: ModelFolder) -> tuple[Place, ...]:
+def list_target_layers(model: ModelFolder) -> tuple[TargetLayer, ...]:
     """List the layers of a model that can be explained, from its input to its output."""
     model.check_weights()
     with ENGINE_LOCK:
-        return _opened(model.path, model.spec.model_dump_json()).places
+        return _opened(model.path, model.spec.model_dump_json()).target_layers
 
 
-def find_target_layer(places: Sequence[Place], model: str, layer: str = "") -> Place:
-    """Find a layer by its place or its own name; without one, the one that is recommended.
+def find_target_layer(
+    target_layers: Sequence[TargetLayer], model: str, layer: str = ""
+) -> TargetLayer:
+    """Find a layer by its position or its own name; without one, the one that is recommended.
 
     Raises
     ------
@@ -36,32 +38,34 @@ def find_target_layer(places: Sequence[Place], model: str, layer: str = "") -> P
         If there is none; the sentence names those that there are.
     """
     if not layer:
-        named = (place for place in places if place.name == RECOMMENDED_PLACE)
-        return next(named, places[-2:][0])  # the last one only repeats the mask
-    for place in places:
-        if layer.casefold() in (place.name, place.layer.casefold()):
-            return place
+        named = (
+            target_layer for target_layer in target_layers if target_layer.name == RECOMMENDED_LAYER
+        )
+        return next(named, target_layers[-2:][0])  # the last one only repeats the mask
+    for target_layer in target_layers:
+        if layer.casefold() in (target_layer.name, target_layer.layer.casefold()):
+            return target_layer
     raise ModelError(
         f"'{model}' has no layer '{layer}' to explain: its layers are"
-        f" {', '.join(place.name for place in places)}."
+        f" {', '.join(target_layer.name for target_layer in target_layers)}."
     )
 
 
 def warm(model: ModelFolder, layer: str = "") -> None:
     """Compile a network for a first explanation, divided at a layer of `find_target_layer`."""
-    _, halves = split_at(model, layer)
+    _, split = split_at(model, layer)
     rows, columns = model.spec.architecture.multiple
     tiny = np.zeros((1, 2 * rows, 2 * columns, model.spec.architecture.channels), np.float32)
     with ENGINE_LOCK:
-        halves.backward(*halves.forward(tiny))
+        split.backward(*split.forward(tiny))
 
 
-def split_at(model: ModelFolder, layer: str) -> tuple[Place, FrozenSplit]:
+def split_at(model: ModelFolder, layer: str) -> tuple[TargetLayer, FrozenSplit]:
     """Return a layer of `find_target_layer`, and the network divided there."""
-    place = find_target_layer(list_target_layers(model), model.name, layer)
+    target_layer = find_target_layer(list_target_layers(model), model.name, layer)
     with ENGINE_LOCK:
         opened = _opened(model.path, model.spec.model_dump_json())
-        return place, _halves(opened, place.layer)
+        return target_layer, _split(opened, target_layer.layer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ class _Opened:
     """A model's network, split at the target layer."""
 
     network: Any
-    places: tuple[Place, ...]
+    target_layers: tuple[TargetLayer, ...]
 
 
 @lru_cache(maxsize=2)
@@ -80,5 +84,5 @@ def _opened(path: Path, spec_json: str) -> _Opened:
 
 
 @lru_cache(maxsize=4)
-def _halves(opened: _Opened, layer: str) -> FrozenSplit:
+def _split(opened: _Opened, layer: str) -> FrozenSplit:
     return freeze_split(cut(opened.network, layer))

@@ -129,9 +129,9 @@ class RunFolder:
 
     def check_conditions(self, split: Split, conditions: Conditions) -> None:
         """Raise `DataError` if the run was begun with other images, weights or another backend."""
-        begun = json.loads(self._environment.read_text(encoding="utf-8"))
+        recorded = json.loads(self._environment.read_text(encoding="utf-8"))
         now = asdict(conditions)
-        differing = [name for name in now if begun.get(name) != now[name]]
+        differing = [name for name in now if recorded.get(name) != now[name]]
         if self.split.read_text(encoding="utf-8") != split_json(split):
             differing.insert(0, "split")
         if differing:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ImageError
 
 
@@ -180,6 +181,10 @@ class RetinaImage:
                 f"'{self.name}' has the shape {shape}: expected (rows, columns) or"
                 " (slices, rows, columns), with a last axis of 3 or 4 for colour."
             )
+        modality = member(Modality, self.modality, "modality", ImageError)
+        object.__setattr__(self, "modality", modality)
+        laterality = member(Laterality, self.laterality, "laterality", ImageError)
+        object.__setattr__(self, "laterality", laterality)
         if 0 in shape:
             raise ImageError(f"'{self.name}' has the shape {shape}: there are no pixels in it.")
         raster = shape[: len(shape) - self.color]

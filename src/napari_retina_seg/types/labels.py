@@ -39,6 +39,12 @@ class LabelClass:
     code: str | None = None
 
     @property
+    def title(self) -> str:
+        """Abbreviation and name, or one of them if they are the same."""
+        same = self.name == self.abbreviation
+        return self.name if same else f"{self.abbreviation} · {self.name}"
+
+    @property
     def rgb(self) -> tuple[int, int, int]:
         """Red, green, blue, 0 to 255."""
         return int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16)

@@ -15,7 +15,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import same_person
 from napari_retina_seg.project.values import DoubleGrading, Version
-from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.project.view import ProjectView, check_opened
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
@@ -64,6 +64,7 @@ def find_agreement(
     ...     rs.find_agreement(project).images[0].dice
     1.0
     """
+    check_opened(project)
     return finish(iter_agreement(project, token=cancel), progress)
 
 
@@ -135,8 +136,8 @@ def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = ""
     if chosen.mask is None:
         return project.mark_ungradable(image_id, chosen.reason, comment=comment)
     annotation = project.annotation(image_id, chosen.number)
-    begun = _begun(project, image_id)
-    parent = chosen if begun is None else begun  # continues an adjudicator's own draft
+    draft = _find_draft(project, image_id)
+    parent = chosen if draft is None else draft  # continues an adjudicator's own draft
     final = project.save_version(
         image_id, annotation, Action.ADJUDICATE, parent=parent.number, comment=comment
     )
@@ -163,17 +164,17 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
             " adjudicated since can be adjudicated."
         )
     project.check_permissions(image_id, Action.ADJUDICATE)
-    begun = _begun(project, image_id)
-    if begun is not None and not same_person(begun.author, project.author):
+    draft = _find_draft(project, image_id)
+    if draft is not None and not same_person(draft.author, project.author):
         raise ProjectError(
-            f"{begun.author} has begun to adjudicate '{image.name}': let {begun.author} finish it,"
+            f"{draft.author} has begun to adjudicate '{image.name}': let {draft.author} finish it,"
             " or continue that draft in the Review dock."
         )
     if chosen.mask is not None:
         project.annotation(image_id, chosen.number)
 
 
-def _begun(project: Project, image_id: int) -> Version | None:
+def _find_draft(project: Project, image_id: int) -> Version | None:
     """Return the newest draft of an adjudicator in this round."""
     begins = project.permissions(image_id).begins
     return begins if begins is not None and begins.reading is GradingRound.ADJUDICATION else None

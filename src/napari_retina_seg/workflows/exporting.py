@@ -10,7 +10,8 @@ from napari_retina_seg.io.atomic import atomic_folder
 from napari_retina_seg.io.formats.record import (
     Maker,
 )
-from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.project.view import ProjectView, check_opened
+from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
@@ -83,7 +84,7 @@ def export_masks(
     format: Format | str,
     *,
     selection: Selection | None = None,
-    identities: Identities = Identities.HIDE,
+    identities: Identities | str = Identities.HIDE,
     patients: PatientRule | None = None,
     with_images: bool = False,
     progress: ProgressCallback | None = None,
@@ -101,7 +102,7 @@ def export_masks(
         The format, e.g. ``"png"``, ``"coco"``, ``"training"``.
     selection : Selection, optional
         Which masks; by default all that count as truth.
-    identities : Identities
+    identities : Identities or str
         By default, image names that may identify a patient, and patients' names, are
         replaced by pseudonyms.
     patients : PatientRule, optional
@@ -138,14 +139,13 @@ def export_masks(
     ...     rs.export_masks(project, "masks", "png").masks
     1
     """
-    if format not in tuple(Format):
-        raise WriteError(f"There is no format '{format}': choose one of {', '.join(Format)}.")
+    check_opened(project)
     job = iter_export(
         project,
         Path(folder),
-        Format(format),
+        member(Format, format, "format", WriteError),
         selection=selection,
-        identities=identities,
+        identities=member(Identities, identities, "way to treat identities", WriteError),
         patients=patients,
         with_images=with_images,
         token=cancel,

@@ -13,6 +13,7 @@ from napari_retina_seg.io.formats.sources import (
 )
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import Version
+from napari_retina_seg.project.view import check_opened
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import (
@@ -112,6 +113,7 @@ def import_masks(
     ...     len(rs.import_masks(project, "scan_mask.png", author="Ann").versions)
     1
     """
+    check_opened(project)
     job = iter_import_masks(
         project, Path(path), author=author, second_read=second_read, remap=remap, token=cancel
     )

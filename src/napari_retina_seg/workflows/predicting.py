@@ -11,6 +11,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import Kind, ProjectImage
 from napari_retina_seg.project.versions import check_model
+from napari_retina_seg.project.view import check_opened
 from napari_retina_seg.types.errors import RetinaSegError, UnfitImageError
 from napari_retina_seg.types.progress import (
     Cancelled,
@@ -104,6 +105,7 @@ def predict_images(
     ...     rs.predict_images(project, "oct-layers").image_ids
     (1,)
     """
+    check_opened(project)
     if image_ids is None:
         image_ids = [image.id for image in project.images()]
     job = iter_predict_images(

@@ -13,6 +13,7 @@ from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import Kind, ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.choices import member, members
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.file_names import name_key, safe_name
 from napari_retina_seg.types.image import Laterality
@@ -58,6 +59,9 @@ class Selection:
     predictions: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "states", members(State, self.states, "state", ProjectError))
+        if self.eye is not None:
+            object.__setattr__(self, "eye", member(Laterality, self.eye, "eye", ProjectError))
         strange = sorted(self.states - MASK_COUNTS)
         if strange:
             raise ProjectError(

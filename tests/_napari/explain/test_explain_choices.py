@@ -14,7 +14,7 @@ from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
-from napari_retina_seg.saliency.split_network import _halves
+from napari_retina_seg.saliency.split_network import _split
 from napari_retina_seg.types.image import Modality
 
 
@@ -32,19 +32,19 @@ def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
 def test_a_network_is_ready_before_the_first_question(explain, ends, scan, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
-    _halves.cache_clear()
+    _split.cache_clear()
     choose(explain.layers.box, "decoder 0")
     qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
-    assert _halves.cache_info().misses == 1
+    assert _split.cache_info().misses == 1
     ends(explain, explain.button.click)
-    assert _halves.cache_info().misses == 1
+    assert _split.cache_info().misses == 1
 
 
 def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     choose(explain.layers.box, "bottleneck")
     ends(explain, explain.button.click)
-    assert saliency_of(maps()[0]).first.place.startswith("bottleneck")
+    assert saliency_of(maps()[0]).first.layer.startswith("bottleneck")
 
 
 def test_the_class_chosen_in_a_mask_is_explained(

@@ -8,7 +8,7 @@ from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
 from napari_retina_seg.imaging.cam import Method
-from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.types.image import Modality
 
 
@@ -20,7 +20,7 @@ def test_all_classes_become_a_stack_on_the_images_own_grid(explain, ends, scan, 
     assert layer.name == "scan · tiny-oct · Grad-CAM all classes, bottleneck"
     assert layer.data.shape == (8, *bscan.shape)
     assert np.allclose(layer.data_to_world((3, 10, 20)), (3, *scan.data_to_world((10, 20))))
-    expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=False)
+    expected = answer(retina_image(scan), "tiny-oct", ExplainRequest()).normalised(shared=False)
     assert np.allclose(layer.data, expected, atol=1e-5)
     assert layer.axis_labels[0] == "class"
 
@@ -43,7 +43,7 @@ def test_another_class_is_shown_in_the_same_layer(explain, ends, scan, maps):
     (after,) = maps()
     assert after is before
     assert after.name == "scan · tiny-oct · Grad-CAM OPL, bottleneck"
-    expected = answer(retina_image(scan), "tiny-oct", Question(values=(4,)))
+    expected = answer(retina_image(scan), "tiny-oct", ExplainRequest(values=(4,)))
     assert np.allclose(after.data, expected.normalised(shared=False)[0], atol=1e-5)
 
 
@@ -52,8 +52,8 @@ def test_another_method_updates_the_map(explain, ends, scan, method, maps):
     choose(explain.classes.box, "EZ")
     ends(explain, explain.button.click)
     ends(explain, lambda: choose(explain.methods.box, method))
-    question = Question(values=(6,), method=method)
-    expected = answer(retina_image(scan), "tiny-oct", question).normalised(shared=False)
+    request = ExplainRequest(values=(6,), method=method)
+    expected = answer(retina_image(scan), "tiny-oct", request).normalised(shared=False)
     layers = maps()
     assert [layer.name for layer in layers] == [
         f"scan · tiny-oct · {method.value} EZ, bottleneck"
@@ -95,7 +95,7 @@ def test_colours_and_scale_change_nothing_but_the_look(explain, ends, scan, maps
     choose_colors(explain.colors, "cividis", shared=True)
     assert not explain.is_running
     assert layer.colormap.name.startswith("cividis")
-    expected = answer(retina_image(scan), "tiny-oct", Question()).normalised(shared=True)
+    expected = answer(retina_image(scan), "tiny-oct", ExplainRequest()).normalised(shared=True)
     assert np.allclose(layer.data, expected, atol=1e-5)
     choose_colors(explain.colors, "turbo", shared=False)
     assert np.allclose(layer.data.max(axis=(1, 2))[tops > 0], 1)
@@ -216,7 +216,7 @@ def test_the_colour_bar_says_what_the_strongest_colour_is(viewer, explain, ends,
     assert explain.colors.bar.isHidden()
     choose(explain.classes.box, ALL)
     ends(explain, explain.button.click)
-    tops = answer(retina_image(scan), "tiny-oct", Question()).maps.max(axis=(1, 2))
+    tops = answer(retina_image(scan), "tiny-oct", ExplainRequest()).maps.max(axis=(1, 2))
     viewer.dims.set_point(0, 4)
     assert explain.colors.bar.most.text() == f"evidence for OPL: {tops[4]:.3g}"
     choose_colors(explain.colors, "inferno", shared=True)

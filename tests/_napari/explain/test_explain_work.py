@@ -12,7 +12,7 @@ from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import retina_image
 from napari_retina_seg._napari.tasks import is_idle
-from napari_retina_seg.imaging.explanation import Question
+from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.models.registry import WEIGHTS_FILE
 from napari_retina_seg.types.image import Modality
 
@@ -44,7 +44,7 @@ def test_a_whole_volume(viewer, explain, ends, volume, lazy, maps):
     assert np.allclose(layer.data_to_world((2, 5, 6)), image.data_to_world((2, 5, 6)))
     raw = np.stack(
         [
-            answer(retina_image(image), "tiny-oct", Question((6,)), index=index).maps[0]
+            answer(retina_image(image), "tiny-oct", ExplainRequest((6,)), index=index).maps[0]
             for index in range(5)
         ]
     )

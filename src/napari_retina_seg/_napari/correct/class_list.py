@@ -5,7 +5,7 @@ from __future__ import annotations
 import napari
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap, QShowEvent
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.legend import hidden_classes
+from napari_retina_seg._napari.legend import class_icon, hidden_classes
 from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.results import MaskInfo, colormap
@@ -152,13 +152,9 @@ def choose_class(viewer: napari.Viewer, value: int) -> None:
 
 
 def _row(label: LabelClass, shown: bool, fixed: bool) -> QTreeWidgetItem:
-    swatch = QPixmap(14, 14)
-    swatch.fill(QColor(label.color))
-    icon = QIcon(swatch)
-    icon.addPixmap(swatch, QIcon.Mode.Selected)  # otherwise Qt tints the selected row's icon
     keys = CLASS_KEYS[label.value].native if label.value < len(CLASS_KEYS) else ""
     item = QTreeWidgetItem([label.abbreviation if label.value else label.name, keys])
-    item.setIcon(_NAME, icon)
+    item.setIcon(_NAME, class_icon(label))
     item.setToolTip(_NAME, f"{label.name}: mask value {label.value}. Click to choose it.")
     if label.value:
         item.setCheckState(_SHOWN, _TICKED if shown else Qt.CheckState.Unchecked)

@@ -43,7 +43,7 @@ class CompareSection(QWidget):
 
     Signals
     -------
-    said : (JobStatus, str)
+    reported : (JobStatus, str)
         Why two masks can't be compared.
     """
 

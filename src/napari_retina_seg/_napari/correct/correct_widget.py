@@ -126,7 +126,7 @@ class CorrectWidget(Dock):
         )
         self.button.clicked.connect(self.paint)
         self.classes.locks_changed.connect(self._on_class)
-        self.preview.begun.connect(self._withdraw)
+        self.preview.started.connect(self._withdraw)
         self.preview.applied.connect(self._on_applied)
         self.tools.used.connect(self._on_used)
         self._undo_tracker.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)

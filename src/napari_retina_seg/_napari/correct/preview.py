@@ -59,7 +59,7 @@ class Preview(QWidget):
 
     Signals
     -------
-    begun : ()
+    started : ()
         A preview was requested.
     ended : ()
         It was applied or cancelled.
@@ -67,7 +67,7 @@ class Preview(QWidget):
         Description of the change, and the change.
     """
 
-    begun = Signal()
+    started = Signal()
     ended = Signal()
     applied = Signal(str, object)
 
@@ -117,7 +117,7 @@ class Preview(QWidget):
         only : tuple of int, optional
             The only plane that the plan is valid for: on another one it is cancelled.
         """
-        self.begun.emit()
+        self.started.emit()
         self._mask, self.what, self._plan = self._active_mask.mask, what, plan
         self._every_slice, self._only = every_slice, only
         if not self.isVisible():

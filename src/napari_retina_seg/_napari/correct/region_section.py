@@ -34,7 +34,7 @@ class RegionSection(QWidget):
 
     Signals
     -------
-    said : (JobStatus, str)
+    reported : (JobStatus, str)
         A result message.
     """
 

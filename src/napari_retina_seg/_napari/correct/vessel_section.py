@@ -40,7 +40,7 @@ class BridgeTool(QWidget):
     -------
     taken : ()
         It waits for clicks: other mouse tools should be deactivated.
-    said : (JobStatus, str)
+    reported : (JobStatus, str)
         A result message.
     """
 
@@ -138,7 +138,7 @@ class VesselSection(QWidget):
 
     Signals
     -------
-    said : (JobStatus, str)
+    reported : (JobStatus, str)
         A result message.
     """
 

@@ -40,7 +40,7 @@ from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack, text
-from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.explanation import ExplainRequest, Explanation
 from napari_retina_seg.saliency.slice_explainer import ForwardCache, recommended_method
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.image import Modality
@@ -135,19 +135,21 @@ class Choices(QWidget):
             raise EmptyTargetError(
                 f"No slice of '{target.layer.name}' is on the screen: move the slider to one."
             )
-        model, place = self.models.model, self.layers.target_layer
+        model, target_layer = self.models.model, self.layers.target_layer
         if model is None:
             raise EmptyTargetError("Choose a model first.")
-        question = Question(
+        request = ExplainRequest(
             values=self.classes.values,
-            layer="" if place is None else place.layer,  # if unknown yet, the recommended one
+            layer=""
+            if target_layer is None
+            else target_layer.layer,  # if unknown yet, the recommended one
             method=self.methods.method,
             target=self.targets.target(target),
         )
         return ExplainTask(
             retina_image(target.layer, target.at),
             model,
-            question,
+            request,
             target.index,
             self._last,
             as_drawn=self.classes.is_there,
@@ -157,8 +159,8 @@ class Choices(QWidget):
         self, task: ExplainTask, target: ImagePart, path: Path, shown: SaliencyMaps | None
     ) -> SaveTask:
         """Return the task that saves all classes; displayed maps are not computed again."""
-        everything = replace(task.question, values=())
-        values = {**vars(task), "question": everything, "as_drawn": False}
+        everything = replace(task.request, values=())
+        values = {**vars(task), "request": everything, "as_drawn": False}
         color_settings = self.colors.color_settings
         known = self._reusable(task, target, shown)
         return SaveTask(
@@ -175,11 +177,11 @@ class Choices(QWidget):
         """Return the displayed maps, if they answer the same request."""
         if shown is None or shown.target != target or not is_same_image(shown.image, task.image):
             return None
-        first, place, asked = shown.first, self.layers.target_layer, task.question
+        first, target_layer, asked = shown.first, self.layers.target_layer, task.request
         same = (
-            place is not None
+            target_layer is not None
             and first.weights_sha256 == task.model.spec.weights_sha256
-            and (first.model, first.place) == (task.model.name, place.words)
+            and (first.model, first.layer) == (task.model.name, target_layer.words)
             and (first.method, first.target) == (asked.method, asked.target)
         )
         return first if same else None
@@ -193,7 +195,7 @@ class Choices(QWidget):
         self._on_target()
         self.classes.select(first.values)
         self.methods.recommend(first.method)
-        self.layers.select(first.place.partition(" (")[0])
+        self.layers.select(first.layer.partition(" (")[0])
 
     def suggest_class_of(self, mask: Labels) -> None:
         """Choose the class selected in a mask, if the model has it."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from napari_retina_seg._napari.engine_tasks import load_engine, with_engine
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
-from napari_retina_seg.imaging.explanation import Explanation, Question
+from napari_retina_seg.imaging.explanation import ExplainRequest, Explanation
 from napari_retina_seg.imaging.target import Point
-from napari_retina_seg.inference.target_layers import Place
+from napari_retina_seg.inference.target_layers import TargetLayer
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.saliency.explainer import Explained, iter_draw, iter_explain
 from napari_retina_seg.saliency.slice_explainer import ForwardCache
@@ -37,7 +37,7 @@ class ExplainTask:
         The image to explain.
     model : ModelFolder
         The model.
-    question : Question
+    request : ExplainRequest
         Classes, target, layer and method.
     index : int or None
         The slice; None for all.
@@ -49,7 +49,7 @@ class ExplainTask:
 
     image: RetinaImage
     model: ModelFolder
-    question: Question
+    request: ExplainRequest
     index: int | None
     last: ForwardCache
     as_drawn: bool = False
@@ -106,8 +106,8 @@ class TargetLayers:
     """The layers of a model that can be explained, or why there are none."""
 
     model: ModelFolder
-    layers: tuple[Place, ...] = ()
-    recommended: Place | None = None
+    layers: tuple[TargetLayer, ...] = ()
+    recommended: TargetLayer | None = None
     disabled_reason: str = ""
 
 
@@ -134,14 +134,14 @@ def warm(model: ModelFolder, layer: str) -> None:
 
 
 def _explain(task: ExplainTask, token: CancelToken) -> Steps:
-    question, target = task.question, task.question.target
+    request, target = task.request, task.request.target
     if task.as_drawn and isinstance(target, Point):
         drawn = yield from iter_draw(
-            task.image, task.model, question, index=task.index or 0, last=task.last, token=token
+            task.image, task.model, request, index=task.index or 0, last=task.last, token=token
         )
-        question = replace(question, values=(int(drawn[target.row, target.column]),))
+        request = replace(request, values=(int(drawn[target.row, target.column]),))
     skipped = yield from iter_explain(
-        task.image, task.model, question, index=task.index, last=task.last, token=token
+        task.image, task.model, request, index=task.index, last=task.last, token=token
     )
     if not skipped:
         return JobResult(JobStatus.SUCCEEDED)
@@ -158,8 +158,8 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
     found = [] if task.known is None else [task.known]
     known = set() if task.known is None else set(task.known.values)
     missing = tuple(value for value in range(len(task.model.spec.scheme)) if value not in known)
-    question = replace(task.question, values=missing)
-    for step in _run(task, question, token) if missing else ():
+    request = replace(task.request, values=missing)
+    for step in _run(task, request, token) if missing else ():
         if isinstance(step, Explained):
             found.append(step.explanation)
         yield Progress(step.done, step.total, step.message)
@@ -181,10 +181,10 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
 
 
 def _run(
-    task: ExplainTask, question: Question, token: CancelToken
+    task: ExplainTask, request: ExplainRequest, token: CancelToken
 ) -> Generator[Progress, None, tuple[int, ...]]:
     index = task.index or 0
-    return iter_explain(task.image, task.model, question, index=index, last=task.last, token=token)
+    return iter_explain(task.image, task.model, request, index=index, last=task.last, token=token)
 
 
 def _joined(parts: list[Explanation]) -> Explanation:

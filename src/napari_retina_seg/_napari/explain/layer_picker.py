@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from napari_retina_seg._napari.explain.job import TargetLayers, list_target_layers, warm
 from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg._napari.widgets import add_row, combo_box, text
-from napari_retina_seg.inference.target_layers import Place
+from napari_retina_seg.inference.target_layers import TargetLayer
 from napari_retina_seg.models.registry import ModelFolder
 
 _FINEST = "The last decoder layer nearly reproduces the mask."
@@ -36,9 +36,9 @@ class LayerPicker(QWidget):
         self._failed = False  # listing this model's layers
         self._wanted = ""  # once the list is available
         self._known: dict[str, TargetLayers] = {}
-        self._layers: tuple[Place, ...] = ()
-        self._warming: tuple[ModelFolder, Place] | None = None
-        self._warmed: tuple[ModelFolder, Place] | None = None
+        self._layers: tuple[TargetLayer, ...] = ()
+        self._warming: tuple[ModelFolder, TargetLayer] | None = None
+        self._warmed: tuple[ModelFolder, TargetLayer] | None = None
         self.disabled_reason = ""  # why there is nothing to choose from
         self.box = combo_box()
         self.note = text()
@@ -52,7 +52,7 @@ class LayerPicker(QWidget):
         self.offer(None)
 
     @property
-    def target_layer(self) -> Place | None:
+    def target_layer(self) -> TargetLayer | None:
         """The chosen layer."""
         index = self.box.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None

@@ -169,9 +169,7 @@ class ClassPicker(QWidget):
             if there:
                 self.box.addItem(THERE)
             for label in scheme.classes:
-                same = label.name == label.abbreviation
-                words = label.name if same else f"{label.abbreviation} · {label.name}"
-                self.box.addItem(words, label.value)
+                self.box.addItem(label.title, label.value)
         self.box.setEnabled(scheme is not None)
         wanted = THERE if starts else before
         if wanted in self.names:

@@ -119,8 +119,8 @@ class SaliencyMaps:
             where = " in a region"
         elif isinstance(first.target, Point):
             where = f" at {first.target.row}, {first.target.column}"
-        place = first.place.partition(" (")[0]
-        return f"{self.target.name(first.model)} · {first.method.value} {self.what}{where}, {place}"
+        layer = first.layer.partition(" (")[0]
+        return f"{self.target.name(first.model)} · {first.method.value} {self.what}{where}, {layer}"
 
     def put(self, explanation: Explanation, shared: bool) -> None:
         """Add the maps of a slice."""
@@ -221,9 +221,7 @@ class SaliencyLayers:
         if saliency is None:
             return ""
         first = saliency.first
-        label = first.scheme.classes[first.values[self._row(self.stack, saliency)]]
-        same = label.name == label.abbreviation
-        return label.name if same else f"{label.abbreviation} · {label.name}"
+        return first.scheme.classes[first.values[self._row(self.stack, saliency)]].title
 
     def hide_others(self, shown: SaliencyMaps) -> int:
         """Hide the other maps of an image, which would overlap; return their number."""

@@ -125,7 +125,7 @@ class ExplainWidget(JobDock):
         self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))
         self.targets.clicked.connect(self._on_click)
         self.targets.click_ignored.connect(self._advise)
-        self.colors.changed.connect(self._on_look)
+        self.colors.changed.connect(self._on_color_settings)
         self.active_mask.subscribe(selected=self._on_mask, class_changed=self._on_class)
         self._soon.timeout.connect(self._follow)
         self.work.preempted.connect(partial(self.status.show_message, ""))
@@ -209,7 +209,7 @@ class ExplainWidget(JobDock):
             self.status.show_message(words)
         self.refresh()
 
-    def _on_look(self, color_settings: ColorSettings) -> None:
+    def _on_color_settings(self, color_settings: ColorSettings) -> None:
         self.maps.restyle(color_settings)
         self._show_class()
 

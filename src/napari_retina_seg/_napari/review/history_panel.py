@@ -154,10 +154,10 @@ def _mean_dice(version: Version) -> str:
 
 
 def _hint(version: Version) -> str:
-    begun = "" if version.parent is None else f", from version {version.parent}"
+    origin = "" if version.parent is None else f", from version {version.parent}"
     spent = "" if version.author is None else f", after {as_clock(version.seconds)} min of work"
     lines = [
-        f"Version {version.number} by {version.author or version.model}{begun}",
+        f"Version {version.number} by {version.author or version.model}{origin}",
         f"{version.created_at.astimezone():%d %b %Y %H:%M}{spent}",
         _describe_change(version),
         version.reason,

@@ -64,7 +64,7 @@ class ImageNavigator(QObject):
         Autosaves of this author were found.
     autosave_resolved : (Autosave)
         An autosave was recovered or discarded.
-    said : (JobStatus or None, str)
+    reported : (JobStatus or None, str)
         A message for the status line.
     """
 

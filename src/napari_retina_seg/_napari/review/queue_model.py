@@ -1,4 +1,4 @@
-"""Thumbnails of images, made on a background thread when they become visible."""
+"""The table of the queue, with thumbnails that are made in the background when visible."""
 
 from __future__ import annotations
 

@@ -178,8 +178,8 @@ class ReviewSession(ImageNavigator):
             return
 
         def decide() -> Version:
-            set_baseline = save_draft(project, edit) is not None
-            seconds = 0 if set_baseline else edit.seconds
+            was_saved = save_draft(project, edit) is not None
+            seconds = 0 if was_saved else edit.seconds
             return project.mark_ungradable(edit.image.id, reason, seconds=seconds)
 
         self._conclude(edit, decide)
