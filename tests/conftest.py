@@ -9,6 +9,11 @@ from qtpy.QtCore import QtMsgType, qInstallMessageHandler
 # Two cores, shared with whatever else runs: a slow example is no failure.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
+# benchmarks/mutation.py only asks whether a test fails, not for the smallest example
+_TRY = tuple(set(hypothesis.Phase) - {hypothesis.Phase.shrink, hypothesis.Phase.explain})
+hypothesis.settings.register_profile(
+    "mutation", hypothesis.settings.get_profile("project"), phases=_TRY
+)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -30,6 +30,38 @@ def test_a_shadow_is_no_gap_and_an_island_no_retina(width) -> None:
     np.testing.assert_array_equal(shows, np.arange(200) < 100)
 
 
+@pytest.mark.parametrize(
+    ("first", "width", "closed"),
+    [(100, 14, True), (100, 15, False), (0, 14, False), (186, 14, False)],
+)
+def test_gaps_narrower_than_15_columns_between_two_columns_with_layers_are_closed(
+    first, width, closed
+) -> None:
+    thickness = np.full(200, 60)
+    thickness[first : first + width] = 0
+    expected = (thickness > 0) | closed
+    np.testing.assert_array_equal(drawn_columns(background(thickness)), expected)
+
+
+def test_layers_are_shown_from_three_tenths_of_the_usual_thickness_on() -> None:
+    for thin, shown in ((17, False), (19, True)):
+        thickness = np.full(200, 60)
+        thickness[150:] = thin
+        assert drawn_columns(background(thickness))[150:].all() == shown
+
+
+def test_layers_that_are_nowhere_likelier_than_background_are_not_shown() -> None:
+    doubtful = background(np.full(200, 60))
+    doubtful[:, 100:] = 0.55
+    np.testing.assert_array_equal(drawn_columns(doubtful), np.arange(200) < 100)
+
+
+def test_a_scan_of_few_columns_is_judged_as_well() -> None:
+    thickness = np.array([60, 60, 60, 60, 60, 0, 0, 0, 0])
+    assert drawn_columns(background(thickness)).shape == (9,)
+    assert drawn_columns(background(thickness))[:5].all()
+
+
 def test_a_pit_and_an_atrophy_are_retina_and_nothing_is_nothing() -> None:
     thickness = np.full(200, 80)
     thickness[90:110], thickness[150:] = 45, 30

@@ -1,9 +1,11 @@
+from itertools import combinations_with_replacement
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from napari_retina_seg.imaging import surfaces
 from napari_retina_seg.types.errors import ImageError
@@ -44,26 +46,85 @@ def test_boundaries_decoded_from_anything_are_in_order(scores: np.ndarray) -> No
     assert (np.diff(surfaces.smooth(heights, 2), axis=0) >= -1e-4).all()
 
 
-def test_decoding_finds_the_best_of_all_labellings() -> None:
-    """Compare with trying every pair of boundaries, on a column small enough for that."""
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_decoding_finds_the_best_of_all_labellings(classes: int) -> None:
+    """Compare with trying all boundaries, on columns small enough for that."""
     rng = np.random.default_rng(1)
-    probabilities = rng.dirichlet(np.ones(2), size=(7, 1)).transpose(2, 0, 1).astype(np.float32)
-    log = np.log(probabilities[:, :, 0])
+    probabilities = rng.dirichlet(np.ones(classes), size=(7, 5)).transpose(2, 0, 1)
+    log = np.log(probabilities)
 
-    def score(top: int, bottom: int) -> float:
-        return float(log[0, :top].sum() + log[1, top:bottom].sum() + log[0, bottom:].sum())
+    def score(heights: tuple[int, ...], column: int) -> float:
+        labels = surfaces.to_labels(np.array(heights, np.float32)[:, np.newaxis], 7)[:, 0]
+        return float(log[labels, np.arange(7), column].sum())
 
-    best = max((score(a, b), a, b) for a in range(8) for b in range(a, 8))
-    top, bottom = np.rint(surfaces.decode(probabilities)[:, 0]).astype(int)
-    assert score(top, bottom) == pytest.approx(best[0], abs=1e-5)
+    found = surfaces.decode(probabilities.astype(np.float32))
+    drawn = surfaces.to_labels(found, 7)
+    for column in range(5):
+        best = max(
+            score(heights, column) for heights in combinations_with_replacement(range(8), classes)
+        )
+        mine = float(log[drawn[:, column], np.arange(7), column].sum())
+        assert mine == pytest.approx(best, abs=1e-5)
 
 
 def test_a_boundary_lies_between_rows_where_both_classes_are_as_likely() -> None:
     layer = np.array([0.0, 0.0, 0.25, 1.0, 1.0, 0.0], np.float32)[:, None]
     heights = surfaces.decode(np.stack([1 - layer, layer]))
-    # rows 2 and 3 are 0.25 and 1: the crossing is nearer to row 2, whose centre is at 2.5
-    assert 2.5 < heights[0, 0] < 3
-    assert heights[1, 0] == pytest.approx(5, abs=0.01)
+    # Log ratios of background and layer: ln 3 in row 2, whose centre is at 2.5, and -9, below
+    # which certainty says no more, in row 3; they cross zero in between.
+    assert heights[0, 0] == pytest.approx(2.5 + np.log(3) / (np.log(3) + 9), abs=1e-4)
+    assert heights[1, 0] == pytest.approx(5, abs=1e-4)
+
+
+@pytest.mark.parametrize(("above", "below"), [(0, 7), (1, 1), (9, 0), (30, 30)])
+def test_empty_rows_around_the_retina_change_nothing(above: int, below: int) -> None:
+    layers = np.random.default_rng(2).dirichlet(np.ones(4), size=(12, 6)).transpose(2, 0, 1)
+    inner = surfaces.to_labels(surfaces.decode(layers), 12)
+    empty = np.array([1, 0, 0, 0])[:, np.newaxis, np.newaxis]
+    padded = np.concatenate(
+        [np.tile(empty, (1, above, 6)), layers, np.tile(empty, (1, below, 6))], axis=1
+    )
+    drawn = surfaces.to_labels(surfaces.decode(padded), padded.shape[1])
+    np.testing.assert_array_equal(drawn[above : above + 12], inner)
+    assert not drawn[:above].any()
+    assert not drawn[above + 12 :].any()
+
+
+def test_where_all_is_background_no_layer_is_drawn() -> None:
+    heights = surfaces.decode(certain(np.zeros((9, 3), int), 4))
+    assert not surfaces.to_labels(heights, 9).any()
+
+
+def test_layers_that_reach_the_edges_of_the_image_fill_it() -> None:
+    heights = surfaces.decode(certain(np.repeat([1, 2], 5)[:, np.newaxis], 3))
+    np.testing.assert_array_equal(heights[:, 0], [0, 5, 10])
+
+
+def test_a_jump_of_few_columns_is_taken_out_and_a_step_becomes_a_gaussian_s() -> None:
+    flat = np.full((2, 61), [[10.0], [30.0]], np.float32)
+    for width, stays in ((1, False), (4, False), (5, True)):
+        jumping = flat.copy()
+        jumping[:, 28 : 28 + width] += 8
+        smoothed = surfaces.smooth(jumping, 2)
+        assert np.allclose(smoothed, flat, atol=1e-5) is not stays
+    step = flat.copy()
+    step[:, 30:] += 8
+    distance = np.arange(61) - 29.5
+    expected = flat + 8 * stats.norm.cdf(distance, scale=2)
+    np.testing.assert_allclose(surfaces.smooth(step, 2), expected, atol=0.02)
+    assert surfaces.smooth(step, 0) is step
+
+
+def test_resampling_keeps_a_slope_where_it_is_and_how_steep() -> None:
+    """A pixel's height is that at its centre: columns ``c`` lie at ``c + 0.5`` of the field."""
+    centres = np.arange(16) + 0.5
+    slope = (3 + 0.5 * centres)[np.newaxis].astype(np.float32)
+    finer = surfaces.resample(slope, from_grid=(40, 16), to_grid=(60, 32))
+    expected = 1.5 * (3 + 0.5 * (np.arange(32) + 0.5) / 2)
+    np.testing.assert_allclose(finer[0, 1:-1], expected[1:-1], rtol=1e-5)
+    taller = surfaces.resample(slope, from_grid=(40, 16), to_grid=(10, 16))
+    np.testing.assert_allclose(taller, slope / 4)
+    assert surfaces.resample(slope, from_grid=(40, 16), to_grid=(40, 16)) is slope
 
 
 @given(ordered_heights(columns=20))

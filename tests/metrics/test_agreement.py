@@ -128,3 +128,81 @@ def test_vessels_are_compared_by_their_area():
     assert found.means[Key("dice")].value == pytest.approx(
         np.mean([2 * n / (2 * n + 5) for n in (20, 30, 40)])
     )
+
+
+def test_gradings_of_images_of_unlike_pixel_size_are_compared_in_micrometres():
+    tally = AgreementAccumulator(OCT_LAYERS)
+    for number, um in enumerate((2.0, 6.0)):
+        first = phantom_bscan(number, ROWS, COLUMNS).heights
+        second = first.copy()
+        second[0] -= 1
+        tally.add(image(number, um), reading(first), reading(second))
+    found = tally.result(Gradability(both=2))
+    (in_px,) = (one for one in found.boundaries if one.name == "ILM")
+    (in_um,) = (one for one in found.boundaries_um if one.name == "ILM")
+    assert (in_px.bias, in_px.absolute) == pytest.approx((-1, 1), abs=1e-5)
+    assert (in_um.bias, in_um.absolute) == pytest.approx((-4, 4), abs=1e-4)
+    sizes = {one.image.number: np.diff(one.sizes, axis=0)[0, 0] for one in found.images}
+    assert sizes == pytest.approx({0: 2, 1: 6}, abs=1e-3)
+
+
+def test_one_unknown_pixel_size_leaves_all_in_px():
+    tally = AgreementAccumulator(OCT_LAYERS)
+    for number, um in enumerate((2.0, None)):
+        drawn = reading(phantom_bscan(number, ROWS, COLUMNS).heights)
+        tally.add(image(number, um), drawn, drawn)
+    found = tally.result(Gradability(both=2))
+    assert (found.unit, found.boundaries_um) == ("px", ())
+    thickness = {one.image.number: one.sizes[0] for one in found.images}
+    for number in (0, 1):
+        expected = np.diff(phantom_bscan(number, ROWS, COLUMNS).heights, axis=0).mean(axis=1)
+        assert thickness[number] == pytest.approx(expected, rel=1e-4)
+
+
+def test_thickness_is_that_of_the_columns_in_which_both_graders_drew():
+    first = np.linspace(10, 80, 8)[:, np.newaxis] + np.zeros(COLUMNS)
+    first = first.astype(np.float32)
+    first[1:, 100:] += 20  # a thicker RNFL, which the second grader does not draw
+    second = first.copy()
+    second[:, 100:] = np.nan
+    blank = np.zeros((ROWS, COLUMNS), np.uint8)
+    tally = AgreementAccumulator(OCT_LAYERS)
+    tally.add(image(0), Annotation(blank, first), Annotation(blank, second))
+    found = tally.result(Gradability(both=1))
+    assert found.images[0].sizes[:, 0] == pytest.approx([10, 10])
+    assert found.boundaries[0].columns == 100
+
+
+def test_a_boundary_that_only_one_grader_drew_has_no_difference():
+    first = phantom_bscan(0, ROWS, COLUMNS).heights
+    second = first.copy()
+    second[2] = np.nan
+    tally = AgreementAccumulator(OCT_LAYERS)
+    tally.add(
+        image(0),
+        Annotation(to_labels(first, ROWS), first),
+        Annotation(to_labels(first, ROWS), second),
+    )
+    found = tally.result(Gradability(both=1)).boundaries[2]
+    assert found.columns == 0
+    assert np.isnan([found.bias, found.absolute, found.low, found.high]).all()
+
+
+def test_what_the_first_grader_finds_questionable_is_left_out_as_well():
+    first = phantom_bscan(0, ROWS, COLUMNS).heights
+    second = first.copy()
+    second[:, :20] += 4
+    second[:, -20:] += 4
+    left, right = np.zeros((2, ROWS, COLUMNS), bool)
+    left[:, :20] = True
+    right[:, -20:] = True
+    tally = AgreementAccumulator(OCT_LAYERS)
+    tally.add(image(0), reading(first, ignore=left), reading(second, ignore=right))
+    tally.add(image(1), reading(first), reading(second))
+    one, other = (found.scores for found in tally.result(Gradability(both=2)).images)
+    assert one[Key("kappa_sure")] == 1
+    assert one[Key("kappa")] == other[Key("kappa")] == other[Key("kappa_sure")] < 1
+
+
+def test_nothing_is_counted_that_nobody_called_gradable_or_not():
+    assert Gradability() == Gradability(both=0, only_first=0, only_second=0, neither=0)

@@ -67,3 +67,40 @@ def test_of_more_classes_the_likeliest_s_probability_counts() -> None:
     result = class_reliability(probabilities, np.array([1, 2]), bins=2)
     np.testing.assert_allclose(result.confidence, [0, 1.3], atol=1e-3)
     np.testing.assert_array_equal(result.correct, [0, 1])
+
+
+def test_without_a_number_there_are_ten_bins() -> None:
+    """As the report and the definition of the calibration error say."""
+    probabilities = np.array([[0.94, 0.26], [0.06, 0.74]])
+    assert len(reliability(probabilities[1], np.zeros(2, bool)).counts) == 10
+    result = class_reliability(probabilities, np.array([0, 1]))
+    np.testing.assert_array_equal(np.flatnonzero(result.counts), [0, 7])
+    three = class_reliability(np.array([[0.2], [0.55], [0.25]]), np.array([1]))
+    np.testing.assert_array_equal(np.flatnonzero(three.counts), [5])
+    assert len(three.counts) == 10
+
+
+def test_edges_belong_to_the_bin_above_and_what_lies_beyond_is_clipped() -> None:
+    probability = np.array([0.0, -1e-7, 0.25, 0.5, 0.75, 1.0, 1 + 1e-7])
+    result = reliability(probability, np.ones(7, bool), bins=4)
+    np.testing.assert_array_equal(result.counts, [2, 1, 1, 3])
+    np.testing.assert_allclose(result.confidence, [0, 0.25, 0.5, 2.75], rtol=0, atol=1e-12)
+
+
+def test_an_empty_bin_has_neither_frequency_nor_confidence_and_all_parts_add_up() -> None:
+    one = reliability(np.array([0.1, 0.9]), np.array([False, True]), bins=4)
+    both = one + one
+    np.testing.assert_array_equal(both.counts, [2, 0, 0, 2])
+    np.testing.assert_allclose(both.confidence, [0.2, 0, 0, 1.8])
+    np.testing.assert_array_equal(both.correct, [0, 0, 0, 2])
+    np.testing.assert_allclose(both.mean_confidence, [0.1, np.nan, np.nan, 0.9])
+    np.testing.assert_allclose(both.frequency, [0, np.nan, np.nan, 1])
+
+
+def test_of_more_classes_it_counts_whether_the_likeliest_is_right() -> None:
+    """Whether it is wrong by a higher class or by a lower one."""
+    probabilities = np.full((3, 3), 0.2)
+    probabilities[1] = 0.6
+    result = class_reliability(probabilities, np.array([0, 1, 2]), bins=2)
+    np.testing.assert_array_equal(result.counts, [0, 3])
+    np.testing.assert_array_equal(result.correct, [0, 1])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from napari_retina_seg.imaging.fov import FieldOfView, FieldOrigin
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.surfaces import to_labels
 from napari_retina_seg.metrics.evaluation import (
@@ -196,7 +197,7 @@ def test_pooled_intervals_resample_patients_with_all_their_images() -> None:
     for _ in range(1000):
         chosen = [2 * p + eye for p in RNG.integers(0, 6, 6) for eye in (0, 1)]
         pair = truths[chosen].ravel(), annotations[chosen].ravel()
-        redrawn.append(sklearn_metrics.matthews_corrcoef(*pair))
+        redrawn.append(np.corrcoef(*pair)[0, 1])  # of two classes MCC is Pearson's correlation
     whole = sklearn_metrics.matthews_corrcoef(truths.ravel(), annotations.ravel())
     assert found.value == pytest.approx(whole)
     assert (found.low, found.high) == pytest.approx(np.percentile(redrawn, [2.5, 97.5]), abs=0.01)
@@ -307,3 +308,106 @@ def test_three_classes_without_surfaces_have_no_boundaries() -> None:
     assert scores[Key("dice", "GCL+IPL")] == 0
     assert scores[Key("accuracy")] == pytest.approx(2 / 3)
     assert not [key for key in scores if "boundary" in key.measure]
+
+
+GIVEN = FieldOfView(np.ones((2, 2), bool), (1, 1), 2, True, FieldOrigin.GIVEN)
+FOUND = FieldOfView(np.ones((2, 2), bool), (1, 1), 2, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "by_model", "noted"),
+    [(GIVEN, True, True), (GIVEN, False, False), (FOUND, True, False), (None, True, False)],
+)
+def test_what_a_model_leaves_out_of_a_given_field_is_noted(field, by_model, noted) -> None:
+    """An expert draws up to the rim, and of fields that were found the rim is not scored."""
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
+    truth = mask("10", "00")
+    sure = np.stack([1 - truth, truth]).astype(np.float32) if by_model else None
+    drawn = Annotation(truth, probabilities=sure)
+    tally.add(blank("image", (2, 2), field=field), Annotation(truth), drawn)
+    found = tally.result("model", None)
+    assert ("draws nothing along their rim, in 0.5% of the diameter" in found.field_note) is noted
+    assert bool(found.field_note) is noted
+    assert found.images[0].field_origin == (field and field.origin)
+
+
+def test_origins_of_fields_are_counted() -> None:
+    whole = FieldOfView.whole((2, 2))
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
+    for field in (FOUND, whole, None, FOUND):
+        truth = Annotation(mask("10", "00"))
+        tally.add(blank("image", (2, 2), field=field), truth, truth)
+    assert tally.result("model", None).field_origins == {
+        FieldOrigin.FOUND: 2,
+        FieldOrigin.FRAME: 1,
+    }
+
+
+def test_an_evaluation_is_called_after_both_sides() -> None:
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
+    truth = Annotation(mask("10", "00"))
+    tally.add(blank("image", (2, 2)), truth, truth)
+    assert tally.result("unet", "second observer").title == "unet against second observer"
+    assert tally.result("unet", None).title == "unet against the reference"
+
+
+def test_columns_outside_the_field_have_no_boundaries() -> None:
+    phantom = phantom_bscan(0, 96, 64)
+    inside = np.zeros((96, 64), bool)
+    inside[:, :16] = True
+    heights = phantom.heights.copy()
+    heights[:, 16:] += 5
+    heights[:, :4] += 2
+    tally = EvaluationAccumulator(OCT_LAYERS)
+    truth, drawn = (Annotation(phantom.labels, each) for each in (phantom.heights, heights))
+    tally.add(blank("scan", (96, 64), inside=inside), truth, drawn)
+    scores = tally.result("model", None).images[0].scores
+    assert scores[Key("boundary_error_px", "ILM")] == pytest.approx(2 * 4 / 16)
+
+
+def test_micrometres_are_pooled_only_if_every_scan_has_them() -> None:
+    phantom = phantom_bscan(0, 96, 64)
+    truth = Annotation(phantom.labels, phantom.heights)
+    drawn = Annotation(phantom.labels, phantom.heights + 1)
+    for sizes, pooled in (((2.0, None), None), ((2.0, 4.0), 3.0)):
+        tally = EvaluationAccumulator(OCT_LAYERS)
+        for number, um in enumerate(sizes):
+            tally.add(blank(str(number), (96, 64), str(number), axial_um=um), truth, drawn)
+        found = tally.result("model", None)
+        assert found.pooled.get(Key("boundary_error_um", "ILM")) == pooled
+        assert found.pooled[Key("boundary_error_px", "ILM")] == 1
+        assert Key("boundary_error_um", "ILM") in found.means
+
+
+def test_probabilities_of_all_images_together_are_counted_by_image_and_patient() -> None:
+    tally = EvaluationAccumulator(FUNDUS_VESSELS)
+    truth = mask("10", "00")
+    sure = np.stack([1 - truth, truth]).astype(np.float32)
+    for group, probabilities in (("a", sure), ("a", sure), ("b", None)):
+        drawn = Annotation(truth, probabilities=probabilities)
+        tally.add(blank("image", (2, 2), group), Annotation(truth), drawn)
+    found = tally.result("model", None).pooled_estimates
+    for measure in ("auc", "average_precision", "ece"):
+        assert (found[Key(measure)].images, found[Key(measure)].groups) == (2, 1)
+    assert found[Key("auc")].value == found[Key("average_precision")].value == 1
+    assert found[Key("ece")].value == 0
+
+
+def test_scores_are_shown_with_three_decimals_and_lengths_with_two() -> None:
+    for name, measure in MEASURES.items():
+        assert measure.decimals == (2 if name.endswith(("_px", "_um")) else 3)
+        assert name.endswith("_um") == ("µm" in measure.label)
+
+
+def test_the_95th_percentile_of_thickness_and_boundary() -> None:
+    """Of 81 errors 0 … 80 px, 95 % do not exceed 76."""
+    phantom = phantom_bscan(0, 96, 81)
+    heights = phantom.heights.copy()
+    heights[0] += np.arange(81)
+    tally = EvaluationAccumulator(OCT_LAYERS)
+    truth, drawn = (Annotation(phantom.labels, each) for each in (phantom.heights, heights))
+    tally.add(blank("scan", (96, 81), axial_um=2.0), truth, drawn)
+    scores = tally.result("model", None).images[0].scores
+    assert scores[Key("boundary_p95_px", "ILM")] == pytest.approx(76, abs=1e-4)
+    assert scores[Key("thickness_p95_um", "RNFL")] == pytest.approx(152, abs=1e-4)
+    assert scores[Key("boundary_p95_px")] == pytest.approx(76 / 8, abs=1e-4)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as reference
@@ -11,6 +11,7 @@ CLASSES = 4
 masks = hnp.arrays(np.uint8, 60, elements=st.integers(0, CLASSES - 1))
 
 
+@settings(max_examples=30)
 @given(masks, masks)
 def test_scores_agree_with_scikit_learn(truth: np.ndarray, predicted: np.ndarray) -> None:
     scores = metrics.scores(metrics.confusion(truth, predicted, CLASSES))
@@ -95,6 +96,13 @@ def test_probabilities_at_the_ends_of_their_range_are_ranked() -> None:
     assert ranking.auc() == 1
     assert ranking.negatives[0] == 2
     assert ranking.positives[-1] == 2
+
+
+def test_scores_beyond_0_and_1_rank_as_0_and_1() -> None:
+    truth = np.array([False, True, True])
+    ranking = metrics.rank_probabilities(truth, np.array([-0.5, 0.5, 7.0]))
+    assert (ranking.auc(), len(ranking.positives)) == (1, len(ranking.negatives))
+    assert (ranking.negatives[0], ranking.positives[-1]) == (1, 1)
 
 
 def test_height_errors_worked_out_by_hand() -> None:

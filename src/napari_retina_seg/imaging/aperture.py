@@ -71,7 +71,7 @@ class Aperture:
         return edge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Outline:
     """Points along the edge of the bright part, in order, and what of them is straight."""
 

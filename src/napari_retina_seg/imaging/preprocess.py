@@ -36,7 +36,7 @@ _MOST_NOISE = 0.5  # of a channel, in its spreads
 _SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is taken for a mistake
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Geometry:
     """Geometry of the network's input on the image, and its inverse.
 

@@ -19,7 +19,7 @@ def pad_to_multiple(tensor: npt.NDArray[Any], multiple: tuple[int, int]) -> npt.
     return np.pad(tensor, widths, mode="edge")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tile:
     """A rectangle of the image and the weight of its pixels in the blend.
 

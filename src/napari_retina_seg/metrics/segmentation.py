@@ -31,7 +31,7 @@ def confusion(
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """Agreement per class, each an array ``(..., classes)`` in 0 … 1 (MCC: -1 … 1).
 
