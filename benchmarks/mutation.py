@@ -15,48 +15,89 @@ import ast
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import time
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import asdict, dataclass
+from difflib import unified_diff
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pytest
 from cosmic_ray.commands.init import _all_work_items
-from cosmic_ray.mutating import mutate_and_test
-from cosmic_ray.testing import run_tests
-from cosmic_ray.work_item import MutationSpec, TestOutcome
+from cosmic_ray.mutating import use_mutation
+from cosmic_ray.plugins import get_operator
+from cosmic_ray.work_item import MutationSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/mutation.json"
 PACKAGE = "src/napari_retina_seg"
 SECONDS = 300.0  # for the tests of one alteration
-PROJECT = (
-    "tests/project/test_states.py tests/project/test_versions.py tests/project/test_permissions.py"
+OPTIONS = (
+    *("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of LIBRARIES
 )
-FORMATS = "tests/io/formats tests/workflows/test_exchange.py"
+VALUES = "tests/types/test_value_classes.py"
+METRICS = "tests/metrics"
+STATES, VERSIONS, PERMISSIONS, BLINDING = (
+    f"tests/project/test_{name}.py" for name in ("states", "versions", "permissions", "blinding")
+)
+IO = "tests/io/formats"
+ROUND_TRIPS = f"{IO}/test_round_trips.py"
+FOREIGN = f"{IO}/test_foreign.py"
+TOOLS = f"{IO}/test_annotation_tools.py {FOREIGN} {ROUND_TRIPS}"
+EXCHANGE = "tests/workflows/test_exchange.py"
+NIFTI = f"{IO}/test_nifti_geometry.py {ROUND_TRIPS} tests/workflows/test_nifti_exchange.py"
+DICOM = f"{IO}/test_dicom_seg.py {ROUND_TRIPS} tests/workflows/test_dicom_exchange.py"
+# Modules, and the tests beside them
 TARGETS = {
-    "metrics/segmentation.py": "tests/metrics/test_segmentation.py",
-    "metrics/evaluation.py": "tests/metrics/test_evaluation.py",
-    "metrics/agreement.py": "tests/metrics/test_agreement.py",
-    "metrics/interrater.py": "tests/metrics/test_interrater.py",
-    "metrics/bootstrap.py": "tests/metrics/test_bootstrap.py tests/metrics/test_evaluation.py",
-    "metrics/calibration.py": "tests/metrics/test_calibration.py tests/metrics/test_evaluation.py",
-    "metrics/pooling.py": "tests/metrics/test_evaluation.py",
+    "metrics/segmentation.py": f"{METRICS}/test_segmentation.py",
+    "metrics/evaluation.py": f"{METRICS}/test_evaluation.py",
+    "metrics/measures.py": f"{METRICS}/test_evaluation.py {METRICS}/test_agreement.py",
+    "metrics/agreement.py": f"{METRICS}/test_agreement.py",
+    "metrics/interrater.py": f"{METRICS}/test_interrater.py",
+    "metrics/bootstrap.py": f"{METRICS}/test_bootstrap.py {METRICS}/test_evaluation.py",
+    "metrics/calibration.py": f"{METRICS}/test_calibration.py {METRICS}/test_evaluation.py",
+    "metrics/pooling.py": f"{METRICS}/test_evaluation.py",
     "imaging/surfaces.py": "tests/imaging/test_surfaces.py tests/imaging/test_drawn_columns.py",
-    "project/states.py": PROJECT,
-    "project/transitions.py": PROJECT,
-    "project/versions.py": PROJECT,
-    "project/permissions.py": f"{PROJECT} tests/project/test_blinding.py",
-    "io/formats/boundaries.py": FORMATS,
-    "io/formats/coco.py": FORMATS,
-    "io/formats/nifti.py": FORMATS,
-    "io/formats/outlines.py": FORMATS,
-    "io/formats/raster.py": FORMATS,
-    "io/formats/training.py": FORMATS,
+    "project/states.py": f"{STATES} {PERMISSIONS}",
+    "project/transitions.py": f"{VERSIONS} {PERMISSIONS} {BLINDING} {STATES}",
+    "project/versions.py": f"{VERSIONS} {PERMISSIONS} {BLINDING} {STATES}",
+    "project/permissions.py": f"{PERMISSIONS} {BLINDING} {VERSIONS} {STATES}",
+    "io/formats/boundaries.py": f"{ROUND_TRIPS} {FOREIGN} {EXCHANGE}",
+    "io/formats/coco.py": f"{TOOLS} {EXCHANGE}",
+    "io/formats/nifti.py": NIFTI,
+    "io/formats/outlines.py": f"{IO}/test_outlines.py {ROUND_TRIPS}",
+    "io/formats/raster.py": f"{ROUND_TRIPS} {FOREIGN} {EXCHANGE}",
+    "io/formats/training.py": f"{IO}/test_training.py {ROUND_TRIPS}",
+    "io/formats/card.py": f"{ROUND_TRIPS} {FOREIGN} {EXCHANGE}",
+    "io/formats/record.py": f"{ROUND_TRIPS} {FOREIGN} {EXCHANGE}",
+    "io/formats/cvat.py": TOOLS,
+    "io/formats/labelme.py": TOOLS,
+    "io/formats/vgg.py": TOOLS,
+    "io/formats/drawn.py": TOOLS,
+    "io/formats/canvas.py": TOOLS,
+    "io/formats/sources.py": f"{TOOLS} {EXCHANGE}",
+    "io/formats/dicom_seg.py": DICOM,
+    "io/formats/dicom_planes.py": DICOM,
+    "io/formats/dicom_source.py": DICOM,
+    "io/formats/nifti_geometry.py": NIFTI,
+    "io/formats/identity.py": f"{IO}/test_identity.py {EXCHANGE}",
+    "io/formats/networks.py": f"{IO}/test_networks.py",
+    "io/formats/stacks.py": f"{ROUND_TRIPS} {EXCHANGE}",
 }
+# Imported once; what is altered is imported anew in a copy of the process for each alteration.
+LIBRARIES = (
+    *("napari.utils._testsupport", "npe2._pytest_plugin", "pytestqt.plugin", "hypothesis"),
+    *("numpy", "scipy.stats", "scipy.ndimage", "scipy.interpolate", "skimage.measure", "cv2"),
+    *("sklearn.metrics", "sqlalchemy.orm", "pydantic", "pydicom", "nibabel", "tifffile"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +124,11 @@ def main() -> int:
         ignored = shutil.ignore_patterns(".git", ".tox", ".*cache", "__pycache__", "site")
         shutil.copytree(ROOT, copy, ignore=ignored)
         os.environ["PYTHONPATH"] = str(copy / "src")
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        sys.dont_write_bytecode = True  # a module altered twice in a second would stay as it was
+        sys.path.insert(0, str(copy / "src"))
+        for library in LIBRARIES:
+            import_module(library)
         with chdir(copy):
             for module in options.modules:
                 modules[module] = examine(module, options.each, options.seed)
@@ -97,30 +143,59 @@ def main() -> int:
 
 def examine(module: str, each: int, seed: int) -> dict[str, object]:
     """Alter a module so many times and count what its tests notice."""
-    command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider {TARGETS[module]}"
-    outcome, output = run_tests(command, SECONDS)
-    if outcome is not TestOutcome.SURVIVED:
-        raise SystemExit(f"The tests of {module} fail before anything is altered:\n{output}")
+    tests = [*TARGETS[module].split(), VALUES]
+    if not passes(tests):
+        raise SystemExit(f"The tests of {module} fail before anything is altered.")
     path = Path(PACKAGE) / module
-    places = list(alterations(path))
-    rng = np.random.default_rng([seed, zlib.crc32(module.encode())])
-    chosen = [places[i] for i in rng.permutation(len(places))[:each]]
     survivors: list[Survivor] = []
-    late = 0
+    chosen = choose(list(alterations(path)), each, [seed, zlib.crc32(module.encode())])
     for place in chosen:
-        result = mutate_and_test([place], command, SECONDS)
-        late += result.output == "timeout"
-        if result.test_outcome is TestOutcome.SURVIVED:
-            survivors.append(
-                Survivor(module, place.start_pos[0], place.operator_name, result.diff or "")
-            )
-    killed = len(chosen) - len(survivors)
+        operator = get_operator(place.operator_name)(**place.operator_args)
+        with use_mutation(path, operator, place.occurrence) as (before, after):
+            survived = passes(tests)
+        if survived:
+            diff = "\n".join(unified_diff(before.split("\n"), after.split("\n"), lineterm="", n=0))
+            survivors.append(Survivor(module, place.start_pos[0], place.operator_name, diff))
+            print(diff, flush=True)
     return {
         "altered": len(chosen),
-        "killed": killed,
-        "of these by hanging": late,
+        "killed": len(chosen) - len(survivors),
         "survivors": [asdict(survivor) for survivor in survivors],
     }
+
+
+def choose(places: list[MutationSpec], each: int, seed: list[int]) -> list[MutationSpec]:
+    """Choose expressions at random, and for each one of its alterations: a sum has eleven."""
+    expressions = defaultdict(list)
+    for place in places:
+        expressions[place.start_pos, place.end_pos].append(place)
+    rng = np.random.default_rng(seed)
+    alike = list(expressions.values())
+    return [rng.choice(alike[i]) for i in rng.permutation(len(alike))[:each]]  # type: ignore[arg-type]
+
+
+def passes(tests: list[str]) -> bool:
+    """Run tests in a copy of this process; one that hangs is ended and has not passed."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.setsid()
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, 1)
+            os.dup2(nothing, 2)
+            code = int(pytest.main([*OPTIONS, *tests]))
+        finally:
+            os._exit(code)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
 
 
 def alterations(path: Path) -> Iterator[MutationSpec]:
