@@ -32,6 +32,7 @@ _CONDITIONS = {
     "start_sha256": "other weights to start from",
 }
 _SPARE = 5_000_000  # bytes for all but weights
+_SECONDS_OF_CURVES = 10  # between two pictures, each of which takes as long as a short epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +179,9 @@ class RunFolder:
         rows = np.frombuffer(json.dumps(state.rows).encode(), np.uint8)
         np.savez(buffer, rows=rows, **named)
         write_atomically(self._state, buffer.getvalue())
-        self.write_log(state.rows)
+        self._write_log(state.rows)
+        if _are_curves_due(state.rows):
+            self.write_curves(state.rows)
 
     def read_state(self) -> State | None:
         """Return the state after the last whole epoch; None if there was none."""
@@ -193,14 +196,16 @@ class RunFolder:
                     arrays.setdefault(owner, []).append(stored[name])
         return State(rows, arrays)
 
-    def write_log(self, rows: list[Row]) -> None:
-        """Write the log and its picture."""
+    def write_curves(self, rows: list[Row]) -> None:
+        """Write the picture of the log."""
+        write_atomically(self.curves, draw_curves(rows))
+
+    def _write_log(self, rows: list[Row]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(self.log, text.getvalue().encode())
-        write_atomically(self.curves, draw_curves(rows))
 
     def drop_state(self) -> None:
         """Remove the state for resuming, and temporary files of a killed process."""
@@ -209,6 +214,13 @@ class RunFolder:
         for file in (*written, self.log, self.curves):
             for half in self.path.glob(f".{file.name}.*"):
                 half.unlink()
+
+
+def _are_curves_due(rows: list[Row]) -> bool:
+    """Whether another `_SECONDS_OF_CURVES` of training ended with the last epoch."""
+    seconds = sum(row["seconds"] for row in rows)
+    before = seconds - rows[-1]["seconds"]
+    return seconds // _SECONDS_OF_CURVES > before // _SECONDS_OF_CURVES
 
 
 def draw_curves(rows: list[Row]) -> bytes:

@@ -212,6 +212,7 @@ def iter_train(
             packed = trainer.best_epoch
         yield progress
     model = pack()
+    run.write_curves(trainer.rows)
     run.drop_state()
     return model
 
