@@ -1,3 +1,4 @@
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,16 @@ def pytest_configure(config: pytest.Config) -> None:
             terminal.write(f"Qt: {message}\n")
 
     qInstallMessageHandler(show)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what has been imported, TensorFlow's half a million objects, out of collections.
+
+    And collect less often by itself: what tests of memory need collected they collect.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
