@@ -37,7 +37,7 @@ from napari_retina_seg.types.image import Modality  # noqa: E402
 from napari_retina_seg.types.labels import OCT_LAYERS  # noqa: E402
 
 _PATIENCE = 60  # s
-_EVENTS_OF_A_WINDOW = 25
+_EVENTS_OF_A_WINDOW = 10  # each kind of event, and the first ones again
 _HARMLESS = ("propagateSizeHints", "XDG_RUNTIME_DIR")
 
 
@@ -86,7 +86,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise TimeoutError
         QApplication.processEvents()
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 class Window:
@@ -94,7 +94,7 @@ class Window:
 
     def __init__(self, study: Path) -> None:
         self._viewer = napari.Viewer()
-        volume = np.stack([phantom_bscan(seed, 96, 128).image.pixels for seed in range(20)])
+        volume = np.stack([phantom_bscan(seed, 96, 128).image.pixels for seed in range(8)])
         self._image = self._viewer.add_image(volume, name="cube")
         self._study = study
         self._review = self._open("Review")
@@ -107,7 +107,7 @@ class Window:
 
     def events(self) -> Iterator[Callable[[], None]]:
         """Go through what a person may do, for ever."""
-        turns = [self.save_and_open_next] * 6
+        turns = [self.save_and_open_next] * 2
         yield from cycle(
             [
                 *turns,

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 HERE = Path(__file__).parent
-EVENTS = 60  # a minute; by hand stress.py takes any number
+EVENTS = 20  # two windows; by hand stress.py takes any number
 
 
 @pytest.mark.gui
@@ -18,6 +19,7 @@ def test_docks_jobs_and_page_turns_survive_the_garbage_collector(tmp_path: Path)
         pytest.skip("there is no screen: run the tests as tox does")
     path = os.pathsep.join([str(HERE.parent), *sys.path])
     homes = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    homes["MPLCONFIGDIR"] = mpl.get_cachedir()  # its list of fonts takes long to make
     environment = {**os.environ, "PYTHONPATH": path, **homes}
     command = [sys.executable, str(HERE / "stress.py"), str(tmp_path), str(EVENTS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
