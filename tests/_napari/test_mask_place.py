@@ -95,26 +95,27 @@ def test_a_mask_of_an_image_in_micrometres_lies_on_it(viewer, bscan, volume, tmp
 TURN = np.array([[0.8, -0.6, 30], [0.6, 0.8, -40], [0, 0, 1]])
 
 
-@pytest.mark.parametrize(
-    "moved",
-    [
-        {"scale": (0.00387, 0.0116), "units": ("mm", "mm")},
-        {"scale": (3.87, 11.6), "units": ("um", "um"), "translate": (100, 200), "rotate": 20},
-        {"scale": (3.87, 11.6), "units": ("um", "um"), "affine": TURN, "shear": [0.2]},
-        {"affine": np.diag([3.87, 11.6, 1]), "units": ("um", "um")},
-        {"scale": (2, 3)},
-    ],
-    ids=["mm", "moved", "sheared", "affine", "pixels"],
-)
-def test_a_mask_lies_on_an_image_that_was_moved(viewer, bscan, classes, tmp_path, moved):
-    image = viewer.add_image(bscan, name="scan", **moved)
-    mask = add_mask(viewer, image, classes)
-    for suffix in SUFFIXES:
-        save_as(viewer, mask, tmp_path / f"m.{suffix}")
-        (again,) = viewer.open(str(tmp_path / f"m.{suffix}"), plugin=PLUGIN)
-        np.testing.assert_array_equal(again.data, classes)
-        assert_on(again, image)
-        assert again.units == image.units
+MOVED = {
+    "mm": {"scale": (0.00387, 0.0116), "units": ("mm", "mm")},
+    "moved": {"scale": (3.87, 11.6), "units": ("um", "um"), "translate": (100, 200), "rotate": 20},
+    "sheared": {"scale": (3.87, 11.6), "units": ("um", "um"), "affine": TURN, "shear": [0.2]},
+    "affine": {"affine": np.diag([3.87, 11.6, 1]), "units": ("um", "um")},
+    "pixels": {"scale": (2, 3)},
+}
+
+
+def test_a_mask_lies_on_an_image_that_was_moved(viewer, bscan, classes, tmp_path):
+    for kind, moved in MOVED.items():
+        image = viewer.add_image(bscan, name=kind, **moved)
+        mask = add_mask(viewer, image, classes)
+        for suffix in SUFFIXES:
+            path = tmp_path / f"{kind}.{suffix}"
+            save_as(viewer, mask, path)
+            (again,) = viewer.open(str(path), plugin=PLUGIN)
+            np.testing.assert_array_equal(again.data, classes)
+            assert_on(again, image)
+            assert again.units == image.units, kind
+        viewer.layers.clear()
 
 
 def test_a_mask_of_the_command_line_lies_on_its_image(viewer, bscan, classes, tmp_path):
