@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.training.averaging import RunningMean
-from napari_retina_seg.training.run_folder import RunFolder
+from napari_retina_seg.training.run_folder import RunFolder, State
 from napari_retina_seg.training.samples import prepare_sample
 from napari_retina_seg.training.train import iter_train, iter_validate_split
 from napari_retina_seg.training.trainer import Trainer
@@ -75,6 +77,27 @@ def split(data) -> Split:
     return split_images(read_data([data]), seed=1)
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Compute each operation by itself: for a few steps, to trace and compile a network is longer.
+
+    For what is the same either way; `finished` and the runs in processes apart are compiled.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(name="untraced")
+def _untraced() -> Iterator[None]:
+    with untraced():
+        yield
+
+
 @pytest.fixture(scope="module")
 def finished(split, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, ModelFolder]:
     """Return a run that came to its end, and its model."""
@@ -86,7 +109,8 @@ def finished(split, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder
 def quickly(split, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """Return a finished run of the quick recipe."""
     run = RunFolder(tmp_path_factory.mktemp("quickly") / "run")
-    finish(iter_train(quick(), split, run))
+    with untraced():
+        finish(iter_train(quick(), split, run))
     return run
 
 
@@ -119,6 +143,7 @@ def test_the_model_of_a_run_segments(finished) -> None:
     assert result.provenance.weights_sha256 == model.spec.weights_sha256
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_run_may_begin_with_the_weights_of_another(split, finished, tmp_path) -> None:
     first, model = finished
     again = finish(
@@ -136,6 +161,7 @@ def test_the_published_systems_for_layers_are_trained(split, name, tmp_path) -> 
     assert result.labels.shape == (96, 128)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_same_seed_gives_the_same_log(split, quickly, tmp_path) -> None:
     finish(iter_train(quick(), split, RunFolder(tmp_path / "same")))
     assert log(tmp_path / "same") == log(quickly.path)
@@ -178,6 +204,7 @@ EVERYTHING = (
 
 
 @pytest.mark.parametrize(("changes", "epochs"), [(EVERYTHING, 6), ((*OCTID, "ema=0.5"), 3)])
+@pytest.mark.usefixtures("untraced")
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, epochs) -> None:
     recipe = small("unet-octid", *changes)
     whole = finish(iter_train(recipe, split, RunFolder(tmp_path / "whole")))
@@ -196,6 +223,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, e
     assert resumed.spec.weights_sha256 == whole.spec.weights_sha256
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_run_does_not_go_on_with_something_else(split, quickly, tmp_path) -> None:
     start, recipe = quickly, quick("epochs=1")
     run = RunFolder(tmp_path / "run")
@@ -214,6 +242,7 @@ def test_a_run_does_not_go_on_with_something_else(split, quickly, tmp_path) -> N
     assert finish(again).spec.training.start_sha256
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, monkeypatch) -> None:
     run = RunFolder(tmp_path / "run")
     job = iter_train(quick(), split, run)
@@ -229,6 +258,7 @@ def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, mon
     assert next(iter_train(quick(), split, run, resume=True)).done == 3
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_run_killed_while_its_model_was_written_is_not_finished(split, tmp_path) -> None:
     run = RunFolder(tmp_path / "run")
     job = iter_train(quick(), split, run)
@@ -240,6 +270,7 @@ def test_a_run_killed_while_its_model_was_written_is_not_finished(split, tmp_pat
     model.check_weights()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_loss_that_is_no_number_ends_the_run(split, tmp_path) -> None:
     recipe = small("unet-octid", *OCTID, "learning_rate=1e30")
     with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
@@ -256,27 +287,26 @@ def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeyp
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_a_killed_run_goes_on_as_if_it_had_not_been(data, tmp_path) -> None:
-    (tmp_path / "recipe.toml").write_text(quick("epochs=12").toml())
+def test_a_killed_run_goes_on_as_if_it_had_not_been(data, split, tmp_path) -> None:
+    recipe = quick("epochs=8")
+    (tmp_path / "recipe.toml").write_text(recipe.toml())
     command = [sys.executable, "-c", "from napari_retina_seg.cli import main; main()", "train"]
-    command += ["recipe.toml", "--data", str(data), "--out"]
-
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, *arguments], cwd=tmp_path, env={**os.environ})
-
-    process = start("killed")
-    written = tmp_path / "killed" / "log.csv"  # the last of what an epoch leaves
-    while process.poll() is None and not written.exists():
+    command += ["recipe.toml", "--data", str(data), "--out", "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    killed = RunFolder(tmp_path / "killed")
+    while process.poll() is None and not killed.log.exists():  # the last of what an epoch leaves
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < len(log(tmp_path / "killed")) < 12, "it was too fast to be killed"
-    assert start("killed", "--resume").wait() == 0
-    assert start("whole").wait() == 0
-    assert log(tmp_path / "killed") == log(tmp_path / "whole")
+    assert 0 < len(log(killed.path)) < 8, "it was too fast to be killed"
+    resumed = finish(iter_train(recipe, split, killed, resume=True))
+    whole = finish(iter_train(recipe, split, RunFolder(tmp_path / "whole")))
+    assert log(killed.path) == log(tmp_path / "whole")
+    assert resumed.spec.weights_sha256 == whole.spec.weights_sha256
     assert not list((tmp_path / "killed").glob(".*"))
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> None:
     recipe = small(
         "unet-octid",
@@ -294,6 +324,20 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> Non
     assert model.spec.training.best_epoch == 1
 
 
+def test_curves_are_drawn_every_ten_seconds_of_training(tmp_path) -> None:
+    run = RunFolder(tmp_path)
+    rows: list[dict[str, float]] = []
+    drawn = []
+    for epoch, seconds in enumerate((6.0, 3.9, 0.2, 9.0, 25.0, 0.1), start=1):
+        rows.append({"epoch": epoch, "loss": 1, "val_loss": 1, "val_dice": 0, "seconds": seconds})
+        run.save_state(State(rows, {}))
+        if run.curves.exists():
+            drawn.append(epoch)
+            run.curves.unlink()
+    assert drawn == [3, 5]
+
+
+@pytest.mark.usefixtures("untraced")
 def test_a_run_is_cancelled_between_steps(split, tmp_path) -> None:
     token = CancelToken()
     job = iter_train(quick(), split, RunFolder(tmp_path / "run"), token=token)
@@ -337,36 +381,47 @@ def test_images_are_looked_at_before_the_first_step(split) -> None:
         finish(iter_validate_split(small(), Split(split.training, (), ())))
 
 
-def test_weights_move_between_backends(tmp_path) -> None:
-    """What TensorFlow saves, JAX loads, and both draw the same."""
+_IN_JAX = """
+import sys
+import numpy as np
+from napari_retina_seg.models.config import SegNetConfig
+from napari_retina_seg.models.networks import build, load_weights
+model = build(SegNetConfig(widths=(4, 8)))
+load_weights(model, "m.weights.h5")
+np.save("jax.npy", model.predict_on_batch(np.load("image.npy")))
+from napari_retina_seg.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def jax_folder(data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which JAX drew with TensorFlow's weights, and trained."""
     pytest.importorskip("jax")
-    code = (
-        "import numpy as np\n"
-        "from napari_retina_seg.models.networks import build, load_weights\n"
-        "from napari_retina_seg.models.config import SegNetConfig\n"
-        "model = build(SegNetConfig(widths=(4, 8)))\n"
-        "image = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)\n"
-        "load_weights(model, 'm.weights.h5')\n"
-        "np.save('jax.npy', np.asarray(model(image, training=False)))\n"
-    )
+    folder = tmp_path_factory.mktemp("jax")
     model = build(SegNetConfig(widths=(4, 8)))
-    model.save_weights(tmp_path / "m.weights.h5")
+    model.save_weights(folder / "m.weights.h5")
     image = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)
-    expected = np.asarray(model(image, training=False))
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
-    np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), expected, atol=1e-5)
+    np.save(folder / "image.npy", image)
+    np.save(folder / "tensorflow.npy", np.asarray(model(image, training=False)))
+    (folder / "recipe.toml").write_text(quick("epochs=2").toml())
+    command = [sys.executable, "-c", _IN_JAX, "train", "recipe.toml", "--data", str(data)]
+    faster = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # to compile is all that takes time here
+    environment = {**os.environ, "KERAS_BACKEND": "jax", **faster}
+    subprocess.run([*command, "--out", "run"], cwd=folder, env=environment, check=True)
+    return folder
 
 
-def test_jax_trains_by_the_same_recipe(data, tmp_path) -> None:
-    pytest.importorskip("jax")
-    (tmp_path / "recipe.toml").write_text(small("segnet-duke", *OCTID, "epochs=2").toml())
-    command = [sys.executable, "-c", "from napari_retina_seg.cli import main; main()", "train"]
-    command += ["recipe.toml", "--data", str(data), "--out", "run"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
-    assert json.loads((tmp_path / "run/environment.json").read_text())["backend"] == "jax"
-    losses = [float(row["loss"]) for row in log(tmp_path / "run")]
+def test_weights_move_between_backends(jax_folder) -> None:
+    """What TensorFlow saves, JAX loads, and both draw the same."""
+    found, expected = (np.load(jax_folder / f"{name}.npy") for name in ("jax", "tensorflow"))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_jax_trains_by_the_same_recipe(jax_folder) -> None:
+    run = jax_folder / "run"
+    assert json.loads((run / "environment.json").read_text())["backend"] == "jax"
+    losses = [float(row["loss"]) for row in log(run)]
     assert losses[1] < losses[0]
 
 
