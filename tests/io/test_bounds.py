@@ -18,7 +18,7 @@ from napari_retina_seg.io import read_image
 from napari_retina_seg.io._decoding import TooLargeError
 from napari_retina_seg.io.masks import read_classes, read_mask, read_region
 from napari_retina_seg.types.errors import ReadError
-from raw_tiff import SHORT, YCBCR, tiff_bytes
+from raw_tiff import LONG, SHORT, YCBCR, tiff_bytes
 
 ZEROS = bytes(2**24)
 
@@ -54,6 +54,17 @@ def gif(count: int, size: int) -> bytes:
     return content[:frame] + content[frame:-1] * count + b"\x3b"
 
 
+def gif_with_larger_frame(size: int) -> bytes:
+    small, large = gif(1, 16), gif(1, size)
+    return small[:-1] + large[large.index(b"\x2c\0\0\0\0") :]
+
+
+def picture_in_strip(suffix: str, compression: int, size: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (size, size)).save(file, format=suffix)
+    return tiff_bytes((64, 80), file.getvalue(), compression=compression)
+
+
 def npz(member: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -71,7 +82,13 @@ def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
 def bombs() -> dict[str, bytes]:
     scan = deflated(20_000 * 25_000)
     tiff_tags = {530: (SHORT, [1, 1])}
+    tile = {322: (LONG, [60_000]), 323: (LONG, [60_000])}
+    tile |= {324: (LONG, [8]), 325: (LONG, [len(scan)])}
     return {
+        "larger.gif": gif_with_larger_frame(40_000),
+        "jpeg.tif": picture_in_strip("JPEG", 7, 14_000),
+        "j2k.tif": picture_in_strip("JPEG2000", 34712, 6_000),
+        "tile.tif": tiff_bytes((100, 100), scan, compression=8, tags=tile),
         "frames.gif": gif(60, 4000),
         "picture.png": png(15_000, 60_000, deflated(200 * 2**20)),
         "pages.tif": tiff_bytes((20_000, 60_000), scan, compression=8),

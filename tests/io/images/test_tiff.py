@@ -1,9 +1,13 @@
+import io
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.types.errors import ReadError
+from raw_tiff import tiff_bytes
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (21, 33), np.uint8)
@@ -137,4 +141,57 @@ def test_a_list_of_pages_that_comes_back_is_refused(tmp_path, back_to):
     content[at : at + 4] = offsets[back_to].to_bytes(4, "little")
     (tmp_path / "a.tif").write_bytes(content)
     with pytest.raises(ReadError, match="damaged"):
+        read_image(tmp_path / "a.tif")
+
+
+def ome_planes(path, count, described):
+    """Write planes of the values 1, 2, … of which OME describes another number."""
+    planes = [np.full((20, 30), 1 + index, np.uint8) for index in range(count)]
+    tifffile.imwrite(path, np.stack(planes), ome=True, metadata={"axes": "ZYX"})
+    content = path.read_bytes()
+    old, new = (f'SizeZ="{number}"'.encode() for number in (count, described))
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+def test_ome_planes_that_are_in_no_file_are_not_made_up(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    ome_planes(path, 3, 5)
+    with pytest.raises(ReadError, match="lacks 2 of the 5 planes"):
+        read_image(path)
+
+
+def test_a_list_of_more_planes_than_can_be_is_not_made(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    ome_planes(path, 3, 10**9)
+    with pytest.raises(ReadError, match="too short for what its header claims"):
+        read_image(path)
+
+
+def test_pages_that_ome_does_not_describe_are_reported(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    ome_planes(path, 3, 2)
+    image = read_image(path)
+    assert [plane.max() for plane in image.pixels] == [1, 2]
+    assert any("1 page more" in warning for warning in image.warnings)
+    ome_planes(path, 3, 3)
+    assert len(read_image(path).pixels) == 3
+    assert not read_image(path).warnings
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "webp", "png", "jpeg2000"])
+@pytest.mark.parametrize("tile", [None, (16, 32)])
+def test_pictures_in_strips_and_tiles_are_read_where_they_fit(tmp_path, compression, tile):
+    ramp = np.add.outer(np.arange(50), np.arange(70)).astype(np.uint8)
+    pixels = np.dstack([ramp, ramp, ramp // 2])
+    options = {"photometric": "rgb", "compression": compression, "tile": tile}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    assert np.abs(read_image(tmp_path / "a.tif").pixels.astype(int) - pixels).mean() < 3
+
+
+def test_a_picture_larger_than_its_strip_is_not_cut_to_size(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((20, 50), np.uint8)).save(file, format="JPEG")
+    (tmp_path / "a.tif").write_bytes(tiff_bytes((20, 30), file.getvalue(), compression=7))
+    with pytest.raises(ReadError, match="20 × 50 px where its header says 20 × 30"):
         read_image(tmp_path / "a.tif")

@@ -73,7 +73,7 @@ def decode_deep_jpeg(path: Path) -> StoredPixels:
     import imagecodecs
 
     content = path.read_bytes()
-    bits, rows, columns, channels = _find_frame(content)
+    bits, rows, columns, channels = find_jpeg_frame(content)
     check_size(path, (rows, columns, channels), color=True, itemsize=2 if bits > 8 else 1)
     values = imagecodecs.jpeg_decode(content)
     color = values.ndim == 3
@@ -81,8 +81,14 @@ def decode_deep_jpeg(path: Path) -> StoredPixels:
     return StoredPixels(values, color=color, white=white)
 
 
-def _find_frame(content: bytes) -> tuple[int, int, int, int]:
-    """Return bits, rows, columns and channels that the first start of frame states."""
+def find_jpeg_frame(content: bytes) -> tuple[int, int, int, int]:
+    """Return bits, rows, columns and channels that the first start of frame of a JPEG states.
+
+    Raises
+    ------
+    ValueError, struct.error
+        If there is none.
+    """
     at = 2
     while True:
         (mark, code) = struct.unpack_from(">BB", content, at)

@@ -22,6 +22,7 @@ from napari_retina_seg.io.images.deep_raster import (
 )
 from napari_retina_seg.io.images.orientation import turn_upright
 from napari_retina_seg.io.images.stored import StoredPixels
+from napari_retina_seg.types.errors import ReadError
 
 Values = npt.NDArray[Any]
 
@@ -30,6 +31,7 @@ _STRIP = 2**22  # pixels that are copied at a time
 _BYTE = 8  # bits
 _PALETTE, _NO_PNG = 3, -1  # of a PNG's colour types
 _PNG_CHUNKS_AT, _PNG_DEPTH_AT = 8, 24
+_GIF_FLAGS_AT, _GIF_BLOCKS_AT = 10, 13
 _FIRST_FRAME = "'{name}' is an animation of {count} frames in colour: only the first is read."
 
 
@@ -173,6 +175,8 @@ def _grey_frames(path: Path, picture: Image.Image, count: int) -> npt.NDArray[np
     if not _is_grey(picture):
         return None
     check_size(path, shape)
+    if picture.format == "GIF":
+        _check_gif_frames(path, (picture.width, picture.height))
     slices = np.empty(shape, np.uint8)
     for index in range(count):
         picture.seek(index)
@@ -182,6 +186,36 @@ def _grey_frames(path: Path, picture: Image.Image, count: int) -> npt.NDArray[np
                 return None
             slices[index, rows] = colors[..., 0]
     return slices
+
+
+def _check_gif_frames(path: Path, screen: tuple[int, int]) -> None:
+    """Refuse frames that leave the screen, which Pillow would enlarge (GIF89a, sections 18 to 25).
+
+    Raises
+    ------
+    ReadError
+        If one does.
+    """
+    content = path.read_bytes()
+    at = _GIF_BLOCKS_AT + _gif_palette(content[_GIF_FLAGS_AT])
+    while content[at : at + 1] in (b"!", b","):
+        if content[at : at + 1] == b",":
+            left, top, columns, rows, flags = struct.unpack_from("<4HB", content, at + 1)
+            if left + columns > screen[0] or top + rows > screen[1]:
+                raise ReadError(
+                    f"'{path}' holds a frame of {rows} × {columns} px that is larger than the"
+                    f" first one, {screen[1]} × {screen[0]} px: export it again."
+                )
+            at += 9 + _gif_palette(flags)
+        at += 2
+        while content[at : at + 1] not in (b"", b"\0"):
+            at += 1 + content[at]
+        at += 1
+
+
+def _gif_palette(flags: int) -> int:
+    """Return how many bytes the palette takes that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _is_grey(picture: Image.Image) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 import struct
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import tifffile
 from napari_retina_seg.io._decoding import check_size, decoding
 from napari_retina_seg.io.images.orientation import swaps_axes, turn_upright
 from napari_retina_seg.io.images.stored import StoredPixels
+from napari_retina_seg.io.images.tiff_bounds import check_extent, check_planes, check_segments
 from napari_retina_seg.io.images.tiff_colors import (
     check_kind,
     decode_by_libtiff,
@@ -23,6 +23,7 @@ from napari_retina_seg.io.images.tiff_colors import (
     to_light,
 )
 from napari_retina_seg.io.images.tiff_spacing import read_tiff_spacing
+from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ReadError
 
 _ORIENTATION = 274
@@ -55,15 +56,18 @@ def decode_tiff(path: Path) -> StoredPixels:
     """
     with decoding(path, "TIFF"), path.open("rb") as file, tifffile.TiffFile(file) as tiff:
         _check_chain(tiff)
+        check_planes(path, tiff)
         series = _choose_series(path, tiff)
         axes = _find_axes(path, tiff, series)
+        unused = _check_pages(path, tiff, series)
         color = "S" in axes.names
         check_kind(path, series.keyframe)
         check_size(path, series.shape, color=color, itemsize=np.dtype(series.dtype).itemsize)
-        _check_extent(path, tiff)
+        check_extent(path, tiff)
+        check_segments(path, series)
         values = _order_axes(path, *_decode(path, series, axes.names))
         stored = to_light(path, values, color, series)
-        stored = replace(stored, spacing=read_tiff_spacing(tiff), warnings=axes.warnings)
+        stored = replace(stored, spacing=read_tiff_spacing(tiff), warnings=axes.warnings + unused)
         return _upright(path, stored, _orientations(series))
 
 
@@ -91,14 +95,6 @@ def _check_chain(tiff: tifffile.TiffFile) -> None:
         (offset,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
 
 
-def _check_extent(path: Path, tiff: tifffile.TiffFile) -> None:
-    """Raise `ReadError` if pixels lie past the end, which JPEG's decoder would make up in grey."""
-    for page in tiff.pages:
-        ends = map(operator.add, page.dataoffsets, page.databytecounts)
-        if max(ends, default=0) > tiff.filehandle.size:
-            raise ReadError(f"'{path}' is cut short: copy or export it again.")
-
-
 def _choose_series(path: Path, tiff: tifffile.TiffFile) -> Any:
     if not tiff.series:
         raise ReadError(f"'{path}' is a TIFF without an image in it: export it again.")
@@ -113,6 +109,25 @@ def _choose_series(path: Path, tiff: tifffile.TiffFile) -> Any:
             " ones that belong together as a file of their own."
         )
     return full[0]
+
+
+def _check_pages(path: Path, tiff: tifffile.TiffFile, series: Any) -> tuple[str, ...]:
+    """Refuse planes that are in no file, which tifffile fills with zeros; report unused pages."""
+    missing = sum(page is None for page in series.pages)
+    if missing:
+        raise ReadError(
+            f"'{path}' lacks {missing:,} of the {len(series.pages):,} planes that its OME text"
+            " describes: put the other files of the set beside it, or export it again."
+        )
+    if not tiff.is_ome:
+        return ()
+    used = {(id(page.parent), page.index) for each in tiff.series for page in each.pages if page}
+    unused = sum((id(tiff), index) not in used for index in range(len(tiff.pages)))
+    if not unused:
+        return ()
+    return (
+        f"'{path.name}' holds {count(unused, 'page')} more than its OME text describes: left out.",
+    )
 
 
 def _is_aside(page: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tifffile
 
 from napari_retina_seg.io.images.stored import StoredPixels
+from napari_retina_seg.io.images.tiff_bounds import UNBOUNDED
 from napari_retina_seg.types.errors import ReadError
 
 _KIND = tifffile.PHOTOMETRIC
@@ -55,7 +56,8 @@ def check_kind(path: Path, page: Any) -> None:
         )
     if page.dtype.kind not in "buif":
         raise ReadError(f"'{path}' holds {page.dtype} values: {_SAVE_AS}")
-    if page.compression not in tifffile.TIFF.DECOMPRESSORS and not needs_libtiff(page):
+    known = page.compression in tifffile.TIFF.DECOMPRESSORS and page.compression not in UNBOUNDED
+    if not known and not needs_libtiff(page):
         name = getattr(page.compression, "name", page.compression)
         raise ReadError(
             f"'{path}' is compressed as {name}, which can't be decoded here: export it"
