@@ -104,7 +104,7 @@ def test_the_figure_says_what_it_shows(tmp_path, monkeypatch):
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", (tmp_path / "figure.svg").read_text())
     said = " ".join(" ".join(texts).split())
     assert "$eye$ of &lt;somebody&gt;" in said
-    assert "RNFL: Retinal nerve fibre layer" in said
+    assert "RNFL · Retinal nerve fibre layer" in said
     assert one.caption in said
     assert one.message in said
     assert "× 10⁻³" in said
