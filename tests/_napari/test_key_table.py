@@ -31,20 +31,22 @@ def shown(make_napari_viewer, qtbot):
     def press(over):
         over.setFocus()
         qtbot.keyClick(over, Qt.Key.Key_Question, Qt.KeyboardModifier.ShiftModifier)
-        qtbot.wait(50)
 
     yield viewer, press
     for table in tables():
         table.close()
     for dock in viewer.window.dock_widgets.values():
         dock.cleanup()
-    qtbot.wait(20)
+    qtbot.waitUntil(lambda: not tables())
 
 
 def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
     viewer, press = shown
     press(viewer.window._qt_viewer.canvas.native)
+    qtbot.waitUntil(lambda: len(tables()) == 1)
     (dialog,) = tables()
+    with qtbot.waitExposed(dialog):
+        pass
     left, right = (column.text() for column in dialog.columns)
     for shortcut in SHORTCUTS:
         if shortcut not in CLASS_KEYS:
@@ -62,7 +64,7 @@ def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
         assert column.height() >= column.heightForWidth(column.width())
         assert column.visibleRegion().boundingRect().height() == column.height()
     dialog.activateWindow()
-    qtbot.wait(50)
+    qtbot.waitUntil(dialog.isActiveWindow)
     press(dialog)
     qtbot.waitUntil(lambda: not tables())
 
@@ -73,7 +75,7 @@ def test_one_table_closes_again_while_the_keys_still_go_to_the_image(shown, qtbo
     for key in (Qt.Key.Key_Question, Qt.Key.Key_Escape):
         canvas.window().activateWindow()
         press(canvas)
-        assert len(tables()) == 1
+        qtbot.waitUntil(lambda: len(tables()) == 1)
         canvas.window().activateWindow()
         qtbot.waitUntil(canvas.window().isActiveWindow)
         if key == Qt.Key.Key_Question:

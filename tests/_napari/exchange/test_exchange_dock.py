@@ -168,7 +168,7 @@ def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_
     exchange.project.choose(folder)
     exchange.project.choose(tmp_path / "study")
     exchange._io_queue.join()
-    qtbot.wait(20)
+    qtbot.waitUntil(is_idle)
     assert form.patients.isHidden()
 
 
