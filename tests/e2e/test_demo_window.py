@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import ImageGrab
@@ -20,7 +21,9 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen]:
     if not os.environ.get("DISPLAY"):
         pytest.skip("there is no screen: run the tests as tox does")
     program = Path(sys.executable).with_name("napari-retina-seg")
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    homes = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    # The list of fonts is the machine's, and takes long to make.
+    environment = {**os.environ, **homes, "MPLCONFIGDIR": mpl.get_cachedir()}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([program, "demo"], env=environment, stdout=log, stderr=log)
         yield process
