@@ -106,3 +106,25 @@ def test_a_person_takes_over_from_a_window_that_crashed_but_from_nobody_else(
     assert ann.status().leases == (lease,)
     with pytest.raises(ProjectError, match="you, in another window"):
         ann.check_out(image.id)
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("action", [Action.DRAFT, Action.CORRECT])
+def test_a_first_grading_does_not_go_on_from_an_adjudication(
+    action, final, ann, bob, open_as, image, make
+):
+    """It would be kept as a conflict, although nobody else changed the image."""
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    bob.save_version(image.id, make.annotation(3), Action.SECOND_READ)
+    carl = open_as("Carl")
+    drawn = carl.save_version(
+        image.id,
+        make.annotation(4),
+        Action.ADJUDICATE if final else Action.ADJUDICATION_DRAFT,
+        parent=1,
+    )
+    before = ann.history(image.id)
+    with pytest.raises(ProjectError, match=r"'scan' is (second read|adjudicated)"):
+        carl.save_version(image.id, make.annotation(5), action, parent=drawn.number)
+    assert ann.history(image.id) == before
+    assert not ann.image(image.id).conflict
