@@ -3,9 +3,10 @@
     pip install cosmic-ray
     python benchmarks/mutation.py [--each 10] [--seed 0]
 
-alters so many places of each module (chosen at random, type annotations left out) one at a time in
-a copy of the repository, runs the tests beside it, and writes ``docs/mutation.json`` with what
-survived. An alteration that makes the tests hang counts as noticed.
+alters so many expressions of each module (chosen at random, type annotations left out) one at a
+time in a copy of the repository, runs the tests beside it, and writes ``docs/mutation.json`` with
+what survived, and the table of ``docs/architecture.md``. An alteration that makes the tests hang
+counts as noticed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from cosmic_ray.work_item import MutationSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/mutation.json"
+PAGE = ROOT / "docs/architecture.md"
+BEGIN, END = "<!-- mutation: written by benchmarks/mutation.py -->\n", "<!-- /mutation -->"
 PACKAGE = "src/napari_retina_seg"
 SECONDS = 300.0  # for the tests of one alteration
 OPTIONS = (
@@ -171,7 +174,7 @@ def choose(places: list[MutationSpec], each: int, seed: list[int]) -> list[Mutat
         expressions[place.start_pos, place.end_pos].append(place)
     rng = np.random.default_rng(seed)
     alike = list(expressions.values())
-    return [rng.choice(alike[i]) for i in rng.permutation(len(alike))[:each]]  # type: ignore[arg-type]
+    return [rng.choice(alike[i]) for i in rng.permutation(len(alike))[:each]]
 
 
 def passes(tests: list[str]) -> bool:
@@ -200,14 +203,14 @@ def passes(tests: list[str]) -> bool:
 
 def alterations(path: Path) -> Iterator[MutationSpec]:
     """List the places of a module that can be altered, but for annotations."""
-    annotated = list(annotations(ast.parse(path.read_text(encoding="utf-8"))))
+    annotated = list(annotated_ranges(ast.parse(path.read_text(encoding="utf-8"))))
     for item in _all_work_items([path], {}):
         (place,) = item.mutations
         if not any(first <= place.start_pos < last for first, last in annotated):
             yield place
 
 
-def annotations(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+def annotated_ranges(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Find the ranges of type annotations, each as (line, column) of begin and end."""
     for node in ast.walk(tree):
         for name in ("annotation", "returns"):
@@ -220,13 +223,39 @@ def annotations(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int
 
 
 def write(modules: dict[str, dict[str, object]], rule: dict[str, int]) -> None:
-    altered = sum(int(str(each["altered"])) for each in modules.values())
-    killed = sum(int(str(each["killed"])) for each in modules.values())
-    total = {"altered": altered, "killed": killed, "share": round(killed / altered, 3)}
-    text = json.dumps(
-        {"rule": rule, "total": total, "modules": modules}, indent=1, ensure_ascii=False
-    )
+    ordered = {name: modules[name] for name in TARGETS if name in modules}
+    total = count(list(ordered.values()))
+    figures = {"rule": rule, "total": total, "modules": ordered}
+    text = json.dumps(figures, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(before + BEGIN + table(ordered, rule) + END + after, encoding="utf-8")
+
+
+def count(modules: list[dict[str, object]]) -> dict[str, float]:
+    altered = sum(int(str(each["altered"])) for each in modules)
+    killed = sum(int(str(each["killed"])) for each in modules)
+    return {"altered": altered, "killed": killed, "share": round(killed / altered, 3)}
+
+
+def table(modules: dict[str, dict[str, object]], rule: dict[str, int]) -> str:
+    lines = [
+        f"\n{rule['each']} alterations of each of {len(modules)} modules, seed {rule['seed']}:\n",
+        "| | altered | noticed | share |",
+        "|---|---:|---:|---:|",
+    ]
+    packages = dict.fromkeys(str(Path(name).parent) for name in modules)
+    rows = {
+        package: [m for name, m in modules.items() if str(Path(name).parent) == package]
+        for package in packages
+    }
+    for label, chosen in (rows | {"all": list(modules.values())}).items():
+        found = count(chosen)
+        share = f"{found['share']:.0%}"
+        lines.append(f"| {label} | {found['altered']} | {found['killed']} | {share} |")
+    return "\n".join(lines) + "\n\n"
 
 
 if __name__ == "__main__":
