@@ -18,7 +18,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish
-from napari_retina_seg.workflows.dicom_images import DicomImage, find_sent_anew
+from napari_retina_seg.workflows.dicom_images import DicomImage, find_resent_image
 from napari_retina_seg.workflows.export_options import Format
 from napari_retina_seg.workflows.exporting import Identities, iter_export
 from napari_retina_seg.workflows.importing import Imported, iter_import_masks
@@ -102,7 +102,7 @@ def test_the_image_is_the_one_that_is_referred_to_whatever_the_file_is_called(an
     assert enter(ann, seg).known == 1
 
 
-def test_an_image_that_was_sent_anew_is_known_by_its_series_and_name(ann, scans, tmp_path):
+def test_an_image_that_was_sent_again_is_known_by_its_series_and_name(ann, scans, tmp_path):
     anew = write_scan(tmp_path / "anew.dcm", 0, "1.2.3.0")
     (problem,) = enter(ann, segment(tmp_path / "x.dcm", anew)).problems
     assert "nor one named 'x': add the image" in problem
@@ -110,7 +110,7 @@ def test_an_image_that_was_sent_anew_is_known_by_its_series_and_name(ann, scans,
     assert ann.image(version.image_id).name == "a"
     image = ann.image(version.image_id)
     nowhere = [DicomImage(image, DicomIds("", "1"))]
-    assert find_sent_anew(DicomIds("", "2"), nowhere, [image]) is None
+    assert find_resent_image(DicomIds("", "2"), nowhere, [image]) is None
 
 
 def test_a_scan_without_the_mark_at_its_start_is_referred_to_like_any_other(ann, tmp_path):

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -193,7 +194,11 @@ def prefer_writers(plugin: str) -> None:
         writers = PluginManager.instance()._contrib._writers
         writers.sort(key=lambda entry: entry[-1].plugin_name != plugin)
     except AttributeError:
-        _warn(_missing("PluginManager._contrib._writers", "napari's writers are offered first"))
+        _warn(
+            _missing(
+                "PluginManager._contrib._writers", "napari's writers are offered first", "npe2"
+            )
+        )
 
 
 class EngineFreeze:
@@ -269,10 +274,9 @@ def isolated_dlopen() -> Iterator[None]:
             sys.modules.pop(_TENSORFLOW_EXPORTER, None)
 
 
-def _missing(symbol: str, consequence: str) -> str:
-    from napari import __version__
-
-    return f"napari {__version__} has no {symbol}, so {consequence}: install napari 0.9."
+def _missing(symbol: str, consequence: str, package: str = "napari") -> str:
+    release = f"{package} {version(package)}"
+    return f"{release} has no {symbol}, so {consequence}: install napari 0.9."
 
 
 @cache

@@ -91,7 +91,7 @@ class Dock(QWidget):
 
     def _unbind_keys(self) -> None:
         for binding, own in self._bound.items():
-            if self._viewer.keymap.get(binding) is own:  # not bound anew by others meanwhile
+            if self._viewer.keymap.get(binding) is own:  # not bound again by others meanwhile
                 self._viewer.keymap.pop(binding)
         self._bound.clear()
 

@@ -27,9 +27,9 @@ _LOADING = threading.Lock()
 def load_engine() -> None:
     """Import TensorFlow isolated from the graphics driver; takes seconds the first time.
 
-    TensorFlow's bindings (pybind11) keep the state of the thread that imports them for as long as
-    that thread lives. Qt's threads outlive their Python state: reused, such a thread would read
-    freed memory. So a Python thread imports them, and ends.
+    TensorFlow's bindings (pybind11) keep the Python state of the thread that imports them for as
+    long as that thread lives, and would read freed memory if a thread of Qt or of another plugin
+    outlived its state. So a thread that does nothing else imports them, and ends.
     """
     with _LOADING:
         if "tensorflow" not in sys.modules:

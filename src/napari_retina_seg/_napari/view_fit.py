@@ -27,7 +27,7 @@ def fit_view(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
 def is_fitted(viewer: napari.Viewer) -> bool:
     """Return whether the view shows the middle of all layers, as before a person moves it.
 
-    The zoom does not tell: the window may have been resized since. If so, the view is fitted anew.
+    The zoom alone is no sign: the window may have been resized since, and is fitted again then.
     """
     camera = viewer.scene.camera
     center, zoom = camera.center, camera.zoom

@@ -202,7 +202,7 @@ def _judge(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
             value,
             FindingKind.TURNED,
             f"fits better {name} {_figures(value, tried)}: image and mask are not the same way"
-            " round, so save both anew as they look.",
+            " round, so export both again in the same orientation.",
         )
     )
     value, owner = tried.other

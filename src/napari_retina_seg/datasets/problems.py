@@ -305,7 +305,7 @@ def _of_classes(check: DatasetCheck) -> Iterator[Finding]:
             yield Finding(
                 FindingKind.NO_TRAINING_MASK_OF_CLASS,
                 f"{label.name} (value {label.value}) is in masks of {' and '.join(where)} but of"
-                " no training image: divide the groups anew.",
+                " no training image: create the split again.",
                 (),
             )
 

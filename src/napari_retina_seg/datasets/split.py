@@ -198,7 +198,7 @@ def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:
     try:
         stored = _SplitFile.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise DataError(f"The split '{path}' can't be read: divide the images anew.") from error
+        raise DataError(f"The split '{path}' can't be read: create the split again.") from error
     found = {(image.dataset, image.name): image for image in images}
     sides: dict[SplitName, list[LabelledImage]] = {"train": [], "val": [], "test": []}
     for side, groups in (("train", stored.train), ("val", stored.val), ("test", stored.test)):
@@ -208,7 +208,8 @@ def read_split(path: Path, images: Iterable[LabelledImage]) -> Split:
                 if (dataset, name) not in found:
                     raise DataError(
                         f"The split '{path}' was made for other images: it names '{name}' of"
-                        f" '{dataset}', which is not there. Bring it back, or divide them anew."
+                        f" '{dataset}', which is not there. Bring it back, or create the split"
+                        " again."
                     )
                 sides[side].append(_in_group(found[dataset, name], group))  # type: ignore[index]
     return Split(*(tuple(members) for members in sides.values()))

@@ -166,7 +166,7 @@ def iter_evaluate(
     ModelError
         If the model is broken or takes other images.
     Cancelled
-        If the token said so.
+        If it was cancelled through `token`.
     """
     (evaluation,) = yield from iter_evaluate_against(model, images, [reference], token=token)
     return evaluation

@@ -74,7 +74,7 @@ def iter_segment(
     ImageError
         If there is nothing to segment.
     Cancelled
-        If the token said so.
+        If it was cancelled through `token`.
     """
     token = token or CancelToken()
     check_fit(image, model)

@@ -20,7 +20,7 @@ _BYTES_PER_PIXEL = 4  # the limit also bounds memory: wider pixels count for sev
 _MAX_VALUES_PER_BYTE = 5000
 _SMALL = 2**24
 _UNSUPPORTED = re.compile(r"not (supported|implemented)|unsupported|cannot handle", re.IGNORECASE)
-_PANIC = "PanicException"  # of pyo3, whose module is in each library anew
+_PANIC = "PanicException"  # of pyo3, of which each library has its own copy
 
 
 @contextlib.contextmanager

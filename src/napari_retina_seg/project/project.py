@@ -188,7 +188,7 @@ class Project(ProjectView):
         """
         if action in REFUSALS | {Action.ACCEPT, Action.REOPEN}:
             raise ProjectError(
-                f"To {action.of('an image')} takes no mask: call the method for that instead."
+                f"No mask is saved to {action.of('an image')}: call the method for that instead."
             )
         request = EditRequest(action, self.author, parent, seconds, comment)
         return versions.save_annotation(self._store, image_id, annotation, request)

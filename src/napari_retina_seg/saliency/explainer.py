@@ -81,7 +81,7 @@ def iter_explain(
         If there is nothing to explain, the target lies outside the image, or there is no such
         method.
     Cancelled
-        If the token said so.
+        If it was cancelled through `token`.
     """
     token, last = token or CancelToken(), last or ForwardCache()
     check_fit(image, model)

@@ -185,7 +185,7 @@ def iter_train(
     DataError
         If recipe, weights and folder do not fit together: before the first step.
     Cancelled
-        If the token said so.
+        If it was cancelled through `token`.
     """
     token = token or CancelToken()
     check_run(run, recipe, start_from, resume=resume)

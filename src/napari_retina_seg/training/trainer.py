@@ -243,7 +243,7 @@ def _check_number(loss: float, step: int) -> None:
     if not np.isfinite(loss):
         raise TrainingError(
             f"The loss became {loss} in step {step}, so the training can't go on: lower"
-            " optimizer.learning_rate and begin anew."
+            " optimizer.learning_rate and start again."
         )
 
 

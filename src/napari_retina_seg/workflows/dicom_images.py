@@ -61,7 +61,7 @@ def find_same(wanted: DicomIds, known: Iterable[DicomImage]) -> ProjectImage | N
     return _pick([one.image for one in known if one.ids.instance == wanted.instance])
 
 
-def find_sent_anew(
+def find_resent_image(
     wanted: DicomIds, known: Iterable[DicomImage], named: Container[ProjectImage]
 ) -> ProjectImage | None:
     """Find an image that was resent under a new UID in the same series.

@@ -38,8 +38,8 @@ from napari_retina_seg.types.file_names import name_key
 from napari_retina_seg.types.image import Placement
 from napari_retina_seg.workflows.dicom_images import (
     DicomImage,
+    find_resent_image,
     find_same,
-    find_sent_anew,
 )
 from napari_retina_seg.workflows.image_finder import ImageFinder, cut, stack
 from napari_retina_seg.workflows.placing import placement_of
@@ -166,7 +166,7 @@ class ImportJob:
         name, sha256 = (card.name, card.image_sha256) if card else (image_name(source), None)
         found = self._images.known(sha256) or find_same(wanted, self._dicom)
         if found is None and sha256 is None:
-            found = find_sent_anew(wanted, self._dicom, self._images.named(name))
+            found = find_resent_image(wanted, self._dicom, self._images.named(name))
         if found is None:
             self._check_name(source, name, sha256)
         return found

@@ -146,7 +146,7 @@ def test_points_that_are_shares_of_a_side_make_no_mask(tmp_path):
     masks, problems, _, _ = found_in(tmp_path / "a.json", document)
     assert len(masks) == 2  # a single pixel may be drawn, in the first corner too
     (problem,) = problems
-    assert "as if its points were shares of a side" in problem
+    assert "as if its coordinates were fractions of the image size" in problem
 
 
 def test_an_id_of_two_categories_is_of_neither(tmp_path):

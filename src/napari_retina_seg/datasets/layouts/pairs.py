@@ -44,7 +44,7 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
             images += [replace(image, split=split) for image in _read_pair(part, folder)]
     names = [image.name for image in images]
     if len(set(names)) < len(names):
-        # The numbering began anew in each part: the same name is not the same eye.
+        # The numbering starts again in each part: the same name is not the same eye.
         images = [_tell_apart(image) for image in images]
     return tuple(images)
 

@@ -120,7 +120,8 @@ class Canvas:
             return False
         if ring.min() >= 0 and ring.max() <= 1 and not np.isin(ring, _ON_PIXEL).all():
             self.refuse(
-                f"{what} lies within the first pixel, as if its points were shares of a side"
+                f"{what} lies within the first pixel, as if its coordinates were fractions of the"
+                " image size"
             )
             return False
         limits = np.array(self.shape[::-1], np.float64)
