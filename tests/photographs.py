@@ -28,6 +28,31 @@ def shipped() -> Source:
 
 
 @dataclass(frozen=True)
+class Page:
+    """What a report or a camera's software adds around a photograph.
+
+    Attributes
+    ----------
+    band : str or None
+        Side of the frame along which a band with writing runs.
+    band_width, border : float
+        Their widths, in shorter sides of the frame; of a border on all sides.
+    box, ruler, thumbnail : bool
+        Whether there is a box with writing, a scale along an edge, a small copy of the photograph.
+    level : int
+        Brightness of the band, border, box and ruler.
+    """
+
+    band: str | None = None
+    band_width: float = 0.08
+    border: float = 0.0
+    box: bool = False
+    ruler: bool = False
+    thumbnail: bool = False
+    level: int = 240
+
+
+@dataclass(frozen=True)
 class Scene:
     """What a camera does to the retina, and what is around it.
 
@@ -60,6 +85,10 @@ class Scene:
         Of the JPEG file.
     grey : bool
         Whether only the green channel is kept.
+    corner : float or None
+        Radius of the corners, in radii, of a square aperture with round corners instead of a disc.
+    page : Page or None
+        What else is on the photograph.
     """
 
     grid: tuple[int, int] = (400, 480)
@@ -79,6 +108,8 @@ class Scene:
     caption: bool = False
     quality: int | None = 90
     grey: bool = False
+    corner: float | None = None
+    page: Page | None = None
 
 
 def draw(scene: Scene, source: Source | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -107,6 +138,8 @@ def draw(scene: Scene, source: Source | None = None) -> tuple[np.ndarray, np.nda
         photograph = photograph * (1 - 0.7 * dark)
     if scene.caption:
         _write(photograph, within)
+    if scene.page is not None:
+        _add_page(photograph, within, scene.page)
     rng = np.random.default_rng(0)
     photograph = photograph + rng.normal(0, scene.noise, photograph.shape)
     return _developed(scene, np.clip(photograph, 0, 255).astype(np.uint8)), within > 0
@@ -124,6 +157,9 @@ def _scaled(source: Source, scene: Scene, center: list[float]) -> np.ndarray:
 def _within(scene: Scene, down: np.ndarray, along: np.ndarray) -> np.ndarray:
     """Distance to the edge of the aperture in radii, positive within."""
     within = 1 - np.hypot(down, along)
+    if scene.corner is not None:
+        side = np.maximum(np.abs([down, along]) - (0.9 - scene.corner), 0)
+        within = scene.corner - np.hypot(*side)
     for angle, offset in scene.cuts:
         within = np.minimum(within, offset - along * np.cos(angle) - down * np.sin(angle))
     for angle, size in ((scene.notch, 0.05), (scene.tab, 0.04)):
@@ -147,6 +183,41 @@ def _write(photograph: np.ndarray, within: np.ndarray) -> None:
     text = np.zeros(within.shape, np.uint8)
     cv2.putText(text, "OD 2009-03-14", (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1, 1)
     photograph[(text > 0) & (within < 0)] = 230
+
+
+def _add_page(photograph: np.ndarray, within: np.ndarray, page: Page) -> None:
+    """Draw what else is on a page, over the retina as well where it reaches there."""
+    rows, columns = within.shape
+    shorter, ink = min(rows, columns), 20.0 if page.level > 128 else 235.0
+    height = round(0.12 * shorter)
+    below = photograph.copy()
+    if page.thumbnail:
+        small = cv2.resize(photograph, (height * columns // rows, height))
+        photograph[-height - 4 : -4, -small.shape[1] - 4 : -4] = small
+    if page.box:
+        _write_on(photograph[4 : 4 + height, 4 : 4 + 2 * height], page.level, ink)
+    if page.ruler:
+        ruler = photograph[rows // 4 : 3 * rows // 4, 4 : 4 + height // 6]
+        ruler[:] = page.level
+        ruler[:: max(3, height // 8)] = ink
+    photograph[within > 0] = below[within > 0]
+    if page.band is not None:
+        turned = np.rot90(photograph, list(SIDES).index(page.band) + 1)
+        band = turned[: round(page.band_width * shorter)]
+        _write_on(band, page.level, ink)
+        np.rot90(within, list(SIDES).index(page.band) + 1)[: len(band)] = -1
+    edge = round(page.border * shorter)
+    if edge:
+        middle = np.zeros(within.shape, bool)
+        middle[edge:-edge, edge:-edge] = True
+        photograph[~middle], within[~middle] = page.level, -1
+
+
+def _write_on(part: np.ndarray, level: float, ink: float) -> None:
+    text = np.zeros(part.shape[:2], np.uint8)
+    size = len(part) / 50
+    cv2.putText(text, "OD 14 March 2009", (4, len(part) // 2), cv2.FONT_HERSHEY_SIMPLEX, size, 1, 1)
+    part[:] = np.where(text[..., np.newaxis] > 0, ink, level)
 
 
 def _developed(scene: Scene, photograph: np.ndarray) -> np.ndarray:

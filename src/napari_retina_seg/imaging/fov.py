@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging.aperture import Aperture, find_aperture, fit_circle
+from napari_retina_seg.imaging.page import Box, find_figures, find_page
 from napari_retina_seg.imaging.pixels import resize
 from napari_retina_seg.imaging.rim import Rim, fit_to_rim, trace_rim
 from napari_retina_seg.types.errors import ImageError
@@ -26,6 +28,8 @@ _LARGEST_HUE_NOISE = 0.05  # of the difference in hue between retina and surroun
 _BLUR = 0.002  # against noise, standard deviation in longer sides
 _LEAST_RIM = 0.05  # of all directions, in which the rim lies within the frame
 _LEAST_SHARPNESS = 0.55  # mean over the rim; shading within the retina has less
+_ALIKE = 0.02  # of the way from the surround's colour to a field's: they look the same
+_MOST_ALIKE = 0.28  # of a field
 _BRIGHTEST_SURROUND = 0.35  # of the way from the surround's colour to the retina's
 
 
@@ -88,6 +92,22 @@ class FieldOfView:
             return replace(cls.whole(pixels.shape), origin=FieldOrigin.GIVEN)
         row, column, diameter = _measure(pixels)
         return cls(pixels, (row, column), diameter, True, FieldOrigin.GIVEN)
+
+    def placed(self, start: tuple[int, int], grid: tuple[int, int]) -> FieldOfView:
+        """Return the field of view of the photograph that this is the field of a part of.
+
+        Parameters
+        ----------
+        start : tuple of int
+            First row and column of the part.
+        grid : tuple of int
+            ``(rows, columns)`` of the photograph.
+        """
+        pixels = np.zeros(grid, bool)
+        rows, columns = self.grid
+        pixels[start[0] : start[0] + rows, start[1] : start[1] + columns] = self.pixels
+        center = self.center[0] + start[0], self.center[1] + start[1]
+        return replace(self, pixels=pixels, center=center)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -194,26 +214,74 @@ def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
         The field; or the whole frame, where no rim is seen.
     """
     grid = image.shape[0], image.shape[1]
-    scale = min(1.0, _SEARCH_SIZE / max(grid))
-    small = _shrunken(image, scale)
-    for brightest in (False, True):
-        view = _seen_against(small, brightest)
-        found = None if view is None else _find_rim(*view)
-        if found is not None:
-            return _at_full_size(*found, grid, scale)
+    for start, part in _parts(image):
+        field = _search(part)
+        if field is not None:
+            return field.placed(start, grid)
     return FieldOfView.whole(grid)
 
 
-def _shrunken(image: npt.NDArray[Any], scale: float) -> Signal:
+def _parts(image: npt.NDArray[Any]) -> Iterator[tuple[tuple[int, int], npt.NDArray[Any]]]:
+    """Yield the parts of a frame in which to look for a field, and where they start.
+
+    The closest views come first: a single figure on the page, the page without its bands.
+    """
+    scale = _search_scale(image)
+    small, offset, gain = _shrunken(image, scale)
+    top, left, bottom, right = find_page(small)
+    page = _cut(image, (top, left, bottom, right), scale)
+    for figure in find_figures(small[top:bottom, left:right]):
+        start, part = _cut(page[1], figure.box, scale)
+        if figure.others.any():
+            size = part.shape[1], part.shape[0]
+            others = cv2.resize(figure.others.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            part = part.copy()
+            color = (figure.surround * gain + offset).astype(part.dtype)
+            part[others > 0] = color if part.ndim == 3 else color[0]
+        yield (page[0][0] + start[0], page[0][1] + start[1]), part
+    if page[1].shape != image.shape:
+        yield page
+    yield (0, 0), image
+
+
+def _cut(
+    image: npt.NDArray[Any], box: Box, scale: float
+) -> tuple[tuple[int, int], npt.NDArray[Any]]:
+    """Return where a box that was found at another scale starts, and what of the image it holds."""
+    top, left, bottom, right = (round(place / scale) for place in box)
+    return (top, left), image[top:bottom, left:right]
+
+
+def _search_scale(image: npt.NDArray[Any]) -> float:
+    return min(1.0, _SEARCH_SIZE / max(image.shape[:2]))
+
+
+def _search(image: npt.NDArray[Any]) -> FieldOfView | None:
+    """Find the field of view whose surround is what the frame is like, if there is one."""
+    grid = image.shape[0], image.shape[1]
+    scale = _search_scale(image)
+    small, _, _ = _shrunken(image, scale)
+    for brightest in (False, True):
+        view = _seen_against(small, brightest)
+        found = None if view is None else _find_rim(*view)
+        if found is not None and not _is_flat(small, _fill_rim(small.shape[:2], *found)):
+            return _at_full_size(*found, grid, scale)
+    return None
+
+
+def _shrunken(image: npt.NDArray[Any], scale: float) -> tuple[Signal, float, float]:
+    """Return a small copy of ``(rows, columns, channels)`` from 0 to 1, and its offset and gain."""
     rows, columns = (max(1, round(size * scale)) for size in image.shape[:2])
     # Skipping pixels before converting them keeps a 12-megapixel photograph cheap.
     stride = max(1, int(1 / scale))
     small = resize(np.ascontiguousarray(image[::stride, ::stride]), (rows, columns))
     values = small.astype(np.float64)
-    values -= values.min()
-    values /= values.max() or 1.0  # squares of very large or small values are no float32
+    offset = float(values.min())
+    values -= offset
+    gain = float(values.max()) or 1.0
+    values /= gain  # squares of very large or small values are no float32
     blurred = cv2.GaussianBlur(values.astype(np.float32), (0, 0), _BLUR * max(rows, columns))
-    return np.asarray(blurred if blurred.ndim == 3 else blurred[..., np.newaxis], np.float32)
+    return blurred if blurred.ndim == 3 else blurred[..., np.newaxis], offset, gain
 
 
 def _seen_against(small: Signal, brightest: bool) -> tuple[Signal, float] | None:
@@ -271,12 +339,19 @@ def _find_rim(signal: Signal, noise: float) -> tuple[Aperture, Rim] | None:
     seen = rim.sharpness[np.isfinite(rim.sharpness)]
     if len(seen) < _LEAST_RIM * len(rim.angles) or seen.mean() < _LEAST_SHARPNESS:
         return None
-    rows, columns = aperture.row, aperture.column
-    around = ~_fill(signal.shape[:2], (rows, columns), 1.03 * rim.radii, rim.angles)
+    around = ~_fill_rim(signal.shape[:2], aperture, rim, 1.03)
     # Captions may be in the surround, but within the retina as much varies as beyond a shadow.
     if around.any() and np.percentile(signal[around], 90) > _BRIGHTEST_SURROUND:
         return None
     return aperture, rim
+
+
+def _is_flat(small: Signal, field: npt.NDArray[np.bool_]) -> bool:
+    """Whether most of a field has one colour, as paper has."""
+    inside = small[field]
+    color, surround = np.median(inside, axis=0), np.median(small[~field], axis=0)
+    away = np.abs(inside - color).max(axis=1)
+    return bool((away < _ALIKE * np.abs(color - surround).max()).mean() > _MOST_ALIKE)
 
 
 def _at_full_size(aperture: Aperture, rim: Rim, grid: tuple[int, int], scale: float) -> FieldOfView:
@@ -289,6 +364,10 @@ def _at_full_size(aperture: Aperture, rim: Rim, grid: tuple[int, int], scale: fl
         row, column = ((place + 0.5) / scale - 0.5 for place in circle[:2])
         diameter = 2 * circle[2] / scale
     return FieldOfView(field, (row, column), diameter, found=True)
+
+
+def _fill_rim(grid, aperture, rim, beyond: float = 1.0):
+    return _fill(grid, (aperture.row, aperture.column), beyond * rim.radii, rim.angles)
 
 
 def _fill(

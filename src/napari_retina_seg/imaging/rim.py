@@ -101,9 +101,26 @@ def trace_rim(signal: Signal, noise: float, aperture: Aperture) -> Rim:
     seen = polar.inside_frame[found]
     return Rim(
         polar.angles,
-        (polar.radii[steps] - 0.5 / _UNIT) * aperture.radius,  # between two places
+        _between_places(polar, surround, steps, blur) * aperture.radius,
         np.where(seen, sharpness[found], np.nan),
     )
+
+
+def _between_places(
+    polar: _Polar, surround: Array, steps: npt.NDArray[np.intp], blur: int
+) -> Array:
+    """Return the radii at which the signal is halfway between retina and surround.
+
+    The edge is as wide as a pixel of the photograph, in which the path may run anywhere.
+    """
+    width = 2 * blur + 2
+    places = steps[:, np.newaxis] + np.arange(-width - 3, width + 1)
+    around = np.take_along_axis(polar.signal, np.clip(places, 0, len(polar.radii) - 1), axis=1)
+    retina = around[:, :3].mean(axis=1)
+    bright = around[:, 3:] > ((surround + retina) / 2)[:, np.newaxis]
+    moved = bright.sum(axis=1) - width - 0.5
+    neighbours = np.stack([np.roll(moved, shift) for shift in range(-4, 5)])
+    return np.asarray(polar.radii[steps] + np.median(neighbours, axis=0) / _UNIT)
 
 
 def fit_to_rim(aperture: Aperture, rim: Rim) -> tuple[float, float, float] | None:
