@@ -30,6 +30,7 @@ _LEAST_RIM = 0.05  # of all directions, in which the rim lies within the frame
 _LEAST_SHARPNESS = 0.55  # mean over the rim; shading within the retina has less
 _ALIKE = 0.02  # of the way from the surround's colour to a field's: they look the same
 _MOST_ALIKE = 0.28  # of a field
+_SHARPER = 0.15  # that it must be, the less of it lies within the frame
 _BRIGHTEST_SURROUND = 0.35  # of the way from the surround's colour to the retina's
 
 
@@ -337,7 +338,8 @@ def _find_rim(signal: Signal, noise: float) -> tuple[Aperture, Rim] | None:
         return None
     rim = trace_rim(signal, noise, aperture)
     seen = rim.sharpness[np.isfinite(rim.sharpness)]
-    if len(seen) < _LEAST_RIM * len(rim.angles) or seen.mean() < _LEAST_SHARPNESS:
+    hidden = 1 - len(seen) / len(rim.angles)
+    if hidden > 1 - _LEAST_RIM or seen.mean() < _LEAST_SHARPNESS + _SHARPER * hidden:
         return None
     around = ~_fill_rim(signal.shape[:2], aperture, rim, 1.03)
     # Captions may be in the surround, but within the retina as much varies as beyond a shadow.

@@ -85,7 +85,7 @@ def trace_rim(signal: Signal, noise: float, aperture: Aperture) -> Rim:
     """
     polar = _to_polar(signal, aperture)
     surround, retina, spread = _levels(polar, noise)
-    blur = max(1, round(_UNIT / aperture.radius))
+    blur = max(1, round(1.5 * _UNIT / aperture.radius - 0.5))
     sharpness = _sharpness(polar, surround, spread, blur)
     expected = aperture.reach(polar.angles) / aperture.radius
     cost = _region_cost(polar, surround, retina, spread, expected) - _EDGE * sharpness
@@ -97,13 +97,12 @@ def trace_rim(signal: Signal, noise: float, aperture: Aperture) -> Rim:
     cost[:, polar.radii > _FAR] = np.inf
     start = _surest(cost, polar, expected)
     steps = _cheapest_path(cost, start)
-    found = (np.arange(_ANGLES), steps)
+    radii = _between_places(polar, surround, steps, blur)
+    places = np.searchsorted(polar.radii, radii).clip(0, len(polar.radii) - 1)
+    found = (np.arange(_ANGLES), places)
     seen = polar.inside_frame[found]
-    return Rim(
-        polar.angles,
-        _between_places(polar, surround, steps, blur) * aperture.radius,
-        np.where(seen, sharpness[found], np.nan),
-    )
+    sharp = np.where(seen, sharpness[found], np.nan)
+    return Rim(polar.angles, radii * aperture.radius, sharp)
 
 
 def _between_places(
