@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ from napari_retina_seg.imaging.fov import detect_fov
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from photographs import SIDES, Scene, Source, draw, overlap, shipped  # noqa: E402
+from photographs import SIDES, Page, Scene, Source, draw, overlap, shipped  # noqa: E402
 
 TINTS = [(1, 1, 1), (0.4, 1, 0.7), (0.75, 1, 0.9), (0.9, 0.9, 1), (0.3, 0.3, 1), (1, 0.8, 0.6)]
 
@@ -34,8 +35,9 @@ def main() -> None:
     arguments = parser.parse_args()
     results = {}
     for name, sources in cameras(arguments.data).items():
-        results[name] = score(sources, arguments.scenes)
-        print(name, results[name], flush=True)
+        for kind, scene in (("", random_scene), (", on a page", random_page)):
+            results[name + kind] = score(sources, arguments.scenes, scene)
+            print(name + kind, results[name + kind], flush=True)
     (ROOT / "docs/field_of_view.json").write_text(json.dumps(results, indent=1) + "\n")
     (ROOT / "docs/field_of_view.md").write_text(document(results))
 
@@ -77,11 +79,42 @@ def random_scene(rng: np.random.Generator) -> Scene:
     )
 
 
-def score(sources: list[Source], scenes: int) -> dict[str, float]:
+def random_page(rng: np.random.Generator) -> Scene:
+    """Draw a page with a photograph of 2 to 40 % of it and what reports have beside one."""
+    rows, columns = (round(side) for side in rng.uniform((360, 480), (900, 1400)))
+    radius = max(
+        60.0, min(float(np.sqrt(rng.uniform(0.02, 0.4) * rows * columns / np.pi)), rows / 3)
+    )
+    room = (rows / 2 - radius) * 0.6, (columns / 2 - radius) * 0.8
+    level, page = rng.choice([0.0, 20.0, 240.0]), rng.integers(6)
+    return Scene(
+        grid=(rows, columns),
+        radius=radius,
+        shift=(float(rng.uniform(-1, 1) * room[0]), float(rng.uniform(-1, 1) * room[1])),
+        cuts=((SIDES["bottom"], rng.uniform(0.7, 0.97)),) if rng.random() < 0.5 else (),
+        surround=(level,) * 3,
+        noise=float(rng.uniform(0.5, 3)),
+        quality=int(rng.integers(60, 97)),
+        grey=bool(rng.random() < 0.1),
+        page=Page(
+            band=str(rng.choice(list(SIDES))) if page == 1 else None,
+            band_width=float(rng.uniform(0.04, 0.15)),
+            border=0.03 if page == 2 else 0.0,
+            box=page == 3,
+            ruler=page == 4,
+            thumbnail=page == 5,
+            level=int(rng.integers(100, 200)),
+        ),
+    )
+
+
+def score(
+    sources: list[Source], scenes: int, scene: Callable[[np.random.Generator], Scene]
+) -> dict[str, float]:
     overlaps, seconds = [], []
     for seed in range(scenes):
         rng = np.random.default_rng(seed)
-        photograph, field = draw(random_scene(rng), sources[seed % len(sources)])
+        photograph, field = draw(scene(rng), sources[seed % len(sources)])
         started = time.process_time()
         found = detect_fov(photograph)
         seconds.append(time.process_time() - started)
@@ -118,8 +151,11 @@ def document(results: dict[str, dict[str, float]]) -> str:
     return (
         "# Fields of view\n\n"
         "Photographs behind apertures that are drawn: discs, cut on up to three sides, notches,"
-        " vignettes,\ncaptions and surrounds of any dim colour, some cut by the frame. Written by"
-        " `benchmarks/field_of_view.py`.\n\n" + markdown_table(header, rows) + "\n"
+        " vignettes,\ncaptions and surrounds of any dim colour, some cut by the frame; and discs\n"
+        "of 2 to 40 % of a page, on black, grey or white, beside bands with writing, boxes,"
+        " rulers,\nthumbnails and borders. Written by `benchmarks/field_of_view.py`.\n\n"
+        + markdown_table(header, rows)
+        + "\n"
     )
 
 

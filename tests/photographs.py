@@ -158,7 +158,7 @@ def _within(scene: Scene, down: np.ndarray, along: np.ndarray) -> np.ndarray:
     """Distance to the edge of the aperture in radii, positive within."""
     within = 1 - np.hypot(down, along)
     if scene.corner is not None:
-        side = np.maximum(np.abs([down, along]) - (0.9 - scene.corner), 0)
+        side = np.maximum(np.abs([down, along]) - (0.74 - scene.corner), 0)
         within = scene.corner - np.hypot(*side)
     for angle, offset in scene.cuts:
         within = np.minimum(within, offset - along * np.cos(angle) - down * np.sin(angle))

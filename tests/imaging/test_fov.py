@@ -7,7 +7,7 @@ from skimage.data import retina
 
 from napari_retina_seg.imaging.fov import FieldOfView, FieldOrigin, detect_fov
 from napari_retina_seg.types.errors import ImageError
-from photographs import SIDES, Scene, draw, overlap
+from photographs import SIDES, Page, Scene, draw, overlap
 
 ALIKE = 0.985
 TOP_AND_BOTTOM = ((SIDES["top"], 0.86), (SIDES["bottom"], 0.86))
@@ -91,6 +91,9 @@ def test_the_field_of_real_photographs(shared_data) -> None:
         Scene(cuts=TOP_AND_BOTTOM, surround=(25, 25, 25), grey=True, noise=1.0),
         Scene(surround=(255, 255, 255), noise=0.5),
         Scene(quality=50, surround=(12, 20, 15), cuts=TOP_AND_BOTTOM),
+        Scene(grid=(400, 600), radius=60, shift=(90, -150)),
+        Scene(grid=(400, 600), radius=70, surround=(14, 25, 19), cuts=TOP_AND_BOTTOM, grey=True),
+        Scene(grid=(400, 600), radius=60, shift=(-90, 150), surround=(240, 240, 240)),
     ],
     ids=[
         "cut in grey-green",
@@ -108,6 +111,9 @@ def test_the_field_of_real_photographs(shared_data) -> None:
         "grey",
         "on white paper",
         "poor JPEG",
+        "small",
+        "small, cut in grey",
+        "small, on white paper",
     ],
 )
 def test_the_field_is_what_the_camera_left(scene) -> None:
@@ -169,6 +175,52 @@ def test_any_cut_in_any_dim_surround(
     fov = detect_fov(photograph)
     assert fov.found
     assert overlap(fov.mask(), field) > ALIKE
+
+
+@pytest.mark.parametrize("radius", [60, 150])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(Page(band=side) for side in SIDES),
+        Page(band="top", band_width=0.12, level=90),
+        Page(border=0.03),
+        Page(border=0.02, band="bottom", box=True),
+        Page(box=True),
+        Page(ruler=True),
+        Page(thumbnail=True),
+    ],
+    ids=str,
+)
+def test_what_a_page_has_beside_the_photograph_is_no_retina(page, radius) -> None:
+    scene = Scene(grid=(440, 560), radius=radius, shift=(10, 15), surround=(9, 12, 10), page=page)
+    photograph, field = draw(scene)
+    fov = detect_fov(photograph)
+    assert overlap(fov.mask(), field) > ALIKE
+    assert fov.diameter == pytest.approx(2 * radius, rel=0.01)
+
+
+@pytest.mark.parametrize("page", [Page(box=True), Page(ruler=True), Page(band="top")])
+def test_writing_without_a_photograph_is_no_field(page) -> None:
+    photograph = draw(Scene(light=0.0, page=page))[0]
+    assert not detect_fov(photograph).found
+
+
+@pytest.mark.parametrize("corner", [0.1, 0.3])
+def test_a_square_with_round_corners_is_found(corner) -> None:
+    photograph, field = draw(Scene(corner=corner, surround=(12, 14, 12)))
+    assert overlap(detect_fov(photograph).mask(), field) > ALIKE
+
+
+def test_an_octagon_is_found() -> None:
+    photograph, field = draw(Scene(cuts=tuple((k * np.pi / 4, 0.9) for k in range(8))))
+    assert overlap(detect_fov(photograph).mask(), field) > ALIKE
+
+
+@pytest.mark.parametrize("light", [0.1, 0.2, 0.5])
+def test_the_optic_disc_of_a_dark_cut_out_is_no_field(light) -> None:
+    part = retina()[300:1100, 200:1200].astype(float) * light
+    cv2.circle(part, (650, 300), 70, (250, 230, 160), -1, cv2.LINE_AA)
+    assert not detect_fov(part.astype(np.uint8)).found
 
 
 def test_what_is_dark_inside_stays_inside() -> None:

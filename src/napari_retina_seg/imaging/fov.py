@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -29,7 +29,7 @@ _BLUR = 0.002  # against noise, standard deviation in longer sides
 _LEAST_RIM = 0.05  # of all directions, in which the rim lies within the frame
 _LEAST_SHARPNESS = 0.55  # mean over the rim; shading within the retina has less
 _ALIKE = 0.02  # of the way from the surround's colour to a field's: they look the same
-_MOST_ALIKE = 0.28  # of a field
+_MOST_ALIKE = 0.33  # of a field
 _SHARPER = 0.15  # that it must be, the less of it lies within the frame
 _BRIGHTEST_SURROUND = 0.35  # of the way from the surround's colour to the retina's
 
@@ -199,10 +199,11 @@ def _span(pixels: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
 def detect_fov(image: npt.NDArray[Any]) -> FieldOfView:
     """Find the part of a photograph that shows retina.
 
-    The surround is what the frame's edge is like where it is darkest (or, where nothing is found
-    so, brightest). A circle and straight cuts are fitted to the outline of what differs from it
-    (`aperture`), and the rim is traced around them (`rim`): a disc that is cut on any side, with a
-    notch, a tab or a vignette keeps its shape, and what is dark inside stays inside.
+    Bands, borders and what else stands beside the photograph on a page are left out first
+    (`page`). The surround is what the frame's edge is like where it is darkest (or, where nothing
+    is found so, brightest). A circle and straight cuts are fitted to the outline of what differs
+    from it (`aperture`), and the rim is traced around them (`rim`): a disc that is cut on any
+    side, with a notch, a tab or a vignette keeps its shape, and what is dark inside stays inside.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ def _cut(
 
 
 def _search_scale(image: npt.NDArray[Any]) -> float:
-    return min(1.0, _SEARCH_SIZE / max(image.shape[:2]))
+    return float(min(1.0, _SEARCH_SIZE / max(image.shape[:2])))
 
 
 def _search(image: npt.NDArray[Any]) -> FieldOfView | None:
@@ -368,7 +369,10 @@ def _at_full_size(aperture: Aperture, rim: Rim, grid: tuple[int, int], scale: fl
     return FieldOfView(field, (row, column), diameter, found=True)
 
 
-def _fill_rim(grid, aperture, rim, beyond: float = 1.0):
+def _fill_rim(
+    grid: tuple[int, int], aperture: Aperture, rim: Rim, beyond: float = 1.0
+) -> npt.NDArray[np.bool_]:
+    """Draw what lies within a rim, or up to `beyond` times as far from the centre."""
     return _fill(grid, (aperture.row, aperture.column), beyond * rim.radii, rim.angles)
 
 

@@ -21,10 +21,10 @@ _NOISES = 6.0  # a figure differs from the surround by so many of its deviations
 _LEAST_CONTRAST = 0.04  # of the range of values, between figure and surround
 _LEAST_FIGURE = 0.008  # of the page
 _MOST_FIGURES = 0.75  # of the page
-_MOST_NOISE = 0.35  # of what differs most: a threshold above it is within the retina
+_MOST_NOISE = 0.2  # of what differs most: a threshold above it is within the retina
 _NEAR = 3  # px around a figure that are no surround
 _MOST_FIGURES_SEARCHED = 3
-_MOST_UNCLEAR = 0.04  # of the surround, that is half as bright as figures are
+_MOST_UNCLEAR = 0.015  # of the surround, that is half as bright as figures are
 _MARGIN = 0.3  # around a figure, in its longer sides
 
 
@@ -126,7 +126,7 @@ def find_figures(small: Signal) -> list[Figure]:
 def _clean(mask: Mask) -> Mask:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     closed = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, kernel)
-    return cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel).view(bool)
+    return np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel)).view(bool)
 
 
 def _around(stat: npt.NDArray[np.int32], shape: tuple[int, ...]) -> Box:
