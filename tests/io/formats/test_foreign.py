@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 
 from mask_formats import read_coco, read_vgg, write_coco, write_vgg
 from napari_retina_seg.imaging.surfaces import to_labels
+from napari_retina_seg.io._decoding import limited
 from napari_retina_seg.io.formats.boundaries import (
     read_boundary_csv,
     read_boundary_json,
@@ -152,6 +153,15 @@ def test_the_unit_of_a_voxel_must_be_stated(tmp_path):
     assert read_nifti(tmp_path / "b.nii", OCT_LAYERS).spacing == Spacing()
 
 
+def test_wide_nifti_values_count_for_several_pixels(tmp_path):
+    import nibabel
+
+    image = nibabel.Nifti1Image(np.zeros((8, 6), np.float64), np.eye(4))
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    with limited(95), pytest.raises(ReadError, match="--max-pixels"):
+        read_nifti(tmp_path / "a.nii.gz", FUNDUS_VESSELS)
+
+
 def test_nifti_has_its_spacing_in_mm(tmp_path, make_record):
     import nibabel
 
@@ -268,7 +278,7 @@ def test_coco_that_can_not_be_read(tmp_path, changes, message):
         read_coco(path, OCT_LAYERS)
 
 
-@pytest.mark.parametrize("counts", [[12, 3], [-1, 49], "1", "zzzzz", "Ü", ""])
+@pytest.mark.parametrize("counts", [[12, 3], [-1, 49], "1", "zzzzz", "Ü", "", "o" * 2_000_000])
 def test_coco_with_broken_rle(tmp_path, counts):
     document = coco()
     document["annotations"][1]["segmentation"]["counts"] = counts

@@ -146,12 +146,15 @@ def test_a_list_of_pages_that_comes_back_is_refused(tmp_path, back_to):
 
 def ome_planes(path, count, described):
     """Write planes of the values 1, 2, … of which OME describes another number."""
-    planes = [np.full((20, 30), 1 + index, np.uint8) for index in range(count)]
-    tifffile.imwrite(path, np.stack(planes), ome=True, metadata={"axes": "ZYX"})
-    content = path.read_bytes()
-    old, new = (f'SizeZ="{number}"'.encode() for number in (count, described))
-    assert old in content
-    path.write_bytes(content.replace(old, new))
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels'
+        ' ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="30" SizeY="20" SizeC="1"'
+        f' SizeT="1" SizeZ="{described}"><TiffData/></Pixels></Image></OME>'
+    )
+    with tifffile.TiffWriter(path) as file:
+        for index in range(count):
+            plane = np.full((20, 30), 1 + index, np.uint8)
+            file.write(plane, description=None if index else text, metadata=None)
 
 
 def test_ome_planes_that_are_in_no_file_are_not_made_up(tmp_path):

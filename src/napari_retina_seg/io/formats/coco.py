@@ -25,6 +25,7 @@ from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
 
+_LONGEST_COUNT = 60  # bits of a run length
 _Region = npt.NDArray[np.bool_]
 
 
@@ -381,7 +382,8 @@ def _unpack(text: str) -> list[int]:
     """Return the counts of a compressed RLE; from the fourth on, the step from two before it.
 
     Each is written in digits of five bits, the lowest first, as the character 48 + digit; the bit
-    above says that another follows, and the highest bit of the last digit is the sign.
+    above says that another follows, and the highest bit of the last digit is the sign. A count
+    that no image can have is returned as -1.
     """
     counts: list[int] = []
     number, shift = 0, 0
@@ -389,6 +391,8 @@ def _unpack(text: str) -> list[int]:
         digit = ord(character) - 48
         number |= (digit & 0x1F) << shift
         shift += 5
+        if shift > _LONGEST_COUNT:  # numbers of millions of digits take minutes
+            return [-1]
         if digit & 0x20:
             continue
         if digit & 0x10:

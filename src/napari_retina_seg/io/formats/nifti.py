@@ -181,8 +181,10 @@ def _read(
     shape = (*image.shape[:axes], 1, 1)[: max(3, axes)]
     if len(shape) > 3:
         raise ReadError(f"'{path}' has {len(shape)} axes: save one mask, of at most three.")
-    check_size(path, shape)
     header = image.header
+    is_scaled = header.get_slope_inter() not in ((None, None), (1.0, 0.0))
+    itemsize = 8 if is_scaled else header.get_data_dtype().itemsize
+    check_size(path, shape, itemsize=itemsize)
     card = _find_card(path, header.extensions)
     if card is not None and card.placement is not None:
         placements = (Placement(np.array(card.placement)), *placements)
