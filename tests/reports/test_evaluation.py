@@ -26,7 +26,7 @@ from napari_retina_seg.metrics.evaluation import (
     compare,
 )
 from napari_retina_seg.metrics.measures import Key
-from napari_retina_seg.reports.evaluation import Report, figure, how_sure, write_report
+from napari_retina_seg.reports.evaluation import Report, format_score, how_sure, write_report
 from napari_retina_seg.reports.evaluation.plots import case_png
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import WriteError
@@ -184,7 +184,7 @@ def test_a_comparison_has_signs_and_intervals(report, tmp_path) -> None:
     ],
 )
 def test_figures_have_the_decimals_of_their_measure(value, signed, expected) -> None:
-    assert figure(value, "dice", signed=signed) == expected
+    assert format_score(value, "dice", signed=signed) == expected
 
 
 def test_few_patients_come_with_a_warning(report, tmp_path) -> None:

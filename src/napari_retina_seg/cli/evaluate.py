@@ -252,7 +252,7 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     from rich.text import Text
 
     from napari_retina_seg.metrics.measures import MEASURES, Key
-    from napari_retina_seg.reports.evaluation import figure, interval
+    from napari_retina_seg.reports.evaluation import format_score, interval
 
     first, second = comparison.first.name, comparison.second.name
     table = Table(box=None, pad_edge=False)
@@ -263,7 +263,7 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     for name, measure in MEASURES.items():
         estimate = comparison.differences.get(Key(name))
         if estimate is not None:
-            value = figure(estimate.value, name, signed=True)
+            value = format_score(estimate.value, name, signed=True)
             table.add_row(measure.label, value, interval(estimate, name, signed=True))
     console.print(table)
     console.print()

@@ -63,6 +63,15 @@ def to_json(content: Mapping[str, Any]) -> str:
     return json.dumps(head | dict(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def format_number(value: float, decimals: int = 2, *, signed: bool = False) -> str:
+    """Write a number as it is shown, with a minus sign; nothing if there is none."""
+    if not isfinite(value):
+        return ""
+    rounded = round(value, decimals)
+    sign = "+" if signed and rounded else ""
+    return f"{rounded or 0.0:{sign}.{decimals}f}".replace("-", "−")
+
+
 def in_order(keys: Iterable[Key]) -> list[Key]:
     """Sort scores by measure, those of the whole first and their parts as they came."""
     order = list(MEASURES)

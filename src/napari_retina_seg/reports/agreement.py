@@ -17,6 +17,7 @@ from napari_retina_seg.metrics.agreement import (
 from napari_retina_seg.metrics.measures import MEASURES, Key
 from napari_retina_seg.reports._files import (
     column_name,
+    format_number,
     in_order,
     nested,
     to_csv,
@@ -26,7 +27,7 @@ from napari_retina_seg.reports._files import (
 from napari_retina_seg.reports._html import Page
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.reports.agreement_plots import bland_altman_figure
-from napari_retina_seg.reports.evaluation import figure, with_interval
+from napari_retina_seg.reports.evaluation import format_score, with_interval
 
 FILES = HTML_FILE, CSV_FILE, JSON_FILE = "agreement.html", "agreement.csv", "agreement.json"
 _FEW = 10  # images
@@ -50,13 +51,13 @@ def _class_row(agreement: Agreement, size: SizeAgreement) -> tuple[str, ...]:
     part = size.name if len(agreement.scheme) > 2 else ""
     dice = with_interval(agreement.means.get(Key("dice", part)), "dice")
     found, compared = size.icc, size.bland_altman
-    correlation = "" if found is None else number(found.value, 3)
+    correlation = "" if found is None else format_number(found.value, 3)
     if found is not None and found.low is not None and found.high is not None:
-        correlation += f" [{number(found.low, 3)}, {number(found.high, 3)}]"
+        correlation += f" [{format_number(found.low, 3)}, {format_number(found.high, 3)}]"
     if compared is None:
         return size.name, dice, correlation, "", ""
-    limits = f"{number(compared.low)} to {number(compared.high)}"
-    return size.name, dice, correlation, number(compared.bias), limits
+    limits = f"{format_number(compared.low)} to {format_number(compared.high)}"
+    return size.name, dice, correlation, format_number(compared.bias), limits
 
 
 def boundary_table(agreement: Agreement) -> Table:
@@ -75,8 +76,8 @@ def boundary_table(agreement: Agreement) -> Table:
 
 
 def _boundary_row(one: BoundaryDifference) -> tuple[str, ...]:
-    limits = f"{number(one.low)} to {number(one.high)}" if isfinite(one.low) else ""
-    return one.name, number(one.bias), number(one.absolute), limits
+    limits = f"{format_number(one.low)} to {format_number(one.high)}" if isfinite(one.low) else ""
+    return one.name, format_number(one.bias), format_number(one.absolute), limits
 
 
 def summary_table(agreement: Agreement) -> Table:
@@ -108,7 +109,7 @@ def image_table(agreement: Agreement) -> Table:
             one.image.name,
             one.image.first,
             one.image.second,
-            *(figure(one.scores.get(Key(name)), name) for name in names),
+            *(format_score(one.scores.get(Key(name)), name) for name in names),
         )
         for one in agreement.images
     )
@@ -119,13 +120,6 @@ def who_graded(agreement: Agreement) -> str:
     """Say who read first and who second."""
     pairs = Counter((one.image.first, one.image.second) for one in agreement.images)
     return "; ".join(f"first {first}, second {second}" for first, second in pairs)
-
-
-def number(value: float, decimals: int = 2) -> str:
-    """Write a number as it is shown; nothing if there is none."""
-    if not isfinite(value):
-        return ""
-    return f"{round(value, decimals) or 0.0:.{decimals}f}".replace("-", "−")
 
 
 def write_agreement(agreement: Agreement, folder: Path) -> tuple[Path, ...]:

@@ -22,7 +22,7 @@ from napari_retina_seg.reports.agreement import (
     class_table,
     summary_table,
 )
-from napari_retina_seg.reports.evaluation import figure
+from napari_retina_seg.reports.evaluation import format_score
 
 _ROW = 22  # px
 _MOST = 12  # rows before it scrolls
@@ -217,8 +217,8 @@ class Findings(QWidget):
             tuple(
                 (
                     one.image.name,
-                    figure(one.dice, "dice"),
-                    figure(one.scores.get(Key("kappa")), "kappa"),
+                    format_score(one.dice, "dice"),
+                    format_score(one.scores.get(Key("kappa")), "kappa"),
                 )
                 for one in agreement.images
             )

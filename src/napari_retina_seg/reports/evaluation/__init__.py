@@ -8,13 +8,21 @@ from napari_retina_seg.reports._files import write_files
 from napari_retina_seg.reports.evaluation.page import how_sure, report_page
 from napari_retina_seg.reports.evaluation.report import (
     Report,
-    figure,
+    format_score,
     interval,
     with_interval,
 )
 from napari_retina_seg.reports.evaluation.tables import report_csv, report_json
 
-__all__ = ["FILES", "Report", "figure", "how_sure", "interval", "with_interval", "write_report"]
+__all__ = [
+    "FILES",
+    "Report",
+    "format_score",
+    "how_sure",
+    "interval",
+    "with_interval",
+    "write_report",
+]
 
 FILES = HTML_FILE, CSV_FILE, JSON_FILE = "evaluation.html", "evaluation.csv", "evaluation.json"
 

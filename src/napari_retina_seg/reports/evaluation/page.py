@@ -14,7 +14,7 @@ from napari_retina_seg.reports.evaluation.plots import (
 from napari_retina_seg.reports.evaluation.report import (
     HEADLINES,
     Report,
-    figure,
+    format_score,
     interval,
     whole_measures,
     with_interval,
@@ -108,9 +108,9 @@ def _tell_comparison(page: Page, comparison: Comparison) -> None:
             rows.append(
                 [
                     MEASURES[name].label,
-                    figure(first.means[Key(name)].value, name),
-                    figure(second.means[Key(name)].value, name),
-                    figure(difference.value, name, signed=True),
+                    format_score(first.means[Key(name)].value, name),
+                    format_score(second.means[Key(name)].value, name),
+                    format_score(difference.value, name, signed=True),
                     interval(difference, name, signed=True),
                 ]
             )
@@ -128,9 +128,9 @@ def _tell_measures(page: Page, one: Evaluation) -> None:
         [
             [
                 MEASURES[name].label,
-                figure(one.means[Key(name)].value, name),
+                format_score(one.means[Key(name)].value, name),
                 interval(one.means[Key(name)], name),
-                figure(one.pooled.get(Key(name)), name),
+                format_score(one.pooled.get(Key(name)), name),
                 interval(one.pooled_estimates.get(Key(name)), name),
                 one.means[Key(name)].images,
             ]
@@ -189,7 +189,7 @@ def _tell_classes(page: Page, one: Evaluation) -> None:
 
 def _mean(one: Evaluation, name: str, part: str) -> str:
     estimate = one.means.get(Key(name, part))
-    return "" if estimate is None else figure(estimate.value, name)
+    return "" if estimate is None else format_score(estimate.value, name)
 
 
 def _tell_heights(page: Page, one: Evaluation) -> None:
@@ -216,7 +216,7 @@ def _tell_calibration(page: Page, one: Evaluation) -> None:
     if one.reliability is None:
         return
     page.heading("Calibration", 3)
-    error = figure(one.reliability.expected_error(), "ece")
+    error = format_score(one.reliability.expected_error(), "ece")
     page.figure(
         reliability_png(one.reliability, one.scheme),
         f"Reliability diagram; expected calibration error {error}, all images together.",
@@ -240,7 +240,7 @@ def _tell_images(page: Page, one: Evaluation) -> None:
                 row.dataset,
                 row.name,
                 row.group.removeprefix(f"{row.dataset}/"),
-                *(figure(row.scores.get(Key(name)), name) for name in names),
+                *(format_score(row.scores.get(Key(name)), name) for name in names),
             ]
             for row in one.ranked
         ],

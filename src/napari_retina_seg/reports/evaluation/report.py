@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from napari_retina_seg.metrics.bootstrap import Estimate
 from napari_retina_seg.metrics.evaluation import Comparison, Evaluation
 from napari_retina_seg.metrics.measures import MEASURES, Key
+from napari_retina_seg.reports._files import format_number
 
 HEADLINES = (
     "dice",
@@ -48,21 +49,18 @@ class Report:
     warnings: tuple[str, ...] = ()
 
 
-def figure(value: float | None, measure: str, *, signed: bool = False) -> str:
+def format_score(value: float | None, measure: str, *, signed: bool = False) -> str:
     """Write a score with the decimals of its measure; nothing if there is none."""
     if value is None:
         return ""
-    decimals = MEASURES[measure].decimals
-    rounded = round(value, decimals)
-    sign = "+" if signed and rounded else ""
-    return f"{rounded or 0.0:{sign}.{decimals}f}".replace("-", "−")
+    return format_number(value, MEASURES[measure].decimals, signed=signed)
 
 
 def interval(estimate: Estimate | None, measure: str, *, signed: bool = False) -> str:
     """Write the limits of an interval; nothing if there is none."""
     if estimate is None or estimate.low is None:
         return ""
-    limits = (figure(x, measure, signed=signed) for x in (estimate.low, estimate.high))
+    limits = (format_score(x, measure, signed=signed) for x in (estimate.low, estimate.high))
     return " to ".join(limits)
 
 
@@ -70,10 +68,12 @@ def with_interval(estimate: Estimate | None, measure: str) -> str:
     """Write a mean with its interval in brackets, as far as there are any."""
     if estimate is None:
         return ""
-    value = figure(estimate.value, measure)
+    value = format_score(estimate.value, measure)
     if estimate.low is None:
         return value
-    return f"{value} [{figure(estimate.low, measure)}, {figure(estimate.high, measure)}]"
+    return (
+        f"{value} [{format_score(estimate.low, measure)}, {format_score(estimate.high, measure)}]"
+    )
 
 
 def whole_measures(evaluation: Evaluation) -> list[str]:
