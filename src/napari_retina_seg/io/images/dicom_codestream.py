@@ -109,9 +109,7 @@ def _read(frame: bytes, is_j2k: bool) -> Codestream:
 
 def _read_j2k(frame: bytes) -> Codestream:
     """Read the SIZ and COD segments of JPEG 2000 (ISO/IEC 15444-1, A.5.1 and A.6.1)."""
-    start = 0
-    if not frame.startswith(_J2K_START):
-        start = frame.index(_JP2_BOX) + len(_JP2_BOX)
+    start = 0 if frame.startswith(_J2K_START) else _find_codestream(frame)
     (right, lower, left, upper) = struct.unpack_from(">4I", frame, start + 8)
     (components,) = struct.unpack_from(">H", frame, start + 40)
     precision = (frame[start + 42] & 0x7F) + 1
@@ -123,6 +121,23 @@ def _read_j2k(frame: bytes) -> Codestream:
     return Codestream(
         lower - upper, right - left, components, precision, holds_ybr=bool(frame[place + 6])
     )
+
+
+def _find_codestream(frame: bytes) -> int:
+    """Return where the codestream of a JP2 file begins, box by box (ISO/IEC 15444-1, I.4)."""
+    start = 0
+    while start + 8 <= len(frame):
+        length, kind = struct.unpack_from(">I4s", frame, start)
+        head = 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", frame, start + 8)
+            head = 16
+        if kind == _JP2_BOX:
+            return start + head
+        if length < head:
+            break
+        start += length
+    raise ValueError("no codestream in a JP2 file")
 
 
 def _read_jpeg(frame: bytes) -> Codestream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut
+from pydicom.pixels import apply_color_lut, convert_color_space
 from pydicom.uid import UID, JPEG2000TransferSyntaxes
 
 from napari_retina_seg.io.images.dicom_attributes import read_rescale_slopes
@@ -29,6 +30,7 @@ _PADDING = {
 }
 # A padding value this far outside of all others, as part of their range, is never a measurement.
 _APART = 0.05
+_STRIP = 2**20  # pixels that are converted at a time
 _SOLID = 5  # px across: padding is a band or a wedge, not the specks in which noise reaches zero
 
 _Pixels = npt.NDArray[Any]
@@ -85,7 +87,8 @@ def decode_pixels(path: Path, dataset: Dataset) -> Decoded:
     if samples > 1:
         return Decoded(_decode_colors(path, dataset, stream), True)
     if str(dataset.PhotometricInterpretation) == "PALETTE COLOR":
-        return Decoded(apply_color_lut(decode_array(dataset), dataset), True)
+        indices = decode_array(dataset)
+        return Decoded(_by_strips(indices, lambda strip: apply_color_lut(strip, dataset), 0), True)
     return _decode_grey(path, dataset)
 
 
@@ -122,7 +125,22 @@ def _decode_colors(path: Path, dataset: Dataset, stream: Codestream | None) -> _
     j2k = dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes
     if j2k and stream is not None and stream.holds_ybr:
         dataset.PhotometricInterpretation = "RGB"
-    return np.asarray(decode_array(dataset))
+    if str(dataset.PhotometricInterpretation) != "YBR_FULL":
+        return np.asarray(decode_array(dataset))
+    stored = decode_array(dataset, raw=True)
+    return _by_strips(stored, lambda strip: convert_color_space(strip, "YBR_FULL", "RGB"), 3)
+
+
+def _by_strips(stored: _Pixels, convert: Callable[[_Pixels], _Pixels], channels: int) -> _Pixels:
+    """Convert rows a strip at a time: the converters take ten times the memory of the pixels."""
+    spatial = stored.shape if channels != stored.shape[-1] else stored.shape[:-1]
+    rows = stored.reshape(-1, *stored.shape[len(spatial) - 1 :])
+    first = convert(rows[:1])
+    out = np.empty((len(rows), *first.shape[1:]), first.dtype)
+    step = max(1, _STRIP // spatial[-1])
+    for start in range(0, len(rows), step):
+        out[start : start + step] = convert(rows[start : start + step])
+    return out.reshape(*spatial, first.shape[-1])
 
 
 def _decode_jpeg_colors(dataset: Dataset) -> _Pixels:
