@@ -77,7 +77,7 @@ TARGETS = {
     "io/formats/coco.py": TOOLS,
     "io/formats/nifti.py": NIFTI,
     "io/formats/outlines.py": f"{IO}/test_outlines.py {ROUND_TRIPS}",
-    "io/formats/raster.py": f"{ROUND_TRIPS} {FOREIGN}",
+    "io/formats/raster.py": f"{IO}/test_raster.py {ROUND_TRIPS} {FOREIGN}",
     "io/formats/training.py": f"{IO}/test_training.py {ROUND_TRIPS}",
     "io/formats/card.py": f"{ROUND_TRIPS} {FOREIGN}",
     "io/formats/record.py": f"{ROUND_TRIPS} {FOREIGN}",
