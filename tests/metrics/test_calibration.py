@@ -99,8 +99,8 @@ def test_an_empty_bin_has_neither_frequency_nor_confidence_and_all_parts_add_up(
 
 def test_of_more_classes_it_counts_whether_the_likeliest_is_right() -> None:
     """Whether it is wrong by a higher class or by a lower one."""
-    probabilities = np.full((3, 3), 0.2)
+    probabilities = np.full((3, 5), 0.2)
     probabilities[1] = 0.6
-    result = class_reliability(probabilities, np.array([0, 1, 2]), bins=2)
-    np.testing.assert_array_equal(result.counts, [0, 3])
-    np.testing.assert_array_equal(result.correct, [0, 1])
+    result = class_reliability(probabilities, np.array([0, 1, 1, 1, 2]), bins=2)
+    np.testing.assert_array_equal(result.counts, [0, 5])
+    np.testing.assert_array_equal(result.correct, [0, 3])
