@@ -33,9 +33,9 @@ from reliability_report import write_documents
 
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.files import ProblemKind
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.values import Filters
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.labels import OCT_LAYERS

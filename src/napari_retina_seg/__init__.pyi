@@ -13,8 +13,9 @@ from .metrics.agreement import Agreement
 from .metrics.evaluation import Evaluation
 from .models.registry import ModelFolder, list_models, load_model
 from .models.spec import ModelSpec
+from .project.filters import Filters
 from .project.project import Project
-from .project.values import Added, Filters, ProjectImage, Status, Version
+from .project.values import Added, ProjectImage, Status, Version
 from .saliency.explainer import explain
 from .training.train import train
 from .types.annotation import Annotation

@@ -2,8 +2,9 @@
 
 import pytest
 
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.values import Filters, Kind
+from napari_retina_seg.project.values import Kind
 from napari_retina_seg.types.errors import ProjectError, WriteError
 from napari_retina_seg.types.progress import finish
 from napari_retina_seg.workflows.export_options import Format

@@ -135,7 +135,7 @@ def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model)
 
 def test_a_prediction_that_is_not_plausible_is_kept_with_what_fired_and_listed(ann, tmp_path):
     from napari_retina_seg.models.registry import find_model
-    from napari_retina_seg.project.values import Filters
+    from napari_retina_seg.project.filters import Filters
 
     upright = phantom_bscan(0).image.pixels
     write_png(tmp_path / "right.png", upright)

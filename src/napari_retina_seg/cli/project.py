@@ -142,8 +142,8 @@ def predict_command(
     Images that have its prediction already are skipped.
     """
     chosen = choose_model(model)
+    from napari_retina_seg.project.filters import Filters
     from napari_retina_seg.project.states import State
-    from napari_retina_seg.project.values import Filters
     from napari_retina_seg.workflows.predicting import iter_predict_images
 
     wanted = Filters() if every else Filters(states=frozenset({State.UNREVIEWED}))

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.blinding import blinded_images, blinded_to
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.states import FIRST_DONE, TOLD_AS_CORRECTED, State
 from napari_retina_seg.project.store import Store, image_value, lease_value, now
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
-from napari_retina_seg.project.values import Filters, Order, ProjectImage, Status
+from napari_retina_seg.project.values import ProjectImage, Status
 
 _Query = Select[Any]
 

@@ -11,14 +11,13 @@ import numpy.typing as npt
 from napari_retina_seg.project import autosaves, double_gradings, history, images, queue
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.files import IntegrityProblem
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import (
     Autosave,
     DoubleGrading,
-    Filters,
-    Order,
     Permissions,
     ProjectImage,
     ProjectInfo,

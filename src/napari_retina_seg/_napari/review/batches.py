@@ -18,9 +18,10 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import combo_box, stack
 from napari_retina_seg.io.images.folders import look_below
 from napari_retina_seg.models.registry import ModelFolder, list_models
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import Added, Filters
+from napari_retina_seg.project.values import Added
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Modality

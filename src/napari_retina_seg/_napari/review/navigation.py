@@ -11,16 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import DRAFTS, Action, GradingRound, State
-from napari_retina_seg.project.values import (
-    Autosave,
-    Filters,
-    Order,
-    Permissions,
-    ProjectImage,
-    Version,
-)
+from napari_retina_seg.project.values import Autosave, Permissions, ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage

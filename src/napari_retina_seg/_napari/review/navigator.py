@@ -27,9 +27,10 @@ from napari_retina_seg._napari.review.navigation import (
 from napari_retina_seg._napari.review.review_layers import ReviewLayers
 from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit, autosave, save_draft
 from napari_retina_seg._napari.tasks import SerialTaskQueue
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import Autosave, Filters, Order, Permissions, Version
+from napari_retina_seg.project.values import Autosave, Permissions, Version
 
 T = TypeVar("T")
 

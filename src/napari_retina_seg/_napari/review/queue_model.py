@@ -16,9 +16,10 @@ from napari_retina_seg._napari.review.status_text import DUE, NOT_SHOWN, is_due,
 from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.invalid_pixels import find_invalid
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import FIRST_DONE, State
-from napari_retina_seg.project.values import Filters, Order, ProjectImage
+from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
 

@@ -31,9 +31,9 @@ from napari_retina_seg._napari.review.queue_model import (
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import combo_box, stack, text
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import Filters, Order
 from napari_retina_seg.types.counts import count
 
 _RELIST = 1000  # ms; at most one refresh in this time while images change

@@ -11,9 +11,10 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.session import ReviewSession
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import FINAL, Action, State
-from napari_retina_seg.project.values import Filters, ProjectImage
+from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import RetinaSegError
 
 DUE = "grading due"

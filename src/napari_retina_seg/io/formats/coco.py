@@ -14,8 +14,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, ValidationError
 
 from napari_retina_seg.io.atomic import write_atomically
-from napari_retina_seg.io.formats.canvas import Canvas
+from napari_retina_seg.io.formats.canvas import Canvas, Region
 from napari_retina_seg.io.formats.card import KEY, Card, choose_scheme, make_card, parse_card
+from napari_retina_seg.io.formats.coco_rle import Rle, decode
 from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
 from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.named import KnownShapes, read_json
@@ -24,9 +25,6 @@ from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
-
-_LONGEST_COUNT = 60  # bits of a run length
-_Region = npt.NDArray[np.bool_]
 
 
 def _as_id(value: Any) -> Any:
@@ -38,11 +36,6 @@ def _as_id(value: Any) -> Any:
 _Id = Annotated[str, BeforeValidator(_as_id)]
 # Tools that have not opened an image write no size, null or 0.
 _Size = Annotated[PositiveInt | None, BeforeValidator(lambda value: value or None)]
-
-
-class _Rle(BaseModel):
-    size: tuple[PositiveInt, PositiveInt]
-    counts: str | list[int]
 
 
 class _Annotation(BaseModel):
@@ -179,7 +172,7 @@ def _add_plane(
         )
 
 
-def _describe(region: _Region, *, polygons: bool) -> dict[str, Any]:
+def _describe(region: Region, *, polygons: bool) -> dict[str, Any]:
     from pycocotools import mask
 
     rle = mask.encode(np.asfortranarray(region, dtype=np.uint8))
@@ -351,7 +344,7 @@ def _draw_rings(rings: list[Any], what: str, canvas: Canvas, value: int) -> None
 
 def _draw_rle(content: Any, what: str, canvas: Canvas, value: int) -> None:
     try:
-        found = _Rle.model_validate(content)
+        found = Rle.model_validate(content)
     except ValidationError:
         canvas.refuse(f"{what} has a segmentation that is neither RLE nor polygons")
         return
@@ -361,42 +354,8 @@ def _draw_rle(content: Any, what: str, canvas: Canvas, value: int) -> None:
             f" {canvas.shape[0]} × {canvas.shape[1]} px"
         )
         return
-    region = _decode(found)
+    region = decode(found)
     if region is None:
         canvas.refuse(f"{what} has an RLE that does not fill its image")
         return
     canvas.draw_region(value, region, what)
-
-
-def _decode(found: _Rle) -> _Region | None:
-    rows, columns = found.size
-    counts = found.counts if isinstance(found.counts, list) else _unpack(found.counts)
-    # The library's own decoder leaves what a short RLE does not reach to chance.
-    if min(counts, default=0) < 0 or sum(counts) != rows * columns:
-        return None
-    kinds = np.arange(len(counts)) % 2 == 1
-    return np.repeat(kinds, counts).reshape((rows, columns), order="F")
-
-
-def _unpack(text: str) -> list[int]:
-    """Return the counts of a compressed RLE; from the fourth on, the step from two before it.
-
-    Each is written in digits of five bits, the lowest first, as the character 48 + digit; the bit
-    above says that another follows, and the highest bit of the last digit is the sign. A count
-    that no image can have is returned as -1.
-    """
-    counts: list[int] = []
-    number, shift = 0, 0
-    for character in text:
-        digit = ord(character) - 48
-        number |= (digit & 0x1F) << shift
-        shift += 5
-        if shift > _LONGEST_COUNT:  # numbers of millions of digits take minutes
-            return [-1]
-        if digit & 0x20:
-            continue
-        if digit & 0x10:
-            number -= 1 << shift
-        counts.append(number + (counts[-2] if len(counts) > 2 else 0))
-        number, shift = 0, 0
-    return counts
