@@ -3,7 +3,9 @@ import shutil
 import dask.array as da
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QComboBox
 
 from choose import choose, choose_modality
 from helpers import assert_same_mask
@@ -135,7 +137,7 @@ def test_selecting_a_mask_chooses_its_image(viewer, dock, run, masks, bscan, pho
 def test_what_was_said_of_one_image_is_not_shown_for_another(viewer, dock, run, bscan, photograph):
     viewer.add_image(bscan, name="scan")
     run(dock)
-    assert "'scan' segmented in " in dock.status.text()
+    assert "'scan' segmented by tiny-oct in " in dock.status.text()
     viewer.add_image(photograph, rgb=True, name="eye")
     assert dock.status.text() == ""
 
@@ -149,7 +151,7 @@ def test_a_whole_volume(viewer, dock, run, masks, volume):
     assert mask.data.any(axis=(1, 2)).all()
     assert np.allclose(mask.scale, (240, 4, 12))
     assert mask.metadata[KEY].boundaries.shape == (5, 8, 128)
-    assert "'cube', 5 slices segmented in" in dock.status.text()
+    assert "'cube', 5 slices segmented by tiny-oct in" in dock.status.text()
 
 
 def test_of_leading_axes_the_volume_shown(viewer, dock, run, masks, volume):
@@ -388,7 +390,7 @@ def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
     viewer.add_image(bscan)
     run(dock)
     assert dock.status.result is JobStatus.SUCCEEDED
-    for word in ("✔ Done", " segmented in ", " s on the "):
+    for word in ("✔ Done", " segmented by tiny-oct in ", " s on the "):
         assert word in dock.status.text()
 
 
@@ -402,7 +404,9 @@ def test_the_seconds_are_those_that_a_person_waited(viewer, dock, bscan):
         (4.1, "4.1 s on the CPU."),
     ):
         result = SegmentResult(JobStatus.SUCCEEDED, segmentation=drawn)
-        assert add_layers(viewer, result, target, waited).message.endswith(f"segmented in {said}")
+        assert add_layers(viewer, result, target, waited).message.endswith(
+            f"segmented by m in {said}"
+        )
 
 
 def test_closing_the_dock_stops_the_work(viewer, qtbot, bscan):
@@ -550,7 +554,7 @@ def test_the_warning_comes_back_with_its_mask_and_its_image(
     assert is_warned()
     run(dock)
     fine = masks()[-1]
-    assert "✔ Done: 'scan' segmented in " in dock.status.text()
+    assert "✔ Done: 'scan' segmented by tiny-oct in " in dock.status.text()
     select(doubtful)
     assert is_warned()
     select(fine)
@@ -561,3 +565,26 @@ def test_the_warning_comes_back_with_its_mask_and_its_image(
     select(fine)
     select(scan)
     assert dock.status.text() == ""
+
+
+def test_the_wheel_scrolls_and_changes_no_choice_that_has_no_focus(viewer, dock, qtbot, bscan):
+    viewer.add_image(bscan, name="scan")
+    boxes = [box for box in dock.findChildren(QComboBox) if box.count() > 1]
+    assert boxes
+    for box in boxes:
+        before = box.currentIndex()
+        for notch in (120, -120):
+            middle = QPointF(box.rect().center())
+            event = QWheelEvent(
+                middle,
+                QPointF(box.mapToGlobal(middle.toPoint())),
+                QPoint(),
+                QPoint(0, notch),
+                Qt.MouseButton.NoButton,
+                Qt.KeyboardModifier.NoModifier,
+                Qt.ScrollPhase.NoScrollPhase,
+                False,
+            )
+            QApplication.sendEvent(box, event)
+        assert box.currentIndex() == before
+        assert box.focusPolicy() == Qt.FocusPolicy.StrongFocus

@@ -93,6 +93,14 @@ def test_a_photograph_in_a_wide_dark_frame_is_a_photograph() -> None:
     assert guess_modality(np.pad(retina(), ((500, 500), (700, 700), (0, 0)))) is Modality.FUNDUS
 
 
+def test_a_small_photograph_below_a_bright_band_is_a_photograph() -> None:
+    from skimage.data import retina
+
+    page = np.pad(retina()[::4, ::4], ((250, 60), (300, 300), (0, 0)))
+    page[:60] = 230
+    assert guess_modality(page) is Modality.FUNDUS
+
+
 def test_experts_images_are_told_apart(shared_data) -> None:
     from napari_retina_seg.datasets.layouts import read_dataset
 

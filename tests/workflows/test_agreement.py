@@ -11,6 +11,8 @@ from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.workflows.agreement import adopt, iter_agreement
+from napari_retina_seg.workflows.export_options import Format
+from napari_retina_seg.workflows.exporting import iter_export
 
 SHAPE = (96, 128)
 
@@ -144,3 +146,9 @@ def test_a_damaged_reading_is_a_sentence(ann, double_gradings):
         path.write_bytes(path.read_bytes()[:-1])
     with ProjectView(ann.folder, author="Dora") as dora, pytest.raises(ProjectError, match="cut"):
         finish(iter_agreement(dora))
+
+
+def test_an_export_names_images_without_a_final_decision(ann, double_gradings, tmp_path):
+    done = finish(iter_export(ann, tmp_path / "out", Format.PNG))
+    assert done.undecided == ("scan0", "scan1", "scan2")
+    assert any("Graded twice without a final decision" in one for one in done.warnings)

@@ -251,7 +251,8 @@ def add_layers(
     labels = outcome.segmentation.labels
     if target.index is None and labels.ndim == 3:
         where = f", {count(len(labels), 'slice')}"
-    words = f"'{target.layer.name}'{where} segmented in {_describe_time(waited, made)}."
+    seconds = _describe_time(waited, made)
+    words = f"'{target.layer.name}'{where} segmented by {made.model} in {seconds}."
     if outcome.segmentation.message:
         words = f"{outcome.segmentation.message} {words}"
     if target.layer not in viewer.layers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
     QBoxLayout,
     QComboBox,
     QFormLayout,
@@ -14,6 +16,7 @@ from qtpy.QtWidgets import (
     QLayout,
     QPushButton,
     QScrollArea,
+    QScrollBar,
     QSizePolicy,
     QStyle,
     QStyleOptionComboBox,
@@ -124,9 +127,31 @@ class _Elision(QObject):
         painter.end()
 
 
+class _WheelScrolls(QObject):
+    """Leaves the wheel over a choice that has no focus to the scroll area around it."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
+        """Ignore the wheel, so that Qt passes it on to the parent."""
+        is_idle = isinstance(watched, QWidget) and not watched.hasFocus()
+        if event.type() != QEvent.Type.Wheel or not is_idle:
+            return False
+        event.ignore()
+        return True
+
+
 def scrolling(inner: QWidget) -> QScrollArea:
-    """Return an area that scrolls vertically only."""
+    """Return an area that scrolls vertically only.
+
+    The wheel scrolls it also over combo boxes, numbers and sliders, which change only once they
+    were clicked: a choice must not change unseen while somebody scrolls.
+    """
     area = QScrollArea()
+    wheel = _WheelScrolls(area)
+    for kind in (QComboBox, QAbstractSpinBox, QAbstractSlider):
+        for choice in inner.findChildren(kind):
+            if not isinstance(choice, QScrollBar):
+                choice.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                choice.installEventFilter(wheel)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -40,7 +40,7 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
         check_plane(plane)
     except ImageError:
         return Modality.UNKNOWN
-    if has_colors(plane):
+    if has_colors(plane) or _shows_photograph(plane):
         return Modality.FUNDUS
     values = to_float(plane)
     rows, columns = plane.shape[:2]
@@ -50,6 +50,15 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
     if _is_banded(to_grey(small) / spread):
         return Modality.OCT
     return Modality.FUNDUS if detect_fov(to_grey(values)).found else Modality.UNKNOWN
+
+
+def _shows_photograph(plane: npt.NDArray[Any]) -> bool:
+    """Whether colours fill a round field, however small it is on its page."""
+    if plane.ndim == 2:
+        return False
+    field = detect_fov(plane[..., :3])
+    top, left, bottom, right = field.box
+    return field.found and has_colors(plane[top:bottom, left:right])
 
 
 def _shrink(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -10,6 +10,7 @@ from napari_retina_seg.io.atomic import atomic_folder
 from napari_retina_seg.io.formats.record import (
     Maker,
 )
+from napari_retina_seg.project.states import State
 from napari_retina_seg.project.view import ProjectView, check_opened
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.counts import count
@@ -49,6 +50,8 @@ class Exported:
         The splits of a training set.
     flagged : tuple of str
         Images unlike the training data of the model that made their prediction.
+    undecided : tuple of str
+        Images with two gradings and no final decision, of which the first was exported.
     """
 
     folder: Path
@@ -58,6 +61,7 @@ class Exported:
     problems: tuple[str, ...]
     sides: tuple[Side, ...] = ()
     flagged: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -71,11 +75,19 @@ class Exported:
             said.append(f"Divided by patient: {', '.join(parts)}.")
             said.append(say_empty(len(self.sides)))  # each has at least one patient
         if self.flagged:
-            names = ", ".join(f"'{name}'" for name in self.flagged[:_NAMED])
-            more = len(self.flagged) - _NAMED
-            rest = f" and {more} more" if more > 0 else ""
-            said.append(f"{UNLIKE} in {names}{rest}: check their masks.")
+            said.append(f"{UNLIKE} in {_list_some(self.flagged)}: check their masks.")
+        if self.undecided:
+            said.append(
+                "Graded twice without a final decision, so that the first grading was exported:"
+                f" {_list_some(self.undecided)}. Adjudicate them, or leave their state out."
+            )
         return tuple(said)
+
+
+def _list_some(names: tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names[:_NAMED])
+    more = len(names) - _NAMED
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 def export_masks(
@@ -239,4 +251,9 @@ def iter_export(
         problems=(*refused, *job.problems),
         sides=job.sides,
         flagged=tuple(one.image.name for one in chosen if one.name in left and one.image.warning),
+        undecided=tuple(
+            one.image.name
+            for one in chosen
+            if one.name in left and one.image.state is State.SECOND_READ
+        ),
     )

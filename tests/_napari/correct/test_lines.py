@@ -223,3 +223,17 @@ def test_hidden_masks_can_be_corrected_and_locked_classes_stay(scan, tool):
     drag(tool, scan.mask, (200, start), (200, start - 12))
     assert ((before == 3) <= (scan.mask.data == 3)).all()
     assert "locked" in tool.status.text()
+
+
+def test_a_tool_is_put_down_when_another_mask_is_worked_on(scan, tool, viewer):
+    tool.buttons[Mode.PULL].click()
+    assert tool.tool.mode is Mode.PULL
+    labels = np.array(scan.mask.data)
+    info = scan.mask.metadata[KEY]
+    other = mouse.add_mask(
+        viewer, labels, mask_options(MaskInfo("other", OCT_LAYERS, None, labels))
+    )
+    tool.attach(other)
+    assert info is not other.metadata[KEY]
+    assert tool.tool.mode is None
+    assert not tool.buttons[Mode.PULL].isChecked()

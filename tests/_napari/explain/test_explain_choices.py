@@ -48,7 +48,7 @@ def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
 
 
 def test_the_class_chosen_in_a_mask_is_explained(
-    viewer, explain, dock, run, ends, masks, scan, maps
+    viewer, explain, dock, run, ends, masks, scan, maps, qtbot
 ):
     run(dock)
     (mask,) = masks()
@@ -61,6 +61,11 @@ def test_the_class_chosen_in_a_mask_is_explained(
     assert [layer.name for layer in maps()] == ["scan · tiny-oct · Grad-CAM EZ, bottleneck"]
     viewer.layers.remove(maps()[0])
     assert mask.contour == 0
+    assert not explain.isVisible()
+    mask.selected_label = 3  # in another dock, after the map was removed
+    qtbot.waitUntil(lambda: not explain._soon.isActive())
+    assert not explain.is_running
+    assert not maps()
 
 
 def test_one_class_is_chosen_at_first_that_of_the_mask_selected(

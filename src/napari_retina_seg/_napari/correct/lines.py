@@ -114,6 +114,8 @@ class LinesTool(QWidget):
         if mask_layer == self._mask:
             self.refresh()
             return
+        if self._mask is not None:
+            self.deactivate()  # a drag over the next mask must not change it unasked
         self._mask = mask_layer
         has_lines = mask_layer is not None and self._scheme is not None and self._scheme.surfaces
         self._lines = MaskLines(mask_layer) if has_lines else None

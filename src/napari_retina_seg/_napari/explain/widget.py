@@ -244,7 +244,7 @@ class ExplainWidget(JobDock):
     def _on_class(self) -> None:
         """Explain the class that was chosen in a mask."""
         mask = self.active_mask.mask
-        if mask is None or not (self._is_following or self.isVisible()):
+        if mask is None or not (self.isVisible() or self.maps.live is not None):
             return
         self.models.select(drawn_by(mask))
         if self.models.model is None:

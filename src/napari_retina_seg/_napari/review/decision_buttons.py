@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
 from napari_retina_seg._napari.review.navigation import OpenImage
@@ -60,6 +60,9 @@ class DecisionButtons(QWidget):
         buttons = (self.accept, self.finish, self.refuse, self.save, self.reopen, self.assign)
         for number, button in enumerate(buttons):
             grid.addWidget(button, *divmod(number, 3))
+            # A click leaves the focus where it is: a button that is disabled while it has the focus
+            # would pass it to the comment, into which the next shortcut would be typed.
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.accept.clicked.connect(self.accepted)
         self.finish.clicked.connect(self.finished)
         self.refuse.clicked.connect(self.ask_reason)

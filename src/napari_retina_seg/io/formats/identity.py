@@ -55,6 +55,8 @@ _DATE = re.compile(
 )
 # DICOM's form of a name, and "Doe, Jane".
 _PERSON = re.compile(r"[^\W\d_]{2,}(?:\^|, ?)[^\W\d_]{2,}")
+# A number that is long enough for a patient's; neither a part of a UID nor a padded counter.
+_NUMBER = re.compile(r"(?<![\d.])(?!00)\d{6,}(?![\d.])")
 _FILE_NAME = "file name"
 _SHORTEST = 3  # characters of a name or ID that are looked for in a file's name
 
@@ -90,9 +92,9 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
 
     Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
     with private elements (but this program's own) and writing that is said to be burned into the
-    pixels; patients in
-    headers of Heidelberg and Topcon; texts in TIFF, PNG, JPEG and GIF that speak of a patient; and
-    dates or names in the file's name. Text in the pixels is not read.
+    pixels; patients in headers of Heidelberg and Topcon; texts in TIFF, PNG, JPEG and GIF that
+    speak of a patient; and dates, names or numbers of six and more digits in the file's name. Text
+    in the pixels is not read.
 
     Parameters
     ----------
@@ -154,6 +156,8 @@ def _in_name(name: str) -> Iterator[str]:
         yield f"{_FILE_NAME} (a date)"
     if _PERSON.search(name):
         yield f"{_FILE_NAME} (a person's name)"
+    if _NUMBER.search(_DATE.sub("", name)):
+        yield f"{_FILE_NAME} (a number as of a patient)"
 
 
 def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
