@@ -66,7 +66,7 @@ def test_a_model_skips_images_it_is_not_for(run, project, tmp_path):
     run("project", "add", project, tmp_path / "photo.png", "--author", "Ann")
     done = run("project", "predict", project, "--model", model.path, "--author", "Ann")
     assert done.exit_code == 0
-    assert "'tiny-oct' segments OCT scans, but 'photo' is marked as fundus" in done.stderr
+    assert "'tiny-oct' segments OCT scans, but 'photo' is marked as a fundus" in done.stderr
     expected = "3 predicted, 0 had it already, 1 skipped (wrong modality), 0 failed.\n"
     assert done.stdout == expected
 

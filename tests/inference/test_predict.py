@@ -119,7 +119,7 @@ def test_progress_counts_slices_and_a_token_stops_between_them(tiny_oct) -> None
 
 def test_an_image_of_another_modality_is_refused(tiny_oct) -> None:
     photograph = RetinaImage(retina(), color=True, modality=Modality.FUNDUS, name="eye")
-    with pytest.raises(ModelError, match="'eye' is marked as fundus photographs"):
+    with pytest.raises(ModelError, match="'eye' is marked as a fundus photograph"):
         segment(photograph, tiny_oct)
 
 

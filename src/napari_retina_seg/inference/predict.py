@@ -183,11 +183,12 @@ def check_fit(image: RetinaImage, model: ModelFolder) -> None:
     if Modality.UNKNOWN not in (image.modality, wanted) and image.modality is not wanted:
         raise UnfitImageError(
             f"'{model.name}' segments {_NAMES[wanted]}, but '{image.name}' is marked as"
-            f" {_NAMES[image.modality]}: choose another model, or change the image's modality."
+            f" {_ONE[image.modality]}: choose another model, or change the image's modality."
         )
 
 
 _NAMES = {Modality.OCT: "OCT scans", Modality.FUNDUS: "fundus photographs"}
+_ONE = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
 
 
 def prepare_slice(

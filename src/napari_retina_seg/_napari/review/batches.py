@@ -65,7 +65,7 @@ class PredictImages:
 
 
 def add(task: AddImages, token: CancelToken) -> Steps:
-    """Add images; files that could not be added make the result a failure."""
+    """Add images; it failed if none of the files is in the project then."""
     found = look_below(task.paths)
     skipped = " ".join(filter(None, (found.say_masks(_IMPORT), found.others.message)))
     if not found.images:
@@ -81,8 +81,9 @@ def add(task: AddImages, token: CancelToken) -> Steps:
     file_warnings = _few(added.warnings, " ")
     other = _other_kind(task.project, added)
     words = " ".join(filter(None, (_describe_added(added), other, skipped, apart, file_warnings)))
-    end = JobStatus.FAILED if added.problems else JobStatus.SUCCEEDED
-    return JobResult(end, words, doubtful=bool(other))
+    is_failed = added.problems and not (added.images or added.duplicates)
+    end = JobStatus.FAILED if is_failed else JobStatus.SUCCEEDED
+    return JobResult(end, words, doubtful=bool(other or added.problems))
 
 
 def _other_kind(project: Project, added: Added) -> str:

@@ -80,7 +80,10 @@ def describe(session: ReviewSession) -> str:
     if opened.image.warning:
         lines.append(f"⚠ {opened.image.warning}")
     if opened.other is not None:
-        lines.append("Blue is only in the first grading, red only in the second one.")
+        lines.append(
+            "Blue is only in the first grading, red only in the second one; violet is of different"
+            " classes."
+        )
     if is_due(opened.image):
         lines.append(NOT_SHOWN)
     if session.awaits_prediction:
