@@ -42,7 +42,7 @@ def test_what_can_not_be_done_is_grey_and_says_why(viewer, tool, scan):
     assert not tool._view.is_shown
 
 
-def test_keys_take_the_tools_and_the_tool_waits_for_the_next_mask(make_napari_viewer_proxy, qtbot):
+def test_keys_take_the_tools_and_the_next_mask_puts_them_down(make_napari_viewer_proxy, qtbot):
     viewer = make_napari_viewer_proxy(show=True)  # a dock's keys are bound when it is shown
     phantom = phantom_bscan(rows=96, columns=128)
     options = mask_options(MaskInfo("scan", OCT_LAYERS))
@@ -64,7 +64,8 @@ def test_keys_take_the_tools_and_the_tool_waits_for_the_next_mask(make_napari_vi
     viewer.layers.clear()
     assert tool.tool.mode is None
     mask = viewer.add_labels(phantom.labels.copy(), name="third", **options)
-    assert tool.tool.mode is Mode.PULL
+    assert tool.tool.mode is None, "a drag over the next mask must not change it unasked"
+    tool.take(Mode.PULL)
     top = phantom.heights[0, 60]
     mouse.drag(dock, mask, (top - 0.5, 60), (top - 12.5, 60))
     assert mask.data[int(top) - 6, 60] == 1
@@ -72,9 +73,7 @@ def test_keys_take_the_tools_and_the_tool_waits_for_the_next_mask(make_napari_vi
     assert tool.tool.mode is None, "Move puts the line down"
     tool.take(Mode.PULL)
     mask.mode = "paint"
-    viewer.layers.clear()
-    viewer.add_labels(phantom.labels.copy(), name="fourth", **options)
-    assert tool.tool.mode is None, "the brush had been taken"
+    assert tool.tool.mode is None, "the brush was taken"
 
 
 def test_nothing_is_left_behind(scan, tool, viewer):

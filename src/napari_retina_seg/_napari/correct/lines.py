@@ -218,7 +218,7 @@ class LinesTool(QWidget):
             self.line.addItem(QIcon(swatch), surface.name)
 
     def _interrupt(self) -> None:
-        """Deactivate the tool until there are lines again, for example those of the next mask."""
+        """Deactivate the tool until the lines of this mask can be edited again."""
         if self.tool.mode is not None:
             self._waiting = self.tool.mode
             self._mouse.stop()
