@@ -30,6 +30,7 @@ _LEAST_RIM = 0.05  # of all directions, in which the rim lies within the frame
 _LEAST_SHARPNESS = 0.55  # mean over the rim; shading within the retina has less
 _ALIKE = 0.02  # of the way from the surround's colour to a field's: they look the same
 _MOST_ALIKE = 0.33  # of a field
+_ROUND = 0.9  # of the area of its disc: less of it is cut off than of a box
 _SHARPER = 0.15  # that it must be, the less of it lies within the frame
 _BRIGHTEST_SURROUND = 0.35  # of the way from the surround's colour to the retina's
 
@@ -266,7 +267,7 @@ def _search(image: npt.NDArray[Any]) -> FieldOfView | None:
     for brightest in (False, True):
         view = _seen_against(small, brightest)
         found = None if view is None else _find_rim(*view)
-        if found is not None and not _is_flat(small, _fill_rim(small.shape[:2], *found)):
+        if found is not None and not _is_paper(small, *found):
             return _at_full_size(*found, grid, scale)
     return None
 
@@ -349,8 +350,11 @@ def _find_rim(signal: Signal, noise: float) -> tuple[Aperture, Rim] | None:
     return aperture, rim
 
 
-def _is_flat(small: Signal, field: npt.NDArray[np.bool_]) -> bool:
-    """Whether most of a field has one colour, as paper has."""
+def _is_paper(small: Signal, aperture: Aperture, rim: Rim) -> bool:
+    """Whether a field is a box of paper: no disc, and mostly of one colour."""
+    field = _fill_rim(small.shape[:2], aperture, rim)
+    if field.sum() > _ROUND * np.pi * aperture.radius**2:
+        return False
     inside = small[field]
     color, surround = np.median(inside, axis=0), np.median(small[~field], axis=0)
     away = np.abs(inside - color).max(axis=1)
