@@ -27,7 +27,7 @@ def photograph(rows: int, columns: int, center: tuple[float, float], radius: flo
     return image
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     rows=st.integers(160, 500),
     radius=st.floats(0.42, 0.62),
@@ -53,7 +53,7 @@ def test_the_photograph_that_ships_with_scikit_image() -> None:
     assert not fov.mask()[120, 1290]
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     size=st.integers(280, 900),
     across=st.floats(0, 1),
@@ -125,7 +125,7 @@ def test_the_field_is_what_the_camera_left(scene) -> None:
         assert fov.diameter == pytest.approx(2 * scene.radius, rel=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     sides=st.sets(st.sampled_from(sorted(SIDES)), max_size=3),
     offset=st.floats(0.68, 0.95),
