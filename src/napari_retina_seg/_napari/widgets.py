@@ -143,7 +143,7 @@ def scrolling(inner: QWidget) -> QScrollArea:
     """Return an area that scrolls vertically only.
 
     The wheel scrolls it also over combo boxes, numbers and sliders, which change only once they
-    were clicked: a choice must not change unseen while somebody scrolls.
+    were clicked: scrolling the dock must not change a choice unseen.
     """
     area = QScrollArea()
     wheel = _WheelScrolls(area)

@@ -353,7 +353,7 @@ def _find_rim(signal: Signal, noise: float) -> tuple[Aperture, Rim] | None:
 def _is_paper(small: Signal, aperture: Aperture, rim: Rim) -> bool:
     """Whether a field is a box of paper: no disc, and mostly of one colour."""
     field = _fill_rim(small.shape[:2], aperture, rim)
-    if field.sum() > _ROUND * np.pi * aperture.radius**2:
+    if aperture.is_round and field.sum() > _ROUND * np.pi * aperture.radius**2:
         return False
     inside = small[field]
     color, surround = np.median(inside, axis=0), np.median(small[~field], axis=0)
