@@ -67,7 +67,7 @@ def test_a_model_skips_images_it_is_not_for(run, project, tmp_path):
     done = run("project", "predict", project, "--model", model.path, "--author", "Ann")
     assert done.exit_code == 0
     assert "'tiny-oct' segments OCT scans, but 'photo' is marked as a fundus" in done.stderr
-    expected = "3 predicted, 0 had it already, 1 skipped (wrong modality), 0 failed.\n"
+    expected = "3 predicted; 1 skipped, as they are no images for this model; 0 failed.\n"
     assert done.stdout == expected
 
 
@@ -257,8 +257,9 @@ def test_a_model_goes_over_what_nobody_has_worked_on(run, project, mask, oct_mod
     arguments = ("project", "predict", project, "--model", oct_model.path, "--author", "Ann")
     first = run(*arguments)
     assert first.exit_code == 0, first.output
-    assert "2 predicted, 0 had it already, 0 failed." in first.stdout
-    assert "1 predicted, 2 had it already" in run(*arguments, "--all").stdout
+    assert first.stdout.startswith("2 predicted; 1 skipped, as they were worked on by a person")
+    second = run(*arguments, "--all").stdout
+    assert second.startswith("1 predicted; 2 skipped, as they have this model's prediction already")
     (project.parent / "scans" / "p2_a.png").unlink()
     assert run("project", "predict", project, "--model", "no-such").exit_code != 0
     history = json.loads(run("project", "history", project, "p2_a", "--json").stdout)

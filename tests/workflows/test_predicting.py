@@ -66,7 +66,8 @@ def test_what_a_person_has_begun_is_left_alone_unless_it_is_asked_for(ann, scans
     mask = Annotation(np.zeros((64, 96), np.uint8))
     ann.save_version(scans[0].id, mask, Action.CORRECT)
     ids = [scan.id for scan in scans]
-    assert finish(iter_predict_images(ann, model, ids)).skipped == (scans[0].id,)
+    done = finish(iter_predict_images(ann, model, ids))
+    assert (done.skipped, done.graded) == ((), (scans[0].id,))
     everything = finish(iter_predict_images(ann, model, ids, reviewed=True))
     assert everything.image_ids == (scans[0].id,)
     assert ann.truth(scans[0].id).number == 1

@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, redirect_stderr
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+HEARTBEAT_SECONDS = 30.0
+"""Seconds between two progress lines where no bar can be drawn, as in a log file."""
+
 
 class UsageError(RetinaSegError):
     """Wrong arguments, reported before anything is done."""
@@ -34,7 +39,9 @@ def say(sentence: str) -> None:
 
 
 class Bar:
-    """A progress bar on stderr, if that is a terminal; messages are printed above it.
+    """A progress bar on stderr, with messages above it.
+
+    Where stderr is no terminal, a line every `HEARTBEAT_SECONDS` says what is being done.
 
     Parameters
     ----------
@@ -57,15 +64,30 @@ class Bar:
             transient=True,
             disable=not self._console.is_terminal,
         )
+        self._total = total
         self._jobs = self._bar.add_task("Files", total=total, visible=total > 1)
         self._steps = self._bar.add_task("Starting", total=None)
+        self._heartbeat = _Heartbeat(self._describe) if self._bar.disable else None
 
     def __enter__(self) -> Bar:
+        if self._heartbeat:
+            self._heartbeat.start()
         self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
+        if self._heartbeat:
+            self._heartbeat.stop()
+
+    def _describe(self) -> str:
+        files, steps = (self._bar.tasks[index] for index in (self._jobs, self._steps))
+        parts = [steps.description]
+        if steps.total:
+            parts.append(f"step {steps.completed:.0f} of {steps.total:.0f}")
+        if files.visible:
+            parts.append(f"file {min(files.completed + 1, self._total):.0f} of {self._total}")
+        return ", ".join(parts)
 
     def say(self, sentence: str) -> None:
         """Write a message to stderr, above the bar."""
@@ -99,6 +121,25 @@ class Bar:
             )
 
 
+class _Heartbeat(threading.Thread):
+    """Print what is being done at even intervals, also while one step takes long."""
+
+    def __init__(self, describe: Callable[[], str]) -> None:
+        super().__init__(name="progress lines", daemon=True)
+        self._describe = describe
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        started = time.monotonic()
+        while not self._stopped.wait(HEARTBEAT_SECONDS):
+            say(f"Running for {time.monotonic() - started:.0f} s: {self._describe()}.")
+
+    def stop(self) -> None:
+        """Stop, and wait for a line that is being printed."""
+        self._stopped.set()
+        self.join()
+
+
 @contextmanager
 def interruptible() -> Iterator[CancelToken]:
     """Make Ctrl-C cancel the job at its next step, and a second one interrupt it at once."""
@@ -119,7 +160,7 @@ def interruptible() -> Iterator[CancelToken]:
 @cache
 def start_engine() -> Device:
     """Start TensorFlow quietly, and describe its device."""
-    with _quiet_stderr():
+    with quiet_libraries():
         from napari_retina_seg.inference.predictor import describe_device
 
         return describe_device()
@@ -133,17 +174,19 @@ def start_engine_alone() -> None:
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Capture what compiled code writes to stderr, and show it only on errors.
 
-    TensorFlow's libraries log before their log level can be set (absl's InitializeLog).
+    TensorFlow's libraries log before their log level can be set (absl's InitializeLog). What
+    Python writes, such as a progress bar, is shown.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         terminal = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
-            yield
+            with _python_stderr(terminal):
+                yield
         except BaseException:
             kept.seek(0)
             os.write(terminal, kept.read())
@@ -151,3 +194,20 @@ def _quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextmanager
+def _python_stderr(terminal: int) -> Iterator[None]:
+    """Let Python's stderr write to another descriptor than 2, where it writes to 2 at all."""
+    try:
+        is_redirected = sys.stderr.fileno() != 2
+    except (OSError, AttributeError):
+        is_redirected = True
+    if is_redirected:
+        yield
+        return
+    shown = os.fdopen(
+        terminal, "w", buffering=1, encoding=sys.stderr.encoding, errors="replace", closefd=False
+    )
+    with shown, redirect_stderr(shown):
+        yield

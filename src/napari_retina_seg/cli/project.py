@@ -142,24 +142,24 @@ def predict_command(
     Images that have its prediction already are skipped.
     """
     chosen = choose_model(model)
-    from napari_retina_seg.project.filters import Filters
-    from napari_retina_seg.project.states import State
     from napari_retina_seg.workflows.predicting import iter_predict_images
 
-    wanted = Filters() if every else Filters(states=frozenset({State.UNREVIEWED}))
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        image_ids = [image.id for image in project.images(wanted)]
+        image_ids = [image.id for image in project.images()]
         bar.begin("Starting TensorFlow")
         start_engine()
         job = iter_predict_images(project, chosen, image_ids, reviewed=every, token=token)
         done = bar.walk(job, "Predicting")
     for sentence in (*done.warnings, *done.unfit, *done.problems):
         say(sentence)
-    unfit = f" {len(done.unfit)} skipped (wrong modality)," if done.unfit else ""
-    typer.echo(
-        f"{len(done.image_ids)} predicted, {len(done.skipped)} had it already,{unfit}"
-        f" {len(done.problems)} failed."
+    skipped = (
+        (done.skipped, "have this model's prediction already"),
+        (done.graded, "were worked on by a person (--all predicts them too)"),
+        (done.unfit, "are no images for this model"),
     )
+    reasons = [f"{len(images)} skipped, as they {reason}" for images, reason in skipped if images]
+    counts = (f"{len(done.image_ids)} predicted", *reasons, f"{len(done.problems)} failed")
+    typer.echo("; ".join(counts) + ".")
     if done.failed:
         raise typer.Exit(1)
 

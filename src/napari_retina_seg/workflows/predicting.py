@@ -31,7 +31,9 @@ class Predicted:
     image_ids : tuple of int
         Images with a new prediction.
     skipped : tuple of int
-        Images that a person has worked on, or that have this model's prediction already.
+        Images that have this model's prediction already.
+    graded : tuple of int
+        Images that were skipped because a person has worked on them.
     problems : tuple of str
         A sentence for each image that could not be read or segmented.
     unfit : tuple of str
@@ -46,13 +48,14 @@ class Predicted:
     skipped: tuple[int, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    graded: tuple[int, ...] = ()
     warned: tuple[int, ...] = ()
     unfit: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
         """Whether an image could not be segmented, or the model fits none of them."""
-        nothing_fits = bool(self.unfit) and not (self.image_ids or self.skipped)
+        nothing_fits = bool(self.unfit) and not (self.image_ids or self.skipped or self.graded)
         return bool(self.problems) or nothing_fits
 
 
@@ -172,12 +175,13 @@ def iter_predict_images(
             ) from None
     yield Progress(len(image_ids), len(image_ids), "Done")
     return Predicted(
-        tuple(run.image_ids),
-        tuple(run.skipped),
-        tuple(run.problems),
-        tuple(run.warnings),
-        tuple(run.warned),
-        tuple(run.unfit),
+        image_ids=tuple(run.image_ids),
+        skipped=tuple(run.skipped),
+        problems=tuple(run.problems),
+        warnings=tuple(run.warnings),
+        graded=tuple(run.graded),
+        warned=tuple(run.warned),
+        unfit=tuple(run.unfit),
     )
 
 
@@ -191,6 +195,7 @@ class _Run:
     token: CancelToken
     image_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
+    graded: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     warned: list[int] = field(default_factory=list)
@@ -198,8 +203,7 @@ class _Run:
 
     def predict(self, image: ProjectImage) -> Generator[Progress, None, None]:
         self.token.raise_if_cancelled()
-        if not self._is_due(image):
-            self.skipped.append(image.id)
+        if self._is_skipped(image):
             return
         try:
             pixels = self.project.read_image(image.id)
@@ -214,8 +218,7 @@ class _Run:
             self.problems.append(_sentence(image, error))
             return
         # Someone may have begun to work on it meanwhile, without waiting for a prediction.
-        if not self._is_due(self.project.image(image.id)):
-            self.skipped.append(image.id)
+        if self._is_skipped(self.project.image(image.id)):
             return
         self.project.add_prediction(image.id, segmentation)
         self.image_ids.append(image.id)
@@ -224,10 +227,18 @@ class _Run:
         if segmentation.message:
             self.warnings.append(f"'{image.name}': {segmentation.message}")
 
-    def _is_due(self, image: ProjectImage) -> bool:
+    def _is_skipped(self, image: ProjectImage) -> bool:
+        """Whether the image needs no prediction; the reason is kept."""
+        if self._has_prediction(image):
+            self.skipped.append(image.id)
+            return True
         if image.state is not State.UNREVIEWED and not self.reviewed:
-            return False
-        return not any(
+            self.graded.append(image.id)
+            return True
+        return False
+
+    def _has_prediction(self, image: ProjectImage) -> bool:
+        return any(
             version.kind is Kind.PREDICTION
             and version.weights_sha256 == self.model.spec.weights_sha256
             for version in self.project.history(image.id)

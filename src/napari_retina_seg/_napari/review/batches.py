@@ -126,7 +126,9 @@ def predict(task: PredictImages, token: CancelToken) -> Steps:
     done = yield from iter_predict_images(task.project, task.model, due, token=token)
     parts = [f"{task.model.name} segmented {len(done.image_ids)} of {count(len(due), 'image')}."]
     if done.skipped:
-        parts.append(f"{len(done.skipped)} already have its mask, or were edited meanwhile.")
+        parts.append(f"{len(done.skipped)} have its mask already.")
+    if done.graded:
+        parts.append(f"{len(done.graded)} were skipped: a person has worked on them meanwhile.")
     if done.warned:
         parts.append(
             f"{UNLIKE}: {count(len(done.warned), 'image')}, listed by the filter 'Check these'."
