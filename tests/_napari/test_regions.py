@@ -45,7 +45,7 @@ def test_labels_on_a_coarser_grid():
     half = Labels(PAINTED[::2, ::2], scale=(2, 2), translate=(0.5, 0.5), name="half")
     found = region(half, target(image))
     assert np.array_equal(found.mask, PAINTED > 0)
-    assert found.words == "the region in 'half'"
+    assert found.description == "the region in 'half'"
 
 
 def test_units_are_converted():
@@ -61,7 +61,7 @@ def test_of_a_mask_the_selected_class():
     mask.selected_label = 5
     found = region(mask, target(Image(np.zeros((80, 100)))))
     assert np.array_equal(found.mask, pixels == 5)
-    assert found.words == "ONL in 'm'"
+    assert found.description == "ONL in 'm'"
 
 
 def test_one_slice_of_a_volume():

@@ -139,8 +139,8 @@ class ImagePicker(QWidget):
         self.kind_box.setToolTip(
             "Modality of the image, guessed from the pixels: change it if it is wrong."
         )
-        for _, words in _MODALITIES:
-            self.kind_box.addItem(words)
+        for _, label in _MODALITIES:
+            self.kind_box.addItem(label)
         self._question = text()
         self.this_slice = QRadioButton("This slice")
         self.whole = QRadioButton("Whole volume")

@@ -131,7 +131,7 @@ def _left() -> Iterator[Group]:
 
 
 def _right() -> Iterator[Group]:
-    undo = [(_native(keys), words) for keys, words in _UNDO]
+    undo = [(_native(keys), meaning) for keys, meaning in _UNDO]
     yield "Paint", [*undo, *_of_napari(_PAINT)]
     yield "Look", [_ZOOM, *_of_napari(_VIEW)]
     yield "Segment and Explain", [(each.native, each.description) for each in (SEGMENT, EXPLAIN)]
@@ -140,10 +140,10 @@ def _right() -> Iterator[Group]:
 
 def _of_napari(actions: dict[str, str]) -> Iterator[Row]:
     known = get_settings().shortcuts.shortcuts
-    for action, words in actions.items():
+    for action, meaning in actions.items():
         keys = " or ".join(_native(str(key)) for key in known.get(action, ()))
         if keys:
-            yield keys, words
+            yield keys, meaning
 
 
 def _html(groups: Iterable[Group]) -> str:
@@ -152,8 +152,8 @@ def _html(groups: Iterable[Group]) -> str:
         lines.append(f'<tr><td colspan="2"><br><b>{escape(title)}</b></td></tr>')
         lines += [
             f'<tr><td style="white-space: nowrap; padding-right: 14px;">{escape(keys)}</td>'
-            f"<td>{escape(words)}</td></tr>"
-            for keys, words in rows
+            f"<td>{escape(meaning)}</td></tr>"
+            for keys, meaning in rows
         ]
     return f"<table>{''.join(lines)}</table>"
 

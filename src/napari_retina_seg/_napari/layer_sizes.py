@@ -69,11 +69,11 @@ def spacing_of(sizes: Sequence[float | None], stated: Spacing) -> Spacing:
     units = grid_of(stated, axes)[1]
     limits = (SLICE_UM, PIXEL_UM, PIXEL_UM)[-axes:]
     lengths = [Length()] * (3 - axes)
-    for um, said, unit, limit in zip(sizes[-axes:], known[-axes:], units, limits, strict=True):
+    for um, length, unit, limit in zip(sizes[-axes:], known[-axes:], units, limits, strict=True):
         if um is None:
-            lengths.append(said if unit == "pixel" else Length())
-        elif said.um is not None and np.isclose(um, said.um, rtol=_UNCHANGED, atol=0):
-            lengths.append(said)
+            lengths.append(length if unit == "pixel" else Length())
+        elif length.um is not None and np.isclose(um, length.um, rtol=_UNCHANGED, atol=0):
+            lengths.append(length)
         elif plausible_um(um, limit) is None:
             lengths.append(Length())
         else:

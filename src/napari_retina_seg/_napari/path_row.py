@@ -78,8 +78,8 @@ class PathRow(QWidget):
         typed = self.edit.text().strip()
         return Path(typed).expanduser() if typed else None
 
-    def _button(self, words: str, ask: object) -> QPushButton:
-        button = QPushButton(words)
+    def _button(self, label: str, ask: object) -> QPushButton:
+        button = QPushButton(label)
         button.setToolTip(f"{self._title}.")
         button.clicked.connect(ask)
         return button

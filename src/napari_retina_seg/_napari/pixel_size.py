@@ -256,7 +256,7 @@ class PixelSize(QWidget):
     def _forget_typed(self) -> None:
         self._shown = []
 
-    def _on_edited(self, words: str) -> None:  # noqa: ARG002 - passed by Qt
+    def _on_edited(self, entered: str) -> None:  # noqa: ARG002 - passed by Qt
         """Check an invalid size again while it is edited."""
         if not self.problem.text():
             return
@@ -268,10 +268,10 @@ class PixelSize(QWidget):
         else:
             self._show_problem("")
 
-    def _show_problem(self, words: str) -> None:
-        changed = words != self.problem.text()
-        self.problem.setText(words)
-        self.problem.setVisible(bool(words))
+    def _show_problem(self, message: str) -> None:
+        changed = message != self.problem.text()
+        self.problem.setText(message)
+        self.problem.setVisible(bool(message))
         if changed:
             self.checked.emit()
 
@@ -297,21 +297,21 @@ def _describe_view(name: str, spacing: Spacing) -> str:
     axial, lateral = spacing.axial.um, spacing.lateral.um
     if axial is None or lateral is None:
         return f"The pixel size of '{name}' is unknown now: its pixels are shown as squares."
-    words = (
+    sentence = (
         f"'{name}' is shown in µm now, with pixels {axial:.4g} µm high and {lateral:.4g} µm wide"
     )
     ratio = max(axial, lateral) / min(axial, lateral)
     if ratio < _SQUARE:
-        return f"{words}."
+        return f"{sentence}."
     look = "flatter" if lateral > axial else "taller"
     return (
-        f"{words}: it looks {ratio:.2g} times {look} than with square pixels. The image itself and"
+        f"{sentence}: it looks {ratio:.2g} times {look} than with square pixels. The image itself and"
         " its masks are unchanged."
     )
 
 
 def _spacing(texts: list[str]) -> Spacing:
-    entered = [_number(words) for words in texts]
+    entered = [_number(entry) for entry in texts]
     if entered[0] is not None and entered[1] is not None:
         return state_spacing(entered)
     if any(um is not None for um in entered):
@@ -319,14 +319,14 @@ def _spacing(texts: list[str]) -> Spacing:
     return Spacing()
 
 
-def _number(words: str) -> float | None:
-    cleaned = words.strip().replace(",", ".")
+def _number(entry: str) -> float | None:
+    cleaned = entry.strip().replace(",", ".")
     if not cleaned:
         return None
     try:
         return float(cleaned)
     except ValueError as error:
-        raise ImageError(f"'{words}' is not a number: enter a size in µm, such as 3.87.") from error
+        raise ImageError(f"'{entry}' is not a number: enter a size in µm, such as 3.87.") from error
 
 
 def _sizes(spacing: Spacing, *, rounded: bool = False) -> tuple[float | None, ...]:

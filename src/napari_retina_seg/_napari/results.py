@@ -252,19 +252,19 @@ def add_layers(
     if target.index is None and labels.ndim == 3:
         where = f", {count(len(labels), 'slice')}"
     seconds = _describe_time(waited, made)
-    words = f"'{target.layer.name}'{where} segmented by {made.model} in {seconds}."
+    sentence = f"'{target.layer.name}'{where} segmented by {made.model} in {seconds}."
     if outcome.segmentation.message:
-        words = f"{outcome.segmentation.message} {words}"
+        sentence = f"{outcome.segmentation.message} {sentence}"
     if target.layer not in viewer.layers:
-        words += f" '{target.layer.name}' was removed meanwhile; its mask was added."
-    return replace(outcome, message=words, doubtful=bool(outcome.segmentation.checks))
+        sentence += f" '{target.layer.name}' was removed meanwhile; its mask was added."
+    return replace(outcome, message=sentence, doubtful=bool(outcome.segmentation.checks))
 
 
 def _describe_time(waited: float, made: Provenance) -> str:
     """Say how long a person waited, and how much of it was spent on loading the model."""
-    words = f"{waited:.1f} s on the {made.device}"
+    sentence = f"{waited:.1f} s on the {made.device}"
     loading = waited - made.seconds
-    return f"{words} (model loaded in {loading:.1f} s)" if loading > _LOADING else words
+    return f"{sentence} (model loaded in {loading:.1f} s)" if loading > _LOADING else sentence
 
 
 def _add_maps(viewer: ViewerModel, outcome: SegmentResult, target: ImagePart) -> None:

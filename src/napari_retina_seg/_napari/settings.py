@@ -68,6 +68,6 @@ class Settings:
         """Return the last choice, as text."""
         return str(self._file.value(key, default))
 
-    def remember_choice(self, key: str, words: str) -> None:
+    def remember_choice(self, key: str, choice: str) -> None:
         """Remember a choice, as text."""
-        self._file.setValue(key, words)
+        self._file.setValue(key, choice)

@@ -49,9 +49,9 @@ def _style(color: str) -> str:
 WARNS = _style(AMBER)  # the style sheet of a label that holds a warning
 
 
-def text(words: str = "", *, html: bool = False) -> QLabel:
+def text(content: str = "", *, html: bool = False) -> QLabel:
     """Return a label that wraps instead of widening its dock."""
-    label = QLabel(words)
+    label = QLabel(content)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.RichText if html else Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -148,7 +148,7 @@ class Explanation:
         """Caption of the maps."""
         return (
             f"Evidence by {self.method.value} of {self.model} at {self.layer}, for"
-            f" {self.target.words}."
+            f" {self.target.description}."
         )
 
     def _list(self, values: tuple[int, ...]) -> str:

@@ -20,7 +20,7 @@ class WholeClass:
     """Explain all pixels that the network assigns to the class."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name of the target in captions."""
         return "the whole class as drawn"
 
@@ -41,7 +41,7 @@ class Region:
     name: str = "a region"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name of the target in captions."""
         return self.name
 
@@ -60,7 +60,7 @@ class Point:
     column: int
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name of the target in captions."""
         return f"the point at row {self.row}, column {self.column}"
 
@@ -92,11 +92,13 @@ def check_target(target: Target, grid: tuple[int, int], n_slices: int) -> None:
         return
     if target.mask.ndim == 3 and len(target.mask) != n_slices:
         raise ImageError(
-            f"{_sentence(target.words)} has {len(target.mask)} slices, but the image {n_slices}:"
+            f"{_sentence(target.description)} has {len(target.mask)} slices, but the image {n_slices}:"
             " draw it on this image."
         )
     if not target.mask.any():
-        raise ImageError(f"{_sentence(target.words)} is empty: paint or draw something first.")
+        raise ImageError(
+            f"{_sentence(target.description)} is empty: paint or draw something first."
+        )
 
 
 def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
@@ -128,7 +130,7 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
         seen &= geometry.field.core[rows, columns]
     if not seen.any():
         raise ImageError(
-            f"{_sentence(target.words)} lies outside the field of view, where nothing is predicted:"
+            f"{_sentence(target.description)} lies outside the field of view, where nothing is predicted:"
             " choose another place."
         )
     scale = np.array(geometry.working) / geometry.box_grid
@@ -153,7 +155,9 @@ def locate(
         return np.array([target.row]), np.array([target.column])
     rows, columns = np.nonzero(target.mask[index] if target.mask.ndim == 3 else target.mask)
     if not rows.size:
-        raise ImageError(f"{_sentence(target.words)} is empty here: paint or draw something first.")
+        raise ImageError(
+            f"{_sentence(target.description)} is empty here: paint or draw something first."
+        )
     return rows, columns
 
 
@@ -161,17 +165,17 @@ def _check_grid(target: Region | Point, grid: tuple[int, int]) -> None:
     if isinstance(target, Point):
         if not (0 <= target.row < grid[0] and 0 <= target.column < grid[1]):
             raise ImageError(
-                f"{_sentence(target.words)} lies outside the image of {grid[0]} × {grid[1]} px:"
+                f"{_sentence(target.description)} lies outside the image of {grid[0]} × {grid[1]} px:"
                 " choose one inside."
             )
         return
     rows, columns = target.mask.shape[-2:]
     if (rows, columns) != grid:
         raise ImageError(
-            f"{_sentence(target.words)} has {rows} × {columns} px, but the image"
+            f"{_sentence(target.description)} has {rows} × {columns} px, but the image"
             f" {grid[0]} × {grid[1]}: draw it on this image."
         )
 
 
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:]
+def _sentence(description: str) -> str:
+    return description[0].upper() + description[1:]

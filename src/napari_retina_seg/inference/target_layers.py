@@ -31,7 +31,7 @@ class TargetLayer:
     channels: int
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Its name with its resolution, such as ``decoder 1 (cells of 2 × 4 px)``."""
         rows, columns = self.stride
         return f"{self.name} (cells of {rows} × {columns} px)"

@@ -124,7 +124,7 @@ class SliceExplainer:
             scheme=self._spec.scheme,
             model=self._spec.name,
             weights_sha256=self._spec.weights_sha256,
-            layer=self._target_layer.words,
+            layer=self._target_layer.description,
             method=self._method,
             target=self._target,
             index=index,

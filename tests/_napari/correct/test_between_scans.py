@@ -17,10 +17,10 @@ def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, 
     for index in (1, 5):
         viewer.dims.set_point(0, index)
         mouse.drag(tool, mask, (19.5, 30), (19.5, 90))
-    assert between.words == "Corrected: 2 of 7 scans (1, 5)."
+    assert between.message == "Corrected: 2 of 7 scans (1, 5)."
     viewer.dims.set_point(0, 3)
     between.confirmed.click()
-    assert between.words == "Corrected: 3 of 7 scans (1, 3, 5)."
+    assert between.message == "Corrected: 3 of 7 scans (1, 3, 5)."
     before = mask.data.copy()
     there = len(unwrap_proxy(mask)._undo_history)
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
@@ -32,7 +32,7 @@ def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, 
     lines = mask.metadata[KEY].boundaries
     np.testing.assert_allclose(lines[2], (lines[1] + lines[3]) / 2, atol=1e-4)
     np.testing.assert_array_equal(mask.data[2], draw(lines[2], 128))
-    assert between.words == "Corrected: 3 of 7 scans (1, 3, 5).", "what was drawn is nobody's"
+    assert between.message == "Corrected: 3 of 7 scans (1, 3, 5).", "what was drawn is nobody's"
     assert len(unwrap_proxy(mask)._undo_history) == there + 1
     mask.undo()
     np.testing.assert_array_equal(mask.data, before)

@@ -133,7 +133,7 @@ def test_a_region_painted_in_a_layer(viewer, explain, ends, scan, maps):
     ends(explain, explain.button.click)
     target = saliency_of(maps()[0]).first.target
     assert np.array_equal(target.mask, pixels > 0)
-    assert target.words == "the region in 'spot'"
+    assert target.description == "the region in 'spot'"
 
 
 def test_an_empty_region_is_a_sentence(viewer, explain, scan):

@@ -121,7 +121,7 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
     annotation.labels[3:9, 3:9] = 5
     crashed.autosave(1, annotation, parent=1, seconds=100)
     person.open(folder, "Ann")
-    assert "You have unsaved changes to 'scan0'" in person.dock.recovery.words
+    assert "You have unsaved changes to 'scan0'" in person.dock.recovery.message
     person.click(person.dock.recovery.recover_button)
     assert person.name == "scan0"
     assert np.array_equal(person.mask.data, annotation.labels)
@@ -164,7 +164,7 @@ def test_what_the_window_closed_over_is_offered_at_the_next_start(
     assert len(kept()) == 1
     assert len(versions(1)) == 1
     again = sit(make_napari_viewer(show=True))  # which opens the project that was open
-    assert "You have unsaved changes to 'scan0'" in again.dock.recovery.words
+    assert "You have unsaved changes to 'scan0'" in again.dock.recovery.message
     again.click(again.dock.recovery.recover_button)
     assert np.array_equal(again.mask.data, painted)
     assert np.array_equal(MaskLines(again.mask).at(()), lines, equal_nan=True)
@@ -225,7 +225,7 @@ def test_closing_the_dock_keeps_work_aside(at_work, kept, sit):
     at_work.viewer.window.remove_dock_widget(at_work.dock)
     assert len(kept()) == 1
     again = sit()
-    assert "You have unsaved changes to 'scan0'" in again.dock.recovery.words
+    assert "You have unsaved changes to 'scan0'" in again.dock.recovery.message
 
 
 def remove_selected(viewer):

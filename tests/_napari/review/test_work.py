@@ -323,7 +323,7 @@ def test_thrown_away_means_asked(at_work, folder):
     with Project(folder, author="Ann") as other:
         other.autosave(2, Annotation(np.ones(at_work.mask.data.shape, np.uint8)))
     at_work.open(folder, "Ann")
-    assert "You have unsaved changes to 'scan1'" in at_work.dock.recovery.words
+    assert "You have unsaved changes to 'scan1'" in at_work.dock.recovery.message
     at_work.answer(button=QMessageBox.StandardButton.No)
     at_work.click(at_work.dock.recovery.discard_button)
     assert at_work.session.project.recoverable()

@@ -69,9 +69,9 @@ class FigureTable(QTableWidget):
         """Replace the rows; text in brackets appears in the tooltips only."""
         self.setRowCount(len(rows))
         for number, row in enumerate(rows):
-            for column, words in enumerate(row):
-                item = QTableWidgetItem(words.partition(" [")[0] if column else words)
-                item.setToolTip(words)
+            for column, content in enumerate(row):
+                item = QTableWidgetItem(content.partition(" [")[0] if column else content)
+                item.setToolTip(content)
                 if column:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -109,7 +109,7 @@ class BetweenScans(QWidget):
         self._lines: MaskLines | None = None
         self._index = 0
         self._working: tuple[MaskLines, _Task] | None = None  # what the job interpolates
-        self._words = text()
+        self._label = text()
         self.confirmed = QCheckBox("This scan is correct as it is")
         self.confirmed.setToolTip(
             "Count this scan as corrected without changes: it is never interpolated, and its"
@@ -117,16 +117,16 @@ class BetweenScans(QWidget):
         )
         self.button = QPushButton("Interpolate between corrected scans")
         self.work = JobRow("the interpolation")
-        self.setLayout(stack(self._words, self.confirmed, self.button, self.work))
+        self.setLayout(stack(self._label, self.confirmed, self.button, self.work))
         self.confirmed.clicked.connect(self._on_confirmed)
         self.button.clicked.connect(self.interpolate)
         self.work.started.connect(self.refresh)
         self.work.done.connect(self._on_done)
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The displayed text."""
-        return self._words.text()
+        return self._label.text()
 
     def attach(self, lines: MaskLines | None, index: int) -> None:
         """Attach to a volume at the current slice; None hides all but a running job."""
@@ -143,7 +143,7 @@ class BetweenScans(QWidget):
         made = np.flatnonzero(human)
         named = ", ".join(str(index) for index in made[:_LISTED])
         more = ", …" if len(made) > _LISTED else ""
-        self._words.setText(
+        self._label.setText(
             f"Corrected: {len(made)} of {len(human)} scans"
             + (f" ({named}{more})." if named else ".")
         )
@@ -224,7 +224,7 @@ def _put(lines: MaskLines, task: _Task, between: Between) -> JobResult:
         return JobResult(JobStatus.FAILED, str(error))
     volume = _volume(mask)
     marks_of(mask).interpolated.update({index: volume[index].copy() for index in scans})
-    words = f"{len(scans)} scans were interpolated."
+    message = f"{len(scans)} scans were interpolated."
     if done.kept:
-        words += f" {done.kept} px of locked classes were kept."
-    return JobResult(JobStatus.SUCCEEDED, words)
+        message += f" {done.kept} px of locked classes were kept."
+    return JobResult(JobStatus.SUCCEEDED, message)

@@ -21,7 +21,7 @@ from napari_retina_seg._napari.correct.questionable_section import QuestionableS
 from napari_retina_seg._napari.correct.region_section import RegionSection
 from napari_retina_seg._napari.correct.tool_buttons import ToolButtons
 from napari_retina_seg._napari.correct.vessel_section import VesselSection
-from napari_retina_seg._napari.correct.words import changed
+from napari_retina_seg._napari.correct.result_text import describe_change
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.legend import hidden_classes
@@ -227,7 +227,7 @@ class CorrectWidget(Dock):
             self.status.show_message(self._transient)
 
     def _on_applied(self, what: str, done: Change) -> None:
-        self.status.show_result(JobStatus.SUCCEEDED, changed(what, done))
+        self.status.show_result(JobStatus.SUCCEEDED, describe_change(what, done))
 
     def _on_stepped(self, what: str, slices: list[int]) -> None:
         """Go to the slice that was undone or redone, if it is not on the screen."""

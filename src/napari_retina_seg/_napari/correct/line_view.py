@@ -89,9 +89,9 @@ class LineView:
             spot = np.array([[place[0] + 0.5, place[1]]], np.float32)
             self._spot.set_data(spot, face_color="white", edge_color="black", size=9)
 
-    def show_name(self, words: str, color: str, pos: tuple[float, float]) -> None:
+    def show_name(self, name: str, color: str, pos: tuple[float, float]) -> None:
         """Show the name of a line at the mouse, at a position on the canvas in px."""
-        self._tag.setText(words)
+        self._tag.setText(name)
         self._tag.setStyleSheet(
             "QLabel { background: rgba(0, 0, 0, 200); color: white; padding: 2px 6px;"
             f" border-left: 4px solid {color}; font-size: 12px; }}"

@@ -152,8 +152,8 @@ class LinesTool(QWidget):
         for widget in (self.line, self.reach, *self.buttons.values()):
             widget.setEnabled(not reason)
         for mode, button in self.buttons.items():
-            words, key = _MODES[mode]
-            button.setToolTip(reason or f"{words} Key: {key}.")
+            tip, key = _MODES[mode]
+            button.setToolTip(reason or f"{tip} Key: {key}.")
             button.setChecked(self.tool.mode is mode)
         chosen = self.tool.mode
         self.hint.setText(reason or (_MODES[chosen][0] + _ANYWHERE if chosen else ""))

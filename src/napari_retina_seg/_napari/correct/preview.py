@@ -82,7 +82,7 @@ class Preview(QWidget):
         self._request: _Request | None = None  # None if a new request is due
         self._result: tuple[_Request, _Result] | None = None
         self._latest = LatestOnlyWorker(self)
-        self._words = text()
+        self._label = text()
         self.apply_button = QPushButton("Apply")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Change nothing.")
@@ -121,7 +121,7 @@ class Preview(QWidget):
         self._mask, self.what, self._plan = self._active_mask.mask, what, plan
         self._every_slice, self._only = every_slice, only
         if not self.isVisible():
-            self._words.setText(_COMPUTING)
+            self._label.setText(_COMPUTING)
         self.setVisible(True)
         self._redraw()
 
@@ -153,7 +153,7 @@ class Preview(QWidget):
         row = stack(self.apply_button, self.cancel_button, horizontal=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
-        layout.addWidget(self._words)
+        layout.addWidget(self._label)
         layout.addLayout(row)
 
     def _on_changed(self) -> None:
@@ -213,7 +213,7 @@ class Preview(QWidget):
         self._put(found.shown)
         more, less = (int(np.count_nonzero(found.shown == value)) for value in COLORS)
         slices = " on all slices" if self._every_slice else ""
-        self._words.setText(
+        self._label.setText(
             f"Preview: {more:,} px to be added (yellow), {less:,} px to be removed"
             f" (magenta){slices}."
         )
@@ -223,7 +223,7 @@ class Preview(QWidget):
         if request is self._request:
             remove_linked_layer(self._viewer, request.mask, Kind.PREVIEW)
             self.apply_button.setToolTip(_FAILED)
-            self._words.setText(_FAILED)
+            self._label.setText(_FAILED)
 
     def _put(self, shown: np.ndarray) -> None:
         """Display the differences and clear the rest of the preview layer."""

@@ -74,8 +74,8 @@ class QuestionableSection(QWidget):
         self.back_button.setVisible(marking)
         count = 0 if marks is None else int(np.count_nonzero(marks.data))
         marked = f" {count:,} px are marked." if count and not marking else ""
-        words = _MARKING if marking else _ABOUT + marked
-        self._note.setText(_OUTLINING if self.lasso.is_on else words)
+        note = _MARKING if marking else _ABOUT + marked
+        self._note.setText(_OUTLINING if self.lasso.is_on else note)
         self._show_tool()
 
     def cleanup(self) -> None:

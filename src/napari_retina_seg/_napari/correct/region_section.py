@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxL
 
 from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.preview import Plan, Preview
-from napari_retina_seg._napari.correct.words import changed
+from napari_retina_seg._napari.correct.result_text import describe_change
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import change, locked
@@ -151,8 +151,8 @@ class RegionSection(QWidget):
     def _about(self) -> str:
         """Describe what the tools act on."""
         if self._acts_on_all:
-            words = f"Acts on {self._name()} on all {self._slices} slices"
-            return f"{words}; the lasso on this slice only."
+            description = f"Acts on {self._name()} on all {self._slices} slices"
+            return f"{description}; the lasso on this slice only."
         return f"Acts on {self._name()}{' on this slice' if self._slices > 1 else ''}."
 
     def _preview_small_objects(self, size: int = 0) -> None:  # noqa: ARG002 - passed by Qt
@@ -188,19 +188,23 @@ class RegionSection(QWidget):
             self._show_plan(*self._shown)
 
     def _widen(self, what: str, make: Callable[..., Any]) -> None:
-        by, fixed, words = self.by.value(), locked(self._active_mask.mask), f"{self._name()} {what}"
-        words += f" by {by} px"
+        by, fixed, description = (
+            self.by.value(),
+            locked(self._active_mask.mask),
+            f"{self._name()} {what}",
+        )
+        description += f" by {by} px"
         if self._acts_on_all:  # the other slices are not visible
-            self._show(words, lambda labels, value: make(labels, value, by, fixed))
+            self._show(description, lambda labels, value: make(labels, value, by, fixed))
             return
         value = self._active_mask.value
-        self._do(words, lambda labels: make(labels, value, by, fixed))
+        self._do(description, lambda labels: make(labels, value, by, fixed))
 
     def _do(self, what: str, plan: Plan) -> None:
         active = self._active_mask
         self._preview.cancel()
         done = change(active.mask, plan(active.plane), active.where)
-        self.reported.emit(JobStatus.SUCCEEDED, changed(what, done))
+        self.reported.emit(JobStatus.SUCCEEDED, describe_change(what, done))
 
     def _on_lasso(self, on: bool) -> None:
         self._preview.cancel()

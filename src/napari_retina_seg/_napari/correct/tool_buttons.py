@@ -44,8 +44,8 @@ class ToolButtons(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(3)
-        for number, (mode, words, tip) in enumerate(_TOOLS):
-            button = _button(words, tip)
+        for number, (mode, label, tip) in enumerate(_TOOLS):
+            button = _button(label, tip)
             button.setCheckable(True)
             button.clicked.connect(lambda _, mode=mode: self.take(mode))
             self.buttons[mode] = button
@@ -105,8 +105,8 @@ class ToolButtons(QWidget):
             self._settings.remember_number(_BRUSH, self._mask.brush_size)
 
 
-def _button(words: str, tip: str) -> QPushButton:
-    button = QPushButton(words)
+def _button(label: str, tip: str) -> QPushButton:
+    button = QPushButton(label)
     button.setToolTip(tip)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
     return button

@@ -16,7 +16,7 @@ from superqt.utils import signals_blocked
 from napari_retina_seg._napari.clicks import CanvasClicks
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.probability import Plane, Probability
-from napari_retina_seg._napari.correct.words import changed
+from napari_retina_seg._napari.correct.result_text import describe_change
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobRow
 from napari_retina_seg._napari.layers import finest, unwrap_proxy
@@ -115,7 +115,7 @@ class BridgeTool(QWidget):
         wanted = plane.copy()
         wanted[bridge(evidence, plane == value, first, last)] = value
         done = change(active.mask, wanted, active.where)
-        self.reported.emit(JobStatus.SUCCEEDED, changed("The gap was bridged", done))
+        self.reported.emit(JobStatus.SUCCEEDED, describe_change("The gap was bridged", done))
 
     def _find_evidence(self, value: int) -> np.ndarray | None:
         found = self._probability.find(value)
@@ -183,7 +183,7 @@ class VesselSection(QWidget):
             return
         self._note.setText(_KNOWN)
         plan = self._plan(plane, value)
-        self._preview.show_plan(self._words(), plan, only=self._active_mask.where)
+        self._preview.show_plan(self._describe_threshold(), plan, only=self._active_mask.where)
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
@@ -237,9 +237,13 @@ class VesselSection(QWidget):
 
         return plan
 
-    def _words(self) -> str:
-        words = f"Threshold {self.level.value():.2f}"
-        return f"{words}, down to {self.low.value():.2f}" if self.hysteresis.isChecked() else words
+    def _describe_threshold(self) -> str:
+        threshold = f"Threshold {self.level.value():.2f}"
+        return (
+            f"{threshold}, down to {self.low.value():.2f}"
+            if self.hysteresis.isChecked()
+            else threshold
+        )
 
     def _reset_sliders(self) -> None:
         """Reset to the model's own threshold when the mask changes."""

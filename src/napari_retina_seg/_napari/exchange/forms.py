@@ -150,8 +150,8 @@ class ExportForm(QWidget):
         ):
             chosen = box.currentData()
             box.clear()
-            for words, value in (("all", None), *known):
-                box.addItem(words, value)
+            for caption, value in (("all", None), *known):
+                box.addItem(caption, value)
             box.setCurrentIndex(max(0, box.findData(chosen)))
             form.setRowVisible(box, bool(known))
         self._known = subjects
@@ -219,11 +219,11 @@ class ExportForm(QWidget):
 
     def _show_split(self) -> None:
         """Say before the export which splits will be empty."""
-        words = ""
+        warning = ""
         if Format(self.formats.currentData()).has_images and not self.subjects.disabled_reason:
-            words = self._known.predict_split(self._selection, self.subjects.rule)
-        self.split.setText(words)
-        self.split.setVisible(bool(words))
+            warning = self._known.predict_split(self._selection, self.subjects.rule)
+        self.split.setText(warning)
+        self.split.setVisible(bool(warning))
 
     def _on_format(self) -> None:
         chosen = Format(self.formats.currentData())
@@ -245,9 +245,9 @@ class ExportForm(QWidget):
         self.changed.emit()
 
 
-def _box(words: dict[Format, str] | dict[Identities, str], chosen: str) -> QComboBox:
+def _box(names: dict[Format, str] | dict[Identities, str], chosen: str) -> QComboBox:
     box = combo_box()
-    for value, name in words.items():
+    for value, name in names.items():
         box.addItem(name, value.value)
     box.setCurrentIndex(max(0, box.findData(chosen)))
     return box

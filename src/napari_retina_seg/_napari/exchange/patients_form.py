@@ -43,8 +43,8 @@ class PatientsForm(QWidget):
         super().__init__()
         self._images: tuple[ImageSource, ...] = ()
         self.choice = combo_box()
-        for value, words in _CHOICES.items():
-            self.choice.addItem(words, value)
+        for value, label in _CHOICES.items():
+            self.choice.addItem(label, value)
         self.choice.setToolTip(
             "All images of a patient must be in the same set, training or validation. Some of these"
             " images have no known patient."

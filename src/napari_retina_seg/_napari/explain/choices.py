@@ -181,7 +181,7 @@ class Choices(QWidget):
         same = (
             target_layer is not None
             and first.weights_sha256 == task.model.spec.weights_sha256
-            and (first.model, first.layer) == (task.model.name, target_layer.words)
+            and (first.model, first.layer) == (task.model.name, target_layer.description)
             and (first.method, first.target) == (asked.method, asked.target)
         )
         return first if same else None

@@ -105,7 +105,7 @@ class LayerPicker(QWidget):
         if found.recommended is None:
             self._show(found.disabled_reason)
             return
-        self.box.addItems([target_layer.words for target_layer in found.layers])
+        self.box.addItems([target_layer.description for target_layer in found.layers])
         self.box.setCurrentIndex(found.layers.index(found.recommended))
         self._show("", found.recommended.name)
         self.select(self._wanted)

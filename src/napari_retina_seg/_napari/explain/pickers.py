@@ -214,7 +214,9 @@ class MethodPicker(QWidget):
         self.box = combo_box()
         self.box.addItems([method.value for method in Method])
         self.box.setCurrentText(recommended_method(whole_class=True).value)
-        rows = "".join(f"<li>{method.value}: {words}</li>" for method, words in _METHODS.items())
+        rows = "".join(
+            f"<li>{method.value}: {description}</li>" for method, description in _METHODS.items()
+        )
         self.box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
         add_row(QFormLayout(self), "Method", self.box)
         self.box.activated.connect(self._on_chosen)

@@ -42,14 +42,14 @@ def region(source: Labels | Shapes, target: ImagePart) -> Region:
             planes.append(_inside(source, image, place, shape[-2:]))
         else:
             planes.append(_sample(chosen, _way(image, source), place, shape[-2:]))
-    return Region(np.stack(planes) if _is_stack(target) else planes[0], _words(source))
+    return Region(np.stack(planes) if _is_stack(target) else planes[0], _describe_source(source))
 
 
 def _is_stack(target: ImagePart) -> bool:
     return target.layer.ndim > 2 and target.whole
 
 
-def _words(source: Layer) -> str:
+def _describe_source(source: Layer) -> str:
     known = source.metadata.get(KEY)
     if isinstance(known, MaskInfo) and source.selected_label < len(known.scheme):
         label = known.scheme.classes[int(source.selected_label)]

@@ -153,11 +153,11 @@ class Explainer(JobRow):
                     JobStatus.CANCELLED, f"Cancelled: '{layer.name}' was removed meanwhile."
                 )
         what = saliency.what[0].upper() + saliency.what[1:]
-        words = [f"{what}. {saliency.first.caption}", saliency.message, outcome.message]
+        sentences = [f"{what}. {saliency.first.caption}", saliency.message, outcome.message]
         try:
             if saliency.is_empty:
                 self._maps.drop(saliency.target.layer)
-                words[0] = "No map to show."
+                sentences[0] = "No map to show."
             elif saliency.is_volume:
                 self._maps.drop(saliency.target.layer)
                 if self._growing is not None:
@@ -165,12 +165,12 @@ class Explainer(JobRow):
             else:
                 self._maps.show(saliency)
             if not saliency.is_empty and self._maps.hide_others(saliency):
-                words.append("The earlier map is hidden.")
+                sentences.append("The earlier map is hidden.")
         except Exception as error:
             log.exception("showing the map '%s' failed", saliency.name)
             self._maps.remove(self._growing)
             return _not_shown(error)
-        return replace(outcome, message=" ".join(filter(None, words)))
+        return replace(outcome, message=" ".join(filter(None, sentences)))
 
 
 def _not_shown(error: Exception) -> JobResult:

@@ -245,7 +245,7 @@ class TargetPicker(QWidget):
     def _show(self) -> None:
         self._form.setRowVisible(1, self.kind == REGION)
         point = self._point_in(self._image)
-        self.note.setText(_CLICK if point is None else f"{self._place_words(point)}. {_CLICK}")
+        self.note.setText(_CLICK if point is None else f"{self._describe_point(point)}. {_CLICK}")
         self.note.setVisible(self.kind == POINT)
         if self.kind == POINT and point is not None:
             self._mark.show(self._clicked)
@@ -256,16 +256,16 @@ class TargetPicker(QWidget):
         """Return the point chosen in an image, or None."""
         return self._point[1] if self._point is not None and self._point[0] == image else None
 
-    def _place_words(self, point: Point) -> str:
+    def _describe_point(self, point: Point) -> str:
         """Describe a point: its pixel and, if known, the status bar's coordinates."""
-        words, image = f"Row {point.row}, column {point.column}", self._image
+        position, image = f"Row {point.row}, column {point.column}", self._image
         if image is None or not all(unit.is_compatible_with("um") for unit in image.units[-2:]):
-            return words
+            return position
         shown = image.get_status(
             self._clicked, dims_displayed=list(self._viewer.dims.displayed), world=True
         )
         place = ", ".join(shown["coords"].strip("[]").split(", ")[-2:])
-        return f"{words}: [{place}] {image.units[-1]:~P}"
+        return f"{position}: [{place}] {image.units[-1]:~P}"
 
     def _on_mouse(
         self,

@@ -108,11 +108,11 @@ class ExplainWidget(JobDock):
 
     def lay_out(self, *rows: QWidget | QLayout) -> None:
         """Set the content of the dock; messages have a fixed height, so that nothing moves."""
-        words = stack(self.status, self.shown)
-        words.addStretch(1)
+        messages = stack(self.status, self.shown)
+        messages.addStretch(1)
         answer = QHBoxLayout()
         answer.addSpacerItem(QSpacerItem(0, _ANSWER))
-        answer.addLayout(words)
+        answer.addLayout(messages)
         Dock.lay_out(self, self.button, self._buttons, self.work, answer, *rows)
 
     def _connect(self) -> None:
@@ -202,11 +202,11 @@ class ExplainWidget(JobDock):
         else:
             self._advise("" if self.choices.disabled_reason() else _PRESS)
 
-    def _advise(self, words: str) -> None:
+    def _advise(self, advice: str) -> None:
         """Show a hint on what to do next, in place of the last result."""
-        self._advice = words
+        self._advice = advice
         if not self.work.is_running:
-            self.status.show_message(words)
+            self.status.show_message(advice)
         self.refresh()
 
     def _on_color_settings(self, color_settings: ColorSettings) -> None:

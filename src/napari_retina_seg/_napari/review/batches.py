@@ -70,8 +70,8 @@ def add(task: AddImages, token: CancelToken) -> Steps:
     skipped = " ".join(filter(None, (found.say_masks(_IMPORT), found.others.message)))
     if not found.images:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
-        words = f"No images in {names}: choose another folder. {skipped}"
-        return JobResult(JobStatus.FAILED, words.strip())
+        message = f"No images in {names}: choose another folder. {skipped}"
+        return JobResult(JobStatus.FAILED, message.strip())
     from napari_retina_seg.io.images.series import group_series
 
     series = group_series(found.images)
@@ -80,10 +80,10 @@ def add(task: AddImages, token: CancelToken) -> Steps:
     apart = _few([image.message for image in series if image.message], " ")
     file_warnings = _few(added.warnings, " ")
     other = _other_kind(task.project, added)
-    words = " ".join(filter(None, (_describe_added(added), other, skipped, apart, file_warnings)))
+    message = " ".join(filter(None, (_describe_added(added), other, skipped, apart, file_warnings)))
     is_failed = added.problems and not (added.images or added.duplicates)
     end = JobStatus.FAILED if is_failed else JobStatus.SUCCEEDED
-    return JobResult(end, words, doubtful=bool(other or added.problems))
+    return JobResult(end, message, doubtful=bool(other or added.problems))
 
 
 def _other_kind(project: Project, added: Added) -> str:

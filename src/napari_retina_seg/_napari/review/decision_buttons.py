@@ -96,8 +96,8 @@ class DecisionButtons(QWidget):
             return
         question, reason, accepted = "Why can this image not be graded?", "", True
         while accepted and not reason:
-            words, accepted = QInputDialog.getText(self, "Ungradable", question)
-            reason = words.strip()
+            typed, accepted = QInputDialog.getText(self, "Ungradable", question)
+            reason = typed.strip()
             question = "Please write a reason: why can this image not be graded?"
         if accepted:
             self.refused.emit(reason)

@@ -72,8 +72,8 @@ class HistoryPanel(QWidget):
         self._versions = [] if opened is None else list(reversed(opened.versions))
         self.table.setRowCount(len(self._versions))
         for row, version in enumerate(self._versions):
-            for column, words in enumerate(_cells(version)):
-                item = QTableWidgetItem(words)
+            for column, content in enumerate(_cells(version)):
+                item = QTableWidgetItem(content)
                 item.setToolTip(_hint(version))
                 self.table.setItem(row, column, item)
         self.table.clearSelection()

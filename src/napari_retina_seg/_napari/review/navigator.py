@@ -107,9 +107,9 @@ class ImageNavigator(QObject):
         """Save, and open the next image of the queue, or the previous one."""
         if self.project is not None:
             edit = self._copy_edit()
-            words = "Opening…" if edit is None else "Saving…"
+            status = "Opening…" if edit is None else "Saving…"
             upcoming = self._neighbours(forward)
-            self._navigate(words, edit, self._keep(edit), upcoming, must_be_free=True)
+            self._navigate(status, edit, self._keep(edit), upcoming, must_be_free=True)
 
     def look_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
@@ -191,7 +191,7 @@ class ImageNavigator(QObject):
 
     def _navigate(
         self,
-        words: str,
+        status: str,
         edit: UnsavedEdit | None,
         keep: Keep,
         candidates: Iterable[int],
@@ -206,11 +206,11 @@ class ImageNavigator(QObject):
             self._leaving(),
             must_be_free=must_be_free,
         )
-        self._run(words, edit, task, self._on_navigated)
+        self._run(status, edit, task, self._on_navigated)
 
     def _run(
         self,
-        words: str,
+        status: str,
         edit: UnsavedEdit | None,
         task: Callable[[], T],
         then: Callable[[T], None],
@@ -219,7 +219,7 @@ class ImageNavigator(QObject):
         if self.busy:
             return
         self.review_layers.set_read_only(True)
-        self._wait_for(words, edit)
+        self._wait_for(status, edit)
 
         def end(answer: T) -> None:
             self.review_layers.set_read_only(False)
@@ -232,9 +232,9 @@ class ImageNavigator(QObject):
 
         self.io_queue.submit(task, end, failed)
 
-    def _wait_for(self, words: str, edit: UnsavedEdit | None) -> None:
-        self.busy, self._saving = words, edit
-        self.busy_changed.emit(words)
+    def _wait_for(self, status: str, edit: UnsavedEdit | None) -> None:
+        self.busy, self._saving = status, edit
+        self.busy_changed.emit(status)
 
     def _adopt_saved(self) -> None:
         """Clear the busy state and adopt the saved version, even if the task then failed."""
@@ -324,8 +324,8 @@ class ImageNavigator(QObject):
         parts = [saved, *self._warnings, *more]
         return " ".join(part for part in parts if part)
 
-    def _report(self, words: str) -> None:
-        self.reported.emit(JobStatus.SUCCEEDED, words)
+    def _report(self, message: str) -> None:
+        self.reported.emit(JobStatus.SUCCEEDED, message)
 
     def _close_image(self) -> None:
         self._pause_timing()

@@ -209,8 +209,8 @@ class QueuePanel(QWidget):
         """Fit the columns; authors are hidden in narrow tables, and always in the tooltips."""
         super().resizeEvent(event)
         wide = self.table.fontMetrics().horizontalAdvance  # the theme is applied by now
-        for column, words in _LONGEST.items():
-            width = max(map(wide, (*words, COLUMNS[column])))
+        for column, longest in _LONGEST.items():
+            width = max(map(wide, (*longest, COLUMNS[column])))
             self.table.setColumnWidth(column, width + _MARGIN)
         self.table.setColumnHidden(AUTHOR, self.width() < _ROOM_FOR_AUTHORS)
 

@@ -70,33 +70,33 @@ class RecoveryOffer(QFrame):
         super().__init__()
         self._project: Project | None = None
         self._slots: list[Autosave] = []
-        self._words = text()
+        self._label = text()
         self.recover_button = QPushButton("Recover")
         self.discard_button = QPushButton("Discard")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         row = stack(self.recover_button, self.discard_button, horizontal=True)
         layout = QVBoxLayout(self)
-        layout.addWidget(self._words)
+        layout.addWidget(self._label)
         layout.addLayout(row)
         self.recover_button.clicked.connect(lambda: self.recovered.emit(self._slots[0]))
         self.discard_button.clicked.connect(self._on_discard)
         self.offer(None, ())
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The displayed text."""
-        return self._words.text()
+        return self._label.text()
 
     def offer(self, project: Project | None, slots: tuple[Autosave, ...]) -> None:
         """Offer autosaves, the newest first."""
         self._project, self._slots = project, list(slots)
         self._show()
 
-    def wait_for(self, words: str) -> None:
+    def wait_for(self, reason: str) -> None:
         """Disable the buttons while a task is running."""
         for button in (self.recover_button, self.discard_button):
-            button.setEnabled(not words)
-            button.setToolTip(words)
+            button.setEnabled(not reason)
+            button.setToolTip(reason)
 
     def dismiss(self, slot: Autosave) -> None:
         """Remove an autosave that was recovered or discarded."""
@@ -115,13 +115,13 @@ class RecoveryOffer(QFrame):
         slot = self._slots[0]
         name = self._project.image(slot.image_id).name
         more = f" {len(self._slots) - 1} more follow." if len(self._slots) > 1 else ""
-        self._words.setText(
+        self._label.setText(
             f"You have unsaved changes to '{name}' from"
             f" {slot.saved_at.astimezone():%d %b %H:%M} ({as_clock(slot.seconds)} min).{more}"
         )
 
     def _on_discard(self) -> None:
         slot = self._slots[0]
-        chosen = QMessageBox.question(self, "Discard?", f"{self.words} Discard it for good?")
+        chosen = QMessageBox.question(self, "Discard?", f"{self.message} Discard it for good?")
         if chosen == QMessageBox.StandardButton.Yes:
             self.discarded.emit(slot)

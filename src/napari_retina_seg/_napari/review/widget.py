@@ -258,10 +258,10 @@ class ReviewWidget(Dock):
             canvas.native.setFocus()
         self.session.look_for_prediction()  # one may have been saved while the image was opening
 
-    def _on_busy(self, words: str) -> None:
+    def _on_busy(self, status: str) -> None:
         opened = self.session.review_layers.opened
-        self.decisions.refresh(opened, words)
-        self.recovery.wait_for(words)
+        self.decisions.refresh(opened, status)
+        self.recovery.wait_for(status)
         self._refresh_next()
         disabled_reason = comment_disabled_reason(opened)
         self.comment_edit.setEnabled(not disabled_reason)
@@ -318,8 +318,8 @@ class ReviewWidget(Dock):
         if self.comment_edit.text().strip() != self.session.comment:
             self.comment_edit.setText(self.session.comment)
 
-    def _on_comment(self, words: str) -> None:
-        self.session.comment = words.strip()
+    def _on_comment(self, comment: str) -> None:
+        self.session.comment = comment.strip()
 
     def _on_uncertainty(self, on: bool) -> None:
         self.session.shows_uncertainty = on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_retina_seg._napari.masks.edits import Change
 
 
-def changed(what: str, change: Change) -> str:
+def describe_change(what: str, change: Change) -> str:
     """Describe a change in one sentence."""
     if not change.pixels and not change.kept:
         return f"{what}: nothing to change."
