@@ -305,8 +305,8 @@ def _describe_view(name: str, spacing: Spacing) -> str:
         return f"{sentence}."
     look = "flatter" if lateral > axial else "taller"
     return (
-        f"{sentence}: it looks {ratio:.2g} times {look} than with square pixels. The image itself and"
-        " its masks are unchanged."
+        f"{sentence}: it looks {ratio:.2g} times {look} than with square pixels. The image itself"
+        " and its masks are unchanged."
     )
 
 

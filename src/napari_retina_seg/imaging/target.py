@@ -92,8 +92,8 @@ def check_target(target: Target, grid: tuple[int, int], n_slices: int) -> None:
         return
     if target.mask.ndim == 3 and len(target.mask) != n_slices:
         raise ImageError(
-            f"{_sentence(target.description)} has {len(target.mask)} slices, but the image {n_slices}:"
-            " draw it on this image."
+            f"{_sentence(target.description)} has {len(target.mask)} slices, but the image"
+            f" {n_slices}: draw it on this image."
         )
     if not target.mask.any():
         raise ImageError(
@@ -130,8 +130,8 @@ def weigh(target: Region | Point, geometry: Geometry, index: int = 0) -> Array:
         seen &= geometry.field.core[rows, columns]
     if not seen.any():
         raise ImageError(
-            f"{_sentence(target.description)} lies outside the field of view, where nothing is predicted:"
-            " choose another place."
+            f"{_sentence(target.description)} lies outside the field of view, where nothing is"
+            " predicted: choose another place."
         )
     scale = np.array(geometry.working) / geometry.box_grid
     places = (np.stack([rows - top, columns - left])[:, seen].T + 0.5) * scale
@@ -165,8 +165,8 @@ def _check_grid(target: Region | Point, grid: tuple[int, int]) -> None:
     if isinstance(target, Point):
         if not (0 <= target.row < grid[0] and 0 <= target.column < grid[1]):
             raise ImageError(
-                f"{_sentence(target.description)} lies outside the image of {grid[0]} × {grid[1]} px:"
-                " choose one inside."
+                f"{_sentence(target.description)} lies outside the image of {grid[0]} × {grid[1]}"
+                " px: choose one inside."
             )
         return
     rows, columns = target.mask.shape[-2:]

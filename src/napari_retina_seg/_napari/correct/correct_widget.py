@@ -19,9 +19,9 @@ from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.questionable_section import QuestionableSection
 from napari_retina_seg._napari.correct.region_section import RegionSection
+from napari_retina_seg._napari.correct.result_text import describe_change
 from napari_retina_seg._napari.correct.tool_buttons import ToolButtons
 from napari_retina_seg._napari.correct.vessel_section import VesselSection
-from napari_retina_seg._napari.correct.result_text import describe_change
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.legend import hidden_classes
