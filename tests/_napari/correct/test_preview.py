@@ -77,7 +77,7 @@ def test_all_slices_are_worked_out_once_and_never_in_the_thread_of_the_window(
 def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
     shown, dock, volume, qtbot, apply
 ):
-    words = dock.preview._words.text
+    words = dock.preview._label.text
     dock.preview.show_plan("Done", Recolor())
     qtbot.waitUntil(lambda: "mask · preview" in shown.layers)
     dock.preview.show_plan("Done", Recolor(error=MemoryError()))

@@ -12,7 +12,7 @@ from napari_retina_seg.types.labels import OCT_LAYERS
 
 def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
     dock.regions.object_size.setValue(10)
-    qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._words.text())
+    qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._label.text())
     apply()
     assert not vessels.data[20:23, 20:23].any()
     assert dock.status.result is JobStatus.SUCCEEDED
@@ -91,7 +91,7 @@ def test_of_a_volume_one_slice_is_changed_or_all_and_undoing_shows_where(shown, 
     assert "on all 4 slices; the lasso on this slice only" in dock.regions._note.text()
     push(dock.regions.dilate_button)
     assert np.array_equal(mask.data, labels), "what happens on other slices is shown first"
-    qtbot.waitUntil(lambda: "160 px to be added" in dock.preview._words.text())
+    qtbot.waitUntil(lambda: "160 px to be added" in dock.preview._label.text())
     apply()
     assert (mask.data[:, 9, 10:20] == 2).all()
     press(dock, Qt.Key.Key_Z, CTRL)

@@ -21,7 +21,7 @@ def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, a
     assert (preview.data[48:53, 60:80] == 1).all()
     for level in (0.2, 0.95, 0.5, 0.3):  # faster than it is drawn: the last one counts
         dock.vessels.level.setValue(level)
-    qtbot.waitUntil(lambda: "101 px to be added" in dock.preview._words.text())
+    qtbot.waitUntil(lambda: "101 px to be added" in dock.preview._label.text())
     assert (preview.data[48:53, 60:80] == 1).all()
     apply()
     assert (vessels.data[48:53] == 1).all()
@@ -36,7 +36,7 @@ def test_a_threshold_is_previewed_and_is_one_step(shown, dock, vessels, qtbot, a
     dock.vessels.hysteresis.setChecked(True)
     dock.vessels.level.setValue(0.8)
     dock.vessels.low.setValue(0.35)
-    qtbot.waitUntil(lambda: "101 px to be added" in dock.preview._words.text())
+    qtbot.waitUntil(lambda: "101 px to be added" in dock.preview._label.text())
     assert (shown.layers["mask · preview"].data[48:53, 60:80] == 1).all()
     vessels.paint((90, 90), 1)
     push(dock.preview.cancel_button)
