@@ -34,7 +34,7 @@ BLURRED = 3
 DONE = {
     State.CORRECTED: 1,
     State.ACCEPTED: 6,
-    State.SECOND_READ: 1,
+    State.GRADED_TWICE: 1,
     State.ADJUDICATED: 1,
     State.UNGRADABLE: 1,
 }
@@ -51,7 +51,7 @@ def main() -> None:
     job.correct_third()
     job.refuse()
     job.accept_the_rest()
-    job.choose_second_reader()
+    job.choose_second_grader()
     job.read_a_second_time()
     job.adjudicate()
     check(study, DONE)
@@ -155,7 +155,7 @@ class Job(Hands):
         self.press("G")
         wait_until(lambda: "accepted" in self.review.info.text(), "the last image")
 
-    def choose_second_reader(self) -> None:
+    def choose_second_grader(self) -> None:
         """Choose who reads two of them again."""
         for row, name in enumerate(("eye01", "eye02")):
             self.double_click(self.review.queue.table, row)
@@ -176,12 +176,12 @@ class Job(Hands):
         self.open_dock("Correct")
         self.draw_lines(0, (ILM, RNFL_GCL), off=-2)
         self.open_dock("Review")
-        self.picture("second_reader")
+        self.picture("second_grader")
         self.finish("eye02")
         self.look_at(1, 390)
         self.paint_layers(1, off=3)
         self.press("W")
-        wait_until(lambda: "second read" in self.review.info.text(), "the second reading")
+        wait_until(lambda: "graded twice" in self.review.info.text(), "the second grading")
         self.pick(self.review.queue.states, "All images")
 
     def adjudicate(self) -> None:

@@ -37,7 +37,7 @@ evaluate(model, data, *, split='test', split_file=None, reference=None, options=
 explain(image, model=None, classes=(), *, target=None, layer='', method=None, index=None, progress=None, cancel=None)
 export_masks(project, folder, format, *, selection=None, identities='hide', patients=None, with_images=False, progress=None, cancel=None)
 find_agreement(project, *, progress=None, cancel=None)
-import_masks(project, path, *, author=None, second_read=False, remap=None, progress=None, cancel=None)
+import_masks(project, path, *, author=None, second_grading=False, remap=None, progress=None, cancel=None)
 list_models(modality=None)
 load_model(model)
 predict_images(project, model, image_ids=None, *, reviewed=False, progress=None, cancel=None)

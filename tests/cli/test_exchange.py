@@ -107,7 +107,9 @@ def test_what_leaves_is_chosen(run, project, tmp_path):
 
     assert "3 masks" in export("a", "--state", "corrected", "--identities", "keep").stdout
     assert (tmp_path / "a" / "p1_a.png").is_file()
-    assert "no mask to export" in export("b", "--state", "second read").output
+    for state in ("graded twice", "second read"):  # the name that is stored, and was displayed
+        assert "no mask to export" in export("b", "--state", state).output
+    assert export("b", "--state", "graded").exit_code == 2
     assert "no mask to export" in export("c", "--drawn-by", "Bob").output
     of_one = export("p", "--patient", " P2", "--identities", "keep")
     assert "1 mask exported" in of_one.stdout

@@ -151,7 +151,9 @@ def test_two_readers(run, project, mask):
     assert refused.exit_code == 1
     assert "is corrected already: reopen it to change it" in refused.stderr
     options = ("--author", "Bob", "--second-read")
-    assert run("project", "attach", project, "p1_a", mask, *options).exit_code == 0
+    attached = run("project", "attach", project, "p1_a", mask, *options)
+    assert attached.exit_code == 0
+    assert "'--second-read' is now called '--second-grading'" in attached.stderr
     assert status(run, project)["states"]["second read"] == 1
 
 

@@ -19,7 +19,7 @@ def project(run, tmp_path):
         write_png(tmp_path / "scans" / f"scan{seed}.png", phantom_bscan(seed, 96, 128).image.pixels)
     run("project", "add", folder, tmp_path / "scans")
     for seed, second in ((0, 0), (1, 5)):
-        for author, drawn, more in (("Ann", seed, ()), ("Bob", second, ("--second-read",))):
+        for author, drawn, more in (("Ann", seed, ()), ("Bob", second, ("--second-grading",))):
             mask = tmp_path / f"{author}{seed}.png"
             write_png(mask, phantom_bscan(drawn, 96, 128).labels)
             done = run("project", "attach", folder, f"scan{seed}", mask, "--author", author, *more)
@@ -68,7 +68,7 @@ def test_two_readings_are_settled_by_taking_one_or_by_a_third_mask(run, project,
     attach = ("project", "attach", project, "scan0", own, "--adjudicated")
     refused = run(*attach, "--author", "Bob")
     assert "another person must adjudicate it" in refused.stderr
-    both = run(*attach, "--second-read", *carl)
+    both = run(*attach, "--second-grading", *carl)
     assert (both.exit_code, "not both" in both.stderr) == (2, True)
     assert run(*attach, *carl).exit_code == 0
     state, author, labels = truth("scan0")
@@ -83,7 +83,7 @@ def test_that_a_reader_could_not_grade_an_image_can_be_settled_too(run, project,
     single = run("project", "adjudicate", project, "scan9", "--take", "first", *ann)
     assert "'scan9' was not graded twice: assign a second grader." in single.stderr
     run("project", "attach", project, "scan9", tmp_path / "Ann0.png", *ann)
-    run("project", "assign", project, "scan9", "--reader", "Bob", *ann)
+    run("project", "assign", project, "scan9", "--grader", "Bob", *ann)
     run("project", "ungradable", project, "scan9", "--reason", "too dark", *bob)
     settled = run("project", "adjudicate", project, "scan9", "--take", "second", *ann)
     assert settled.stdout == "'scan9' is ungradable, as graded by Bob.\n"

@@ -55,9 +55,9 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
         do("project", "attach", project, name, masks / f"{name}.png", *ANN)
     do("project", "ungradable", project, NAMES[3], "--reason", "blurred", *ANN)
     do("project", "accept", project, *NAMES[4:], *ANN)
-    do("project", "assign", project, *NAMES[:2], "--reader", "Bob", *ANN)
+    do("project", "assign", project, *NAMES[:2], "--grader", "Bob", *ANN)
     second = masks / f"{NAMES[5]}.png"
-    do("project", "attach", project, NAMES[0], second, "--second-read", *BOB)
+    do("project", "attach", project, NAMES[0], second, "--second-grading", *BOB)
     blinded = CliRunner().invoke(app, ["project", "agreement", str(project), *BOB])
     assert "Bob has 1 image left to grade" in blinded.stderr
     do("project", "ungradable", project, NAMES[1], "--reason", "dark", *BOB)

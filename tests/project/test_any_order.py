@@ -81,7 +81,7 @@ def everything(projects, image):
 def check_truth(projects, image):
     dora = projects["Dora"]  # who does nothing, and so is no second grader
     state, truth = dora.image(image).state, dora.truth(image)
-    if truth is None and state is State.SECOND_READ:  # the first grader could not grade it
+    if truth is None and state is State.GRADED_TWICE:  # the first grader could not grade it
         assert any(version.state is State.UNGRADABLE for version in dora.history(image))
         return
     assert (truth is None) == (state not in MASK_COUNTS)
@@ -89,7 +89,7 @@ def check_truth(projects, image):
         assert truth.kind is Kind.HUMAN
         assert truth.is_final
         assert not truth.conflict
-        adjudicated = truth.reading is GradingRound.ADJUDICATION
+        adjudicated = truth.grading is GradingRound.ADJUDICATION
         assert adjudicated == (state is State.ADJUDICATED)
 
 
@@ -98,10 +98,10 @@ def check_blindness(projects, image):
     for person, project in projects.items():
         seen = project.history(image)
         round_now, state = project.image(image).round, project.image(image).state
-        adjudicated = any(one.reading is GradingRound.ADJUDICATION for one in seen)
+        adjudicated = any(one.grading is GradingRound.ADJUDICATION for one in seen)
         ungradable = () if adjudicated else (State.UNGRADABLE,)
         for version in seen:
-            under_way = version.reading is GradingRound.SECOND and version.round == round_now
+            under_way = version.grading is GradingRound.SECOND and version.round == round_now
             if under_way and state in (State.CORRECTED, State.ACCEPTED, *ungradable):
                 assert version.author == person
                 others = {other.author for other in seen} - {person, None}

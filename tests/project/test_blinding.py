@@ -30,7 +30,7 @@ def test_the_second_reader_sees_the_prediction_and_nothing_of_the_first(bob, rea
         bob.truth(read_once.id)
     with pytest.raises(ProjectError, match="must not see each other's work"):
         bob.save_version(
-            read_once.id, bob.annotation(read_once.id, 1), Action.SECOND_READ, parent=2
+            read_once.id, bob.annotation(read_once.id, 1), Action.SECOND_GRADE, parent=2
         )
 
 
@@ -55,7 +55,7 @@ def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts
 ):
     draft = bob.save_version(read_once.id, make.annotation(7), Action.SECOND_DRAFT, parent=1)
     second = bob.save_version(
-        read_once.id, make.annotation(8), Action.SECOND_READ, parent=draft.number
+        read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=draft.number
     )
     carl = open_as("Carl")
     assert carl.history(read_once.id) == ann.history(read_once.id) == bob.history(read_once.id)
@@ -68,7 +68,7 @@ def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts
 
 
 def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_once, make):
-    second = bob.save_version(read_once.id, make.annotation(8), Action.SECOND_READ, parent=1)
+    second = bob.save_version(read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=1)
     permissions = bob.permissions(read_once.id)
     assert not permissions.actions  # reopened by him, the first reading would count no more
     assert permissions.shown == second  # he sees what he drew, not what the first grader did
@@ -81,7 +81,7 @@ def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_on
 
 
 def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once, make):
-    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_READ, parent=1)
+    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=1)
     one = open_as("Carl").save_version(
         read_once.id, make.annotation(1), Action.ADJUDICATE, parent=2
     )
@@ -95,7 +95,7 @@ def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once
 def test_nobody_reads_twice(ann, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     with pytest.raises(ProjectError, match="another person"):
-        ann.save_version(image.id, make.annotation(1), Action.SECOND_READ)
+        ann.save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
     with pytest.raises(ProjectError, match="ANN is the first grader"):
         ann.assign_second_grader(image.id, " ANN ")
 
@@ -108,13 +108,13 @@ def test_who_is_to_read_second_does_not_read_first(ann, bob, image, make):
 
 def test_there_is_one_second_reader(ann, bob, open_as, read_once, make):
     with pytest.raises(ProjectError, match="already: Bob"):
-        open_as("Carl").save_version(read_once.id, make.annotation(), Action.SECOND_READ)
+        open_as("Carl").save_version(read_once.id, make.annotation(), Action.SECOND_GRADE)
     ann.assign_second_grader(read_once.id, "bob")  # who it is already
 
 
 def test_it_can_be_too_late_for_a_second_reader(ann, bob, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
-    bob.save_version(image.id, make.annotation(1), Action.SECOND_READ)
+    bob.save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
     with pytest.raises(ProjectError, match="reopen it before"):
         ann.assign_second_grader(image.id, "Bob")
 
@@ -136,13 +136,13 @@ def test_reopening_ends_the_blindness_with_the_round(ann, bob, read_once):
 def test_a_second_read_is_not_begun_with_the_first(ann, bob, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     with pytest.raises(ProjectError, match="starts from the prediction or from nothing"):
-        bob.save_version(image.id, make.annotation(1), Action.SECOND_READ, parent=1)
+        bob.save_version(image.id, make.annotation(1), Action.SECOND_GRADE, parent=1)
 
 
 def test_the_second_reader_can_t_grade_what_the_first_could(ann, bob, open_as, read_once):
     version = bob.mark_ungradable(read_once.id, "blurred")
     assert (version.state, version.author) == (State.UNGRADABLE, "Bob")
-    assert ann.image(read_once.id).state is State.SECOND_READ
+    assert ann.image(read_once.id).state is State.GRADED_TWICE
     assert version in ann.history(read_once.id)
     assert ann.truth(read_once.id).author == "Ann"
     open_as("Carl").mark_ungradable(read_once.id, "Bob is right")
@@ -156,19 +156,19 @@ def test_that_the_first_could_not_grade_it_is_hidden_until_the_second_has_tried(
     ann.assign_second_grader(image.id, "Bob")
     ann.mark_ungradable(image.id, "dark")
     assert (bob.image(image.id).state, bob.history(image.id)) == (State.CORRECTED, ())
-    bob.save_version(image.id, make.annotation(), Action.SECOND_READ)
-    assert bob.image(image.id).state is State.SECOND_READ
+    bob.save_version(image.id, make.annotation(), Action.SECOND_GRADE)
+    assert bob.image(image.id).state is State.GRADED_TWICE
     assert [version.author for version in bob.history(image.id)] == ["Ann", "Bob"]
     assert bob.truth(image.id) is None
 
 
 def test_what_the_adjudicator_calls_ungradable_is_not_read_again(bob, open_as, read_once, make):
-    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_READ, parent=1)
+    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=1)
     open_as("Carl").mark_ungradable(read_once.id, "neither is right")
     assert bob.image(read_once.id).state is State.UNGRADABLE
     assert len(bob.history(read_once.id)) == 4
     with pytest.raises(ProjectError, match="is ungradable: reopen it before"):
-        bob.save_version(read_once.id, make.annotation(1), Action.SECOND_READ)
+        bob.save_version(read_once.id, make.annotation(1), Action.SECOND_GRADE)
 
 
 @pytest.fixture
@@ -202,11 +202,11 @@ def test_no_filter_tells_the_second_reader_what_the_first_one_did(ann, bob, open
 
 
 def test_a_second_reader_finds_what_is_left_to_read(ann, bob, four, make):
-    assert found(bob, second_read=True) == ["1", "2", "3"]  # the fourth waits for Ann
+    assert found(bob, second_grading=True) == ["1", "2", "3"]  # the fourth waits for Ann
     bob.mark_ungradable(four[1].id, "dark")
-    assert found(bob, second_read=True) == ["1", "3"]
-    assert found(bob, second_read=True, text="3") == ["3"]
-    assert found(ann, second_read=True) == []
+    assert found(bob, second_grading=True) == ["1", "3"]
+    assert found(bob, second_grading=True, text="3") == ["3"]
+    assert found(ann, second_grading=True) == []
 
 
 def test_no_count_tells_it_either(ann, bob, four):
@@ -237,7 +237,7 @@ def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
         finish(
             iter_export(bob, tmp_path / "none", Format.TIFF, selection=Selection(drawn_by="Ann"))
         )
-    bob.save_version(four[0].id, make.annotation(3), Action.SECOND_READ, parent=1)
+    bob.save_version(four[0].id, make.annotation(3), Action.SECOND_GRADE, parent=1)
     done = finish(iter_export(bob, tmp_path / "out", Format.TIFF))
     assert done.masks == 1
     assert [problem.count("'2'") for problem in done.problems] == [1, 0]

@@ -153,7 +153,7 @@ def test_a_project_that_can_t_be_written_can_be_looked_at(protected, image, make
         assert project.status().versions == 1
         assert project.check() == ()
         for attempt in (
-            lambda: project.save_version(image.id, make.annotation(), Action.SECOND_READ),
+            lambda: project.save_version(image.id, make.annotation(), Action.SECOND_GRADE),
             lambda: project.autosave(image.id, make.annotation()),
             lambda: project.check_out(image.id),
             lambda: project.reopen(image.id),

@@ -9,12 +9,12 @@ from napari_retina_seg.project.values import Kind
 from napari_retina_seg.types.errors import ProjectError
 
 FIRST = {Action.DRAFT, Action.CORRECT, Action.ACCEPT, Action.REFUSE}
-SECOND = {Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE}
+SECOND = {Action.SECOND_DRAFT, Action.SECOND_GRADE, Action.SECOND_REFUSE}
 
 
 def test_work_begins_with_nothing_then_the_prediction_then_what_was_drawn(ann, image, make):
     permissions = ann.permissions(image.id)
-    assert (permissions.reading, permissions.actions) == (GradingRound.FIRST, FIRST)
+    assert (permissions.grading, permissions.actions) == (GradingRound.FIRST, FIRST)
     assert permissions.begins is permissions.shown is permissions.prediction is None
     prediction = ann.add_prediction(image.id, make.prediction())
     permissions = ann.permissions(image.id)
@@ -49,7 +49,7 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
     assert bob.permissions(image.id).actions == set()  # the first grading comes first
     ann.save_version(image.id, make.annotation(), Action.CORRECT, parent=1)
     permissions = bob.permissions(image.id)
-    assert (permissions.reading, permissions.actions) == (GradingRound.SECOND, SECOND)
+    assert (permissions.grading, permissions.actions) == (GradingRound.SECOND, SECOND)
     assert permissions.begins == permissions.shown == prediction
     draft = bob.save_version(image.id, make.annotation(3), Action.SECOND_DRAFT, parent=1)
     assert bob.permissions(image.id).begins == draft
@@ -59,10 +59,10 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
 def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image, make):
     first = ann.save_version(image.id, make.annotation(), Action.CORRECT)
     ann.assign_second_grader(image.id, "Bob")
-    bob.save_version(image.id, make.annotation(3), Action.SECOND_READ)
+    bob.save_version(image.id, make.annotation(3), Action.SECOND_GRADE)
     carl = open_as("Carl")
     permissions = carl.permissions(image.id)
-    assert permissions.reading is GradingRound.ADJUDICATION
+    assert permissions.grading is GradingRound.ADJUDICATION
     assert permissions.begins == permissions.shown == first
     final = carl.save_version(
         image.id, make.annotation(4), Action.ADJUDICATE, parent=permissions.begins.number
@@ -86,7 +86,7 @@ def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, b
     ann.add_prediction(image.id, make.prediction())
     ann.mark_ungradable(image.id, "blurred")
     ann.assign_second_grader(image.id, "Bob")
-    drawn = bob.save_version(image.id, make.annotation(3), Action.SECOND_READ, parent=1)
+    drawn = bob.save_version(image.id, make.annotation(3), Action.SECOND_GRADE, parent=1)
     permissions = ann.permissions(image.id)
     assert permissions.begins.author == "Ann"
     assert permissions.shown == drawn
@@ -115,7 +115,7 @@ def test_a_first_grading_does_not_go_on_from_an_adjudication(
 ):
     """It would be kept as a conflict, although nobody else changed the image."""
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
-    bob.save_version(image.id, make.annotation(3), Action.SECOND_READ)
+    bob.save_version(image.id, make.annotation(3), Action.SECOND_GRADE)
     carl = open_as("Carl")
     drawn = carl.save_version(
         image.id,
@@ -124,7 +124,7 @@ def test_a_first_grading_does_not_go_on_from_an_adjudication(
         parent=1,
     )
     before = ann.history(image.id)
-    with pytest.raises(ProjectError, match=r"'scan' is (second read|adjudicated)"):
+    with pytest.raises(ProjectError, match=r"'scan' is (graded twice|adjudicated)"):
         carl.save_version(image.id, make.annotation(5), action, parent=drawn.number)
     assert ann.history(image.id) == before
     assert not ann.image(image.id).conflict

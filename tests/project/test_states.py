@@ -1,5 +1,6 @@
 """Every state, and all that may be done to an image in it."""
 
+import json
 import re
 from itertools import product
 
@@ -23,15 +24,15 @@ WAYS = {
     State.IN_PROGRESS: [("Ann", Action.DRAFT)],
     State.CORRECTED: [("Ann", Action.CORRECT)],
     State.ACCEPTED: [("Ann", Action.ACCEPT)],
-    State.SECOND_READ: [("Ann", Action.CORRECT), ("Bob", Action.SECOND_READ)],
+    State.GRADED_TWICE: [("Ann", Action.CORRECT), ("Bob", Action.SECOND_GRADE)],
     State.ADJUDICATED: [
         ("Ann", Action.CORRECT),
-        ("Bob", Action.SECOND_READ),
+        ("Bob", Action.SECOND_GRADE),
         ("Carl", Action.ADJUDICATE),
     ],
     State.UNGRADABLE: [("Ann", Action.REFUSE)],
 }
-SECOND = (Action.SECOND_DRAFT, Action.SECOND_READ)
+SECOND = (Action.SECOND_DRAFT, Action.SECOND_GRADE)
 
 
 def act(project, image, action, make, parent):
@@ -77,10 +78,10 @@ def test_every_action_in_every_state(state, action, open_as, ann, image, make):
 REFUSED = {
     ("Ann", State.UNREVIEWED): State.UNGRADABLE,
     ("Ann", State.IN_PROGRESS): State.UNGRADABLE,
-    ("Ann", State.SECOND_READ): State.UNGRADABLE,
-    ("Bob", State.CORRECTED): State.SECOND_READ,
-    ("Bob", State.ACCEPTED): State.SECOND_READ,
-    ("Bob", State.UNGRADABLE): State.SECOND_READ,
+    ("Ann", State.GRADED_TWICE): State.UNGRADABLE,
+    ("Bob", State.CORRECTED): State.GRADED_TWICE,
+    ("Bob", State.ACCEPTED): State.GRADED_TWICE,
+    ("Bob", State.UNGRADABLE): State.GRADED_TWICE,
 }
 
 
@@ -114,6 +115,18 @@ def test_a_refusal_names_what_this_reader_can_do(state, reading):
         assert re.split(", | or ", offered.rstrip(".")) == wanted
 
 
+def test_a_state_is_displayed_by_its_present_name_and_stored_by_its_first_one():
+    state = State.GRADED_TWICE
+    assert (str(state), f"{state}", f"{state:>14}") == (
+        "graded twice",
+        "graded twice",
+        "  graded twice",
+    )
+    assert json.loads(json.dumps({"state": state})) == {"state": "second read"}
+    assert {State("second read"), State("graded twice")} == {state}
+    assert all(str(other) == other.value for other in State if other is not state)
+
+
 def test_what_is_refused_is_said_in_plain_words(ann, image):
     ann.mark_ungradable(image.id, "too dark")
     with pytest.raises(ProjectError) as told:
@@ -122,7 +135,7 @@ def test_what_is_refused_is_said_in_plain_words(ann, image):
 
 
 def test_no_final_state_can_be_left_but_by_another_reader_or_by_reopening():
-    onward = {Action.REOPEN, Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE} | {
+    onward = {Action.REOPEN, Action.SECOND_DRAFT, Action.SECOND_GRADE, Action.SECOND_REFUSE} | {
         Action.ADJUDICATION_DRAFT,
         Action.ADJUDICATE,
         Action.ADJUDICATE_REFUSE,

@@ -40,10 +40,10 @@ def double_gradings(ann, bob, images):
     ann.mark_ungradable(images[3].id, "dark")
     for image in images:
         ann.assign_second_grader(image.id, "Bob")
-    read(bob, images[0], 0, Action.SECOND_READ)
-    read(bob, images[1], 7, Action.SECOND_READ)
+    read(bob, images[0], 0, Action.SECOND_GRADE)
+    read(bob, images[1], 7, Action.SECOND_GRADE)
     bob.mark_ungradable(images[2].id, "blurred")
-    read(bob, images[3], 3, Action.SECOND_READ)
+    read(bob, images[3], 3, Action.SECOND_GRADE)
     return images
 
 
@@ -63,14 +63,14 @@ def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, image
     for seed, image in enumerate(images[:2]):
         read(ann, image, seed, Action.CORRECT)
         ann.assign_second_grader(image.id, "BOB")
-    read(bob, images[0], 5, Action.SECOND_READ)
+    read(bob, images[0], 5, Action.SECOND_GRADE)
     with pytest.raises(
         ProjectError, match=r"Bob has 1 image left to grade as the second grader \('scan1"
     ):
         finish(iter_agreement(bob))
     for other in (ann, open_as("Carl")):
         assert len(finish(iter_agreement(other)).images) == 1
-    read(bob, images[1], 6, Action.SECOND_READ)
+    read(bob, images[1], 6, Action.SECOND_GRADE)
     assert len(finish(iter_agreement(bob)).images) == 2
 
 
@@ -86,7 +86,7 @@ def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
     image = double_gradings[1]
     reopened = ann.reopen(image.id)
     read(ann, image, 4, Action.CORRECT, reopened.number)
-    read(bob, image, 4, Action.SECOND_READ)
+    read(bob, image, 4, Action.SECOND_GRADE)
     assert all(one.dice == 1 for one in finish(iter_agreement(ann)).images)
 
 
@@ -99,7 +99,7 @@ def test_a_draft_is_no_reading(ann, bob, images):
 
 def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
-    read(bob, images[0], 9, Action.SECOND_READ, ignore=np.ones(SHAPE, bool))
+    read(bob, images[0], 9, Action.SECOND_GRADE, ignore=np.ones(SHAPE, bool))
     means = finish(iter_agreement(ann)).means
     assert Key("kappa") in means
     assert Key("kappa_sure") not in means

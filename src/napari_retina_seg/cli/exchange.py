@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _MOST = 20  # sentences of a kind
 
 
+def _parse_state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError:
+        known = ", ".join(f"'{state}'" for state in State)
+        raise typer.BadParameter(f"There is no state '{text}': choose one of {known}.") from None
+
+
 class Eye(StrEnum):
     """Side of the eye."""
 
@@ -49,7 +57,11 @@ def export_command(
     author: Author,
     state: Annotated[
         list[State] | None,
-        typer.Option(metavar="STATE", help="Only images that are e.g. accepted; may be repeated."),
+        typer.Option(
+            metavar="STATE",
+            parser=_parse_state,
+            help="Only images that are e.g. accepted; may be repeated.",
+        ),
     ] = None,
     drawn_by: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only masks by this person.")
@@ -201,8 +213,8 @@ def import_command(
         str | None,
         typer.Option(metavar="NAME", help="Who drew the masks whose files do not state it."),
     ] = None,
-    second_read: Annotated[
-        bool, typer.Option("--second-read", help="The masks are second gradings.")
+    second_grading: Annotated[
+        bool, typer.Option("--second-grading", help="The masks are second gradings.")
     ] = False,
     remap: Remap = None,
 ) -> None:
@@ -219,7 +231,7 @@ def import_command(
         interruptible() as token,
     ):
         job = iter_import_masks(
-            project, source, author=author, second_read=second_read, remap=values, token=token
+            project, source, author=author, second_grading=second_grading, remap=values, token=token
         )
         done = bar.walk(job, "Importing")
     say_some(done.identifiers)

@@ -28,7 +28,23 @@ if TYPE_CHECKING:
 
 _MOST_OF_A_KIND = 20
 
-app = typer.Typer(no_args_is_help=True, help="Manage images, masks and their authors in a project.")
+_FORMER_OPTIONS = {"second-read": "second-grading", "reader": "grader"}
+
+
+def current_option(name: str) -> str:
+    """Return the present name of an option, with a notice if it was renamed."""
+    current = _FORMER_OPTIONS.get(name)
+    if current is None:
+        return name
+    say(f"The option '--{name}' is now called '--{current}'.")
+    return current
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Manage images, masks and their authors in a project.",
+    context_settings={"token_normalize_func": current_option},
+)
 
 
 Folder = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
@@ -213,8 +229,8 @@ def attach_command(
         typer.Argument(metavar="MASK", exists=True, dir_okay=False, help="Image of class values."),
     ],
     author: Annotated[str, typer.Option(metavar="NAME", help="Who drew it.")],
-    second_read: Annotated[
-        bool, typer.Option("--second-read", help="The author is the second grader.")
+    second_grading: Annotated[
+        bool, typer.Option("--second-grading", help="The author is the second grader.")
     ] = False,
     adjudicated: Annotated[
         bool, typer.Option("--adjudicated", help="The mask adjudicates two gradings.")
@@ -224,14 +240,14 @@ def attach_command(
 ) -> None:
     """Attach a mask from another program; it must fit the image's grid and the scheme."""
     values = read_options(None, None, remap).remap
-    reading = _reading(second_read=second_read, adjudicated=adjudicated)
+    grading = _grading_round(second_grading=second_grading, adjudicated=adjudicated)
     from napari_retina_seg.workflows.attach import read_annotation
 
     with open_project(folder, author) as project:
         found = project.find_image(image)
         annotation = read_annotation(mask, project.scheme, values)
         version = project.attach(
-            found.id, annotation, author=author, reading=reading, comment=comment
+            found.id, annotation, author=author, grading=grading, comment=comment
         )
     typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
 
@@ -275,7 +291,7 @@ def reopen_command(
 def assign_command(
     folder: Folder,
     images: Images,
-    reader: Annotated[
+    grader: Annotated[
         str,
         typer.Option(metavar="NAME", help="Second grader, to whom the first grading is hidden."),
     ],
@@ -284,8 +300,8 @@ def assign_command(
     """Assign a second grader to images."""
     with open_project(folder, author) as project:
         for image in [project.find_image(image) for image in images]:
-            project.assign_second_grader(image.id, reader)
-            typer.echo(f"{reader} is the second grader of '{image.name}'.")
+            project.assign_second_grader(image.id, grader)
+            typer.echo(f"{grader} is the second grader of '{image.name}'.")
 
 
 @app.command("check")
@@ -312,12 +328,12 @@ def open_project(folder: Path, author: str) -> Project:
     return Project(folder, author=author)
 
 
-def _reading(*, second_read: bool, adjudicated: bool) -> GradingRound:
-    if second_read and adjudicated:
-        raise UsageError("Give either --second-read or --adjudicated, not both.")
+def _grading_round(*, second_grading: bool, adjudicated: bool) -> GradingRound:
+    if second_grading and adjudicated:
+        raise UsageError("Give either --second-grading or --adjudicated, not both.")
     if adjudicated:
         return GradingRound.ADJUDICATION
-    return GradingRound.SECOND if second_read else GradingRound.FIRST
+    return GradingRound.SECOND if second_grading else GradingRound.FIRST
 
 
 def _patient_of(pattern: str | None) -> Callable[[str], str | None] | None:

@@ -23,29 +23,29 @@ from napari_retina_seg.types.errors import ProjectError
 _BLIND = frozenset(
     {State.UNREVIEWED, State.IN_PROGRESS, State.CORRECTED, State.ACCEPTED, State.UNGRADABLE}
 )
-SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_READ, Action.SECOND_REFUSE})
+SECOND_ACTIONS = frozenset({Action.SECOND_DRAFT, Action.SECOND_GRADE, Action.SECOND_REFUSE})
 
 
-def assign_second_grader(session: Session, image_id: int, reader: str) -> None:
+def assign_second_grader(session: Session, image_id: int, grader: str) -> None:
     """Assign a second grader, who is blinded from then on; see `Project.assign_second_grader`."""
     image = image_row(session, image_id)
-    check_second_grader(session, image, reader)
+    check_second_grader(session, image, grader)
     if session.get(SecondGraderRow, (image.id, image.round)) is None:
-        session.add(SecondGraderRow(image_id=image.id, round=image.round, reader=reader))
+        session.add(SecondGraderRow(image_id=image.id, round=image.round, grader=grader))
 
 
-def check_second_grader(session: Session, image: ImageRow, reader: str) -> None:
+def check_second_grader(session: Session, image: ImageRow, grader: str) -> None:
     """Raise `ProjectError` if a person can't be the second grader of an image."""
     if not is_blind(session, image):
         raise ProjectError(f"'{image.name}' is {image.state}: reopen it before it is graded again.")
     first = newest_human(session, image, GradingRound.FIRST)
-    if first is not None and same_person(first.author, reader):
+    if first is not None and same_person(first.author, grader):
         raise ProjectError(
-            f"{reader} is the first grader of '{image.name}': choose another person as the second."
+            f"{grader} is the first grader of '{image.name}': choose another person as the second."
         )
     known = session.get(SecondGraderRow, (image.id, image.round))
-    if known is not None and not same_person(known.reader, reader):
-        raise ProjectError(f"'{image.name}' has a second grader already: {known.reader}.")
+    if known is not None and not same_person(known.grader, grader):
+        raise ProjectError(f"'{image.name}' has a second grader already: {known.grader}.")
 
 
 def check_permissions(session: Session, image: ImageRow, action: Action, person: str) -> None:
@@ -67,7 +67,7 @@ def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bo
     """
     if action in SECOND_ACTIONS or not _is_second(session, image, person):
         return True
-    if image.state == State.SECOND_READ:
+    if image.state == State.GRADED_TWICE:
         return False  # reopening would discard the other grading
     return GRADING_ROUNDS[action] is not GradingRound.ADJUDICATION and not is_blind(session, image)
 
@@ -82,13 +82,13 @@ def allowed_actions(
 
 def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
     """Return the action by which a person marks an image ungradable, by the grading round."""
-    if image.state == State.SECOND_READ:
+    if image.state == State.GRADED_TWICE:
         return Action.ADJUDICATE_REFUSE
     second = _is_second(session, image, person) and is_blind(session, image)
     return Action.SECOND_REFUSE if second else Action.REFUSE
 
 
-def newest_human(session: Session, image: ImageRow, reading: GradingRound) -> VersionRow | None:
+def newest_human(session: Session, image: ImageRow, grading: GradingRound) -> VersionRow | None:
     """Return the newest version of a grading round that is not in conflict."""
     query = (
         select(VersionRow)
@@ -96,7 +96,7 @@ def newest_human(session: Session, image: ImageRow, reading: GradingRound) -> Ve
             image_id=image.id,
             kind=Kind.HUMAN.value,
             round=image.round,
-            reading=reading.value,
+            grading=grading.value,
             conflict=False,
         )
         .order_by(VersionRow.number.desc())
@@ -114,19 +114,19 @@ def blinded_images(session: Session, images: Iterable[ImageRow], person: str) ->
 
 def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
     """Return the SQL condition under which a person must not see an image's first grading."""
-    readers = session.scalars(select(SecondGraderRow.reader).distinct())
-    spellings = [reader for reader in readers if same_person(reader, person)]
+    graders = session.scalars(select(SecondGraderRow.grader).distinct())
+    spellings = [grader for grader in graders if same_person(grader, person)]
     if not spellings:
         return false()
     is_second = exists().where(
         SecondGraderRow.image_id == ImageRow.id,
         SecondGraderRow.round == ImageRow.round,
-        SecondGraderRow.reader.in_(spellings),
+        SecondGraderRow.grader.in_(spellings),
     )
     adjudicated = exists().where(
         VersionRow.image_id == ImageRow.id,
         VersionRow.round == ImageRow.round,
-        VersionRow.reading == GradingRound.ADJUDICATION.value,
+        VersionRow.grading == GradingRound.ADJUDICATION.value,
     )
     return is_second & ImageRow.state.in_([state.value for state in _BLIND]) & ~adjudicated
 
@@ -139,7 +139,7 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
         if version.kind == Kind.PREDICTION or same_person(version.author, person):
             return True
         under_way = version.round == image.round and is_blind(session, image)
-        return not blinded and not (version.reading == GradingRound.SECOND and under_way)
+        return not blinded and not (version.grading == GradingRound.SECOND and under_way)
 
     return may_see
 
@@ -164,13 +164,13 @@ def check_not_blinded(session: Session, image: ImageRow, person: str) -> None:
 
 def _is_second(session: Session, image: ImageRow, person: str) -> bool:
     second = session.get(SecondGraderRow, (image.id, image.round))
-    return second is not None and same_person(second.reader, person)
+    return second is not None and same_person(second.grader, person)
 
 
 def find_second_grader(session: Session, image: ImageRow) -> str | None:
     """Return the second grader of an image in this round."""
     second = session.get(SecondGraderRow, (image.id, image.round))
-    return None if second is None else second.reader
+    return None if second is None else second.grader
 
 
 def find_grading_round(session: Session, image: ImageRow, person: str) -> GradingRound:

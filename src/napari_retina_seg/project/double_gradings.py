@@ -22,7 +22,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
         _check_finished(session, store.author)
         found = []
         for second in _newest(session, GradingRound.SECOND):
-            first = _first_reading(session, second)
+            first = _first_grading(session, second)
             if first is None:
                 continue
             image = image_value(store, image_row(session, second.image_id), blinded=False)
@@ -33,8 +33,8 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
 def count_left(store: Store) -> int:
     """Return the number of images whose second grading is still open."""
     with store.database.reading() as session:
-        readers = session.scalars(select(SecondGraderRow.reader).distinct()).all()
-        left = or_(false(), *(blinded_to(session, reader) for reader in readers))
+        graders = session.scalars(select(SecondGraderRow.grader).distinct()).all()
+        left = or_(false(), *(blinded_to(session, grader) for grader in graders))
         return session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
 
 
@@ -54,11 +54,11 @@ def _check_finished(session: Session, person: str) -> None:
     )
 
 
-def _newest(session: Session, reading: GradingRound) -> list[VersionRow]:
+def _newest(session: Session, grading: GradingRound) -> list[VersionRow]:
     """Return the newest final version of a grading round, by image."""
     final = (
         VersionRow.kind == Kind.HUMAN.value,
-        VersionRow.reading == reading.value,
+        VersionRow.grading == grading.value,
         VersionRow.state != State.IN_PROGRESS.value,
         VersionRow.conflict.is_(False),
     )
@@ -67,13 +67,13 @@ def _newest(session: Session, reading: GradingRound) -> list[VersionRow]:
     return list(session.scalars(query))
 
 
-def _first_reading(session: Session, second: VersionRow) -> VersionRow | None:
+def _first_grading(session: Session, second: VersionRow) -> VersionRow | None:
     query = (
         select(VersionRow)
         .filter_by(
             image_id=second.image_id,
             kind=Kind.HUMAN.value,
-            reading=GradingRound.FIRST.value,
+            grading=GradingRound.FIRST.value,
             round=second.round,
             conflict=False,
         )

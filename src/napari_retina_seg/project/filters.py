@@ -33,7 +33,7 @@ class Filters:
         Text in the name, case-insensitive.
     conflict : bool
         Only those in conflict.
-    second_read : bool
+    second_grading : bool
         Only those that this person has left to grade a second time.
     warned : bool
         Only those whose newest prediction has a warning.
@@ -44,7 +44,7 @@ class Filters:
     patient: str | None = None
     text: str = ""
     conflict: bool = False
-    second_read: bool = False
+    second_grading: bool = False
     warned: bool = False
 
     def __post_init__(self) -> None:

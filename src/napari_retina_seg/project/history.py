@@ -71,8 +71,8 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         if State(image.state) not in MASK_COUNTS:
             return None
         adjudicated = State(image.state) is State.ADJUDICATED
-        reading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
-        row = newest_human(session, image, reading)
+        grading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
+        row = newest_human(session, image, grading)
         if row is None or row.mask is None:  # the first grader called it ungradable
             return None
         return version_value(row)

@@ -25,14 +25,14 @@ def find_permissions(store: Store, image_id: int) -> Permissions:
     """Return what a person may do to an image; see `ProjectView.permissions`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
-        reading = find_grading_round(session, image, store.author)
+        grading = find_grading_round(session, image, store.author)
         prediction = _newest_prediction(session, image)
-        begins = _begin(session, image, reading, store.author) or prediction
-        shown = next((row for row in _masks(session, image, reading, begins) if row.mask), None)
+        begins = _begin(session, image, grading, store.author) or prediction
+        shown = next((row for row in _masks(session, image, grading, begins) if row.mask), None)
         second = find_second_grader(session, image)
         possible = allowed_actions(session, image, State(image.state), store.author)
         return Permissions(
-            reading=reading,
+            grading=grading,
             actions=frozenset() if store.database.read_only else frozenset(possible),
             begins=None if begins is None else version_value(begins),
             shown=None if shown is None else version_value(shown),
@@ -49,10 +49,10 @@ def check_permitted(store: Store, image_id: int, action: Action) -> None:
 
 
 def _begin(
-    session: Session, image: ImageRow, reading: GradingRound, person: str
+    session: Session, image: ImageRow, grading: GradingRound, person: str
 ) -> VersionRow | None:
-    own = newest_human(session, image, reading)
-    if own is not None or reading is not GradingRound.ADJUDICATION:
+    own = newest_human(session, image, grading)
+    if own is not None or grading is not GradingRound.ADJUDICATION:
         return own
     second = find_second_grader(session, image)
     is_second = second is not None and same_person(second, person)
@@ -60,14 +60,14 @@ def _begin(
 
 
 def _masks(
-    session: Session, image: ImageRow, reading: GradingRound, begins: VersionRow | None
+    session: Session, image: ImageRow, grading: GradingRound, begins: VersionRow | None
 ) -> Iterator[VersionRow]:
     """Iterate over the versions whose mask may be shown; ungradable ones have none."""
     row = begins
-    while row is not None and (reading is not GradingRound.SECOND or _may_show_second(row)):
+    while row is not None and (grading is not GradingRound.SECOND or _may_show_second(row)):
         yield row
         row = row.parent
-    if reading is GradingRound.ADJUDICATION:
+    if grading is GradingRound.ADJUDICATION:
         for other in (GradingRound.FIRST, GradingRound.SECOND):
             drawn = newest_human(session, image, other)
             if drawn is not None:
@@ -79,7 +79,7 @@ def _masks(
 
 def _may_show_second(row: VersionRow) -> bool:
     """Whether a version may be shown to a second grader, who is blinded to the first."""
-    return row.kind == Kind.PREDICTION or row.reading == GradingRound.SECOND
+    return row.kind == Kind.PREDICTION or row.grading == GradingRound.SECOND
 
 
 def _newest_prediction(session: Session, image: ImageRow) -> VersionRow | None:

@@ -173,7 +173,7 @@ class Project(ProjectView):
         annotation : Annotation
             The mask, its boundaries and its questionable pixels.
         action : Action
-            A draft or a final action: correct, second read, adjudicate.
+            A draft or a final action: correct, second grading, adjudicate.
         parent : int, optional
             Number of the version that the mask started from.
         seconds : float
@@ -199,7 +199,7 @@ class Project(ProjectView):
         annotation: Annotation,
         *,
         author: str,
-        reading: GradingRound = GradingRound.FIRST,
+        grading: GradingRound = GradingRound.FIRST,
         comment: str = "",
         is_complete: bool = True,
     ) -> Version:
@@ -213,7 +213,7 @@ class Project(ProjectView):
             The mask.
         author : str
             Who drew it.
-        reading : GradingRound
+        grading : GradingRound
             First grading, second grading, or adjudication, which is final.
         comment : str
             Saved with it.
@@ -225,7 +225,7 @@ class Project(ProjectView):
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
-        action = FINISHES[reading] if is_complete else DRAFT_OF[reading]
+        action = FINISHES[grading] if is_complete else DRAFT_OF[grading]
         request = EditRequest(action, check_name(author), comment=comment, elsewhere=True)
         return versions.save_annotation(self._store, image_id, annotation, request)
 
@@ -274,7 +274,7 @@ class Project(ProjectView):
         request = EditRequest(Action.REOPEN, self.author, version, comment=comment)
         return versions.reopen(self._store, image_id, request)
 
-    def assign_second_grader(self, image_id: int, reader: str) -> None:
+    def assign_second_grader(self, image_id: int, grader: str) -> None:
         """Assign a second grader to an image; the first grading is hidden from that person.
 
         Raises
@@ -282,9 +282,9 @@ class Project(ProjectView):
         ProjectError
             If it has another second grader, the person is the first grader, or it is too late.
         """
-        reader = check_name(reader)
+        grader = check_name(grader)
         with self._store.database.writing() as session:
-            assign_second_grader(session, image_id, reader)
+            assign_second_grader(session, image_id, grader)
 
     def check_out(
         self, image_id: int, duration: timedelta = leases.DURATION, *, take_over: bool = False

@@ -62,7 +62,7 @@ def _filtered(filters: Filters, blind_to: ColumnElement[bool]) -> _Query:
         query = query.where(ImageRow.patient == filters.patient)
     if filters.text:
         query = query.where(ImageRow.name.icontains(filters.text, autoescape=True))
-    if filters.second_read:
+    if filters.second_grading:
         query = query.where(blind_to, ImageRow.state.in_([state.value for state in FIRST_DONE]))
     if filters.warned:
         query = query.where(ImageRow.warning != "")

@@ -7,15 +7,28 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """State of an image."""
+    """State of an image; its value is what is stored, `str` gives what is displayed."""
 
     UNREVIEWED = "unreviewed"
     IN_PROGRESS = "in progress"
     CORRECTED = "corrected"
     ACCEPTED = "accepted"
-    SECOND_READ = "second read"
+    GRADED_TWICE = "second read"
     ADJUDICATED = "adjudicated"
     UNGRADABLE = "ungradable"
+
+    def __str__(self) -> str:
+        return _DISPLAYED.get(self.value, self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    @classmethod
+    def _missing_(cls, value: object) -> State | None:
+        return next((state for state in cls if str(state) == value), None)
+
+
+_DISPLAYED = {"second read": "graded twice"}  # projects have the older name
 
 
 class GradingRound(StrEnum):
@@ -34,7 +47,7 @@ class Action(StrEnum):
     ACCEPT = "accept"
     REFUSE = "call ungradable"
     SECOND_DRAFT = "keep as work in progress of the second grader"
-    SECOND_READ = "grade a second time"
+    SECOND_GRADE = "grade a second time"
     SECOND_REFUSE = "call ungradable as the second grader"
     ADJUDICATION_DRAFT = "keep as work in progress of the adjudicator"
     ADJUDICATE = "adjudicate"
@@ -48,7 +61,7 @@ class Action(StrEnum):
 
 
 FINAL = frozenset(State) - {State.UNREVIEWED, State.IN_PROGRESS}
-MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.SECOND_READ, State.ADJUDICATED})
+MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.GRADED_TWICE, State.ADJUDICATED})
 
 # A second grader only learns that the first grading is finished: "accepted" would reveal that the
 # prediction was found good.
@@ -67,22 +80,22 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.IN_PROGRESS, Action.REOPEN): State.IN_PROGRESS,  # back to an earlier version
     # A second grader's draft does not show to others.
     (State.CORRECTED, Action.SECOND_DRAFT): State.CORRECTED,
-    (State.CORRECTED, Action.SECOND_READ): State.SECOND_READ,
-    (State.CORRECTED, Action.SECOND_REFUSE): State.SECOND_READ,
+    (State.CORRECTED, Action.SECOND_GRADE): State.GRADED_TWICE,
+    (State.CORRECTED, Action.SECOND_REFUSE): State.GRADED_TWICE,
     (State.CORRECTED, Action.REOPEN): State.IN_PROGRESS,
     (State.ACCEPTED, Action.SECOND_DRAFT): State.ACCEPTED,
-    (State.ACCEPTED, Action.SECOND_READ): State.SECOND_READ,
-    (State.ACCEPTED, Action.SECOND_REFUSE): State.SECOND_READ,
+    (State.ACCEPTED, Action.SECOND_GRADE): State.GRADED_TWICE,
+    (State.ACCEPTED, Action.SECOND_REFUSE): State.GRADED_TWICE,
     (State.ACCEPTED, Action.REOPEN): State.IN_PROGRESS,
-    (State.SECOND_READ, Action.ADJUDICATION_DRAFT): State.SECOND_READ,
-    (State.SECOND_READ, Action.ADJUDICATE): State.ADJUDICATED,
-    (State.SECOND_READ, Action.ADJUDICATE_REFUSE): State.UNGRADABLE,
-    (State.SECOND_READ, Action.REOPEN): State.IN_PROGRESS,
+    (State.GRADED_TWICE, Action.ADJUDICATION_DRAFT): State.GRADED_TWICE,
+    (State.GRADED_TWICE, Action.ADJUDICATE): State.ADJUDICATED,
+    (State.GRADED_TWICE, Action.ADJUDICATE_REFUSE): State.UNGRADABLE,
+    (State.GRADED_TWICE, Action.REOPEN): State.IN_PROGRESS,
     (State.ADJUDICATED, Action.REOPEN): State.IN_PROGRESS,
     # Final first gradings; "ungradable" is graded a second time, too.
     (State.UNGRADABLE, Action.SECOND_DRAFT): State.UNGRADABLE,
-    (State.UNGRADABLE, Action.SECOND_READ): State.SECOND_READ,
-    (State.UNGRADABLE, Action.SECOND_REFUSE): State.SECOND_READ,
+    (State.UNGRADABLE, Action.SECOND_GRADE): State.GRADED_TWICE,
+    (State.UNGRADABLE, Action.SECOND_REFUSE): State.GRADED_TWICE,
     (State.UNGRADABLE, Action.REOPEN): State.IN_PROGRESS,
 }
 
@@ -96,7 +109,7 @@ GRADING_ROUNDS: dict[Action, GradingRound] = {
     Action.REFUSE: GradingRound.FIRST,
     Action.REOPEN: GradingRound.FIRST,
     Action.SECOND_DRAFT: GradingRound.SECOND,
-    Action.SECOND_READ: GradingRound.SECOND,
+    Action.SECOND_GRADE: GradingRound.SECOND,
     Action.SECOND_REFUSE: GradingRound.SECOND,
     Action.ADJUDICATION_DRAFT: GradingRound.ADJUDICATION,
     Action.ADJUDICATE: GradingRound.ADJUDICATION,
@@ -106,7 +119,7 @@ GRADING_ROUNDS: dict[Action, GradingRound] = {
 # The action that finishes each grading round.
 FINISHES: dict[GradingRound, Action] = {
     GradingRound.FIRST: Action.CORRECT,
-    GradingRound.SECOND: Action.SECOND_READ,
+    GradingRound.SECOND: Action.SECOND_GRADE,
     GradingRound.ADJUDICATION: Action.ADJUDICATE,
 }
 
@@ -123,17 +136,17 @@ def visible_state(state: State, *, blinded: bool) -> State:
     return State.CORRECTED if blinded and state in TOLD_AS_CORRECTED else state
 
 
-def possible_actions(state: State, reading: GradingRound) -> tuple[Action, ...]:
+def possible_actions(state: State, grading: GradingRound) -> tuple[Action, ...]:
     """Return the actions that a state allows in a grading round, in the order of `Action`.
 
     Parameters
     ----------
     state : State
         State of the image.
-    reading : GradingRound
+    grading : GradingRound
         Grading round of the person.
     """
-    second = reading is GradingRound.SECOND
+    second = grading is GradingRound.SECOND
     return tuple(
         action
         for action in Action

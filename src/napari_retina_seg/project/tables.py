@@ -131,7 +131,7 @@ class VersionRow(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
     prediction_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))  # it derives from
     kind: Mapped[str]
-    reading: Mapped[str]
+    grading: Mapped[str] = mapped_column("reading")
     round: Mapped[int]
     state: Mapped[str]
     conflict: Mapped[bool]
@@ -180,7 +180,7 @@ class SecondGraderRow(Base):
 
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
     round: Mapped[int] = mapped_column(primary_key=True)
-    reader: Mapped[str]
+    grader: Mapped[str] = mapped_column("reader")
 
 
 class LeaseRow(Base):

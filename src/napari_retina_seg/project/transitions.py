@@ -81,7 +81,7 @@ class Transition:
 _BEFORE = {
     GradingRound.FIRST: State.UNREVIEWED,
     GradingRound.SECOND: State.CORRECTED,
-    GradingRound.ADJUDICATION: State.SECOND_READ,
+    GradingRound.ADJUDICATION: State.GRADED_TWICE,
 }
 
 
@@ -108,21 +108,21 @@ def resolve_transition(
     ProjectError
         If this person may not do it, or the image's state forbids it.
     """
-    reading = GRADING_ROUNDS[request.action]
+    grading = GRADING_ROUNDS[request.action]
     if request.action is not Action.REOPEN:  # checked before its round began
         check_permissions(session, image, request.action, request.author)
     start = parent if parent is not None and _is_of_round(parent, image) else None
-    if reading is GradingRound.SECOND and start is not None and start.reading != reading:
+    if grading is GradingRound.SECOND and start is not None and start.grading != grading:
         raise ProjectError(
             f"A second grading of '{image.name}' starts from the prediction or from nothing, not"
             f" from version {start.number}: the two graders must not see each other's work."
         )
-    if request.is_said_of_now or _knows_newest(session, image, reading, start):
+    if request.is_said_of_now or _knows_newest(session, image, grading, start):
         return Transition(
             False, _next_state(session, image, State(image.state), request.action, person)
         )
-    before = _BEFORE[reading]
-    if reading is GradingRound.FIRST and start is not None:
+    before = _BEFORE[grading]
+    if grading is GradingRound.FIRST and start is not None:
         before = State(start.state)
     return Transition(True, _next_state(session, image, before, request.action, person))
 
@@ -143,11 +143,11 @@ def _is_of_round(version: VersionRow, image: ImageRow) -> bool:
 
 
 def _knows_newest(
-    session: Session, image: ImageRow, reading: GradingRound, start: VersionRow | None
+    session: Session, image: ImageRow, grading: GradingRound, start: VersionRow | None
 ) -> bool:
     """Whether an edit is based on the newest version of its grading round."""
-    if start is not None and start.reading != reading:
-        if reading is GradingRound.FIRST:  # later rounds include the first grading
+    if start is not None and start.grading != grading:
+        if grading is GradingRound.FIRST:  # later rounds include the first grading
             return True
         start = None  # an adjudication starts from a grading
-    return start is newest_human(session, image, reading)
+    return start is newest_human(session, image, grading)

@@ -149,7 +149,7 @@ class Version:
         Number of the version that it continues.
     kind : Kind
         Whether a person or a model drew it.
-    reading, round, state
+    grading, round, state
         Grading round, round of the image, and state of this version. A prediction stays
         unreviewed.
     conflict : bool
@@ -183,7 +183,7 @@ class Version:
     number: int
     parent: int | None
     kind: Kind
-    reading: GradingRound
+    grading: GradingRound
     round: int
     state: State
     conflict: bool
@@ -216,7 +216,7 @@ class Permissions:
 
     Attributes
     ----------
-    reading : GradingRound
+    grading : GradingRound
         The person's grading round.
     actions : frozenset of Action
         The allowed actions.
@@ -232,7 +232,7 @@ class Permissions:
         Whether a second grader can be assigned.
     """
 
-    reading: GradingRound
+    grading: GradingRound
     actions: frozenset[Action]
     begins: Version | None
     shown: Version | None

@@ -143,7 +143,7 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     with store.database.writing() as session:
         image = image_row(session, image_id)
         row = _new_row(store, session, image, files)
-        row.kind, row.state, row.reading = Kind.PREDICTION, State.UNREVIEWED, GradingRound.FIRST
+        row.kind, row.state, row.grading = Kind.PREDICTION, State.UNREVIEWED, GradingRound.FIRST
         row.model = segmentation.provenance.model
         row.weights_sha256 = segmentation.provenance.weights_sha256
         row.seconds = segmentation.provenance.seconds
@@ -177,7 +177,7 @@ def _add(
     """Add the row of a person's version, and update that of the image."""
     step = resolve_transition(session, image, request, parent, store.author)
     row = _new_row(store, session, image, files)
-    row.kind, row.reading, row.conflict = Kind.HUMAN, GRADING_ROUNDS[request.action], step.conflict
+    row.kind, row.grading, row.conflict = Kind.HUMAN, GRADING_ROUNDS[request.action], step.conflict
     row.state = state_of_version(request.action, step.state)
     row.parent = parent
     if parent is not None:

@@ -60,7 +60,7 @@ def find_agreement(
     >>> with rs.Project.create("study", scheme="oct-layers", author="Carl") as project:
     ...     added = project.add_images("scan.png")
     ...     first = rs.import_masks(project, "scan_mask.png", author="Ann")
-    ...     second = rs.import_masks(project, "scan_mask.png", author="Bob", second_read=True)
+    ...     second = rs.import_masks(project, "scan_mask.png", author="Bob", second_grading=True)
     ...     rs.find_agreement(project).images[0].dice
     1.0
     """
@@ -158,7 +158,7 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
         If it can't.
     """
     image = project.image(image_id)
-    if image.state is not State.SECOND_READ:
+    if image.state is not State.GRADED_TWICE:
         raise ProjectError(
             f"'{image.name}' is {image.state}: only an image that was graded twice and not"
             " adjudicated since can be adjudicated."
@@ -177,7 +177,7 @@ def check_adoptable(project: Project, image_id: int, chosen: Version) -> None:
 def _find_draft(project: Project, image_id: int) -> Version | None:
     """Return the newest draft of an adjudicator in this round."""
     begins = project.permissions(image_id).begins
-    return begins if begins is not None and begins.reading is GradingRound.ADJUDICATION else None
+    return begins if begins is not None and begins.grading is GradingRound.ADJUDICATION else None
 
 
 def _can_be_graded(pair: DoubleGrading) -> tuple[bool, bool]:

@@ -254,6 +254,6 @@ def iter_export(
         undecided=tuple(
             one.image.name
             for one in chosen
-            if one.name in left and one.image.state is State.SECOND_READ
+            if one.name in left and one.image.state is State.GRADED_TWICE
         ),
     )

@@ -54,13 +54,13 @@ class ImportJob:
         images: ImageFinder,
         dicom: tuple[DicomImage, ...],
         author: str | None,
-        second_read: bool,
+        second_grading: bool,
     ) -> None:
         self._project = project
         self._images = images
         self._dicom = dicom
         self._author = author
-        self._reading = GradingRound.SECOND if second_read else GradingRound.FIRST
+        self._grading = GradingRound.SECOND if second_grading else GradingRound.FIRST
         self.versions: list[Version] = []
         self.known = 0
         self.problems: list[str] = []
@@ -216,7 +216,7 @@ class ImportJob:
                 image.id,
                 annotation,
                 author=who,
-                reading=self._reading,
+                grading=self._grading,
                 comment=_comment(record.attribution, is_complete),
                 is_complete=is_complete,
             )

@@ -62,7 +62,7 @@ def import_masks(
     path: str | Path,
     *,
     author: str | None = None,
-    second_read: bool = False,
+    second_grading: bool = False,
     remap: Mapping[int, int] | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
@@ -81,7 +81,7 @@ def import_masks(
         A file or a folder.
     author : str, optional
         Who drew the masks whose files do not state it.
-    second_read : bool
+    second_grading : bool
         Whether the masks are second gradings.
     remap : mapping, optional
         What values of masks from other programs stand for, e.g. ``{255: 1}``; otherwise 255 is
@@ -115,7 +115,7 @@ def import_masks(
     """
     check_opened(project)
     job = iter_import_masks(
-        project, Path(path), author=author, second_read=second_read, remap=remap, token=cancel
+        project, Path(path), author=author, second_grading=second_grading, remap=remap, token=cancel
     )
     return finish(job, progress)
 
@@ -125,7 +125,7 @@ def iter_import_masks(
     path: Path,
     *,
     author: str | None = None,
-    second_read: bool = False,
+    second_grading: bool = False,
     remap: Mapping[int, int] | None = None,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Imported]:
@@ -143,7 +143,7 @@ def iter_import_masks(
         A file, or a folder; see `io.formats.sources.find_sources`.
     author : str, optional
         Who drew the masks whose files do not state it.
-    second_read : bool
+    second_grading : bool
         Whether the masks are second gradings.
     remap : mapping, optional
         What values of masks from other programs stand for, e.g. ``{255: 1}``; otherwise 255 is
@@ -181,7 +181,7 @@ def iter_import_masks(
     dicom: tuple[DicomImage, ...] = ()
     if any(map(is_dicom, sources)):
         dicom = yield from iter_dicom_images(project.images(), token)
-    job = ImportJob(project, images, dicom, author, second_read)
+    job = ImportJob(project, images, dicom, author, second_grading)
     for done, source in enumerate(sources):
         yield Progress(done, len(sources), source.name)
         for record in job.read(source, expected):

@@ -66,7 +66,7 @@ class Selection:
         if strange:
             raise ProjectError(
                 f"Masks of images that are {strange[0]} don't count as truth: choose"
-                f" {', '.join(state for state in State if state in MASK_COUNTS)}."
+                f" {', '.join(str(state) for state in State if state in MASK_COUNTS)}."
             )
 
     def wants(self, image: ProjectImage) -> bool:

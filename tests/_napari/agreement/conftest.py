@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
             (image,) = ann.add_images([tmp_path / f"scan{seed}.npy"]).images
             for reader, drawn, action in (
                 (ann, seed, Action.CORRECT),
-                (bob, second, Action.SECOND_READ),
+                (bob, second, Action.SECOND_GRADE),
             ):
                 phantom = phantom_bscan(drawn, *SHAPE)
                 reader.save_version(image.id, Annotation(phantom.labels, phantom.heights), action)

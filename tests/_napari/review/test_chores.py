@@ -69,7 +69,7 @@ def test_the_queue_can_be_read_in_a_dock_of_340_px(tmp_path, files, qtbot):
         table = panel.table
         qtbot.waitUntil(lambda: table.isColumnHidden(3))
         wide = table.fontMetrics().horizontalAdvance
-        for column, words in ((1, "⚠ second read"), (1, "grading due"), (2, "⚠0.123")):
+        for column, words in ((1, "⚠ graded twice"), (1, "grading due"), (2, "⚠0.123")):
             assert table.columnWidth(column) >= wide(words) + 8
         assert table.columnWidth(0) >= table.iconSize().width() + wide("P0042_OD_macula") + 8
         assert panel.model.data(panel.model.index(0, 0), Qt.ItemDataRole.ToolTipRole)

@@ -244,9 +244,9 @@ def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert "1 left for your second grading" in at_work.dock.count.text()
     at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
     at_work.press(Qt.Key.Key_W)
-    assert versions(1)[-1].state is State.SECOND_READ
+    assert versions(1)[-1].state is State.GRADED_TWICE
     assert "Your second grading of 'scan0' is finished." in at_work.said
-    assert queue.model.data(queue.model.index(0, 1)) == "second read"  # it is still open
+    assert queue.model.data(queue.model.index(0, 1)) == "graded twice"  # it is still open
     at_work.session.open_image(2)
     at_work.wait()
     assert queue.model.rowCount() == 0  # nothing is left to be read a second time

@@ -286,7 +286,7 @@ class ImportForm(QWidget):
             files=True,
         )
         self.author, self.remap = QLineEdit(), QLineEdit()
-        self.second_read = QCheckBox("These are second gradings")
+        self.second_grading = QCheckBox("These are second gradings")
         self.author.setPlaceholderText("as recorded in the files")
         self.author.setToolTip("Author of masks whose files do not record one.")
         self.remap.setPlaceholderText("255:1 if 255 is class 1")
@@ -295,12 +295,12 @@ class ImportForm(QWidget):
             " numbers of the classes: each value, a colon and its class, separated by commas, as"
             " in 128:1, 255:2. Otherwise 255 marks what is questionable."
         )
-        self.second_read.setToolTip("Their author is the second grader of the images.")
+        self.second_grading.setToolTip("Their author is the second grader of the images.")
         form = QFormLayout(self)
         add_row(form, "From", self.source)
         add_row(form, "Drawn by", self.author)
         add_row(form, "Values mean", self.remap)
-        form.addRow(self.second_read)
+        form.addRow(self.second_grading)
         form.addRow(text(_ABOUT))
         self.source.changed.connect(self.changed)
         self.remap.textChanged.connect(self.changed)
@@ -325,7 +325,7 @@ class ImportForm(QWidget):
             where,
             self.source.path or Path(),
             self.author.text().strip() or None,
-            self.second_read.isChecked(),
+            self.second_grading.isChecked(),
             {int(value): int(label) for value, label in pairs},
         )
 

@@ -41,7 +41,7 @@ class ImportTask:
     where: ProjectRef
     source: Path
     author: str | None
-    second_read: bool
+    second_grading: bool
     remap: Mapping[int, int]
 
 
@@ -87,7 +87,7 @@ def run_import(task: ImportTask, token: CancelToken) -> Steps:
             project,
             task.source,
             author=task.author,
-            second_read=task.second_read,
+            second_grading=task.second_grading,
             remap=task.remap,
             token=token,
         )

@@ -73,8 +73,8 @@ class DecisionButtons(QWidget):
 
     def refresh(self, opened: OpenImage | None, busy: str) -> None:
         """Enable what is possible; give the reason in the tooltips of the rest."""
-        reading = GradingRound.FIRST if opened is None else opened.permissions.reading
-        self.finish.setText(_FINISH[reading])
+        grading = GradingRound.FIRST if opened is None else opened.permissions.grading
+        self.finish.setText(_FINISH[grading])
         no = busy or ("Open an image first." if opened is None else "")
         locked = no or ("" if opened is None else opened.locked_reason)
         actions = frozenset() if opened is None else opened.permissions.actions
@@ -84,7 +84,7 @@ class DecisionButtons(QWidget):
         nothing = "" if predicted else "No prediction yet: run a model."
         refuses = "" if actions & REFUSALS else state
         _set(self.accept, ACCEPT, locked or accepts or nothing)
-        _set(self.finish, FINISH, locked or ("" if FINAL_OF[reading] in actions else state))
+        _set(self.finish, FINISH, locked or ("" if FINAL_OF[grading] in actions else state))
         _set(self.refuse, REFUSE, locked or refuses)
         _set(self.save, SAVE, locked)
         _set(self.reopen, REOPEN, no or (opened and reopen_disabled_reason(opened)) or "")
@@ -122,7 +122,7 @@ def reopen_disabled_reason(opened: OpenImage) -> str:
         return ""
     if not permissions.actions:
         return opened.locked_reason
-    if permissions.reading is GradingRound.SECOND:
+    if permissions.grading is GradingRound.SECOND:
         return f"You are the second grader of '{name}': the first grader can reopen it."
     return f"'{name}' is {opened.image.state}: there is no version to reopen."
 

@@ -178,7 +178,7 @@ def open_image(
             permissions=permissions,
             annotation=_annotation_to_edit(project, image, pixels, permissions, recover),
             predicted=_read(project, image_id, permissions.prediction),
-            other=_other_reading(project, image, permissions),
+            other=_other_grading(project, image, permissions),
             versions=project.history(image_id),
             locked_reason=locked_reason,
             recovered=recover,
@@ -216,11 +216,11 @@ def _locked_reason(
         return "The project can't be written, so it is read-only."
     if permissions.actions & DRAFTS or recover is not None:
         return ""
-    if permissions.reading is GradingRound.SECOND:
+    if permissions.grading is GradingRound.SECOND:
         return (
             f"You are the second grader of '{image.name}': the first grading is not finished yet."
         )
-    if image.state is State.SECOND_READ and Action.REOPEN not in permissions.actions:
+    if image.state is State.GRADED_TWICE and Action.REOPEN not in permissions.actions:
         return (
             f"You have graded '{image.name}' and see your own grading: someone else adjudicates it."
         )
@@ -252,7 +252,7 @@ def _read(project: Project, image_id: int, version: Version | None) -> Annotatio
     return project.annotation(image_id, version.number)
 
 
-def _other_reading(
+def _other_grading(
     project: Project, image: ProjectImage, permissions: Permissions
 ) -> Annotation | None:
     """Return the second grader's mask for the adjudicator, who starts from the first one's."""
@@ -261,7 +261,7 @@ def _other_reading(
     second = [
         version
         for version in project.history(image.id)
-        if version.reading is GradingRound.SECOND and version.round == image.round and version.mask
+        if version.grading is GradingRound.SECOND and version.round == image.round and version.mask
     ]
     second = [version for version in second if not version.conflict]
     if not second or permissions.shown is None or second[-1].number == permissions.shown.number:

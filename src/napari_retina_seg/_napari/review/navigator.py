@@ -319,7 +319,7 @@ class ImageNavigator(QObject):
 
     def _describe_saved(self, name: str, version: Version, *more: str) -> str:
         saved = f"'{name}' is {version.state}."
-        if version.state is State.SECOND_READ:
+        if version.state is State.GRADED_TWICE:
             saved = f"Your second grading of '{name}' is finished."
         parts = [saved, *self._warnings, *more]
         return " ".join(part for part in parts if part)

@@ -330,5 +330,5 @@ def _is_wanted(image: ProjectImage, filters: Filters) -> bool:
         and filters.author in (None, image.author)
         and (not filters.conflict or image.conflict)
         and (not filters.warned or bool(image.warning))
-        and (not filters.second_read or image.state in FIRST_DONE)
+        and (not filters.second_grading or image.state in FIRST_DONE)
     )

@@ -48,7 +48,7 @@ _CHOICES: dict[str, Filters] = {
     "All images": Filters(),
     "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
-    "My 2nd gradings": Filters(second_read=True),
+    "My 2nd gradings": Filters(second_grading=True),
     "In conflict": Filters(conflict=True),
     "Check these": Filters(warned=True),
 }

@@ -161,7 +161,7 @@ class ReviewLayers(QObject):
         opened, _ = self._required
         return UnsavedEdit(
             image=opened.image,
-            reading=opened.permissions.reading,
+            grading=opened.permissions.grading,
             parent=self._parent,
             now=self._snapshot(),
             before=self._before,

@@ -159,7 +159,7 @@ class ReviewSession(ImageNavigator):
         opened = self.review_layers.opened
         if opened is None:
             return
-        action = FINAL_OF[opened.permissions.reading]
+        action = FINAL_OF[opened.permissions.grading]
         edit = self._edit_for(action)
         if edit is None:
             return

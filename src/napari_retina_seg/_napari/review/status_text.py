@@ -50,7 +50,7 @@ def progress_summary(project: Project) -> str:
     status = project.status()
     done = sum(status.states[state] for state in FINAL)
     parts = [f"{done} of {status.images} done"]
-    due = len(project.queue(Filters(second_read=True), limit=_MOST_COUNTED))
+    due = len(project.queue(Filters(second_grading=True), limit=_MOST_COUNTED))
     if due:
         or_more = " or more" if due == _MOST_COUNTED else ""
         parts.append(f"{due}{or_more} left for your second grading")

@@ -20,7 +20,7 @@ from napari_retina_seg.types.errors import ProjectError
 
 FINAL_OF = {
     GradingRound.FIRST: Action.CORRECT,
-    GradingRound.SECOND: Action.SECOND_READ,
+    GradingRound.SECOND: Action.SECOND_GRADE,
     GradingRound.ADJUDICATION: Action.ADJUDICATE,
 }
 
@@ -33,7 +33,7 @@ class UnsavedEdit:
     ----------
     image : ProjectImage
         The image.
-    reading : GradingRound
+    grading : GradingRound
         Role in which the user grades it.
     parent : int or None
         Number of the version that it is based on.
@@ -52,7 +52,7 @@ class UnsavedEdit:
     """
 
     image: ProjectImage
-    reading: GradingRound
+    grading: GradingRound
     parent: int | None
     now: Annotation
     before: Annotation | None
@@ -77,7 +77,7 @@ def save_draft(project: Project, edit: UnsavedEdit) -> Version | None:
     if not edit.is_painted and not edit.comment:
         discard_autosave(project, edit)
         return None
-    return save_as(project, edit, DRAFT_OF[edit.reading])
+    return save_as(project, edit, DRAFT_OF[edit.grading])
 
 
 def save_as(project: Project, edit: UnsavedEdit, action: Action) -> Version:
