@@ -8,6 +8,7 @@ import pytest
 
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.metrics.agreement import AgreementAccumulator, Gradability, GradedImage
+from napari_retina_seg.metrics.measures import MEASURES
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.reports.agreement import (
     boundary_table,
@@ -20,15 +21,18 @@ from napari_retina_seg.reports.agreement_plots import bland_altman_figure
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
 
+DICE = MEASURES["dice"].label
 
-def compare(shifts, axial_um=4.0, second_readers=("Bob",)):
+
+def compare(shifts, axial_um=4.0, second_readers=("Bob",), *, proposed=False):
     tally = AgreementAccumulator(OCT_LAYERS)
     for seed, shift in enumerate(shifts):
         second_grader = second_readers[seed % len(second_readers)]
         phantom = phantom_bscan(seed, 96, 128)
         image = GradedImage(seed + 1, f"scan<{seed}>", "", "Ann", second_grader, axial_um)
         second = np.roll(phantom.labels, shift, axis=0)
-        tally.add(image, Annotation(phantom.labels, phantom.heights), Annotation(second))
+        first = Annotation(phantom.labels, phantom.heights)
+        tally.add(image, first, Annotation(second), (first, first) if proposed else (None, None))
     return tally.result(Gradability(both=len(shifts), only_first=1))
 
 
@@ -96,3 +100,25 @@ def test_the_plot_shows_every_image_and_the_limits(agreement):
     heights = {line.get_ydata()[0] for line in first.lines}
     assert {found.bias, found.low, found.high} <= heights
     assert figure_png(drawn) == figure_png(bland_altman_figure(agreement, ["RNFL", "INL"]))
+
+
+def test_what_was_left_of_the_models_masks_is_in_all_outputs(tmp_path):
+    found = compare([0, 2, 1], proposed=True)
+    told = dict(summary_table(found).rows)
+    assert told["model's masks changed by the first grader"] == "0 of 3"
+    assert told["model's masks changed by the second grader"] == "2 of 3"
+    assert float(told[f"{DICE}, changed images only"].split()[0]) < 1
+    assert told[f"{DICE}, first grader and model"].startswith("1.000")
+    page, table, figures = write_agreement(found, tmp_path)
+    assert "In 1 of 3 images neither grader changed the model&#x27;s proposal" in page.read_text()
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    column = "second grader changed the model's mask"
+    assert [row[column] for row in rows] == ["True", "True", "False"]
+    content = json.loads(figures.read_text())
+    assert content["model_proposals"]["unchanged"] == 1
+    assert content["images"][2]["model_proposals"][1]["is_changed"] is False
+
+
+def test_nothing_is_said_of_a_model_where_none_was_used(agreement, tmp_path):
+    assert not [row for row in summary_table(agreement).rows if "model" in row[0]]
+    assert "proposal" not in write_agreement(agreement, tmp_path)[0].read_text()

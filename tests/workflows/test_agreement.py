@@ -1,5 +1,7 @@
 """The readings of two people, found and compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.metrics.measures import Key
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.reports.agreement import caution
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
@@ -152,3 +155,59 @@ def test_an_export_names_images_without_a_final_decision(ann, double_gradings, t
     done = finish(iter_export(ann, tmp_path / "out", Format.PNG))
     assert done.undecided == ("scan0", "scan1", "scan2")
     assert any("Graded twice without a final decision" in one for one in done.warnings)
+
+
+def predict(ann, make, image, seed):
+    phantom = phantom_bscan(seed, *SHAPE)
+    prediction = replace(
+        make.prediction(shape=SHAPE), labels=phantom.labels, boundaries=phantom.heights
+    )
+    return ann.add_prediction(image.id, prediction)
+
+
+@pytest.fixture
+def predicted(ann, bob, images, make):
+    """Predict three images; Bob grades all of them second."""
+    for seed, image in enumerate(images[:3]):
+        predict(ann, make, image, seed)
+        ann.assign_second_grader(image.id, "Bob")
+    return images[:3]
+
+
+def test_two_accepted_predictions_are_no_agreement_of_the_graders(ann, bob, predicted):
+    for seed, image in enumerate(predicted):
+        ann.accept(image.id)
+        read(bob, image, seed, Action.SECOND_READ, 1)
+    found = finish(iter_agreement(ann))
+    assert found.means[Key("kappa")].value == 1
+    assert (found.proposals.unchanged, found.proposals.changed) == (3, (0, 0))
+    assert found.proposals.means == {}
+    assert found.proposals.dice[0].value == found.proposals.kappa[1].value == 1
+    assert caution(found).startswith("Both gradings are the model's proposal: 0 of 3 were changed")
+
+
+def test_changed_images_are_scored_apart_and_each_grader_against_the_model(ann, bob, predicted):
+    first, second, third = predicted
+    ann.accept(first.id)
+    read(bob, first, 0, Action.SECOND_READ, 1)
+    ann.accept(second.id)
+    read(bob, second, 8, Action.SECOND_READ, 1)
+    draft = read(ann, third, 9, Action.DRAFT, 1)  # through a draft, it began with the same mask
+    read(ann, third, 9, Action.CORRECT, draft.number)
+    read(bob, third, 9, Action.SECOND_READ)  # drawn from nothing
+    found = finish(iter_agreement(ann)).proposals
+    assert (found.images, found.unchanged) == (3, 1)
+    assert (found.started, found.changed) == ((3, 2), (1, 1))
+    assert found.means[Key("dice")].images == 2
+    assert found.dice[0].images == 3
+    assert found.dice[1].value < 1
+
+
+def test_a_boundary_moved_within_its_pixels_is_a_change(ann, bob, predicted):
+    image = predicted[0]
+    phantom = phantom_bscan(0, *SHAPE)
+    moved = Annotation(phantom.labels, phantom.heights + np.float32(0.01))
+    ann.save_version(image.id, moved, Action.CORRECT, parent=1)
+    read(bob, image, 0, Action.SECOND_READ, 1)
+    found = finish(iter_agreement(ann))
+    assert (found.proposals.changed, caution(found)) == ((1, 0), "")

@@ -35,6 +35,7 @@ def agreement_command(
     from napari_retina_seg.reports.agreement import (
         FILES,
         boundary_table,
+        caution,
         class_table,
         image_table,
         summary_table,
@@ -56,6 +57,8 @@ def agreement_command(
     console = Console()
     for make in (summary_table, class_table, boundary_table, image_table):
         _print(console, make(found))
+    if warning := caution(found):
+        say(warning)
     if left:
         say(f"Second gradings still open: {left}.")
     if out is not None:

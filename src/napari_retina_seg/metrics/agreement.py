@@ -29,6 +29,12 @@ from napari_retina_seg.metrics.measures import (
     area_scores,
     height_scores_in_all_units,
 )
+from napari_retina_seg.metrics.proposals import (
+    Matches,
+    ProposalSummary,
+    match_proposal,
+    summarise_proposals,
+)
 from napari_retina_seg.metrics.segmentation import confusion
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import LabelScheme
@@ -73,11 +79,14 @@ class ImageAgreement:
     sizes : array
         ``(2, classes - 1)``: what each grader measured of each class, in the unit of
         `Agreement.sizes`.
+    matches : tuple of ProposalMatch or None
+        Agreement of each grading with the model's mask that it began with.
     """
 
     image: GradedImage
     scores: Scores
     sizes: _Array
+    matches: Matches
 
     @property
     def dice(self) -> float | None:
@@ -164,6 +173,8 @@ class Agreement:
         Of each class but background.
     gradability : Gradability
         Who could grade how many images.
+    proposals : ProposalSummary
+        What the graders changed of the model's masks, and their agreement where they did.
     """
 
     scheme: LabelScheme
@@ -175,6 +186,7 @@ class Agreement:
     unit: str
     sizes: tuple[SizeAgreement, ...]
     gradability: Gradability
+    proposals: ProposalSummary
 
 
 class _Row(NamedTuple):
@@ -184,6 +196,7 @@ class _Row(NamedTuple):
     scores: Scores
     difference: _Array
     sizes: _Array
+    matches: Matches
 
 
 class AgreementAccumulator:
@@ -199,8 +212,24 @@ class AgreementAccumulator:
         self._scheme = scheme
         self._rows: list[_Row] = []
 
-    def add(self, image: GradedImage, first: Annotation, second: Annotation) -> None:
-        """Compare the two gradings of an image, of equal size."""
+    def add(
+        self,
+        image: GradedImage,
+        first: Annotation,
+        second: Annotation,
+        proposals: tuple[Annotation | None, Annotation | None] = (None, None),
+    ) -> None:
+        """Compare the two gradings of an image, of equal size.
+
+        Parameters
+        ----------
+        image : GradedImage
+            Which image, and who graded it.
+        first, second : Annotation
+            The gradings.
+        proposals : tuple of Annotation or None
+            The model's masks that they began with; None for a grading drawn from nothing.
+        """
         scheme = self._scheme
         matrix = confusion(first.labels, second.labels, len(scheme))
         scores = area_scores(matrix, scheme) | _kappas(first, second, len(scheme))
@@ -211,7 +240,11 @@ class AgreementAccumulator:
             difference = heights[1] - heights[0]
             scores |= height_scores_in_all_units(difference, image.axial_um, scheme)
             sizes = _thicknesses(heights[0], heights[1])
-        self._rows.append(_Row(image, scores, difference, sizes))
+        one, other = (
+            None if proposal is None else match_proposal(grading, proposal, scheme)
+            for grading, proposal in zip((first, second), proposals, strict=True)
+        )
+        self._rows.append(_Row(image, scores, difference, sizes, (one, other)))
 
     def result(self, gradability: Gradability) -> Agreement:
         """Return the agreement.
@@ -226,18 +259,19 @@ class AgreementAccumulator:
         in_um = layered and bool(rows) and all(row.image.axial_um is not None for row in rows)
         images = tuple(_in_unit(row, in_um) for row in rows)
         thickness_unit = "µm" if in_um else "px"
+        scores = [ImageScores(one.image.name, "", one.image.group, one.scores) for one in images]
+        matches = (one.matches for one in images)
         return Agreement(
             scheme=self._scheme,
             images=images,
-            means=mean_scores(
-                ImageScores(one.image.name, "", one.image.group, one.scores) for one in images
-            ),
+            means=mean_scores(scores),
             boundaries=self._boundaries(rows, in_um=False),
             boundaries_um=self._boundaries(rows, in_um=True) if in_um else (),
             size="mean thickness" if layered else "area",
             unit=thickness_unit if layered else "% of the image",
             sizes=self._sizes(images),
             gradability=gradability,
+            proposals=summarise_proposals(list(zip(scores, matches, strict=True))),
         )
 
     def _boundaries(self, rows: tuple[_Row, ...], *, in_um: bool) -> tuple[BoundaryDifference, ...]:
@@ -303,7 +337,7 @@ def _thicknesses(first: _Array, second: _Array) -> _Array:
 
 def _in_unit(row: _Row, in_um: bool) -> ImageAgreement:
     factor = (row.image.axial_um or 1.0) if in_um else 1.0
-    return ImageAgreement(row.image, row.scores, row.sizes * factor)
+    return ImageAgreement(row.image, row.scores, row.sizes * factor, row.matches)
 
 
 def _summarise(name: str, difference: _Array) -> BoundaryDifference:

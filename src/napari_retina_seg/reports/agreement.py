@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_retina_seg.metrics.agreement import (
     SizeAgreement,
 )
 from napari_retina_seg.metrics.measures import MEASURES, Key
+from napari_retina_seg.metrics.proposals import ProposalSummary
 from napari_retina_seg.reports._files import (
     column_name,
     format_number,
@@ -31,6 +33,7 @@ from napari_retina_seg.reports.evaluation import format_score, with_interval
 
 FILES = HTML_FILE, CSV_FILE, JSON_FILE = "agreement.html", "agreement.csv", "agreement.json"
 _FEW = 10  # images
+_GRADERS = ("first", "second")
 
 
 class Table(NamedTuple):
@@ -90,6 +93,7 @@ def summary_table(agreement: Agreement) -> Table:
             (MEASURES[name].label, with_interval(agreement.means.get(Key(name)), name))
             for name in ("kappa", "kappa_sure")
         ),
+        *_proposal_rows(agreement.proposals),
         ("graded by the first grader only", str(counts.only_first)),
         ("graded by the second grader only", str(counts.only_second)),
         ("graded by neither", str(counts.neither)),
@@ -97,6 +101,47 @@ def summary_table(agreement: Agreement) -> Table:
     if len(agreement.images) < _FEW:
         rows.append(("with so few images", "ICC, intervals and limits say little"))
     return Table(("", ""), tuple(rows))
+
+
+def caution(agreement: Agreement) -> str:
+    """Say in how many images the graders agree because neither changed the model's mask.
+
+    Returns
+    -------
+    str
+        A sentence; empty if somebody changed or drew the mask of every image.
+    """
+    found = agreement.proposals
+    if not found.unchanged:
+        return ""
+    if found.unchanged == found.images:
+        return (
+            f"Both gradings are the model's proposal: 0 of {found.images} were changed. Their"
+            " agreement says nothing about the graders."
+        )
+    return (
+        f"In {found.unchanged} of {found.images} images neither grader changed the model's"
+        " proposal, so they agree there by themselves: compare the figures of the changed images."
+    )
+
+
+def _proposal_rows(found: ProposalSummary) -> Iterator[tuple[str, str]]:
+    """Yield what the graders made of the model's masks, if any grading began with one."""
+    if not any(found.started):
+        return
+    for grader, started, changed in zip(_GRADERS, found.started, found.changed, strict=True):
+        yield f"model's masks changed by the {grader} grader", f"{changed} of {started}"
+    if found.unchanged:
+        for name in ("dice", "kappa"):
+            changed_only = with_interval(found.means.get(Key(name)), name) or "no such image"
+            yield f"{MEASURES[name].label}, changed images only", changed_only
+    for grader, dice, kappa in zip(_GRADERS, found.dice, found.kappa, strict=True):
+        for name, mean in (("dice", dice), ("kappa", kappa)):
+            if mean is not None:
+                yield (
+                    f"{MEASURES[name].label}, {grader} grader and model",
+                    with_interval(mean, name),
+                )
 
 
 def image_table(agreement: Agreement) -> Table:
@@ -153,6 +198,8 @@ def write_agreement(agreement: Agreement, folder: Path) -> tuple[Path, ...]:
 def agreement_page(agreement: Agreement) -> str:
     """Return the page as HTML, with all tables and plots in it."""
     page = Page("Agreement of two graders")
+    if warning := caution(agreement):
+        page.paragraph(warning)
     page.table(*summary_table(agreement))
     page.paragraph(
         "Means over the images, in brackets their 95 % bootstrap intervals over patients. Each"
@@ -216,21 +263,23 @@ def agreement_csv(agreement: Agreement) -> str:
     keys = in_order(agreement.means)
     unit = agreement.unit.replace("µm", "um")
     sizes = [
-        f"{agreement.size} {size.name} {reader} ({unit})"
-        for reader in ("first", "second")
+        f"{agreement.size} {size.name} {grader} ({unit})"
+        for grader in _GRADERS
         for size in agreement.sizes
     ]
     who = ("number", "image", "group", "first", "second")
+    changed = [f"{grader} grader changed the model's mask" for grader in _GRADERS]
     rows = (
         (
             *(one.image.number, one.image.name, one.image.group),
             *(one.image.first, one.image.second),
+            *(None if match is None else match.is_changed for match in one.matches),
             *map(one.scores.get, keys),
             *one.sizes.ravel().tolist(),
         )
         for one in agreement.images
     )
-    return to_csv([*who, *map(column_name, keys), *sizes], rows)
+    return to_csv([*who, *changed, *map(column_name, keys), *sizes], rows)
 
 
 def agreement_json(agreement: Agreement) -> str:
@@ -239,6 +288,7 @@ def agreement_json(agreement: Agreement) -> str:
         "scheme": agreement.scheme.name,
         "gradability": asdict(agreement.gradability),
         "mean": nested({key: asdict(agreement.means[key]) for key in in_order(agreement.means)}),
+        "model_proposals": _proposals(agreement.proposals),
         "boundaries_px": [_finite(asdict(one)) for one in agreement.boundaries],
         "boundaries_um": [_finite(asdict(one)) for one in agreement.boundaries_um],
         "measured": {"what": agreement.size, "unit": agreement.unit},
@@ -246,6 +296,11 @@ def agreement_json(agreement: Agreement) -> str:
         "images": [_image(one) for one in agreement.images],
     }
     return to_json(content)
+
+
+def _proposals(found: ProposalSummary) -> dict[str, Any]:
+    means = {key: asdict(found.means[key]) for key in in_order(found.means)}
+    return {**asdict(found), "means": nested(means)}
 
 
 def _size(one: SizeAgreement) -> dict[str, Any]:
@@ -258,7 +313,13 @@ def _size(one: SizeAgreement) -> dict[str, Any]:
 
 def _image(one: ImageAgreement) -> dict[str, Any]:
     sizes = [[value if isfinite(value) else None for value in each] for each in one.sizes.tolist()]
-    return {**asdict(one.image), "scores": nested(one.scores), "measured": sizes}
+    matches = [None if match is None else asdict(match) for match in one.matches]
+    return {
+        **asdict(one.image),
+        "scores": nested(one.scores),
+        "measured": sizes,
+        "model_proposals": matches,
+    }
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from napari_retina_seg.metrics.agreement import (
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import same_person
-from napari_retina_seg.project.values import DoubleGrading, Version
+from napari_retina_seg.project.values import DoubleGrading, Kind, Version
 from napari_retina_seg.project.view import ProjectView, check_opened
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
@@ -107,7 +107,8 @@ def iter_agreement(
         yield Progress(done, len(graded), pair.image.name)
         token.raise_if_cancelled()
         first, second = (_read(project, pair, number) for number in pair.numbers)
-        scores.add(_describe(pair), first, second)
+        begun = _read_proposal(project, pair.first), _read_proposal(project, pair.second)
+        scores.add(_describe(pair), first, second, begun)
     yield Progress(len(graded), len(graded), "Done")
     return scores.result(_gradability(pairs))
 
@@ -208,3 +209,14 @@ def _describe(pair: DoubleGrading) -> GradedImage:
 
 def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Annotation:
     return project.annotation(pair.image.id, number)
+
+
+def _read_proposal(project: ProjectView, grading: Version) -> Annotation | None:
+    """Read the model's mask that a grading began with, if it did."""
+    versions = {version.number: version for version in project.history(grading.image_id)}
+    version = grading
+    while version.parent is not None and version.kind is not Kind.PREDICTION:
+        version = versions[version.parent]
+    if version.kind is not Kind.PREDICTION:
+        return None
+    return project.annotation(grading.image_id, version.number)

@@ -13,8 +13,9 @@ from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import State
+from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.types.labels import OCT_LAYERS
+from project_fixtures import prediction
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -50,6 +51,22 @@ def test_tables_plot_and_worst_cases(agreement, qtbot):
     before = found.plot.picture.pixmap().toImage()
     found.plot.classes.setCurrentText("ONL")
     assert found.plot.picture.pixmap().toImage() != before
+
+
+def test_graders_who_both_accepted_the_model_are_warned_of(agreement, qtbot, folder):
+    compare(qtbot, agreement)
+    assert not agreement.findings.caution.isVisibleTo(agreement.findings)
+    with Project(folder, author="Ann") as ann, Project(folder, author="Bob") as bob:
+        path = folder.parent / "scan3.npy"
+        np.save(path, phantom_bscan(3, 96, 128).image.pixels)
+        (image,) = ann.add_images([path]).images
+        model = ann.add_prediction(image.id, prediction(shape=(96, 128)))
+        mask = ann.annotation(image.id, model.number)
+        ann.save_version(image.id, mask, Action.CORRECT, parent=model.number)
+        bob.save_version(image.id, mask, Action.SECOND_READ, parent=model.number)
+    compare(qtbot, agreement)
+    assert agreement.findings.caution.isVisibleTo(agreement.findings)
+    assert agreement.findings.caution.text().startswith("In 1 of 4 images neither grader changed")
 
 
 def test_a_double_click_shows_both_readings_and_where_they_differ(agreement, qtbot, viewer):

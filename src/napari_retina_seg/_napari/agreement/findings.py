@@ -14,11 +14,12 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_retina_seg._napari.widgets import combo_box, stack, text
+from napari_retina_seg._napari.widgets import WARNS, combo_box, stack, text
 from napari_retina_seg.metrics.agreement import Agreement, GradedImage
 from napari_retina_seg.metrics.measures import Key
 from napari_retina_seg.reports.agreement import (
     boundary_table,
+    caution,
     class_table,
     summary_table,
 )
@@ -146,6 +147,8 @@ class Findings(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._agreement: Agreement | None = None
+        self.caution = text()
+        self.caution.setStyleSheet(WARNS)
         self.summary = text()
         self.classes = FigureTable(
             ("class", "Dice", "ICC", "bias", "limits"),
@@ -178,7 +181,8 @@ class Findings(QWidget):
         )
         self.setLayout(
             stack(
-                *(self.summary, self.hint, self.images, self.classes), *(self.plot, self.boundaries)
+                *(self.caution, self.summary, self.hint, self.images, self.classes),
+                *(self.plot, self.boundaries),
             )
         )
         self.images.cellDoubleClicked.connect(self._on_double_click)
@@ -208,6 +212,9 @@ class Findings(QWidget):
             return
         rows = [row for row in summary_table(agreement).rows[1:] if row[1] != "0"]
         self.summary.setText("\n".join(f"{name}: {value}" for name, value in rows))
+        warning = caution(agreement)
+        self.caution.setText(warning)
+        self.caution.setVisible(bool(warning))
         self.classes.name(("class", "Dice", "ICC", "bias", f"limits, {agreement.unit[:2]}"))
         self.classes.fill(class_table(agreement).rows)
         unit = "µm" if agreement.boundaries_um else "px"
