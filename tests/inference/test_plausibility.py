@@ -11,7 +11,7 @@ import skimage.data
 
 from helpers import tiny_model
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.imaging.plausibility import LIMITED, judge, measure
+from napari_retina_seg.imaging.plausibility import LIMITED, check_limits, measure
 from napari_retina_seg.inference.plausibility import join_checks
 from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.io.results import save_segmentation
@@ -143,11 +143,11 @@ def test_nothing_drawn_is_most_uncertain() -> None:
 
 def test_only_what_lies_beyond_a_limit_fires() -> None:
     limits = {"uncertainty": (None, 0.1), "drawn": (0.2, 0.4), "contrast 1": (None, 1.0)}
-    assert judge({"uncertainty": 0.1, "drawn": 0.2, "contrast 1": 1.0}, limits) == {}
-    fired = judge({"uncertainty": 0.11, "drawn": 0.19, "contrast 1": 1.1}, limits)
+    assert check_limits({"uncertainty": 0.1, "drawn": 0.2, "contrast 1": 1.0}, limits) == {}
+    fired = check_limits({"uncertainty": 0.11, "drawn": 0.19, "contrast 1": 1.1}, limits)
     assert list(fired) == ["uncertainty", "drawn", "contrast"]
     assert "little" in fired["drawn"]
-    assert judge({}, limits) == {}
+    assert check_limits({}, limits) == {}
 
 
 def test_a_volume_says_in_which_slices_and_forgives_one_in_twenty() -> None:

@@ -19,7 +19,7 @@ from napari_retina_seg._napari.mask_files import (
 )
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.formats.nifti import is_nifti
-from napari_retina_seg.io.images.folders import Contents, PassedOver, look_into
+from napari_retina_seg.io.images.folders import Contents, PassedOver, list_folder
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
 
@@ -94,7 +94,7 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
     """Read the images and masks of a folder, and report skipped and unreadable files."""
     from napari_retina_seg.io.images.series import group_series, read_files
 
-    contents = look_into(folder)
+    contents = list_folder(folder)
     images = group_series(contents.images)
     if len(images) > _MOST:
         raise ReadError(

@@ -112,12 +112,12 @@ class Bar:
                 step = next(job)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            said = "" if step.message in name else f": {step.message}"
+            message = "" if step.message in name else f": {step.message}"
             self._bar.update(
                 self._steps,
                 completed=step.done,
                 total=step.total,
-                description=f"{name}{said}",
+                description=f"{name}{message}",
             )
 
 

@@ -80,10 +80,10 @@ def examine() -> Iterator[Finding]:
 
 def _cpu_flags() -> str:
     try:
-        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
         return platform.processor() or platform.machine()
-    return " ".join(flag for flag in _CPU_FLAGS if flag in words) or "no AVX2"
+    return " ".join(flag for flag in _CPU_FLAGS if flag in flags) or "no AVX2"
 
 
 def _version(distributions: tuple[str, ...]) -> str | None:
@@ -111,8 +111,8 @@ def _examine_device() -> Finding:
     for line in run.stdout.splitlines():
         if line.startswith("device="):
             return Finding("Inference", line.removeprefix("device="))
-    said = run.stderr.strip().splitlines()
-    state = said[-1] if said else f"ended with code {run.returncode}"
+    lines = run.stderr.strip().splitlines()
+    state = lines[-1] if lines else f"ended with code {run.returncode}"
     return Finding(
         "Inference", f"can't start: {state}", "python -m pip install --force-reinstall tensorflow"
     )

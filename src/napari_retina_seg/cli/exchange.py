@@ -170,7 +170,7 @@ def export_command(
 
 def _report_export(done: Exported, out: Path, format: Format, identities: Identities) -> None:
     """Print what was exported and what was not; exit with 1 if something failed."""
-    say_some(done.problems)
+    print_some(done.problems)
     if done.pseudonyms and identities is Identities.HIDE:
         say(
             f"Images renamed to pseudonyms: {done.pseudonyms}, since their names may identify the"
@@ -234,8 +234,8 @@ def import_command(
             project, source, author=author, second_grading=second_grading, remap=values, token=token
         )
         done = bar.walk(job, "Importing")
-    say_some(done.identifiers)
-    say_some(done.problems)
+    print_some(done.identifiers)
+    print_some(done.problems)
     if done.unannotated:
         say(
             f"{count(len(done.unannotated), 'image')} without a mask in the file (not annotated,"
@@ -251,7 +251,7 @@ def import_command(
         raise typer.Exit(1)
 
 
-def say_some(sentences: Sequence[str]) -> None:
+def print_some(sentences: Sequence[str]) -> None:
     """Print the first of many messages."""
     for sentence in sentences[:_MOST]:
         say(sentence)

@@ -62,7 +62,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows do not expand patterns. A name that is neither folder nor pattern is
     kept as it is, whether the file exists or not.
     """
-    from napari_retina_seg.io.images.folders import Contents, look_into
+    from napari_retina_seg.io.images.folders import Contents, list_folder
 
     paths: dict[Path, Path] = {}
     problems = []
@@ -72,7 +72,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
         path = Path(argument)
         found = [path]
         if path.is_dir():
-            contents = look_into(path)
+            contents = list_folder(path)
             found = list(contents.images)
             skipped += contents
             if contents.message:
@@ -87,7 +87,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
                 problems.append(f"No file matches '{argument}': check the pattern.")
         for match in found:
             paths.setdefault(match.resolve(), match)
-    masks = skipped.say_masks("Bring them in with 'project import'.")
+    masks = skipped.describe_masks("Bring them in with 'project import'.")
     return Inputs(tuple(paths.values()), tuple(problems), tuple(warnings), masks)
 
 

@@ -103,14 +103,14 @@ def probe_screen() -> Screen:
         environment["QT_QPA_PLATFORM"] = "offscreen"
     run = run_python("-m", "napari_retina_seg.cli.qt_probe", environment=environment)
     steps = dict(line.split("=", 1) for line in run.stdout.splitlines() if "=" in line)
-    said = run.stderr.strip().splitlines()
+    lines = run.stderr.strip().splitlines()
     return Screen(
         binding=steps.get("binding"),
         platform=steps.get("platform") if display else None,
         opengl=steps.get("opengl") if display else None,
         display=display,
         missing=_missing_libraries(),
-        message=said[-1] if said else f"it ended with code {run.returncode}",
+        message=lines[-1] if lines else f"it ended with code {run.returncode}",
     )
 
 

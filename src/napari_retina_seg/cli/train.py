@@ -102,12 +102,12 @@ def train_command(
             try:
                 model = bar.walk(job, wanted.name)
             except (Cancelled, WriteError):
-                _say_what_is_kept(run)
+                _report_kept_run(run)
                 raise
     typer.echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")
 
 
-def _say_what_is_kept(run: RunFolder) -> None:
+def _report_kept_run(run: RunFolder) -> None:
     if run.log.is_file():
         say(
             f"The best model so far is in '{run.model}'. Run the same command with --resume to"

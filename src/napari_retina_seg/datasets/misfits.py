@@ -45,7 +45,7 @@ class _Better:
 
     fit: float
     kind: FindingKind
-    words: str
+    problem: str
 
 
 @dataclass
@@ -118,15 +118,15 @@ class MisfitFinder:
     def finish(self, images: Sequence[LabelledImage]) -> Mapping[int, Finding]:
         """Return what is wrong with the images, by their places in the list."""
         found = {
-            place: _about_mask(images[place], FindingKind.INVERTED, words)
-            for place, words in self._inverted.items()
+            place: _about_mask(images[place], FindingKind.INVERTED, problem)
+            for place, problem in self._inverted.items()
         }
         for place, tried in self._tried.items():
-            better = _judge(tried, images)
+            better = _check_masks(tried, images)
             if better is not None:
-                found[place] = _about_mask(images[place], better.kind, better.words)
+                found[place] = _about_mask(images[place], better.kind, better.problem)
         found.update(self._find_bright(images, found))
-        found.update(self._judge_together(images))
+        found.update(self._check_together(images))
         return found
 
     def _find_bright(
@@ -147,7 +147,7 @@ class MisfitFinder:
             for place in bright
         }
 
-    def _judge_together(self, images: Sequence[LabelledImage]) -> dict[int, Finding]:
+    def _check_together(self, images: Sequence[LabelledImage]) -> dict[int, Finding]:
         """Find data sets whose faint structures fit no better than rotated copies of the masks."""
         sets: dict[str, list[int]] = defaultdict(list)
         for place in self._standings:
@@ -166,8 +166,8 @@ class MisfitFinder:
         return found
 
 
-def _about_mask(image: LabelledImage, kind: FindingKind, words: str) -> Finding:
-    return Finding(kind, f"The mask of {locate(image)} {words}", (image.full_name,))
+def _about_mask(image: LabelledImage, kind: FindingKind, problem: str) -> Finding:
+    return Finding(kind, f"The mask of {locate(image)} {problem}", (image.full_name,))
 
 
 def _sigma(value: float, shifts: Shifts) -> float:
@@ -189,7 +189,7 @@ def _try(pattern: Pattern, *, vessels: bool, classes: int) -> _Tried:
     return _Tried(sign * own, shifts, bright, vessels, whole, turned, shifted)
 
 
-def _judge(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
+def _check_masks(tried: _Tried, images: Sequence[LabelledImage]) -> _Better | None:
     """Return what fits better than the mask as it is, or that nothing does."""
     gain = _GAIN if tried.whole else _GAIN_OF_PART
     gain = max(gain, _SPREADS * tried.shifts.spread) if tried.vessels else gain

@@ -216,11 +216,11 @@ def _of_names(check: DatasetCheck) -> Iterator[Finding]:
 def _patient_in(name: str) -> str:
     """Return the patient's part of a name, without eye and number; empty if there is none."""
     apart = re.sub(r"(?<=\d)(?=(?:l|r|od|os)$)", "_", name.casefold())  # 01L
-    words = [word for word in re.split(r"[ ._-]+", apart) if word]
-    if words and words[0] in SPLIT_NAMES:  # put before names that two splits share
-        words = words[1:]
-    sides = [word for word in words if word in _EYES]
-    rest = [word for word in words if word not in _EYES]
+    parts = [word for word in re.split(r"[ ._-]+", apart) if word]
+    if parts and parts[0] in SPLIT_NAMES:  # put before names that two splits share
+        parts = parts[1:]
+    sides = [word for word in parts if word in _EYES]
+    rest = [word for word in parts if word not in _EYES]
     if not sides and len(rest) > 1 and rest[-1].isdigit():
         rest = rest[:-1]
     elif not sides:

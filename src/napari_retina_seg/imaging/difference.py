@@ -11,13 +11,13 @@ SAME, MISSED, EXTRA, OTHER = range(4)  # what `difference` returns
 
 
 def difference(
-    truth: npt.NDArray[Any], judged: npt.NDArray[Any], value: int | None = None
+    truth: npt.NDArray[Any], prediction: npt.NDArray[Any], value: int | None = None
 ) -> npt.NDArray[np.uint8]:
     """Compare two masks pixel by pixel.
 
     Parameters
     ----------
-    truth, judged : array
+    truth, prediction : array
         Class values, of one shape.
     value : int, optional
         The class that is asked about; by default all of them.
@@ -30,10 +30,10 @@ def difference(
         about, both have one and not the same.
     """
     if value is not None:
-        return difference(truth == value, judged == value)
+        return difference(truth == value, prediction == value)
     result = np.zeros(truth.shape, np.uint8)
-    differs = truth != judged
-    result[differs & (judged == 0)] = MISSED
+    differs = truth != prediction
+    result[differs & (prediction == 0)] = MISSED
     result[differs & (truth == 0)] = EXTRA
-    result[differs & (truth != 0) & (judged != 0)] = OTHER
+    result[differs & (truth != 0) & (prediction != 0)] = OTHER
     return result

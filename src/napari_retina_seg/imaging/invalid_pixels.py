@@ -198,7 +198,7 @@ def _find_markers(values: Plane, grey: Plane, is_bscan: bool) -> list[Any]:
     least = _LEAST_DATA * rest.size
     for sign in (1, -1):
         for _ in range(_MOST_MARKERS):
-            end = _look_at_end(rest, sign)
+            end = _inspect_end(rest, sign)
             if end is None or rest.size - end.count < least or not _is_marker(end, grey, is_bscan):
                 break
             markers.append(end.value)
@@ -208,7 +208,7 @@ def _find_markers(values: Plane, grey: Plane, is_bscan: bool) -> list[Any]:
     return markers
 
 
-def _look_at_end(values: Plane, sign: int) -> _End | None:
+def _inspect_end(values: Plane, sign: int) -> _End | None:
     if not values.size:
         return None
     value, other = (values.max(), values.min()) if sign > 0 else (values.min(), values.max())

@@ -134,7 +134,7 @@ _TOO_HIGH = {
 }
 
 
-def judge(figures: Mapping[str, float], limits: Limits) -> dict[str, str]:
+def check_limits(figures: Mapping[str, float], limits: Limits) -> dict[str, str]:
     """Return the statistics outside their limits, and what that may mean.
 
     Parameters

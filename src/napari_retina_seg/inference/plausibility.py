@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.imaging.modality import guess_modality
 from napari_retina_seg.imaging.pixels import resize
-from napari_retina_seg.imaging.plausibility import Limits, judge, measure
+from napari_retina_seg.imaging.plausibility import Limits, check_limits, measure
 from napari_retina_seg.imaging.preprocess import Geometry, Prepared
 from napari_retina_seg.models.spec import ModelSpec
 from napari_retina_seg.types.image import Modality
@@ -61,7 +61,7 @@ def check_plane(
     coverage = figures.get("coverage", 1.0)
     if coverage < _COVERED:
         fired["coverage"] = f"{1 - coverage:.0%} of the columns show no layer"
-    return fired if limits is None else fired | judge(figures, limits)
+    return fired if limits is None else fired | check_limits(figures, limits)
 
 
 def measure_plane(

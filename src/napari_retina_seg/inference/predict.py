@@ -13,7 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg import __version__
 from napari_retina_seg.imaging.fov import FieldOfView
 from napari_retina_seg.imaging.invalid_pixels import fill_invalid
-from napari_retina_seg.imaging.plausibility import LIMITED, Limits, judge
+from napari_retina_seg.imaging.plausibility import LIMITED, Limits, check_limits
 from napari_retina_seg.imaging.preprocess import Prepared, find_field, prepare_plane
 from napari_retina_seg.inference.decode import decode
 from napari_retina_seg.inference.plausibility import check_plane, join_checks, measure_plane
@@ -261,7 +261,7 @@ def _join_checks(
         turned, image.spacing, valid=None if valid is None else valid[::-1]
     )
     output = yield from predictor.iter_predict(prepared.tensor, token)
-    if judge(measure_plane(turned, prepared, output, spec), limits):
+    if check_limits(measure_plane(turned, prepared, output, spec), limits):
         return checks
     return (Check("orientation", "the scan seems to be upside down"), *checks)
 

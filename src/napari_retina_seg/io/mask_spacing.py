@@ -72,8 +72,8 @@ def _tiff_spacing(path: Path) -> Spacing:
     from napari_retina_seg.io.images.tiff_spacing import read_tiff_spacing
 
     with tifffile.TiffFile(path) as tiff:
-        said = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
-        return _with_origin(read_tiff_spacing(tiff), said.get(ORIGIN))
+        metadata = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
+        return _with_origin(read_tiff_spacing(tiff), metadata.get(ORIGIN))
 
 
 def _png_spacing(path: Path) -> Spacing:

@@ -92,14 +92,14 @@ def save_segmentation(
 
 
 def _list_checks(segmentation: Segmentation) -> bytes:
-    said = {
+    listed = {
         "warning": segmentation.warning,
         "model": segmentation.provenance.model,
         "weights_sha256": segmentation.provenance.weights_sha256,
         "checks": [asdict(check) for check in segmentation.checks],
         "unchecked": segmentation.unchecked,
     }
-    return json.dumps(said, indent=1, ensure_ascii=False).encode()
+    return json.dumps(listed, indent=1, ensure_ascii=False).encode()
 
 
 def _overlay(segmentation: Segmentation, image: RetinaImage) -> npt.NDArray[np.uint8]:

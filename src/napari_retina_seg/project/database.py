@@ -121,11 +121,11 @@ class Database:
         """Return the results of SQLite's integrity check and dangling foreign keys."""
         try:
             with self._engine.connect() as connection:
-                said = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
+                lines = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
                 astray = connection.execute(text("PRAGMA foreign_key_check")).all()
         except DBAPIError as error:
             return [str(error.orig)]
-        damage = [sentence for sentence in said if sentence != "ok"]
+        damage = [sentence for sentence in lines if sentence != "ok"]
         return damage + [f"a row of {row[0]} points to a missing row of {row[2]}" for row in astray]
 
     def _check_log(self) -> None:
@@ -260,12 +260,12 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
 def explain_creation(error: Exception, folder: Path) -> str:
     """Return the error for a folder in which no project can be created."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    reason = _explain(original, folder) if isinstance(original, sqlite3.Error) else None
-    if reason is not None:
-        return reason
-    said = getattr(original, "strerror", None) or original
+    explained = _explain(original, folder) if isinstance(original, sqlite3.Error) else None
+    if explained is not None:
+        return explained
+    reason = getattr(original, "strerror", None) or original
     return (
-        f"No project can be created in '{folder}' ({said}): choose a folder with free space and"
+        f"No project can be created in '{folder}' ({reason}): choose a folder with free space and"
         " write permission."
     )
 

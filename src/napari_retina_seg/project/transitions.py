@@ -56,7 +56,7 @@ class EditRequest:
     elsewhere: bool = False
 
     @property
-    def is_said_of_now(self) -> bool:
+    def concerns_present_state(self) -> bool:
         """Whether it applies to the current state of the image, so that it can't conflict."""
         return self.elsewhere or self.action in REFUSALS | {Action.ACCEPT, Action.REOPEN}
 
@@ -117,7 +117,7 @@ def resolve_transition(
             f"A second grading of '{image.name}' starts from the prediction or from nothing, not"
             f" from version {start.number}: the two graders must not see each other's work."
         )
-    if request.is_said_of_now or _knows_newest(session, image, grading, start):
+    if request.concerns_present_state or _knows_newest(session, image, grading, start):
         return Transition(
             False, _next_state(session, image, State(image.state), request.action, person)
         )

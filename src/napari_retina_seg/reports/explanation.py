@@ -272,7 +272,9 @@ def _draw(
             panels.show(axes, resize(heat, size), cmap=cmap, vmin=0, vmax=top)
             panels.add_bar(top, cmap)
         else:
-            _say(axes, "not drawn here" if value in explanation.untargeted else "no evidence")
+            _show_message(
+                axes, "not drawn here" if value in explanation.untargeted else "no evidence"
+            )
         _mark(axes, explanation)
     return panels.figure
 
@@ -291,10 +293,10 @@ def _heat(colors: str) -> Any:
     return ListedColormap(table)
 
 
-def _say(axes: Any, words: str) -> None:
+def _show_message(axes: Any, message: str) -> None:
     box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.7, "boxstyle": "round"}
     style = {"ha": "center", "va": "center", "color": "white", "fontsize": 9, "bbox": box}
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, **style)
+    axes.text(0.5, 0.5, message, transform=axes.transAxes, **style)
 
 
 def _mark(axes: Any, explanation: Explanation) -> None:

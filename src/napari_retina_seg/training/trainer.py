@@ -94,7 +94,7 @@ class Trainer:
         # What the callbacks remember follows from the log. It comes first: the variables then
         # set the learning rate to what it was.
         for row in state.rows:
-            self._tell_callbacks(row)
+            self._notify_callbacks(row)
         self.rows = state.rows
         self.model.optimizer.build(self.model.trainable_variables)
         owners = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
@@ -184,10 +184,10 @@ class Trainer:
             if _is_best(row[monitor], [other[monitor] for other in self.rows], monitor):
                 run.save_best(self.model)
         self.rows.append(row)
-        self._tell_callbacks(row)
+        self._notify_callbacks(row)
         run.save_state(self.state())
 
-    def _tell_callbacks(self, row: Row) -> None:
+    def _notify_callbacks(self, row: Row) -> None:
         for callback in self.callbacks:
             callback.on_epoch_end(int(row["epoch"]) - 1, dict(row))
 

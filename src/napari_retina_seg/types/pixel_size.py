@@ -144,7 +144,7 @@ def describe_spacing(spacing: Spacing) -> str:
         ("lateral", spacing.lateral),
         ("between slices", spacing.slice),
     )
-    said = [
+    stated = [
         f"{size.um:.4g} µm {name}{_ORIGINS[size.origin]}"
         for name, size in names
         if size.um is not None
@@ -152,8 +152,8 @@ def describe_spacing(spacing: Spacing) -> str:
     origins = {size.origin for _, size in names if size.um is not None}
     if len(origins) == 1:  # said once
         ending = _ORIGINS[origins.pop()]
-        return " × ".join(part.removesuffix(ending) for part in said) + ending
-    return " × ".join(said) or "unknown"
+        return " × ".join(part.removesuffix(ending) for part in stated) + ending
+    return " × ".join(stated) or "unknown"
 
 
 def _lengths(spacing: Spacing) -> tuple[Length, Length, Length]:

@@ -118,12 +118,14 @@ class Segmentation(Annotation):
     @property
     def message(self) -> str:
         """The warning and notes: nothing found, or slices and pixels left out."""
-        return " ".join(said for said in (self.warning, self._gaps()) if said)
+        return " ".join(sentence for sentence in (self.warning, self._gaps()) if sentence)
 
     def _gaps(self) -> str:
         if not self.labels.any():
             return "Nothing was found: check that the image is of the kind the model is for."
-        return " ".join(said for said in (self._skipped_slices(), self._ignored_share()) if said)
+        return " ".join(
+            sentence for sentence in (self._skipped_slices(), self._ignored_share()) if sentence
+        )
 
     def _skipped_slices(self) -> str:
         if not self.skipped:

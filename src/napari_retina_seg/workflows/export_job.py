@@ -123,7 +123,7 @@ class ExportJob:
         self._new = new
         self._format = format
         self._identities = identities
-        self._patients = patients.words if patients else ""
+        self._patients = patients.description if patients else ""
         self._token = token
         self.cards: list[Card] = []
         self.problems: list[str] = []
@@ -267,7 +267,7 @@ def _suffix_of(image: ProjectImage) -> str:
 def make_record(one: ExportItem, annotation: Annotation, scheme: LabelScheme) -> MaskRecord:
     """Return a mask with all that is exported together with it."""
     image, version = one.image, one.version
-    said = Attribution(
+    attribution = Attribution(
         maker=Maker.PREDICTION if one.is_prediction else Maker.HUMAN,
         author=version.author,
         state=version.state.value,
@@ -283,7 +283,7 @@ def make_record(one: ExportItem, annotation: Annotation, scheme: LabelScheme) ->
         name=one.name,
         spacing=image.spacing,
         laterality=image.laterality,
-        attribution=said,
+        attribution=attribution,
         image_suffix=_suffix_of(image),
         image_sha256=image.sha256,
         ignore=questionable if questionable is not None and questionable.any() else None,

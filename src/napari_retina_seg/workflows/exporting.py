@@ -24,7 +24,7 @@ from napari_retina_seg.workflows.selection import (
     Selection,
     add_patients,
     iter_choose,
-    say_empty,
+    warn_of_empty_splits,
 )
 
 _NAMED = 5  # images in a sentence
@@ -66,22 +66,22 @@ class Exported:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on how images were divided, and which were flagged."""
-        said = []
+        sentences = []
         if self.sides:
             parts = [
                 f"{side.name} {count(side.images, 'image')} of {count(side.patients, 'patient')}"
                 for side in self.sides
             ]
-            said.append(f"Divided by patient: {', '.join(parts)}.")
-            said.append(say_empty(len(self.sides)))  # each has at least one patient
+            sentences.append(f"Divided by patient: {', '.join(parts)}.")
+            sentences.append(warn_of_empty_splits(len(self.sides)))  # each has at least one patient
         if self.flagged:
-            said.append(f"{UNLIKE} in {_list_some(self.flagged)}: check their masks.")
+            sentences.append(f"{UNLIKE} in {_list_some(self.flagged)}: check their masks.")
         if self.undecided:
-            said.append(
+            sentences.append(
                 "Graded twice without a final decision, so that the first grading was exported:"
                 f" {_list_some(self.undecided)}. Adjudicate them, or leave their state out."
             )
-        return tuple(said)
+        return tuple(sentences)
 
 
 def _list_some(names: tuple[str, ...]) -> str:

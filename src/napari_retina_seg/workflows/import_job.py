@@ -242,10 +242,10 @@ class ImportJob:
         self._seen.add(image.id)
 
     def _find_author(self, record: Record, image: ProjectImage) -> str:
-        said = record.attribution
-        if said.maker is not Maker.UNKNOWN:
+        attribution = record.attribution
+        if attribution.maker is not Maker.UNKNOWN:
             require_truth([record])
-        who = said.author or self._author
+        who = attribution.author or self._author
         if who is None:
             raise ReadError(
                 f"No author is recorded for the mask of '{image.name}': say who drew it, under"
@@ -297,12 +297,14 @@ def _region(annotation: Annotation) -> npt.NDArray[np.bool_]:
     return np.zeros(annotation.labels.shape, bool) if marked is None else marked
 
 
-def _comment(said: Attribution, is_complete: bool) -> str:
+def _comment(attribution: Attribution, is_complete: bool) -> str:
     parts = ["Imported" if is_complete else "Imported in part"]
-    if said.is_truth:
+    if attribution.is_truth:
         parts.append(
-            said.state if said.made_at is None else f"{said.state} {said.made_at:%Y-%m-%d}"
+            attribution.state
+            if attribution.made_at is None
+            else f"{attribution.state} {attribution.made_at:%Y-%m-%d}"
         )
-    if said.model:
-        parts.append(f"begun with a prediction of {said.model}")
+    if attribution.model:
+        parts.append(f"begun with a prediction of {attribution.model}")
     return ", ".join(parts)

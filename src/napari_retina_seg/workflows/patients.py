@@ -58,8 +58,8 @@ class PatientRule:
     folder: bool = False
 
     def __post_init__(self) -> None:
-        said = (self.pattern is not None, self.table is not None, self.each_image, self.folder)
-        if sum(said) != 1:
+        choices = (self.pattern is not None, self.table is not None, self.each_image, self.folder)
+        if sum(choices) != 1:
             raise ProjectError(
                 "Patients come from the images' names, from their folders, from a table, or each"
                 " image is its own patient: choose one of these."
@@ -72,7 +72,7 @@ class PatientRule:
             ) from error
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Description of the rule for the export's record, without names of patients."""
         if self.each_image:
             return "Some patients are not known: each of their images counts as its own patient."

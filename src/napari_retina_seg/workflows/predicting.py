@@ -251,8 +251,8 @@ def _within(
     """Pass on the progress within an image; the count is that of images."""
     for step in job:
         is_over = step.done == step.total
-        said = "" if is_over or step.message in ("", name) else f": {step.message}"
-        yield Progress(done, total, f"{name}{said}")
+        message = "" if is_over or step.message in ("", name) else f": {step.message}"
+        yield Progress(done, total, f"{name}{message}")
 
 
 def _sentence(image: ProjectImage, error: Exception) -> str:

@@ -138,7 +138,9 @@ class Subjects:
             return ""
         people = {clean_name(str(image.patient)) for image in chosen if _has_patient(image)}
         people |= {clean_name(who) for who in found if who is not None}
-        return say_empty(len(people) + sum(who is None for who in found)) if chosen else ""
+        return (
+            warn_of_empty_splits(len(people) + sum(who is None for who in found)) if chosen else ""
+        )
 
     def _choose(self, selection: Selection) -> list[ProjectImage]:
         return [
@@ -150,7 +152,7 @@ class Subjects:
         ]
 
 
-def say_empty(patients: int) -> str:
+def warn_of_empty_splits(patients: int) -> str:
     """Say which splits of a training set with a number of patients are empty."""
     if patients > 1:
         return "There is no test set: images are divided into training and validation only."
@@ -246,7 +248,7 @@ def iter_choose(
     images = [image for image, _ in found]
     hidden = yield from _find_identifying(images, identities, token)
     key = project.info.key
-    names = _tell_apart(
+    names = _disambiguate(
         images,
         [
             pseudonymise(image.name, key) if image.id in hidden else safe_name(image.name)
@@ -293,7 +295,7 @@ def _find_identifying(
     return identifying
 
 
-def _tell_apart(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:
+def _disambiguate(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:
     counts = Counter(map(name_key, names))
     used = set(_RESERVED)
     apart = []

@@ -8,7 +8,7 @@ from PIL import Image
 from pydicom.dataset import FileMetaDataset
 
 from napari_retina_seg.io import is_image_content, read_image
-from napari_retina_seg.io.images.folders import look_below, look_into
+from napari_retina_seg.io.images.folders import list_folder, list_tree
 from napari_retina_seg.io.images.series import group_series
 from napari_retina_seg.io.masks import encode_grey_png, save_mask
 from napari_retina_seg.io.names import image_name
@@ -57,7 +57,7 @@ def archive(make_dicom, tmp_path):
 
 
 def test_dicom_is_found_by_its_content(archive):
-    contents = look_into(archive)
+    contents = list_folder(archive)
     assert [path.name for path in contents.images] == sorted(ARCHIVE_NAMES)
     assert contents.message == ""
     names = {read_image(path).name for path in contents.images}
@@ -70,14 +70,14 @@ def test_dicom_without_the_mark_at_its_start(make_dicom, tmp_path, implicit):
     dataset.file_meta = FileMetaDataset()
     dataset.preamble = None
     dataset.save_as(tmp_path / "1.2.3.4", implicit_vr=implicit, little_endian=True)
-    assert look_into(tmp_path).images == (tmp_path / "1.2.3.4",)
+    assert list_folder(tmp_path).images == (tmp_path / "1.2.3.4",)
     np.testing.assert_array_equal(read_image(tmp_path / "1.2.3.4").pixels, GREY)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "GIF", "WEBP"])
 def test_pictures_are_found_by_their_content(tmp_path, form):
     Image.fromarray(GREY.astype(np.uint8)).save(tmp_path / "export", form)
-    assert look_into(tmp_path).images == (tmp_path / "export",)
+    assert list_folder(tmp_path).images == (tmp_path / "export",)
 
 
 def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, archive):
@@ -94,7 +94,7 @@ def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, arch
     mask = make_dicom(GREY.astype(np.uint8), "1.2.840.10008.5.1.4.1.1.66.4")
     mask.SegmentSequence = segment
     mask.save_as(archive / "SEG1")
-    contents = look_into(archive)
+    contents = list_folder(archive)
     assert [path.name for path in contents.images] == sorted(ARCHIVE_NAMES)
     assert {one.path.name: one.reason for one in contents.passed_over} == {
         "notes.txt": "not an image",
@@ -112,14 +112,14 @@ def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, arch
 
 def test_folders_in_a_folder_are_looked_into_where_asked(archive):
     (archive / "notes.txt").touch()
-    contents = look_below([archive.parent, archive / "IM000001"])
+    contents = list_tree([archive.parent, archive / "IM000001"])
     assert len(contents.images) == len(ARCHIVE_NAMES) + 1
     assert [one.path.name for one in contents.passed_over] == ["notes.txt"]
 
 
 def test_a_link_back_adds_nothing_twice(archive):
     (archive / "again").symlink_to(archive, target_is_directory=True)
-    contents = look_below([archive, archive])
+    contents = list_tree([archive, archive])
     assert len(contents.images) == len(ARCHIVE_NAMES)
     assert not contents.passed_over
 
@@ -137,7 +137,7 @@ def test_a_folder_that_cant_be_listed_is_named(archive, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", iterdir)
     with pytest.raises(ReadError, match=r"locked' can't be read \(Permission denied\)"):
         read_image(locked)
-    contents = look_below([archive])
+    contents = list_tree([archive])
     assert len(contents.images) == len(ARCHIVE_NAMES)
     assert [one.path for one in contents.passed_over] == [locked]
 
@@ -169,7 +169,7 @@ def test_headers_that_cant_be_parsed_are_told_when_they_are_read(archive):
     rows = b"\x28\0\x10\0US"
     assert rows in content
     path.write_bytes(content.replace(rows, b"\x28\0\x10\0U\xeb"))
-    contents = look_into(archive)
+    contents = list_folder(archive)
     assert [each.name for each in contents.images] == sorted(ARCHIVE_NAMES)
     assert len(group_series(contents.images)) == len(ARCHIVE_NAMES)
     with pytest.raises(ReadError, match=r"IM000001' .* DICOM"):
@@ -182,7 +182,7 @@ def test_masks_are_no_images_and_are_named(tmp_path):
     (tmp_path / "c.png").write_bytes(encode_grey_png(np.ones((4, 5), np.uint8), OCT_LAYERS))
     (tmp_path / "d.nii.gz").write_bytes(b"x")
     Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "image.png")
-    contents = look_into(tmp_path)
+    contents = list_folder(tmp_path)
     assert [path.name for path in contents.images] == ["image.png"]
     assert contents.message == (
         "Skipped 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
@@ -190,9 +190,9 @@ def test_masks_are_no_images_and_are_named(tmp_path):
     )
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "a.json").write_text("{}")
-    contents = look_into(tmp_path)
+    contents = list_folder(tmp_path)
     assert "'a.json' (the classes of a mask)" in contents.message
     named = "'a.png', 'b.tif', 'c.png', 'd.nii.gz'"
-    assert contents.say_masks("Import them.") == f"4 masks not added: {named}. Import them."
+    assert contents.describe_masks("Import them.") == f"4 masks not added: {named}. Import them."
     assert contents.others.message == "Skipped 1 file: 'notes.txt' (not an image)."
-    assert look_below([tmp_path / "image.png"]).say_masks("Import them.") == ""
+    assert list_tree([tmp_path / "image.png"]).describe_masks("Import them.") == ""

@@ -16,7 +16,7 @@ from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
 from napari_retina_seg._napari.job_dock import JobRow
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import combo_box, stack
-from napari_retina_seg.io.images.folders import look_below
+from napari_retina_seg.io.images.folders import list_tree
 from napari_retina_seg.models.registry import ModelFolder, list_models
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
@@ -66,8 +66,8 @@ class PredictImages:
 
 def add(task: AddImages, token: CancelToken) -> Steps:
     """Add images; it failed if none of the files is in the project then."""
-    found = look_below(task.paths)
-    skipped = " ".join(filter(None, (found.say_masks(_IMPORT), found.others.message)))
+    found = list_tree(task.paths)
+    skipped = " ".join(filter(None, (found.describe_masks(_IMPORT), found.others.message)))
     if not found.images:
         names = ", ".join(f"'{path.name}'" for path in task.paths)
         message = f"No images in {names}: choose another folder. {skipped}"

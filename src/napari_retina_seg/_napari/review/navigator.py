@@ -111,7 +111,7 @@ class ImageNavigator(QObject):
             upcoming = self._neighbours(forward)
             self._navigate(status, edit, self._keep(edit), upcoming, must_be_free=True)
 
-    def look_for_prediction(self) -> None:
+    def check_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
         opened = self.review_layers.opened
         if opened is None or opened.permissions.begins is not None:

@@ -171,7 +171,7 @@ class ReviewWidget(Dock):
         self.batches.done.connect(self._on_batch)
         self.batches.predicting.connect(self._on_predicting)
         self.batches.stepped.connect(self.queue.list_soon)
-        self.batches.stepped.connect(session.look_for_prediction)
+        self.batches.stepped.connect(session.check_for_prediction)
         self.queue.listed.connect(self._show_counts)
         self.queue.filled.connect(self._refresh_next)
         self.queue.model.failed.connect(partial(self._show_message, JobStatus.FAILED))
@@ -256,7 +256,7 @@ class ReviewWidget(Dock):
         canvas = find_canvas(self)
         if canvas is not None and self.queue.table.hasFocus():  # shortcuts are for the canvas now
             canvas.native.setFocus()
-        self.session.look_for_prediction()  # one may have been saved while the image was opening
+        self.session.check_for_prediction()  # one may have been saved while the image was opening
 
     def _on_busy(self, status: str) -> None:
         opened = self.session.review_layers.opened
@@ -299,7 +299,7 @@ class ReviewWidget(Dock):
         self.session.predicting_in = folder
         self._show_info()
         if folder is None:
-            self.session.look_for_prediction()
+            self.session.check_for_prediction()
 
     def _show_info(self) -> None:
         self.info.setText(describe(self.session))

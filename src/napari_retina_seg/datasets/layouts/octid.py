@@ -114,9 +114,9 @@ def _read_labels(
 def _value_of(polygon: Polygon, annotation: Annotation, source: Path) -> int:
     values = {_VALUES[_plain(text)] for text in polygon.texts if _plain(text) in _VALUES}
     if len(values) != 1:
-        said = ", ".join(f"'{text}'" for text in polygon.texts) or "nothing"
+        names = ", ".join(f"'{text}'" for text in polygon.texts) or "nothing"
         raise DataError(
-            f"A polygon of '{annotation.filename}' in '{source}' is called {said}: its class must"
+            f"A polygon of '{annotation.filename}' in '{source}' is called {names}: its class must"
             f" be one of {', '.join(label.abbreviation for label in OCTID_LAYERS.classes)}."
         )
     return values.pop()

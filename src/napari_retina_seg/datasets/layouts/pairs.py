@@ -45,11 +45,11 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
     names = [image.name for image in images]
     if len(set(names)) < len(names):
         # The numbering starts again in each part: the same name is not the same eye.
-        images = [_tell_apart(image) for image in images]
+        images = [_disambiguate(image) for image in images]
     return tuple(images)
 
 
-def _tell_apart(image: LabelledImage) -> LabelledImage:
+def _disambiguate(image: LabelledImage) -> LabelledImage:
     name = f"{image.split}_{image.name}"
     return replace(image, name=name, group=name)
 

@@ -54,11 +54,11 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
     )
 
 
-def _find(folder: Path, words: set[str]) -> dict[str, Path]:
+def _find(folder: Path, tags: set[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in find_visible(folder, "*.npy"):
         parts = re.split(r"[ _-]+", path.stem.lower())
-        rest = [part for part in parts if part not in words]
+        rest = [part for part in parts if part not in tags]
         if len(rest) == len(parts):
             continue
         other = found.setdefault("_".join(rest), path)
@@ -104,8 +104,8 @@ def _find_by_content(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
                 " images: call the two e.g. 'train_images.npy' and 'train_masks.npy'."
             )
         (partner,) = closest
-        words = _words(path) & _words(partner)
-        key = "_".join(word for word in _in_order(path) if word in words)
+        shared = _name_parts(path) & _name_parts(partner)
+        key = "_".join(word for word in _in_order(path) if word in shared)
         if key in masks:
             key = path.stem
         images[key], masks[key] = partner, path
@@ -156,12 +156,12 @@ def _in_order(path: Path) -> list[str]:
     return [word for word in re.split(r"[ ._-]+", path.stem.lower()) if word]
 
 
-def _words(path: Path) -> set[str]:
+def _name_parts(path: Path) -> set[str]:
     return set(_in_order(path))
 
 
 def _shared(one: Path, other: Path) -> int:
-    return len(_words(one) & _words(other))
+    return len(_name_parts(one) & _name_parts(other))
 
 
 def _read_pair(key: str, images_at: Path, masks_at: Path) -> Iterator[LabelledImage]:

@@ -37,7 +37,7 @@ class Canvas:
     def __init__(self, where: str, shape: tuple[int, int]) -> None:
         self._where, self.shape = where, shape
         self.raster: Raster | None = None  # None until something is drawn: not annotated
-        self.said: list[Problem | Note] = []
+        self.found: list[Problem | Note] = []
 
     def draw_polygons(self, value: int, rings: Sequence[Points], what: str) -> None:
         """Draw one shape of one or several polygons.
@@ -101,14 +101,14 @@ class Canvas:
     @property
     def is_complete(self) -> bool:
         """Whether no shape was left out."""
-        return not any(isinstance(said, Problem) for said in self.said)
+        return not any(isinstance(one, Problem) for one in self.found)
 
     def refuse(self, reason: str) -> None:
         """Record why a shape was skipped."""
-        self.said.append(Problem(f"{reason[0].upper()}{reason[1:]}: left out of {self._where}."))
+        self.found.append(Problem(f"{reason[0].upper()}{reason[1:]}: left out of {self._where}."))
 
     def _remark(self, text: str) -> None:
-        self.said.append(Note(f"{text[0].upper()}{text[1:]}, in {self._where}."))
+        self.found.append(Note(f"{text[0].upper()}{text[1:]}, in {self._where}."))
 
     @property
     def _size(self) -> str:

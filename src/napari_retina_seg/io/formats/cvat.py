@@ -229,32 +229,32 @@ def _shape(index: int, element: ET.Element) -> Shape:
     )
 
 
-def _draw(draw: Any, said: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
+def _draw(draw: Any, attributes: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
     try:
-        draw(said, what, canvas, value)
+        draw(attributes, what, canvas, value)
     except (KeyError, ValueError):
         canvas.refuse(f"{what} has numbers that are missing or wrong")
 
 
-def _draw_polygon(said: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
-    points = [point.split(",") for point in said["points"].split(";") if point.strip()]
+def _draw_polygon(attributes: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
+    points = [point.split(",") for point in attributes["points"].split(";") if point.strip()]
     line = np.array(list(chain.from_iterable(points)), np.float64).reshape(-1, 2)
     canvas.draw_polygons(value, [line], what)
 
 
-def _draw_ellipse(said: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
-    x, y, across, down = (float(said[key]) for key in ("cx", "cy", "rx", "ry"))
-    turned = float(said.get("rotation", "0"))
+def _draw_ellipse(attributes: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
+    x, y, across, down = (float(attributes[key]) for key in ("cx", "cy", "rx", "ry"))
+    turned = float(attributes.get("rotation", "0"))
     canvas.draw_polygons(value, [ellipse(x, y, across, down, turned)], what)
 
 
-def _draw_mask(said: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
-    left, top, width, height = (int(said[key]) for key in ("left", "top", "width", "height"))
+def _draw_mask(attributes: dict[str, str], what: str, canvas: Canvas, value: int) -> None:
+    left, top, width, height = (int(attributes[key]) for key in ("left", "top", "width", "height"))
     rows, columns = canvas.shape
     if min(left, top) < 0 or left + width > columns or top + height > rows:
         canvas.refuse(f"{what} lies outside of the image of {rows} × {columns} px")
         return
-    lengths = [int(length) for length in said["rle"].split(",") if length.strip()]
+    lengths = [int(length) for length in attributes["rle"].split(",") if length.strip()]
     if min(lengths, default=0) < 0 or sum(lengths) != width * height:
         canvas.refuse(f"{what} has run lengths that do not fill it")
         return

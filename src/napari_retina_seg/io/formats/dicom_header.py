@@ -24,14 +24,14 @@ class DicomIds:
     instance: str
 
 
-def read_header(path: Path, *words: str) -> Dataset | None:
+def read_header(path: Path, *keywords: str) -> Dataset | None:
     """Read the header of a file; None if it is not DICOM.
 
     Parameters
     ----------
     path : Path
         The file.
-    *words : str
+    *keywords : str
         Keywords of the attributes that are wanted; by default all.
 
     Raises
@@ -43,7 +43,7 @@ def read_header(path: Path, *words: str) -> Dataset | None:
     if not is_dicom_content(path):
         return None
     with decoding(path, "DICOM"):
-        return read_attributes(path, pixels=False, keywords=words or None, force=True)
+        return read_attributes(path, pixels=False, keywords=keywords or None, force=True)
 
 
 def read_ids(path: Path) -> DicomIds | None:

@@ -166,16 +166,16 @@ def _describe(record: MaskRecord, label: LabelClass) -> Any:
     from highdicom.sr import CodedConcept
     from pydicom.sr.codedict import codes
 
-    said = record.attribution
-    by_hand = "SEMIAUTOMATIC" if said.model else "MANUAL"
+    attribution = record.attribution
+    by_hand = "SEMIAUTOMATIC" if attribution.model else "MANUAL"
     # A mask without a known author is not called manual.
-    kind = by_hand if said.maker is Maker.HUMAN else "AUTOMATIC"
+    kind = by_hand if attribution.maker is Maker.HUMAN else "AUTOMATIC"
     algorithm = None
     if kind != "MANUAL":
         algorithm = AlgorithmIdentificationSequence(
-            name=(said.model or "unknown")[:_LABEL],
+            name=(attribution.model or "unknown")[:_LABEL],
             family=codes.DCM.ArtificialIntelligence,
-            version=(said.program or "unknown")[:_LABEL],
+            version=(attribution.program or "unknown")[:_LABEL],
         )
     described = SegmentDescription(
         segment_number=label.value,
@@ -333,13 +333,13 @@ def _find_class(path: Path, segment: Dataset, scheme: LabelScheme) -> int:
 
 
 def _is_background(segment: Dataset) -> bool:
-    said = segment.get("SegmentedPropertyTypeCodeSequence") or ()
+    codes = segment.get("SegmentedPropertyTypeCodeSequence") or ()
     return any((code.get("CodeValue"), code.get("CodingSchemeDesignator")) == _BACKGROUND
-               for code in said)  # fmt: skip
+               for code in codes)  # fmt: skip
 
 
 def _codes(segment: Dataset) -> list[Any]:
     from highdicom.sr import CodedConcept
 
-    said = segment.get("SegmentedPropertyTypeCodeSequence") or ()
-    return [CodedConcept.from_dataset(code) for code in said]
+    codes = segment.get("SegmentedPropertyTypeCodeSequence") or ()
+    return [CodedConcept.from_dataset(code) for code in codes]

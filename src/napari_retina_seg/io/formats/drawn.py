@@ -178,7 +178,7 @@ class Reader:
             yield Problem(f"'{self._path}' names classes, but no scheme: name one.")
             return
         canvas = self._draw(image, shape, self._scheme)
-        yield from canvas.said
+        yield from canvas.found
         if canvas.raster is None:
             if canvas.is_complete:
                 yield Unannotated(stem)
@@ -263,7 +263,7 @@ class Reader:
             check_claim(f"The mask of '{card.name}' in '{self._path}'", card.shape)
             for image in images:
                 canvas = self._draw(image, (rows, columns), scheme)
-                yield from canvas.said
+                yield from canvas.found
                 planes[image.slice] = canvas.raster
                 is_complete &= canvas.is_complete
             found = self._assemble(card, [planes[index] for index in range(number)])

@@ -189,16 +189,16 @@ def _in_dicom(path: Path, name: str) -> Iterator[str]:
         if element.is_private:
             if CREATOR not in (element.private_creator, element.value):
                 yield "DICOM private elements"
-        elif _tells(element):
+        elif _identifies(element):
             yield f"DICOM {element.name}"
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
         yield "DICOM Burned In Annotation"
-    said = [*str(dataset.get("PatientName", "")).split("^"), str(dataset.get("PatientID", ""))]
-    if any(len(word) >= _SHORTEST and name_key(word) in name_key(name) for word in said):
+    parts = [*str(dataset.get("PatientName", "")).split("^"), str(dataset.get("PatientID", ""))]
+    if any(len(word) >= _SHORTEST and name_key(word) in name_key(name) for word in parts):
         yield f"{_FILE_NAME} (the patient's name or ID)"
 
 
-def _tells(element: Any) -> bool:
+def _identifies(element: Any) -> bool:
     if element.VR != "PN" and element.keyword not in _KEYWORDS:
         return False
     return bool(str(element.value if element.value is not None else "").strip("^ []"))

@@ -37,7 +37,7 @@ class _Document(BaseModel):
     image: str = Field(alias="imagePath")
     rows: int | None = Field(None, alias="imageHeight")
     columns: int | None = Field(None, alias="imageWidth")
-    said: Any = Field(None, alias=KEY)
+    stated: Any = Field(None, alias=KEY)
 
 
 def write_labelme(
@@ -167,7 +167,7 @@ def _read(path: Path) -> DrawnImage:
         at = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
         raise ReadError(f"'{path}' is not a readable labelme file: check '{at}'.") from error
     rows, columns = document.rows, document.columns
-    card, index = _find_card(path, document.said)
+    card, index = _find_card(path, document.stated)
     return DrawnImage(
         document.image,
         (rows, columns) if rows and columns else None,
@@ -177,11 +177,11 @@ def _read(path: Path) -> DrawnImage:
     )
 
 
-def _find_card(path: Path, said: Any) -> tuple[Card | None, int]:
-    if not isinstance(said, dict) or "card" not in said:
+def _find_card(path: Path, stated: Any) -> tuple[Card | None, int]:
+    if not isinstance(stated, dict) or "card" not in stated:
         return None, 0
-    index = said.get("slice", 0)
-    return parse_card(path, str(said["card"])), index if isinstance(index, int) else 0
+    index = stated.get("slice", 0)
+    return parse_card(path, str(stated["card"])), index if isinstance(index, int) else 0
 
 
 def _shape(number: int, content: Any) -> Shape:

@@ -90,8 +90,8 @@ def require_value(path: Path, name: str, scheme: LabelScheme) -> int:
 
 
 def _spellings(label: Any) -> set[str]:
-    words = (label.name, label.abbreviation, *_ALIASES.get(label.abbreviation, ()))
-    return {_plain(word) for word in words}
+    spellings = (label.name, label.abbreviation, *_ALIASES.get(label.abbreviation, ()))
+    return {_plain(word) for word in spellings}
 
 
 def _plain(text: str) -> str:

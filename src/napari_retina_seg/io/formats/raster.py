@@ -151,8 +151,8 @@ def _read_card(path: Path) -> Card | None:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        said = tiff.shaped_metadata[0].get(KEY) if tiff.shaped_metadata else None
-    return None if said is None else parse_card(path, str(said))
+        card = tiff.shaped_metadata[0].get(KEY) if tiff.shaped_metadata else None
+    return None if card is None else parse_card(path, str(card))
 
 
 def _palette(raster: npt.NDArray[np.uint8], scheme: LabelScheme) -> npt.NDArray[np.uint8]:

@@ -177,14 +177,14 @@ def require_truth(records: Iterable[Attributed]) -> None:
         If there is one; the sentence names it.
     """
     for record in records:
-        said = record.attribution
-        if said.is_truth:
+        attribution = record.attribution
+        if attribution.is_truth:
             continue
         why = {
             Maker.PREDICTION: "is an unreviewed prediction",
             Maker.UNKNOWN: "has no recorded author",
-            Maker.HUMAN: f"is not finished ({said.state or 'no state'})",
-        }[said.maker]
+            Maker.HUMAN: f"is not finished ({attribution.state or 'no state'})",
+        }[attribution.maker]
         raise WriteError(
             f"The mask of '{record.name}' {why}: accept or correct it before it counts as truth."
         )

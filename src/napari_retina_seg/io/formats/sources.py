@@ -161,8 +161,8 @@ def _is_about_others(file: Path) -> bool:
         content = read_json(file)
     except ReadError:
         return False  # the error is reported when it is read
-    said = content.get("kind") if isinstance(content, dict) else None
-    return str(said).startswith(_KINDS) and "boundaries" not in content
+    kind = content.get("kind") if isinstance(content, dict) else None
+    return str(kind).startswith(_KINDS) and "boundaries" not in content
 
 
 def is_dicom(path: Path) -> bool:

@@ -51,7 +51,7 @@ class VggFile:
         """
         card = make_card(record).text
         for index, plane in enumerate(record.planes):
-            said = {KEY: card, "slice": str(index)}
+            attributes = {KEY: card, "slice": str(index)}
             regions = _regions(plane, record.scheme)
             name = record.file_of(index) if files is None else files[index]
             self._entries[name] = {
@@ -59,7 +59,7 @@ class VggFile:
                 "size": 0,
                 "filename": name,
                 "base64_img_data": "",
-                "file_attributes": said,
+                "file_attributes": attributes,
                 "regions": {str(number): region for number, region in enumerate(regions)},
             }
 
@@ -137,9 +137,9 @@ class _Entry(BaseModel):
 
 
 def _image(path: Path, entry: _Entry) -> DrawnImage:
-    said = entry.file_attributes if isinstance(entry.file_attributes, dict) else {}
-    card = parse_card(path, str(said[KEY])) if KEY in said else None
-    index = str(said.get("slice", "0"))
+    attributes = entry.file_attributes if isinstance(entry.file_attributes, dict) else {}
+    card = parse_card(path, str(attributes[KEY])) if KEY in attributes else None
+    index = str(attributes.get("slice", "0"))
     return DrawnImage(
         entry.filename,
         None,
@@ -152,8 +152,8 @@ def _image(path: Path, entry: _Entry) -> DrawnImage:
 def _shape(number: int, region: Any) -> Shape:
     what = f"region {number}"
     region = region if isinstance(region, dict) else {}
-    said = region.get("region_attributes")
-    values = said.values() if isinstance(said, dict) else ()
+    attributes = region.get("region_attributes")
+    values = attributes.values() if isinstance(attributes, dict) else ()
     texts = [text for value in values for text in region_texts(value)]
     outline = region.get("shape_attributes")
     draws = isinstance(outline, dict) and outline.get("name") in ("polygon", "circle", "ellipse")

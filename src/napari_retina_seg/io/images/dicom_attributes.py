@@ -45,9 +45,9 @@ def read_modality(dataset: Dataset) -> Modality:
 def read_laterality(dataset: Dataset) -> Laterality:
     """Return the laterality in the header; both or unpaired is unknown."""
     anatomies = (first_item(group, "FrameAnatomySequence") for group in _groups(dataset))
-    said = [value_of(dataset, "ImageLaterality"), value_of(dataset, "Laterality")]
-    said += [value_of(anatomy, "FrameLaterality") for anatomy in anatomies]
-    return _LATERALITY.get(next((str(side) for side in said if side), ""), Laterality.UNKNOWN)
+    stated = [value_of(dataset, "ImageLaterality"), value_of(dataset, "Laterality")]
+    stated += [value_of(anatomy, "FrameLaterality") for anatomy in anatomies]
+    return _LATERALITY.get(next((str(side) for side in stated if side), ""), Laterality.UNKNOWN)
 
 
 def read_spacing(dataset: Dataset, *, slice_mm: float | None = None) -> Spacing:
@@ -75,9 +75,9 @@ def read_pixel_mm(dataset: Dataset) -> tuple[float, float] | None:
         *(first_item(group, "PixelMeasuresSequence") for group in _groups(dataset)),
     ]
     for source in sources:
-        said = value_of(source, "PixelSpacing")
-        if _is_pair(said):
-            rows, columns = number_of(said[0]), number_of(said[1])
+        stated = value_of(source, "PixelSpacing")
+        if _is_pair(stated):
+            rows, columns = number_of(stated[0]), number_of(stated[1])
             if rows is not None and columns is not None and min(rows, columns) > 0:
                 return rows, columns
     return None
@@ -88,19 +88,19 @@ def read_rescale_slopes(dataset: Dataset) -> tuple[float, ...]:
     frames = value_of(dataset, "PerFrameFunctionalGroupsSequence") or ()
     groups = (first_item(dataset, "SharedFunctionalGroupsSequence"), *frames)
     items = (first_item(group, "PixelValueTransformationSequence") for group in groups)
-    said = (number_of(value_of(source, "RescaleSlope")) for source in (dataset, *items))
-    return tuple(slope for slope in said if slope) or (1.0,)
+    stated = (number_of(value_of(source, "RescaleSlope")) for source in (dataset, *items))
+    return tuple(slope for slope in stated if slope) or (1.0,)
 
 
 def read_device(dataset: Dataset) -> dict[str, Any]:
     """Return maker, model and kind of the device: free text could name a person."""
     kind = first_item(dataset, "AcquisitionDeviceTypeCodeSequence")
-    said = {
+    stated = {
         "manufacturer": value_of(dataset, "Manufacturer"),
         "model": value_of(dataset, "ManufacturerModelName"),
         "device": value_of(kind, "CodeMeaning"),
     }
-    texts = {key: str(value)[:64] for key, value in said.items() if value}
+    texts = {key: str(value)[:64] for key, value in stated.items() if value}
     return {key: text for key, text in texts.items() if text.isprintable()}
 
 

@@ -88,13 +88,13 @@ def check_frames(path: Path, dataset: Dataset) -> Codestream | None:
     """
     if dataset.file_meta.TransferSyntaxUID == RLELossless:
         return None
-    said = (int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1)))
+    stated = (int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1)))
     first = None
     for frame in frames_of(dataset):
         stream = _read(frame, dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes)
         found = (stream.rows, stream.columns, stream.components)
-        if found != said:
-            sizes = [" × ".join(map(str, size)) for size in (found, said)]
+        if found != stated:
+            sizes = [" × ".join(map(str, size)) for size in (found, stated)]
             raise ReadError(
                 f"'{path}' holds a compressed picture of {sizes[0]} values where its header says"
                 f" {sizes[1]}: export it again."

@@ -112,11 +112,11 @@ def _check_syntax(path: Path, dataset: Dataset) -> None:
 
 
 def _decode_colors(path: Path, dataset: Dataset, stream: Codestream | None) -> _Pixels:
-    said = str(dataset.PhotometricInterpretation)
-    if said not in _COLORS or int(dataset.SamplesPerPixel) != 3:
+    photometric = str(dataset.PhotometricInterpretation)
+    if photometric not in _COLORS or int(dataset.SamplesPerPixel) != 3:
         raise ReadError(
-            f"'{path}' holds colours as {said}, which can't be converted to RGB here: export it"
-            " as RGB, PNG or TIFF."
+            f"'{path}' holds colours as {photometric}, which can't be converted to RGB here: export"
+            " it as RGB, PNG or TIFF."
         )
     speaks = stream is not None and stream.is_lossy_jpeg and not stream.is_silent
     if stream is not None and speaks and stream.precision == 8:
@@ -266,10 +266,10 @@ def _find_padding(dataset: Dataset, pixels: _Pixels) -> npt.NDArray[np.bool_] | 
 def _padding_limits(dataset: Dataset, dtype: np.dtype[Any]) -> tuple[Any, Any] | None:
     """Return the smallest and the largest value of padding, in the type of the pixels."""
     for value, limit in _PADDING.items():
-        said = [_as_pixel(dataset.get(keyword), dtype) for keyword in (value, limit)]
-        if said[0] is not None:
-            other = said[0] if said[1] is None else said[1]
-            return min(said[0], other), max(said[0], other)
+        values = [_as_pixel(dataset.get(keyword), dtype) for keyword in (value, limit)]
+        if values[0] is not None:
+            other = values[0] if values[1] is None else values[1]
+            return min(values[0], other), max(values[0], other)
     return None
 
 

@@ -94,7 +94,7 @@ def read_frames(dataset: Dataset) -> list[Frame]:
 def arrange(
     frames: Sequence[Frame],
     pixel_mm: tuple[float, float] | None,
-    said_distance: float | None,
+    stated_distance: float | None,
     *,
     one_file: bool,
 ) -> Slices:
@@ -106,7 +106,7 @@ def arrange(
         In the order in which they are stored, or files are named.
     pixel_mm : tuple of float or None
         From row to row and from column to column, in mm.
-    said_distance : float or None
+    stated_distance : float or None
         From slice to slice in mm, as the header says: used where there are no positions.
     one_file : bool
         Whether they are the frames of one file. Positions that count down are in order too, and
@@ -122,18 +122,18 @@ def arrange(
     places, is_mm = _places(frames)
     if places is None:
         order = _sorted(numbers) if None not in numbers else stored
-        distance = said_distance if len(frames) > 1 else None
-        return Slices(order, distance, _place_one(frames, pixel_mm, said_distance))
+        distance = stated_distance if len(frames) > 1 else None
+        return Slices(order, distance, _place_one(frames, pixel_mm, stated_distance))
     order = _sorted(numbers, places)
     if one_file and _is_falling(places) and not _is_falling(numbers):
         order = stored
     if not is_mm:
-        return Slices(order, said_distance)
+        return Slices(order, stated_distance)
     steps = np.abs(np.diff(np.array(places)[list(order)]))
     if np.ptp(steps) > _EVEN * steps.mean():
         return Slices(order, None, None, (_uneven(steps),))
     distance = float(steps.mean())
-    warnings = () if said_distance is None else _contradiction(distance, said_distance)
+    warnings = () if stated_distance is None else _contradiction(distance, stated_distance)
     return Slices(order, distance, _place([frames[k] for k in order], pixel_mm), warnings)
 
 
@@ -147,8 +147,8 @@ def read_said_distance(dataset: Dataset) -> float | None:
     kinds = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
     groups = (first_item(dataset, kind) for kind in kinds)
     sources = [dataset, *(first_item(group, "PixelMeasuresSequence") for group in groups)]
-    said = (number_of(value_of(source, "SpacingBetweenSlices")) for source in sources)
-    return next((abs(size) for size in said if size), None)
+    spacings = (number_of(value_of(source, "SpacingBetweenSlices")) for source in sources)
+    return next((abs(size) for size in spacings if size), None)
 
 
 def arrange_file(dataset: Dataset) -> Slices:
@@ -190,9 +190,9 @@ def _index(values: Any) -> float | None:
 def _orientation(sources: Sequence[Dataset | None]) -> _Vector | None:
     planes = [first_item(source, "PlaneOrientationSequence") for source in sources]
     for plane in (*planes, *sources):
-        said = _vector(value_of(plane, "ImageOrientationPatient"), 6)
-        if said is not None:
-            axes = said.reshape(2, 3)
+        stated = _vector(value_of(plane, "ImageOrientationPatient"), 6)
+        if stated is not None:
+            axes = stated.reshape(2, 3)
             lengths = np.linalg.norm(axes, axis=1)
             if np.allclose(lengths, 1, atol=0.01) and abs(axes[0] @ axes[1]) < 0.01:
                 return np.asarray(axes / lengths[:, None])
@@ -326,10 +326,10 @@ def _uneven(steps: _Vector) -> str:
     )
 
 
-def _contradiction(distance: float, said: float) -> tuple[str, ...]:
-    if abs(said - distance) <= _EVEN * distance:
+def _contradiction(distance: float, stated: float) -> tuple[str, ...]:
+    if abs(stated - distance) <= _EVEN * distance:
         return ()
     return (
-        f"The header says that slices are {1000 * said:.4g} µm apart, their positions"
+        f"The header says that slices are {1000 * stated:.4g} µm apart, their positions"
         f" {1000 * distance:.4g} µm: the positions are used.",
     )

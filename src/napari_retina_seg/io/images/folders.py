@@ -67,7 +67,7 @@ class Contents:
         files = (one for one in self.passed_over if not one.is_mask and one.reason != _CARD)
         return Contents(passed_over=tuple(files))
 
-    def say_masks(self, where: str) -> str:
+    def describe_masks(self, where: str) -> str:
         """Return a sentence on the skipped masks and where to import them; empty without any."""
         masks = self.masks.passed_over
         if not masks:
@@ -80,7 +80,7 @@ class Contents:
         return Contents(self.images + other.images, self.passed_over + other.passed_over)
 
 
-def look_into(folder: Path) -> Contents:
+def list_folder(folder: Path) -> Contents:
     """Find the images of a folder, not those of folders in it.
 
     A file whose suffix is that of no image format is looked into. Masks that say their classes,
@@ -101,7 +101,7 @@ def look_into(folder: Path) -> Contents:
         ) from error
     reasons = {file: _reason(file) for file in files if file.is_file()}
     names = {image_name(file) for file, reason in reasons.items() if not reason}
-    cards = {f"{image_name(file)}.json" for file, said in reasons.items() if said == _MASK}
+    cards = {f"{image_name(file)}.json" for file, reason in reasons.items() if reason == _MASK}
     for file in reasons:
         if _is_result(file.name, names):
             reasons[file] = "a result for another image"
@@ -109,11 +109,11 @@ def look_into(folder: Path) -> Contents:
             reasons[file] = _CARD
     reasons |= {file: "a folder" for file in files if file.is_dir()}
     images = tuple(file for file in files if reasons.get(file) == "")
-    others = tuple(PassedOver(file, said) for file, said in sorted(reasons.items()) if said)
+    others = tuple(PassedOver(file, reason) for file, reason in sorted(reasons.items()) if reason)
     return Contents(images, others)
 
 
-def look_below(paths: Iterable[Path]) -> Contents:
+def list_tree(paths: Iterable[Path]) -> Contents:
     """Find files, and the images of folders and of all folders in them, each folder once.
 
     Raises
@@ -124,21 +124,21 @@ def look_below(paths: Iterable[Path]) -> Contents:
     found = Contents()
     seen: set[Path] = set()  # a link may lead back to a folder above
     for path in paths:
-        found += _look_below(path, seen) if path.is_dir() else Contents((path,))
+        found += _list_tree(path, seen) if path.is_dir() else Contents((path,))
     return found
 
 
-def _look_below(folder: Path, seen: set[Path]) -> Contents:
+def _list_tree(folder: Path, seen: set[Path]) -> Contents:
     resolved = folder.resolve()
     if resolved in seen:
         return Contents()
     seen.add(resolved)
-    inside = look_into(folder)
+    inside = list_folder(folder)
     others = tuple(one for one in inside.passed_over if not one.path.is_dir())
     found = Contents(inside.images, others)
     for below in (one.path for one in inside.passed_over if one.path.is_dir()):
         try:
-            found += _look_below(below, seen)
+            found += _list_tree(below, seen)
         except ReadError:
             found += Contents(passed_over=(PassedOver(below, "a folder that can't be read"),))
     return found
@@ -154,7 +154,7 @@ def read_folder(folder: Path) -> RetinaImage:
     """
     from napari_retina_seg.io.images.series import group_series, read_files
 
-    contents = look_into(folder)
+    contents = list_folder(folder)
     groups = group_series(contents.images)
     if len(groups) != 1:
         found = f"{len(groups)} images" if groups else "no image"

@@ -128,7 +128,7 @@ def read_slices(paths: Sequence[Path]) -> RetinaImage:
     if any(image.valid is not None for image in images):
         everything = np.ones(first.grid, bool)
         valid = np.stack([everything if one.valid is None else one.valid for one in images])
-    warnings = [words for one in images for words in one.warnings]
+    warnings = [warning for one in images for warning in one.warnings]
     distance = Length() if slices.distance is None else Length(1000 * slices.distance, Origin.FILE)
     return replace(
         first,

@@ -173,8 +173,12 @@ def _without_extras(path: Path, values: Values, page: Any) -> tuple[Values, bool
     shown = 3 if page.photometric in (_KIND.RGB, _KIND.YCBCR) or samples == 3 else 1
     if samples < shown:
         raise ReadError(f"'{path}' has {samples} values per pixel: {_SAVE_AS}")
-    said = page.extrasamples[:1]
-    alpha = samples > shown and said and said[0] in (_UNASSOCIATED_ALPHA, _ASSOCIATED_ALPHA)
+    extra_samples = page.extrasamples[:1]
+    alpha = (
+        samples > shown
+        and extra_samples
+        and extra_samples[0] in (_UNASSOCIATED_ALPHA, _ASSOCIATED_ALPHA)
+    )
     if alpha:
         return values[..., : shown + 1], True
     if shown == 3:

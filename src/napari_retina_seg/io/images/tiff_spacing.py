@@ -47,9 +47,9 @@ def read_tiff_spacing(tiff: tifffile.TiffFile) -> Spacing:
         return _ome_spacing(tiff.ome_metadata or "", has_slices)
     if tiff.imagej_metadata:
         return _imagej_spacing(tiff, tiff.imagej_metadata, has_slices)
-    said = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
-    if "PhysicalSizeX" in said or "PhysicalSizeY" in said:  # as `mask_spacing` writes them
-        return _physical_spacing(said, has_slices)
+    metadata = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
+    if "PhysicalSizeX" in metadata or "PhysicalSizeY" in metadata:  # as `mask_spacing` writes them
+        return _physical_spacing(metadata, has_slices)
     return _resolution_spacing(tiff)
 
 

@@ -26,30 +26,30 @@ _FEW = 10  # patients, below which percentile intervals cover less than they say
 def report_page(report: Report) -> str:
     """Return the page as HTML, with all tables and pictures in it."""
     page = Page(report.title)
-    _tell_about(page, report)
-    _tell_summary(page, report)
+    _add_about(page, report)
+    _add_summary(page, report)
     for comparison in report.comparisons:
-        _tell_comparison(page, comparison)
+        _add_comparison(page, comparison)
     main = report.main
     page.heading(f"In detail: {main.title}")
-    _tell_measures(page, main)
-    _tell_datasets(page, main)
+    _add_measures(page, main)
+    _add_datasets(page, main)
     if len(main.scheme) > 2:
-        _tell_classes(page, main)
-    _tell_heights(page, main)
+        _add_classes(page, main)
+    _add_heights(page, main)
     page.heading("Confusion", 3)
     page.figure(
         confusion_png(main.matrix, main.scheme),
         "Where the pixels of each class of the reference went, all images together.",
     )
-    _tell_calibration(page, main)
-    _tell_cases(page, main)
-    _tell_images(page, main)
-    _tell_definitions(page, report)
+    _add_calibration(page, main)
+    _add_cases(page, main)
+    _add_images(page, main)
+    _add_definitions(page, report)
     return page.html()
 
 
-def _tell_about(page: Page, report: Report) -> None:
+def _add_about(page: Page, report: Report) -> None:
     about = dict(report.about)
     origins = report.main.field_origins
     if origins:
@@ -60,7 +60,7 @@ def _tell_about(page: Page, report: Report) -> None:
         page.paragraph(message)
 
 
-def _tell_summary(page: Page, report: Report) -> None:
+def _add_summary(page: Page, report: Report) -> None:
     names = [
         name for name in HEADLINES if any(Key(name) in one.means for one in report.evaluations)
     ]
@@ -98,7 +98,7 @@ def how_sure(one: Evaluation) -> str:
     )
 
 
-def _tell_comparison(page: Page, comparison: Comparison) -> None:
+def _add_comparison(page: Page, comparison: Comparison) -> None:
     first, second = comparison.first, comparison.second
     page.heading(f"{first.name} compared with {second.name}")
     rows = []
@@ -121,7 +121,7 @@ def _tell_comparison(page: Page, comparison: Comparison) -> None:
     )
 
 
-def _tell_measures(page: Page, one: Evaluation) -> None:
+def _add_measures(page: Page, one: Evaluation) -> None:
     several = len(one.scheme) > 2
     page.table(
         ["", "mean", "95 % interval", "pooled", "95 % interval of the pooled", "images"],
@@ -147,7 +147,7 @@ def _tell_measures(page: Page, one: Evaluation) -> None:
         )
 
 
-def _tell_datasets(page: Page, one: Evaluation) -> None:
+def _add_datasets(page: Page, one: Evaluation) -> None:
     datasets = one.dataset_means
     if len(datasets) == 1:
         return
@@ -166,7 +166,7 @@ def _tell_datasets(page: Page, one: Evaluation) -> None:
     )
 
 
-def _tell_classes(page: Page, one: Evaluation) -> None:
+def _add_classes(page: Page, one: Evaluation) -> None:
     names = ["accuracy", *AREA_MEASURES]
     page.heading("By class", 3)
     page.table(
@@ -192,7 +192,7 @@ def _mean(one: Evaluation, name: str, part: str) -> str:
     return "" if estimate is None else format_score(estimate.value, name)
 
 
-def _tell_heights(page: Page, one: Evaluation) -> None:
+def _add_heights(page: Page, one: Evaluation) -> None:
     layers = class_names(one.scheme)[1:]
     for of, parts in (
         ("boundary", [surface.name for surface in one.scheme.surfaces]),
@@ -212,7 +212,7 @@ def _tell_heights(page: Page, one: Evaluation) -> None:
         )
 
 
-def _tell_calibration(page: Page, one: Evaluation) -> None:
+def _add_calibration(page: Page, one: Evaluation) -> None:
     if one.reliability is None:
         return
     page.heading("Calibration", 3)
@@ -223,14 +223,14 @@ def _tell_calibration(page: Page, one: Evaluation) -> None:
     )
 
 
-def _tell_cases(page: Page, one: Evaluation) -> None:
+def _add_cases(page: Page, one: Evaluation) -> None:
     if one.worst:
         page.heading("The worst cases", 3)
     for case in one.worst:
         page.figure(case_png(case, one.scheme), case_caption(case, one.scheme))
 
 
-def _tell_images(page: Page, one: Evaluation) -> None:
+def _add_images(page: Page, one: Evaluation) -> None:
     names = whole_measures(one)
     page.heading("Every image, worst first", 3)
     page.table(
@@ -247,7 +247,7 @@ def _tell_images(page: Page, one: Evaluation) -> None:
     )
 
 
-def _tell_definitions(page: Page, report: Report) -> None:
+def _add_definitions(page: Page, report: Report) -> None:
     used = {key.measure for one in report.evaluations for key in one.means}
     page.heading("What the measures are")
     page.table(
