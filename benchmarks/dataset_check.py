@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tables import markdown_table
 
-from napari_retina_seg.datasets.alignment import Pattern, make_pattern
+from napari_retina_seg.datasets.alignment import ComparedImage, make_pattern
 from napari_retina_seg.datasets.examine import read_filled
 from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.datasets.labelled import LabelledImage, Labels
@@ -100,7 +100,7 @@ def main() -> None:
 
 def measure(name: str, cases: Sequence[Case]) -> dict[str, Any]:
     """Return the shares of masks that are flagged, by what was done to them."""
-    kinds: dict[str, tuple[FindingKind | None, list[Pattern | None]]] = {
+    kinds: dict[str, tuple[FindingKind | None, list[ComparedImage | None]]] = {
         SOUND: (None, [make_pattern(case.pixels, case.labels, case.valid) for case in cases]),
         OTHER: (FindingKind.OTHER_MASK, swapped(cases)),
     }
@@ -120,13 +120,13 @@ def measure(name: str, cases: Sequence[Case]) -> dict[str, Any]:
     return rows
 
 
-def make_spoilt(case: Case, spoil: Spoil) -> Pattern | None:
+def make_spoilt(case: Case, spoil: Spoil) -> ComparedImage | None:
     return make_pattern(case.pixels, spoil(case.labels).copy(), case.valid)
 
 
-def swapped(cases: Sequence[Case]) -> list[Pattern | None]:
+def swapped(cases: Sequence[Case]) -> list[ComparedImage | None]:
     """Give each image the mask of another patient's image of its size, where there is one."""
-    patterns: list[Pattern | None] = []
+    patterns: list[ComparedImage | None] = []
     for place, case in enumerate(cases):
         others = [
             other
@@ -139,7 +139,7 @@ def swapped(cases: Sequence[Case]) -> list[Pattern | None]:
 
 
 def flag(
-    name: str, images: Sequence[LabelledImage], patterns: Sequence[Pattern | None]
+    name: str, images: Sequence[LabelledImage], patterns: Sequence[ComparedImage | None]
 ) -> list[FindingKind | None]:
     """Check a set, and return what is said of each image that has a pattern."""
     finder = MisfitFinder(SCHEMES[name])
@@ -155,7 +155,7 @@ def flag(
 
 
 def small_sets(
-    name: str, images: Sequence[LabelledImage], patterns: Sequence[Pattern | None]
+    name: str, images: Sequence[LabelledImage], patterns: Sequence[ComparedImage | None]
 ) -> list[FindingKind | None]:
     """Check sets of six images drawn at random."""
     rng = np.random.default_rng(0)

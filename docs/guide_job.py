@@ -14,7 +14,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from hands import SIZE, Hands, settle, wait_until
+from drive_window import SIZE, WindowDriver, settle, wait_until
 from napari.settings import get_settings
 from PIL import Image
 from qtpy.QtCore import QSettings
@@ -91,7 +91,7 @@ def write_scan(path: Path, number: int) -> Path:
     return path
 
 
-class Job(Hands):
+class Job(WindowDriver):
     """The job, step by step, in the order of the guide."""
 
     def __init__(self) -> None:

@@ -8,12 +8,12 @@ from qtpy.QtWidgets import QFileDialog
 from tifffile import imread
 
 from choose import choose_modality
-from napari_retina_seg._napari.agreement.cases import Case, CaseLayers
+from napari_retina_seg._napari.agreement.cases import CaseLayers, GradedCase
 from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, ImageInfo
 from napari_retina_seg._napari.masks.linked_layers import (
-    Kind,
+    LinkKind,
     remove_linked_layer,
     show_questionable,
 )
@@ -255,7 +255,7 @@ def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(viewer, tmp_pat
     for number, layer in enumerate((mask, viewer.add_labels(data, metadata=mask.metadata))):
         record = save_and_read(viewer, layer, tmp_path / f"{number}.tif")
         np.testing.assert_array_equal(record.ignore, marked[0])
-    remove_linked_layer(viewer, mask, Kind.QUESTIONABLE)  # a person took the marks back
+    remove_linked_layer(viewer, mask, LinkKind.QUESTIONABLE)  # a person took the marks back
     assert save_and_read(viewer, mask, tmp_path / "none.tif").ignore is None
 
 
@@ -271,7 +271,7 @@ def test_both_readings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
     )
     pixels = RetinaImage(np.tile(np.arange(30, dtype=np.uint8), (20, 1)), name="scan")
     layers = CaseLayers(viewer)
-    layers.show(Case(people, OCT_LAYERS, pixels, first, second))
+    layers.show(GradedCase(people, OCT_LAYERS, pixels, first, second))
     for place, author, expected in (("first", "Ann", marked[0]), ("second", "Bob", marked[1])):
         mask = viewer.layers[f"scan · {place} grader, {author}"]
         record = save_and_read(viewer, mask, tmp_path / f"{author}.png")

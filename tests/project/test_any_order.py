@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import MASK_COUNTS, REFUSALS, Action, GradingRound, State
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import OCT_LAYERS
@@ -86,7 +86,7 @@ def check_truth(projects, image):
         return
     assert (truth is None) == (state not in MASK_COUNTS)
     if truth is not None:
-        assert truth.kind is Kind.HUMAN
+        assert truth.kind is VersionKind.HUMAN
         assert truth.is_final
         assert not truth.conflict
         adjudicated = truth.grading is GradingRound.ADJUDICATION

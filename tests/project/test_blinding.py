@@ -4,7 +4,7 @@ import pytest
 
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError, WriteError
 from napari_retina_seg.types.progress import finish
 from napari_retina_seg.workflows.export_options import Format
@@ -22,7 +22,7 @@ def read_once(ann, image, make):
 
 
 def test_the_second_reader_sees_the_prediction_and_nothing_of_the_first(bob, read_once):
-    assert [version.kind for version in bob.history(read_once.id)] == [Kind.PREDICTION]
+    assert [version.kind for version in bob.history(read_once.id)] == [VersionKind.PREDICTION]
     for look in (bob.annotation, bob.reopen):
         with pytest.raises(ProjectError, match="second"):
             look(read_once.id, 2)

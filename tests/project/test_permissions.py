@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from napari_retina_seg.project.states import Action, GradingRound
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
 
 FIRST = {Action.DRAFT, Action.CORRECT, Action.ACCEPT, Action.REFUSE}
@@ -90,7 +90,7 @@ def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, b
     permissions = ann.permissions(image.id)
     assert permissions.begins.author == "Ann"
     assert permissions.shown == drawn
-    assert permissions.prediction.kind is Kind.PREDICTION
+    assert permissions.prediction.kind is VersionKind.PREDICTION
 
 
 def test_a_person_takes_over_from_a_window_that_crashed_but_from_nobody_else(

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
@@ -96,7 +96,7 @@ def test_a_version_says_how_it_came_about(ann, image, make):
         seconds=12.5,
         comment="a fold",
     )
-    assert (version.number, version.parent, version.kind) == (2, 1, Kind.HUMAN)
+    assert (version.number, version.parent, version.kind) == (2, 1, VersionKind.HUMAN)
     assert (version.author, version.seconds, version.comment) == ("Ann", 12.5, "a fold")
     assert (version.model, version.weights_sha256) == ("oct-layers", "ab" * 32)
     assert version.scheme == "oct-layers"

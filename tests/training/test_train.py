@@ -27,7 +27,7 @@ from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.training.averaging import RunningMean
-from napari_retina_seg.training.run_folder import RunFolder, State
+from napari_retina_seg.training.run_folder import RunFolder, RunState
 from napari_retina_seg.training.samples import prepare_sample
 from napari_retina_seg.training.train import iter_train, iter_validate_split
 from napari_retina_seg.training.trainer import Trainer
@@ -330,7 +330,7 @@ def test_curves_are_drawn_every_ten_seconds_of_training(tmp_path) -> None:
     drawn = []
     for epoch, seconds in enumerate((6.0, 3.9, 0.2, 9.0, 25.0, 0.1), start=1):
         rows.append({"epoch": epoch, "loss": 1, "val_loss": 1, "val_dice": 0, "seconds": seconds})
-        run.save_state(State(rows, {}))
+        run.save_state(RunState(rows, {}))
         if run.curves.exists():
             drawn.append(epoch)
             run.curves.unlink()

@@ -17,7 +17,7 @@ from napari_retina_seg.types.segmentation import UNLIKE, Check
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.exporting import iter_export
 from napari_retina_seg.workflows.patients import PatientRule
-from napari_retina_seg.workflows.selection import Selection, find_subjects, say_empty
+from napari_retina_seg.workflows.selection import Selection, find_subjects, warn_of_empty_splits
 
 NAMES = ("017_L", "017_R", "018_L", "018_R", "019_L")
 WITH_IMAGES = [one for one in Format if one.has_images]
@@ -140,9 +140,9 @@ def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_pat
         "Divided by patient: "
         + ", ".join(f"{s.name} 2 images of 1 patient" for s in done.sides)
         + ".",
-        say_empty(2),
+        warn_of_empty_splits(2),
     )
-    assert "no test set" in say_empty(2)
+    assert "no test set" in warn_of_empty_splits(2)
 
 
 def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path):
@@ -167,9 +167,9 @@ def test_only_images_that_will_leave_have_their_patients_asked_for(filled):
     [
         (None, ""),
         (PatientRule(pattern="^(x)"), ""),
-        (PatientRule(pattern="^(0)"), say_empty(1)),
-        (PatientRule(pattern="^(..7|...)"), say_empty(2)),
-        (PatientRule(each_image=True), say_empty(5)),
+        (PatientRule(pattern="^(0)"), warn_of_empty_splits(1)),
+        (PatientRule(pattern="^(..7|...)"), warn_of_empty_splits(2)),
+        (PatientRule(each_image=True), warn_of_empty_splits(5)),
     ],
 )
 def test_empty_splits_are_named_before_and_after_the_export(filled, tmp_path, rule, said):
@@ -182,8 +182,8 @@ def test_empty_splits_are_named_before_and_after_the_export(filled, tmp_path, ru
 
 def test_a_single_image_leaves_validation_empty(ann, image, make, tmp_path):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
-    assert find_subjects(ann).predict_split(Selection(), None) == say_empty(1)
-    assert leave(ann, tmp_path / "out").warnings[-1] == say_empty(1)
+    assert find_subjects(ann).predict_split(Selection(), None) == warn_of_empty_splits(1)
+    assert leave(ann, tmp_path / "out").warnings[-1] == warn_of_empty_splits(1)
     assert find_subjects(ann).predict_split(Selection(drawn_by="Bob"), None) == ""
 
 

@@ -11,7 +11,7 @@ from helpers import tiny_model, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.states import Action
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Modality
@@ -48,7 +48,7 @@ def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
     assert [steps[0].done, steps[-1].done, steps[-1].total] == [0, 3, 3]
     for scan in scans:
         (version,) = ann.history(scan.id)
-        assert (version.kind, version.model) == (Kind.PREDICTION, "tiny-oct")
+        assert (version.kind, version.model) == (VersionKind.PREDICTION, "tiny-oct")
         assert ann.image(scan.id).uncertainty == version.uncertainty > 0
         annotation = ann.annotation(scan.id, version.number)
         assert annotation.boundaries is not None

@@ -38,8 +38,8 @@ _HOW = (
     " boundary lines work while their dock is open."
 )
 
-Row = tuple[str, str]  # keys, and what they do
-Group = tuple[str, list[Row]]
+KeyRow = tuple[str, str]  # keys, and what they do
+Group = tuple[str, list[KeyRow]]
 
 # napari's own actions for painting; the keys are read from napari's settings.
 _PAINT = {
@@ -138,7 +138,7 @@ def _right() -> Iterator[Group]:
     yield "Everywhere", [(KEY, "Show or close this table")]
 
 
-def _of_napari(actions: dict[str, str]) -> Iterator[Row]:
+def _of_napari(actions: dict[str, str]) -> Iterator[KeyRow]:
     known = get_settings().shortcuts.shortcuts
     for action, meaning in actions.items():
         keys = " or ".join(_native(str(key)) for key in known.get(action, ()))

@@ -128,7 +128,7 @@ def _follow(layer: Layer, image: Image, corner: Any) -> None:
         layer.metadata[KEY] = replace(known, **image_fields(image))
 
 
-class PixelSize(QWidget):
+class PixelSizeWidget(QWidget):
     """Shows and edits the pixel size of an image, with its origin.
 
     Parameters

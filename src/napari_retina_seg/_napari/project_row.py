@@ -22,7 +22,7 @@ class ProjectRef:
     author: str
 
 
-class ProjectRow(QWidget):
+class ProjectPicker(QWidget):
     """Shows the project that was open last in the Review dock, unless another one is chosen.
 
     Signals

@@ -19,7 +19,7 @@ from napari_retina_seg._napari.mask_files import (
 )
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.formats.nifti import is_nifti
-from napari_retina_seg.io.images.folders import Contents, PassedOver, list_folder
+from napari_retina_seg.io.images.folders import FolderContents, PassedOver, list_folder
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
 
@@ -108,7 +108,7 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
         except RetinaSegError as error:
             show_error(str(error).replace(str(folder) + os.sep, ""))
     masks, others = _read_masks(contents.passed_over, layers)
-    message = Contents(passed_over=others).message
+    message = FolderContents(passed_over=others).message
     if not images and not masks:
         raise ReadError(
             f"'{folder}' has no images: choose image files in it, or add the folder to a project."

@@ -18,7 +18,7 @@ from napari_retina_seg._napari.layers import KEY, is_image, is_made_from, is_vol
 from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.model_picker import ModelPicker
-from napari_retina_seg._napari.pixel_size import PixelSize
+from napari_retina_seg._napari.pixel_size import PixelSizeWidget
 from napari_retina_seg._napari.results import ImagePart, MaskInfo, add_layers
 from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
@@ -47,7 +47,7 @@ class SegmentWidget(JobDock):
         self.active_mask = ActiveMask.of(viewer)
         self.images = ImagePicker(viewer, self.active_mask)
         self.models = ModelPicker(self._settings)
-        self.pixel_size = PixelSize(viewer)
+        self.pixel_size = PixelSizeWidget(viewer)
         self.legend = Legend(self.active_mask)
         self.save_button = SaveMaskButton(viewer)
         self.probabilities = QCheckBox("Add class probabilities")

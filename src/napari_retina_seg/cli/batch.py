@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 Work = Callable[["ImageFiles", Bar, CancelToken], Result]
 
 
-class Kind(StrEnum):
+class ImageKind(StrEnum):
     """Modality of the images."""
 
     OCT = "oct"
@@ -48,12 +48,12 @@ ModelName = Annotated[
     ),
 ]
 KindOfImage = Annotated[
-    Kind | None,
+    ImageKind | None,
     typer.Option(
         help="Modality of the images; by default from the file, or guessed from the pixels."
     ),
 ]
-PixelSize = Annotated[
+PixelSizeOption = Annotated[
     str | None,
     typer.Option(
         "--pixel-size",
@@ -100,7 +100,7 @@ def find_spacing(text: str | None) -> Spacing | None:
 
 
 def open_image(
-    source: ImageFiles, kind: Kind | None, bar: Bar, stated: Spacing | None = None
+    source: ImageFiles, kind: ImageKind | None, bar: Bar, stated: Spacing | None = None
 ) -> RetinaImage:
     """Read an image, and print its warnings.
 

@@ -39,7 +39,7 @@ _DESCRIBE = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the report.
 
     Attributes
@@ -67,11 +67,11 @@ def doctor_command() -> None:
         raise typer.Exit(1)
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[Diagnosis]:
     """Check everything that the program needs."""
-    yield Finding("Python", f"{platform.python_version()} ({sys.executable})")
-    yield Finding("System", platform.platform())
-    yield Finding("Processor", f"{os.cpu_count()} cores, {_cpu_flags()}")
+    yield Diagnosis("Python", f"{platform.python_version()} ({sys.executable})")
+    yield Diagnosis("System", platform.platform())
+    yield Diagnosis("Processor", f"{os.cpu_count()} cores, {_cpu_flags()}")
     yield from _examine_packages()
     yield _examine_device()
     yield from _examine_models()
@@ -95,58 +95,58 @@ def _version(distributions: tuple[str, ...]) -> str | None:
     return None
 
 
-def _examine_packages() -> Iterator[Finding]:
+def _examine_packages() -> Iterator[Diagnosis]:
     for name, distributions in _PACKAGES.items():
         version = _version(distributions)
         remedy = None if version else f"python -m pip install {distributions[0]}"
-        yield Finding(name, version or "not installed", remedy)
+        yield Diagnosis(name, version or "not installed", remedy)
     bindings = [f"{name} {version}" for name in _BINDINGS if (version := _version((name,)))]
-    yield Finding(
+    yield Diagnosis(
         "Qt binding", ", ".join(bindings) or "not installed", None if bindings else install("qt")
     )
 
 
-def _examine_device() -> Finding:
+def _examine_device() -> Diagnosis:
     run = run_python("-c", _DESCRIBE)
     for line in run.stdout.splitlines():
         if line.startswith("device="):
-            return Finding("Inference", line.removeprefix("device="))
+            return Diagnosis("Inference", line.removeprefix("device="))
     lines = run.stderr.strip().splitlines()
     state = lines[-1] if lines else f"ended with code {run.returncode}"
-    return Finding(
+    return Diagnosis(
         "Inference", f"can't start: {state}", "python -m pip install --force-reinstall tensorflow"
     )
 
 
-def _examine_models() -> Iterator[Finding]:
+def _examine_models() -> Iterator[Diagnosis]:
     from napari_retina_seg.models.registry import list_models
 
     try:
         models = list_models()
     except RetinaSegError as error:
-        yield Finding("Models", str(error), install(again=True))
+        yield Diagnosis("Models", str(error), install(again=True))
         return
     for model in models:
         try:
             model.check_weights()
-            yield Finding(f"Model {model.name}", "weights are intact")
+            yield Diagnosis(f"Model {model.name}", "weights are intact")
         except RetinaSegError as error:
-            yield Finding(f"Model {model.name}", str(error), install(again=True))
+            yield Diagnosis(f"Model {model.name}", str(error), install(again=True))
     if not models:
-        yield Finding("Models", "none found", install(again=True))
+        yield Diagnosis("Models", "none found", install(again=True))
 
 
-def _examine_screen() -> Iterator[Finding]:
+def _examine_screen() -> Iterator[Diagnosis]:
     screen = probe_screen()
     problems = screen.problems()
     for problem in problems:
-        yield Finding(problem.subject, problem.state, problem.remedy)
+        yield Diagnosis(problem.subject, problem.state, problem.remedy)
     if not problems:
-        yield Finding("Window", f"{screen.binding} on {screen.platform}")
-        yield Finding("OpenGL", str(screen.opengl))
+        yield Diagnosis("Window", f"{screen.binding} on {screen.platform}")
+        yield Diagnosis("OpenGL", str(screen.opengl))
 
 
-def _print_report(findings: list[Finding]) -> None:
+def _print_report(findings: list[Diagnosis]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

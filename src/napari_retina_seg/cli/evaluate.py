@@ -38,7 +38,7 @@ _FLATTERED = "Some of these images may be training images of the model, which in
 _COLUMN = 25  # characters of a terminal's column: two figures side by side in 80
 
 
-class Side(StrEnum):
+class ScoredSplit(StrEnum):
     """Which images of the data to score."""
 
     TEST = "test"
@@ -47,7 +47,7 @@ class Side(StrEnum):
     ALL = "all"
 
 
-class Scored(NamedTuple):
+class ScoredModel(NamedTuple):
     """The evaluations: in detail, side by side, and paired differences."""
 
     main: Evaluation
@@ -61,7 +61,9 @@ def evaluate_command(
     ],
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the report.")],
-    split: Annotated[Side, typer.Option(help="Which images of the data.")] = Side.TEST,
+    split: Annotated[
+        ScoredSplit, typer.Option(help="Which images of the data.")
+    ] = ScoredSplit.TEST,
     split_file: Annotated[
         Path | None,
         typer.Option(
@@ -106,7 +108,7 @@ def evaluate_command(
 
     spec = models[0].spec
     found = read_data(data, options=read_options(group_pattern, groups, remap))
-    side = None if split is Side.ALL else split.value
+    side = None if split is ScoredSplit.ALL else split.value
     chosen = select_for_evaluation(
         found, spec.modality, side, split_file=split_file, reference=reference
     )
@@ -117,7 +119,7 @@ def evaluate_command(
         )
         checked = bar.walk(job, "Checking the images")
         bar.finish()
-        flattered = [_FLATTERED] if split in (Side.TRAIN, Side.ALL) else []
+        flattered = [_FLATTERED] if split in (ScoredSplit.TRAIN, ScoredSplit.ALL) else []
         guess = filter(None, [ungrouped_warning(checked.images)])
         warnings = (*chosen.warnings, *checked.warnings, *guess, *flattered)
         for message in warnings:
@@ -165,7 +167,7 @@ def _score(
     reference: str | None,
     bar: Bar,
     token: CancelToken,
-) -> Scored:
+) -> ScoredModel:
     """Score the models, and the expert like a model."""
     bar.begin("Starting TensorFlow")
     start_engine()
@@ -187,7 +189,7 @@ def _score(
         comparisons.append(compare(against[0][0], human))
         against[0].append(human)
     evaluations = tuple(one for each in against for one in each)
-    return Scored(against[-1][0], evaluations, tuple(comparisons))
+    return ScoredModel(against[-1][0], evaluations, tuple(comparisons))
 
 
 def _about(

@@ -14,12 +14,12 @@ import typer
 
 from napari_retina_seg.cli.batch import (
     Files,
-    Kind,
+    ImageKind,
     KindOfImage,
     ModelName,
     Out,
     Overwrite,
-    PixelSize,
+    PixelSizeOption,
     choose_model,
     find_spacing,
     model_for,
@@ -29,7 +29,7 @@ from napari_retina_seg.cli.batch import (
 from napari_retina_seg.cli.console import Bar, UsageError, start_engine, start_engine_alone
 from napari_retina_seg.cli.explain_options import (
     ClassNames,
-    Format,
+    FigureFormat,
     FormatOption,
     LayerName,
     MapFormat,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class ExplainOptions:
     """Options of ``explain``.
 
     Attributes
@@ -67,7 +67,7 @@ class Request:
         Output folder.
     model : ModelFolder or None
         The model; None for the first that fits the image.
-    kind : Kind or None
+    kind : ImageKind or None
         Modality, if stated by the user.
     classes : tuple of str
         Names, abbreviations or values; empty for all.
@@ -80,16 +80,16 @@ class Request:
     index : int or None
         Only this slice; None for all.
     form : str
-        Format of the figure.
+        FigureFormat of the figure.
     maps : {"npy", "tiff"}
-        Format of the maps.
+        FigureFormat of the maps.
     spacing : Spacing or None
         Pixel sizes, if the user stated them.
     """
 
     folder: Path
     model: ModelFolder | None
-    kind: Kind | None
+    kind: ImageKind | None
     classes: tuple[str, ...]
     layer: str
     method: Method
@@ -101,7 +101,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Result:
+class ExplainedFile:
     """Result for one file, without the maps."""
 
     path: Path
@@ -156,15 +156,15 @@ def explain_command(
     index: Slice = None,
     region: RegionFile = None,
     point: PointText = None,
-    form: FormatOption = Format.PNG,
+    form: FormatOption = FigureFormat.PNG,
     maps: MapOption = MapFormat.NPY,
-    pixel_size: PixelSize = None,
+    pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
     inputs = expand(files)
     target = _find_target(region, point)
-    request = Request(
+    request = ExplainOptions(
         folder=out,
         model=choose_model(model) if model else None,
         kind=modality,
@@ -215,7 +215,7 @@ def _find_target(region: Path | None, point: str | None) -> Target:
     return Point(int(found[1]), int(found[2]))
 
 
-def _endings(request: Request) -> tuple[str, ...]:
+def _endings(request: ExplainOptions) -> tuple[str, ...]:
     """Return the suffixes of all result files of an image, of any kind."""
     from napari_retina_seg.reports.explanation import map_name
 
@@ -234,7 +234,7 @@ def _endings(request: Request) -> tuple[str, ...]:
     return tuple(dict.fromkeys(endings))
 
 
-def _check_layer(request: Request) -> None:
+def _check_layer(request: ExplainOptions) -> None:
     """Check that the layer exists, before any file is read."""
     if not request.layer:
         return
@@ -251,14 +251,14 @@ def _check_layer(request: Request) -> None:
         raise UsageError(" ".join(problems))
 
 
-def _models(request: Request) -> list[ModelFolder]:
+def _models(request: ExplainOptions) -> list[ModelFolder]:
     """Return the models that may be used: the modality is unknown before an image is read."""
     from napari_retina_seg.models.registry import default_model
     from napari_retina_seg.types.image import Modality
 
     if request.model:
         return [request.model]
-    kinds = [request.kind] if request.kind else list(Kind)
+    kinds = [request.kind] if request.kind else list(ImageKind)
     return [default_model(Modality(kind.value)) for kind in kinds]
 
 
@@ -267,7 +267,9 @@ def _find_values(scheme: LabelScheme, classes: tuple[str, ...]) -> tuple[int, ..
     return tuple(chosen) or tuple(range(len(scheme)))
 
 
-def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
+def _explain_file(
+    request: ExplainOptions, source: ImageFiles, bar: Bar, token: CancelToken
+) -> ExplainedFile:
     from napari_retina_seg.imaging.explanation import ExplainRequest
     from napari_retina_seg.imaging.target import check_target
     from napari_retina_seg.saliency.explainer import iter_explain
@@ -288,7 +290,7 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
         shown, message = _write_plane(request, image, bar, job)
     if message:
         bar.say(f"'{source.path}': {message}")
-    return Result(
+    return ExplainedFile(
         path=source.path,
         model=shown.model,
         layer=shown.layer.partition(" (")[0],
@@ -299,7 +301,7 @@ def _explain_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
 
 
 def _write_plane(
-    request: Request, image: RetinaImage, bar: Bar, job: Job
+    request: ExplainOptions, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
     """Write figure and maps of a single image or slice; return the explanation and its message."""
     from napari_retina_seg.reports.explanation import save_maps
@@ -313,7 +315,7 @@ def _write_plane(
 
 
 def _write_volume(
-    request: Request, image: RetinaImage, bar: Bar, job: Job
+    request: ExplainOptions, image: RetinaImage, bar: Bar, job: Job
 ) -> tuple[Explanation, str]:
     """Write the maps of a volume as they are made, and a figure of its middle slice."""
     from napari_retina_seg.reports.explanation import MapWriter
@@ -346,11 +348,11 @@ def _hand_out(job: Job, keep: Callable[[Explanation], None]) -> Job:
         yield step
 
 
-def _figure_path(request: Request, image: RetinaImage) -> Path:
+def _figure_path(request: ExplainOptions, image: RetinaImage) -> Path:
     return request.folder / f"{image.name}_explain.{request.form}"
 
 
-def _save_figure(request: Request, image: RetinaImage, shown: Explanation) -> None:
+def _save_figure(request: ExplainOptions, image: RetinaImage, shown: Explanation) -> None:
     from napari_retina_seg.reports.explanation import save_panels
 
     title = f"Slice {shown.index} of {image.name}" if image.is_volume else image.name
@@ -374,7 +376,7 @@ def _remark(shown: Explanation, evident: set[int], skipped: tuple[int, ...], sli
     return " ".join(sentences)
 
 
-def _summarise(folder: Path, results: list[Result], failed: int) -> None:
+def _summarise(folder: Path, results: list[ExplainedFile], failed: int) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -18,7 +18,7 @@ class MethodName(StrEnum):
     LAYER_CAM = "layercam"
 
 
-class Format(StrEnum):
+class FigureFormat(StrEnum):
     """Formats of the figure."""
 
     PNG = "png"
@@ -77,6 +77,6 @@ PointText = Annotated[
     typer.Option(metavar="ROW,COLUMN", help="Explain one pixel, such as 240,400."),
 ]
 FormatOption = Annotated[
-    Format, typer.Option("--format", case_sensitive=False, help="Format of the figure.")
+    FigureFormat, typer.Option("--format", case_sensitive=False, help="Format of the figure.")
 ]
 MapOption = Annotated[MapFormat, typer.Option(case_sensitive=False, help="Format of the maps.")]

@@ -62,12 +62,12 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows do not expand patterns. A name that is neither folder nor pattern is
     kept as it is, whether the file exists or not.
     """
-    from napari_retina_seg.io.images.folders import Contents, list_folder
+    from napari_retina_seg.io.images.folders import FolderContents, list_folder
 
     paths: dict[Path, Path] = {}
     problems = []
     warnings = []
-    skipped = Contents()
+    skipped = FolderContents()
     for argument in arguments:
         path = Path(argument)
         found = [path]

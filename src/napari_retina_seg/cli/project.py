@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_retina_seg.cli.batch import PixelSize, choose_model, find_spacing
+from napari_retina_seg.cli.batch import PixelSizeOption, choose_model, find_spacing
 from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
@@ -103,7 +103,7 @@ def add_command(
         ),
     ] = False,
     group_pattern: GroupPattern = None,
-    pixel_size: PixelSize = None,
+    pixel_size: PixelSizeOption = None,
 ) -> None:
     """Add images; files whose content is known already are reported."""
     patient_of = _patient_of(group_pattern)

@@ -36,7 +36,7 @@ _DEMO = "napari-retina-seg demo"
 
 
 @dataclass(frozen=True)
-class Problem:
+class ScreenProblem:
     """What was checked, what is wrong, and the command that fixes it."""
 
     subject: str
@@ -67,7 +67,7 @@ class Screen:
     missing: tuple[str, ...]
     message: str
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[ScreenProblem, ...]:
         """Return all known problems; none if a window can be opened."""
         if self.platform and self.opengl:
             return ()
@@ -75,16 +75,18 @@ class Screen:
         if self.missing:
             packages = [_LIBRARIES[library] for library in self.missing]
             lacking = f"Qt lacks {', '.join(self.missing)}"
-            found.append(Problem("System libraries", lacking, install_command(packages)))
+            found.append(ScreenProblem("System libraries", lacking, install_command(packages)))
         elif self.binding is None:
-            found.append(Problem("Qt", f"no Qt binding works ({self.message})", install("qt")))
+            found.append(
+                ScreenProblem("Qt", f"no Qt binding works ({self.message})", install("qt"))
+            )
         if not self.display:
             absent = "there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
-            found.append(Problem("Screen", absent, f"{_xvfb()}xvfb-run -a {_DEMO}"))
+            found.append(ScreenProblem("Screen", absent, f"{_xvfb()}xvfb-run -a {_DEMO}"))
         if not found and self.platform is None:
-            found.append(Problem("Window", f"Qt can't start ({self.message})", _reinstall()))
+            found.append(ScreenProblem("Window", f"Qt can't start ({self.message})", _reinstall()))
         if not found:
-            found.append(Problem("OpenGL", "OpenGL can't start", _reinstall()))
+            found.append(ScreenProblem("OpenGL", "OpenGL can't start", _reinstall()))
         return tuple(found)
 
 

@@ -11,12 +11,12 @@ import typer
 
 from napari_retina_seg.cli.batch import (
     Files,
-    Kind,
+    ImageKind,
     KindOfImage,
     ModelName,
     Out,
     Overwrite,
-    PixelSize,
+    PixelSizeOption,
     choose_model,
     find_spacing,
     model_for,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class SegmentOptions:
     """Options of ``segment``.
 
     Attributes
@@ -44,7 +44,7 @@ class Request:
         Output folder.
     model : ModelFolder or None
         The model; None for the first that fits the image.
-    kind : Kind or None
+    kind : ImageKind or None
         Modality, if stated by the user.
     probabilities : bool
         Write the class probabilities.
@@ -54,13 +54,13 @@ class Request:
 
     folder: Path
     model: ModelFolder | None
-    kind: Kind | None
+    kind: ImageKind | None
     probabilities: bool
     spacing: Spacing | None
 
 
 @dataclass(frozen=True)
-class Result:
+class SegmentedFile:
     """Result for one file, without the mask."""
 
     path: Path
@@ -80,7 +80,7 @@ def segment_command(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the class probabilities too.")
     ] = False,
-    pixel_size: PixelSize = None,
+    pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries."""
@@ -89,13 +89,15 @@ def segment_command(
     chosen = choose_model(model) if model else None
     images = inputs.group()
     check_outputs(images, out, overwrite=overwrite)
-    request = Request(out, chosen, modality, probabilities, spacing)
+    request = SegmentOptions(out, chosen, modality, probabilities, spacing)
     work = partial(_segment_file, request)
     if not work_through(ctx, inputs, images, work, partial(_summarise, out, spacing)):
         raise typer.Exit(1)
 
 
-def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelToken) -> Result:
+def _segment_file(
+    request: SegmentOptions, source: ImageFiles, bar: Bar, token: CancelToken
+) -> SegmentedFile:
     from napari_retina_seg.inference.predict import iter_segment
     from napari_retina_seg.io.results import save_segmentation
 
@@ -115,7 +117,7 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
             leftover.unlink()
     if segmentation.message:
         bar.say(f"'{source.path}': {segmentation.message}")
-    return Result(
+    return SegmentedFile(
         source.path,
         segmentation.labels.shape,
         segmentation.provenance,
@@ -125,7 +127,9 @@ def _segment_file(request: Request, source: ImageFiles, bar: Bar, token: CancelT
     )
 
 
-def _summarise(folder: Path, stated: Spacing | None, results: list[Result], failed: int) -> None:
+def _summarise(
+    folder: Path, stated: Spacing | None, results: list[SegmentedFile], failed: int
+) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

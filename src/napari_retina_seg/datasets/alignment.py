@@ -47,7 +47,7 @@ SQUARE_TURNS: dict[str, Turn] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Pattern:
+class ComparedImage:
     """An image with its mask, downsampled for comparison.
 
     Attributes
@@ -81,7 +81,7 @@ class Pattern:
         return SQUARE_TURNS if self.shape[0] == self.shape[1] else TURNS
 
 
-def make_pattern(pixels: Plane, labels: Labels, valid: Mask | None = None) -> Pattern | None:
+def make_pattern(pixels: Plane, labels: Labels, valid: Mask | None = None) -> ComparedImage | None:
     """Downsample an image with its mask.
 
     Parameters
@@ -96,7 +96,7 @@ def make_pattern(pixels: Plane, labels: Labels, valid: Mask | None = None) -> Pa
 
     Returns
     -------
-    Pattern or None
+    ComparedImage or None
         None where nothing can be compared: sizes differ, or there is one class only.
     """
     shape = (int(labels.shape[0]), int(labels.shape[1]))
@@ -115,7 +115,9 @@ def make_pattern(pixels: Plane, labels: Labels, valid: Mask | None = None) -> Pa
     detail = _normalise(resize(to_grey(grey), size))
     if valid is not None:
         detail[resize(valid.astype(np.float32), size) < 1] = 0
-    return Pattern(detail.astype(np.float16), mask, shape, binary, not binary and _layered(labels))
+    return ComparedImage(
+        detail.astype(np.float16), mask, shape, binary, not binary and _layered(labels)
+    )
 
 
 def _shrink_classes(labels: Labels, values: Labels, size: tuple[int, int]) -> Labels:
@@ -159,7 +161,7 @@ def _split_background(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return split
 
 
-def fit(image: Pattern, mask: Pattern) -> float:
+def fit(image: ComparedImage, mask: ComparedImage) -> float:
     """Return how well the mask of one pattern fits the image of another of the same shape.
 
     Returns
@@ -170,12 +172,12 @@ def fit(image: Pattern, mask: Pattern) -> float:
     return _fit(image, mask.mask, binary=mask.binary)
 
 
-def fit_turned(pattern: Pattern, turn: Turn) -> float:
+def fit_turned(pattern: ComparedImage, turn: Turn) -> float:
     """Return how well the mask fits its image after it is turned."""
     return _fit(pattern, np.ascontiguousarray(turn(pattern.mask)), binary=pattern.binary)
 
 
-def _fit(image: Pattern, mask: npt.NDArray[np.uint8], *, binary: bool) -> float:
+def _fit(image: ComparedImage, mask: npt.NDArray[np.uint8], *, binary: bool) -> float:
     detail = image.detail.astype(np.float32).ravel()
     if binary:
         share = mask.ravel().astype(np.float32) / 255
@@ -206,7 +208,7 @@ def _ratio(
     return np.asarray(share)
 
 
-def standing(pattern: Pattern) -> float:
+def standing(pattern: ComparedImage) -> float:
     """Return how far the fit of a mask stands out from those of turned and shifted copies of it.
 
     Returns
@@ -247,12 +249,12 @@ class Shifts:
     spread: float
 
 
-def fit_shifted(pattern: Pattern, *, darker: bool = False) -> Shifts:
+def fit_shifted(pattern: ComparedImage, *, darker: bool = False) -> Shifts:
     """Find how well the mask fits its image after it is shifted.
 
     Parameters
     ----------
-    pattern : Pattern
+    pattern : ComparedImage
         Image and mask.
     darker : bool
         Whether the foreground, of two classes, is to be darker than what lies around it: then the

@@ -15,7 +15,7 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.imaging.pixels import Plane, resize, to_float, to_grey
 from napari_retina_seg.types.progress import CancelToken, Progress
 
-Pattern = npt.NDArray[np.float32]
+PixelPattern = npt.NDArray[np.float32]
 
 # Calibrated on Tian et al. 2015, CHASE_DB1 and HRF: different images correlate by at most 0.91
 # (two scans of one eye), an image with its copies that were resized, recompressed (JPEG 30),
@@ -26,7 +26,7 @@ _SIGMA = 3.0
 _FLOOR = 0.3  # of the pattern's spread: what is fainter is taken for flat
 _BLOCK = 256
 
-_TURNS: dict[str, Callable[[Pattern], Pattern]] = {
+_TURNS: dict[str, Callable[[PixelPattern], PixelPattern]] = {
     "": lambda patterns: patterns,
     "mirrored": lambda patterns: patterns[:, :, ::-1],
     "upside down": lambda patterns: patterns[:, ::-1],
@@ -57,7 +57,7 @@ class Fingerprint:
     """
 
     digest: bytes
-    pattern: Pattern
+    pattern: PixelPattern
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_retina_seg.datasets.alignment import (
-    Pattern,
+    ComparedImage,
     Shifts,
     fit,
     fit_shifted,
@@ -84,12 +84,12 @@ class MisfitFinder:
     def __init__(self, scheme: LabelScheme, modality: Modality = Modality.UNKNOWN) -> None:
         self._vessels = scheme.name == FUNDUS_VESSELS.name and modality is not Modality.OCT
         self._classes = len(scheme)
-        self._window: deque[tuple[int, Pattern]] = deque(maxlen=_WINDOW)
+        self._window: deque[tuple[int, ComparedImage]] = deque(maxlen=_WINDOW)
         self._tried: dict[int, _Tried] = {}
         self._inverted: dict[int, str] = {}
         self._standings: dict[int, float] = {}
 
-    def add(self, place: int, pattern: Pattern) -> None:
+    def add(self, place: int, pattern: ComparedImage) -> None:
         """Try the masks on the image at a place of the list."""
         vessels = self._vessels and pattern.binary
         tried = None
@@ -108,7 +108,7 @@ class MisfitFinder:
                     self._try_other(near, other, place, pattern)
             self._window.append((place, pattern))
 
-    def _try_other(self, place: int, image: Pattern, owner: int, mask: Pattern) -> None:
+    def _try_other(self, place: int, image: ComparedImage, owner: int, mask: ComparedImage) -> None:
         tried = self._tried[place]
         value = fit(image, mask)
         if tried.vessels and not tried.bright:
@@ -174,7 +174,7 @@ def _sigma(value: float, shifts: Shifts) -> float:
     return (value - shifts.chance) / max(shifts.spread, 1e-3)
 
 
-def _try(pattern: Pattern, *, vessels: bool, classes: int) -> _Tried:
+def _try(pattern: ComparedImage, *, vessels: bool, classes: int) -> _Tried:
     own = fit(pattern, pattern)
     bright = False
     if vessels:
@@ -246,7 +246,7 @@ def _describe_shift(tried: _Tried) -> str:
     )
 
 
-def _find_inverted(pattern: Pattern, tried: _Tried | None) -> str:
+def _find_inverted(pattern: ComparedImage, tried: _Tried | None) -> str:
     """Describe how the values of a mask are swapped; empty if they are not."""
     mask = pattern.mask > 127 if pattern.binary else pattern.mask
     share = float((mask > 0).mean())
@@ -275,7 +275,7 @@ def _fits_turned(tried: _Tried | None) -> bool:
     return tried is not None and tried.turned[0] - tried.own > _GAIN_OF_PART
 
 
-def _depth_order(pattern: Pattern) -> float:
+def _depth_order(pattern: ComparedImage) -> float:
     """Return the correlation of layers with their mean depth, 1 in anatomical order."""
     values = np.unique(pattern.mask)[1:]
     rows = np.arange(pattern.mask.shape[0])

@@ -13,7 +13,7 @@ from skimage.graph import route_through_array
 from napari_retina_seg.types.errors import ImageError
 
 Mask = npt.NDArray[np.bool_]
-Point = tuple[int, int]
+Pixel = tuple[int, int]
 
 _LEAST = 0.02  # evidence below which a path pays for its length alone
 _MARGIN = 24  # px around two clicks in which the path may run, at least
@@ -65,7 +65,7 @@ def local_darkness(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(np.minimum(darker / np.float32(most), 1), np.float32)
 
 
-def bridge(evidence: npt.NDArray[Any], mask: npt.NDArray[Any], start: Point, stop: Point) -> Mask:
+def bridge(evidence: npt.NDArray[Any], mask: npt.NDArray[Any], start: Pixel, stop: Pixel) -> Mask:
     """Bridge two points along the vessel between them.
 
     The path is the cheapest one, a pixel costing more the less there is evidence of a vessel
@@ -109,7 +109,7 @@ def bridge(evidence: npt.NDArray[Any], mask: npt.NDArray[Any], start: Point, sto
     return found
 
 
-def _window(shape: tuple[int, ...], start: Point, stop: Point) -> tuple[tuple[slice, ...], Point]:
+def _window(shape: tuple[int, ...], start: Pixel, stop: Pixel) -> tuple[tuple[slice, ...], Pixel]:
     """Return the part of an image in which a path may run, and its first pixel."""
     ends = np.array([start, stop])
     margin = max(_MARGIN, int(np.hypot(*(ends[1] - ends[0])) / 2))
@@ -119,7 +119,7 @@ def _window(shape: tuple[int, ...], start: Point, stop: Point) -> tuple[tuple[sl
     return window, (int(low[0]), int(low[1]))
 
 
-def _radii(mask: npt.NDArray[Any], start: Point, stop: Point) -> tuple[float, float]:
+def _radii(mask: npt.NDArray[Any], start: Pixel, stop: Pixel) -> tuple[float, float]:
     """Return the vessel's radius at both ends; where it can't be measured, that of the other."""
     first, last = _radius(mask, start), _radius(mask, stop)
     known = [radius for radius in (first, last) if radius is not None]
@@ -130,7 +130,7 @@ def _radii(mask: npt.NDArray[Any], start: Point, stop: Point) -> tuple[float, fl
     )
 
 
-def _radius(mask: npt.NDArray[Any], point: Point) -> float | None:
+def _radius(mask: npt.NDArray[Any], point: Pixel) -> float | None:
     """Return the largest distance to the outside of the vessel near a point, in px."""
     wide = _around(mask.shape, point, 4 * _REACH)
     near = np.asarray(mask[wide], bool)
@@ -145,7 +145,7 @@ def _radius(mask: npt.NDArray[Any], point: Point) -> float | None:
     return max(found - 0.5, 0.0) if found else None
 
 
-def _around(shape: tuple[int, ...], point: Point, reach: int) -> tuple[slice, ...]:
+def _around(shape: tuple[int, ...], point: Pixel, reach: int) -> tuple[slice, ...]:
     return tuple(
         slice(max(0, p - reach), min(size, p + reach + 1))
         for p, size in zip(point, shape, strict=False)

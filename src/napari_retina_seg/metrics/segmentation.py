@@ -32,7 +32,7 @@ def confusion(
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class ClassScores:
     """Agreement per class, each an array ``(..., classes)`` in 0 … 1 (MCC: -1 … 1).
 
     A class that neither mask holds has NaN, but for its specificity. A class that one mask holds
@@ -52,7 +52,7 @@ class Scores:
     accuracy: npt.NDArray[np.float64]
 
 
-def scores(matrix: npt.NDArray[Any]) -> Scores:
+def scores(matrix: npt.NDArray[Any]) -> ClassScores:
     """Compute the usual scores from a confusion matrix, or from many at once.
 
     Parameters
@@ -62,7 +62,7 @@ def scores(matrix: npt.NDArray[Any]) -> Scores:
 
     Returns
     -------
-    Scores
+    ClassScores
         One class against all others, for each class.
     """
     counts = matrix.astype(np.float64)
@@ -76,7 +76,7 @@ def scores(matrix: npt.NDArray[Any]) -> Scores:
         return np.where(held, part / np.where(of > 0, of, np.inf), np.nan)
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Scores(
+        return ClassScores(
             dice=share(2 * tp, 2 * tp + fp + fn),
             iou=share(tp, tp + fp + fn),
             precision=share(tp, tp + fp),

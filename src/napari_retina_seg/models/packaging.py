@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.cards import card_markdown
-from napari_retina_seg.models.recipe import Card, Recipe
+from napari_retina_seg.models.recipe import CardText, Recipe
 from napari_retina_seg.models.registry import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelFolder
 from napari_retina_seg.models.spec import ModelSpec, TrainingRecord
 
@@ -107,7 +107,7 @@ def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord)
     return write_model(folder, halve_weights(weights), spec)
 
 
-def _card(recipe: Recipe, record: TrainingRecord) -> Card:
+def _card(recipe: Recipe, record: TrainingRecord) -> CardText:
     """Return the recipe's card, without statements on data it was not trained on."""
     card = recipe.card
     if not card.training_data:

@@ -157,7 +157,7 @@ class Training(Values):
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
-class Card(Values):
+class CardText(Values):
     """Text of the model card; see `ModelSpec`.
 
     Without `training_data` the model says which data sets it was trained with.
@@ -179,7 +179,7 @@ class Recipe(Values):
         Name of the model.
     scheme : LabelScheme
         Classes of its masks; in the file the name of one of `types.labels.SCHEMES`, or a table.
-    card : Card
+    card : CardText
         What users are told of the model.
     datasets : tuple of str
         Folders of training data below one root; unused where the data itself is named.
@@ -192,7 +192,7 @@ class Recipe(Values):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     scheme: LabelScheme
-    card: Card
+    card: CardText
     datasets: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     seed: NonNegativeInt = 1

@@ -16,7 +16,7 @@ from napari_retina_seg.project.states import (
 )
 from napari_retina_seg.project.store import image_row, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
 
 # Until the second grading is final; "ungradable" may also be the adjudicator's decision.
@@ -94,7 +94,7 @@ def newest_human(session: Session, image: ImageRow, grading: GradingRound) -> Ve
         select(VersionRow)
         .filter_by(
             image_id=image.id,
-            kind=Kind.HUMAN.value,
+            kind=VersionKind.HUMAN.value,
             round=image.round,
             grading=grading.value,
             conflict=False,
@@ -136,7 +136,7 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
     blinded = image.id in blinded_images(session, [image], person)
 
     def may_see(version: VersionRow) -> bool:
-        if version.kind == Kind.PREDICTION or same_person(version.author, person):
+        if version.kind == VersionKind.PREDICTION or same_person(version.author, person):
             return True
         under_way = version.round == image.round and is_blind(session, image)
         return not blinded and not (version.grading == GradingRound.SECOND and under_way)

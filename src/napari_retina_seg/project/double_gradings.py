@@ -9,7 +9,7 @@ from napari_retina_seg.project.blinding import blinded_to
 from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
-from napari_retina_seg.project.values import DoubleGrading, Kind
+from napari_retina_seg.project.values import DoubleGrading, VersionKind
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import TooEarlyError
 
@@ -57,7 +57,7 @@ def _check_finished(session: Session, person: str) -> None:
 def _newest(session: Session, grading: GradingRound) -> list[VersionRow]:
     """Return the newest final version of a grading round, by image."""
     final = (
-        VersionRow.kind == Kind.HUMAN.value,
+        VersionRow.kind == VersionKind.HUMAN.value,
         VersionRow.grading == grading.value,
         VersionRow.state != State.IN_PROGRESS.value,
         VersionRow.conflict.is_(False),
@@ -72,7 +72,7 @@ def _first_grading(session: Session, second: VersionRow) -> VersionRow | None:
         select(VersionRow)
         .filter_by(
             image_id=second.image_id,
-            kind=Kind.HUMAN.value,
+            kind=VersionKind.HUMAN.value,
             grading=GradingRound.FIRST.value,
             round=second.round,
             conflict=False,

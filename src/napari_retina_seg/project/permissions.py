@@ -18,7 +18,7 @@ from napari_retina_seg.project.blinding import (
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, same_person, version_value
 from napari_retina_seg.project.tables import ImageRow, VersionRow
-from napari_retina_seg.project.values import Kind, Permissions
+from napari_retina_seg.project.values import Permissions, VersionKind
 
 
 def find_permissions(store: Store, image_id: int) -> Permissions:
@@ -79,9 +79,9 @@ def _masks(
 
 def _may_show_second(row: VersionRow) -> bool:
     """Whether a version may be shown to a second grader, who is blinded to the first."""
-    return row.kind == Kind.PREDICTION or row.grading == GradingRound.SECOND
+    return row.kind == VersionKind.PREDICTION or row.grading == GradingRound.SECOND
 
 
 def _newest_prediction(session: Session, image: ImageRow) -> VersionRow | None:
-    query = select(VersionRow).filter_by(image_id=image.id, kind=Kind.PREDICTION.value)
+    query = select(VersionRow).filter_by(image_id=image.id, kind=VersionKind.PREDICTION.value)
     return session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()

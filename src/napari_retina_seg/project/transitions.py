@@ -23,7 +23,7 @@ from napari_retina_seg.project.states import (
     visible_state,
 )
 from napari_retina_seg.project.tables import ImageRow, VersionRow
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
 
 
@@ -139,7 +139,7 @@ def _next_state(
 
 
 def _is_of_round(version: VersionRow, image: ImageRow) -> bool:
-    return version.kind == Kind.HUMAN and version.round == image.round
+    return version.kind == VersionKind.HUMAN and version.round == image.round
 
 
 def _knows_newest(

@@ -13,7 +13,7 @@ from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.segmentation import Check
 
 
-class Kind(StrEnum):
+class VersionKind(StrEnum):
     """Who drew a version."""
 
     HUMAN = "human"
@@ -147,7 +147,7 @@ class Version:
         1, 2, 3, … for each image.
     parent : int or None
         Number of the version that it continues.
-    kind : Kind
+    kind : VersionKind
         Whether a person or a model drew it.
     grading, round, state
         Grading round, round of the image, and state of this version. A prediction stays
@@ -182,7 +182,7 @@ class Version:
     image_id: int
     number: int
     parent: int | None
-    kind: Kind
+    kind: VersionKind
     grading: GradingRound
     round: int
     state: State
@@ -207,7 +207,7 @@ class Version:
     @property
     def is_final(self) -> bool:
         """Whether it is a final version of a person."""
-        return self.kind is Kind.HUMAN and self.state is not State.IN_PROGRESS
+        return self.kind is VersionKind.HUMAN and self.state is not State.IN_PROGRESS
 
 
 @dataclass(frozen=True)

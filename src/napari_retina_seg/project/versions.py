@@ -46,7 +46,7 @@ from napari_retina_seg.project.store import (
 )
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.transitions import EditRequest, resolve_transition
-from napari_retina_seg.project.values import Change, Kind, Version
+from napari_retina_seg.project.values import Change, Version, VersionKind
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
@@ -143,7 +143,11 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     with store.database.writing() as session:
         image = image_row(session, image_id)
         row = _new_row(store, session, image, files)
-        row.kind, row.state, row.grading = Kind.PREDICTION, State.UNREVIEWED, GradingRound.FIRST
+        row.kind, row.state, row.grading = (
+            VersionKind.PREDICTION,
+            State.UNREVIEWED,
+            GradingRound.FIRST,
+        )
         row.model = segmentation.provenance.model
         row.weights_sha256 = segmentation.provenance.weights_sha256
         row.seconds = segmentation.provenance.seconds
@@ -177,11 +181,17 @@ def _add(
     """Add the row of a person's version, and update that of the image."""
     step = resolve_transition(session, image, request, parent, store.author)
     row = _new_row(store, session, image, files)
-    row.kind, row.grading, row.conflict = Kind.HUMAN, GRADING_ROUNDS[request.action], step.conflict
+    row.kind, row.grading, row.conflict = (
+        VersionKind.HUMAN,
+        GRADING_ROUNDS[request.action],
+        step.conflict,
+    )
     row.state = state_of_version(request.action, step.state)
     row.parent = parent
     if parent is not None:
-        row.prediction_id = parent.id if parent.kind == Kind.PREDICTION else parent.prediction_id
+        row.prediction_id = (
+            parent.id if parent.kind == VersionKind.PREDICTION else parent.prediction_id
+        )
         row.model, row.weights_sha256 = parent.model, parent.weights_sha256
     row.author, row.seconds = request.author, request.seconds
     row.comment, row.reason = request.comment, request.reason
@@ -210,7 +220,7 @@ def _find_parent(session: Session, image: ImageRow, request: EditRequest) -> Ver
 
 
 def _find_prediction(session: Session, image: ImageRow, number: int | None) -> VersionRow:
-    query = select(VersionRow).filter_by(image_id=image.id, kind=Kind.PREDICTION.value)
+    query = select(VersionRow).filter_by(image_id=image.id, kind=VersionKind.PREDICTION.value)
     if number is not None:
         query = query.filter_by(number=number)
     found = session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()

@@ -36,7 +36,7 @@ _SECONDS_OF_CURVES = 10  # between two pictures, each of which takes as long as 
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class RunState:
     """State of a run after an epoch, for resuming.
 
     Attributes
@@ -168,7 +168,7 @@ class RunFolder:
             uncompiled.save_weights(path)
             write_atomically(self.best_weights, path.read_bytes())
 
-    def save_state(self, state: State) -> None:
+    def save_state(self, state: RunState) -> None:
         """Write the state and, from its rows, the log; a kill leaves the last epoch's or this."""
         named: dict[str, Any] = {
             f"{owner}/{number}": array
@@ -183,7 +183,7 @@ class RunFolder:
         if _are_curves_due(state.rows):
             self.write_curves(state.rows)
 
-    def read_state(self) -> State | None:
+    def read_state(self) -> RunState | None:
         """Return the state after the last whole epoch; None if there was none."""
         if not self._state.is_file():
             return None
@@ -194,7 +194,7 @@ class RunFolder:
                 owner, _, number = name.partition("/")
                 if number:
                     arrays.setdefault(owner, []).append(stored[name])
-        return State(rows, arrays)
+        return RunState(rows, arrays)
 
     def write_curves(self, rows: list[Row]) -> None:
         """Write the picture of the log."""

@@ -18,7 +18,7 @@ from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import TrainingRecord
 from napari_retina_seg.training.averaging import RunningMean
 from napari_retina_seg.training.environment import Conditions
-from napari_retina_seg.training.run_folder import Row, RunFolder, State
+from napari_retina_seg.training.run_folder import Row, RunFolder, RunState
 from napari_retina_seg.training.samples import batches
 from napari_retina_seg.types.errors import DataError, TrainingError
 from napari_retina_seg.types.progress import CancelToken, Progress
@@ -87,7 +87,7 @@ class Trainer:
             callback.on_train_begin()
         return cls(recipe, model, loss, steps, mean, callbacks, [])
 
-    def restore(self, state: State | None) -> None:
+    def restore(self, state: RunState | None) -> None:
         """Go back to where a run was after an epoch."""
         if state is None:
             return
@@ -103,14 +103,14 @@ class Trainer:
                 variable.assign(value)
         self.mean.weights = state.arrays.get("mean", [])
 
-    def state(self) -> State:
+    def state(self) -> RunState:
         """Return all that decides how the run goes on."""
         owners = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
         arrays = {
             owner: [_numpy(variable) for variable in variables]
             for owner, variables in owners.items()
         }
-        return State(self.rows, {**arrays, "mean": self.mean.weights})
+        return RunState(self.rows, {**arrays, "mean": self.mean.weights})
 
     def iter_steps(
         self,

@@ -14,7 +14,7 @@ from napari_retina_seg.metrics.agreement import (
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import same_person
-from napari_retina_seg.project.values import DoubleGrading, Kind, Version
+from napari_retina_seg.project.values import DoubleGrading, Version, VersionKind
 from napari_retina_seg.project.view import ProjectView, check_opened
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
@@ -215,8 +215,8 @@ def _read_proposal(project: ProjectView, grading: Version) -> Annotation | None:
     """Read the model's mask that a grading began with, if it did."""
     versions = {version.number: version for version in project.history(grading.image_id)}
     version = grading
-    while version.parent is not None and version.kind is not Kind.PREDICTION:
+    while version.parent is not None and version.kind is not VersionKind.PREDICTION:
         version = versions[version.parent]
-    if version.kind is not Kind.PREDICTION:
+    if version.kind is not VersionKind.PREDICTION:
         return None
     return project.annotation(grading.image_id, version.number)

@@ -74,7 +74,7 @@ _FOLDERS: dict[Format, type[TrainingFolder]] = {
 
 
 @dataclass(frozen=True)
-class Side:
+class SplitSide:
     """One split of an exported training set.
 
     Attributes
@@ -130,10 +130,10 @@ class ExportJob:
         self._divided: dict[str, list[str]] = {}  # patients of the images of each split
 
     @property
-    def sides(self) -> tuple[Side, ...]:
+    def sides(self) -> tuple[SplitSide, ...]:
         """The splits that were written, with their numbers of images and patients."""
         groups = ((name, self._divided.get(name, [])) for name in SPLITS)
-        return tuple(Side(name, len(each), len(set(each))) for name, each in groups if each)
+        return tuple(SplitSide(name, len(each), len(set(each))) for name, each in groups if each)
 
     def iter_run(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         """Write the masks, each or together as the format is."""

@@ -17,7 +17,7 @@ from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.types.segmentation import UNLIKE
-from napari_retina_seg.workflows.export_job import ExportJob, Side
+from napari_retina_seg.workflows.export_job import ExportJob, SplitSide
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.selection import (
@@ -46,7 +46,7 @@ class Exported:
         Number of images exported under a pseudonym.
     problems : tuple of str
         A sentence for each mask that could not be exported.
-    sides : tuple of Side
+    sides : tuple of SplitSide
         The splits of a training set.
     flagged : tuple of str
         Images unlike the training data of the model that made their prediction.
@@ -59,7 +59,7 @@ class Exported:
     predictions: int
     pseudonyms: int
     problems: tuple[str, ...]
-    sides: tuple[Side, ...] = ()
+    sides: tuple[SplitSide, ...] = ()
     flagged: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import Kind, ProjectImage
+from napari_retina_seg.project.values import ProjectImage, VersionKind
 from napari_retina_seg.project.versions import check_model
 from napari_retina_seg.project.view import check_opened
 from napari_retina_seg.types.errors import RetinaSegError, UnfitImageError
@@ -239,7 +239,7 @@ class _Run:
 
     def _has_prediction(self, image: ProjectImage) -> bool:
         return any(
-            version.kind is Kind.PREDICTION
+            version.kind is VersionKind.PREDICTION
             and version.weights_sha256 == self.model.spec.weights_sha256
             for version in self.project.history(image.id)
         )

@@ -11,7 +11,7 @@ from datetime import date
 from napari_retina_seg.io.formats.identity import contains_identifier, pseudonymise
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.project.store import clean_name, same_person
-from napari_retina_seg.project.values import Kind, ProjectImage, Version
+from napari_retina_seg.project.values import ProjectImage, Version, VersionKind
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.choices import member, members
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
@@ -219,7 +219,7 @@ class ExportItem:
     @property
     def is_prediction(self) -> bool:
         """Whether it is an unreviewed prediction."""
-        return self.version.kind is Kind.PREDICTION
+        return self.version.kind is VersionKind.PREDICTION
 
 
 def iter_choose(
@@ -273,7 +273,7 @@ def _find_version(
             return truth
     if selection.predictions and image.state in _OPEN:
         versions = project.history(image.id)
-        drawn = [version for version in versions if version.kind is Kind.PREDICTION]
+        drawn = [version for version in versions if version.kind is VersionKind.PREDICTION]
         return drawn[-1] if drawn else None
     return None
 

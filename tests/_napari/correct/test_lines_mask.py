@@ -11,7 +11,7 @@ from napari_retina_seg._napari.correct.between_scans import human_scans
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
-from napari_retina_seg._napari.masks.edits import Change, change, lock
+from napari_retina_seg._napari.masks.edits import EditResult, change, lock
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
@@ -108,7 +108,7 @@ def test_columns_in_which_no_line_moves_stay_as_they_are_painted():
 
 def test_what_moves_nothing_is_no_step():
     layer = mask(boundaries=SCAN.heights)
-    assert MaskLines(layer).edit((), lambda heights: heights) == Change(0, 0)
+    assert MaskLines(layer).edit((), lambda heights: heights) == EditResult(0, 0)
     assert not layer._undo_history
 
 

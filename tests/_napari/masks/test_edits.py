@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_retina_seg._napari.masks.edits import Change, change, lock, locked
+from napari_retina_seg._napari.masks.edits import EditResult, change, lock, locked
 from napari_retina_seg.types.errors import RetinaSegError
 
 
@@ -20,7 +20,7 @@ def test_a_change_is_one_step(mask):
     before = mask.data.copy()
     wanted = before.copy()
     wanted[5:25, 10:40] = 3
-    assert change(mask, wanted) == Change(20 * 30, 0)
+    assert change(mask, wanted) == EditResult(20 * 30, 0)
     assert np.array_equal(mask.data, wanted)
     mask.undo()
     assert np.array_equal(mask.data, before)
@@ -36,7 +36,7 @@ def test_whoever_listens_sees_the_change(mask):
 
 
 def test_what_changes_nothing_is_no_step(mask):
-    assert change(mask, mask.data.copy()) == Change(0, 0)
+    assert change(mask, mask.data.copy()) == EditResult(0, 0)
     assert not mask._undo_history
 
 
@@ -56,7 +56,7 @@ def test_any_part_of_a_volume(where):
 def test_a_locked_class_stays(mask):
     lock(mask, {2})
     assert locked(mask) == {2}
-    assert change(mask, np.full(mask.data.shape, 5, np.uint8)) == Change(30 * 50, 10 * 50)
+    assert change(mask, np.full(mask.data.shape, 5, np.uint8)) == EditResult(30 * 50, 10 * 50)
     assert (mask.data[20:30] == 2).all()
     lock(mask, ())
     assert change(mask, np.zeros(mask.data.shape, np.uint8)).kept == 0

@@ -19,7 +19,7 @@ from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import list_models
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import Kind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress, finish
@@ -70,7 +70,9 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     assert told[0] == "Loading tiny-oct…"
     assert any(re.match(r"2 of 3, about \d+ s left: scan3", words) for words in told)
     assert not words.visible
-    models = [[v.model for v in versions(n) if v.kind is Kind.PREDICTION] for n in range(1, 5)]
+    models = [
+        [v.model for v in versions(n) if v.kind is VersionKind.PREDICTION] for n in range(1, 5)
+    ]
     assert models[0] == ["oct-layers"]
     assert [names[-1] for names in models[1:]] == ["tiny-oct"] * 3
     # The open image was empty: it shows the prediction now, which can be accepted.

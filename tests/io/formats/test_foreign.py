@@ -27,9 +27,9 @@ from napari_retina_seg.io.formats.nifti import read_nifti, write_nifti
 from napari_retina_seg.io.formats.raster import read_png, read_tiff, write_png, write_tiff
 from napari_retina_seg.io.formats.record import Attribution, Maker, shared_scheme
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
+from napari_retina_seg.io.formats.vgg_json import draw
+from napari_retina_seg.io.formats.vgg_json import read_vgg as read_polygons
 from napari_retina_seg.io.masks import read_mask
-from napari_retina_seg.io.polygons import draw
-from napari_retina_seg.io.polygons import read_vgg as read_polygons
 from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, OCTID_LAYERS

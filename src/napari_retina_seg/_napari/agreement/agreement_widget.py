@@ -9,13 +9,19 @@ import napari
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
-from napari_retina_seg._napari.agreement.cases import Case, CaseLayers, Compared, compare, read_case
+from napari_retina_seg._napari.agreement.cases import (
+    CaseLayers,
+    Compared,
+    GradedCase,
+    compare,
+    read_case,
+)
 from napari_retina_seg._napari.agreement.findings import Findings
 from napari_retina_seg._napari.dock import show_dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
 from napari_retina_seg._napari.path_row import LastFolder
-from napari_retina_seg._napari.project_row import ProjectRef, ProjectRow
+from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
@@ -51,7 +57,7 @@ class AgreementWidget(JobDock):
         self._project_ref: ProjectRef | None = None
         self._io_queue = SerialTaskQueue(self)
         self._layers = CaseLayers(napari_viewer)
-        self.project = ProjectRow(Settings())
+        self.project = ProjectPicker(Settings())
         self.findings = Findings()
         self.report_button = QPushButton("Save report…")
         self.adjudicate_button = QPushButton("Adjudicate")
@@ -169,7 +175,7 @@ class AgreementWidget(JobDock):
         else:
             super().show_result(result)
 
-    def _on_case(self, case: Case) -> None:
+    def _on_case(self, case: GradedCase) -> None:
         self._layers.show(case)
         pair = case.pair
         violet = "; violet: different classes" if len(case.scheme) > 2 else ""

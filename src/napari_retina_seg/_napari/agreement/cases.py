@@ -33,7 +33,7 @@ class Compared(JobResult):
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class GradedCase:
     """An image with both of its gradings."""
 
     pair: DoubleGrading
@@ -58,7 +58,7 @@ def compare(where: ProjectRef, token: CancelToken) -> Steps:
     return Compared(JobStatus.SUCCEEDED, sentence, agreement=agreement)
 
 
-def read_case(where: ProjectRef, number: int) -> Case:
+def read_case(where: ProjectRef, number: int) -> GradedCase:
     """Read an image of a project and both of its gradings.
 
     Raises
@@ -71,7 +71,7 @@ def read_case(where: ProjectRef, number: int) -> Case:
         if pair is None:
             raise ProjectError(f"Image #{number} of this project was not graded twice.")
         first, second = (project.annotation(number, version) for version in pair.numbers)
-        return Case(pair, project.scheme, project.read_image(number), first, second)
+        return GradedCase(pair, project.scheme, project.read_image(number), first, second)
 
 
 class CaseLayers:
@@ -82,7 +82,7 @@ class CaseLayers:
         self._layers: list[Layer] = []
         self._hidden: list[Layer] = []
 
-    def show(self, case: Case) -> None:
+    def show(self, case: GradedCase) -> None:
         """Show the image, both gradings, and where the second differs from the first."""
         self.clear()
         self._hidden = [layer for layer in self._viewer.layers if layer.visible]

@@ -20,8 +20,8 @@ from napari_retina_seg._napari.masks.compare import (
     show_difference,
 )
 from napari_retina_seg._napari.masks.linked_layers import (
-    Kind,
     LinkedLayerInfo,
+    LinkKind,
     linked_layer,
     remove_linked_layer,
 )
@@ -117,7 +117,7 @@ class CompareSection(QWidget):
 
     def _shown(self) -> Labels | None:
         mask = self._active_mask.mask
-        return None if mask is None else linked_layer(self._viewer, mask, Kind.DIFFERENCE)
+        return None if mask is None else linked_layer(self._viewer, mask, LinkKind.DIFFERENCE)
 
     def _on_painted(self) -> None:
         self._redraw_after_stroke()
@@ -131,7 +131,7 @@ class CompareSection(QWidget):
         if on:
             self._show()
         else:
-            remove_linked_layer(self._viewer, mask, Kind.DIFFERENCE)
+            remove_linked_layer(self._viewer, mask, LinkKind.DIFFERENCE)
         self.refresh()
 
     def _redraw(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt

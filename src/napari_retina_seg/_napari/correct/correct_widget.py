@@ -27,7 +27,7 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import blink
-from napari_retina_seg._napari.masks.edits import Change, UndoTracker
+from napari_retina_seg._napari.masks.edits import EditResult, UndoTracker
 from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
@@ -226,7 +226,7 @@ class CorrectWidget(Dock):
             self._transient = f"{name} was hidden; it is shown again because you are painting it."
             self.status.show_message(self._transient)
 
-    def _on_applied(self, what: str, done: Change) -> None:
+    def _on_applied(self, what: str, done: EditResult) -> None:
         self.status.show_result(JobStatus.SUCCEEDED, describe_change(what, done))
 
     def _on_stepped(self, what: str, slices: list[int]) -> None:

@@ -11,7 +11,7 @@ from napari.layers import Labels, Shapes
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
-from napari_retina_seg._napari.masks.linked_layers import GRID, Kind, LinkedLayerInfo
+from napari_retina_seg._napari.masks.linked_layers import GRID, LinkedLayerInfo, LinkKind
 
 
 class Lasso(QObject):
@@ -52,7 +52,7 @@ class Lasso(QObject):
             edge_color="#ff2d1a",
             face_color="#ff2d1a40",
             edge_width=1,
-            metadata={KEY: LinkedLayerInfo(Kind.LASSO, weakref.ref(unwrap_proxy(mask)))},
+            metadata={KEY: LinkedLayerInfo(LinkKind.LASSO, weakref.ref(unwrap_proxy(mask)))},
             affine=mask.affine.affine_matrix,
             **{name: getattr(mask, name) for name in GRID},
         )

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import Change, PlaneIndex, change
+from napari_retina_seg._napari.masks.edits import EditResult, PlaneIndex, change
 from napari_retina_seg.editing.consistency import draw, reconcile
 from napari_retina_seg.imaging.surfaces import Heights
 
@@ -57,7 +57,7 @@ class MaskLines:
                 self._keep()
         return self._now[where].copy()
 
-    def edit(self, where: PlaneIndex, way: Callable[[Heights], Heights]) -> Change:
+    def edit(self, where: PlaneIndex, way: Callable[[Heights], Heights]) -> EditResult:
         """Edit the lines of a plane, and its labels with them, as one undo step.
 
         Parameters
@@ -77,7 +77,7 @@ class MaskLines:
         heights = way(before)
         columns = moved_columns(before, heights)
         if not columns.size:
-            return Change(0, 0)
+            return EditResult(0, 0)
         labels = np.array(self.mask.data[where])
         labels[:, columns] = draw(heights[:, columns], self.rows)
         done = change(self.mask, labels, where)
@@ -87,7 +87,7 @@ class MaskLines:
 
     def put_scans(
         self, leading: PlaneIndex, scans: dict[int, tuple[Heights, np.ndarray]]
-    ) -> Change:
+    ) -> EditResult:
         """Replace lines and labels of several scans of a volume as one undo step.
 
         Raises

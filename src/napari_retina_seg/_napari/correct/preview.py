@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import PlaneIndex, change, locked
 from napari_retina_seg._napari.masks.linked_layers import (
-    Kind,
+    LinkKind,
     linked_layer,
     remove_linked_layer,
     show_linked_layer,
@@ -146,7 +146,7 @@ class Preview(QWidget):
         self._latest.drop_pending()
         self.setVisible(False)
         if mask is not None:
-            remove_linked_layer(self._viewer, mask, Kind.PREVIEW)
+            remove_linked_layer(self._viewer, mask, LinkKind.PREVIEW)
         self.ended.emit()
 
     def _lay_out(self) -> None:
@@ -221,17 +221,17 @@ class Preview(QWidget):
     def _on_failed(self, request: _Request) -> None:
         """Remove the preview, unless a newer request is running."""
         if request is self._request:
-            remove_linked_layer(self._viewer, request.mask, Kind.PREVIEW)
+            remove_linked_layer(self._viewer, request.mask, LinkKind.PREVIEW)
             self.apply_button.setToolTip(_FAILED)
             self._label.setText(_FAILED)
 
     def _put(self, shown: np.ndarray) -> None:
         """Display the differences and clear the rest of the preview layer."""
         mask, where = self._active_mask.labels, self._part
-        layer = linked_layer(self._viewer, mask, Kind.PREVIEW)
+        layer = linked_layer(self._viewer, mask, LinkKind.PREVIEW)
         if layer is None:
             empty = np.zeros(mask.data.shape, np.uint8)
-            layer = show_linked_layer(self._viewer, mask, Kind.PREVIEW, empty, COLORS)
+            layer = show_linked_layer(self._viewer, mask, LinkKind.PREVIEW, empty, COLORS)
             layer.opacity = 0.9
             layer.editable = False
         if shown.size < layer.data.size:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import change
-from napari_retina_seg._napari.masks.linked_layers import Kind, linked_layer, show_questionable
+from napari_retina_seg._napari.masks.linked_layers import LinkKind, linked_layer, show_questionable
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.editing.regions import inside
 
@@ -128,4 +128,4 @@ class QuestionableSection(QWidget):
 
     def _marks(self) -> Labels | None:
         mask = self._active_mask.mask
-        return None if mask is None else linked_layer(self._viewer, mask, Kind.QUESTIONABLE)
+        return None if mask is None else linked_layer(self._viewer, mask, LinkKind.QUESTIONABLE)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from napari_retina_seg._napari.masks.edits import Change
+from napari_retina_seg._napari.masks.edits import EditResult
 
 
-def describe_change(what: str, change: Change) -> str:
+def describe_change(what: str, change: EditResult) -> str:
     """Describe a change in one sentence."""
     if not change.pixels and not change.kept:
         return f"{what}: nothing to change."

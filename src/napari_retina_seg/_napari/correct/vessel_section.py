@@ -23,7 +23,7 @@ from napari_retina_seg._napari.layers import finest, unwrap_proxy
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.widgets import add_row, stack, text
-from napari_retina_seg.editing.vessels import Point, bridge, local_darkness, threshold
+from napari_retina_seg.editing.vessels import Pixel, bridge, local_darkness, threshold
 
 _OFF = "Bridge a gap"
 _FIRST = "Click on one end of the gap."
@@ -50,7 +50,7 @@ class BridgeTool(QWidget):
     def __init__(self, viewer: napari.Viewer, active: ActiveMask, probability: Probability) -> None:
         super().__init__()
         self._active_mask, self._probability = active, probability
-        self._first: Point | None = None
+        self._first: Pixel | None = None
         self._clicks = CanvasClicks(viewer)
         self._evidence: tuple[object, np.ndarray] | None = None  # local darkness, by image
         self.button = QPushButton(_OFF)
@@ -91,13 +91,13 @@ class BridgeTool(QWidget):
         self._clicks.listen(self._active_mask.mask)
         self._ask(None)
 
-    def _ask(self, first: Point | None) -> None:
+    def _ask(self, first: Pixel | None) -> None:
         self._first = first
         self.button.setText("Stop bridging")
         self._note.setText(_FIRST if first is None else _SECOND)
         self._note.setVisible(True)
 
-    def _on_click(self, point: Point) -> None:
+    def _on_click(self, point: Pixel) -> None:
         if self._first is None:
             self._ask(point)
             return
@@ -105,7 +105,7 @@ class BridgeTool(QWidget):
         self._ask(None)  # ready for the next gap
         self._join(first, point)
 
-    def _join(self, first: Point, last: Point) -> None:
+    def _join(self, first: Pixel, last: Pixel) -> None:
         active, value = self._active_mask, self._active_mask.value
         evidence = None if value is None else self._find_evidence(value)
         if evidence is None:

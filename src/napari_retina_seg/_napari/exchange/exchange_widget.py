@@ -15,7 +15,7 @@ from napari_retina_seg._napari.exchange.forms import ExportForm, ImportForm
 from napari_retina_seg._napari.exchange.transfer import list_subjects, run_export, run_import
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
-from napari_retina_seg._napari.project_row import ProjectRow
+from napari_retina_seg._napari.project_row import ProjectPicker
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import SerialTaskQueue
@@ -35,7 +35,7 @@ class ExchangeWidget(JobDock):
         self._focused: QWidget | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         settings = Settings()
-        self.project = ProjectRow(settings)
+        self.project = ProjectPicker(settings)
         self.exporting, self.importing = ExportForm(settings), ImportForm()
         self.tabs = QTabWidget()
         self.tabs.addTab(self.exporting, _EXPORT)

@@ -9,7 +9,7 @@ from napari.layers import Labels
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.linked_layers import (
-    Kind,
+    LinkKind,
     linked_layer,
     mask_of,
     show_linked_layer,
@@ -64,7 +64,7 @@ def show_difference(
             " image."
         )
     found = difference(truth, other_labels.reshape(truth.shape), value)
-    shown = show_linked_layer(viewer, layer, Kind.DIFFERENCE, found, {SAME: _VEIL, **COLORS})
+    shown = show_linked_layer(viewer, layer, LinkKind.DIFFERENCE, found, {SAME: _VEIL, **COLORS})
     shown.name = f"{layer.name} · difference to {name}"
     shown.opacity = 1.0
     shown.editable = False
@@ -103,7 +103,7 @@ def blink(viewer: ViewerModel) -> bool:
     mask = mask_of(active) or active
     if not isinstance(mask, Labels):
         return False
-    shown = linked_layer(viewer, mask, Kind.DIFFERENCE)
+    shown = linked_layer(viewer, mask, LinkKind.DIFFERENCE)
     if shown is not None:
         shown.visible = not shown.visible
         return True

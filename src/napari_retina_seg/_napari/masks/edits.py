@@ -30,7 +30,7 @@ PlaneIndex = tuple[int | slice, ...]
 
 
 @dataclass(frozen=True)
-class Change:
+class EditResult:
     """Result of an edit.
 
     Attributes
@@ -45,7 +45,7 @@ class Change:
     kept: int
 
 
-def change(layer: Labels, labels: npt.NDArray[np.generic], where: PlaneIndex = ()) -> Change:
+def change(layer: Labels, labels: npt.NDArray[np.generic], where: PlaneIndex = ()) -> EditResult:
     """Set pixels of a mask to other classes, as one step of the layer's undo history.
 
     Pixels of locked classes are kept. Undo and redo are napari's own, on any slice.
@@ -79,7 +79,7 @@ def change(layer: Labels, labels: npt.NDArray[np.generic], where: PlaneIndex = (
     if pixels:
         with layer.block_history():  # napari emits the event after the step, not before
             layer.data_setitem(_indices(layer, free, where), labels[free])
-    return Change(int(pixels), int(wanted - pixels))
+    return EditResult(int(pixels), int(wanted - pixels))
 
 
 def lock(layer: Labels, values: Iterable[int]) -> None:

@@ -20,7 +20,7 @@ _COLORS = {1: "#ffffff"}
 _OPACITY = 0.5
 
 
-class Kind(Enum):
+class LinkKind(Enum):
     """Kind of a linked layer; the value is the end of its name."""
 
     QUESTIONABLE = "questionable"
@@ -35,13 +35,13 @@ class LinkedLayerInfo:
 
     Attributes
     ----------
-    kind : Kind
+    kind : LinkKind
         Kind of the layer.
     mask : weak reference
         To the mask.
     """
 
-    kind: Kind
+    kind: LinkKind
     mask: weakref.ref[Labels]
 
     @property
@@ -57,7 +57,7 @@ class LinkedLayerInfo:
         return None if mask is None else getattr(mask.metadata.get(KEY), "image_layer", None)
 
 
-def linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> Labels | None:
+def linked_layer(viewer: ViewerModel, mask: Labels, kind: LinkKind) -> Labels | None:
     """Return the linked layer of a mask, or None."""
     for layer in viewer.layers:
         known = layer.metadata.get(KEY)
@@ -76,7 +76,7 @@ def mask_of(layer: Layer | None) -> Labels | None:
 def show_linked_layer(
     viewer: ViewerModel,
     mask: Labels,
-    kind: Kind,
+    kind: LinkKind,
     values: npt.NDArray[np.uint8],
     colors: dict[int, str],
 ) -> Labels:
@@ -115,7 +115,7 @@ def show_linked_layer(
     return layer
 
 
-def remove_linked_layer(viewer: ViewerModel, mask: Labels, kind: Kind) -> None:
+def remove_linked_layer(viewer: ViewerModel, mask: Labels, kind: LinkKind) -> None:
     """Remove a linked layer from the viewer, if there is one."""
     layer = linked_layer(viewer, mask, kind)
     if layer is not None:
@@ -130,7 +130,7 @@ def questionable_of(viewer: ViewerModel, layer: Labels) -> npt.NDArray[np.bool_]
     array or None
         bool of the mask's shape, a copy; None if nothing is marked.
     """
-    marks = linked_layer(viewer, layer, Kind.QUESTIONABLE)
+    marks = linked_layer(viewer, layer, LinkKind.QUESTIONABLE)
     if marks is None or not np.any(marks.data):
         return None
     return np.asarray(marks.data) != 0
@@ -147,7 +147,7 @@ def show_questionable(
         bool of the mask's shape; None for nothing yet.
     """
     values = np.zeros(layer.data.shape, np.uint8) if array is None else array.astype(np.uint8)
-    marks = show_linked_layer(viewer, layer, Kind.QUESTIONABLE, values, _COLORS)
+    marks = show_linked_layer(viewer, layer, LinkKind.QUESTIONABLE, values, _COLORS)
     marks.opacity = _OPACITY
     marks.selected_label = 1
     return marks

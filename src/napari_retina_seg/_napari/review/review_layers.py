@@ -17,8 +17,8 @@ from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_d
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import (
-    Kind,
     LinkedLayerInfo,
+    LinkKind,
     linked_layer,
     mask_of,
     remove_linked_layer,
@@ -150,9 +150,9 @@ class ReviewLayers(QObject):
 
     def end_comparison(self) -> None:
         """Remove the displayed difference and the version it was computed from."""
-        remove_linked_layer(self.viewer, self.mask, Kind.DIFFERENCE)
+        remove_linked_layer(self.viewer, self.mask, LinkKind.DIFFERENCE)
         if self._compared is not None and self._compared in self.viewer.layers:
-            remove_linked_layer(self.viewer, self._compared, Kind.DIFFERENCE)
+            remove_linked_layer(self.viewer, self._compared, LinkKind.DIFFERENCE)
             self.viewer.layers.remove(self._compared)
         self._compared = None
 
@@ -181,7 +181,7 @@ class ReviewLayers(QObject):
         if on:
             self._tools = {name: getattr(self.mask, name) for name in _TOOLS}
             self._mode, self._locked = self.mask.mode, locked(self.mask)
-        for layer in (self.mask, linked_layer(self.viewer, self.mask, Kind.QUESTIONABLE)):
+        for layer in (self.mask, linked_layer(self.viewer, self.mask, LinkKind.QUESTIONABLE)):
             if layer is not None:
                 layer.editable = not on
         if not on:
@@ -300,7 +300,7 @@ class ReviewLayers(QObject):
         if self._is_clearing:
             return
         known = event.value.metadata.get(KEY)
-        is_marks = isinstance(known, LinkedLayerInfo) and known.kind is Kind.QUESTIONABLE
+        is_marks = isinstance(known, LinkedLayerInfo) and known.kind is LinkKind.QUESTIONABLE
         if is_marks and known.mask() is self.mask:
             self._marks = event.value  # kept if the mask is removed at once with it
             self._marks_timer.start()

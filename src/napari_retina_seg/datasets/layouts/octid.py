@@ -20,7 +20,7 @@ from napari_retina_seg.datasets.layouts.layout import (
     find_visible,
     read_plane,
 )
-from napari_retina_seg.io.polygons import Annotation, Polygon, draw, read_vgg
+from napari_retina_seg.io.formats.vgg_json import ImagePolygons, Polygon, draw, read_vgg
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.file_names import composed
 from napari_retina_seg.types.image import Modality
@@ -48,7 +48,7 @@ def _read(folder: Path) -> tuple[LabelledImage, ...]:
     return tuple(images)
 
 
-def _read_annotations(folder: Path) -> Iterator[tuple[Path, Annotation]]:
+def _read_annotations(folder: Path) -> Iterator[tuple[Path, ImagePolygons]]:
     for path in find_visible(folder, "*.json"):
         for annotation in read_vgg(path) or ():
             if annotation.polygons:  # VIA also lists images without annotation
@@ -56,7 +56,7 @@ def _read_annotations(folder: Path) -> Iterator[tuple[Path, Annotation]]:
 
 
 def _image(
-    annotation: Annotation, source: Path, files: dict[str, Path], folder: Path
+    annotation: ImagePolygons, source: Path, files: dict[str, Path], folder: Path
 ) -> LabelledImage:
     values = tuple(_value_of(polygon, annotation, source) for polygon in annotation.polygons)
     path = _find_image(annotation.filename, files)
@@ -105,13 +105,13 @@ def _origins(stem: str) -> set[str]:
 
 
 def _read_labels(
-    annotation: Annotation, values: tuple[int, ...], path: Path, source: Path
+    annotation: ImagePolygons, values: tuple[int, ...], path: Path, source: Path
 ) -> npt.NDArray[np.uint8]:
     rows, columns = read_plane(path).shape[:2]
     return draw(annotation, values, (rows, columns), source)
 
 
-def _value_of(polygon: Polygon, annotation: Annotation, source: Path) -> int:
+def _value_of(polygon: Polygon, annotation: ImagePolygons, source: Path) -> int:
     values = {_VALUES[_plain(text)] for text in polygon.texts if _plain(text) in _VALUES}
     if len(values) != 1:
         names = ", ".join(f"'{text}'" for text in polygon.texts) or "nothing"

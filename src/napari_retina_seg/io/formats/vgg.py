@@ -20,7 +20,7 @@ from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.named import KnownShapes, read_json
 from napari_retina_seg.io.formats.outlines import Points, trace
 from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
-from napari_retina_seg.io.polygons import in_order, read_entries, region_texts
+from napari_retina_seg.io.formats.vgg_json import in_order, read_entries, region_texts
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
 

@@ -40,7 +40,7 @@ class PassedOver:
 
 
 @dataclass(frozen=True)
-class Contents:
+class FolderContents:
     """Content of a folder: images by name, and skipped files; hidden files are ignored."""
 
     images: tuple[Path, ...] = ()
@@ -57,15 +57,15 @@ class Contents:
         return f"Skipped {count(len(self.passed_over), 'file')}: {', '.join(named)}{rest}."
 
     @property
-    def masks(self) -> Contents:
+    def masks(self) -> FolderContents:
         """The skipped files that are masks."""
-        return Contents(passed_over=tuple(one for one in self.passed_over if one.is_mask))
+        return FolderContents(passed_over=tuple(one for one in self.passed_over if one.is_mask))
 
     @property
-    def others(self) -> Contents:
+    def others(self) -> FolderContents:
         """The skipped files that are neither images nor masks or their classes."""
         files = (one for one in self.passed_over if not one.is_mask and one.reason != _CARD)
-        return Contents(passed_over=tuple(files))
+        return FolderContents(passed_over=tuple(files))
 
     def describe_masks(self, where: str) -> str:
         """Return a sentence on the skipped masks and where to import them; empty without any."""
@@ -76,11 +76,11 @@ class Contents:
         rest = f" and {len(masks) - _NAMED} more" if len(masks) > _NAMED else ""
         return f"{count(len(masks), 'mask')} not added: {named}{rest}. {where}"
 
-    def __add__(self, other: Contents) -> Contents:
-        return Contents(self.images + other.images, self.passed_over + other.passed_over)
+    def __add__(self, other: FolderContents) -> FolderContents:
+        return FolderContents(self.images + other.images, self.passed_over + other.passed_over)
 
 
-def list_folder(folder: Path) -> Contents:
+def list_folder(folder: Path) -> FolderContents:
     """Find the images of a folder, not those of folders in it.
 
     A file whose suffix is that of no image format is looked into. Masks that say their classes,
@@ -110,10 +110,10 @@ def list_folder(folder: Path) -> Contents:
     reasons |= {file: "a folder" for file in files if file.is_dir()}
     images = tuple(file for file in files if reasons.get(file) == "")
     others = tuple(PassedOver(file, reason) for file, reason in sorted(reasons.items()) if reason)
-    return Contents(images, others)
+    return FolderContents(images, others)
 
 
-def list_tree(paths: Iterable[Path]) -> Contents:
+def list_tree(paths: Iterable[Path]) -> FolderContents:
     """Find files, and the images of folders and of all folders in them, each folder once.
 
     Raises
@@ -121,26 +121,26 @@ def list_tree(paths: Iterable[Path]) -> Contents:
     ReadError
         If one of `paths` is a folder that can't be listed; those in it are passed over.
     """
-    found = Contents()
+    found = FolderContents()
     seen: set[Path] = set()  # a link may lead back to a folder above
     for path in paths:
-        found += _list_tree(path, seen) if path.is_dir() else Contents((path,))
+        found += _list_tree(path, seen) if path.is_dir() else FolderContents((path,))
     return found
 
 
-def _list_tree(folder: Path, seen: set[Path]) -> Contents:
+def _list_tree(folder: Path, seen: set[Path]) -> FolderContents:
     resolved = folder.resolve()
     if resolved in seen:
-        return Contents()
+        return FolderContents()
     seen.add(resolved)
     inside = list_folder(folder)
     others = tuple(one for one in inside.passed_over if not one.path.is_dir())
-    found = Contents(inside.images, others)
+    found = FolderContents(inside.images, others)
     for below in (one.path for one in inside.passed_over if one.path.is_dir()):
         try:
             found += _list_tree(below, seen)
         except ReadError:
-            found += Contents(passed_over=(PassedOver(below, "a folder that can't be read"),))
+            found += FolderContents(passed_over=(PassedOver(below, "a folder that can't be read"),))
     return found
 
 

@@ -26,7 +26,7 @@ def nothing() -> None:
     """Do nothing."""
 
 
-class Hands:
+class WindowDriver:
     """Clicks, drags and types in a viewer, and looks at it."""
 
     def __init__(self, viewer: napari.Viewer) -> None:

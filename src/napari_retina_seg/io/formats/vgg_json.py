@@ -34,7 +34,7 @@ class Polygon:
 
 
 @dataclass(frozen=True)
-class Annotation:
+class ImagePolygons:
     """The polygons of one image, in the order in which they were drawn."""
 
     filename: str
@@ -57,7 +57,7 @@ class _Entry(BaseModel):
     regions: list[_Region] | dict[str, _Region]
 
 
-def read_vgg(path: Path) -> tuple[Annotation, ...] | None:
+def read_vgg(path: Path) -> tuple[ImagePolygons, ...] | None:
     """Read the polygons of all images in a VGG export.
 
     Parameters
@@ -68,7 +68,7 @@ def read_vgg(path: Path) -> tuple[Annotation, ...] | None:
 
     Returns
     -------
-    tuple of Annotation, or None
+    tuple of ImagePolygons, or None
         None if it is JSON about something else.
 
     Raises
@@ -105,7 +105,7 @@ def read_entries(path: Path) -> dict[str, dict[str, Any]] | None:
     return content
 
 
-def _annotation(path: Path, key: str, entry: Any) -> Annotation:
+def _annotation(path: Path, key: str, entry: Any) -> ImagePolygons:
     try:
         parsed = _Entry.model_validate(entry)
     except ValidationError as error:
@@ -114,7 +114,7 @@ def _annotation(path: Path, key: str, entry: Any) -> Annotation:
             f"'{path}' is not a readable VGG export: check '{at}' of '{key}'."
         ) from error
     polygons = (_polygon(path, parsed, region) for region in in_order(parsed.regions))
-    return Annotation(parsed.filename, tuple(polygons))
+    return ImagePolygons(parsed.filename, tuple(polygons))
 
 
 def in_order(regions: list[Any] | dict[str, Any]) -> list[Any]:
@@ -148,13 +148,13 @@ def region_texts(value: Any) -> tuple[str, ...]:
 
 
 def draw(
-    annotation: Annotation, values: Sequence[int], shape: tuple[int, int], source: Path
+    annotation: ImagePolygons, values: Sequence[int], shape: tuple[int, int], source: Path
 ) -> npt.NDArray[np.uint8]:
     """Fill polygons; where they overlap the later one counts.
 
     Parameters
     ----------
-    annotation : Annotation
+    annotation : ImagePolygons
         The polygons.
     values : sequence of int
         Class of each.
