@@ -128,9 +128,22 @@ def test_who_comes_unasked_becomes_the_second_reader_and_is_blind_from_then_on(
     assert [version.author for version in bob.history(image.id)] == ["Bob"]
 
 
-def test_reopening_ends_the_blindness_with_the_round(ann, bob, read_once):
-    ann.reopen(read_once.id)
-    assert len(bob.history(read_once.id)) == 3
+def test_reopening_keeps_the_second_grader_who_stays_blinded(ann, bob, read_once, make):
+    reopened = ann.reopen(read_once.id)
+    assert ann.permissions(read_once.id).second_grader == "Bob"
+    assert [version.kind for version in bob.history(read_once.id)] == [VersionKind.PREDICTION]
+    ann.save_version(read_once.id, make.annotation(2), Action.CORRECT, parent=reopened.number)
+    bob.save_version(read_once.id, make.annotation(3), Action.SECOND_GRADE, parent=1)
+    ann.reopen(read_once.id)  # also once it was graded twice
+    assert ann.permissions(read_once.id).second_grader == "Bob"
+
+
+def test_a_second_grader_who_reopens_an_image_is_its_first_grader(ann, bob, read_once, make):
+    bob.save_version(read_once.id, make.annotation(3), Action.SECOND_GRADE, parent=1)
+    ann.save_version(read_once.id, make.annotation(4), Action.ADJUDICATE)
+    bob.reopen(read_once.id)
+    assert bob.permissions(read_once.id).second_grader is None
+    assert Action.CORRECT in bob.permissions(read_once.id).actions
 
 
 def test_a_second_read_is_not_begun_with_the_first(ann, bob, image, make):

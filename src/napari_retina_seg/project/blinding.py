@@ -34,10 +34,21 @@ def assign_second_grader(session: Session, image_id: int, grader: str) -> None:
         session.add(SecondGraderRow(image_id=image.id, round=image.round, grader=grader))
 
 
+def keep_second_grader(session: Session, image: ImageRow, person: str) -> None:
+    """Keep the second grader of the last round in a round that a person has just begun.
+
+    A second grader who reopens the image becomes its first grader.
+    """
+    last = session.get(SecondGraderRow, (image.id, image.round - 1))
+    if last is not None and not same_person(last.grader, person):
+        session.add(SecondGraderRow(image_id=image.id, round=image.round, grader=last.grader))
+
+
 def check_second_grader(session: Session, image: ImageRow, grader: str) -> None:
     """Raise `ProjectError` if a person can't be the second grader of an image."""
     if not is_blind(session, image):
-        raise ProjectError(f"'{image.name}' is {image.state}: reopen it before it is graded again.")
+        state = State(image.state)
+        raise ProjectError(f"'{image.name}' is {state}: reopen it before it is graded again.")
     first = newest_human(session, image, GradingRound.FIRST)
     if first is not None and same_person(first.author, grader):
         raise ProjectError(

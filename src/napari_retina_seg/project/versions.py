@@ -15,6 +15,7 @@ from napari_retina_seg.project.blinding import (
     assign_second_grader,
     check_permissions,
     check_visible,
+    keep_second_grader,
     newest_human,
     refusal_of,
 )
@@ -123,6 +124,7 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
             check_visible(session, image, parent, request.author)
             files = replace(_files_of(session, parent), probabilities=None)
         image.round += 1
+        keep_second_grader(session, image, request.author)
         return _add(store, session, image, request, parent, files, None)
 
 

@@ -291,11 +291,33 @@ def test_next_goes_through_the_queue_as_it_is_ordered_and_filtered(ann):
     for _ in range(5):
         ann.click(ann.dock.button)
         seen.append(ann.name)
-    assert seen == ["scan2", "scan1", "scan0", "scan3", "scan3"]
-    assert "No more images" in ann.said
+    assert seen == ["scan2", "scan1", "scan0", "scan3", "scan2"]
+    assert "going on with what is left" in ann.said
+    ann.open_row(3)
     ann.click(ann.dock.previous_button)
     assert ann.name == "scan0"
     assert queue.table.selectionModel().selectedRows()[0].row() == 2
+
+
+def test_next_wraps_to_what_is_left_and_says_when_nothing_is(ann, folder):
+    with Project(folder, author="Bob") as bob:
+        bob.accept(1)
+        bob.accept(3)
+        bob.mark_ungradable(4, "blurred")
+    ann.open_row(3)
+    ann.click(ann.dock.button)
+    assert ann.name == "scan1"  # neither scan0, which is finished, nor the same one again
+    ann.dock.queue.states.setCurrentText("To do")
+    ann.dock.queue.states.activated.emit(0)
+    ann.press(Qt.Key.Key_G)  # the last
+    assert ann.name == "scan1"
+    assert "nothing else left" in ann.said
+    ann.click(ann.dock.queue.clear_button)
+    ann.open_row(3)
+    with Project(folder, author="Bob") as bob:
+        bob.assign_second_grader(1, "Ann")
+    ann.click(ann.dock.button)
+    assert ann.name == "scan0"  # a second grading is left, too
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from napari_retina_seg.types.segmentation import normalised_entropy
 LEASE = timedelta(minutes=3)  # renewed every minute; a crash keeps others off no longer
 
 _PAGE = 20
+_UNFINISHED = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
+_ADJUDICATED_NEXT = frozenset({State.GRADED_TWICE})
 _MOST_SKIPPED = 20  # a missing folder would otherwise add thousands of messages
 
 
@@ -128,19 +130,58 @@ def release_lease(project: Project, image_id: int) -> None:
             project.check_in(image_id)
 
 
-def neighbours(
-    project: Project, filters: Filters, order: Order, image_id: int | None, *, forward: bool
-) -> Iterator[int]:
-    """Iterate over the queue from an image, forward or backward."""
-    while True:
-        if forward or image_id is None:
-            page = project.queue(filters, order, after=image_id, limit=_PAGE)
-        else:
-            page = tuple(reversed(project.queue(filters, order, before=image_id, limit=_PAGE)))
-        if not page:
-            return
-        yield from (image.id for image in page)
-        image_id = page[-1].id
+class Neighbours:
+    """Iterates over the queue from an image; forward, it then wraps to what is left before it.
+
+    Attributes
+    ----------
+    has_wrapped : bool
+        Whether the end of the queue was passed.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        filters: Filters,
+        order: Order,
+        image_id: int | None,
+        *,
+        forward: bool,
+    ) -> None:
+        self._project, self._filters, self._order = project, filters, order
+        self._image_id, self._forward = image_id, forward
+        self.has_wrapped = False
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._walk(self._filters, self._image_id)
+        if self._forward and self._image_id is not None:
+            self.has_wrapped = True
+            for filters in _left_of(self._filters):
+                yield from (each for each in self._walk(filters, None) if each != self._image_id)
+
+    def _walk(self, filters: Filters, image_id: int | None) -> Iterator[int]:
+        queue, order = self._project.queue, self._order
+        while True:
+            if self._forward or image_id is None:
+                page = queue(filters, order, after=image_id, limit=_PAGE)
+            else:
+                page = tuple(reversed(queue(filters, order, before=image_id, limit=_PAGE)))
+            if not page:
+                return
+            yield from (image.id for image in page)
+            image_id = page[-1].id
+
+
+def _left_of(filters: Filters) -> Iterator[Filters]:
+    """Return filters for what this person has left to do of the filtered images."""
+    if filters.states == _ADJUDICATED_NEXT or filters.second_grading:
+        yield filters
+        return
+    states = filters.states & _UNFINISHED if filters.states else _UNFINISHED
+    if states:
+        yield replace(filters, states=states)
+    if not filters.states or State.CORRECTED in filters.states:  # as a second grader sees them
+        yield replace(filters, states=frozenset(), second_grading=True)
 
 
 def open_image(

@@ -16,8 +16,8 @@ from napari_retina_seg._napari.review.activity_timer import ActivityTimer
 from napari_retina_seg._napari.review.navigation import (
     LEASE,
     NavigationResult,
+    Neighbours,
     OpenImage,
-    neighbours,
     open_image,
     read_uncertainty,
     release_lease,
@@ -35,6 +35,9 @@ from napari_retina_seg.project.values import Autosave, Permissions, Version
 T = TypeVar("T")
 
 Keep = Callable[[], Version | None]
+
+_ALL_DONE = "No more images in this list: you have nothing else left to do in it."
+_WRAPPED = "The end of the list: going on with what is left above."
 
 
 class ImageNavigator(QObject):
@@ -88,6 +91,7 @@ class ImageNavigator(QObject):
             ActivityTimer(self),
         )
         self._saving: UnsavedEdit | None = None
+        self._upcoming: Neighbours | None = None  # of the running step
         self._warnings: list[str] = []  # about the mask that was saved last
         # Seconds and comments of images that are in no version yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
@@ -185,9 +189,10 @@ class ImageNavigator(QObject):
     def _leaving(self) -> int | None:
         return None if self.review_layers.image is None else self.review_layers.image.id
 
-    def _neighbours(self, forward: bool) -> Iterable[int]:
+    def _neighbours(self, forward: bool) -> Neighbours:
         project, order = self._current_project, self.order
-        return neighbours(project, self.filters, order, self._leaving(), forward=forward)
+        self._upcoming = Neighbours(project, self.filters, order, self._leaving(), forward=forward)
+        return self._upcoming
 
     def _navigate(
         self,
@@ -277,15 +282,19 @@ class ImageNavigator(QObject):
         self.io_queue.submit(partial(reload_image, self._current_project, opened), show, self._fail)
 
     def _on_navigated(self, result: NavigationResult) -> None:
-        left = self.review_layers.image
+        left, upcoming = self.review_layers.image, self._upcoming
+        self._upcoming = None
         if result.opened is None:
             self._keep_image(result)
             return
         self._show_image(result.opened)
+        is_same = left is not None and left.id == result.opened.image.id
         skipped = f"Skipped: {' '.join(result.skipped)}" if result.skipped else ""
+        if upcoming is not None and upcoming.has_wrapped:
+            skipped = f"{skipped} {_ALL_DONE if is_same else _WRAPPED}".strip()
         if result.version is not None and left is not None:
             self._report(self._describe_saved(left.name, result.version, skipped))
-        elif skipped or left is None or left.id != result.opened.image.id:
+        elif skipped or not is_same:
             self.reported.emit(None, skipped)  # replaces the message about the previous image
 
     def _show_image(self, opened: OpenImage) -> None:
@@ -315,7 +324,7 @@ class ImageNavigator(QObject):
         elif result.skipped:
             self._fail(" ".join(result.skipped))
         else:
-            self.reported.emit(None, "No more images in this list.")
+            self.reported.emit(None, _ALL_DONE)
 
     def _describe_saved(self, name: str, version: Version, *more: str) -> str:
         saved = f"'{name}' is {version.state}."
