@@ -56,6 +56,28 @@ def test_a_network_learns_from_what_leaves(run, project, tmp_path):
     assert scored.exit_code == 0, scored.output
 
 
+def test_names_are_listed_confirmed_and_withdrawn(run, project, tmp_path):
+    """Only a person says that a name is harmless; one with a patient's is not taken unnamed."""
+    for seed, name in enumerate(("Hans 1950-02-28", "third")):
+        path = tmp_path / "more" / f"{name}.png"
+        write_png(path, phantom_bscan(9 + seed, 96, 128).image.pixels)
+    run("project", "add", project, tmp_path / "more")
+    names = ("project", "names", project)
+    listed = run(*names).stdout.splitlines()
+    assert len(listed) == 6
+    assert all("' → 'p" in line and "confirmed" not in line for line in listed)
+    suspicious = [line.endswith("(may identify the patient)") for line in listed]
+    assert suspicious == [True] * 5 + [False]  # p1_a, … hold the patient's number
+    confirmed = run(*names, "--confirm", "--author", "Ann")
+    assert confirmed.stdout == "1 name confirmed, 5 left out.\n"
+    assert "'third' → 'third' (confirmed by Ann, 20" in run(*names).stdout
+    assert run(*names, "p1_a", "#2", "--confirm").stdout == "2 names confirmed, 0 left out.\n"
+    assert run(*names, "--withdraw", "p1_a").stdout == "1 name withdrawn.\n"
+    assert run(*names, "--withdraw").stdout == "2 names withdrawn.\n"
+    assert run(*names).stdout.splitlines() == listed
+    assert run(*names, "--withdraw", "--confirm").exit_code == 2
+
+
 def test_patients_whom_the_project_does_not_know_are_asked_for(run, project, tmp_path):
     write_png(tmp_path / "more" / "p3_a.png", phantom_bscan(7, 96, 128).image.pixels)
     run("project", "add", project, tmp_path / "more", "--author", "Ann")

@@ -37,6 +37,12 @@ def test_agreement_is_told_and_written(run, project, tmp_path):
     assert [line.rpartition(".")[2] for line in written] == ["html", "csv", "json"]
     found = json.loads((tmp_path / "out" / "agreement.json").read_text())
     assert found["images"][1]["scores"]["dice"]["all"] == 1
+    for file in (tmp_path / "out").iterdir():
+        assert "scan0" not in file.read_text()
+    kept = ("--identities", "keep", "-o", tmp_path / "kept")
+    assert run("project", "agreement", project, *kept).exit_code == 0
+    for file in (tmp_path / "kept").iterdir():
+        assert "scan0" in file.read_text()
     again = run("project", "agreement", project, "-o", tmp_path / "out")
     assert again.exit_code == 2
     assert "exists already" in again.stderr

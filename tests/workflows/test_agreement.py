@@ -13,8 +13,8 @@ from napari_retina_seg.reports.agreement import caution
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.workflows.agreement import adopt, iter_agreement
-from napari_retina_seg.workflows.export_options import Format
+from napari_retina_seg.workflows.agreement import adopt, iter_agreement, rename_images
+from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.exporting import iter_export
 
 SHAPE = (96, 128)
@@ -60,6 +60,18 @@ def test_the_readings_of_both_are_compared_worst_first(ann, double_gradings):
     assert (found.unit, found.boundaries_um) == ("px", ())
     counts = found.gradability
     assert (counts.both, counts.only_first, counts.only_second, counts.neither) == (2, 1, 1, 0)
+
+
+def test_a_report_calls_images_and_patients_as_exports_do(ann, double_gradings):
+    found = finish(iter_agreement(ann))
+    ann.confirm_names([found.images[1].image.number])
+    hidden = rename_images(found, ann, Identities.HIDE)
+    assert [one.image.name for one in hidden.images][1] == "scan0"
+    worst = hidden.images[0].image
+    assert (len(worst.name), len(worst.group)) == (17, 17)
+    assert worst.number == found.images[0].image.number
+    assert rename_images(found, ann, Identities.KEEP).images[0].image == found.images[0].image
+    assert hidden.images[0].scores == found.images[0].scores
 
 
 def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, images):

@@ -172,7 +172,7 @@ def test_files_are_named_that_exist(ann, tmp_path, format):
     paths = [scan(tmp_path / "in" / name, seed) for seed, name in enumerate(("a.PNG", "b.Tif"))]
     for image in ann.add_images(paths).images:
         ann.save_version(image.id, Annotation(labels(image.id)), Action.CORRECT)
-    finish(iter_export(ann, tmp_path / "out", format))
+    finish(iter_export(ann, tmp_path / "out", format, identities=Identities.KEEP))
     named = files_named(tmp_path / "out")
     folder = tmp_path / ("out" if format is Format.LABELME else "in")
     assert len(named) == 2
@@ -185,7 +185,7 @@ def test_a_file_that_is_called_by_a_uid_is_named_so(ann, tmp_path):
         scan(tmp_path / "in" / f"{seed}.png", seed).rename(tmp_path / "in" / f"1.2.840.{seed}")
     for image in ann.add_images(sorted((tmp_path / "in").iterdir())).images:
         ann.save_version(image.id, Annotation(labels(image.id)), Action.CORRECT)
-    finish(iter_export(ann, tmp_path / "out", Format.COCO))
+    finish(iter_export(ann, tmp_path / "out", Format.COCO, identities=Identities.KEEP))
     assert files_named(tmp_path / "out") == ["1.2.840.1", "1.2.840.2"]
     taken = finish(iter_import_masks(ann, tmp_path / "out"))
     assert (taken.known, taken.problems) == (2, ())
@@ -201,6 +201,7 @@ def test_images_leave_beside_their_masks_slice_by_slice(ann, tmp_path, format):
     volume, single = ann.add_images(paths).images
     ann.save_version(volume.id, Annotation(phantom.labels), Action.CORRECT)
     ann.save_version(single.id, Annotation(labels(5)), Action.CORRECT)
+    ann.confirm_names([volume.id])
     out = tmp_path / "out"
     finish(iter_export(ann, out, format, with_images=True))
     named = files_named(out)
@@ -219,6 +220,7 @@ def test_images_leave_beside_their_masks_slice_by_slice(ann, tmp_path, format):
 
 def test_colours_leave_in_their_order(fundus, tmp_path):
     fundus.save_version(1, Annotation(np.ones(SHAPE, np.uint8)), Action.CORRECT)
+    fundus.confirm_names([1])
     finish(iter_export(fundus, tmp_path / "out", Format.COCO, with_images=True))
     expected = np.asarray(Image.open(tmp_path / "photos" / "a.png"))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), expected)
@@ -236,6 +238,7 @@ def test_slices_that_were_annotated_elsewhere_come_back_as_a_volume(ann, tmp_pat
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (volume,) = ann.add_images([tmp_path / "volume.tif"]).images
     ann.save_version(volume.id, Annotation(phantom.labels), Action.CORRECT)
+    ann.confirm_names([volume.id])
     finish(iter_export(ann, tmp_path / "out", Format.COCO, with_images=True))
     content = json.loads((tmp_path / "out" / "masks.json").read_text())
     del content["info"]  # as a tool does that has its own

@@ -144,6 +144,7 @@ def test_boundaries_that_contradict_their_mask_do_not_leave(ann, tmp_path):
     painted = phantom.labels.copy()
     painted[:, 40:50] = draw(phantom.heights[:, 40:50] + np.float32(4), SHAPE[0])
     ann.save_version(stale.id, Annotation(painted, phantom.heights), Action.CORRECT)
+    ann.confirm_names([fresh.id, stale.id])
     leave(ann, tmp_path / "out", Format.BOUNDARY_JSON)
 
     def left(name):
@@ -161,6 +162,7 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
     (single,) = ann.add_images([scan(tmp_path, "single", 5)]).images
     ann.save_version(volume.id, Annotation(phantom.labels), Action.CORRECT)
     ann.save_version(single.id, annotation(5), Action.CORRECT)
+    ann.confirm_names([volume.id])
     leave(ann, tmp_path / "set", Format.TRAINING, patients=PatientRule(each_image=True))
     Project.create(tmp_path / "fresh", scheme=OCT_LAYERS, author="Eve").close()
     with Project(tmp_path / "fresh", author="Eve") as fresh:
@@ -281,6 +283,7 @@ def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
     }
     for image in added.images:
         ann.save_version(image.id, annotation(image.id), Action.CORRECT)
+    ann.confirm_names([added.images[2].id])
     done = leave(ann, tmp_path / "out", format)
     assert (done.masks, done.pseudonyms) == (3, 2)
     said = words_in(tmp_path / "out").casefold()

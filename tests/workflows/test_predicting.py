@@ -163,6 +163,7 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     folder = ann.folder
     ann.close()
     connection = sqlite3.connect(folder / "project.sqlite")
+    connection.execute("DROP TABLE confirmed_name")
     connection.execute("ALTER TABLE image DROP COLUMN warning")
     connection.execute("ALTER TABLE version DROP COLUMN checks")
     connection.execute("UPDATE schema_version SET version = 1")

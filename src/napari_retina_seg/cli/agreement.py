@@ -11,6 +11,7 @@ import typer
 from napari_retina_seg.cli.console import Bar, interruptible, say
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
 from napari_retina_seg.cli.project import Author, Comment, Folder, Images, open_project
+from napari_retina_seg.workflows.export_options import Identities
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,10 @@ def agreement_command(
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Folder for a report: HTML, CSV and JSON."),
     ] = None,
+    identities: Annotated[
+        Identities,
+        typer.Option(help="Names of images and patients in the report, as in 'project export'."),
+    ] = Identities.HIDE,
     overwrite: OverwriteReport = False,
 ) -> None:
     """Compare first and second gradings: Dice, kappa, boundaries, ICC and limits of agreement.
@@ -41,7 +46,7 @@ def agreement_command(
         summary_table,
         write_agreement,
     )
-    from napari_retina_seg.workflows.agreement import iter_agreement
+    from napari_retina_seg.workflows.agreement import iter_agreement, rename_images
 
     if out is not None:
         check_reports(out, FILES, overwrite=overwrite)
@@ -52,6 +57,7 @@ def agreement_command(
     ):
         found = bar.walk(iter_agreement(project, token=token), "Comparing")
         left = project.second_gradings_left()
+        reported = rename_images(found, project, identities)
     from rich.console import Console
 
     console = Console()
@@ -62,7 +68,7 @@ def agreement_command(
     if left:
         say(f"Second gradings still open: {left}.")
     if out is not None:
-        for path in write_agreement(found, out):
+        for path in write_agreement(reported, out):
             typer.echo(str(path.resolve()))
 
 

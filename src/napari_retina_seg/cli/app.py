@@ -17,6 +17,7 @@ from napari_retina_seg.cli import (
     exchange,
     explain,
     models,
+    names,
     project,
     segment,
     train,
@@ -74,6 +75,7 @@ app.command("doctor")(doctor.doctor_command)
 app.add_typer(dataset.app, name="dataset")
 project.app.command("agreement")(opens_files(agreement.agreement_command))
 project.app.command("adjudicate")(opens_files(agreement.adjudicate_command))
+project.app.command("names")(opens_files(names.names_command))
 project.app.command("export")(opens_files(exchange.export_command))
 project.app.command("import")(opens_files(exchange.import_command))
 app.add_typer(project.app, name="project")

@@ -82,8 +82,8 @@ def export_command(
     identities: Annotated[
         Identities,
         typer.Option(
-            help="'hide' replaces patients' names, and image names that may identify a patient, by"
-            " pseudonyms; 'pseudonyms' replaces all names; 'keep' keeps them."
+            help="'hide' replaces patients' names, and names of images that were not confirmed (see"
+            " 'project names'), by pseudonyms; 'pseudonyms' replaces all names; 'keep' keeps them."
         ),
     ] = Identities.HIDE,
     patients_from_name: Annotated[
@@ -173,8 +173,8 @@ def _report_export(done: Exported, out: Path, format: Format, identities: Identi
     print_some(done.problems)
     if done.pseudonyms and identities is Identities.HIDE:
         say(
-            f"Images renamed to pseudonyms: {done.pseudonyms}, since their names may identify the"
-            " patient; '--identities keep' keeps the names."
+            f"Images renamed to pseudonyms: {done.pseudonyms}, since no one confirmed that their"
+            " names tell nothing of the patient: 'project names' lists and confirms them."
         )
     for message in (*done.warnings, *filter(None, [format.advice])):
         say(message)

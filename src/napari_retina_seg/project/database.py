@@ -32,8 +32,18 @@ def _add_checks(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE version ADD COLUMN checks JSON"))
 
 
+def _add_confirmed_names(connection: Connection) -> None:
+    """Add the table of names that exports may keep: none was confirmed yet."""
+    connection.execute(
+        text(
+            "CREATE TABLE confirmed_name (image_id INTEGER NOT NULL PRIMARY KEY REFERENCES"
+            " image (id), author VARCHAR NOT NULL, created_at VARCHAR NOT NULL)"
+        )
+    )
+
+
 # The n-th migrates the tables from version n to version n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_add_checks,)
+MIGRATIONS: tuple[Migration, ...] = (_add_checks, _add_confirmed_names)
 
 
 class Database:

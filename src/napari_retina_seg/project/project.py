@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from napari_retina_seg.io.inputs import PathsLike, as_paths
-from napari_retina_seg.project import autosaves, images, leases, versions
+from napari_retina_seg.project import autosaves, images, leases, names, versions
 from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
@@ -285,6 +285,31 @@ class Project(ProjectView):
         grader = check_name(grader)
         with self._store.database.writing() as session:
             assign_second_grader(session, image_id, grader)
+
+    def confirm_names(self, image_ids: Iterable[int]) -> None:
+        """Record that images' names tell nothing of the patient: exports may keep them.
+
+        Parameters
+        ----------
+        image_ids : iterable of int
+            Which images.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image; no name is confirmed then.
+        """
+        names.confirm(self._store, image_ids)
+
+    def withdraw_names(self, image_ids: Iterable[int]) -> None:
+        """Undo `confirm_names`: exports replace the names by pseudonyms again.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image; nothing is changed then.
+        """
+        names.withdraw(self._store, image_ids)
 
     def check_out(
         self, image_id: int, duration: timedelta = leases.DURATION, *, take_over: bool = False

@@ -183,6 +183,16 @@ class SecondGraderRow(Base):
     grader: Mapped[str] = mapped_column("reader")
 
 
+class ConfirmedNameRow(Base):
+    """An image whose name tells nothing of the patient: a person said so."""
+
+    __tablename__ = "confirmed_name"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+
+
 class LeaseRow(Base):
     """The lease of an image."""
 

@@ -256,6 +256,25 @@ class DoubleGrading:
 
 
 @dataclass(frozen=True)
+class ConfirmedName:
+    """That an image's name tells nothing of the patient, so that exports may keep it.
+
+    Attributes
+    ----------
+    image_id : int
+        Which image.
+    author : str
+        Who said so.
+    created_at : datetime
+        When (UTC).
+    """
+
+    image_id: int
+    author: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Lease:
     """The lease of an image.
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from napari_retina_seg.project import autosaves, double_gradings, history, images, queue
+from napari_retina_seg.project import autosaves, double_gradings, history, images, names, queue
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.files import IntegrityProblem
 from napari_retina_seg.project.filters import Filters, Order
@@ -17,6 +17,7 @@ from napari_retina_seg.project.permissions import check_permitted, find_permissi
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import (
     Autosave,
+    ConfirmedName,
     DoubleGrading,
     Permissions,
     ProjectImage,
@@ -147,6 +148,10 @@ class ProjectView:
     def images(self, filters: Filters | None = None) -> tuple[ProjectImage, ...]:
         """Return all or the filtered images, in the order of adding."""
         return tuple(queue.all_images(self._store, filters))
+
+    def confirmed_names(self) -> dict[int, ConfirmedName]:
+        """Return whose names were confirmed as harmless, by whom and when, by image number."""
+        return names.list_confirmed(self._store)
 
     def authors(self) -> tuple[str, ...]:
         """Return the authors of the newest human versions that are visible to this person."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
 
 from napari_retina_seg.metrics.agreement import (
     Agreement,
     AgreementAccumulator,
     Gradability,
     GradedImage,
+    ImageAgreement,
 )
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, GradingRound, State
@@ -19,6 +21,8 @@ from napari_retina_seg.project.view import ProjectView, check_opened
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
+from napari_retina_seg.workflows.export_options import Identities
+from napari_retina_seg.workflows.naming import find_names
 
 
 def find_agreement(
@@ -111,6 +115,32 @@ def iter_agreement(
         scores.add(_describe(pair), first, second, begun)
     yield Progress(len(graded), len(graded), "Done")
     return scores.result(_gradability(pairs))
+
+
+def rename_images(agreement: Agreement, project: ProjectView, identities: Identities) -> Agreement:
+    """Return an agreement whose images and patients are called as in exports, for a report.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of the project.
+    project : ProjectView
+        The project.
+    identities : Identities
+        Whose names are kept.
+    """
+    names = find_names(project, identities)
+    numbers = {one.image.number for one in agreement.images}
+    images = [image for image in project.images() if image.id in numbers]
+    called = dict(zip((image.id for image in images), names.choose(images), strict=True))
+    patients = {image.id: image.patient for image in images}
+
+    def rename(one: ImageAgreement) -> ImageAgreement:
+        patient = (patients[one.image.number] or "").strip()
+        group = names.group(patient) if patient else one.image.group
+        return replace(one, image=replace(one.image, name=called[one.image.number], group=group))
+
+    return replace(agreement, images=tuple(map(rename, agreement.images)))
 
 
 def adopt(project: Project, image_id: int, chosen: Version, *, comment: str = "") -> Version:

@@ -225,8 +225,8 @@ class ExportJob:
         if self._with_images:
             names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
             return tuple(path.name for path in names)
-        suffix = _suffix_of(one.image)
-        if not record.is_volume and one.name == safe_name(one.image.name):
+        suffix = _suffix_of(one)
+        if not (record.is_volume or one.is_hidden) and one.name == safe_name(one.image.name):
             return (f"{one.image.name}{suffix}",)  # the real name of the file
         return tuple(picture_names(record.name, record.labels.shape, suffix))
 
@@ -257,11 +257,12 @@ class ExportJob:
             fill_stacks(self._new, items, one_hot=one_hot, patients=self._patients)
 
 
-def _suffix_of(image: ProjectImage) -> str:
+def _suffix_of(one: ExportItem) -> str:
     """Return the suffix that follows the image's name in its file name."""
-    # Earlier versions took everything after the last dot for the suffix, in UIDs too.
-    old = image.path.suffix
-    return old if image.path.name == f"{image.name}{old}" else image_suffix(image.path)
+    # Earlier versions took everything after the last dot for the suffix, in UIDs and names too.
+    image, old = one.image, one.image.path.suffix
+    is_old = not one.is_hidden and image.path.name == f"{image.name}{old}"
+    return old if is_old else image_suffix(image.path)
 
 
 def make_record(one: ExportItem, annotation: Annotation, scheme: LabelScheme) -> MaskRecord:
@@ -284,7 +285,7 @@ def make_record(one: ExportItem, annotation: Annotation, scheme: LabelScheme) ->
         spacing=image.spacing,
         laterality=image.laterality,
         attribution=attribution,
-        image_suffix=_suffix_of(image),
+        image_suffix=_suffix_of(one),
         image_sha256=image.sha256,
         ignore=questionable if questionable is not None and questionable.any() else None,
         boundaries=_boundaries(annotation),

@@ -19,6 +19,7 @@ from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCall
 from napari_retina_seg.types.segmentation import UNLIKE
 from napari_retina_seg.workflows.export_job import ExportJob, SplitSide
 from napari_retina_seg.workflows.export_options import Format, Identities
+from napari_retina_seg.workflows.naming import find_names
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.selection import (
     Selection,
@@ -115,8 +116,8 @@ def export_masks(
     selection : Selection, optional
         Which masks; by default all that count as truth.
     identities : Identities or str
-        By default, image names that may identify a patient, and patients' names, are
-        replaced by pseudonyms.
+        By default, images get pseudonyms unless their names were confirmed as harmless
+        (`Project.confirm_names`), and so do patients.
     patients : PatientRule, optional
         How to find the patients of images without one; required by formats with images.
     with_images : bool
@@ -189,8 +190,8 @@ def iter_export(
     selection : Selection, optional
         Which masks; by default all that count as truth.
     identities : Identities
-        By default, image names that may identify a patient, and patients' names, are
-        replaced by pseudonyms that can only be reversed with the project's key.
+        By default, images get pseudonyms unless their names were confirmed as harmless, and so
+        do patients; they can only be reversed with the project's key.
     patients : PatientRule, optional
         How to find the patients of images without one. Formats with images need it, since all
         images of a patient belong to one split.
@@ -227,12 +228,13 @@ def iter_export(
             f"'{format.value}' can't include images: leave them out, or choose coco, coco-polygons,"
             " vgg, cvat or labelme."
         )
-    chosen, refused = yield from iter_choose(project, selection or Selection(), identities, token)
+    names = find_names(project, identities)
+    chosen, refused = yield from iter_choose(project, selection or Selection(), names, token)
     if not chosen:
         because = f" {refused[0]}" if refused else ""
         raise WriteError(f"There is no mask to export in the selection.{because}")
     if format.has_images:
-        chosen = add_patients(chosen, patients, identities, project.info.key)
+        chosen = add_patients(chosen, patients, names)
     with atomic_folder(folder) as new:
         images = with_images or format is Format.LABELME
         job = ExportJob(project, new, format, identities, patients, token, with_images=images)

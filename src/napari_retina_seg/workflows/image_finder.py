@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from napari_retina_seg.datasets.layouts.pairs import plain_stem
-from napari_retina_seg.io.formats.identity import pseudonymise
 from napari_retina_seg.io.formats.named import possible_names
 from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.formats.sources import Record
@@ -18,6 +17,8 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.file_names import name_key, safe_name
+from napari_retina_seg.workflows.export_options import Identities
+from napari_retina_seg.workflows.naming import find_names
 
 
 class ImageFinder:
@@ -37,11 +38,12 @@ class ImageFinder:
         self.by_id: dict[int, ProjectImage] = {}
         self._by_hash: dict[str, ProjectImage] = {}
         self._by_name: dict[str, list[ProjectImage]] = {}
-        for image in project.images():
-            pseudonym = pseudonymise(image.name, project.info.key)
+        images = project.images()
+        pseudonyms = find_names(project, Identities.PSEUDONYMS).pseudonyms
+        for image in images:
             self.by_id[image.id] = image
             self._by_hash[image.sha256] = image
-            names = (image.name, safe_name(image.name), pseudonym)
+            names = (image.name, safe_name(image.name), pseudonyms[image.id])
             for key in {name_key(name) for name in (*names, image.path.name)}:
                 same = self.shapes.get(key, image.shape) == image.shape
                 self.shapes[key] = image.shape if same else ()

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from napari_retina_seg.io.formats.identity import contains_identifier, pseudonymise
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import ProjectImage, Version, VersionKind
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.choices import member, members
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
-from napari_retina_seg.types.file_names import name_key, safe_name
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.workflows.export_options import Identities
+from napari_retina_seg.workflows.naming import Names
 from napari_retina_seg.workflows.patients import ImageSource, PatientRule, require_patients
 
 _OPEN = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
-_RESERVED = frozenset({"export", "masks", "predictions"})  # other files and folders of an export
 
 
 @dataclass(frozen=True)
@@ -223,7 +219,7 @@ class ExportItem:
 
 
 def iter_choose(
-    project: ProjectView, selection: Selection, identities: Identities, token: CancelToken
+    project: ProjectView, selection: Selection, names: Names, token: CancelToken
 ) -> Generator[Progress, None, tuple[tuple[ExportItem, ...], tuple[str, ...]]]:
     """Select masks and name them (slow).
 
@@ -246,18 +242,9 @@ def iter_choose(
         if version is not None:
             found.append((image, version))
     images = [image for image, _ in found]
-    hidden = yield from _find_identifying(images, identities, token)
-    key = project.info.key
-    names = _disambiguate(
-        images,
-        [
-            pseudonymise(image.name, key) if image.id in hidden else safe_name(image.name)
-            for image in images
-        ],
-    )
     chosen = tuple(
-        ExportItem(image, version, name, _group(image, name, identities, key), image.id in hidden)
-        for (image, version), name in zip(found, names, strict=True)
+        ExportItem(image, version, name, _group(image, name, names), names.hides(image.id))
+        for (image, version), name in zip(found, names.choose(images), strict=True)
     )
     return chosen, tuple(problems)
 
@@ -278,38 +265,8 @@ def _find_version(
     return None
 
 
-def _find_identifying(
-    images: Sequence[ProjectImage], identities: Identities, token: CancelToken
-) -> Generator[Progress, None, set[int]]:
-    """Return the images whose names are to be replaced."""
-    if identities is Identities.KEEP:
-        return set()
-    identifying = set()
-    for done, image in enumerate(images):
-        token.raise_if_cancelled()
-        yield Progress(done, len(images), "Looking for patients' names")
-        if identities is Identities.PSEUDONYMS or contains_identifier(
-            image.path, image.name, image.patient
-        ):
-            identifying.add(image.id)
-    return identifying
-
-
-def _disambiguate(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:
-    counts = Counter(map(name_key, names))
-    used = set(_RESERVED)
-    apart = []
-    for image, name in zip(images, names, strict=True):
-        unique = f"{name}-{image.id}" if counts[name_key(name)] > 1 else name
-        while name_key(unique) in used:
-            unique = f"{unique}-{image.id}"
-        used.add(name_key(unique))
-        apart.append(unique)
-    return apart
-
-
 def add_patients(
-    chosen: Sequence[ExportItem], rule: PatientRule | None, identities: Identities, key: str
+    chosen: Sequence[ExportItem], rule: PatientRule | None, names: Names
 ) -> tuple[ExportItem, ...]:
     """Add the patients of images that have none in the project.
 
@@ -319,10 +276,8 @@ def add_patients(
         Masks exported with their images, to be split by patient.
     rule : PatientRule or None
         How to find unknown patients.
-    identities : Identities
-        Whether patients get pseudonyms.
-    key : str
-        The project's own, for pseudonyms.
+    names : Names
+        What patients are called.
 
     Raises
     ------
@@ -341,16 +296,9 @@ def add_patients(
         who = (one.image.patient or "").strip() or found.get(one.image.id)
         if who is not None:
             who = spellings.setdefault(clean_name(who), who)
-        named.append(one if who is None else replace(one, group=_group_of(who, identities, key)))
+        named.append(one if who is None else replace(one, group=names.group(who)))
     return tuple(named)
 
 
-def _group(image: ProjectImage, name: str, identities: Identities, key: str) -> str:
-    if not (image.patient or "").strip():
-        return name
-    return _group_of(str(image.patient), identities, key)
-
-
-def _group_of(patient: str, identities: Identities, key: str) -> str:
-    # A patient's name identifies the patient: no need to search for identifiers.
-    return patient if identities is Identities.KEEP else pseudonymise(patient, key)
+def _group(image: ProjectImage, name: str, names: Names) -> str:
+    return names.group(str(image.patient)) if _has_patient(image) else name

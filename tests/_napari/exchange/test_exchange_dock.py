@@ -102,7 +102,8 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
     write(qtbot, form.out.edit, str(tmp_path / "out"))
     assert press(qtbot, exchange).status is JobStatus.SUCCEEDED
     assert "2 masks exported" in exchange.status.text()
-    assert (tmp_path / "out" / "scan0.tif").is_file()
+    assert "Images with pseudonyms: 2" in exchange.status.text()
+    assert len(list((tmp_path / "out").glob("p*.tif"))) == 2
     assert not exchange.button.isEnabled()
     assert "is not empty" in exchange.button.toolTip()
 
@@ -117,6 +118,33 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
         assert [project.truth(number).author for number in (1, 2)] == ["Ann", "Ann"]
     press(qtbot, exchange)
     assert "0 masks imported, 2 already in the project" in exchange.status.text()
+
+
+def test_names_are_shown_before_they_leave_and_harmless_ones_are_kept(exchange, qtbot, folder):
+    """Old and new names stand side by side; a tick is remembered with who set it."""
+
+    def show_names():
+        exchange.dialog = None
+        qtbot.mouseClick(exchange.exporting.names_button, LEFT)
+        qtbot.waitUntil(lambda: exchange.dialog is not None, timeout=60_000)
+        rows = [exchange.dialog.table.topLevelItem(row) for row in range(3)]
+        return exchange.dialog, [[item.text(column) for column in range(3)] for item in rows]
+
+    dialog, rows = show_names()
+    assert [row[0] for row in rows] == ["scan0", "scan1", "scan2"]
+    assert all(len(row[1]) == 17 and row[1].startswith("p") and not row[2] for row in rows)
+    qtbot.mouseClick(dialog.all_button, LEFT)
+    dialog.table.topLevelItem(1).setCheckState(0, Qt.CheckState.Unchecked)
+    qtbot.mouseClick(dialog.buttons.button(dialog.buttons.StandardButton.Ok), LEFT)
+    qtbot.waitUntil(lambda: "2 names confirmed" in exchange.status.text(), timeout=60_000)
+    with Project(folder, author="Bob") as project:
+        said = project.confirmed_names()
+        assert [(one.image_id, one.author) for one in said.values()] == [(1, "Ann"), (3, "Ann")]
+    dialog, rows = show_names()
+    assert [row[2].startswith("confirmed by Ann, 20") for row in rows] == [True, False, True]
+    dialog.table.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
+    qtbot.mouseClick(dialog.buttons.button(dialog.buttons.StandardButton.Ok), LEFT)
+    qtbot.waitUntil(lambda: "1 name confirmed" in exchange.status.text(), timeout=60_000)
 
 
 def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):

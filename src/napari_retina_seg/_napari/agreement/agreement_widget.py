@@ -9,12 +9,14 @@ import napari
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
+from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.agreement.cases import (
     CaseLayers,
     Compared,
     GradedCase,
     compare,
     read_case,
+    write_report,
 )
 from napari_retina_seg._napari.agreement.findings import Findings
 from napari_retina_seg._napari.dock import show_dock
@@ -29,7 +31,8 @@ from napari_retina_seg._napari.shortcuts import REVIEW_WIDGET
 from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.project.store import same_person
-from napari_retina_seg.reports.agreement import FILES, write_agreement
+from napari_retina_seg.reports.agreement import FILES
+from napari_retina_seg.workflows.export_options import Identities
 
 _BEFORE = (
     "Compares the gradings of two people on the same images. Assign second graders in the Review"
@@ -90,9 +93,12 @@ class AgreementWidget(JobDock):
 
     def save_report(self, folder: Path) -> None:
         """Write the report as a page, a table and JSON to a folder."""
-        agreement = self.findings.agreement
-        if agreement is not None:
-            write = partial(write_agreement, agreement, folder)
+        agreement, where = self.findings.agreement, self._project_ref
+        if agreement is not None and where is not None:
+            # As chosen in the Export and import dock.
+            chosen = Settings().choice(remembered.EXPORT_NAMES, Identities.HIDE.value)
+            identities = Identities(chosen) if chosen in set(Identities) else Identities.HIDE
+            write = partial(write_report, where, agreement, folder, identities)
             self._io_queue.submit(write, self._on_saved, self._fail)
 
     def refresh(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
@@ -16,13 +17,15 @@ from napari_retina_seg._napari.results import ImagePart, MaskInfo, mask_options
 from napari_retina_seg.metrics.agreement import Agreement
 from napari_retina_seg.project.values import DoubleGrading
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.reports.agreement import write_agreement
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken
-from napari_retina_seg.workflows.agreement import iter_agreement
+from napari_retina_seg.workflows.agreement import iter_agreement, rename_images
+from napari_retina_seg.workflows.export_options import Identities
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,21 @@ def compare(where: ProjectRef, token: CancelToken) -> Steps:
         parts.append(f"Second gradings still to come: {left}.")
     sentence = " ".join(parts)
     return Compared(JobStatus.SUCCEEDED, sentence, agreement=agreement)
+
+
+def write_report(
+    where: ProjectRef, agreement: Agreement, folder: Path, identities: Identities
+) -> tuple[Path, ...]:
+    """Write the report of a comparison, with the names that exports have.
+
+    Raises
+    ------
+    RetinaSegError
+        If the project can't be read, or a file can't be written.
+    """
+    with ProjectView(where.folder, author=where.author) as project:
+        reported = rename_images(agreement, project, identities)
+    return write_agreement(reported, folder)
 
 
 def read_case(where: ProjectRef, number: int) -> GradedCase:

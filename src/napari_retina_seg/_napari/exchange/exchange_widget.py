@@ -12,13 +12,22 @@ from qtpy.QtWidgets import QApplication, QTabWidget, QWidget
 
 from napari_retina_seg._napari.dock import find_dock
 from napari_retina_seg._napari.exchange.forms import ExportForm, ImportForm
-from napari_retina_seg._napari.exchange.transfer import list_subjects, run_export, run_import
+from napari_retina_seg._napari.exchange.names_dialog import NamesDialog
+from napari_retina_seg._napari.exchange.transfer import (
+    keep_names,
+    list_names,
+    list_subjects,
+    run_export,
+    run_import,
+)
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
-from napari_retina_seg._napari.project_row import ProjectPicker
+from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import SerialTaskQueue
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.workflows.naming import NameChange
 from napari_retina_seg.workflows.selection import Subjects
 
 _EXPORT, _IMPORT = "Export", "Import"
@@ -33,6 +42,7 @@ class ExchangeWidget(JobDock):
         self._io_queue = SerialTaskQueue(self)
         self._listed_folder: Path | None = None
         self._focused: QWidget | None = None
+        self.dialog: NamesDialog | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         settings = Settings()
         self.project = ProjectPicker(settings)
@@ -60,6 +70,15 @@ class ExchangeWidget(JobDock):
             run, title = partial(run_import, self.importing.task(where)), "Importing masks into"
             message = "Reading the masks."
         self._start(run, f"{title} '{where.folder.name}'", message)
+
+    def list_names(self) -> None:
+        """Show what becomes of the images' names; the button beside the choice of names."""
+        where = self.project.where
+        if where is not None:
+            self.exporting.names_button.setEnabled(False)
+            self.status.show_message("Looking for patients' names.")
+            show = partial(self._show_names, where)
+            self._io_queue.submit(partial(list_names, where), show, self._fail_names)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's
         """Keep keys typed while a job is running from triggering the viewer's shortcuts."""
@@ -98,6 +117,7 @@ class ExchangeWidget(JobDock):
         ):
             changed.connect(self._on_change)
         self.project.changed.connect(self._on_project)
+        self.exporting.names_button.clicked.connect(self.list_names)
 
     def reload(self) -> None:
         """Follow the project that was open last, unless another one was chosen here."""
@@ -125,6 +145,26 @@ class ExchangeWidget(JobDock):
     def _offer(self, folder: Path, subjects: Subjects) -> None:
         if folder == self._listed_folder:  # still chosen
             self.exporting.offer(subjects)
+
+    def _show_names(self, where: ProjectRef, changes: tuple[NameChange, ...]) -> None:
+        self.exporting.names_button.setEnabled(True)
+        self._on_change()
+        self.dialog = NamesDialog(changes, self)
+        self.dialog.accepted.connect(partial(self._keep_names, where, self.dialog))
+        self.dialog.open()
+
+    def _keep_names(self, where: ProjectRef, dialog: NamesDialog) -> None:
+        keep = partial(keep_names, where, dialog.kept)
+        self._io_queue.submit(keep, self._on_names_kept, self._fail_names)
+
+    def _on_names_kept(self, kept: int) -> None:
+        self.status.show_result(
+            JobStatus.SUCCEEDED, f"{count(kept, 'name')} confirmed; all others are replaced."
+        )
+
+    def _fail_names(self, message: str) -> None:
+        self.exporting.names_button.setEnabled(True)
+        self.status.show_result(JobStatus.FAILED, message)
 
     def _on_change(self) -> None:
         if not self.is_running:

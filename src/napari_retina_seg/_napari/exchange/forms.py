@@ -7,7 +7,15 @@ from datetime import date
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
@@ -15,7 +23,7 @@ from napari_retina_seg._napari.exchange.transfer import ExportTask, ImportTask
 from napari_retina_seg._napari.path_row import LastFolder, PathRow, holds_something
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import add_row, combo_box, text
+from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.workflows.export_options import Format, Identities
@@ -84,6 +92,7 @@ class ExportForm(QWidget):
         self._known = Subjects()
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
+        self.names_button = QPushButton("Names…")
         self.out = PathRow(
             "Choose a new or empty folder", "new folder", LastFolder("export"), makes=True
         )
@@ -174,7 +183,10 @@ class ExportForm(QWidget):
         )
         self.names.setToolTip(
             "Names of images and patients. Pseudonyms are made with the project's key, and can't be"
-            " reversed without it."
+            " reversed without it. By default every image gets one unless its name was confirmed."
+        )
+        self.names_button.setToolTip(
+            "Show what each image is called in exports, and confirm names that are harmless."
         )
         self.patients.setToolTip("Only images of one patient or group.")
         self.eyes.setToolTip("Only images of right or left eyes.")
@@ -188,7 +200,7 @@ class ExportForm(QWidget):
         add_row(form, "Eye", self.eyes)
         add_row(form, "Drawn by", self.drawn_by)
         add_row(form, "Saved", days)
-        add_row(form, "Names", self.names)
+        add_row(form, "Names", stack(self.names, self.names_button, horizontal=True))
         form.addRow(self.with_images)
         form.addRow(self.predictions)
         self.offer(Subjects())

@@ -11,10 +11,11 @@ from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.counts import count
-from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.progress import CancelToken, Progress, finish
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.exporting import Exported, iter_export
 from napari_retina_seg.workflows.importing import Imported, iter_import_masks
+from napari_retina_seg.workflows.naming import NameChange, iter_name_changes
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.selection import Selection, Subjects, find_subjects
 
@@ -57,6 +58,33 @@ def list_subjects(where: ProjectRef) -> Subjects:
         return find_subjects(project)
 
 
+def list_names(where: ProjectRef) -> tuple[NameChange, ...]:
+    """List what becomes of the names of a project's images; each file's header is read.
+
+    Raises
+    ------
+    ProjectError
+        If there is no project, or it can't be read.
+    """
+    with ProjectView(where.folder, author=where.author) as project:
+        return finish(iter_name_changes(project))
+
+
+def keep_names(where: ProjectRef, kept: Mapping[int, bool]) -> int:
+    """Confirm the names that are kept, and withdraw the others; return how many are kept.
+
+    Raises
+    ------
+    ProjectError
+        If the project can't be written.
+    """
+    with Project(where.folder, author=where.author) as project:
+        before = project.confirmed_names()
+        project.confirm_names(number for number, keep in kept.items() if keep)
+        project.withdraw_names(number for number in before if not kept.get(number, True))
+        return len(project.confirmed_names())
+
+
 def run_export(task: ExportTask, token: CancelToken) -> Steps:
     """Export masks; problems make the result a failure."""
     with ProjectView(task.where.folder, author=task.where.author) as project:
@@ -75,7 +103,7 @@ def run_export(task: ExportTask, token: CancelToken) -> Steps:
     if done.predictions:
         parts.append(f"Unreviewed predictions, in its folder 'predictions': {done.predictions}.")
     if done.pseudonyms:
-        parts.append(f"Images with pseudonyms: {done.pseudonyms}.")
+        parts.append(f"Images with pseudonyms: {done.pseudonyms}. 'Names…' lists them.")
     parts += [task.format.advice] if task.format.advice else []
     return _end(parts, "not exported", done.problems)
 

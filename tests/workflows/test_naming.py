@@ -1,0 +1,189 @@
+"""No name of a file leaves a project unless a person said that it is harmless."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.io.formats.identity import pseudonymise
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.progress import finish
+from napari_retina_seg.workflows.export_options import Format, Identities
+from napari_retina_seg.workflows.exporting import iter_export
+from napari_retina_seg.workflows.importing import iter_import_masks
+from napari_retina_seg.workflows.naming import iter_name_changes
+from napari_retina_seg.workflows.patients import PatientRule
+
+SHAPE = (64, 64)
+FOLDER = "Station_7_Oberarzt_Meier"
+# None of them is known by a pattern for all; the last one has no suffix, as in an archive.
+NAMES = (
+    "MUELLER_HANS_OD.png",
+    "SMITH JOHN.png",
+    "MRN0048213.png",
+    "650312-1234.png",
+    "Jürgen_Größe.png",
+    "王小明_左.png",
+    "Opa Heinz.png",
+    "Smith.John.OS",
+)
+SECRETS = [FOLDER, *(name.removesuffix(".png") for name in NAMES)]
+PARTS = ["mueller", "hans", "smith", "john", "heinz", "meier", "0048213", "jürgen", "王小明"]
+
+
+def write_dicom(path: Path, seed: int) -> Path:
+    dicom = Dataset()
+    dicom.file_meta = FileMetaDataset()
+    dicom.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dicom.SOPClassUID = dicom.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
+    dicom.SOPInstanceUID = dicom.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    dicom.StudyInstanceUID, dicom.SeriesInstanceUID = "1.2.3.5", "1.2.3.6"
+    dicom.PatientName, dicom.PatientID, dicom.Modality = "Smith^John", "MRN0048213", "OPT"
+    dicom.set_pixel_data(phantom_bscan(seed, *SHAPE).image.pixels, "MONOCHROME2", 8)
+    dicom.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Make a project whose images have names of persons, all corrected."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / FOLDER).mkdir()
+    for seed, name in enumerate(NAMES[:-1]):
+        pixels = Image.fromarray(phantom_bscan(seed, *SHAPE).image.pixels)
+        exif = pixels.getexif()
+        exif[315] = "Hans Mueller"  # the artist
+        pixels.save(folder / FOLDER / name, exif=exif)
+    write_dicom(folder / FOLDER / NAMES[-1], len(NAMES))
+    with Project.create(folder / "project", scheme=OCT_LAYERS, author="Ann") as project:
+        for image in project.add_images([folder / FOLDER / name for name in NAMES]).images:
+            labels = phantom_bscan(image.id, *SHAPE).labels
+            project.save_version(image.id, Annotation(labels), Action.CORRECT, comment="Of Hans")
+        yield project
+
+
+@pytest.fixture(autouse=True)
+def nothing_confirmed(study):
+    yield
+    study.withdraw_names(study.confirmed_names())
+
+
+def leave(project, folder, format, identities=Identities.HIDE):
+    rule = PatientRule(each_image=True) if format.has_images else None
+    return finish(
+        iter_export(
+            project,
+            folder,
+            format,
+            identities=identities,
+            patients=rule,
+            with_images=format.may_have_images,
+        )
+    )
+
+
+def words_in(folder):
+    """Return all that a folder says, names of files and what is packed in them included."""
+    said = []
+    for path in folder.rglob("*"):
+        said.append(str(path.relative_to(folder)))
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        said.append(content.decode(errors="replace"))
+        if content[:2] == b"\x1f\x8b":
+            said.append(gzip.decompress(content).decode(errors="replace"))
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                said += [packed.read(name).decode(errors="replace") for name in packed.namelist()]
+        if path.suffix in (".png", ".tif"):
+            with Image.open(path) as picture:
+                said.append(str(dict(picture.info)) + str(dict(picture.getexif())))
+    return " ".join(said).casefold()
+
+
+@pytest.mark.parametrize("format", list(Format))
+def test_no_name_leaves_in_any_format(study, tmp_path, format):
+    done = leave(study, tmp_path / "out", format)
+    assert (done.masks, done.pseudonyms, done.problems) == (len(NAMES), len(NAMES), ())
+    said = words_in(tmp_path / "out")
+    for secret in (*SECRETS, *PARTS, study.info.key):
+        assert secret.casefold() not in said
+        assert json.dumps(secret)[1:-1].casefold() not in said
+    assert all(pseudonymise(Path(name).stem, study.info.key) in said for name in NAMES[:-1])
+    back = finish(iter_import_masks(study, tmp_path / "out"))
+    assert (back.known, back.problems) == (len(NAMES), ())
+
+
+def test_an_image_has_one_pseudonym_in_all_exports_of_a_project_only(study, tmp_path):
+    leave(study, tmp_path / "a", Format.PNG)
+    leave(study, tmp_path / "b", Format.TIFF, Identities.PSEUDONYMS)
+    names = [{path.stem for path in (tmp_path / one).glob("p*")} for one in "ab"]
+    assert names[0] == names[1]
+    with Project.create(tmp_path / "other", scheme=OCT_LAYERS, author="Ann") as other:
+        other.add_images([image.path for image in study.images()])
+        changes = finish(iter_name_changes(other))
+    assert not names[0] & {change.exported for change in changes}
+
+
+def test_images_of_one_name_keep_their_pseudonyms_whatever_else_leaves(ann, write_scan, tmp_path):
+    first, second = (
+        ann.add_images([write_scan(f"{place}/Hans.png", seed)]).images[0]
+        for seed, place in enumerate("ab")
+    )
+    called = {one.image.id: one.exported for one in finish(iter_name_changes(ann))}
+    assert len(set(called.values())) == 2
+    ann.save_version(second.id, Annotation(np.ones((16, 24), np.uint8)), Action.CORRECT)
+    leave(ann, tmp_path / "one", Format.PNG)
+    ann.save_version(first.id, Annotation(np.ones((16, 24), np.uint8)), Action.CORRECT)
+    leave(ann, tmp_path / "both", Format.PNG)
+    assert {path.stem for path in (tmp_path / "one").glob("p*.png")} == {called[second.id]}
+    assert {path.stem for path in (tmp_path / "both").glob("p*.png")} == set(called.values())
+
+
+def test_a_confirmed_name_leaves_and_the_project_remembers_who_said_so(study, tmp_path):
+    nickname = study.find_image("Opa Heinz")
+    study.confirm_names([nickname.id])
+    with Project(study.folder, author="Bob") as bob:
+        bob.confirm_names([nickname.id])  # Ann has said so before
+        (said,) = bob.confirmed_names().values()
+    assert (said.image_id, said.author, said.created_at.tzinfo is not None) == (
+        nickname.id,
+        "Ann",
+        True,
+    )
+    done = leave(study, tmp_path / "out", Format.COCO)
+    assert done.pseudonyms == len(NAMES) - 1
+    assert (tmp_path / "out" / "Opa Heinz.png").is_file()
+    said = words_in(tmp_path / "out")
+    assert not any(part in said for part in PARTS if part != "heinz")
+    hidden = leave(study, tmp_path / "all", Format.PNG, Identities.PSEUDONYMS)
+    assert hidden.pseudonyms == len(NAMES)
+    study.withdraw_names([nickname.id])
+    leave(study, tmp_path / "withdrawn", Format.PNG)
+    assert "heinz" not in words_in(tmp_path / "withdrawn")
+
+
+def test_of_images_that_are_not_there_no_name_is_confirmed(study):
+    with pytest.raises(ProjectError, match="no image 99"):
+        study.confirm_names([1, 99])
+    assert study.confirmed_names() == {}
+
+
+def test_the_list_of_changes_warns_of_names_that_speak_of_a_patient(study):
+    changes = {one.image.name: one for one in finish(iter_name_changes(study))}
+    assert [one.image.id for one in changes.values()] == list(range(1, len(NAMES) + 1))
+    assert changes["Smith.John.OS"].is_suspicious  # its header says who that is
+    assert changes["650312-1234"].is_suspicious
+    assert changes["Opa Heinz"].confirmed is None
