@@ -170,7 +170,10 @@ def test_a_report_is_written_and_the_folder_remembered(agreement, qtbot, tmp_pat
     names = sorted(path.name for path in report.iterdir())
     assert names == ["agreement.csv", "agreement.html", "agreement.json"]
     table = (report / "agreement.csv").read_text().splitlines()
-    assert [line.split(",")[1] for line in table[1:]] == column(agreement.findings.images, 0)
+    said = [line.split(",")[:2] for line in table[1:]]
+    shown = [f"scan{int(number) - 1}" for number, _ in said]
+    assert shown == column(agreement.findings.images, 0)
+    assert all(name.startswith("p") and len(name) == 17 for _, name in said)
     qtbot.mouseClick(agreement.report_button, LEFT)
     assert begun == [str(agreement.project.where.folder.parent), str(report)]
 

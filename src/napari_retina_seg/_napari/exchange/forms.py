@@ -23,7 +23,7 @@ from napari_retina_seg._napari.exchange.transfer import ExportTask, ImportTask
 from napari_retina_seg._napari.path_row import LastFolder, PathRow, holds_something
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
+from napari_retina_seg._napari.widgets import add_row, combo_box, text
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.workflows.export_options import Format, Identities
@@ -92,7 +92,7 @@ class ExportForm(QWidget):
         self._known = Subjects()
         self.formats = _box(_FORMATS, settings.choice(remembered.EXPORT_FORMAT, ""))
         self.names = _box(_NAMES, settings.choice(remembered.EXPORT_NAMES, ""))
-        self.names_button = QPushButton("Names…")
+        self.names_button = QPushButton("Show and confirm names…")
         self.out = PathRow(
             "Choose a new or empty folder", "new folder", LastFolder("export"), makes=True
         )
@@ -200,7 +200,8 @@ class ExportForm(QWidget):
         add_row(form, "Eye", self.eyes)
         add_row(form, "Drawn by", self.drawn_by)
         add_row(form, "Saved", days)
-        add_row(form, "Names", stack(self.names, self.names_button, horizontal=True))
+        add_row(form, "Names", self.names)
+        form.addRow(self.names_button)
         form.addRow(self.with_images)
         form.addRow(self.predictions)
         self.offer(Subjects())

@@ -103,7 +103,7 @@ def run_export(task: ExportTask, token: CancelToken) -> Steps:
     if done.predictions:
         parts.append(f"Unreviewed predictions, in its folder 'predictions': {done.predictions}.")
     if done.pseudonyms:
-        parts.append(f"Images with pseudonyms: {done.pseudonyms}. 'Names…' lists them.")
+        parts.append(f"Images with pseudonyms: {done.pseudonyms}.")
     parts += [task.format.advice] if task.format.advice else []
     return _end(parts, "not exported", done.problems)
 
