@@ -6,6 +6,8 @@ import importlib
 import inspect
 import subprocess
 import sys
+import typing
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import napari_retina_seg as rs
 from helpers import TINY_RECIPE, tiny_model, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.project.view import ProjectView
 
 SOURCE = Path(rs.__file__).parent
 SCAN = phantom_bscan(rows=160, columns=192)
@@ -58,7 +61,10 @@ FIELDS = {
     "Annotation": "labels boundaries ignore probabilities",
     "Segmentation": "labels boundaries ignore probabilities scheme provenance skipped",
     "Spacing": "slice axial lateral",
+    "ProjectImage": "id name sha256 path",
+    "Version": "id image_id number parent kind grading round state conflict scheme author model",
 }
+STATES = "unreviewed in-progress corrected accepted second-read adjudicated ungradable"
 
 
 def written(name: str) -> str:
@@ -95,6 +101,28 @@ def test_every_public_function_is_in_the_table():
 def test_public_values_begin_with_the_same_fields(name):
     fields = FIELDS[name].split()
     assert list(inspect.signature(getattr(rs, name)).parameters)[: len(fields)] == fields
+
+
+def test_states_are_stored_under_the_same_names():
+    assert [state.value.replace(" ", "-") for state in rs.State] == STATES.split()
+
+
+def test_types_of_public_calls_are_public():
+    public = {getattr(rs, name) for name in rs.__all__}
+    calls = [call for call in public if inspect.isfunction(call)]
+    calls += [call for name, call in inspect.getmembers(rs.Project, inspect.isfunction)
+              if not name.startswith(("_", "iter_"))]  # fmt: skip
+    values = [one for one in public if is_dataclass(one) and ".project." in one.__module__]
+    types = [kind for one in (*calls, *values) for hint in typing.get_type_hints(one).values()
+             for kind in flatten(hint)]  # fmt: skip
+    ours = {kind for kind in types if kind.__module__.startswith("napari_retina_seg")}
+    assert ours - public == {ProjectView}  # the methods of Project that only read
+
+
+def flatten(hint: object) -> list[type]:
+    """Return the classes in a type."""
+    inner = [kind for part in typing.get_args(hint) for kind in flatten(part)]
+    return [*inner, hint] if inspect.isclass(hint) else inner
 
 
 def test_long_functions_report_progress_and_can_be_cancelled():

@@ -1,7 +1,9 @@
 """The public API; `lazy_loader` reads these imports, and so do type checkers."""
 
 from .datasets.check import check_dataset
-from .datasets.checked import DatasetCheck
+from .datasets.checked import CheckedImage, DatasetCheck
+from .datasets.findings import Finding, FindingKind
+from .datasets.labelled import LabelledImage
 from .datasets.layouts.options import ReadOptions
 from .imaging.cam import Method
 from .imaging.explanation import Explanation
@@ -9,22 +11,46 @@ from .imaging.target import Point, Region, WholeClass
 from .inference.evaluate import evaluate
 from .inference.predict import segment
 from .io import read_image
-from .metrics.agreement import Agreement
-from .metrics.evaluation import Evaluation
+from .metrics.agreement import (
+    Agreement,
+    BoundaryDifference,
+    Gradability,
+    ImageAgreement,
+    SizeAgreement,
+)
+from .metrics.bootstrap import Estimate
+from .metrics.calibration import Reliability
+from .metrics.evaluation import Evaluation, ImageScores
+from .metrics.proposals import ProposalSummary
 from .models.registry import ModelFolder, list_models, load_model
-from .models.spec import ModelSpec
-from .project.filters import Filters
+from .models.spec import ModelSpec, TrainingRecord
+from .project.files import IntegrityProblem, IntegrityProblemKind
+from .project.filters import Filters, Order
 from .project.project import Project
-from .project.values import Added, ProjectImage, Status, Version
+from .project.states import Action, GradingRound, State
+from .project.values import (
+    Added,
+    Autosave,
+    Change,
+    DoubleGrading,
+    Lease,
+    Permissions,
+    ProjectImage,
+    ProjectInfo,
+    Status,
+    Version,
+    VersionKind,
+)
 from .saliency.explainer import explain
 from .training.train import train
 from .types.annotation import Annotation
 from .types.errors import RetinaSegError
-from .types.image import Laterality, Length, Modality, RetinaImage, Spacing
-from .types.labels import LabelClass, LabelScheme
+from .types.image import Laterality, Length, Modality, Origin, Placement, RetinaImage, Spacing
+from .types.labels import LabelClass, LabelScheme, Surface
 from .types.progress import Cancelled, CancelToken, Progress
-from .types.segmentation import Provenance, Segmentation
+from .types.segmentation import Check, Provenance, Segmentation
 from .workflows.agreement import find_agreement
+from .workflows.export_job import SplitSide
 from .workflows.export_options import Format, Identities
 from .workflows.exporting import Exported, export_masks
 from .workflows.importing import Imported, import_masks
@@ -34,43 +60,74 @@ from .workflows.selection import Selection
 
 __version__: str
 __all__ = [
+    "Action",
     "Added",
     "Agreement",
     "Annotation",
+    "Autosave",
+    "BoundaryDifference",
     "CancelToken",
     "Cancelled",
+    "Change",
+    "Check",
+    "CheckedImage",
     "DatasetCheck",
+    "DoubleGrading",
+    "Estimate",
     "Evaluation",
     "Explanation",
     "Exported",
     "Filters",
+    "Finding",
+    "FindingKind",
     "Format",
+    "Gradability",
+    "GradingRound",
     "Identities",
+    "ImageAgreement",
+    "ImageScores",
     "Imported",
+    "IntegrityProblem",
+    "IntegrityProblemKind",
     "LabelClass",
     "LabelScheme",
+    "LabelledImage",
     "Laterality",
+    "Lease",
     "Length",
     "Method",
     "Modality",
     "ModelFolder",
     "ModelSpec",
+    "Order",
+    "Origin",
     "PatientRule",
+    "Permissions",
+    "Placement",
     "Point",
     "Predicted",
     "Progress",
     "Project",
     "ProjectImage",
+    "ProjectInfo",
+    "ProposalSummary",
     "Provenance",
     "ReadOptions",
     "Region",
+    "Reliability",
     "RetinaImage",
     "RetinaSegError",
     "Segmentation",
     "Selection",
+    "SizeAgreement",
     "Spacing",
+    "SplitSide",
+    "State",
     "Status",
+    "Surface",
+    "TrainingRecord",
     "Version",
+    "VersionKind",
     "WholeClass",
     "check_dataset",
     "evaluate",

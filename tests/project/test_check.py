@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from napari_retina_seg.project.files import ProblemKind
+from napari_retina_seg.project.files import IntegrityProblemKind
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
@@ -53,10 +53,10 @@ def test_a_sound_project_has_nothing_to_tell(full):
 @pytest.mark.parametrize(
     ("damage", "kind", "said"),
     [
-        (cut, ProblemKind.CUT, "was cut short"),
-        (alter, ProblemKind.ALTERED, "was altered"),
-        (lengthen, ProblemKind.ALTERED, "was altered"),
-        (lambda path: path.unlink(), ProblemKind.MISSING, "is missing"),
+        (cut, IntegrityProblemKind.CUT, "was cut short"),
+        (alter, IntegrityProblemKind.ALTERED, "was altered"),
+        (lengthen, IntegrityProblemKind.ALTERED, "was altered"),
+        (lambda path: path.unlink(), IntegrityProblemKind.MISSING, "is missing"),
     ],
 )
 def test_every_damaged_file_is_found(full, damage, kind, said):
@@ -88,11 +88,17 @@ def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):
     cut(autosaved)
     write_scan("scan.png", 77)
     found = {finding.path: finding.kind for finding in full.check()}
-    assert found == {autosaved: ProblemKind.ALTERED, image.path: ProblemKind.ALTERED}
+    assert found == {
+        autosaved: IntegrityProblemKind.ALTERED,
+        image.path: IntegrityProblemKind.ALTERED,
+    }
     image.path.unlink()
     autosaved.unlink()
     found = {finding.path: finding.kind for finding in full.check()}
-    assert found == {autosaved: ProblemKind.MISSING, image.path: ProblemKind.MISSING}
+    assert found == {
+        autosaved: IntegrityProblemKind.MISSING,
+        image.path: IntegrityProblemKind.MISSING,
+    }
 
 
 def test_what_belongs_to_nothing_is_told_and_left_alone(full):
@@ -112,7 +118,7 @@ def test_a_record_that_points_nowhere_is_found(full):
     connection.commit()
     connection.close()
     (finding,) = full.check()
-    assert finding.kind is ProblemKind.DATABASE
+    assert finding.kind is IntegrityProblemKind.DATABASE
     assert "points to a missing row of file" in finding.sentence
 
 

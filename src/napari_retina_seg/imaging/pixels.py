@@ -84,3 +84,12 @@ def resize(values: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
     shrinks = size[0] * size[1] < values.shape[0] * values.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how))
+
+
+def shrink(picture: npt.NDArray[np.uint8], longest: int) -> npt.NDArray[np.uint8]:
+    """Shrink a picture so that its longer side has at most `longest` px."""
+    scale = longest / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    rows, columns = (max(1, round(size * scale)) for size in picture.shape[:2])
+    return np.asarray(resize(picture, (rows, columns)), np.uint8)

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from napari_retina_seg.project.files import IntegrityProblem, ProblemKind, StoredFile, inspect_file
+from napari_retina_seg.project.files import (
+    IntegrityProblem,
+    IntegrityProblemKind,
+    StoredFile,
+    inspect_file,
+)
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.queue import all_images
 from napari_retina_seg.project.store import Store, stored_file
@@ -25,7 +30,7 @@ def iter_check(
     path = store.database.path
     if damage:
         sentence = f"The database '{path}' is damaged ({damage[0]}): restore it from a backup."
-        return (IntegrityProblem(ProblemKind.DATABASE, path, sentence),)
+        return (IntegrityProblem(IntegrityProblemKind.DATABASE, path, sentence),)
     found_first = sorted(store.files.walk()) + _files_in(store.autosaves)
     with store.database.reading() as session:
         files = [stored_file(row) for row in session.scalars(select(FileRow))]
@@ -68,11 +73,11 @@ def _inspect_slot(path: Path, sha256: str) -> IntegrityProblem | None:
         content = path.read_bytes()
     except OSError:
         sentence = f"The unsaved work '{path}' is missing: it can't be recovered."
-        return IntegrityProblem(ProblemKind.MISSING, path, sentence)
+        return IntegrityProblem(IntegrityProblemKind.MISSING, path, sentence)
     if hashlib.sha256(content).hexdigest() == sha256:
         return None
     sentence = f"The unsaved work '{path}' was cut short or altered: it can't be recovered."
-    return IntegrityProblem(ProblemKind.ALTERED, path, sentence)
+    return IntegrityProblem(IntegrityProblemKind.ALTERED, path, sentence)
 
 
 def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
@@ -80,14 +85,14 @@ def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
     if sentence is None:
         return None
     if not image.path.exists():
-        return IntegrityProblem(ProblemKind.MISSING, image.path, sentence)
-    kind = ProblemKind.ALTERED if image.path.is_file() else ProblemKind.UNREADABLE
+        return IntegrityProblem(IntegrityProblemKind.MISSING, image.path, sentence)
+    kind = IntegrityProblemKind.ALTERED if image.path.is_file() else IntegrityProblemKind.UNREADABLE
     return IntegrityProblem(kind, image.path, sentence)
 
 
 def _orphan(path: Path) -> IntegrityProblem:
     return IntegrityProblem(
-        ProblemKind.ORPHAN,
+        IntegrityProblemKind.ORPHAN,
         path,
         f"'{path}' belongs to no version: a save may have been interrupted before it was"
         " recorded. It does no harm.",

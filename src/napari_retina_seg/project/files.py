@@ -15,7 +15,7 @@ from napari_retina_seg.types.errors import ProjectError
 _CHUNK = 2**20  # bytes
 
 
-class ProblemKind(StrEnum):
+class IntegrityProblemKind(StrEnum):
     """Kind of an integrity problem."""
 
     MISSING = "missing"
@@ -32,7 +32,7 @@ class IntegrityProblem:
 
     Attributes
     ----------
-    kind : ProblemKind
+    kind : IntegrityProblemKind
         Its kind.
     path : Path
         Which file.
@@ -40,14 +40,14 @@ class IntegrityProblem:
         What is wrong, and what to do.
     """
 
-    kind: ProblemKind
+    kind: IntegrityProblemKind
     path: Path
     sentence: str
 
     @property
     def serious(self) -> bool:
         """Whether data may be lost; orphaned files do no harm."""
-        return self.kind is not ProblemKind.ORPHAN
+        return self.kind is not IntegrityProblemKind.ORPHAN
 
 
 @dataclass(frozen=True)
@@ -163,24 +163,24 @@ def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:
             return None
     except FileNotFoundError:
         return IntegrityProblem(
-            ProblemKind.MISSING,
+            IntegrityProblemKind.MISSING,
             path,
             f"'{path}' is missing: restore it from a backup of the project.",
         )
     except OSError as error:
         return IntegrityProblem(
-            ProblemKind.UNREADABLE,
+            IntegrityProblemKind.UNREADABLE,
             path,
             f"'{path}' can't be read ({error.strerror}): check the disk and the permissions.",
         )
     if size < stored.size:
         return IntegrityProblem(
-            ProblemKind.CUT,
+            IntegrityProblemKind.CUT,
             path,
             f"'{path}' was cut short ({size} of {stored.size} bytes): restore it from a backup.",
         )
     return IntegrityProblem(
-        ProblemKind.ALTERED,
+        IntegrityProblemKind.ALTERED,
         path,
         f"'{path}' was altered since it was saved: restore it from a backup.",
     )

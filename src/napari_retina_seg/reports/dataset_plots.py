@@ -14,7 +14,7 @@ from napari_retina_seg.datasets.examine import read_filled
 from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.datasets.leaks import Copy
 from napari_retina_seg.imaging.overlay import draw_overlay
-from napari_retina_seg.imaging.pixels import resize
+from napari_retina_seg.imaging.pixels import shrink
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
@@ -112,7 +112,7 @@ def draw_examples(check: DatasetCheck) -> bytes | None:
         try:
             plane, _ = read_filled(checked.image, check.modality)
             labels = checked.image.labels()
-            drawn.append((checked, _shrink(draw_overlay(plane, labels, check.scheme))))
+            drawn.append((checked, shrink(draw_overlay(plane, labels, check.scheme), _PICTURE)))
         except (RetinaSegError, OSError):
             continue  # it was there a moment ago
     if not drawn:
@@ -145,7 +145,7 @@ def draw_copies(check: DatasetCheck, copies: Sequence[Copy]) -> bytes | None:
     for copy in copies[:_PAIRS]:
         pair = [check.images[place] for place in (copy.first, copy.second)]
         try:
-            pictures = [_shrink(_plain(one, check)) for one in pair]
+            pictures = [shrink(_plain(one, check), _PICTURE) for one in pair]
         except (RetinaSegError, OSError):
             continue
         pairs += zip(pair, pictures, strict=True)
@@ -166,12 +166,6 @@ def _plain(checked: CheckedImage, check: DatasetCheck) -> npt.NDArray[np.uint8]:
 def _title(check: DatasetCheck, checked: CheckedImage) -> str:
     name = f"{checked.image.dataset}/" if len(check.datasets) > 1 else ""
     return f"{name}{checked.image.name}\ngroup {checked.image.group} · {checked.split}"
-
-
-def _shrink(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    rows, columns = picture.shape[:2]
-    scale = min(1.0, _PICTURE / max(rows, columns))
-    return resize(picture, (max(1, round(rows * scale)), max(1, round(columns * scale))))
 
 
 def _figure(height: float) -> tuple[Figure, Any]:

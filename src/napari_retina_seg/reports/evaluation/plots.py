@@ -14,7 +14,7 @@ from napari_retina_seg.imaging.agreement_picture import (
     draw_outlines,
 )
 from napari_retina_seg.imaging.overlay import display
-from napari_retina_seg.imaging.pixels import resize
+from napari_retina_seg.imaging.pixels import resize, shrink
 from napari_retina_seg.imaging.surfaces import resample
 from napari_retina_seg.metrics.calibration import Reliability
 from napari_retina_seg.metrics.evaluation import Case
@@ -108,7 +108,7 @@ def case_png(case: Case, scheme: LabelScheme) -> bytes:
         shown = draw_agreement(reference.labels, drawn.labels, image.inside)
     else:
         shown = draw_outlines(image.pixels, reference.labels, drawn.labels)
-    panels = [_shrink(panel) for panel in (display(image.pixels), shown)]
+    panels = [shrink(panel, _LONGEST) for panel in (display(image.pixels), shown)]
     if image.field is not None:
         panels = [draw_field(panel, image.field.pixels) for panel in panels]
     gap = np.full((panels[0].shape[0], _GAP, 3), 255, np.uint8)
@@ -147,11 +147,3 @@ def case_caption(case: Case, scheme: LabelScheme) -> str:
     field = case.image.field
     outlined = "" if field is None else f"; outline of the field of view ({field.origin}) yellow"
     return f"{case.image.dataset}, {case.image.name}: Dice {case.dice:.3f}; {colors}{outlined}"
-
-
-def _shrink(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    scale = _LONGEST / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    rows, columns = (max(1, round(size * scale)) for size in picture.shape[:2])
-    return np.asarray(resize(picture, (rows, columns)), np.uint8)
