@@ -32,7 +32,7 @@ import numpy as np
 from reliability_report import write_documents
 
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
-from napari_retina_seg.project.files import ProblemKind
+from napari_retina_seg.project.files import IntegrityProblemKind
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -328,7 +328,9 @@ def count(folder: Path, ledgers: list[Ledger], before: set[str], outcome: KillRe
     with Project(folder, author="inspector") as project:
         findings = project.check()
         versions = project.status().versions
-    orphans = {str(finding.path) for finding in findings if finding.kind is ProblemKind.ORPHAN}
+    orphans = {
+        str(finding.path) for finding in findings if finding.kind is IntegrityProblemKind.ORPHAN
+    }
     for path in orphans - before:
         draft = Path(path).name.startswith(".")
         outcome.left["half files, under another name" if draft else "whole files, no record"] += 1
