@@ -164,16 +164,23 @@ def test_a_corrupt_file_is_named_and_the_rest_goes_on():
     assert problem.serious
 
 
-def test_masks_with_255_are_told_together_with_the_remap():
+def test_masks_with_an_unknown_value_are_reported_together_with_the_remap():
     drawn = np.zeros((96, 128), np.uint8)
-    drawn[40:44] = 255
+    drawn[40:44] = 254
     images = [scan(k, labels=drawn) for k in range(3)]
     problem = only_problem(*images, scheme=FUNDUS_VESSELS)
     assert problem.images == ("set/scan0", "set/scan1", "set/scan2")
     assert problem.sentence == (
-        "3 masks, first that of 'set/scan0.png', hold the value 255, which 'fundus-vessels' has no"
-        " class for: if that is what they mean, add --remap 255:1."
+        "3 masks, first that of 'set/scan0.png', hold the value 254, which 'fundus-vessels' has no"
+        " class for: if that is what they mean, add --remap 254:1."
     )
+
+
+def test_masks_of_0_and_255_hold_the_one_class():
+    drawn = np.zeros((96, 128), np.uint8)
+    drawn[40:44] = 255
+    images = [scan(k, labels=drawn) for k in range(3)]
+    assert not problems_of(*images, scheme=FUNDUS_VESSELS)
 
 
 def test_smoothed_masks_are_told_together_though_their_values_differ():

@@ -73,10 +73,10 @@ def test_a_blank_image_is_bad(make_image):
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
-def test_0_and_255_are_offered_the_remap(make_image, skip_bad):
+def test_an_unknown_value_of_one_class_is_offered_the_remap(make_image, skip_bad):
     noise = np.random.default_rng(0).integers(0, 255, (40, 32), np.uint8)
-    image = make_image("a", read_pixels=lambda: noise, read_labels=labels(255))
-    with pytest.raises(DataError, match=r"a\.png' holds the value 255, .*--remap 255:1"):
+    image = make_image("a", read_pixels=lambda: noise, read_labels=labels(254))
+    with pytest.raises(DataError, match=r"a\.png' holds the value 254, .*--remap 254:1"):
         finish(iter_validate([image, image], FUNDUS_VESSELS, Modality.FUNDUS, skip_bad=skip_bad))
 
 

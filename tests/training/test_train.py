@@ -29,6 +29,7 @@ from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.training.averaging import RunningMean
 from napari_retina_seg.training.run_folder import RunFolder, RunState
 from napari_retina_seg.training.samples import prepare_sample
+from napari_retina_seg.training.starting_point import StartingPoint
 from napari_retina_seg.training.train import iter_train, iter_validate_split
 from napari_retina_seg.training.trainer import Trainer
 from napari_retina_seg.types.errors import DataError, TrainingError, WriteError
@@ -147,7 +148,9 @@ def test_the_model_of_a_run_segments(finished) -> None:
 def test_a_run_may_begin_with_the_weights_of_another(split, finished, tmp_path) -> None:
     first, model = finished
     again = finish(
-        iter_train(small(), split, RunFolder(tmp_path / "more"), start_from=first.best_weights)
+        iter_train(
+            small(), split, RunFolder(tmp_path / "more"), start=StartingPoint(first.best_weights)
+        )
     )
     assert again.spec.weights_sha256 != model.spec.weights_sha256
     assert float(log(tmp_path / "more")[0]["loss"]) < float(log(first.path)[0]["loss"])
@@ -227,18 +230,18 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(split, tmp_path, changes, e
 def test_a_run_does_not_go_on_with_something_else(split, quickly, tmp_path) -> None:
     start, recipe = quickly, quick("epochs=1")
     run = RunFolder(tmp_path / "run")
-    job = iter_train(recipe, split, run, start_from=start.best_weights)
+    job = iter_train(recipe, split, run, start=StartingPoint(start.best_weights))
     next(job)
     job.close()
     with pytest.raises(DataError, match="other weights to start from"):
         next(iter_train(recipe, split, run, resume=True))
     swapped = Split(split.training[::-1], split.validation, split.test)
     with pytest.raises(DataError, match="other pixels or masks"):
-        next(iter_train(recipe, swapped, run, resume=True, start_from=start.best_weights))
+        next(iter_train(recipe, swapped, run, resume=True, start=StartingPoint(start.best_weights)))
     fewer = Split(split.training[:1], split.validation, split.test)
     with pytest.raises(DataError, match="other images, or other splits"):
-        next(iter_train(recipe, fewer, run, resume=True, start_from=start.best_weights))
-    again = iter_train(recipe, split, run, resume=True, start_from=start.best_weights)
+        next(iter_train(recipe, fewer, run, resume=True, start=StartingPoint(start.best_weights)))
+    again = iter_train(recipe, split, run, resume=True, start=StartingPoint(start.best_weights))
     assert finish(again).spec.training.start_sha256
 
 
@@ -351,8 +354,6 @@ def test_what_does_not_fit_is_told_before_anything_is_written(split, tmp_path) -
     with pytest.raises(DataError, match="exists already"):
         next(iter_train(small(), split, RunFolder(tmp_path)))
     run = RunFolder(tmp_path / "run")
-    with pytest.raises(DataError, match="to start from"):
-        next(iter_train(small(), split, run, start_from=tmp_path / "none.h5"))
     with pytest.raises(DataError, match="not a training run"):
         next(iter_train(small(), split, run, resume=True))
     assert not run.path.exists()
@@ -369,12 +370,12 @@ def test_weights_of_another_architecture_start_nothing(split, quickly, tmp_path)
     wider = quick("architecture.widths=[8, 16]")
     more = RunFolder(tmp_path / "more")
     with pytest.raises(DataError, match="do not belong to the recipe's architecture"):
-        next(iter_train(wider, split, more, start_from=quickly.best_weights))
+        next(iter_train(wider, split, more, start=StartingPoint(quickly.best_weights)))
     assert not more.path.exists()
 
 
 def test_images_are_looked_at_before_the_first_step(split) -> None:
-    checked, skipped = finish(iter_validate_split(small(), split))
+    checked, skipped, _ = finish(iter_validate_split(small(), split))
     assert (len(checked.training), len(checked.validation)) == (2, 1)
     assert not skipped
     with pytest.raises(DataError, match="needs training and validation images"):

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 def train_command(
     recipe: Annotated[
         Path,
-        typer.Argument(help="Name of a built-in recipe, e.g. unet-drive, or a TOML file."),
+        typer.Argument(
+            help="fine-tune to go on with a model, the name of a built-in recipe such as"
+            " unet-drive, or a TOML file."
+        ),
     ],
     data: Data,
     out: Annotated[
@@ -43,9 +46,11 @@ def train_command(
         bool, typer.Option("--resume", help="Resume a run that was stopped or killed.")
     ] = False,
     start_from: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="RUN", help="Start from the best weights of this run; by default from scratch."
+            metavar="MODEL",
+            help="Start from the weights of a model (its name or folder), of an earlier run, or of"
+            " a .h5 file; by default from scratch.",
         ),
     ] = None,
     group_pattern: GroupPattern = None,
@@ -65,11 +70,13 @@ def train_command(
     """Train a network from a recipe, on your data or on published data sets."""
     from napari_retina_seg.models.overrides import parse_overrides
     from napari_retina_seg.models.recipe import Recipe
+    from napari_retina_seg.training.fine_tuning import read_recipe
     from napari_retina_seg.training.run_folder import RunFolder
+    from napari_retina_seg.training.starting_point import find_starting_point
 
-    wanted = Recipe.read(recipe, parse_overrides(change or [], Recipe))
+    start = find_starting_point(start_from) if start_from else None
+    wanted = read_recipe(recipe, parse_overrides(change or [], Recipe), start)
     run = RunFolder(out)
-    weights = RunFolder(start_from).best_weights if start_from else None
     # Ctrl-C is handled from here on: some libraries swallow it while loading.
     with interruptible() as token:
         start_engine_alone()
@@ -80,14 +87,16 @@ def train_command(
             plan_split,
         )
 
-        check_run(run, wanted, weights, resume=resume)
+        check_run(run, wanted, resume=resume)
         options = read_options(group_pattern, groups, remap)
         split, message = plan_split(wanted, data, options, share)
         if message:
             say(message)
         with Bar(1) as bar:
             checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=token)
-            split, skipped = bar.walk(checking, "Checking the images")
+            split, skipped, notices = bar.walk(checking, "Checking the images")
+            for sentence in notices:
+                bar.say(sentence)
             for sentence in skipped:
                 bar.say(f"Left out: {sentence}")
             job = iter_train(
@@ -95,7 +104,7 @@ def train_command(
                 split,
                 run,
                 token=token,
-                start_from=weights,
+                start=start,
                 resume=resume,
                 left_out=skipped,
             )

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from napari_retina_seg.datasets.alignment import make_pattern
+from napari_retina_seg.datasets.binary_masks import read_as_binary
 from napari_retina_seg.datasets.checked import CheckedImage, DatasetCheck
 from napari_retina_seg.datasets.examine import Examination, iter_examine, read_filled
 from napari_retina_seg.datasets.findings import FindingKind
@@ -97,6 +98,7 @@ def iter_check_dataset(
     """Check data sets step by step; see `check_dataset`."""
     modality = _commonest_modality(images)
     scheme = scheme or _usual_scheme(images, modality)
+    images, _ = read_as_binary(images, scheme)
     checked: list[CheckedImage] = []
     prints: list[Fingerprint | None] = []
     finder = MisfitFinder(scheme, modality)

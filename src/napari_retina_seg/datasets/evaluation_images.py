@@ -143,5 +143,5 @@ def iter_validate_evaluation(
     valid = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
     if not valid.images:
         raise DataError(f"None of {len(images)} images can be scored. {valid.skipped[0]}")
-    warnings = tuple(f"Left out: {sentence}" for sentence in valid.skipped)
-    return EvaluationImages(valid.images, warnings)
+    left_out = (f"Left out: {sentence}" for sentence in valid.skipped)
+    return EvaluationImages(valid.images, (*valid.notices, *left_out))

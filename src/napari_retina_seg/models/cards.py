@@ -17,6 +17,10 @@ def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     return (
         ("Draws", f"{spec.title} ({classes})"),
         ("Learnt from", spec.training_data),
+        *(
+            (f"Began with {ancestor.name}", f"which learnt from {ancestor.training_data}")
+            for ancestor in spec.ancestors
+        ),
         ("Measured", measured or "not measured"),
         ("Note", spec.description or "none"),
         ("Licence", spec.licence),

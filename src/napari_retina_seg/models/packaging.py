@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,15 @@ from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.models.cards import card_markdown
 from napari_retina_seg.models.recipe import CardText, Recipe
 from napari_retina_seg.models.registry import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelFolder
-from napari_retina_seg.models.spec import ModelSpec, TrainingRecord
+from napari_retina_seg.models.spec import ModelSpec, TrainingRecord, lineage
 
 _WORTH_COMPRESSING = 4096  # values
+# What a licence's text says, from what forbids most to what forbids least.
+_RESTRICTIONS = (
+    ("not stated", "no licence"),
+    ("research use", "research only", "non-commercial", "noncommercial", "-nc"),
+    ("gpl", "-sa", "sharealike", "share alike"),
+)
 
 
 def halve_weights(weights: Path) -> bytes:
@@ -93,11 +100,35 @@ def write_model(folder: Path, weights: bytes, spec: dict[str, Any]) -> ModelFold
     return model
 
 
-def package(recipe: Recipe, weights: Path, folder: Path, record: TrainingRecord) -> ModelFolder:
-    """Make the model folder of a recipe from the weights of its training, with a card."""
+def package(
+    recipe: Recipe,
+    weights: Path,
+    folder: Path,
+    record: TrainingRecord,
+    parent: ModelSpec | None = None,
+) -> ModelFolder:
+    """Make the model folder of a recipe from the weights of its training, with a card.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What was trained.
+    weights : Path
+        The weights of its best epoch.
+    folder : Path
+        Where to.
+    record : TrainingRecord
+        What the training took.
+    parent : ModelSpec, optional
+        The model that it began with: its data and licence are named in the card, too.
+    """
+    ancestors = () if parent is None else lineage(parent)
+    card = _card(recipe, record)
     spec = {
         "name": recipe.name,
-        **_card(recipe, record).model_dump(),
+        **card.model_dump(),
+        "licence": joint_licence([card.licence, *(one.licence for one in ancestors[:1])]),
+        "ancestors": ancestors,
         "scheme": recipe.scheme,
         "architecture": recipe.architecture,
         "preprocessing": recipe.preprocessing,
@@ -120,6 +151,31 @@ def _card(recipe: Recipe, record: TrainingRecord) -> CardText:
     )
     stated = {"training_data": record.data, "description": description, "licence": "not stated"}
     return card.model_copy(update=stated)
+
+
+def joint_licence(licences: Sequence[str]) -> str:
+    """Return the licence of weights that learnt from all of these, the strictest first.
+
+    Parameters
+    ----------
+    licences : sequence of str
+        Of the model's own data, and of its parent, whose licence covers the models before it.
+    """
+    different = [one for one in dict.fromkeys(licences) if not _is_part(one, licences)]
+    return "; ".join(sorted(different, key=_freedom))
+
+
+def _is_part(licence: str, licences: Sequence[str]) -> bool:
+    return any(licence != other and licence in other for other in licences)
+
+
+def _freedom(licence: str) -> int:
+    """Rank a licence by what it allows; the lowest allows least."""
+    text = licence.lower()
+    for rank, words in enumerate(_RESTRICTIONS):
+        if any(word in text for word in words):
+            return rank
+    return len(_RESTRICTIONS)
 
 
 def write_spec(model: ModelFolder) -> None:

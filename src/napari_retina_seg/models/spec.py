@@ -96,6 +96,8 @@ class TrainingRecord(BaseModel):
         What computed.
     start_sha256 : str or None
         Of the weights that it began with; None if they were random.
+    seed : int or None
+        From which all that is random followed; None for models of earlier versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,6 +112,34 @@ class TrainingRecord(BaseModel):
     backend: str
     precision: str
     start_sha256: str | None = None
+    seed: int | None = None
+
+
+class Ancestor(BaseModel):
+    """A model whose weights a training began with.
+
+    Attributes
+    ----------
+    name : str
+        Its name then.
+    weights_sha256 : str
+        Hash of its weights.
+    training_data, licence : str
+        What it learnt from, and under which licence its weights are.
+    datasets : tuple of str
+        Names of its data sets.
+    steps : int or None
+        Of its own training, if known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    weights_sha256: str
+    training_data: str
+    licence: str
+    datasets: tuple[str, ...] = ()
+    steps: int | None = None
 
 
 class ModelSpec(BaseModel):
@@ -135,6 +165,8 @@ class ModelSpec(BaseModel):
         Under which its weights may be used.
     training : TrainingRecord or None
         What the training took, where this program did it.
+    ancestors : tuple of Ancestor
+        The model that the training began with, the one before that, …, down to the first.
     weights_sha256 : str
         Hash of ``model.weights.h5``.
     """
@@ -154,6 +186,7 @@ class ModelSpec(BaseModel):
     metrics: dict[str, dict[str, float]] = {}
     licence: str
     training: TrainingRecord | None = None
+    ancestors: tuple[Ancestor, ...] = ()
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
     @model_validator(mode="after")
@@ -163,6 +196,20 @@ class ModelSpec(BaseModel):
         if self.modality is Modality.UNKNOWN:
             raise ValueError("the modality must be oct or fundus")
         return self
+
+
+def lineage(spec: ModelSpec) -> tuple[Ancestor, ...]:
+    """Return a model and all that it descends from, the nearest first."""
+    record = spec.training
+    this = Ancestor(
+        name=spec.name,
+        weights_sha256=spec.weights_sha256,
+        training_data=spec.training_data,
+        licence=spec.licence,
+        datasets=record.datasets if record else (),
+        steps=record.steps if record else None,
+    )
+    return this, *spec.ancestors
 
 
 def check_parts(

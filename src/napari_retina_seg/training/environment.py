@@ -37,7 +37,7 @@ class Conditions:
     start_sha256: str | None
 
     @classmethod
-    def of(cls, images: Iterable[LabelledImage], start_from: Path | None) -> Conditions:
+    def of(cls, images: Iterable[LabelledImage], start_sha256: str | None) -> Conditions:
         """Record the conditions of a new run."""
         import keras
 
@@ -50,8 +50,7 @@ class Conditions:
                     data.update(f"{array.shape} {array.dtype}".encode())
                     data.update(array.tobytes())
             data.update(repr(image.spacing()).encode())
-        start = hashlib.sha256(start_from.read_bytes()).hexdigest() if start_from else None
-        return cls(keras.backend.backend(), data.hexdigest(), start)
+        return cls(keras.backend.backend(), data.hexdigest(), start_sha256)
 
 
 def describe_environment() -> dict[str, Any]:

@@ -18,8 +18,10 @@ from napari_retina_seg.models.packaging import package
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.training.environment import Conditions
+from napari_retina_seg.training.fine_tuning import read_recipe
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.training.samples import prepare_sample, steps_per_epoch
+from napari_retina_seg.training.starting_point import StartingPoint, find_starting_point
 from napari_retina_seg.training.trainer import Trainer
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
@@ -44,7 +46,8 @@ def train(
     Parameters
     ----------
     recipe : str or Path
-        Name of a recipe of the program, e.g. ``"unet-drive"``, or a TOML file.
+        Name of a recipe of the program, e.g. ``"unet-drive"``, or a TOML file. ``"fine-tune"``
+        goes on with the model in `start_from`, whose classes and architecture it takes.
     data : str, Path, or sequence of them
         Data sets, or folders of data sets.
     out : str or Path
@@ -58,7 +61,8 @@ def train(
     skip_bad : bool
         Leave out files that can't be read, instead of refusing all.
     start_from : str or Path, optional
-        Begin with the best weights of this run; by default they are random.
+        Begin with the weights of this model (its name or folder), of this run, or of this ``.h5``
+        file; by default they are random.
     resume : bool
         Go on with a run in `out` that was stopped or killed.
     progress : callable, optional
@@ -87,21 +91,22 @@ def train(
     >>> model.name
     'my-layers'
     """
-    wanted = Recipe.read(Path(recipe), with_full_keys(changes or {}, Recipe))
+    start = None if start_from is None else find_starting_point(start_from)
+    wanted = read_recipe(recipe, with_full_keys(changes or {}, Recipe), start)
     run = RunFolder(Path(out))
-    weights = None if start_from is None else RunFolder(Path(start_from)).best_weights
-    check_run(run, wanted, weights, resume=resume)
+    check_run(run, wanted, resume=resume)
     split, message = plan_split(wanted, as_paths(data), options, validation_share)
     checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=cancel)
-    split, skipped = finish(checking, progress)
-    for sentence in filter(None, [message, *(f"Left out: {sentence}" for sentence in skipped)]):
+    split, skipped, notices = finish(checking, progress)
+    left_out = [f"Left out: {sentence}" for sentence in skipped]
+    for sentence in filter(None, [message, *notices, *left_out]):
         warnings.warn(sentence, stacklevel=2)
     job = iter_train(
         wanted,
         split,
         run,
         token=cancel,
-        start_from=weights,
+        start=start,
         resume=resume,
         left_out=skipped,
     )
@@ -147,7 +152,7 @@ def iter_train(
     run: RunFolder,
     *,
     token: CancelToken | None = None,
-    start_from: Path | None = None,
+    start: StartingPoint | None = None,
     resume: bool = False,
     left_out: Sequence[str] = (),
 ) -> Generator[Progress, None, ModelFolder]:
@@ -163,7 +168,7 @@ def iter_train(
         A new folder for all that the run leaves.
     token : CancelToken, optional
         Stops the training at the next step; `resume` then goes on after the last whole epoch.
-    start_from : Path, optional
+    start : StartingPoint, optional
         Weights of the same architecture to begin with; by default they are random.
     resume : bool
         Go on with a run that was stopped or killed.
@@ -188,22 +193,25 @@ def iter_train(
         If it was cancelled through `token`.
     """
     token = token or CancelToken()
-    check_run(run, recipe, start_from, resume=resume)
+    check_run(run, recipe, resume=resume)
     samples = [prepare_sample(image, recipe) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
-    conditions = Conditions.of([*split.training, *split.validation], start_from)
-    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), start_from)
+    images = [*split.training, *split.validation]
+    conditions = Conditions.of(images, None if start is None else start.sha256)
+    weights = None if start is None else start.weights
+    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), weights)
     run.check_space(trainer.model.count_params())
     if resume:
         run.check_conditions(split, conditions)
         trainer.restore(run.read_state())
     else:
         run.start(recipe, split, conditions, left_out)
+    parent = start.model.spec if start is not None and start.model is not None else None
     datasets = tuple(sorted({image.dataset for image in split.training + split.validation}))
 
     def pack() -> ModelFolder:
         record = trainer.record(_describe(split, datasets), datasets, conditions)
-        return package(recipe, run.best_weights, run.model, record)
+        return package(recipe, run.best_weights, run.model, record, parent)
 
     packed = 0
     for progress in trainer.iter_steps(samples, watched, run, token):
@@ -217,10 +225,8 @@ def iter_train(
     return model
 
 
-def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume: bool) -> None:
+def check_run(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
     """Raise `DataError` if a run can't begin or go on in its folder; see `train`."""
-    if start_from is not None and not start_from.is_file():
-        raise DataError(f"There is no '{start_from}' to start from: name the folder of a run.")
     if resume:
         run.check_recipe(recipe)
         if run.finished:
@@ -231,7 +237,7 @@ def check_run(run: RunFolder, recipe: Recipe, start_from: Path | None, *, resume
 
 def iter_validate_split(
     recipe: Recipe, split: Split, *, skip_bad: bool = False, token: CancelToken | None = None
-) -> Generator[Progress, None, tuple[Split, tuple[str, ...]]]:
+) -> Generator[Progress, None, tuple[Split, tuple[str, ...], tuple[str, ...]]]:
     """Read every image that a recipe would learn from, so that no mistake shows after hours.
 
     Parameters
@@ -252,8 +258,9 @@ def iter_validate_split(
 
     Returns
     -------
-    tuple of Split and tuple of str
-        What can be learnt from, and a sentence for each image that was left out.
+    tuple of Split, tuple of str and tuple of str
+        What can be learnt from, a sentence for each image that was left out, and one for each data
+        set of which something had to be inferred.
 
     Raises
     ------
@@ -276,7 +283,7 @@ def iter_validate_split(
             f"The recipe '{recipe.name}' needs training and validation images: found"
             f" {len(result.training)} and {len(result.validation)}."
         )
-    return result, valid.skipped
+    return result, valid.skipped, valid.notices
 
 
 def _describe(split: Split, datasets: tuple[str, ...]) -> str:

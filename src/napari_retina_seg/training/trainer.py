@@ -165,6 +165,7 @@ class Trainer:
             backend=conditions.backend,
             precision=self.recipe.training.precision,
             start_sha256=conditions.start_sha256,
+            seed=self.recipe.seed,
         )
 
     def _message(self, losses: list[float]) -> str:
