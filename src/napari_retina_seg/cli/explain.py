@@ -239,12 +239,12 @@ def _check_layer(request: ExplainOptions) -> None:
     if not request.layer:
         return
     start_engine_alone()
-    from napari_retina_seg.saliency.split_network import find_target_layer, list_target_layers
+    from napari_retina_seg.saliency.split_network import find_layer
 
     models, problems = _models(request), []
     for model in models:
         try:
-            find_target_layer(list_target_layers(model), model.name, request.layer)
+            find_layer(model, request.layer)
         except RetinaSegError as error:
             problems.append(str(error))
     if len(problems) == len(models):

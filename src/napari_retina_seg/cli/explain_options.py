@@ -46,8 +46,8 @@ ClassNames = Annotated[
 LayerName = Annotated[
     str,
     typer.Option(
-        help="Layer of the network, such as 'encoder 2', 'bottleneck' or 'decoder 1'; by default"
-        " the recommended one.",
+        help="Layer of the network, such as 'encoder 2', 'bottleneck' or 'decoder 1', or by its own"
+        " name in Keras; by default the recommended one.",
         show_default=False,
     ),
 ]

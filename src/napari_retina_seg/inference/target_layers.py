@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ class TargetLayer:
     layer : str
         Its name in the network.
     name : str
-        Where it is: ``encoder 2``, ``bottleneck``, ``decoder 1``; 0 is the finest.
+        Where it is: ``encoder 2``, ``bottleneck``, ``decoder 1``; 0 is the finest. Of a layer that
+        does not stand for its resolution, its name in the network.
     stride : tuple of int
         Rows and columns of the network's input that one of its cells covers.
     channels : int
@@ -77,8 +78,23 @@ def find_target_layers(network: Any, multiple: tuple[int, int]) -> tuple[TargetL
     ModelError
         If no layer has an extent.
     """
+    return _representatives(_spatial_layers(network, multiple))
+
+
+def find_all_layers(network: Any, multiple: tuple[int, int]) -> tuple[TargetLayer, ...]:
+    """List all layers with an extent, those of `find_target_layers` among them.
+
+    The arguments and errors are those of `find_target_layers`.
+    """
+    spatial = _spatial_layers(network, multiple)
+    known = {target_layer.layer: target_layer for target_layer in _representatives(spatial)}
+    return tuple(known.get(found.layer, replace(found, name=found.layer)) for _, found in spatial)
+
+
+def _representatives(spatial: Sequence[tuple[Any, TargetLayer]]) -> tuple[TargetLayer, ...]:
+    """Return the layer that stands for each resolution on the way down and up."""
     stages: list[list[tuple[Any, TargetLayer]]] = []
-    for layer, target_layer in _spatial_layers(network, multiple):
+    for layer, target_layer in spatial:
         if not stages or stages[-1][0][1].stride != target_layer.stride:
             stages.append([])
         stages[-1].append((layer, target_layer))
@@ -144,7 +160,7 @@ def _representative(stage: Sequence[tuple[Any, TargetLayer]]) -> TargetLayer:
     return (activated or [target_layer for _, target_layer in stage])[-1]
 
 
-def _spatial_layers(network: Any, multiple: tuple[int, int]) -> Iterator[tuple[Any, TargetLayer]]:
+def _spatial_layers(network: Any, multiple: tuple[int, int]) -> list[tuple[Any, TargetLayer]]:
     import keras
 
     layers = [layer for layer in network.layers if isinstance(layer.output, keras.KerasTensor)]
@@ -152,15 +168,17 @@ def _spatial_layers(network: Any, multiple: tuple[int, int]) -> Iterator[tuple[A
         layers.pop()
     layers = layers[1:-1]  # without the image and the logits
     if not layers:
-        return
+        return []
     size = (multiple[0] * 2, multiple[1] * 2)
     probe = keras.KerasTensor((1, *size, network.inputs[0].shape[-1]))
     outputs = keras.Model(network.inputs, [layer.output for layer in layers])
+    found = []
     for layer, spec in zip(layers, outputs.compute_output_spec(probe), strict=True):
         if len(spec.shape) != 4 or min(spec.shape[1:3]) < 2:
             continue
         stride = (size[0] // spec.shape[1], size[1] // spec.shape[2])
-        yield layer, TargetLayer(layer.name, "", stride, spec.shape[3])
+        found.append((layer, TargetLayer(layer.name, "", stride, spec.shape[3])))
+    return found
 
 
 def _is_activation(layer: Any) -> bool:

@@ -154,7 +154,8 @@ def explain(
     target : WholeClass, Region or Point, optional
         Which pixels are asked about; by default all that the model gives the class.
     layer : str
-        Layer of the network, such as ``"decoder 2"``; by default the one that is recommended.
+        Layer of the network, such as ``"decoder 2"``, or its own name in Keras, such as
+        ``"decoder_2_a_conv"``; by default the one that is recommended.
     method : Method or str, optional
         Grad-CAM, Grad-CAM++, HiResCAM or LayerCAM; by default the one that suits the target.
     index : int, optional
