@@ -12,7 +12,9 @@ _KINDS = {Modality.OCT: "OCT scan", Modality.FUNDUS: "Fundus photograph"}
 
 
 def choose(box: QComboBox, wanted: str | Enum) -> None:
-    """Choose an item by its text, or by what precedes " · " or " (" in it."""
+    """Choose an item by its value, its text, or what precedes " · " or " (" in that."""
+    if isinstance(wanted, Enum) and box.findData(wanted) >= 0:
+        wanted = box.itemText(box.findData(wanted))
     text = wanted.value if isinstance(wanted, Enum) else wanted
     items = [box.itemText(row) for row in range(box.count())]
     short = [(item.partition(" · ")[0], item.partition(" (")[0]) for item in items]
@@ -32,6 +34,12 @@ def choose_target(targets: QWidget, kind: str, layer: Layer | None = None) -> No
     if layer is not None:
         choose(targets.region_box, layer.name)
     targets.kind_box.activated.emit(targets.kind_box.currentIndex())
+
+
+def choose_layer(layers: QWidget, name: str) -> None:
+    """Choose a layer among all, by its position or its own name."""
+    choose(layers.box, "All layers…")
+    choose(layers.all_box, name)
 
 
 def choose_colors(colors: QWidget, name: str, *, shared: bool) -> None:

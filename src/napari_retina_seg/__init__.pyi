@@ -6,7 +6,7 @@ from .datasets.findings import Finding, FindingKind
 from .datasets.labelled import LabelledImage
 from .datasets.layouts.options import ReadOptions
 from .imaging.cam import Method
-from .imaging.explanation import Explanation
+from .imaging.explanation import Explanation, PlaceAnswer
 from .imaging.target import Point, Region, WholeClass
 from .inference.evaluate import evaluate
 from .inference.predict import segment
@@ -103,6 +103,7 @@ __all__ = [
     "Origin",
     "PatientRule",
     "Permissions",
+    "PlaceAnswer",
     "Placement",
     "Point",
     "Predicted",

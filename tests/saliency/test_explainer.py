@@ -17,6 +17,7 @@ from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.preprocess import Prepared, ResizePreprocessing
 from napari_retina_seg.imaging.target import Point, Region, WholeClass
+from napari_retina_seg.inference import predictor
 from napari_retina_seg.inference.frozen import FrozenSplit
 from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.inference.predictor import load_network
@@ -283,20 +284,96 @@ def test_a_kept_pass_answers_as_a_new_one(tiny_oct) -> None:
                 assert_same_maps(step.explanation.maps, fresh.maps)
 
 
-def test_another_class_method_or_target_costs_no_forward_pass(tiny_oct, monkeypatch) -> None:
+def test_another_class_or_method_costs_no_forward_pass_and_a_place_one(
+    tiny_oct, monkeypatch
+) -> None:
     passes = []
     run = activations._run
     monkeypatch.setattr(activations, "_run", lambda *what: passes.append(1) or run(*what))
     last = ForwardCache()
-    for asked in (
-        ExplainRequest((1,), "bottleneck"),
-        ExplainRequest((2, 3), "bottleneck", Method.LAYER_CAM),
-        ExplainRequest((2,), "bottleneck", target=Point(3, 4)),
+    region = np.zeros(BSCAN.grid, bool)
+    region[100:120, 50:60] = True
+    for asked, expected in (
+        (ExplainRequest((1,), "bottleneck"), 1),
+        (ExplainRequest((2, 3), "bottleneck", Method.LAYER_CAM), 1),
+        (ExplainRequest((2,), "bottleneck", target=Point(3, 4)), 2),
+        (ExplainRequest((1,), "bottleneck", target=Point(3, 4)), 2),
+        (ExplainRequest((1,), "bottleneck", target=Region(region)), 3),
+        (ExplainRequest((3,), "bottleneck", target=Region(region.copy())), 3),
+        (ExplainRequest((1,), "encoder 0"), 4),
     ):
         assert list(iter_explain(BSCAN, tiny_oct, asked, last=last))
-    assert len(passes) == 1
-    assert list(iter_explain(BSCAN, tiny_oct, ExplainRequest((1,), "encoder 0"), last=last))
-    assert len(passes) == 2
+        assert len(passes) == expected
+
+
+def test_without_a_bright_spot_what_is_around_it_wins(brightness) -> None:
+    """The answer without the spot is what the model says of an image that has none."""
+    even = np.full((64, 96), 40, np.uint8)
+    even[0, 0] = 255  # one range of brightness for both
+    spotted = even.copy()
+    spotted[31:34, 47:50] = 255
+    point = ExplainRequest((1,), "bottleneck", target=Point(32, 48))
+    there, nothing = (
+        answer(RetinaImage(pixels), brightness, point).answer for pixels in (spotted, even)
+    )
+    assert there.drawn == 1
+    assert there.probabilities[1] > 0.5 > there.without[1]
+    assert there.without == pytest.approx(nothing.probabilities, abs=1e-3)
+    assert nothing.without == pytest.approx(nothing.probabilities, abs=1e-3)
+    assert "BG would win" in there.sentence
+    assert sum(there.probabilities) == pytest.approx(1)
+
+
+def test_a_region_is_answered_by_the_mean_of_its_pixels(brightness) -> None:
+    pixels = np.zeros((64, 96), np.uint8)
+    pixels[16:48, 24:72] = 255
+    image = RetinaImage(pixels)
+    mask = np.zeros((64, 96), bool)
+    mask[16:48, 0:48] = True
+    found = answer(image, brightness, ExplainRequest((1,), target=Region(mask))).answer
+    probabilities = segment(image, brightness, probabilities=True).probabilities
+    assert found.probabilities == pytest.approx(probabilities[:, mask].mean(axis=1), abs=2e-3)
+    assert not found.is_point
+    everything = Region(np.ones((64, 96), bool))
+    nothing = answer(image, brightness, ExplainRequest((1,), target=everything)).answer
+    assert nothing.without is None
+
+
+def test_the_answer_in_tiles_is_that_of_one_pass(tiny_oct, monkeypatch) -> None:
+    """Only tiles that show the place are passed once more."""
+    asked = ExplainRequest((1,), "encoder 0", target=Point(20, 30))
+    whole = answer(BSCAN, tiny_oct, asked).answer
+    passes = []
+    run = activations._run
+    monkeypatch.setattr(activations, "_run", lambda *what: passes.append(1) or run(*what))
+    monkeypatch.setattr(predictor, "_LARGEST_PASS", 0)
+    monkeypatch.setattr(predictor, "_TILE", (128, 128))
+    monkeypatch.setattr(predictor, "_OVERLAP", 64)
+    tiled = answer(BSCAN, tiny_oct, asked).answer
+    assert tiled.probabilities == pytest.approx(whole.probabilities, abs=1e-3)
+    assert tiled.without == pytest.approx(whole.without, abs=1e-3)
+    tiles = len(predictor.passes((256, 320), tiny_oct.spec.architecture.multiple))
+    assert tiles > 4
+    assert tiles < len(passes) < 2 * tiles
+
+
+def test_a_whole_class_and_a_whole_volume_get_no_answer(tiny_oct) -> None:
+    assert answer(SMALL, tiny_oct, ExplainRequest((1,))).answer is None
+    volume = RetinaImage(np.stack([SMALL.pixels] * 2))
+    point = ExplainRequest((1,), target=Point(50, 60))
+    for index, answered in ((None, [False, False]), (1, [True])):
+        steps = iter_explain(volume, tiny_oct, point, index=index)
+        found = [step.explanation.answer for step in steps if isinstance(step, Explained)]
+        assert [each is not None for each in found] == answered
+
+
+def test_the_pass_without_the_place_can_be_cancelled(tiny_oct) -> None:
+    token = CancelToken()
+    job = iter_explain(SMALL, tiny_oct, ExplainRequest((1,), target=Point(50, 60)), token=token)
+    assert any("without this place" in step.message for step in job)  # and stops there
+    token.cancel()
+    with pytest.raises(Cancelled):
+        list(job)
 
 
 def test_a_model_with_the_same_weights_gets_no_answer_of_another(tiny_oct, tmp_path) -> None:

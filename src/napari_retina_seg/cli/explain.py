@@ -26,7 +26,7 @@ from napari_retina_seg.cli.batch import (
     open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, UsageError, start_engine, start_engine_alone
+from napari_retina_seg.cli.console import Bar, UsageError, say, start_engine, start_engine_alone
 from napari_retina_seg.cli.explain_options import (
     ClassNames,
     FigureFormat,
@@ -110,6 +110,7 @@ class ExplainedFile:
     method: str
     figure: Path
     seconds: float
+    answer: str  # what is predicted at a point or region, with and without it
 
 
 @dataclass
@@ -177,6 +178,8 @@ def explain_command(
         maps="npy" if maps is MapFormat.NPY else "tiff",
         spacing=find_spacing(pixel_size),
     )
+    if method is not None:
+        _remark_on_method(request)
     endings = _endings(request)
     _check_layer(request)
     images = inputs.group()
@@ -194,6 +197,18 @@ def _find_method(name: MethodName | None, target: Target) -> Method:
     if name is not None:
         return Method[name.name]
     return recommended_method(whole_class=isinstance(target, WholeClass))
+
+
+def _remark_on_method(request: Request) -> None:
+    """Say if the method that was asked for does not suit the target; it is used all the same."""
+    from napari_retina_seg.imaging.target import WholeClass
+    from napari_retina_seg.saliency.slice_explainer import recommended_method, unsuitable_reason
+
+    whole = isinstance(request.target, WholeClass)
+    reason = unsuitable_reason(request.method, whole_class=whole)
+    if reason:
+        better = recommended_method(whole_class=whole).value
+        say(f"{request.method.value} {reason}: {better} suits better.")
 
 
 def _find_target(region: Path | None, point: str | None) -> Target:
@@ -297,6 +312,7 @@ def _explain_file(
         method=shown.method.value,
         figure=_figure_path(request, image),
         seconds=time.perf_counter() - started,
+        answer="" if shown.answer is None else shown.answer.sentence,
     )
 
 
@@ -395,5 +411,8 @@ def _summarise(folder: Path, results: list[ExplainedFile], failed: int) -> None:
             )
             table.add_row(*(Text(cell) for cell in cells))
         Console().print(table)
+    for result in results:
+        if result.answer:
+            typer.echo(f"{result.path.name}: {result.answer}")
     where = f" in '{folder}'" if results else ""
     typer.echo(f"{len(results)} explained{where}, {failed} failed.")

@@ -15,6 +15,8 @@ from napari_retina_seg.types.labels import LabelScheme
 
 Array = npt.NDArray[np.float32]
 
+_LEAST = 0.005  # probabilities nearer to 0 or 1 are not written as 0 or 100 %
+
 
 @dataclass(frozen=True)
 class ExplainRequest:
@@ -44,6 +46,83 @@ class ExplainRequest:
             object.__setattr__(self, "method", method)
 
 
+@dataclass(frozen=True)
+class PlaceAnswer:
+    """What a model says of a place, and what it would say without seeing it.
+
+    For the second, the place (a region, or a disc around a point) was filled in smoothly from its
+    surroundings and went through the network once more: occlusion sensitivity (Zeiler and Fergus
+    2014). It says how much the answer rests on the place itself rather than on what is around it.
+
+    Attributes
+    ----------
+    scheme : LabelScheme
+        The classes.
+    drawn : int
+        Mask value that the model draws there; the most frequent one of a region.
+    probabilities : tuple of float
+        By mask value: the network's probabilities, as means over the pixels asked about.
+    without : tuple of float or None
+        The same with the place filled in; None if the place is all there is.
+    is_point : bool
+        Whether the place is a point with what is around it.
+    """
+
+    scheme: LabelScheme
+    drawn: int
+    probabilities: tuple[float, ...]
+    without: tuple[float, ...] | None
+    is_point: bool
+
+    @property
+    def sentence(self) -> str:
+        """The answer in words."""
+        where = "here" if self.is_point else "in the region, on average"
+        ranked = _ranked(self.probabilities)
+        if ranked[0] == self.drawn:
+            first = f"Predicted {where}: {self._list(self.probabilities, 'next ')}."
+        else:
+            drawn, likely = (self._name(value) for value in (self.drawn, ranked[0]))
+            often = "" if self.is_point else "mostly "
+            first = (
+                f"Drawn {often}as {drawn} ({_percent(self.probabilities[self.drawn])}), though"
+                f" {likely} is more probable {where} ({_percent(self.probabilities[ranked[0]])})."
+            )
+        return f"{first} {self._describe_without(ranked[0])}"
+
+    def _describe_without(self, before: int) -> str:
+        if self.without is None:
+            return "Nothing is around the region to fill it in from."
+        winner = _ranked(self.without)[0]
+        place = "this place" if self.is_point else "the region"
+        start = f"With {place} filled in from its surroundings,"
+        if winner == before:
+            return f"{start} still {self._list(self.without, 'next ')}."
+        share, left = _percent(self.without[winner]), _percent(self.without[before])
+        return f"{start} {self._name(winner)} would win: {share}, {self._name(before)} {left}."
+
+    def _list(self, probabilities: tuple[float, ...], word: str) -> str:
+        """Return the likeliest class, and the next one if it has a share."""
+        first, second = _ranked(probabilities)[:2]
+        listed = f"{self._name(first)} {_percent(probabilities[first])}"
+        if probabilities[second] < _LEAST:
+            return listed
+        return f"{listed}, {word}{self._name(second)} {_percent(probabilities[second])}"
+
+    def _name(self, value: int) -> str:
+        return self.scheme.classes[value].abbreviation
+
+
+def _ranked(probabilities: tuple[float, ...]) -> list[int]:
+    return sorted(range(len(probabilities)), key=lambda value: -probabilities[value])
+
+
+def _percent(share: float) -> str:
+    if share < _LEAST:
+        return "under 1 %"
+    return "over 99 %" if share > 1 - _LEAST else f"{100 * share:.0f} %"
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Maps of one plane on its own grid: where the network found its evidence for each class.
@@ -71,6 +150,9 @@ class Explanation:
         The slice.
     untargeted : tuple of int
         Classes that the network gives no pixel, so that there was nothing to ask about.
+    answer : PlaceAnswer or None
+        What the model says of a point or region, and what it would say without it; None for whole
+        classes, and where a whole volume is explained.
     """
 
     maps: Array
@@ -84,6 +166,7 @@ class Explanation:
     target: Target
     index: int = 0
     untargeted: tuple[int, ...] = ()
+    answer: PlaceAnswer | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.labels.shape)

@@ -259,7 +259,8 @@ def _draw(
     picture = resize(display(plane), size)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     scales = "one scale for all classes" if shared else "a scale for each class"
-    caption = f"{explanation.caption} {_BARS}, {scales}. {explanation.message}"
+    answer = "" if explanation.answer is None else f"{explanation.answer.sentence} "
+    caption = f"{answer}{explanation.caption} {_BARS}, {scales}. {explanation.message}"
     panels = Panels(2 + len(explanation.values), (rows, columns), caption)
     _mark(panels.add(picture, title), explanation)
     _mark(panels.add(resize(overlay, size), "Mask drawn by the model"), explanation)

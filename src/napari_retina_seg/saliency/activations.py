@@ -132,9 +132,7 @@ def iter_forward(
             yield Progress(done, len(tiles), f"Tile {done + 1} of {len(tiles)}")
         token.raise_if_cancelled()
         pieces.append(_run(split, padded[tile.rows, tile.columns], tile))
-    logits = _blend(pieces, [piece.logits for piece in pieces], grid, (1, 1))
-    if logits.shape[-1] == 1:
-        logits = np.concatenate([-logits, logits], axis=-1)
+    logits = _blend_logits(pieces, grid)
     pixels, first = pieces[0].tile.weight.shape, pieces[0].activations.shape
     stride = pixels[0] // first[0], pixels[1] // first[1]
     cells = _blend(pieces, [piece.activations for piece in pieces], grid, stride)
@@ -142,10 +140,51 @@ def iter_forward(
     return Activations(cells, logits[:rows, :columns], grid, tuple(pieces))
 
 
+def iter_logits(
+    split: FrozenSplit,
+    tensor: Array,
+    multiple: tuple[int, int],
+    where: npt.NDArray[np.bool_],
+    token: CancelToken,
+) -> Generator[Progress, None, Array]:
+    """Run a cut network for the logits at some pixels; tiles without any are left out.
+
+    The arguments are those of `iter_forward`; `where` is ``(rows, columns)`` bool.
+
+    Yields
+    ------
+    Progress
+        Before each tile, if there are several.
+
+    Returns
+    -------
+    array
+        ``(rows, columns, classes)`` as those of `Activations`, valid where asked for.
+    """
+    padded = pad_to_multiple(tensor, multiple)
+    grid = padded.shape[0], padded.shape[1]
+    asked = np.zeros(grid, bool)
+    asked[: where.shape[0], : where.shape[1]] = where
+    chosen = [tile for tile in passes(grid, multiple) if asked[tile.rows, tile.columns].any()]
+    pieces = []
+    for done, tile in enumerate(chosen):
+        if len(chosen) > 1:
+            yield Progress(done, len(chosen), f"Tile {done + 1} of {len(chosen)}")
+        token.raise_if_cancelled()
+        pieces.append(_run(split, padded[tile.rows, tile.columns], tile))
+    return _blend_logits(pieces, grid)[: where.shape[0], : where.shape[1]]
+
+
 def _run(split: FrozenSplit, pixels: Array, tile: Tile) -> _Piece:
     with ENGINE_LOCK:
         crossing, logits = split.forward(pixels[np.newaxis])
     return _Piece(tile, split, crossing, np.asarray(logits[0]))
+
+
+def _blend_logits(pieces: list[_Piece], grid: tuple[int, int]) -> Array:
+    """Return the logits of all classes; of a sigmoid, background's is the negative."""
+    logits = _blend(pieces, [piece.logits for piece in pieces], grid, (1, 1))
+    return np.concatenate([-logits, logits], axis=-1) if logits.shape[-1] == 1 else logits
 
 
 def _blend(

@@ -88,7 +88,8 @@ def iter_explain(
     check_target(request.target, image.grid, image.n_slices)
     indices = range(image.n_slices) if index is None else [index]
     yield Progress(0, len(indices), f"Loading {model.name}")
-    explainer = SliceExplainer(model, request, last, token)
+    alone = index is not None or not image.is_volume
+    explainer = SliceExplainer(model, request, last, token, answers=alone)
     skipped: list[int] = []
     for done, i in enumerate(indices):
         message = f"{done + 1} of {len(indices)} slices" if len(indices) > 1 else image.name
@@ -152,7 +153,8 @@ def explain(
     classes : str, int, or sequence of str or int
         Abbreviations, names or mask values of the classes to explain; by default all of them.
     target : WholeClass, Region or Point, optional
-        Which pixels are asked about; by default all that the model gives the class.
+        Which pixels are asked about; by default all that the model gives the class. A region or
+        point costs one more pass through the network, for `Explanation.answer`.
     layer : str
         Layer of the network, such as ``"decoder 2"``, or its own name in Keras, such as
         ``"decoder_2_a_conv"``; by default the one that is recommended.
@@ -187,6 +189,8 @@ def explain(
     >>> why = rs.explain("scan.png", "oct-layers", ["RNFL", "RPE"])
     >>> why.names, why.maps.shape, why.method.value
     (('RNFL', 'RPE'), (2, 160, 192), 'Grad-CAM')
+    >>> rs.explain("scan.png", "oct-layers", target=rs.Point(60, 96)).answer.sentence
+    XXX
     """
     image = as_image(image)
     folder = default_model(image.modality) if model is None else load_model(model)

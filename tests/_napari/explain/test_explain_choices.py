@@ -2,38 +2,91 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint
+from qtpy.QtCore import QPoint, Qt
 
-from choose import choose, choose_colors, choose_modality, choose_target, tick
+from choose import choose, choose_colors, choose_layer, choose_modality, choose_target, tick
 from helpers import tiny_model
+from napari_retina_seg._napari.explain.layer_picker import ALL_LAYERS
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, saliency_of
 from napari_retina_seg._napari.explain.target_picker import POINT
+from napari_retina_seg._napari.explain.words import COARSE, FINE, name_depths
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle
+from napari_retina_seg.inference.target_layers import TargetLayer
 from napari_retina_seg.models.registry import WEIGHTS_FILE, add_model
-from napari_retina_seg.saliency.split_network import _split
+from napari_retina_seg.saliency.split_network import _split, find_target_layer
 from napari_retina_seg.types.image import Modality
 
 
-def test_layers_are_listed_with_place_and_resolution(explain, scan, qtbot):
+def test_a_few_depths_are_at_hand_and_all_layers_behind_them(explain, scan, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    assert explain.layers.names[-1] == "decoder 0"
+    depths, every = explain.layers.box, explain.layers.all_box
+    assert [depths.itemText(row) for row in range(depths.count())] == [FINE, COARSE, ALL_LAYERS]
     assert explain.layers.target_layer.name == "bottleneck"  # the tiny net has no decoder 2
+    assert depths.currentText() == COARSE
+    own = explain.layers.target_layer.layer
+    assert f"bottleneck, {own}: cells of" in depths.toolTip()
+    assert f"bottleneck, {own}: cells of" in depths.itemData(1, Qt.ItemDataRole.ToolTipRole)
+    assert every.isHidden()
     assert explain.layers.note.text() == ""
-    choose(explain.layers.box, "decoder 0")
+    choose(depths, FINE)
     assert "nearly reproduces the mask" in explain.layers.note.text()
-    choose(explain.layers.box, "bottleneck")
-    assert "px)" in explain.layers.box.currentText()
+    choose(depths, ALL_LAYERS)
+    assert not every.isHidden()
+    choose_layer(explain.layers, "bottleneck")
+    assert every.currentText() == f"bottleneck · {own} (2 × 2 px)"
+
+
+def test_a_layer_is_searched_by_its_name_in_keras(explain, ends, scan, qtbot, maps):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+    ends(explain, explain.button.click)
+    choose(explain.layers.box, ALL_LAYERS)
+    found = explain.layers.target_layer
+    line = explain.layers.all_box.lineEdit()
+
+    def search(name):
+        line.setText(name)
+        qtbot.keyClick(line, Qt.Key.Key_Return)
+
+    search("no_such_layer")
+    assert "has no layer 'no_such_layer'" in explain.layers.note.text()
+    assert explain.layers.target_layer == found
+    names = [each.layer for each in explain.layers._found.all_layers]
+    other = names[names.index(found.layer) - 1]
+    ends(explain, lambda: search(other.upper()))
+    assert explain.layers.target_layer.layer == other
+    assert explain.layers.note.text() == ""
+    assert maps()[0].name.endswith(f", {other}")
+
+
+DEPTHS = {
+    "all three": (
+        ["encoder 0", "encoder 1", "bottleneck", "decoder 2", "decoder 1", "decoder 0"],
+        ["decoder 1", "decoder 2", "bottleneck"],
+    ),
+    "two": (["encoder 0", "bottleneck", "decoder 0"], ["decoder 0", "bottleneck"]),
+    "one": (["bottleneck"], ["bottleneck"]),
+}
+
+
+@pytest.mark.parametrize(("names", "expected"), DEPTHS.values(), ids=DEPTHS)
+def test_depths_are_layers_around_the_recommended_one(names, expected):
+    sizes = {"bottleneck": 8}
+    layers = [
+        TargetLayer(name, name, (sizes.get(name) or 1 + int(name[-1]),) * 2, 4) for name in names
+    ]
+    recommended = find_target_layer(layers, "net")
+    assert [layer.name for _, layer in name_depths(layers, recommended)] == expected
 
 
 def test_a_network_is_ready_before_the_first_question(explain, ends, scan, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
     qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
     _split.cache_clear()
-    choose(explain.layers.box, "decoder 0")
+    choose_layer(explain.layers, "decoder 0")
     qtbot.waitUntil(lambda: explain.layers.is_ready, timeout=60_000)
     assert _split.cache_info().misses == 1
     ends(explain, explain.button.click)
@@ -42,7 +95,7 @@ def test_a_network_is_ready_before_the_first_question(explain, ends, scan, qtbot
 
 def test_another_layer_of_the_network(explain, ends, scan, qtbot, maps):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    choose(explain.layers.box, "bottleneck")
+    choose_layer(explain.layers, "bottleneck")
     ends(explain, explain.button.click)
     assert saliency_of(maps()[0]).first.layer.startswith("bottleneck")
 

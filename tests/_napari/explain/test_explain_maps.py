@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from choose import choose, choose_colors, choose_modality, choose_target
+from choose import choose, choose_colors, choose_layer, choose_modality, choose_target
 from helpers import answer
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.target_picker import POINT
@@ -117,7 +117,7 @@ def test_a_slice_follows_the_slider(viewer, explain, ends, volume, maps):
 
 def choose_what_leaves_rpe_without_evidence(explain, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    choose(explain.layers.box, "decoder 0")
+    choose_layer(explain.layers, "decoder 0")
     choose(explain.methods.box, Method.HIRES_CAM)
 
 
@@ -249,7 +249,7 @@ def test_the_class_asked_about_stands_out_until_the_map_goes(
 
 def test_a_map_is_taken_up_again_by_a_new_dock(viewer, explain, ends, scan, click, maps, qtbot):
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    choose(explain.layers.box, "encoder 0")
+    choose_layer(explain.layers, "encoder 0")
     choose_target(explain.targets, POINT)
     world = tuple(scan.data_to_world((50, 60)))
     ends(explain, lambda: click(world))

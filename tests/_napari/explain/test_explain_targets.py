@@ -2,6 +2,7 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from choose import choose, choose_modality, choose_target
 from napari_retina_seg._napari.explain.overlays import PointMark
@@ -70,13 +71,50 @@ def test_the_ring_goes_with_its_image_and_with_the_dock(viewer, scan, bscan, cli
 
 
 def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
+    methods = explain.methods
+    assert methods.note.isHidden()
     choose_target(explain.targets, POINT)
-    assert explain.methods.method is Method.HIRES_CAM
+    assert methods.method is Method.HIRES_CAM
+    assert methods.note.text() == (
+        "Method changed to “Where the evidence lies”, which suits a point or region."
+    )
     choose_target(explain.targets, CLASS)
-    assert explain.methods.method is Method.GRAD_CAM
-    choose(explain.methods.box, Method.LAYER_CAM)
+    assert methods.method is Method.GRAD_CAM
+    assert "changed to “Where features that matter show”" in methods.note.text()
+    choose(methods.box, Method.LAYER_CAM)
+    assert "looks only where the class was drawn" in methods.note.text()
+    assert "“Where features that matter show” suits better" in methods.note.text()
     choose_target(explain.targets, POINT)
-    assert explain.methods.method is Method.LAYER_CAM
+    assert methods.method is Method.LAYER_CAM
+    assert methods.note.isHidden()
+    choose(methods.box, Method.GRAD_CAM)
+    assert "averages over the image" in methods.note.text()
+    choose_target(explain.targets, REGION)
+    assert methods.method is Method.GRAD_CAM
+    assert "averages over the image" in methods.note.text()
+
+
+def test_methods_have_plain_names_and_their_own_in_the_tooltip(explain, scan):
+    box = explain.methods.box
+    for method in Method:
+        choose(box, method)
+        assert method.value not in box.currentText()
+        assert box.toolTip().startswith(f"Now {method.value}.")
+        tip = box.itemData(box.currentIndex(), Qt.ItemDataRole.ToolTipRole)
+        assert tip.startswith(f"{method.value}: ")
+
+
+def test_a_point_is_answered_in_a_sentence(explain, ends, scan, maps, click):
+    choose_target(explain.targets, POINT)
+    ends(explain, lambda: click(scan.data_to_world((50, 60))))
+    answer = saliency_of(maps()[0]).first.answer
+    assert answer.is_point
+    assert answer.sentence in explain.status.text()
+    assert "HiResCAM" in explain.status.toolTip()
+    assert "filled in smoothly" in explain.status.toolTip()
+    choose_target(explain.targets, CLASS)
+    ends(explain, explain.button.click)
+    assert "filled in" not in explain.status.text() + explain.status.toolTip()
 
 
 def test_a_click_beside_the_image_keeps_the_point_before(explain, ends, scan, maps, click):

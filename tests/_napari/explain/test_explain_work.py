@@ -5,7 +5,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from choose import choose, choose_modality
+from choose import choose, choose_layer, choose_modality
 from helpers import answer
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
@@ -101,7 +101,7 @@ def test_an_image_that_is_too_small_for_the_layer(viewer, explain, ends, bscan, 
     viewer.add_image(bscan[40:42, 40:42], name="bad")
     choose_modality(explain.images, Modality.OCT)
     qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
-    choose(explain.layers.box, "bottleneck")
+    choose_layer(explain.layers, "bottleneck")
     outcome = ends(explain, explain.button.click)
     assert outcome.status is JobStatus.FAILED
     assert not maps()

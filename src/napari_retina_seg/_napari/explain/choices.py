@@ -41,7 +41,7 @@ from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.imaging.explanation import ExplainRequest, Explanation
-from napari_retina_seg.saliency.slice_explainer import ForwardCache, recommended_method
+from napari_retina_seg.saliency.slice_explainer import ForwardCache
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.image import Modality
 
@@ -194,7 +194,7 @@ class Choices(QWidget):
         self.targets.resume(target.layer, target.at, first.target)
         self._on_target()
         self.classes.select(first.values)
-        self.methods.recommend(first.method)
+        self.methods.restore(first.method)
         self.layers.select(first.layer.partition(" (")[0])
 
     def suggest_class_of(self, mask: Labels) -> None:
@@ -233,5 +233,5 @@ class Choices(QWidget):
         model = self.models.model
         scheme = None if model is None else model.spec.scheme
         self.classes.offer(scheme, there=self.targets.kind == POINT)
-        self.methods.recommend(recommended_method(whole_class=self.targets.kind == CLASS))
+        self.methods.suit(whole_class=self.targets.kind == CLASS)
         self.changed.emit()

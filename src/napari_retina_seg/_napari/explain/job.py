@@ -17,7 +17,7 @@ from napari_retina_seg.inference.target_layers import TargetLayer
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.saliency.explainer import Explained, iter_draw, iter_explain
 from napari_retina_seg.saliency.slice_explainer import ForwardCache
-from napari_retina_seg.saliency.split_network import find_target_layer
+from napari_retina_seg.saliency.split_network import find_target_layer, list_all_layers
 from napari_retina_seg.saliency.split_network import list_target_layers as _list_target_layers
 from napari_retina_seg.saliency.split_network import warm as _warm
 from napari_retina_seg.types.errors import RetinaSegError
@@ -103,10 +103,25 @@ def save(task: SaveTask, token: CancelToken) -> Steps:
 
 @dataclass(frozen=True)
 class TargetLayers:
-    """The layers of a model that can be explained, or why there are none."""
+    """The layers of a model that can be explained, or why there are none.
+
+    Attributes
+    ----------
+    model : ModelFolder
+        The model.
+    layers : tuple of TargetLayer
+        Those that stand for a resolution.
+    all_layers : tuple of TargetLayer
+        All, in the order of the network.
+    recommended : TargetLayer or None
+        One of `layers`.
+    disabled_reason : str
+        Why there are none.
+    """
 
     model: ModelFolder
     layers: tuple[TargetLayer, ...] = ()
+    all_layers: tuple[TargetLayer, ...] = ()
     recommended: TargetLayer | None = None
     disabled_reason: str = ""
 
@@ -116,7 +131,8 @@ def list_target_layers(model: ModelFolder) -> TargetLayers:
     try:
         load_engine()
         layers = _list_target_layers(model)
-        return TargetLayers(model, layers, find_target_layer(layers, model.name))
+        recommended = find_target_layer(layers, model.name)
+        return TargetLayers(model, layers, list_all_layers(model), recommended)
     except RetinaSegError as error:
         return TargetLayers(model, disabled_reason=str(error))
     except Exception as error:

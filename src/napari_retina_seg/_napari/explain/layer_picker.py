@@ -1,23 +1,37 @@
-"""Choose the network layer to explain."""
+"""Choose the depth of the map: one of a few layers of the network, or any by its name."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QCompleter, QFormLayout, QWidget
 
 from napari_retina_seg._napari.explain.job import TargetLayers, list_target_layers, warm
+from napari_retina_seg._napari.explain.words import describe_layer, name_depths
 from napari_retina_seg._napari.tasks import in_background
-from napari_retina_seg._napari.widgets import add_row, combo_box, text
+from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.inference.target_layers import TargetLayer
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.saliency.split_network import find_target_layer
+from napari_retina_seg.types.errors import ModelError
 
 _FINEST = "The last decoder layer nearly reproduces the mask."
+ALL_LAYERS = "All layers…"
+_DEPTHS = (
+    "How fine the map is. A fine layer answers with spots and edges, a coarse one shows how far"
+    " around the network looked."
+)
+_SEARCH = (
+    "Search a layer by its position, such as decoder 1, or by its name in Keras, such as"
+    " conv2d_19; then press Enter."
+)
 
 
 class LayerPicker(QWidget):
     """Choose a layer of the network; the list is made in a thread, as it needs TensorFlow.
+
+    Fine, medium and coarse are at hand; a second box lists and searches all layers.
 
     The network is then split at the layer and warmed up, so that the first click is answered at
     once.
@@ -35,27 +49,31 @@ class LayerPicker(QWidget):
         self._model: ModelFolder | None = None
         self._failed = False  # listing this model's layers
         self._wanted = ""  # once the list is available
+        self._shown: TargetLayer | None = None  # the layer that was chosen last
         self._known: dict[str, TargetLayers] = {}
-        self._layers: tuple[TargetLayer, ...] = ()
+        self._found: TargetLayers | None = None  # of this model
         self._warming: tuple[ModelFolder, TargetLayer] | None = None
         self._warmed: tuple[ModelFolder, TargetLayer] | None = None
         self.disabled_reason = ""  # why there is nothing to choose from
         self.box = combo_box()
+        self.all_box = _search_box()
         self.note = text()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        form = QFormLayout()
-        add_row(form, "Layer", self.box)
-        layout.addLayout(form)
-        layout.addWidget(self.note)
-        self.box.activated.connect(self._on_chosen)
+        self._form = QFormLayout()
+        add_row(self._form, "Depth", self.box)
+        add_row(self._form, "Layer", self.all_box)
+        self.setLayout(stack(self._form, self.note))
+        self.box.activated.connect(self._on_depth)
+        self.all_box.activated.connect(self._on_chosen)
+        line = self.all_box.lineEdit()
+        line.returnPressed.connect(self._on_typed)
         self.offer(None)
 
     @property
     def target_layer(self) -> TargetLayer | None:
         """The chosen layer."""
-        index = self.box.currentIndex()
-        return self._layers[index] if 0 <= index < len(self._layers) else None
+        chosen = self.all_box if self._is_any else self.box
+        layer: TargetLayer | None = chosen.currentData()
+        return layer
 
     @property
     def is_ready(self) -> bool:
@@ -64,15 +82,16 @@ class LayerPicker(QWidget):
 
     @property
     def names(self) -> list[str]:
-        """The listed names."""
-        return [target_layer.name for target_layer in self._layers]
+        """Positions of the layers that stand for a resolution."""
+        return [] if self._found is None else [each.name for each in self._found.layers]
 
     def offer(self, model: ModelFolder | None) -> None:
         """List the layers of a model, once they are known."""
         if model is not None and model == self._model and not self._failed:
             return
-        self._model, self._layers, self._failed = model, (), False
+        self._model, self._found, self._failed = model, None, False
         self.box.clear()
+        self.all_box.clear()
         if model is None:
             self._show("Choose a model first.")
         elif model.spec.weights_sha256 in self._known:
@@ -82,16 +101,36 @@ class LayerPicker(QWidget):
             in_background(partial(list_target_layers, model), self._on_found)
 
     def select(self, name: str) -> None:
-        """Choose a layer by its name, once known and if it exists."""
+        """Choose a layer by its position or its own name, once known and if it exists."""
         self._wanted = name
-        if name in self.names:
-            self.box.setCurrentIndex(self.names.index(name))
-            self._show_note()
+        every = () if self._found is None else self._found.all_layers
+        wanted = next((each for each in every if name in (each.name, each.layer)), None)
+        if wanted is not None:
+            self._choose(wanted)
+            self._show_chosen()
             self._warm()
 
     def cleanup(self) -> None:
         """Stop waiting for the list: the dock is closing."""
-        self._model, self._layers = None, ()
+        self._model, self._found = None, None
+
+    @property
+    def _is_any(self) -> bool:
+        """Whether a layer of all is chosen."""
+        return self.box.currentText() == ALL_LAYERS
+
+    def _choose(self, target_layer: TargetLayer) -> None:
+        """Choose a layer by its depth, or else among all layers."""
+        depths = [self.box.itemData(row) for row in range(self.box.count())]
+        if target_layer in depths:
+            self.box.setCurrentIndex(depths.index(target_layer))
+            return
+        self.box.setCurrentText(ALL_LAYERS)
+        self._choose_any(target_layer)
+
+    def _choose_any(self, target_layer: TargetLayer) -> None:
+        every = () if self._found is None else self._found.all_layers
+        self.all_box.setCurrentIndex(every.index(target_layer))
 
     def _on_found(self, found: TargetLayers) -> None:
         if not found.disabled_reason:
@@ -100,22 +139,57 @@ class LayerPicker(QWidget):
             self._fill(found)
 
     def _fill(self, found: TargetLayers) -> None:
-        self._layers = found.layers
         self._failed = found.recommended is None
         if found.recommended is None:
             self._show(found.disabled_reason)
             return
-        self.box.addItems([target_layer.description for target_layer in found.layers])
-        self.box.setCurrentIndex(found.layers.index(found.recommended))
-        self._show("", found.recommended.name)
+        self._found = found
+        for depth, target_layer in name_depths(found.layers, found.recommended):
+            self.box.addItem(depth, target_layer)
+        self.box.addItem(ALL_LAYERS)
+        for target_layer in found.all_layers:
+            self.all_box.addItem(_name_any(target_layer), target_layer)
+        for box in (self.box, self.all_box):
+            for row in range(box.count()):
+                layer = box.itemData(row)
+                tip = "" if layer is None else describe_layer(layer)
+                box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        self._choose(found.recommended)
+        self._show("")
         self.select(self._wanted)
         self._warm()
 
+    def _on_depth(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
+        """Take a depth; or, before a layer of all is chosen, leave the layer as it is."""
+        if self._is_any and self._found is not None and self.all_box.currentIndex() < 0:
+            self._choose_any(self._found.recommended or self._found.layers[0])
+        self._on_chosen()
+
+    def _on_typed(self) -> None:
+        """Find the layer of the name that was typed."""
+        if self._found is None or self._model is None:
+            return
+        typed = self.all_box.currentText()
+        if self.all_box.findText(typed) >= 0:  # chosen from the list
+            return
+        try:
+            found = find_target_layer(self._found.all_layers, self._model.name, typed)
+        except ModelError as error:
+            if self._shown is not None:
+                self._choose_any(self._shown)
+            self.note.setText(str(error))
+            self.note.show()
+            return
+        self._choose_any(found)
+        self._on_chosen()
+
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._wanted = ""
-        self._show_note()
+        before = self._shown
+        self._show_chosen()
         self._warm()
-        self.changed.emit()
+        if self._shown != before:
+            self.changed.emit()
 
     def _warm(self) -> None:
         """Prepare the chosen layer in the background, one layer at a time."""
@@ -129,20 +203,38 @@ class LayerPicker(QWidget):
         self._warmed, self._warming = self._warming, None
         self._warm()  # another one may have been chosen meanwhile
 
-    def _show(self, disabled_reason: str, recommended: str = "") -> None:
+    def _show(self, disabled_reason: str) -> None:
         self.disabled_reason = disabled_reason
         self.box.setEnabled(not disabled_reason)
-        self.box.setToolTip(
-            disabled_reason
-            or "Layer of the network, with the input region that one cell covers. Fine layers"
-            " respond to edges, coarse ones to whole structures. Recommended here:"
-            f" {recommended}."
-        )
-        self._show_note()
+        self._show_chosen()
 
-    def _show_note(self) -> None:
-        target_layer = self.target_layer
-        finest = target_layer is not None and target_layer == self._layers[-1]
+    def _show_chosen(self) -> None:
+        """Describe the chosen layer in the tooltip, and what to know about it in the note."""
+        target_layer = self._shown = self.target_layer
+        self._form.setRowVisible(1, self._is_any)
+        own = "" if target_layer is None else f"{_DEPTHS} Now {describe_layer(target_layer)}."
+        self.box.setToolTip(self.disabled_reason or own)
+        self.all_box.setToolTip(f"{_SEARCH} {own}")
+        finest = self._found is not None and target_layer == self._found.layers[-1]
         decodes = target_layer is not None and target_layer.name.startswith("decoder")
         self.note.setText(_FINEST if finest and decodes else "")
         self.note.setVisible(bool(self.note.text()))
+
+
+def _search_box() -> QComboBox:
+    """Return a box whose items are found by a part of their text."""
+    box = QComboBox()
+    box.setEditable(True)
+    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.completer().setFilterMode(Qt.MatchFlag.MatchContains)
+    box.completer().setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+    return box
+
+
+def _name_any(target_layer: TargetLayer) -> str:
+    rows, columns = target_layer.stride
+    grid = f"({rows} × {columns} px)"
+    if target_layer.name == target_layer.layer:
+        return f"{target_layer.layer} {grid}"
+    return f"{target_layer.name} · {target_layer.layer} {grid}"

@@ -11,12 +11,13 @@ from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QSizePolicy, QVBoxL
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.explain.saliency_layers import COLORS, ColorSettings
+from napari_retina_seg._napari.explain.words import METHOD_DESCRIPTIONS, METHOD_NAMES
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import add_row, combo_box
+from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.models.registry import ModelFolder
-from napari_retina_seg.saliency.slice_explainer import recommended_method
+from napari_retina_seg.saliency.slice_explainer import recommended_method, unsuitable_reason
 from napari_retina_seg.types.errors import ModelError
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -25,12 +26,6 @@ _STEPS = 256
 _FRAME = "QLabel { border: 1px solid #808080; }"  # visible on dark and light themes
 ALL = "All classes"
 THERE = "Predicted class at the point"
-_METHODS = {
-    Method.GRAD_CAM: "weights each activation by its mean gradient",
-    Method.GRAD_CAM_PLUS_PLUS: "as Grad-CAM, but all contributing positions count equally",
-    Method.HIRES_CAM: "weights each cell by its own gradient, without averaging",
-    Method.LAYER_CAM: "as HiResCAM, but with positive gradients only",
-}
 _COMPARES = (
     "Scale the colours to the largest evidence of each class, or to that of all classes, so that"
     " classes can be compared."
@@ -198,7 +193,10 @@ class ClassPicker(QWidget):
 
 
 class MethodPicker(QWidget):
-    """Choose the CAM method.
+    """Choose the CAM method by a plain name; its published one is in the tooltip.
+
+    A method that a person has chosen stays for every target and model. If it does not suit, and
+    where the method followed the target, a note says so.
 
     Signals
     -------
@@ -211,29 +209,65 @@ class MethodPicker(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._is_user_choice = False
+        self._whole_class = True  # what is asked about
         self.box = combo_box()
-        self.box.addItems([method.value for method in Method])
-        self.box.setCurrentText(recommended_method(whole_class=True).value)
-        rows = "".join(
-            f"<li>{method.value}: {description}</li>" for method, description in _METHODS.items()
-        )
-        self.box.setToolTip(f"How the map is made:<ul>{rows}</ul>")
-        add_row(QFormLayout(self), "Method", self.box)
+        for method, name in METHOD_NAMES.items():
+            self.box.addItem(name, method)
+            tip = f"{method.value}: {METHOD_DESCRIPTIONS[method]}"
+            self.box.setItemData(self.box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.note = text()
+        form = QFormLayout()
+        add_row(form, "Method", self.box)
+        self.setLayout(stack(form, self.note))
         self.box.activated.connect(self._on_chosen)
+        self._choose(recommended_method(whole_class=True))
+        self._show("")
 
     @property
     def method(self) -> Method:
         """The chosen method."""
-        return Method(self.box.currentText())
+        return Method(self.box.currentData())
 
-    def recommend(self, method: Method) -> None:
-        """Choose the method that suits the target, unless the user has chosen one."""
+    def suit(self, *, whole_class: bool) -> None:
+        """Choose the method that suits a target, unless the user has chosen one."""
+        if whole_class == self._whole_class:
+            return
+        self._whole_class = whole_class
+        before = self.method
         if not self._is_user_choice:
-            self.box.setCurrentText(method.value)
+            self._choose(recommended_method(whole_class=whole_class))
+        target = "a whole class" if whole_class else "a point or region"
+        name = METHOD_NAMES[self.method]
+        changed = f"Method changed to “{name}”, which suits {target}."
+        self._show(changed if self.method is not before else "")
+
+    def restore(self, method: Method) -> None:
+        """Choose the method of an earlier map; one that was not recommended was a choice."""
+        self._is_user_choice = method is not recommended_method(whole_class=self._whole_class)
+        self._choose(method)
+        self._show("")
+
+    def _choose(self, method: Method) -> None:
+        self.box.setCurrentIndex(list(METHOD_NAMES).index(method))
 
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._is_user_choice = True
+        self._show("")
         self.changed.emit()
+
+    def _show(self, changed: str) -> None:
+        """Say what the method is called, that it changed, or that it does not suit the target."""
+        method = self.method
+        rows = "".join(
+            f"<li>{name}: {each.value}, {METHOD_DESCRIPTIONS[each]}</li>"
+            for each, name in METHOD_NAMES.items()
+        )
+        self.box.setToolTip(f"Now {method.value}. How the map is made:<ul>{rows}</ul>")
+        reason = unsuitable_reason(method, whole_class=self._whole_class)
+        better = METHOD_NAMES[recommended_method(whole_class=self._whole_class)]
+        unsuitable = f"This method {reason}: “{better}” suits better." if reason else ""
+        self.note.setText(changed or unsuitable)
+        self.note.setVisible(bool(self.note.text()))
 
 
 class ColorPicker(QWidget):

@@ -13,6 +13,7 @@ from qtpy.QtCore import Signal
 
 from napari_retina_seg._napari.explain.job import ExplainTask, SaveTask, explain, save
 from napari_retina_seg._napari.explain.saliency_layers import SaliencyLayers, SaliencyMaps
+from napari_retina_seg._napari.explain.words import METHOD_NAMES
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
 from napari_retina_seg._napari.job_dock import JobRow
 from napari_retina_seg._napari.results import ImagePart
@@ -23,6 +24,11 @@ from napari_retina_seg.types.progress import CancelToken, Progress
 
 log = logging.getLogger(__name__)
 
+_WITHOUT = (
+    "The probabilities are the network's, before layers are put in order. For the second ones the"
+    " place (of a point, a disc around it) was filled in smoothly from its surroundings and went"
+    " through the network once more (occlusion sensitivity, Zeiler and Fergus 2014)."
+)
 _REDRAW = 0.2  # s; between two updates of a growing volume
 
 
@@ -71,6 +77,14 @@ class Explainer(JobRow):
     def found_nothing(self) -> bool:
         """Whether the last job found no evidence."""
         return self._saliency is not None and self._saliency.is_empty
+
+    @property
+    def details(self) -> str:
+        """How the last map was made, in technical terms; empty without one."""
+        if self._saliency is None:
+            return ""
+        first = self._saliency.first
+        return first.caption if first.answer is None else f"{first.caption} {_WITHOUT}"
 
     @property
     def is_yielding(self) -> bool:
@@ -152,12 +166,11 @@ class Explainer(JobRow):
                 return JobResult(
                     JobStatus.CANCELLED, f"Cancelled: '{layer.name}' was removed meanwhile."
                 )
-        what = saliency.what[0].upper() + saliency.what[1:]
-        sentences = [f"{what}. {saliency.first.caption}", saliency.message, outcome.message]
+        sentences = [describe_map(saliency), saliency.message, outcome.message]
         try:
             if saliency.is_empty:
                 self._maps.drop(saliency.target.layer)
-                sentences[0] = "No map to show."
+                sentences[0] = " ".join(filter(None, ["No map to show.", saliency.answer]))
             elif saliency.is_volume:
                 self._maps.drop(saliency.target.layer)
                 if self._growing is not None:
@@ -171,6 +184,15 @@ class Explainer(JobRow):
             self._maps.remove(self._growing)
             return _not_shown(error)
         return replace(outcome, message=" ".join(filter(None, sentences)))
+
+
+def describe_map(saliency: SaliencyMaps) -> str:
+    """Answer a point or region; of a whole class say what the map shows."""
+    if saliency.answer:
+        return saliency.answer
+    what = saliency.what[0].upper() + saliency.what[1:]
+    method = METHOD_NAMES[saliency.first.method]
+    return f"{what}, {saliency.first.target.description}: “{method}”."
 
 
 def _not_shown(error: Exception) -> JobResult:

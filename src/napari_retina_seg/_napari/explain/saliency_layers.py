@@ -99,6 +99,11 @@ class SaliencyMaps:
         names = ", ".join(silent)
         return f"No positive evidence for {names} in any slice: try another layer or method."
 
+    @property
+    def answer(self) -> str:
+        """The answer to a point or region; empty for whole classes and whole volumes."""
+        return "" if self.first.answer is None else self.first.answer.sentence
+
     def top(self, row: int, shared: bool) -> tuple[float, str]:
         """Return the evidence at the strongest colour, and the classes it applies to."""
         if shared and self.is_stack:

@@ -289,6 +289,7 @@ class ExplainWidget(JobDock):
         else:
             super().show_result(result)
             self.refresh()
+        self.status.setToolTip(self.work.details)
 
     def _show_class(self) -> None:
         name, other = (
