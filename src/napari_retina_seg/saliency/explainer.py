@@ -189,8 +189,6 @@ def explain(
     >>> why = rs.explain("scan.png", "oct-layers", ["RNFL", "RPE"])
     >>> why.names, why.maps.shape, why.method.value
     (('RNFL', 'RPE'), (2, 160, 192), 'Grad-CAM')
-    >>> rs.explain("scan.png", "oct-layers", target=rs.Point(60, 96)).answer.sentence
-    XXX
     """
     image = as_image(image)
     folder = default_model(image.modality) if model is None else load_model(model)

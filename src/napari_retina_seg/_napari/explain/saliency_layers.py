@@ -211,13 +211,17 @@ class SaliencyLayers:
         return None
 
     @property
-    def topmost(self) -> tuple[SaliencyMaps, int] | None:
-        """The uppermost visible map, and the row of its displayed class."""
-        for layer in reversed(self._viewer.layers):
-            saliency = saliency_of(layer)
-            if saliency is not None and layer.visible:
-                return saliency, self._row(layer, saliency)
-        return None
+    def topmost(self) -> Image | None:
+        """The uppermost visible layer with maps."""
+        visible = (each for each in reversed(self._viewer.layers) if each.visible)
+        return next((each for each in visible if saliency_of(each) is not None), None)
+
+    def top_of(self, layer: Image | None) -> tuple[float, str]:
+        """Return the evidence at the strongest colour of a layer, and the classes it applies to."""
+        saliency = saliency_of(layer)
+        if saliency is None or layer is None:
+            return 0.0, ""
+        return saliency.top(self._row(layer, saliency), self.color_settings.shared)
 
     @property
     def class_shown(self) -> str:

@@ -11,15 +11,21 @@ from napari.utils.events import Event
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QSpacerItem, QWidget
 
+from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.explain.choices import Choices
+from napari_retina_seg._napari.explain.model_lines import ModelLines, has_visible_mask
 from napari_retina_seg._napari.explain.pickers import class_in, describe_foreign_model, drawn_by
 from napari_retina_seg._napari.explain.runner import Explainer
-from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, SaliencyLayers
+from napari_retina_seg._napari.explain.saliency_layers import (
+    ColorSettings,
+    SaliencyLayers,
+    saliency_of,
+)
 from napari_retina_seg._napari.explain.target_picker import EmptyTargetError
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock
-from napari_retina_seg._napari.layers import Position
+from napari_retina_seg._napari.layers import Position, position
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.save_dialog import ask_where
@@ -59,6 +65,7 @@ class ExplainWidget(JobDock):
         self.images, self.models, self.layers = choices.images, choices.models, choices.layers
         self.classes, self.methods = choices.classes, choices.methods
         self.targets, self.colors = choices.targets, choices.colors
+        self.lines = ModelLines()
         self.shown = text()
         self._buttons = Buttons(self.button)
         self.keep_button, self.save_button = self._buttons.keep, self._buttons.save
@@ -130,7 +137,9 @@ class ExplainWidget(JobDock):
         self._soon.timeout.connect(self._follow)
         self.work.preempted.connect(partial(self.status.show_message, ""))
         self._viewer.dims.events.point.connect(self._on_slider)
-        self._viewer.layers.events.inserted.connect(self.maps.outline)
+        for event in (self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
+            event.connect(self._draw_lines)
+        self._viewer.layers.events.inserted.connect(self._on_inserted)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
     def cleanup(self) -> None:
@@ -138,7 +147,12 @@ class ExplainWidget(JobDock):
         super().cleanup()
         self._soon.stop()
         self._viewer.dims.events.point.disconnect(self._on_slider)
-        self._viewer.layers.events.inserted.disconnect(self.maps.outline)
+        for event in (self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
+            event.disconnect(self._draw_lines)
+        for layer in self._viewer.layers:
+            layer.events.visible.disconnect(self._draw_lines)
+        self.lines.hide()
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self.choices.disconnect_viewer()
         self.active_mask.release(self)
@@ -261,6 +275,10 @@ class ExplainWidget(JobDock):
         self._followed = self.images.layer
         self.classes.choose_value(value)
 
+    def _on_inserted(self, event: Event) -> None:  # noqa: ARG002 - passed by napari
+        self.maps.outline()
+        self._draw_lines()
+
     def _on_removed(self, event: Event) -> None:
         self.work.cancel_for(event.value)
         self.choices.drop_cache(event.value)
@@ -299,12 +317,27 @@ class ExplainWidget(JobDock):
         lines = [f"Class shown: {name}" if name else "", other]
         self.shown.setText("\n".join(filter(None, lines)))
         self.shown.setVisible(any(lines))
-        saliency, row = self.maps.topmost or (None, 0)
-        top = (
-            (0.0, "") if saliency is None else saliency.top(row, self.colors.color_settings.shared)
-        )
-        self.colors.show_scale(*top)
+        self.colors.show_scale(*self.maps.top_of(self.maps.topmost))
         self.maps.outline()
+        self._draw_lines()
+
+    def _draw_lines(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        """Show the model's lines beside the uppermost map if no mask of the image is visible."""
+        for layer in self._viewer.layers:
+            layer.events.visible.connect(self._draw_lines)  # once, however often it is connected
+        layer = self.maps.topmost
+        saliency = saliency_of(layer)
+        dims = self._viewer.dims
+        flat = dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+        if layer is None or saliency is None or saliency.is_volume or not flat:
+            self.lines.hide()
+            return
+        image = saliency.target.layer
+        at = position(image, dims.point, self._viewer.layers.extent.units)
+        if at != saliency.target.at or has_visible_mask(self._viewer.layers, image):
+            self.lines.hide()
+        else:
+            self.lines.show(find_canvas(self), layer, saliency)
 
     def _ask_where(self) -> None:
         layer, model = self.images.layer, self.models.model
