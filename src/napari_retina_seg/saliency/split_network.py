@@ -127,7 +127,7 @@ class _Opened:
         return tuple(each for each in self.all_layers if each.name != each.layer)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)  # no fewer than splits, which go with their network
 def _opened(path: Path, spec_json: str) -> _Opened:
     spec = ModelSpec.model_validate_json(spec_json)
     network = load_network(ModelFolder(path, spec))

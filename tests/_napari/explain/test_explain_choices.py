@@ -45,6 +45,8 @@ def test_a_layer_is_searched_by_its_name_in_keras(explain, ends, scan, qtbot, ma
     ends(explain, explain.button.click)
     choose(explain.layers.box, ALL_LAYERS)
     found = explain.layers.target_layer
+    assert found.name == "bottleneck"  # as before
+    assert not explain.is_running
     line = explain.layers.all_box.lineEdit()
 
     def search(name):

@@ -160,9 +160,9 @@ class LayerPicker(QWidget):
         self._warm()
 
     def _on_depth(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
-        """Take a depth; or, before a layer of all is chosen, leave the layer as it is."""
-        if self._is_any and self._found is not None and self.all_box.currentIndex() < 0:
-            self._choose_any(self._found.recommended or self._found.layers[0])
+        """Take a depth; the list of all layers begins at the layer chosen so far."""
+        if self._is_any and self._shown is not None:
+            self._choose_any(self._shown)
         self._on_chosen()
 
     def _on_typed(self) -> None:
