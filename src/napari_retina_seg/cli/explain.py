@@ -199,7 +199,7 @@ def _find_method(name: MethodName | None, target: Target) -> Method:
     return recommended_method(whole_class=isinstance(target, WholeClass))
 
 
-def _remark_on_method(request: Request) -> None:
+def _remark_on_method(request: ExplainOptions) -> None:
     """Say if the method that was asked for does not suit the target; it is used all the same."""
     from napari_retina_seg.imaging.target import WholeClass
     from napari_retina_seg.saliency.slice_explainer import recommended_method, unsuitable_reason
