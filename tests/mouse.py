@@ -5,7 +5,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
-from napari_retina_seg._napari.correct.line_view import find_canvas
+from napari_retina_seg._napari.canvas import find_canvas
 
 LEFT = Qt.MouseButton.LeftButton
 FREE, CTRL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier

@@ -7,8 +7,8 @@ from qtpy.QtTest import QTest
 
 import mouse
 from mouse import CTRL, press
+from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
-from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg._napari.masks.edits import lock
 from napari_retina_seg._napari.results import MaskInfo, mask_options

@@ -5,8 +5,8 @@ from qtpy.QtCore import Qt
 
 import mouse
 from mouse import SHIFT, press
+from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
-from napari_retina_seg._napari.correct.line_view import find_canvas
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS

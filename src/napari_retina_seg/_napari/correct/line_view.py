@@ -1,6 +1,6 @@
 """Boundary lines on the canvas, drawn by vispy because dragging in a Shapes layer is too slow.
 
-Only this module uses napari's canvas. Line visuals keep their width at any zoom and pixel size,
+Line visuals keep their width at any zoom and pixel size,
 and updating thousands of vertices takes a millisecond.
 """
 
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels
-from napari.qt import QtViewer
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
+from qtpy.QtWidgets import QLabel
 from vispy.scene.visuals import Line, Markers
 
 from napari_retina_seg.imaging.surfaces import Heights
@@ -29,14 +28,6 @@ _EDGE = (0.0, 0.0, 0.0, 0.7)
 def line_colors(scheme: LabelScheme) -> list[str]:
     """Return the colour of each line, which is that of the layer below it."""
     return [label.color for label in scheme.classes[1:]] + [_LAST]
-
-
-def find_canvas(widget: QWidget) -> Any | None:
-    """Return the canvas of the window that a widget is docked in; None if undocked."""
-    while widget is not None and not isinstance(widget, QMainWindow):
-        widget = widget.parentWidget()
-    viewer = None if widget is None else widget.findChild(QtViewer)
-    return None if viewer is None else viewer.canvas
 
 
 class LineView:

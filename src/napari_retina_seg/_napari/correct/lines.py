@@ -15,11 +15,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.correct.between_scans import BetweenScans
 from napari_retina_seg._napari.correct.boundary_gestures import ImageEdges, Mode
 from napari_retina_seg._napari.correct.boundary_mouse import BoundaryMouse
 from napari_retina_seg._napari.correct.boundary_tool import BoundaryTool
-from napari_retina_seg._napari.correct.line_view import LineView, find_canvas, line_colors
+from napari_retina_seg._napari.correct.line_view import LineView, line_colors
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy

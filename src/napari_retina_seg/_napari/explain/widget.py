@@ -11,7 +11,7 @@ from napari.utils.events import Event
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QSpacerItem, QWidget
 
-from napari_retina_seg._napari.correct.line_view import find_canvas
+from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.explain.choices import Choices
 from napari_retina_seg._napari.explain.model_lines import ModelLines, has_visible_mask

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari import shortcuts
-from napari_retina_seg._napari.correct.line_view import find_canvas
+from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.review.batches import AddImages, BatchPanel

@@ -1,0 +1,16 @@
+"""The canvas of the window that a dock is in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.qt import QtViewer
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+
+def find_canvas(widget: QWidget) -> Any | None:
+    """Return the canvas of the window that a widget is docked in; None if undocked."""
+    while widget is not None and not isinstance(widget, QMainWindow):
+        widget = widget.parentWidget()
+    viewer = None if widget is None else widget.findChild(QtViewer)
+    return None if viewer is None else viewer.canvas
