@@ -225,6 +225,26 @@ def other_model(tmp_path, home):
     return add_model(folder).name
 
 
+def test_a_depth_that_was_chosen_stays_for_another_model(other_model, explain, scan, qtbot):
+    qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+
+    def change_model(name):
+        choose(explain.models.box, name)
+        qtbot.waitUntil(lambda: bool(explain.layers.names), timeout=60_000)
+
+    choose(explain.layers.box, FINE)
+    change_model(other_model)
+    assert explain.layers.box.currentText() == FINE
+    choose_layer(explain.layers, "encoder 0")
+    change_model("tiny-oct")
+    assert explain.layers.target_layer.name == "encoder 0"
+    explain.layers._wanted = "conv2d_19"  # of a model that has it
+    change_model(other_model)
+    assert (
+        explain.layers.note.text() == "'other-oct' has no layer 'conv2d_19': bottleneck is chosen."
+    )
+
+
 def test_a_mask_brings_the_model_that_drew_it(other_model, viewer, explain, dock, run, masks, scan):
     dock.images.choose(scan)
     choose(dock.models.box, other_model)

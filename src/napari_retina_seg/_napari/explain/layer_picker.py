@@ -48,7 +48,7 @@ class LayerPicker(QWidget):
         super().__init__()
         self._model: ModelFolder | None = None
         self._failed = False  # listing this model's layers
-        self._wanted = ""  # once the list is available
+        self._wanted = ""  # depth or layer to choose once the list is available
         self._shown: TargetLayer | None = None  # the layer that was chosen last
         self._known: dict[str, TargetLayers] = {}
         self._found: TargetLayers | None = None  # of this model
@@ -156,8 +156,24 @@ class LayerPicker(QWidget):
                 box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         self._choose(found.recommended)
         self._show("")
-        self.select(self._wanted)
+        self._choose_wanted()
         self._warm()
+
+    def _choose_wanted(self) -> None:
+        """Choose what was wanted before the layers were known, or say that there is no such."""
+        depth = self.box.findText(self._wanted)
+        if depth >= 0:
+            self.box.setCurrentIndex(depth)
+            self._show_chosen()
+            return
+        self.select(self._wanted)
+        target_layer = self.target_layer
+        if target_layer is None or self._model is None or not self._wanted:
+            return
+        if self._wanted not in (target_layer.name, target_layer.layer):
+            lacks = f"'{self._model.name}' has no layer '{self._wanted}'"
+            self.note.setText(f"{lacks}: {target_layer.name} is chosen.")
+            self.note.show()
 
     def _on_depth(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         """Take a depth; the list of all layers begins at the layer chosen so far."""
@@ -184,8 +200,9 @@ class LayerPicker(QWidget):
         self._on_chosen()
 
     def _on_chosen(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
-        self._wanted = ""
-        before = self._shown
+        before, target_layer = self._shown, self.target_layer
+        if target_layer is not None:  # stays for another model
+            self._wanted = target_layer.name if self._is_any else self.box.currentText()
         self._show_chosen()
         self._warm()
         if self._shown != before:
