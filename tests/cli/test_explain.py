@@ -74,17 +74,19 @@ def test_a_photograph_is_told_from_a_scan(run, scan, tmp_path):
 
 
 @pytest.mark.parametrize("method", list(MethodName))
-def test_class_layer_method_and_formats_are_chosen(run, scan, tmp_path, method):
+def test_class_layer_method_and_formats_are_chosen(run, scan, oct_model, tmp_path, method):
     out = tmp_path / "out"
     result = run(
-        "explain", scan, "-o", out, "-m", "oct-layers", "--class", "inner nuclear LAYER", "-c", "4",
-        "--layer", "Encoder 1", "--method", method.upper(), "--format", "svg", "--maps", "tiff",
+        "explain", scan, "-o", out, "-m", oct_model.path,
+        "--class", "inner nuclear LAYER", "-c", "4",
+        "--layer", "Encoder 0", "--method", method.upper(), "--format", "svg", "--maps", "tiff",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     names = [f"scan_INL_{method}.tif", f"scan_OPL_{method}.tif"]
     assert files_in(out) == sorted([*names, "scan_explain.svg"])
-    request = ExplainRequest((3, 4), "encoder 1", next(m for m in Method if m.slug == method))
-    expected = answer(read_image(scan), "oct-layers", request)
+    request = ExplainRequest((3, 4), "encoder 0", next(m for m in Method if m.slug == method))
+    expected = answer(read_image(scan), oct_model, request)
+    assert expected.maps.any()
     for name, heat in zip(names, expected.maps, strict=True):
         assert_same_maps(tifffile.imread(out / name), heat)
     assert (out / "scan_explain.svg").read_text().lstrip().startswith("<?xml")

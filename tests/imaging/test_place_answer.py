@@ -18,28 +18,28 @@ def oct_answer(drawn, before, without, is_point=True) -> str:
 SAID = {
     "another wins": (
         ("INL", {"INL": 0.62, "OPL": 0.31, "RPE": 0.07}, {"OPL": 0.55, "INL": 0.3}),
-        "Predicted here: INL 62 %, next OPL 31 %. With this place filled in from its"
-        " surroundings, OPL would win: 55 %, INL 30 %.",
+        "Predicted here: INL 62 %, next OPL 31 %. With this place filled in from around"
+        " it, OPL would win: 55 %, INL 30 %.",
     ),
     "the same wins": (
         ("INL", {"INL": 0.62, "OPL": 0.38}, {"INL": 0.58, "RPE": 0.42}),
-        "Predicted here: INL 62 %, next OPL 38 %. With this place filled in from its"
-        " surroundings, still INL 58 %, next RPE 42 %.",
+        "Predicted here: INL 62 %, next OPL 38 %. With this place filled in from around"
+        " it, still INL 58 %, next RPE 42 %.",
     ),
     "certain": (
         ("INL", {"INL": 0.999, "OPL": 0.001}, {"OPL": 0.998, "INL": 0.002}),
-        "Predicted here: INL over 99 %. With this place filled in from its surroundings, OPL"
+        "Predicted here: INL over 99 %. With this place filled in from around it, OPL"
         " would win: over 99 %, INL under 1 %.",
     ),
     "drawn otherwise": (
         ("OPL", {"INL": 0.6, "OPL": 0.4}, {"OPL": 0.9, "INL": 0.1}),
         "Drawn as OPL (40 %), though INL is more probable here (60 %). With this place filled in"
-        " from its surroundings, OPL would win: 90 %, INL 10 %.",
+        " from around it, OPL would win: 90 %, INL 10 %.",
     ),
     "a region": (
         ("INL", {"INL": 0.6, "OPL": 0.4}, {"INL": 0.9, "OPL": 0.1}, False),
         "Predicted in the region, on average: INL 60 %, next OPL 40 %. With the region filled in"
-        " from its surroundings, still INL 90 %, next OPL 10 %.",
+        " from around it, still INL 90 %, next OPL 10 %.",
     ),
     "a region drawn otherwise": (
         ("OPL", {"INL": 0.6, "OPL": 0.4}, None, False),

@@ -95,7 +95,7 @@ class PlaceAnswer:
             return "Nothing is around the region to fill it in from."
         winner = _ranked(self.without)[0]
         place = "this place" if self.is_point else "the region"
-        start = f"With {place} filled in from its surroundings,"
+        start = f"With {place} filled in from around it,"
         if winner == before:
             return f"{start} still {self._list(self.without, 'next ')}."
         share, left = _percent(self.without[winner]), _percent(self.without[before])

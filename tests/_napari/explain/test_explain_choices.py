@@ -38,6 +38,7 @@ def test_a_few_depths_are_at_hand_and_all_layers_behind_them(explain, scan, qtbo
     assert not every.isHidden()
     choose_layer(explain.layers, "bottleneck")
     assert every.currentText() == f"bottleneck · {own} (2 × 2 px)"
+    assert every.lineEdit().cursorPosition() == 0  # its beginning is seen
 
 
 def test_a_layer_is_searched_by_its_name_in_keras(explain, ends, scan, qtbot, maps):

@@ -80,10 +80,10 @@ def test_a_place_suggests_a_method_until_a_person_has_chosen_one(explain, scan):
     )
     choose_target(explain.targets, CLASS)
     assert methods.method is Method.GRAD_CAM
-    assert "changed to “Where features that matter show”" in methods.note.text()
+    assert "changed to “Where key features show”" in methods.note.text()
     choose(methods.box, Method.LAYER_CAM)
     assert "looks only where the class was drawn" in methods.note.text()
-    assert "“Where features that matter show” suits better" in methods.note.text()
+    assert "“Where key features show” suits better" in methods.note.text()
     choose_target(explain.targets, POINT)
     assert methods.method is Method.LAYER_CAM
     assert methods.note.isHidden()

@@ -66,6 +66,8 @@ class LayerPicker(QWidget):
         self.all_box.activated.connect(self._on_chosen)
         line = self.all_box.lineEdit()
         line.returnPressed.connect(self._on_typed)
+        # Of a long name the beginning is seen, which tells layers apart.
+        self.all_box.currentIndexChanged.connect(lambda _: line.setCursorPosition(0))
         self.offer(None)
 
     @property

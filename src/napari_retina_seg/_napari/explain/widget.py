@@ -34,7 +34,7 @@ from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.types.errors import ImageError, ModelError, RetinaSegError
 
 _SOON = 50  # ms; one request while a slider is dragged
-_ANSWER = 88  # px; four lines, and the displayed class
+_ANSWER = 104  # px; five lines, or four and the displayed class
 _PRESS = "Press Explain to see it."
 _SAVES = (
     "Explain all classes on the current slice, and save a figure of image, mask and maps; each"

@@ -8,10 +8,10 @@ from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.inference.target_layers import TargetLayer
 
 METHOD_NAMES = {
-    Method.GRAD_CAM: "Where features that matter show",
-    Method.GRAD_CAM_PLUS_PLUS: "The same, small places count as much",
+    Method.GRAD_CAM: "Where key features show",
+    Method.GRAD_CAM_PLUS_PLUS: "Key features, however small",
     Method.HIRES_CAM: "Where the evidence lies",
-    Method.LAYER_CAM: "Where evidence in favour lies",
+    Method.LAYER_CAM: "Where evidence for it lies",
 }
 METHOD_DESCRIPTIONS = {
     Method.GRAD_CAM: "weighs each feature by its mean gradient, and shows where in the image it is;"
