@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,6 +59,21 @@ def test_names_colours_and_sizes_leave_with_it(viewer, mask, tmp_path, suffix, r
     assert record.attribution.model == "tiny-oct"
     assert not record.attribution.is_truth
     assert np.array_equal(record.labels, mask.data)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"), [("png", read_png), ("tif", read_tiff), ("nii.gz", read_nifti)]
+)
+def test_a_file_that_is_renamed_keeps_no_old_name_inside(viewer, mask, tmp_path, suffix, read):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    path = folder / f"MUELLER_HANS_OD.{suffix}"
+    viewer.layers.save(str(path), selected=True, plugin="napari-retina-seg")
+    for written in list(folder.iterdir()):
+        written.rename(written.with_name(written.name.replace("MUELLER_HANS_OD", "study7")))
+    content = b" ".join(one.read_bytes() for one in folder.iterdir())
+    assert b"MUELLER" not in (gzip.decompress(content) if suffix == "nii.gz" else content)
+    assert read(folder / f"study7.{suffix}").name == "study7"
 
 
 def test_napari_offers_the_writer_of_masks_first_and_uses_it(viewer, mask, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@ import csv
 import os
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from napari_retina_seg.io.results import save_segmentation
 from napari_retina_seg.types.errors import ImageError, WriteError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
-from napari_retina_seg.types.segmentation import Provenance, Segmentation
+from napari_retina_seg.types.segmentation import Check, Provenance, Segmentation
 
 RNG = np.random.default_rng(0)
 PROVENANCE = Provenance("scan.png", "model", "0" * 64, "0.1", "CPU", "float32", 0.1)
@@ -208,7 +210,7 @@ def run_writer(folder, prelude, cwd):
         "from napari_retina_seg.types.errors import WriteError\n"
         "from napari_retina_seg.types.image import RetinaImage\n"
         "from napari_retina_seg.types.labels import OCT_LAYERS\n"
-        "from napari_retina_seg.types.segmentation import Provenance, Segmentation\n"
+        "from napari_retina_seg.types.segmentation import Check, Provenance, Segmentation\n"
         "from napari_retina_seg.io.results import save_segmentation\n"
         "labels = np.ones((200, 200), np.uint8)\n"
         "image = RetinaImage(np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8))\n"
@@ -225,3 +227,23 @@ def run_writer(folder, prelude, cwd):
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     assert done.stderr == ""
     return done.stdout
+
+
+def test_no_name_of_image_or_folder_is_written_inside_the_files(tmp_path):
+    """The names of the files say which image it is; who renames them has removed it."""
+    labels = RNG.integers(0, 8, (20, 30), np.uint8)
+    segmentation = replace(
+        segmentation_of(labels, boundaries=True, probabilities=True),
+        provenance=replace(PROVENANCE, source="/clinic/Meier/MUELLER_HANS_OD.png"),
+        checks=(Check("uncertainty", "much is uncertain"),),
+    )
+    image = replace(image_of(labels), name="MUELLER_HANS_OD")
+    written = save_segmentation(segmentation, image, tmp_path, "a", probabilities=True)
+    assert len(written) == 5
+    for path in written:
+        content = path.read_bytes()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                content += b"".join(map(packed.read, packed.namelist()))
+        for secret in (b"MUELLER", b"Meier", str(tmp_path).encode()):
+            assert secret not in content

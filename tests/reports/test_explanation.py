@@ -182,6 +182,21 @@ def test_maps_come_back_as_they_were(tmp_path):
         assert file.shaped_metadata[0]["Description"] == one.caption
 
 
+def test_no_name_of_a_layer_or_file_is_in_a_figure_or_map(tmp_path, monkeypatch):
+    """Who renames the files has removed the name: a region's layer is called as the image is."""
+    import matplotlib as mpl
+
+    monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
+    region = Region(np.ones(GRID, bool), "RNFL in 'MUELLER_HANS_OD'")
+    one = replace(explanation(), target=region)
+    assert "MUELLER" in one.caption  # on the screen
+    save_panels(one, image_of(one), tmp_path / "a.svg")
+    save_maps(one, tmp_path, "a", kind="tiff")
+    for path in tmp_path.iterdir():
+        assert b"MUELLER" not in path.read_bytes()
+    assert ", for a region." in one.file_caption
+
+
 def test_names_are_safe_and_never_the_same():
     classes = [("a/b", "Äder: 1?"), ("c", "EZ"), ("d", "ez"), ("e", "../x")]
     scheme = LabelScheme(

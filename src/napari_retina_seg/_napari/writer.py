@@ -146,6 +146,7 @@ def _record(
         attribution=attribution,
         ignore=_ignored(labels, known),
         placement=known.placement,
+        is_named_by_file=True,
     )
 
 

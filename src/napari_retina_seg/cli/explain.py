@@ -371,7 +371,8 @@ def _figure_path(request: ExplainOptions, image: RetinaImage) -> Path:
 def _save_figure(request: ExplainOptions, image: RetinaImage, shown: Explanation) -> None:
     from napari_retina_seg.reports.explanation import save_panels
 
-    title = f"Slice {shown.index} of {image.name}" if image.is_volume else image.name
+    # Not the image's name, which may be a patient's: only that of the file holds it.
+    title = f"Slice {shown.index}" if image.is_volume else "Image"
     save_panels(shown, image.plane(shown.index), _figure_path(request, image), title=title)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging.cam import Method
-from napari_retina_seg.imaging.target import Target, WholeClass
+from napari_retina_seg.imaging.target import REGION, Region, Target, WholeClass
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.labels import LabelScheme
@@ -228,11 +228,17 @@ class Explanation:
 
     @property
     def caption(self) -> str:
-        """Caption of the maps."""
-        return (
-            f"Evidence by {self.method.value} of {self.model} at {self.layer}, for"
-            f" {self.target.description}."
-        )
+        """Caption of the maps on the screen."""
+        return self._caption(self.target.description)
+
+    @property
+    def file_caption(self) -> str:
+        """Caption in files, without names of layers and files, which may be those of patients."""
+        is_named = isinstance(self.target, Region)
+        return self._caption(REGION if is_named else self.target.description)
+
+    def _caption(self, target: str) -> str:
+        return f"Evidence by {self.method.value} of {self.model} at {self.layer}, for {target}."
 
     def _list(self, values: tuple[int, ...]) -> str:
         return ", ".join(self.scheme.classes[value].abbreviation for value in values)

@@ -11,6 +11,7 @@ from napari_retina_seg.imaging.preprocess import Geometry
 from napari_retina_seg.types.errors import ImageError
 
 Array = npt.NDArray[np.float32]
+REGION = "a region"
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
@@ -38,7 +39,7 @@ class Region:
     """
 
     mask: Mask
-    name: str = "a region"
+    name: str = REGION
 
     @property
     def description(self) -> str:

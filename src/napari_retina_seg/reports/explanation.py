@@ -109,7 +109,7 @@ def save_maps(
     )
     for path, plane in zip(paths, explanation.maps, strict=True):
         file = BytesIO()
-        file.seek(_begin(file, plane.shape, kind, explanation.caption))
+        file.seek(_begin(file, plane.shape, kind, explanation.file_caption))
         file.write(_bytes(plane))
         write_atomically(path, file.getvalue())
     return paths
@@ -220,7 +220,7 @@ class MapWriter:
             with writing(path):
                 draft = Draft(path)
                 self._drafts[path] = draft, 0
-                start = _begin(draft.file, self._shape, self._kind, explanation.caption)
+                start = _begin(draft.file, self._shape, self._kind, explanation.file_caption)
                 self._drafts[path] = draft, start
 
 
@@ -260,7 +260,7 @@ def _draw(
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     scales = "one scale for all classes" if shared else "a scale for each class"
     answer = "" if explanation.answer is None else f"{explanation.answer.sentence} "
-    caption = f"{answer}{explanation.caption} {_BARS}, {scales}. {explanation.message}"
+    caption = f"{answer}{explanation.file_caption} {_BARS}, {scales}. {explanation.message}"
     panels = Panels(2 + len(explanation.values), (rows, columns), caption)
     _mark(panels.add(picture, title), explanation)
     _mark(panels.add(resize(overlay, size), "Mask drawn by the model"), explanation)

@@ -186,7 +186,6 @@ def _save(task: SaveTask, token: CancelToken) -> Steps:
         explanation,
         task.image.plane(explanation.index),
         task.path,
-        title=task.image.name,
         colors=task.colors,
         shared=task.shared,
     )

@@ -34,7 +34,7 @@ class Card(BaseModel):
     version : int
         Of this form.
     name, image_suffix, image_sha256, spacing, laterality, attribution, scheme
-        As of `MaskRecord`.
+        As of `MaskRecord`; no name if that of the file stands for it.
     shape : tuple of int
         Of the labels.
     ignore_value : int
@@ -78,7 +78,7 @@ def make_card(record: MaskRecord, values: npt.NDArray[Any] | None = None) -> Car
         What the file holds; by default the raster.
     """
     return Card(
-        name=record.name,
+        name="" if record.is_named_by_file else record.name,
         image_suffix=record.image_suffix,
         image_sha256=record.image_sha256,
         shape=record.labels.shape,
@@ -212,7 +212,7 @@ def restore(
         return MaskRecord(
             np.where(ignore, np.uint8(0), raster),
             scheme=classes,
-            name=card.name if card else image_name(path),
+            name=(card.name if card else "") or image_name(path),
             ignore=ignore if ignore.any() else None,
             **({} if card is None else kept(card, hash_values(raster))),
         )

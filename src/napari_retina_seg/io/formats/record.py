@@ -95,6 +95,9 @@ class MaskRecord(Annotation):
         Where the image lies in the patient, for formats that say it.
     is_complete : bool
         Whether all that the file holds of it could be read.
+    is_named_by_file : bool
+        Whether its card leaves the name out, since that of the file stands for it: then a file that
+        is renamed does not keep the old name inside.
 
     Raises
     ------
@@ -111,6 +114,7 @@ class MaskRecord(Annotation):
     image_sha256: str | None = field(default=None, kw_only=True)
     placement: Placement | None = field(default=None, kw_only=True)
     is_complete: bool = field(default=True, kw_only=True)
+    is_named_by_file: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
