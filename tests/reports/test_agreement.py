@@ -2,15 +2,22 @@
 
 import csv
 import json
+import re
+from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pytest
 
+from hostile import HOSTILE, hidden_in
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.metrics.agreement import AgreementAccumulator, Gradability, GradedImage
 from napari_retina_seg.metrics.measures import MEASURES
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.reports.agreement import (
+    agreement_csv,
+    agreement_json,
+    agreement_page,
     boundary_table,
     class_table,
     image_table,
@@ -20,6 +27,7 @@ from napari_retina_seg.reports.agreement import (
 from napari_retina_seg.reports.agreement_plots import bland_altman_figure
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.text import displayed, plain_cell
 
 DICE = MEASURES["dice"].label
 
@@ -122,3 +130,21 @@ def test_what_was_left_of_the_models_masks_is_in_all_outputs(tmp_path):
 def test_nothing_is_said_of_a_model_where_none_was_used(agreement, tmp_path):
     assert not [row for row in summary_table(agreement).rows if "model" in row[0]]
     assert "proposal" not in write_agreement(agreement, tmp_path)[0].read_text()
+
+
+def test_names_of_images_and_graders_are_text_in_page_and_table():
+    one = compare([0]).images[0]
+    images = [replace(one.image, name=text, first=text, second=text) for text in HOSTILE]
+    images = tuple(replace(one, image=image) for image in images)
+    hostile = replace(compare([0]), images=images)
+    page, table = agreement_page(hostile), agreement_csv(hostile)
+    found = agreement_json(hostile)
+    assert not hidden_in(page + table + found)
+    assert not re.search("<(b>|img src)", page)
+    rows = list(csv.DictReader(table.splitlines()))
+    for text, row, said in zip(HOSTILE, rows, json.loads(found)["images"], strict=True):
+        assert escape(displayed(text, lines=True)) in page
+        for key in ("image", "first", "second"):
+            assert plain_cell(row[key]) == displayed(text)
+            assert row[key][0] not in "=+-@"
+        assert said["name"] == text

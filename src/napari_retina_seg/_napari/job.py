@@ -16,6 +16,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Signal
 from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, Progress, finish
+from napari_retina_seg.types.text import displayed
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def as_result(steps: Steps, title: str) -> Steps:
     except MemoryError:
         return JobResult(JobStatus.FAILED, "Not enough memory: close other layers or programs.")
     except Exception as error:
-        log.exception("%s failed", title)
+        log.exception("%s failed", displayed(title))
         return JobResult(JobStatus.FAILED, f"{title} failed: {type(error).__name__}: {error}.")
 
 

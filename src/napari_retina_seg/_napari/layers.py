@@ -23,6 +23,7 @@ from napari_retina_seg.types.image import (
     RetinaImage,
     Spacing,
 )
+from napari_retina_seg.types.text import displayed
 
 T = TypeVar("T")
 
@@ -109,7 +110,7 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
     axes = 3 if image.is_volume else 2
     scale, units = grid_of(image.spacing, axes)
     options = {
-        "name": image.name,
+        "name": displayed(image.name),
         "rgb": image.color,
         "scale": scale,
         "units": units,

@@ -10,9 +10,11 @@ from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import colormap
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.types.labels import LabelClass
+from napari_retina_seg.types.text import displayed
 
 _HINT = "Select a segmentation in the layer list to see its classes."
 _USE = "Tick a class to show it; click its name to paint it."
@@ -134,8 +136,8 @@ def class_icon(label: LabelClass) -> QIcon:
 
 
 def _row(label: LabelClass, shown: bool) -> QListWidgetItem:
-    item = QListWidgetItem(class_icon(label), label.title)
+    item = QListWidgetItem(class_icon(label), displayed(label.title))
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
     item.setCheckState(Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked)
-    item.setToolTip(f"{label.name}: mask value {label.value}. {_USE}")
+    item.setToolTip(qt_text(f"{label.name}: mask value {label.value}. {_USE}"))
     return item

@@ -36,6 +36,7 @@ from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.file_names import name_key
 from napari_retina_seg.types.image import Placement, Spacing
+from napari_retina_seg.types.text import displayed
 
 _SAME_SIZE = 0.01  # relative; a file may state a size rounded
 
@@ -276,7 +277,7 @@ def segmentation_layers(
         images = [source.layer]
     mask = read_dicom_mask(path, None if source is None else source.order)
     if mask.warning:
-        show_warning(mask.warning)
+        show_warning(displayed(mask.warning))
     options, link = place(mask.name, mask.labels.shape, mask.spacing, images)
     if mask.scheme is not None:
         info = MaskInfo("", mask.scheme, spacing=mask.spacing, ignore=mask.ignore)

@@ -8,6 +8,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.settings import Settings
 
 
@@ -85,7 +86,7 @@ class PathRow(QWidget):
         return button
 
     def _on_text(self) -> None:
-        self.edit.setToolTip(self.edit.text())
+        self.edit.setToolTip(qt_text(self.edit.text()))
         self.changed.emit()
 
     def _ask_folder(self) -> None:

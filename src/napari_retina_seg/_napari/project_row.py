@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import add_row, text
 from napari_retina_seg.project.account import current_username
@@ -79,7 +80,7 @@ class ProjectPicker(QWidget):
 
     def _show(self) -> None:
         self.name.setText(self._folder.name or "none yet")
-        self.name.setToolTip(str(self._folder) if self._folder.name else "")
+        self.name.setToolTip(qt_text(str(self._folder)) if self._folder.name else "")
         self.changed.emit()
 
     def _on_author(self) -> None:

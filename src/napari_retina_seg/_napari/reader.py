@@ -22,6 +22,7 @@ from napari_retina_seg.io.formats.nifti import is_nifti
 from napari_retina_seg.io.images.folders import FolderContents, PassedOver, list_folder
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.text import displayed
 
 PathOrPaths = str | Path | Sequence[str | Path]
 
@@ -74,7 +75,7 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         sentence = str(error)
         for folder in reversed(folders):
             sentence = sentence.replace(folder, "")
-        show_error(sentence)
+        show_error(displayed(sentence))
         return _NOTHING
 
 
@@ -84,7 +85,7 @@ def _as_paths(path: PathOrPaths) -> list[Path]:
 
 def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
     for warning in image.warnings:
-        show_warning(f"{image.name}: {warning}")
+        show_warning(displayed(f"{image.name}: {warning}"))
     layers = image_layers(image)
     place_waiting_masks(layers[0])
     return layers
@@ -106,7 +107,7 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
         try:
             layers += _image_layers(read_files(image))
         except RetinaSegError as error:
-            show_error(str(error).replace(str(folder) + os.sep, ""))
+            show_error(displayed(str(error).replace(str(folder) + os.sep, "")))
     masks, others = _read_masks(contents.passed_over, layers)
     message = FolderContents(passed_over=others).message
     if not images and not masks:
@@ -115,7 +116,7 @@ def _read_folder(folder: Path) -> list[LayerDataTuple]:
             f" {message}".strip()
         )
     if message:
-        show_warning(message)
+        show_warning(displayed(message))
     return [*layers, *masks] or _NOTHING
 
 

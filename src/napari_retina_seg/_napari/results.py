@@ -21,6 +21,7 @@ from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.image import Placement, Spacing
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.segmentation import Check, Provenance, Segmentation, warn
+from napari_retina_seg.types.text import displayed
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ def add_layers(
         _add_maps(viewer, outcome, target)
         viewer.add_layer(mask_layer(outcome.segmentation, target))
     except Exception as error:
-        log.exception("adding the layers of '%s' failed", target.layer.name)
+        log.exception("adding the layers of '%s' failed", displayed(target.layer.name))
         return JobResult(
             JobStatus.FAILED,
             f"The mask of '{target.layer.name}' could not be shown: {error}. Close other layers,"

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.path_row import LastFolder
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -95,6 +96,6 @@ def _may_replace(parent: QWidget, names: list[str]) -> bool:
     chosen = QMessageBox.question(
         parent,
         "Replace maps?",
-        f"These maps already exist: {', '.join(names)}. Replace them?",
+        qt_text(f"These maps already exist: {', '.join(names)}. Replace them?"),
     )
     return chosen == QMessageBox.StandardButton.Yes

@@ -19,6 +19,7 @@ from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.pixel_size import PixelSizeWidget
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import ImagePart, MaskInfo, add_layers
 from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
@@ -110,7 +111,7 @@ class SegmentWidget(JobDock):
         reason = self._disabled_reason()
         self.button.setEnabled(not reason and not self.is_running)
         self.button.setText("Segmenting…" if self.is_running else "Segment")
-        self.button.setToolTip(reason or f"{SEGMENT.description} ({SEGMENT.native}).")
+        self.button.setToolTip(qt_text(reason) or f"{SEGMENT.description} ({SEGMENT.native}).")
         if not self.is_running and (reason or self.status.result is None):
             mask, warning = self._mask_warning()
             if warning:

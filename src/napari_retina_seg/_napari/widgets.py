@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.plain import PlainLabel, qt_text
 from napari_retina_seg._napari.settings import Settings
 
 _LABELS = 60  # px; width of row labels in all forms
@@ -51,9 +52,9 @@ WARNS = _style(AMBER)  # the style sheet of a label that holds a warning
 
 def text(content: str = "", *, html: bool = False) -> QLabel:
     """Return a label that wraps instead of widening its dock."""
-    label = QLabel(content)
-    label.setWordWrap(True)
+    label = QLabel(content) if html else PlainLabel(content)
     label.setTextFormat(Qt.TextFormat.RichText if html else Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
@@ -110,7 +111,8 @@ class _Elision(QObject):
             self._paint(box)
             return True
         if event.type() == QEvent.Type.ToolTip and elided_text(box) != box.currentText():
-            QToolTip.showText(event.globalPos(), f"{box.currentText()}\n\n{box.toolTip()}", box)
+            tip = qt_text(f"{box.currentText()}\n\n{box.toolTip()}")
+            QToolTip.showText(event.globalPos(), tip, box)
             return True
         return False
 
@@ -200,11 +202,11 @@ class CollapsibleSection(QCollapsible):
         self.setText(f"{'▾' if on else '▸'} {self._title}")
 
 
-class StatusLine(QLabel):
+class StatusLine(PlainLabel):
     """Wrapping message with a distinct look for success, warning, cancellation and failure."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)

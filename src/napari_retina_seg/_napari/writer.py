@@ -26,6 +26,7 @@ from napari_retina_seg.io.formats.record import Attribution, MaskRecord
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.errors import RetinaSegError, WriteError
 from napari_retina_seg.types.image import Spacing
+from napari_retina_seg.types.text import displayed
 
 _WRITERS = {".png": write_png, ".tif": write_tiff, ".tiff": write_tiff}
 _WRITERS |= dict.fromkeys(NIFTI, write_nifti)
@@ -59,7 +60,7 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
             return [str(save_mask(Path(path), data, attributes))]
         return _pass_on(path, data, attributes)
     except RetinaSegError as error:
-        show_error(str(error))
+        show_error(displayed(str(error)))
         return []
 
 

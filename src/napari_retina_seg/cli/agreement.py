@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, interruptible, say
+from napari_retina_seg.cli.console import Bar, as_cell, echo, interruptible, say
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
 from napari_retina_seg.cli.project import Author, Comment, Folder, Images, open_project
 from napari_retina_seg.workflows.export_options import Identities
@@ -69,7 +69,7 @@ def agreement_command(
         say(f"Second gradings still open: {left}.")
     if out is not None:
         for path in write_agreement(reported, out):
-            typer.echo(str(path.resolve()))
+            echo(str(path.resolve()))
 
 
 class Grader(StrEnum):
@@ -106,20 +106,19 @@ def adjudicate_command(
         for number, grading in chosen.items():
             final = adopt(project, number, grading, comment=comment)
             name = twice[number].image.name
-            typer.echo(f"'{name}' is {final.state}, as graded by {grading.author}.")
+            echo(f"'{name}' is {final.state}, as graded by {grading.author}.")
 
 
 def _print(console: Console, table: Table) -> None:
     from rich.table import Table as RichTable
-    from rich.text import Text
 
     if not table.rows:
         return
     shown = RichTable(box=None, pad_edge=False, show_header=any(table.header))
     for number, name in enumerate(table.header):
         figures = bool(number and table.header[0])
-        shown.add_column(Text(name), justify="right" if figures else "left", overflow="fold")
+        shown.add_column(as_cell(name), justify="right" if figures else "left", overflow="fold")
     for row in table.rows:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*map(as_cell, row))
     console.print(shown)
     console.print()

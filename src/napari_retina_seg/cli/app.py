@@ -22,7 +22,7 @@ from napari_retina_seg.cli import (
     segment,
     train,
 )
-from napari_retina_seg.cli.console import UsageError, say
+from napari_retina_seg.cli.console import UsageError, echo, say
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import Cancelled
@@ -85,7 +85,7 @@ app.command("evaluate")(opens_files(evaluate.evaluate_command))
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"napari-retina-seg {__version__}")
+        echo(f"napari-retina-seg {__version__}")
         raise typer.Exit
 
 

@@ -17,9 +17,11 @@ import typer
 
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.text import displayed
 
 if TYPE_CHECKING:
     import rich.progress
+    from rich.text import Text
 
     from napari_retina_seg.inference.predictor import Device
 
@@ -34,8 +36,20 @@ class UsageError(RetinaSegError):
 
 
 def say(sentence: str) -> None:
-    """Write a message to stderr, on its own line."""
-    typer.echo(sentence, err=True)
+    """Write a message to stderr, on its own line, whatever names are in it."""
+    typer.echo(displayed(sentence), err=True)
+
+
+def echo(sentence: str) -> None:
+    """Write a result to stdout, on its own line, whatever names are in it."""
+    typer.echo(displayed(sentence))
+
+
+def as_cell(text: str) -> Text:
+    """Return the cell of a table on the terminal; no text of others is markup or a code."""
+    from rich.text import Text
+
+    return Text(displayed(text), overflow="fold")
 
 
 class Bar:
@@ -94,11 +108,11 @@ class Bar:
         if self._bar.disable:
             say(sentence)
         else:
-            self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(displayed(sentence), markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, name: str) -> None:
         """Show the current job."""
-        self._bar.reset(self._steps, description=name, total=None)
+        self._bar.reset(self._steps, description=displayed(name), total=None)
 
     def finish(self) -> None:
         """Count a job as done."""
@@ -117,7 +131,7 @@ class Bar:
                 self._steps,
                 completed=step.done,
                 total=step.total,
-                description=f"{name}{message}",
+                description=displayed(f"{name}{message}"),
             )
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible
+from napari_retina_seg.cli.console import Bar, UsageError, echo, interruptible
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports, free_folder
 from napari_retina_seg.cli.limits import opens_files
+from napari_retina_seg.types.text import displayed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +83,7 @@ def check_command(
         written = write_report(check, folder)
     _print_summary(check)
     for path in written:
-        typer.echo(str(path.resolve()))
+        echo(str(path.resolve()))
     if any(finding.serious for finding in check.findings):
         raise typer.Exit(1)
 
@@ -116,7 +117,7 @@ def _print_findings(console: Console, findings: Sequence[Finding], style: str) -
         counts[finding.kind] += 1
         if counts[finding.kind] <= _MOST_OF_A_KIND:
             # One line each at any terminal width, to be searched and copied.
-            line = Text.assemble((finding.kind.value, style), ": ", finding.sentence)
+            line = Text.assemble((finding.kind.value, style), ": ", displayed(finding.sentence))
             console.print(line, soft_wrap=True)
     for kind, number in counts.items():
         if number > _MOST_OF_A_KIND:

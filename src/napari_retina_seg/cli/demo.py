@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
+from napari_retina_seg.cli.console import Bar, UsageError, echo, interruptible, say, start_engine
 from napari_retina_seg.cli.inputs import free_folder
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _write_demo(photograph: RetinaImage, phantom: Phantom, out: Path | None) -> 
             bar.finish()
     text = json.dumps({"images": summary}, indent=2)
     write_atomically(folder / _SUMMARY, text.encode())
-    typer.echo(str(folder.resolve()))
+    echo(str(folder.resolve()))
 
 
 def _empty_folder(out: Path | None) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from napari_retina_seg.cli.console import as_cell, echo
 from napari_retina_seg.cli.remedies import install
 from napari_retina_seg.cli.screen import probe_screen, run_python
 from napari_retina_seg.types.errors import RetinaSegError
@@ -154,10 +155,10 @@ def _print_report(findings: list[Diagnosis]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
         mark = Text("to fix", "bold red") if finding.remedy else Text("ok", "green")
-        table.add_row(mark, Text(finding.subject), Text(finding.state, overflow="fold"))
+        table.add_row(mark, as_cell(finding.subject), as_cell(finding.state))
     Console().print(table)
     remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
     if remedies:
         typer.echo("\nTo fix it:")
     for remedy in remedies:
-        typer.echo(f"  {remedy}")
+        echo(f"  {remedy}")

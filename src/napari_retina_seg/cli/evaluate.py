@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from napari_retina_seg.cli.batch import choose_model
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, start_engine
+from napari_retina_seg.cli.console import (
+    Bar,
+    UsageError,
+    as_cell,
+    echo,
+    interruptible,
+    start_engine,
+)
 from napari_retina_seg.cli.data_options import (
     Data,
     GroupPattern,
@@ -133,7 +140,7 @@ def evaluate_command(
         written = write_report(report, out)
     _print_summary(report)
     for path in written:
-        typer.echo(str(path.resolve()))
+        echo(str(path.resolve()))
 
 
 def _check_alike(models: Sequence[ModelFolder]) -> None:
@@ -211,7 +218,6 @@ def _about(
 
 def _print_summary(report: Report) -> None:
     from rich.console import Console
-    from rich.text import Text
 
     from napari_retina_seg.reports.evaluation import how_sure
 
@@ -226,23 +232,22 @@ def _print_summary(report: Report) -> None:
     for comparison in report.comparisons:
         _print_comparison(console, comparison)
     for sentence in filter(None, (how_sure(report.main), report.main.field_note)):
-        console.print(Text(sentence))
+        console.print(as_cell(sentence))
 
 
 def _print_scores(console: Console, columns: Sequence[tuple[str, Mapping[Key, Estimate]]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from napari_retina_seg.metrics.measures import MEASURES, Key
     from napari_retina_seg.reports.evaluation import with_interval
 
     table = Table("mean [95 % interval]", box=None, pad_edge=False)
     for title, _ in columns:
-        table.add_column(Text(title), justify="right", overflow="fold")
+        table.add_column(as_cell(title), justify="right", overflow="fold")
     for name, measure in MEASURES.items():
         estimates = [means.get(Key(name)) for _, means in columns]
         if any(estimates):
-            cells = (Text(with_interval(estimate, name)) for estimate in estimates)
+            cells = (as_cell(with_interval(estimate, name)) for estimate in estimates)
             table.add_row(measure.label, *cells)
     table.add_row("images", *(str(means[Key("accuracy")].images) for _, means in columns))
     console.print(table)
@@ -251,7 +256,6 @@ def _print_scores(console: Console, columns: Sequence[tuple[str, Mapping[Key, Es
 
 def _print_comparison(console: Console, comparison: Comparison) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from napari_retina_seg.metrics.measures import MEASURES, Key
     from napari_retina_seg.reports.evaluation import format_score, interval
@@ -259,7 +263,7 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     first, second = comparison.first.name, comparison.second.name
     table = Table(box=None, pad_edge=False)
     against = comparison.first.reference or "the reference"
-    table.add_column(Text(f"{first} minus {second}, against {against}"), overflow="fold")
+    table.add_column(as_cell(f"{first} minus {second}, against {against}"), overflow="fold")
     table.add_column("difference", justify="right")
     table.add_column("95 % interval", justify="right")
     for name, measure in MEASURES.items():

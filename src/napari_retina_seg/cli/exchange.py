@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
+from napari_retina_seg.cli.console import Bar, UsageError, echo, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
 from napari_retina_seg.cli.project import Author, Folder, open_project
 from napari_retina_seg.project.account import current_username
@@ -180,7 +180,7 @@ def _report_export(done: Exported, out: Path, format: Format, identities: Identi
         say(message)
     unreviewed = f" and {count(done.predictions, 'prediction')}" if done.predictions else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
-    typer.echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
+    echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
     if done.problems:
         raise typer.Exit(1)
 
@@ -243,7 +243,7 @@ def import_command(
         )
     by = Counter(version.author for version in done.versions)
     names = ", ".join(f"{number} by {name}" for name, number in by.items())
-    typer.echo(
+    echo(
         f"{len(done.versions)} imported{f' ({names})' if names else ''}, {done.known} known"
         f" already, {len(done.problems)} failed."
     )

@@ -26,7 +26,15 @@ from napari_retina_seg.cli.batch import (
     open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, UsageError, say, start_engine, start_engine_alone
+from napari_retina_seg.cli.console import (
+    Bar,
+    UsageError,
+    as_cell,
+    echo,
+    say,
+    start_engine,
+    start_engine_alone,
+)
 from napari_retina_seg.cli.explain_options import (
     ClassNames,
     FigureFormat,
@@ -396,7 +404,6 @@ def _remark(shown: Explanation, evident: set[int], skipped: tuple[int, ...], sli
 def _summarise(folder: Path, results: list[ExplainedFile], failed: int) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     if results:
         table = Table("file", "model", "layer", "method", "figure", box=None, pad_edge=False)
@@ -410,10 +417,10 @@ def _summarise(folder: Path, results: list[ExplainedFile], failed: int) -> None:
                 result.figure.name,
                 f"{result.seconds:.2f}",
             )
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(as_cell(cell) for cell in cells))
         Console().print(table)
     for result in results:
         if result.answer:
-            typer.echo(f"{result.path.name}: {result.answer}")
+            echo(f"{result.path.name}: {result.answer}")
     where = f" in '{folder}'" if results else ""
-    typer.echo(f"{len(results)} explained{where}, {failed} failed.")
+    echo(f"{len(results)} explained{where}, {failed} failed.")

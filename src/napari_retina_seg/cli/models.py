@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_retina_seg.cli.console import as_cell, echo
+
 if TYPE_CHECKING:
     from napari_retina_seg.models.registry import ModelFolder
 
@@ -42,13 +44,12 @@ def add_command(
     from napari_retina_seg.models.registry import add_model
 
     model = add_model(path)
-    typer.echo(f"Added '{model.name}' from '{model.path}'.")
+    echo(f"Added '{model.name}' from '{model.path}'.")
 
 
 def _print_table(models: tuple[ModelFolder, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from napari_retina_seg.models.registry import SHORT_NAMES
 
@@ -70,5 +71,5 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
             measured or "not measured",
             spec.licence,
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(as_cell(cell) for cell in cells))
     Console().print(table)

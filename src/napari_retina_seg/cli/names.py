@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible
+from napari_retina_seg.cli.console import Bar, UsageError, echo, interruptible
 from napari_retina_seg.cli.project import Author, Folder, open_project
 from napari_retina_seg.types.counts import count
 
@@ -55,12 +55,12 @@ def names_command(
             taken = [one for one in listed if one.confirmed]
             project.withdraw_names(one.image.id for one in taken)
     if confirm:
-        typer.echo(f"{count(len(taken), 'name')} confirmed, {len(listed) - len(taken)} left out.")
+        echo(f"{count(len(taken), 'name')} confirmed, {len(listed) - len(taken)} left out.")
     elif withdraw:
-        typer.echo(f"{count(len(taken), 'name')} withdrawn.")
+        echo(f"{count(len(taken), 'name')} withdrawn.")
     else:
         for one in listed:
-            typer.echo(_describe(one))
+            echo(_describe(one))
 
 
 def _describe(change: NameChange) -> str:

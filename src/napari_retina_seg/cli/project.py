@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_retina_seg.cli.batch import PixelSizeOption, choose_model, find_spacing
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say, start_engine
+from napari_retina_seg.cli.console import (
+    Bar,
+    UsageError,
+    as_cell,
+    echo,
+    interruptible,
+    say,
+    start_engine,
+)
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import GradingRound
 from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.text import displayed_json
 
 if TYPE_CHECKING:
     from napari_retina_seg.project.files import IntegrityProblem
@@ -85,7 +94,7 @@ def create_command(
     from napari_retina_seg.project.project import Project
 
     with Project.create(folder, scheme=SCHEMES[scheme], author=author):
-        typer.echo(f"Created a project of '{scheme}' in '{folder}'.")
+        echo(f"Created a project of '{scheme}' in '{folder}'.")
 
 
 @app.command("add")
@@ -133,7 +142,7 @@ def add_command(
     known = f", {len(added.duplicates)} known already" if added.duplicates else ""
     failed = len(inputs.problems) + len(added.problems)
     failures = f", {failed} failed" if failed else ""
-    typer.echo(f"{len(added.images)} added{known}{failures}.")
+    echo(f"{len(added.images)} added{known}{failures}.")
     if failed:
         raise typer.Exit(1)
 
@@ -175,7 +184,7 @@ def predict_command(
     )
     reasons = [f"{len(images)} skipped, as they {reason}" for images, reason in skipped if images]
     counts = (f"{len(done.image_ids)} predicted", *reasons, f"{len(done.problems)} failed")
-    typer.echo("; ".join(counts) + ".")
+    echo("; ".join(counts) + ".")
     if done.failed:
         raise typer.Exit(1)
 
@@ -216,7 +225,7 @@ def accept_command(
         found = [project.find_image(image) for image in images]
         for image in found:
             version = project.accept(image.id, comment=comment)
-            typer.echo(f"Accepted {version.model}'s mask of '{image.name}' by {version.author}.")
+            echo(f"Accepted {version.model}'s mask of '{image.name}' by {version.author}.")
 
 
 @app.command("attach")
@@ -249,7 +258,7 @@ def attach_command(
         version = project.attach(
             found.id, annotation, author=author, grading=grading, comment=comment
         )
-    typer.echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
+    echo(f"Attached '{mask}' to '{found.name}' as version {version.number}.")
 
 
 @app.command("ungradable")
@@ -263,7 +272,7 @@ def ungradable_command(
     with open_project(folder, author) as project:
         for image in [project.find_image(image) for image in images]:
             project.mark_ungradable(image.id, reason)
-            typer.echo(f"'{image.name}' is ungradable: {reason}")
+            echo(f"'{image.name}' is ungradable: {reason}")
 
 
 @app.command("reopen")
@@ -284,7 +293,7 @@ def reopen_command(
         found = project.find_image(image)
         new = project.reopen(found.id, version, comment=comment)
         begun = "nothing" if new.parent is None else f"version {new.parent}"
-        typer.echo(f"'{found.name}' is in progress again, from {begun}.")
+        echo(f"'{found.name}' is in progress again, from {begun}.")
 
 
 @app.command("assign")
@@ -301,7 +310,7 @@ def assign_command(
     with open_project(folder, author) as project:
         for image in [project.find_image(image) for image in images]:
             project.assign_second_grader(image.id, grader)
-            typer.echo(f"{grader} is the second grader of '{image.name}'.")
+            echo(f"{grader} is the second grader of '{image.name}'.")
 
 
 @app.command("check")
@@ -315,7 +324,7 @@ def check_command(folder: Folder, author: Author) -> None:
         findings = bar.walk(project.iter_check(token), "Checking")
     serious = [finding for finding in findings if finding.serious]
     if not serious:
-        typer.echo("All files of the project are intact.")
+        echo("All files of the project are intact.")
     _print_findings([*serious, *(finding for finding in findings if not finding.serious)])
     if serious:
         raise typer.Exit(1)
@@ -349,25 +358,25 @@ def _patient_of(pattern: str | None) -> Callable[[str], str | None] | None:
 
 
 def _to_json(value: Any) -> str:
-    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+    return displayed_json(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
 def _print_status(project: Project, status: Status) -> None:
-    typer.echo(
+    echo(
         f"{count(status.images, 'image')} of '{project.scheme.name}'"
         f" in {count(status.versions, 'version')}" + (", read-only" if project.read_only else "")
     )
     for state, number in status.states.items():
         if number:
-            typer.echo(f"  {state}: {number}")
+            echo(f"  {state}: {number}")
     if status.conflicts:
-        typer.echo(f"  in conflict (reopen one version to settle): {status.conflicts}")
+        echo(f"  in conflict (reopen one version to settle): {status.conflicts}")
     for lease in status.leases:
         name = project.image(lease.image_id).name
-        typer.echo(f"'{name}' is being worked on by {lease.holder}.")
+        echo(f"'{name}' is being worked on by {lease.holder}.")
     for slot in status.autosaves:
         name = project.image(slot.image_id).name
-        typer.echo(
+        echo(
             f"Unsaved work of {slot.author} on '{name}' from"
             f" {slot.saved_at.astimezone():%Y-%m-%d %H:%M}: the window offers to recover it."
         )
@@ -376,9 +385,8 @@ def _print_status(project: Project, status: Status) -> None:
 def _print_history(image: ProjectImage, versions: Sequence[Version]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    typer.echo(f"'{image.name}' (#{image.id}) is {image.state}.")
+    echo(f"'{image.name}' (#{image.id}) is {image.state}.")
     names = ("", "made", "by", "state", "from", "time", "changed px", "Dice", "comment")
     table = Table(*names, box=None, pad_edge=False)
     for version in versions:
@@ -394,7 +402,7 @@ def _print_history(image: ProjectImage, versions: Sequence[Version]) -> None:
             "" if change is None else _mean_dice(change.dice[1:]),
             " ".join(filter(None, (version.reason, version.comment))),
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(as_cell(cell) for cell in cells))
     Console().print(table)
 
 
@@ -408,7 +416,7 @@ def _print_findings(findings: Sequence[IntegrityProblem]) -> None:
     for finding in findings:
         counts[finding.kind] += 1
         if counts[finding.kind] <= _MOST_OF_A_KIND:
-            typer.echo(f"{finding.kind}: {finding.sentence}")
+            echo(f"{finding.kind}: {finding.sentence}")
     for kind, number in counts.items():
         if number > _MOST_OF_A_KIND:
-            typer.echo(f"{kind}: {number - _MOST_OF_A_KIND} more.")
+            echo(f"{kind}: {number - _MOST_OF_A_KIND} more.")

@@ -23,7 +23,7 @@ from napari_retina_seg.cli.batch import (
     open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, start_engine
+from napari_retina_seg.cli.console import Bar, as_cell, echo, start_engine
 from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, outputs_of
 from napari_retina_seg.types.progress import CancelToken
 
@@ -132,7 +132,6 @@ def _summarise(
 ) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     if results:
         table = Table("file", "model", "size", "mask", box=None, pad_edge=False)
@@ -149,20 +148,20 @@ def _summarise(
                 f"{result.provenance.seconds:.2f}",
                 *([", ".join(check.name for check in result.checks)] if doubtful else []),
             )
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(as_cell(cell) for cell in cells))
         Console().print(table)
     ran = results[0].provenance if results else None
     where = f" in '{folder}' ({ran.device}, {ran.precision})" if ran else ""
     if stated is not None and results:
         from napari_retina_seg.types.pixel_size import describe_spacing
 
-        typer.echo(f"Pixel size: {describe_spacing(stated)}.")
+        echo(f"Pixel size: {describe_spacing(stated)}.")
     to_check = sum(bool(result.checks) for result in results)
     doubt = f", {to_check} to check" if to_check else ""
-    typer.echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
+    echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
     without = sorted({result.provenance.model for result in results if result.unchecked})
     if without:
-        typer.echo(
+        echo(
             f"No limits of plausible predictions were measured for {', '.join(without)}, so only"
             " the modality and the columns were checked."
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, interruptible, say, start_engine_alone
+from napari_retina_seg.cli.console import Bar, echo, interruptible, say, start_engine_alone
 from napari_retina_seg.cli.data_options import (
     Data,
     GroupPattern,
@@ -113,7 +113,7 @@ def train_command(
             except (Cancelled, WriteError):
                 _report_kept_run(run)
                 raise
-    typer.echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")
+    echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")
 
 
 def _report_kept_run(run: RunFolder) -> None:

@@ -19,6 +19,7 @@ from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.segmentation import Segmentation
+from napari_retina_seg.types.text import csv_cell
 
 
 def save_segmentation(
@@ -122,7 +123,7 @@ def _overlay_png(picture: npt.NDArray[np.uint8]) -> bytes:
 
 def _boundary_table(segmentation: Segmentation) -> bytes:
     heights = np.asarray(segmentation.boundaries)
-    surfaces = [surface.name for surface in segmentation.scheme.surfaces]
+    surfaces = [csv_cell(surface.name) for surface in segmentation.scheme.surfaces]
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*(["slice"] if heights.ndim == 3 else []), *surfaces])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.types.text import displayed
 
 
 def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
@@ -44,5 +45,6 @@ def card_markdown(spec: ModelSpec) -> str:
 def card_html(spec: ModelSpec) -> str:
     """Return the card as HTML for a label."""
     return "".join(
-        f"<p><b>{escape(heading)}</b> {escape(text)}</p>" for heading, text in card_lines(spec)
+        f"<p><b>{escape(heading)}</b> {escape(displayed(text, lines=True))}</p>"
+        for heading, text in card_lines(spec)
     )

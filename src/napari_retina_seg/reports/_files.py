@@ -13,6 +13,7 @@ from typing import Any
 from napari_retina_seg import __version__
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.metrics.measures import MEASURES, Key
+from napari_retina_seg.types.text import csv_cell, displayed_json
 
 _WHOLE = "all"
 
@@ -46,7 +47,7 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a table, whose numbers have six significant digits and are left out if unknown."""
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow(map(csv_cell, header))
     writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue()
 
@@ -54,13 +55,14 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.6g}" if isfinite(value) else ""
-    return "" if value is None else value
+    return "" if value is None else csv_cell(value)
 
 
 def to_json(content: Mapping[str, Any]) -> str:
     """Write what programs read, after the version of its form and of this program."""
     head = {"schema_version": 1, "program": f"napari-retina-seg {__version__}"}
-    return json.dumps(head | dict(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(head | dict(content), indent=1, ensure_ascii=False, allow_nan=False)
+    return displayed_json(text) + "\n"
 
 
 def format_number(value: float, decimals: int = 2, *, signed: bool = False) -> str:

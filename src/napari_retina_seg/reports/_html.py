@@ -7,6 +7,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from napari_retina_seg.types.text import displayed
+
 _NUMBER = re.compile(r"[+\-−±<>≤≥]?\s?\d")
 
 _STYLE = """
@@ -48,11 +50,11 @@ class Page:
         """Begin a section; the title is level 1."""
         if not 2 <= level <= 6:
             raise ValueError(f"A heading below the title has a level from 2 to 6, not {level}.")
-        self._parts.append(f"<h{level}>{escape(text)}</h{level}>")
+        self._parts.append(f"<h{level}>{_as_html(text)}</h{level}>")
 
     def paragraph(self, text: str) -> None:
         """Add running text."""
-        self._parts.append(f"<p>{escape(text)}</p>")
+        self._parts.append(f"<p>{_as_html(text)}</p>")
 
     def table(
         self, header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = ""
@@ -77,18 +79,18 @@ class Page:
         columns = list(zip(header, *cells, strict=True))
         classes = [' class="number"' if _is_numeric(column[1:]) else "" for column in columns]
         head = "".join(
-            f'<th scope="col"{cls}>{escape(name)}</th>'
+            f'<th scope="col"{cls}>{_as_html(name)}</th>'
             for name, cls in zip(header, classes, strict=True)
         )
         body = "".join(
             "<tr>"
             + "".join(
-                f"<td{cls}>{escape(cell)}</td>" for cell, cls in zip(row, classes, strict=True)
+                f"<td{cls}>{_as_html(cell)}</td>" for cell, cls in zip(row, classes, strict=True)
             )
             + "</tr>\n"
             for row in cells
         )
-        title = f"<caption>{escape(caption)}</caption>" if caption else ""
+        title = f"<caption>{_as_html(caption)}</caption>" if caption else ""
         self._parts.append(
             f'<div class="wide"><table>{title}<thead><tr>{head}</tr></thead>\n'
             f"<tbody>{body}</tbody></table></div>"
@@ -106,19 +108,24 @@ class Page:
         """
         data = b64encode(png).decode("ascii")
         self._parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
+            f'<figure><img alt="{_as_html(caption)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{_as_html(caption)}</figcaption></figure>"
         )
 
     def html(self) -> str:
         """Return the whole document."""
-        title, content = escape(self._title), "\n".join(self._parts)
+        title, content = _as_html(self._title), "\n".join(self._parts)
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{title}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n"
             f"<body>\n<h1>{title}</h1>\n{content}\n</body>\n</html>\n"
         )
+
+
+def _as_html(text: str) -> str:
+    """Return text as a browser shows it sign by sign."""
+    return escape(displayed(text, lines=True))
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.text import displayed
 
 # The field of the metadata that would differ from one drawing to the next.
 FIGURE_FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
@@ -51,10 +54,35 @@ def figure_file(figure: Any, form: str, dpi: int) -> bytes:
     """
     import matplotlib as mpl
 
+    _show_as_text(figure)
     file = BytesIO()
     with mpl.rc_context({"svg.hashsalt": "napari-retina-seg"}):
         figure.savefig(file, format=form, dpi=dpi, metadata={FIGURE_FORMATS[form]: None})
     return file.getvalue()
+
+
+def _show_as_text(figure: Any) -> None:
+    """Keep names from being read as formulas of TeX, and codes in them from the file."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
+
+    numbers: set[int] = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, FuncFormatter):  # the names of ticks, not numbers
+                formatter.func = partial(_display_tick, formatter.func)
+            else:
+                numbers.update(map(id, axis.findobj(Text)))
+            numbers.discard(id(axis.label))
+    for text in figure.findobj(Text):
+        if id(text) not in numbers:
+            text.set_text(displayed(text.get_text(), lines=True))
+            text.set_parse_math(False)
+
+
+def _display_tick(name: Callable[..., str], *place: object) -> str:
+    return displayed(name(*place))
 
 
 def picture_png(rgb: npt.NDArray[np.uint8]) -> bytes:

@@ -23,6 +23,7 @@ from napari_retina_seg._napari.dock import show_dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
 from napari_retina_seg._napari.path_row import LastFolder
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.review.widget import ReviewWidget
@@ -106,12 +107,14 @@ class AgreementWidget(JobDock):
         reason = self.project.disabled_reason
         self.project.setEnabled(not self.is_running)
         self.button.setEnabled(not reason and not self.is_running)
-        self.button.setToolTip(reason or "Compare the first and the second grading of each image.")
+        self.button.setToolTip(
+            qt_text(reason) or "Compare the first and the second grading of each image."
+        )
         self.report_button.setVisible(self.findings.agreement is not None)
         self.adjudicate_button.setVisible(self.findings.agreement is not None)
         disabled_reason = self._adjudicate_disabled_reason()
         self.adjudicate_button.setEnabled(not disabled_reason)
-        self.adjudicate_button.setToolTip(disabled_reason or _ADJUDICATE)
+        self.adjudicate_button.setToolTip(qt_text(disabled_reason) or _ADJUDICATE)
         if not self.is_running and (reason or self.status.result is None):
             self.status.show_message(reason or ("" if self.findings.agreement else _BEFORE))
 

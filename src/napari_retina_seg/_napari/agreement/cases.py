@@ -24,6 +24,7 @@ from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken
+from napari_retina_seg.types.text import displayed
 from napari_retina_seg.workflows.agreement import iter_agreement, rename_images
 from napari_retina_seg.workflows.export_options import Identities
 
@@ -113,7 +114,7 @@ class CaseLayers:
             ("first", case.pair.first.author, case.first),
         )
         for place, author, annotation in gradings:
-            name = f"{image.name} · {place} grader, {author}"
+            name = displayed(f"{image.name} · {place} grader, {author}")
             mask = _mask(image, annotation, name, case.scheme)
             self._layers.append(self._viewer.add_layer(mask))
         second, first = self._layers[1:]

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.widgets import WARNS, combo_box, stack, text
 from napari_retina_seg.metrics.agreement import Agreement, GradedImage
 from napari_retina_seg.metrics.measures import Key
@@ -24,6 +25,7 @@ from napari_retina_seg.reports.agreement import (
     summary_table,
 )
 from napari_retina_seg.reports.evaluation import format_score
+from napari_retina_seg.types.text import displayed
 
 _ROW = 22  # px
 _MOST = 12  # rows before it scrolls
@@ -71,8 +73,10 @@ class FigureTable(QTableWidget):
         self.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for column, content in enumerate(row):
-                item = QTableWidgetItem(content.partition(" [")[0] if column else content)
-                item.setToolTip(content)
+                item = QTableWidgetItem(
+                    displayed(content.partition(" [")[0] if column else content)
+                )
+                item.setToolTip(qt_text(content))
                 if column:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -20,10 +20,12 @@ from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.legend import class_icon, hidden_classes
 from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import mask_of
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import MaskInfo, colormap
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS
 from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.types.labels import LabelClass
+from napari_retina_seg.types.text import displayed
 
 _NAME, _KEY, _SHOWN, _LOCKED = range(4)
 _HEADINGS = ("Class", "Key", "Show", "Lock")
@@ -153,12 +155,14 @@ def choose_class(viewer: napari.Viewer, value: int) -> None:
 
 def _row(label: LabelClass, shown: bool, fixed: bool) -> QTreeWidgetItem:
     keys = CLASS_KEYS[label.value].native if label.value < len(CLASS_KEYS) else ""
-    item = QTreeWidgetItem([label.abbreviation if label.value else label.name, keys])
+    item = QTreeWidgetItem([displayed(label.abbreviation if label.value else label.name), keys])
     item.setIcon(_NAME, class_icon(label))
-    item.setToolTip(_NAME, f"{label.name}: mask value {label.value}. Click to choose it.")
+    tip = f"{label.name}: mask value {label.value}. Click to choose it."
+    item.setToolTip(_NAME, qt_text(tip))
     if label.value:
         item.setCheckState(_SHOWN, _TICKED if shown else Qt.CheckState.Unchecked)
-        item.setToolTip(_SHOWN, f"Show {label.name}.")
+        item.setToolTip(_SHOWN, qt_text(f"Show {label.name}."))
     item.setCheckState(_LOCKED, _TICKED if fixed else Qt.CheckState.Unchecked)
-    item.setToolTip(_LOCKED, f"Lock {label.name}, so that it can't be painted over.")
+    tip = f"Lock {label.name}, so that it can't be painted over."
+    item.setToolTip(_LOCKED, qt_text(tip))
     return item

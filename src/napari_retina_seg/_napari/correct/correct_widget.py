@@ -28,6 +28,7 @@ from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import EditResult, UndoTracker
+from napari_retina_seg._napari.plain import button_text, qt_text
 from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
@@ -187,8 +188,10 @@ class CorrectWidget(Dock):
         mask, reason = self.active_mask.mask, self.active_mask.disabled_reason
         self.classes.show_chosen()
         self.button.setEnabled(mask is not None and not reason)
-        self.button.setToolTip(reason or f"Paint this class ({CORRECT.native}).")
-        self.button.setText("Paint" if mask is None else f"Paint {self._chosen_name()}")
+        self.button.setToolTip(qt_text(reason) or f"Paint this class ({CORRECT.native}).")
+        self.button.setText(
+            "Paint" if mask is None else button_text(f"Paint {self._chosen_name()}")
+        )
         self._on_plane()
 
     def _chosen_name(self) -> str:

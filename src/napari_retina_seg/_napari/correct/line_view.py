@@ -13,9 +13,9 @@ import numpy.typing as npt
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel
 from vispy.scene.visuals import Line, Markers
 
+from napari_retina_seg._napari.plain import PlainLabel
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -43,7 +43,7 @@ class LineView:
             node.order = _ABOVE_LAYERS + order
             node.set_gl_state("translucent", depth_test=False)
             node.visible = False
-        self._tag = QLabel(canvas.native)
+        self._tag = PlainLabel(parent=canvas.native)
         self._tag.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._tag.hide()
 

@@ -25,6 +25,7 @@ from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import StatusLine, add_row, combo_box, stack, text
 from napari_retina_seg.imaging.surfaces import Heights
@@ -154,7 +155,7 @@ class LinesTool(QWidget):
             widget.setEnabled(not reason)
         for mode, button in self.buttons.items():
             tip, key = _MODES[mode]
-            button.setToolTip(reason or f"{tip} Key: {key}.")
+            button.setToolTip(qt_text(reason) or f"{tip} Key: {key}.")
             button.setChecked(self.tool.mode is mode)
         chosen = self.tool.mode
         self.hint.setText(reason or (_MODES[chosen][0] + _ANYWHERE if chosen else ""))

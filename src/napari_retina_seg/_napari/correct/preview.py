@@ -23,6 +23,7 @@ from napari_retina_seg._napari.masks.linked_layers import (
 )
 from napari_retina_seg._napari.tasks import LatestOnlyWorker
 from napari_retina_seg._napari.widgets import stack, text
+from napari_retina_seg.types.text import displayed
 
 Plan = Callable[[np.ndarray], np.ndarray]  # from a plane's labels to the new labels
 
@@ -161,7 +162,7 @@ class Preview(QWidget):
         if self._plan is not None and (active.mask != mask or active.disabled_reason):
             name = "the mask" if mask is None else f"'{mask.name}'"
             self.cancel()
-            show_info(f"The preview of {name} was not applied.")
+            show_info(displayed(f"The preview of {name} was not applied."))
 
     @property
     def _part(self) -> PlaneIndex:

@@ -22,6 +22,7 @@ from napari_retina_seg._napari.exchange.transfer import (
 )
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
@@ -92,7 +93,7 @@ class ExchangeWidget(JobDock):
         reason = self._disabled_reason()
         self.button.setText(_EXPORT if self._exports else _IMPORT)
         self.button.setEnabled(not reason and not self.is_running)
-        self.button.setToolTip(reason or "Start; it can be cancelled.")
+        self.button.setToolTip(qt_text(reason) or "Start; it can be cancelled.")
         self.tabs.setEnabled(not self.is_running)
         self.project.setEnabled(not self.is_running)
         if not self.is_running and (reason or self.status.result is None):

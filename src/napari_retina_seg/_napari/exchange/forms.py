@@ -21,6 +21,7 @@ from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.exchange.transfer import ExportTask, ImportTask
 from napari_retina_seg._napari.path_row import LastFolder, PathRow, holds_something
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import add_row, combo_box, text
@@ -269,7 +270,7 @@ def _box(names: dict[Format, str] | dict[Identities, str], chosen: str) -> QComb
 def _allow(box: QCheckBox, disabled_reason: str, about: str) -> None:
     """Enable a box, or disable it with the reason as its tooltip."""
     box.setEnabled(not disabled_reason)
-    box.setToolTip(disabled_reason or about)
+    box.setToolTip(qt_text(disabled_reason) or about)
 
 
 def _day(edit: QLineEdit) -> date | None:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.widgets import stack, text
+from napari_retina_seg.types.text import displayed
 from napari_retina_seg.workflows.naming import NameChange
 
 _ABOUT = (
@@ -79,6 +80,8 @@ def _row(change: NameChange) -> QTreeWidgetItem:
     said = change.confirmed
     remarks = [_WARNING] if change.is_suspicious else []
     remarks += [f"confirmed by {said.author}, {said.created_at:%Y-%m-%d}"] if said else []
-    item = QTreeWidgetItem([change.image.name, change.pseudonym, "; ".join(remarks)])
+    item = QTreeWidgetItem(
+        [displayed(change.image.name), change.pseudonym, displayed("; ".join(remarks))]
+    )
     item.setCheckState(0, Qt.CheckState.Checked if said else Qt.CheckState.Unchecked)
     return item

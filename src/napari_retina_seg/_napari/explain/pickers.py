@@ -13,6 +13,7 @@ from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.explain.saliency_layers import COLORS, ColorSettings
 from napari_retina_seg._napari.explain.words import METHOD_DESCRIPTIONS, METHOD_NAMES
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.plain import PlainLabel
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.imaging.cam import Method
@@ -43,7 +44,7 @@ class ColorBar(QWidget):
         self._colors.setFixedHeight(_HEIGHT)
         self._colors.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._colors.setStyleSheet(_FRAME)
-        self.most = QLabel()
+        self.most = PlainLabel()
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(1)

@@ -21,6 +21,7 @@ from napari_retina_seg.imaging.explanation import Explanation
 from napari_retina_seg.saliency.explainer import Explained
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.text import displayed
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ class Explainer(JobRow):
             if not saliency.is_empty and self._maps.hide_others(saliency):
                 sentences.append("The earlier map is hidden.")
         except Exception as error:
-            log.exception("showing the map '%s' failed", saliency.name)
+            log.exception("showing the map '%s' failed", displayed(saliency.name))
             self._maps.remove(self._growing)
             return _not_shown(error)
         return replace(outcome, message=" ".join(filter(None, sentences)))

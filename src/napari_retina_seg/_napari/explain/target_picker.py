@@ -27,6 +27,7 @@ from napari_retina_seg._napari.results import ImagePart, MaskInfo
 from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.imaging.target import Point, Region, Target, WholeClass
 from napari_retina_seg.types.errors import ImageError, RetinaSegError
+from napari_retina_seg.types.text import displayed
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ class TargetPicker(QWidget):
         except RetinaSegError:
             raise
         except Exception as error:
-            log.exception("reading the region in '%s' failed", layer.name)
+            log.exception("reading the region in '%s' failed", displayed(layer.name))
             raise ImageError(
                 f"The region in '{layer.name}' can't be read: {error}. Paint it into a new"
                 " Labels layer."

@@ -27,6 +27,7 @@ from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock
 from napari_retina_seg._napari.layers import Position, position
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg._napari.save_dialog import ask_where
 from napari_retina_seg._napari.shortcuts import EXPLAIN
@@ -373,4 +374,4 @@ class Buttons(QWidget):
             (self.keep, "" if has_map else "There is no live map.", _KEEPS),
         ):
             button.setEnabled(not reason)
-            button.setToolTip(reason or does)
+            button.setToolTip(qt_text(reason) or does)

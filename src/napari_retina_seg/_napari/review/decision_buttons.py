@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.status_text import state_of
 from napari_retina_seg._napari.review.unsaved_edit import FINAL_OF
@@ -129,7 +130,7 @@ def reopen_disabled_reason(opened: OpenImage) -> str:
 
 def _set(button: QPushButton, shortcut: Shortcut, disabled_reason: str) -> None:
     button.setEnabled(not disabled_reason)
-    button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
+    button.setToolTip(qt_text(disabled_reason) or f"{shortcut.description} ({shortcut.native}).")
 
 
 def _second_grader_disabled_reason(opened: OpenImage | None) -> str:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.compare import show_difference
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.decision_buttons import reopen_disabled_reason
 from napari_retina_seg._napari.review.navigation import OpenImage
@@ -24,6 +25,7 @@ from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.project.values import Version
 from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.text import displayed
 
 _COLUMNS = ("#", "By", "State", "When", "px", "Dice")
 _HINTS = (
@@ -73,8 +75,8 @@ class HistoryPanel(QWidget):
         self.table.setRowCount(len(self._versions))
         for row, version in enumerate(self._versions):
             for column, content in enumerate(_cells(version)):
-                item = QTableWidgetItem(content)
-                item.setToolTip(_hint(version))
+                item = QTableWidgetItem(displayed(content))
+                item.setToolTip(qt_text(_hint(version)))
                 self.table.setItem(row, column, item)
         self.table.clearSelection()
         self._refresh()

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QInputDialog,
-    QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
@@ -22,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.plain import PlainLabel, button_text, qt_text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.io import SUFFIXES
@@ -57,7 +57,7 @@ class ProjectBar(QWidget):
         self.project_button = QPushButton("Project")
         self.project_button.setToolTip("Open or create an annotation project.")
         self.add_button = QPushButton("Add images")
-        self.title = QLabel()
+        self.title = PlainLabel()
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.copies = QAction("Store a copy of added images", self, checkable=True)
         self.copies.setToolTip(
@@ -92,7 +92,7 @@ class ProjectBar(QWidget):
             self.add_button.setToolTip("Open or create a project first.")
             return
         self.title.setText(f"{project.folder.name} · {project.author}")
-        self.title.setToolTip(f"{project.folder}: masks of '{project.scheme.name}'.")
+        self.title.setToolTip(qt_text(f"{project.folder}: masks of '{project.scheme.name}'."))
         self.add_button.setToolTip(
             "Add files or folders, or drop them on this dock."
             if not project.read_only
@@ -168,7 +168,9 @@ class ProjectBar(QWidget):
         self._menu.addSeparator()
         for folder in self.recent:
             if folder != self._folder:
-                self._menu.addAction(str(folder), lambda folder=folder: self._open(folder))
+                self._menu.addAction(
+                    button_text(str(folder)), lambda folder=folder: self._open(folder)
+                )
 
 
 class NewProject(QDialog):

@@ -12,6 +12,7 @@ import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QBrush, QColor, QImage, QPixmap
 
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.status_text import DUE, NOT_SHOWN, is_due, state_of
 from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg._napari.widgets import AMBER
@@ -22,6 +23,7 @@ from napari_retina_seg.project.states import FIRST_DONE, State
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.text import displayed
 
 SIZE = 30  # px
 _KEPT = 2000
@@ -251,11 +253,11 @@ class QueueModel(QAbstractTableModel):
         if image is None:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return _cell(image, index.column(), image.id == self.open_id)
+            return displayed(_cell(image, index.column(), image.id == self.open_id))
         if role == Qt.ItemDataRole.DecorationRole and index.column() == IMAGE:
             return self.thumbnails.picture(image)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _hint(image)
+            return qt_text(_hint(image))
         if image.warning and index.column() == UNCERTAINTY:
             if role == Qt.ItemDataRole.BackgroundRole:
                 return QBrush(QColor(AMBER))

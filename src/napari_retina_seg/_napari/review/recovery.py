@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QFrame, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg._napari.widgets import stack, text
@@ -50,7 +51,7 @@ class CloseHandler(QObject):
         if not problem:
             return True
         question = f"Autosave failed: {problem}\n\nClose the window and lose your changes?"
-        chosen = QMessageBox.question(self._dock, "Close?", question)
+        chosen = QMessageBox.question(self._dock, "Close?", qt_text(question))
         return chosen == QMessageBox.StandardButton.Yes
 
 
@@ -96,7 +97,7 @@ class RecoveryOffer(QFrame):
         """Disable the buttons while a task is running."""
         for button in (self.recover_button, self.discard_button):
             button.setEnabled(not reason)
-            button.setToolTip(reason)
+            button.setToolTip(qt_text(reason))
 
     def dismiss(self, slot: Autosave) -> None:
         """Remove an autosave that was recovered or discarded."""
@@ -122,6 +123,8 @@ class RecoveryOffer(QFrame):
 
     def _on_discard(self) -> None:
         slot = self._slots[0]
-        chosen = QMessageBox.question(self, "Discard?", f"{self.message} Discard it for good?")
+        chosen = QMessageBox.question(
+            self, "Discard?", qt_text(f"{self.message} Discard it for good?")
+        )
         if chosen == QMessageBox.StandardButton.Yes:
             self.discarded.emit(slot)

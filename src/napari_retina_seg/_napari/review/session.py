@@ -29,6 +29,7 @@ from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.text import displayed
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class ReviewSession(ImageNavigator):
         self.io_queue.shutdown()
         self.review_layers.disconnect_viewer()
         if problem:
-            show_error(problem)
+            show_error(displayed(problem))
 
     # Decisions
 

@@ -17,6 +17,7 @@ from napari_retina_seg._napari import shortcuts
 from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
 from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel, compare
@@ -42,6 +43,7 @@ from napari_retina_seg._napari.widgets import (
     text,
 )
 from napari_retina_seg.project.values import Autosave, Version
+from napari_retina_seg.types.text import displayed
 
 
 class ReviewWidget(Dock):
@@ -221,7 +223,7 @@ class ReviewWidget(Dock):
         if sentence and end in (None, JobStatus.FAILED):  # the request was not carried out
             self._raise()
         elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
-            show_info(sentence)
+            show_info(displayed(sentence))
 
     def _on_project(self) -> None:
         project = self.session.project
@@ -279,7 +281,9 @@ class ReviewWidget(Dock):
             disabled_reason = disabled_reason or self.queue.empty_reason
         for button, shortcut in ((self.button, NEXT), (self.previous_button, PREVIOUS)):
             button.setEnabled(not disabled_reason)
-            button.setToolTip(disabled_reason or f"{shortcut.description} ({shortcut.native}).")
+            button.setToolTip(
+                qt_text(disabled_reason) or f"{shortcut.description} ({shortcut.native})."
+            )
         self.button.setText(busy or ("Next" if is_open else "Open the first image"))
 
     def _on_saved(self, version: Version) -> None:

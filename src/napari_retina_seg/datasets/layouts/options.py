@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.file_names import composed
+from napari_retina_seg.types.text import plain_cell
 
 _ReadClasses = Callable[[], npt.NDArray[Any]]
 
@@ -120,7 +121,7 @@ def read_groups(path: Path) -> dict[str, str]:
         )
     groups: dict[str, str] = {}
     for row in rows:
-        name, group = (composed(row[key] or "").strip() for key in ("name", column))
+        name, group = (composed(plain_cell(row[key] or "")).strip() for key in ("name", column))
         if groups.setdefault(name, group) != group:
             raise DataError(f"'{path}' puts '{name}' into two groups: keep one row of it.")
     return groups

@@ -24,6 +24,7 @@ from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.file_names import find_same, name_key
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.splits import SPLITS, SplitName
+from napari_retina_seg.types.text import csv_cell
 
 COLORED = "masks_colored"
 _CALIBRATED = ("uint8", "uint16", "float32")  # dtypes that ImageJ's TIFF can hold
@@ -173,7 +174,7 @@ class TrainingFolder:
         table = StringIO(newline="")
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(("name", "group"))
-        writer.writerows((picture.name, picture.group) for picture in pictures)
+        writer.writerows(map(csv_cell, (picture.name, picture.group)) for picture in pictures)
         write_atomically(self._folder / "groups.csv", table.getvalue().encode())
         names: dict[str, list[str]] = {split: [] for split in SPLITS}
         for picture in pictures:
