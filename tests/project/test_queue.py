@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 
+from napari_retina_seg.project.checksums import stamp_all
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -33,6 +34,7 @@ def multiply(folder, total):
     names = ", ".join(columns)
     marks = ", ".join(f":{column}" for column in columns)
     connection.executemany(f"INSERT INTO image ({names}) VALUES ({marks})", rows)  # noqa: S608
+    stamp_all(connection)
     connection.commit()
     connection.close()
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,7 +25,8 @@ from napari_retina_seg.project.store import (
 from napari_retina_seg.project.tables import AutosaveRow
 from napari_retina_seg.project.values import Autosave
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.confined import confined
+from napari_retina_seg.types.errors import OutsideError, ProjectError
 
 
 def autosave(
@@ -39,7 +41,7 @@ def autosave(
     sha256 = hashlib.sha256(content).hexdigest()
     # The name is unique, so the previous file can be removed once this one is written.
     name = f"{image_id}-{uuid.uuid4().hex}.npz"
-    write_file(store.autosaves / name, content)
+    write_file(autosave_path(store, name), content)
     with store.database.writing() as session:
         row = _own_slot(store, session, image_id)
         last = None if row is None else row.file
@@ -69,7 +71,7 @@ def recover(store: Store, slot: Autosave) -> Annotation:
     with store.database.reading() as session:
         row = _slot(session, slot)
         file, sha256 = row.file, row.sha256
-    path = store.autosaves / file
+    path = autosave_path(store, file)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -109,8 +111,20 @@ def clear(store: Store, session: Session, image_id: int, author: str) -> list[st
 def remove(store: Store, files: Sequence[str]) -> None:
     """Remove files that no slot refers to any more."""
     for name in files:
-        with contextlib.suppress(OSError):  # `check` reports one that stays
-            (store.autosaves / name).unlink()
+        # `check` reports one that stays, or that the record of somebody else names elsewhere.
+        with contextlib.suppress(OSError, OutsideError):
+            autosave_path(store, name).unlink()
+
+
+def autosave_path(store: Store, name: str) -> Path:
+    """Return where an autosave is kept.
+
+    Raises
+    ------
+    OutsideError
+        If that would be outside of the project.
+    """
+    return confined(store.autosaves, name, within=store.folder)
 
 
 def _adopt(store: Store, slot: Autosave) -> None:

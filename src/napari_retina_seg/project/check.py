@@ -8,6 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from napari_retina_seg.io.images.content import may_be_image
+from napari_retina_seg.project.autosaves import autosave_path
+from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import (
     IntegrityProblem,
     IntegrityProblemKind,
@@ -19,6 +22,7 @@ from napari_retina_seg.project.queue import all_images
 from napari_retina_seg.project.store import Store, stored_file
 from napari_retina_seg.project.tables import AutosaveRow, FileRow
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.errors import OutsideError
 from napari_retina_seg.types.progress import CancelToken, Progress
 
 
@@ -26,11 +30,9 @@ def iter_check(
     store: Store, token: CancelToken
 ) -> Generator[Progress, None, tuple[IntegrityProblem, ...]]:
     """Verify every hash; see `Project.check`."""
-    damage = store.database.find_damage()
-    path = store.database.path
-    if damage:
-        sentence = f"The database '{path}' is damaged ({damage[0]}): restore it from a backup."
-        return (IntegrityProblem(IntegrityProblemKind.DATABASE, path, sentence),)
+    damage = find_record_damage(store.database)
+    if damage:  # what the records say of files can't be trusted
+        return damage
     found_first = sorted(store.files.walk()) + _files_in(store.autosaves)
     with store.database.reading() as session:
         files = [stored_file(row) for row in session.scalars(select(FileRow))]
@@ -43,20 +45,34 @@ def iter_check(
         yield Progress(done, total, "Checking")
         if finding is not None:
             findings.append(finding)
-    known = {store.files.path(file.sha256, file.suffix) for file in files}
+    known = {store.files.root / file.sha256[:2] / f"{file.sha256}{file.suffix}" for file in files}
     known |= {store.autosaves / name for name in slots}
     # Listed before the records, so that files saved since then are not taken for orphans.
     findings += [_orphan(path) for path in found_first if path not in known and path.exists()]
     return tuple(findings)
 
 
+def find_record_damage(database: Database) -> tuple[IntegrityProblem, ...]:
+    """Return a finding for each damage of the database."""
+    path = database.path
+    return tuple(
+        IntegrityProblem(
+            IntegrityProblemKind.DATABASE,
+            path,
+            f"The database '{path}' is damaged ({damage}): run 'project check --repair', or restore"
+            " it from a backup.",
+        )
+        for damage in database.find_damage()
+    )
+
+
 def _inspect(
     store: Store, files: list[StoredFile], slots: dict[str, str], images: list[ProjectImage]
 ) -> Generator[IntegrityProblem | None, None, None]:
     for file in files:
-        yield inspect_file(store.files.path(file.sha256, file.suffix), file)
+        yield _inspect_file(store, file)
     for name, sha256 in slots.items():
-        finding = _inspect_slot(store.autosaves / name, sha256)
+        finding = _inspect_slot(store, name, sha256)
         # Autosaves come and go while someone paints.
         yield finding if finding is not None and _still_named(store, name) else None
     for image in images:
@@ -68,9 +84,21 @@ def _still_named(store: Store, name: str) -> bool:
         return session.scalars(select(AutosaveRow).filter_by(file=name)).one_or_none() is not None
 
 
-def _inspect_slot(path: Path, sha256: str) -> IntegrityProblem | None:
+def _inspect_file(store: Store, file: StoredFile) -> IntegrityProblem | None:
     try:
+        path = store.files.path(file.sha256, file.suffix)
+    except OutsideError as error:
+        return IntegrityProblem(IntegrityProblemKind.OUTSIDE, store.files.root, str(error))
+    return inspect_file(path, file)
+
+
+def _inspect_slot(store: Store, name: str, sha256: str) -> IntegrityProblem | None:
+    path = store.autosaves
+    try:
+        path = autosave_path(store, name)
         content = path.read_bytes()
+    except OutsideError as error:
+        return IntegrityProblem(IntegrityProblemKind.OUTSIDE, path, str(error))
     except OSError:
         sentence = f"The unsaved work '{path}' is missing: it can't be recovered."
         return IntegrityProblem(IntegrityProblemKind.MISSING, path, sentence)
@@ -86,6 +114,8 @@ def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
         return None
     if not image.path.exists():
         return IntegrityProblem(IntegrityProblemKind.MISSING, image.path, sentence)
+    if image.path.is_file() and not may_be_image(image.path):
+        return IntegrityProblem(IntegrityProblemKind.OUTSIDE, image.path, sentence)
     kind = IntegrityProblemKind.ALTERED if image.path.is_file() else IntegrityProblemKind.UNREADABLE
     return IntegrityProblem(kind, image.path, sentence)
 

@@ -12,16 +12,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.io.atomic import draft_path, sync_folder
+from napari_retina_seg.project.checksums import CheckedSession, open_raw, schema_of, stamp_all
+from napari_retina_seg.project.damage import explain_error, iter_damage
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
 DATABASE = "project.sqlite"
 PATIENCE = 30  # seconds that a writer waits for another writer
+
+# What reading a damaged record may raise, before its checksum is compared.
+_OF_DAMAGE = (SQLAlchemyError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 Migration = Callable[[Connection], None]
 
@@ -42,8 +47,13 @@ def _add_confirmed_names(connection: Connection) -> None:
     )
 
 
+def _add_checksums(connection: Connection) -> None:
+    """Add the checksums of all records, which follow every migration; see `stamp_all`."""
+    del connection
+
+
 # The n-th migrates the tables from version n to version n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_add_checks, _add_confirmed_names)
+MIGRATIONS: tuple[Migration, ...] = (_add_checks, _add_confirmed_names, _add_checksums)
 
 
 class Database:
@@ -76,9 +86,11 @@ class Database:
                 f"There is no project in '{folder}': it has no file {DATABASE}. Choose another"
                 " folder, or create a project there."
             )
+        _refuse_links(self.path)
         self.read_only = not os.access(folder, os.W_OK) or not os.access(self.path, os.W_OK)
         self._check_log()
         self._place = _place(self.path)
+        self._current = self.path
         self._engine = _connect(self.path, read_only=self.read_only)
         self._writer = self._engine.execution_options(writes=True)
         try:
@@ -100,7 +112,10 @@ class Database:
         ProjectError
             If they can't be read.
         """
-        with self._translate_errors(), Session(self._engine, expire_on_commit=False) as session:
+        with (
+            self._translate_errors(),
+            CheckedSession(self._engine, expire_on_commit=False) as session,
+        ):
             yield session
 
     @contextlib.contextmanager
@@ -113,7 +128,10 @@ class Database:
             If they can't be written; nothing is changed then.
         """
         self.check_writable()
-        with self._translate_errors(), Session(self._writer, expire_on_commit=False) as session:
+        with (
+            self._translate_errors(),
+            CheckedSession(self._writer, expire_on_commit=False) as session,
+        ):
             with session.begin():
                 yield session
             self.check_place()
@@ -128,15 +146,17 @@ class Database:
         self.check_place()
 
     def find_damage(self) -> list[str]:
-        """Return the results of SQLite's integrity check and dangling foreign keys."""
+        """Return what is wrong with the database.
+
+        That is what SQLite's own checks find, rows that are not as they were saved, changed
+        definitions of tables, and references to missing rows.
+        """
         try:
-            with self._engine.connect() as connection:
-                lines = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
-                astray = connection.execute(text("PRAGMA foreign_key_check")).all()
-        except DBAPIError as error:
-            return [str(error.orig)]
-        damage = [sentence for sentence in lines if sentence != "ok"]
-        return damage + [f"a row of {row[0]} points to a missing row of {row[2]}" for row in astray]
+            with contextlib.closing(open_raw(_uri(self._current, self.read_only), PATIENCE)) as raw:
+                return list(iter_damage(raw))
+        except (sqlite3.Error, *_OF_DAMAGE) as error:
+            # SQLite may name a table in its message whose name is no text any more.
+            return [str(error) if isinstance(error, sqlite3.Error) else "it can't be read"]
 
     def _check_log(self) -> None:
         """Refuse a read-only file with a write-ahead log, which can't be replayed."""
@@ -196,6 +216,7 @@ class Database:
         finally:
             engine.dispose()
         self._engine.dispose()
+        self._current = copy
         self._engine = _connect(copy, read_only=True)
 
     def _schema_version(self) -> int:
@@ -210,14 +231,29 @@ class Database:
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Translate errors of SQLite to `ProjectError`."""
+        """Translate errors of SQLite, and those that come of damaged records, to `ProjectError`."""
         try:
             yield
         except DBAPIError as error:
-            sentence = _explain(error.orig, self.folder)
+            sentence = explain_error(error.orig, self.folder) or self._explain_damage()
             if sentence is None:
                 raise
             raise ProjectError(sentence) from error
+        except _OF_DAMAGE as error:
+            sentence = self._explain_damage()
+            if sentence is None:
+                raise
+            raise ProjectError(sentence) from error
+
+    def _explain_damage(self) -> str | None:
+        """Return a message about a damaged database; None if it is sound."""
+        damage = self.find_damage()
+        if not damage:
+            return None
+        return (
+            f"The database '{self.path}' is damaged ({damage[0]}): run 'project check --repair', or"
+            " restore a backup of it. The masks in the folder 'files' are not touched."
+        )
 
 
 def _migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:
@@ -227,6 +263,7 @@ def _migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:
         for migration in migrations[found - 1 :]:
             migration(connection)
         connection.execute(update(SchemaVersionRow).values(version=1 + len(migrations)))
+        stamp_all(_raw(connection))
 
 
 def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
@@ -251,9 +288,10 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
         try:
             with engine.connect() as connection:
                 connection.connection.execute("PRAGMA journal_mode = WAL")
-            with Session(engine) as session, session.begin():
+            with CheckedSession(engine) as session, session.begin():
                 Base.metadata.create_all(session.connection())
-                session.add(SchemaVersionRow(version=1 + len(MIGRATIONS)))
+                tables = schema_of(_raw(session.connection()))
+                session.add(SchemaVersionRow(version=1 + len(MIGRATIONS), tables=tables))
                 fill(session)
         finally:
             engine.dispose()
@@ -270,26 +308,25 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
 def explain_creation(error: Exception, folder: Path) -> str:
     """Return the error for a folder in which no project can be created."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    explained = _explain(original, folder) if isinstance(original, sqlite3.Error) else None
-    if explained is not None:
-        return explained
-    reason = getattr(original, "strerror", None) or original
+    reason = explain_error(original, folder) if isinstance(original, sqlite3.Error) else None
+    if reason is not None:
+        return reason
+    said = getattr(original, "strerror", None) or original
     return (
-        f"No project can be created in '{folder}' ({reason}): choose a folder with free space and"
+        f"No project can be created in '{folder}' ({said}): choose a folder with free space and"
         " write permission."
     )
 
 
 def _connect(path: Path, *, read_only: bool) -> Engine:
-    # There is no place for a log in a read-only folder: the file is opened as immutable.
-    mode = "mode=ro&immutable=1" if read_only else "mode=rw"
-    uri = f"{path.resolve().as_uri()}?{mode}"
+    uri = _uri(path, read_only)
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
             uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
         connection.execute("PRAGMA synchronous = FULL")  # committed rows survive a power cut
         return connection
 
@@ -304,35 +341,32 @@ def _connect(path: Path, *, read_only: bool) -> Engine:
     return engine
 
 
+def _uri(path: Path, read_only: bool) -> str:
+    # There is no place for a log in a read-only folder: the file is opened as immutable.
+    mode = "mode=ro&immutable=1" if read_only else "mode=rw"
+    return f"{path.resolve().as_uri()}?{mode}"
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the only driver
+    return raw
+
+
+def _refuse_links(path: Path) -> None:
+    """Raise `ProjectError` if a file of the database is a link to somewhere else."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(f"{path.name}{ending}")
+        if file.is_symlink():
+            raise ProjectError(
+                f"'{file}' is a link to another place, so the project is not opened: put the file"
+                " itself there."
+            )
+
+
 def _place(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-_SENTENCES = {
-    "SQLITE_FULL": "The disk with '{folder}' is full, so nothing was saved: free some space, then"
-    " save again.",
-    "SQLITE_READONLY": "The project '{folder}' can't be written: ask for write permission, or copy"
-    " the folder.",
-    "SQLITE_BUSY": "'{folder}' is locked by another program: wait for it to finish, then try"
-    " again.",
-    "SQLITE_CANTOPEN": "The database in '{folder}' can't be opened: check that the folder exists"
-    " and can be written.",
-    "SQLITE_CORRUPT": "The database in '{folder}' is damaged: restore a backup of project.sqlite."
-    " The masks in its folder 'files' are not touched.",
-    "SQLITE_NOTADB": "'{folder}/project.sqlite' is not a database any more: restore a backup of it."
-    " The masks in the folder 'files' are not touched.",
-    "SQLITE_IOERR": "The disk with '{folder}' is full, failing or gone, so nothing was saved: check"
-    " it, then save again.",
-}
-
-
-def _explain(error: BaseException | None, folder: Path) -> str | None:
-    name = getattr(error, "sqlite_errorname", "")
-    for code, sentence in _SENTENCES.items():
-        if name.startswith(code):
-            return sentence.format(folder=folder)
-    return None

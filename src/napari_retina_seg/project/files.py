@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_retina_seg.io.atomic import Draft, sync_folder
+from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import ProjectError
 
 _CHUNK = 2**20  # bytes
@@ -23,6 +25,7 @@ class IntegrityProblemKind(StrEnum):
     ALTERED = "altered"
     UNREADABLE = "unreadable"
     DATABASE = "database"
+    OUTSIDE = "outside"
     ORPHAN = "orphan"
 
 
@@ -75,15 +78,22 @@ class FileStore:
     Parameters
     ----------
     root : Path
-        The folder.
+        The folder, in that of the project.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, sha256: str, suffix: str) -> Path:
-        """Return where a file is kept."""
-        return self.root / sha256[:2] / f"{sha256}{suffix}"
+        """Return where a file is kept.
+
+        Raises
+        ------
+        OutsideError
+            If that would be outside of the project.
+        """
+        name = f"{sha256[:2]}/{sha256}{suffix}"
+        return confined(self.root, name, within=self.root.parent)
 
     def put(self, content: bytes, suffix: str) -> StoredFile:
         """Store a content; nothing is written if it is stored already and intact.
@@ -151,6 +161,8 @@ def write_file(path: Path, content: bytes) -> None:
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's content; raises `OSError`."""
+    if path.exists() and not path.is_file():  # a pipe or device would be read for ever
+        raise OSError(errno.EINVAL, "it is not a regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

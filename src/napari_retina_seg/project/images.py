@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
+from napari_retina_seg.io.images.content import may_be_image
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
@@ -144,6 +145,7 @@ def _new_row(
         conflict=False,
         author=None,
         uncertainty=-1,
+        warning="",
     )
 
 
@@ -213,6 +215,11 @@ def read_pixels(store: Store, image_id: int) -> RetinaImage:
 
 def damage_of(image: ProjectImage) -> str | None:
     """Return an error message if an image's file is missing or was changed."""
+    if image.path.is_file() and not may_be_image(image.path):
+        return (
+            f"'{image.path}', where '{image.name}' should be, is not an image, so it was not read:"
+            " add the image from its new place."
+        )
     try:
         if hash_file(image.path) == image.sha256:
             return None

@@ -23,8 +23,9 @@ from napari_retina_seg.project.tables import (
     VersionRow,
 )
 from napari_retina_seg.project.values import Autosave, Lease, ProjectImage, ProjectInfo, Version
-from napari_retina_seg.types.errors import ProjectError
-from napari_retina_seg.types.file_names import name_key
+from napari_retina_seg.types.confined import confined
+from napari_retina_seg.types.errors import OutsideError, ProjectError
+from napari_retina_seg.types.file_names import last_part, name_key, safe_name
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -77,8 +78,17 @@ class Store:
         return self.info.scheme
 
     def path_of(self, image: ImageRow) -> Path:
-        """Return the path of an image's file."""
-        return self.folder / image.path  # an absolute path stays as it is
+        """Return the path of an image's file.
+
+        One outside of the project is absolute, as it was added. One that leads out of the project
+        from inside is not: what has its name in the project is taken, which is missing.
+        """
+        if Path(image.path).is_absolute() and image.copy_sha256 is None:
+            return Path(image.path)
+        try:
+            return confined(self.folder, image.path)
+        except OutsideError:
+            return self.folder / safe_name(last_part(image.path))
 
     def read_file(self, session: Session, sha256: str) -> tuple[bytes, Path]:
         """Return a file's verified content and its path."""

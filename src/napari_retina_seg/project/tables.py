@@ -28,6 +28,11 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """Write it."""
         del dialect
+        return self.stored(value)
+
+    @staticmethod
+    def stored(value: datetime | None) -> str | None:
+        """Return the text of a time."""
         return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
@@ -37,7 +42,9 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """What all tables have in common."""
+    """What all tables have in common: a checksum of their other columns; see `checksums`."""
+
+    checksum: Mapped[str] = mapped_column(server_default="")
 
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, list[int]: JSON}  # noqa: RUF012
 
@@ -48,6 +55,7 @@ class SchemaVersionRow(Base):
     __tablename__ = "schema_version"
 
     version: Mapped[int] = mapped_column(primary_key=True)
+    tables: Mapped[str] = mapped_column(server_default="")  # hash of the tables' definitions
 
 
 class SchemeRow(Base):
@@ -162,14 +170,16 @@ class VersionRow(Base):
 
 
 # Enforced in the database, against mistakes in any program.
-for _statement in ("UPDATE", "DELETE"):
+VERSION_TRIGGERS = {
+    f"version_no_{each.lower()}": f"CREATE TRIGGER version_no_{each.lower()} BEFORE {each} ON"
+    " version BEGIN SELECT RAISE(ABORT, 'versions are never changed'); END"
+    for each in ("UPDATE", "DELETE")
+}
+for _statement in VERSION_TRIGGERS.values():
     event.listen(
         VersionRow.__table__,
         "after_create",
-        DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER version_no_{_statement.lower()} BEFORE {_statement} ON version"
-            " BEGIN SELECT RAISE(ABORT, 'versions are never changed'); END"
-        ),
+        DDL(_statement),  # type: ignore[no-untyped-call]
     )
 
 

@@ -42,3 +42,7 @@ class ProjectError(RetinaSegError):
 
 class TooEarlyError(ProjectError):
     """A step that has to be done first is missing; nothing went wrong."""
+
+
+class OutsideError(ReadError, ProjectError, DataError):
+    """A path in a file that leads out of the folder it belongs to."""

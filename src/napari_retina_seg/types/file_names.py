@@ -7,6 +7,8 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from napari_retina_seg.types.confined import confined
+
 # Windows refuses these signs, names that end in a dot or a space, and names of devices, whatever
 # suffix they have. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
@@ -44,11 +46,17 @@ def find_same(folder: Path, name: str) -> Path:
     -------
     Path
         Where it is, or where it would be if there is none.
+
+    Raises
+    ------
+    OutsideError
+        If the name leads out of the folder.
     """
-    path = folder / name
+    path = confined(folder, name)
     if path.exists() or not folder.is_dir():
         return path
-    return next((each for each in folder.iterdir() if composed(each.name) == composed(name)), path)
+    same = (each.name for each in folder.iterdir() if composed(each.name) == composed(name))
+    return next((confined(folder, each) for each in same), path)
 
 
 def safe_name(name: str) -> str:

@@ -226,7 +226,8 @@ class ExportJob:
             names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
             return tuple(path.name for path in names)
         suffix = _suffix_of(one)
-        if not (record.is_volume or one.is_hidden) and one.name == safe_name(one.image.name):
+        is_own = one.name == safe_name(one.image.name) and "/" not in one.image.name
+        if is_own and not (record.is_volume or one.is_hidden):
             return (f"{one.image.name}{suffix}",)  # the real name of the file
         return tuple(picture_names(record.name, record.labels.shape, suffix))
 

@@ -22,7 +22,7 @@ from napari_retina_seg.datasets.layouts.layout import (
 )
 from napari_retina_seg.io.formats.vgg_json import ImagePolygons, Polygon, draw, read_vgg
 from napari_retina_seg.types.errors import DataError
-from napari_retina_seg.types.file_names import composed
+from napari_retina_seg.types.file_names import composed, last_part, safe_name
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import OCTID_LAYERS
 
@@ -60,7 +60,7 @@ def _image(
 ) -> LabelledImage:
     values = tuple(_value_of(polygon, annotation, source) for polygon in annotation.polygons)
     path = _find_image(annotation.filename, files)
-    where = path or folder / annotation.filename
+    where = path or folder / safe_name(last_part(annotation.filename))
     nowhere = absent(
         f"'{annotation.filename}' has polygons in '{source}', but there is no such image in"
         f" '{folder}': add it."

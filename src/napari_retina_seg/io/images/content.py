@@ -68,6 +68,17 @@ def is_image_content(path: Path) -> bool:
     return head.startswith(starts) or is_webp or has_dicom_mark(head) or is_bare_dicom(head)
 
 
+def may_be_image(path: Path) -> bool:
+    """Whether a file has the suffix or the beginning of an image, so that it is worth reading."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        head = read_head(path)
+    except ReadError:
+        return False
+    return find_kind(head) is not None or head.startswith(ARRAY_STARTS) or is_for_dicom(path, head)
+
+
 def has_dicom_mark(head: bytes) -> bool:
     """Whether a file begins as DICOM files do."""
     return head.endswith(b"DICM") and len(head) == _HEAD

@@ -59,15 +59,39 @@ def load_weights(network: Any, path: Path) -> None:
     Raises
     ------
     ValueError
-        If the file is damaged, or its weights are another network's. Keras only warns of
-        layers that the file lacks, and leaves them random.
+        If the file is damaged, refers to other files, or its weights are another network's. Keras
+        only warns of layers that the file lacks, and leaves them random.
     """
+    _check_whole(path)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Skipping nested container")
         try:
             network.load_weights(path)
         except (ValueError, KeyError, OSError, UserWarning) as error:
             raise ValueError(f"'{path}' does not hold this network's weights") from error
+
+
+def _check_whole(path: Path) -> None:
+    """Raise `ValueError` if an HDF5 file would be read together with other files.
+
+    Links, external storage and virtual data sets name any file of the computer.
+    """
+    import h5py
+
+    def refers_elsewhere(name: str, link: Any) -> str | None:
+        if not isinstance(link, h5py.HardLink):
+            return name
+        item = file[name]
+        is_data = isinstance(item, h5py.Dataset)
+        return name if is_data and (item.external or item.is_virtual) else None
+
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.visititems_links(refers_elsewhere)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(f"'{path}' does not hold this network's weights") from error
+    if found is not None:
+        raise ValueError(f"'{path}' refers to other files, in '{found}'")
 
 
 __all__ = ["build", "build_encoder_unet", "build_segnet", "build_unet", "load_weights"]

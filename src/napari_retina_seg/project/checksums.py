@@ -1,0 +1,201 @@
+"""Checksums of the records: a bit that flipped on the disk is noticed, not believed.
+
+Each row has a hash of its other columns as SQLite stores them. It is made when the row is saved and
+compared whenever the row is read; `find_altered` compares all rows without reading them as objects,
+so that it works with any damage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import JSON, Float, Integer, Table, event, func, select
+from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.sql.type_api import TypeEngine
+
+from napari_retina_seg.project.tables import VERSION_TRIGGERS, Base, SchemaVersionRow, UtcTime
+from napari_retina_seg.types.errors import ProjectError
+
+CHECKSUM = "checksum"
+_BYTES = 8  # a flipped bit goes unnoticed once in 2 ** 64 times
+
+_Convert = Callable[[Any], Any]
+
+
+class DamagedRecordError(ProjectError):
+    """A row that is not as it was saved."""
+
+
+class AlteredRow(NamedTuple):
+    """A row that is not as it was saved: its table and SQLite's number of it."""
+
+    table: str
+    rowid: int
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, for messages."""
+        return f"row {self.rowid} of the table '{self.table}' is not as it was saved"
+
+
+class CheckedSession(Session):
+    """A session that numbers new rows before they are saved, so that checksums cover the number."""
+
+
+def checksum_of(table: str, values: Sequence[Any]) -> str:
+    """Return the checksum of a row.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    values : sequence
+        All other columns as SQLite stores them, in the order of their names.
+    """
+    text = json.dumps([table, *values], default=repr)  # in ASCII
+    return hashlib.blake2b(text.encode(), digest_size=_BYTES).hexdigest()
+
+
+@event.listens_for(CheckedSession, "before_flush")
+def _number_rows(session: Session, *_: object) -> None:
+    numbers: dict[type[Base], int] = {}
+    for row in session.new:
+        kind = type(row)
+        if "id" not in kind.__table__.columns or row.id is not None:
+            continue
+        if kind not in numbers:
+            numbers[kind] = session.scalars(select(func.coalesce(func.max(kind.id), 0))).one()
+        numbers[kind] += 1
+        row.id = numbers[kind]
+
+
+@event.listens_for(Base, "before_insert", propagate=True)
+@event.listens_for(Base, "before_update", propagate=True)
+def _stamp(mapper: Mapper[Any], connection: object, row: Base) -> None:
+    del mapper, connection
+    row.checksum = _checksum_of_object(row)
+
+
+@event.listens_for(Base, "load", propagate=True)
+@event.listens_for(Base, "refresh", propagate=True)
+def _verify(row: Base, *_: object) -> None:
+    if row.checksum != _checksum_of_object(row):
+        key = ", ".join(str(getattr(row, column.name)) for column in row.__table__.primary_key)
+        raise DamagedRecordError(
+            f"The record {key!r} in the table '{type(row).__tablename__}' of project.sqlite is"
+            " damaged: it is not as it was saved. Run 'project check --repair', or restore a backup"
+            " of project.sqlite."
+        )
+
+
+def _checksum_of_object(row: Base) -> str:
+    kind = type(row)
+    values = [convert(getattr(row, name)) for name, convert in _converters(kind)]
+    return checksum_of(kind.__tablename__, values)
+
+
+@cache
+def _converters(kind: type[Base]) -> tuple[tuple[str, _Convert], ...]:
+    table = kind.__table__
+    names = sorted(column.name for column in table.columns if column.name != CHECKSUM)
+    return tuple((name, _converter(table.columns[name].type)) for name in names)
+
+
+def _converter(kind: TypeEngine[Any]) -> _Convert:
+    """Return what makes of a value in Python the one that SQLite stores."""
+    if isinstance(kind, UtcTime):
+        return UtcTime.stored
+    if isinstance(kind, JSON):
+        return lambda value: None if value is None else json.dumps(value)
+    plain = float if isinstance(kind, Float) else int if isinstance(kind, Integer) else str
+    if kind.python_type is bool:
+        plain = int
+    return lambda value: None if value is None else plain(value)
+
+
+def open_raw(uri: str, timeout: float) -> sqlite3.Connection:
+    """Open a database so that text is read whatever bytes it has become."""
+    raw = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None)
+    raw.text_factory = lambda content: content.decode(errors="surrogateescape")
+    return raw
+
+
+def find_altered(raw: sqlite3.Connection) -> Iterator[AlteredRow]:
+    """Yield the rows that are not as they were saved.
+
+    Parameters
+    ----------
+    raw : sqlite3.Connection
+        Of `open_raw`.
+    """
+    for table in Base.metadata.sorted_tables:
+        names = _stored_names(raw, table)
+        if not names:
+            continue
+        for rowid, stamped, *values in raw.execute(_select(table, names)):
+            if stamped != checksum_of(table.name, values):
+                yield AlteredRow(table.name, rowid)
+
+
+def read_row(raw: sqlite3.Connection, altered: AlteredRow) -> tuple[str, dict[str, Any]]:
+    """Return the checksum of a row and its other columns, as they are stored now."""
+    table = Base.metadata.tables[altered.table]
+    names = _stored_names(raw, table)
+    query = f"{_select(table, names)} WHERE rowid = ?"
+    _, stamped, *values = raw.execute(query, (altered.rowid,)).fetchone()
+    return stamped, dict(zip(names, values, strict=True))
+
+
+def schema_of(raw: sqlite3.Connection) -> str:
+    """Return a hash of the definitions of all tables, indexes and triggers."""
+    rows = raw.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    ).fetchall()
+    return checksum_of("schema", sorted(map(str, rows)))
+
+
+def stamp_all(raw: sqlite3.Connection) -> None:
+    """Add the checksums of all rows, after tables were migrated."""
+    for name in VERSION_TRIGGERS:
+        raw.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for table in Base.metadata.sorted_tables:
+        _add_column(raw, table.name, CHECKSUM)
+        _stamp_table(raw, table)
+    for statement in VERSION_TRIGGERS.values():
+        raw.execute(statement)
+    _add_column(raw, SchemaVersionRow.__tablename__, "tables")
+    raw.execute("UPDATE schema_version SET tables = ?", (schema_of(raw),))
+    _stamp_table(raw, Base.metadata.tables[SchemaVersionRow.__tablename__])
+
+
+def _add_column(raw: sqlite3.Connection, table: str, name: str) -> None:
+    known = {row[1] for row in raw.execute(f"PRAGMA table_info({table})")}
+    if known and name not in known:
+        raw.execute(f"ALTER TABLE {table} ADD COLUMN {name} VARCHAR NOT NULL DEFAULT ''")
+
+
+def _stamp_table(raw: sqlite3.Connection, table: Table) -> None:
+    names = _stored_names(raw, table)
+    if not names:
+        return
+    stamps = [
+        (checksum_of(table.name, values), rowid)
+        for rowid, _, *values in raw.execute(_select(table, names))
+    ]
+    raw.executemany(f"UPDATE {table.name} SET {CHECKSUM} = ? WHERE rowid = ?", stamps)  # noqa: S608
+
+
+def _stored_names(raw: sqlite3.Connection, table: Table) -> list[str]:
+    """Return the columns of a table, but its checksum; none if it has no checksums."""
+    names = {row[1] for row in raw.execute(f"PRAGMA table_info({table.name})")}
+    return sorted(names - {CHECKSUM}) if CHECKSUM in names else []
+
+
+def _select(table: Table, names: Sequence[str]) -> str:
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f'SELECT rowid, {CHECKSUM}, {listed} FROM "{table.name}"'  # noqa: S608 - our own names
