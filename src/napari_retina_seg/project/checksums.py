@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Float, Integer, Table, event, func, select
+from sqlalchemy import JSON, Float, Integer, Table, event, func, inspect, select
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.sql.type_api import TypeEngine
 
@@ -85,7 +85,7 @@ def _stamp(mapper: Mapper[Any], connection: object, row: Base) -> None:
 @event.listens_for(Base, "refresh", propagate=True)
 def _verify(row: Base, *_: object) -> None:
     if row.checksum != _checksum_of_object(row):
-        key = ", ".join(str(getattr(row, column.name)) for column in row.__table__.primary_key)
+        key = ", ".join(map(str, inspect(row).identity or ()))
         raise DamagedRecordError(
             f"The record {key!r} in the table '{type(row).__tablename__}' of project.sqlite is"
             " damaged: it is not as it was saved. Run 'project check --repair', or restore a backup"
@@ -101,9 +101,13 @@ def _checksum_of_object(row: Base) -> str:
 
 @cache
 def _converters(kind: type[Base]) -> tuple[tuple[str, _Convert], ...]:
-    table = kind.__table__
-    names = sorted(column.name for column in table.columns if column.name != CHECKSUM)
-    return tuple((name, _converter(table.columns[name].type)) for name in names)
+    """Return the attributes of a row in the order of their columns, and what converts them."""
+    attributes = {each.columns[0].name: each for each in inspect(kind).column_attrs}
+    return tuple(
+        (attributes[name].key, _converter(attributes[name].columns[0].type))
+        for name in sorted(attributes)
+        if name != CHECKSUM
+    )
 
 
 def _converter(kind: TypeEngine[Any]) -> _Convert:

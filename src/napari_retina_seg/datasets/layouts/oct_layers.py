@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts.layout import Layout, file_readers, find_visible
+from napari_retina_seg.io.formats.endings import check_ending
 from napari_retina_seg.io.masks import read_classes
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality
@@ -42,7 +43,9 @@ def _image(mask: Path) -> LabelledImage:
 
 def _read_heights(path: Path) -> npt.NDArray[np.float64]:
     try:
-        rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        text = path.read_text(encoding="utf-8")
+        check_ending(path, text, ends_lines=False)
+        rows = np.loadtxt(text.splitlines(), delimiter=",", skiprows=1, ndmin=2)
     except (OSError, ValueError) as error:
         raise DataError(
             f"'{path}' can't be read as boundary heights: it needs a header, then a row of numbers"

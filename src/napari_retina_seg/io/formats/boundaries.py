@@ -24,6 +24,7 @@ from napari_retina_seg.io.formats.card import (
     read_sidecar,
     write_sidecar,
 )
+from napari_retina_seg.io.formats.endings import check_ending
 from napari_retina_seg.io.formats.named import read_json
 from napari_retina_seg.io.formats.record import Attribution, MaskRecord
 from napari_retina_seg.io.names import image_name
@@ -182,7 +183,9 @@ def read_boundary_csv(path: Path, scheme: LabelScheme | None = None) -> Boundary
     """
     card = read_sidecar(path)
     classes = choose_scheme(path, card, scheme)
-    header, rows = _read_table(path)
+    text, header, rows = _read_table(path)
+    has_codes = any("[" in cell for cell in header)
+    check_ending(path, text, ends_lines=card is not None or has_codes)
     names = [cell.partition(" [")[0] for cell in header]
     surfaces = [surface.name for surface in classes.surfaces]
     if not surfaces or names[-len(surfaces) :] != surfaces:
@@ -226,10 +229,12 @@ def _in_order(table: npt.NDArray[np.float64], names: list[str]) -> npt.NDArray[n
     return table
 
 
-def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+def _read_table(path: Path) -> tuple[str, list[str], list[list[str]]]:
+    """Return the content of a table, its header and its rows."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = csv.reader(file)
+            text = file.read()
+        header, *rows = csv.reader(StringIO(text, newline=""))
     except FileNotFoundError as error:
         raise ReadError(f"There is no file '{path}': check its name and folder.") from error
     except (OSError, ValueError, csv.Error) as error:
@@ -238,7 +243,7 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
         ) from error
     if not rows:
         raise ReadError(f"'{path}' has no rows: export the boundaries again.")
-    return header, rows
+    return text, header, rows
 
 
 def read_boundary_json(path: Path, scheme: LabelScheme | None = None) -> BoundaryRecord:
