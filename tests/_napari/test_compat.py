@@ -232,7 +232,7 @@ def collector() -> Iterator[_compat.EngineFreeze]:
     gc.freeze()  # as the conftest left it
 
 
-def test_the_collector_is_frozen_while_somebody_uses_the_engine(collector):
+def test_the_collector_is_frozen_while_the_engine_is_in_use(collector):
     first, second = _User(), _User()
     collector.acquire(first)
     assert gc.get_freeze_count() == 0  # TensorFlow isn't there yet
@@ -255,7 +255,7 @@ def test_without_a_user_nothing_is_frozen(collector):
     assert gc.get_freeze_count() == 0
 
 
-def test_a_freeze_by_somebody_else_is_left_alone(collector):
+def test_a_freeze_by_another_program_is_left_alone(collector):
     user = _User()
     gc.freeze()
     collector.on_engine_loaded()

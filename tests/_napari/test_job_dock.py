@@ -93,7 +93,7 @@ def test_a_job_can_be_cancelled_which_is_neither_success_nor_failure(dock, qtbot
     assert len({*looks, dock.status.styleSheet()}) == 3
 
 
-def test_closing_the_dock_stops_the_job_without_a_word(viewer, dock, qtbot):
+def test_closing_the_dock_stops_the_job_silently(viewer, dock, qtbot):
     ended = []
     dock.finished.connect(ended.append)
     dock.count(until_cancelled)

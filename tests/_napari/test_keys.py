@@ -88,7 +88,7 @@ def test_the_button_names_the_shortcut(press, bscan):
     assert native in widget.button.toolTip()
 
 
-def test_keys_that_somebody_bound_are_left_alone(monkeypatch):
+def test_keys_bound_by_others_are_left_alone(monkeypatch):
     def theirs(viewer):
         pass
 
@@ -115,7 +115,7 @@ def test_keys_of_a_dock_work_only_while_it_is_open(make_napari_viewer, qtbot):
     assert set(viewer.keymap) == before
 
 
-def test_a_dock_leaves_keys_alone_that_somebody_bound(make_napari_viewer, qtbot):
+def test_a_dock_does_not_rebind_keys_bound_by_others(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
 
     def theirs(viewer):

@@ -230,7 +230,7 @@ def test_of_a_multiscale_layer_the_finest_is_taken(bscan):
     assert retina_image(layer).grid == bscan.shape
 
 
-def test_colours_are_told_from_slices(photograph):
+def test_colours_are_distinguished_from_slices(photograph):
     assert retina_image(Image(photograph, rgb=True)).color
     assert retina_image(Image(photograph.transpose(2, 0, 1), rgb=False)).is_volume
 

@@ -58,7 +58,7 @@ def test_hidden_classes_stay_hidden_when_the_mask_is_selected_again(viewer, dock
     assert dock.legend._item(2).checkState() == dock.legend._item(2).checkState().Unchecked
 
 
-def test_labels_of_somebody_else_are_left_alone(viewer, dock, bscan):
+def test_foreign_labels_layers_are_left_alone(viewer, dock, bscan):
     other = viewer.add_labels(
         np.ones(bscan.shape, np.uint8), name="theirs", colormap=colormap(OCT_LAYERS)
     )

@@ -180,7 +180,9 @@ def test_who_said_the_size_is_kept(viewer, bscan, classes, tmp_path):
     assert spacing.lateral == Length(12, Origin.USER)
 
 
-def test_a_nifti_mask_leaves_where_its_image_lies_and_comes_back_turned(viewer, volume, tmp_path):
+def test_a_nifti_mask_is_exported_in_the_space_of_its_image_and_imported_turned_back(
+    viewer, volume, tmp_path
+):
     affine = np.eye(4)
     affine[:3, :3] = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) * (0.12, 0.00387, 0.0116)
     affine[:3, 3] = (-20, 30, 40)

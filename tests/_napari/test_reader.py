@@ -123,7 +123,7 @@ def test_other_files_of_such_names_are_left_to_others(tmp_path, name):
     assert get_reader(str(tmp_path / name)) is None
 
 
-def test_a_folder_opens_a_series_as_one_volume_and_says_what_it_passed_over(
+def test_a_folder_opens_a_series_as_one_volume_and_says_what_it_skipped(
     viewer, write_dicom, volume, tmp_path, said
 ):
     for index, name in enumerate("dcba"[: len(volume)]):
@@ -151,7 +151,7 @@ def test_a_folder_opens_images_that_are_sound_beside_one_that_is_not(
     assert any("'broken.png' can't be read" in record.message for record in said)
 
 
-def test_what_a_file_leaves_in_doubt_is_said(write_dicom, said):
+def test_what_a_file_leaves_in_doubt_is_reported(write_dicom, said):
     paths = [str(write_dicom(f"{k}.dcm", k, place)) for k, place in enumerate((0, 0.1, 0.5))]
     get_reader(paths)(paths)
     assert any("unevenly spaced" in record.message for record in said)

@@ -64,7 +64,7 @@ def test_steps_and_end_come_in_order_in_the_windows_thread(qtbot):
     assert listener.threads.isdisjoint(at_work)
 
 
-def test_a_task_that_nobody_holds_is_kept_until_its_end_is_delivered(qtbot):
+def test_an_unreferenced_task_is_kept_until_its_result_is_delivered(qtbot):
     opens_next, listener = threading.Event(), Listener()
     in_background(lambda: opens_next.wait(10), listener.hear)
     for _ in range(3):

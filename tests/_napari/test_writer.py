@@ -132,7 +132,7 @@ def test_the_save_button_writes_the_mask_beside_its_image(
     assert not dock.save_button.isEnabled()
 
 
-def test_a_mask_that_cannot_be_saved_leaves_nothing_and_says_why(
+def test_a_mask_that_cannot_be_saved_leaves_nothing_and_gives_the_reason(
     viewer, dock, mask, tmp_path, monkeypatch
 ):
     mask.data[3, 3] = 9
@@ -275,7 +275,7 @@ def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(viewer, tmp_pat
     assert save_and_read(viewer, mask, tmp_path / "none.tif").ignore is None
 
 
-def test_both_readings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
+def test_both_gradings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
     marked = np.zeros((2, 20, 30), bool)
     marked[0, 3:7], marked[1, :, 9] = True, True
     first, second = (

@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written(run, scan, oct_model, tmp_path):
     assert "choose a folder with write permission" in result.stderr
 
 
-def test_what_nobody_foresaw_is_a_sentence_too_and_debug_shows_it(
+def test_an_unexpected_error_is_one_sentence_and_debug_shows_the_traceback(
     run, scan, oct_model, tmp_path, monkeypatch
 ):
     def explode(*arguments, **options):

@@ -46,7 +46,7 @@ def test_problems_come_first_and_end_with_1(run, dataset, tmp_path):
     assert (tmp_path / "out" / "dataset.html").is_file()
 
 
-def test_of_many_problems_of_a_kind_the_first_are_told(run, dataset, tmp_path):
+def test_of_many_problems_of_a_kind_the_first_are_reported(run, dataset, tmp_path):
     for number in range(8):
         phantom = phantom_bscan(10 + number, 96, 128)
         write_png(dataset / "images" / f"more{number}.png", phantom.image.pixels)
@@ -56,7 +56,7 @@ def test_of_many_problems_of_a_kind_the_first_are_told(run, dataset, tmp_path):
     assert "empty mask: 3 more, listed in the report." in result.stdout
 
 
-def test_the_remap_that_is_offered_mends_the_masks(run, tmp_path):
+def test_the_suggested_remap_corrects_the_masks(run, tmp_path):
     disc = cv2.circle(np.zeros((256, 256), np.uint8), (128, 128), 120, 1, -1)
     for number in range(2):
         rng = np.random.default_rng(number)

@@ -72,7 +72,7 @@ def test_a_folder_that_is_there_is_left_alone(run, tiny_bundle, tmp_path, monkey
     assert "choose another one" in refused.stderr
 
 
-def test_without_a_screen_it_says_so_in_a_line(run, tiny_bundle, tmp_path, monkeypatch):
+def test_without_a_screen_it_reports_it_in_a_line(run, tiny_bundle, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari_retina_seg.cli.screen.has_display", lambda: False)
     result = run("demo")

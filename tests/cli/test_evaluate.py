@@ -101,7 +101,7 @@ def test_other_sides_and_folders_of_data_sets(run, scans, photos, oct_model, tmp
     assert len(content(tmp_path / "out")["evaluations"][0]["per_image"]) == 3
 
 
-def test_several_data_sets_are_told_one_by_one(run, photos, fundus_model, tmp_path):
+def test_several_data_sets_are_reported_one_by_one(run, photos, fundus_model, tmp_path):
     other = tmp_path / "mine"
     for part, ending in (("images", ".jpg"), ("masks", "_1stHO.png")):
         (other / part).mkdir(parents=True)
@@ -203,7 +203,9 @@ def test_figures_are_whole_however_many_stand_side_by_side(run, photos, fundus_m
             assert shown in result.stdout
 
 
-def test_an_earlier_report_stays_unless_told(run, scans, oct_model, tmp_path):
+def test_an_earlier_report_is_replaced_only_on_request_in_the_window(
+    run, scans, oct_model, tmp_path
+):
     out = tmp_path / "out"
     out.mkdir()
     (out / "evaluation.csv").write_text("mine")
@@ -264,7 +266,7 @@ def test_one_sentence_says_what_is_wrong(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_class_that_the_model_does_not_know_is_told(run, scans, oct_model, tmp_path):
+def test_a_class_that_the_model_does_not_know_is_reported(run, scans, oct_model, tmp_path):
     write_png(scans / "Subject2_01_mask.png", np.full((96, 96), 9, np.uint8))
     result = run("evaluate", oct_model.path, "--data", scans, "-o", tmp_path / "out")
     assert result.exit_code == 1

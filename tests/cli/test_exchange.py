@@ -31,7 +31,7 @@ def project(run, tmp_path):
     return folder
 
 
-def test_a_network_learns_from_what_leaves(run, project, tmp_path):
+def test_a_network_learns_from_an_export(run, project, tmp_path):
     out = tmp_path / "set"
     left = run("project", "export", project, out, "--format", "training", "--author", "Ann")
     assert left.exit_code == 0, left.output
@@ -121,7 +121,7 @@ def test_masks_go_to_another_project_and_are_known_there(run, project, tmp_path)
     assert again.stdout == "0 imported, 3 known already, 0 failed.\n"
 
 
-def test_what_leaves_is_chosen(run, project, tmp_path):
+def test_exports_are_selected_by_options(run, project, tmp_path):
     def export(name, *options):
         return run(
             "project", "export", project, tmp_path / name, "-f", "png", "--author", "Ann", *options
@@ -143,14 +143,14 @@ def test_what_leaves_is_chosen(run, project, tmp_path):
     assert not any((tmp_path / name).exists() for name in "bcdef")
 
 
-def test_adding_tells_what_may_name_a_patient(run, project, tmp_path):
+def test_adding_reports_what_may_name_a_patient(run, project, tmp_path):
     write_png(tmp_path / "Doe, Jane.png", phantom_bscan(9, 96, 128).image.pixels)
     added = run("project", "add", project, tmp_path / "Doe, Jane.png", "--author", "Ann")
     assert "'Doe, Jane' may identify the patient: file name (a person's name)." in added.stderr
     assert "Possible patient identifiers in 1 of 1 new files" in added.stderr
 
 
-def test_images_are_reopened_refused_and_given_to_a_second_reader(run, project):
+def test_images_are_reopened_refused_and_given_to_a_second_grader(run, project):
     ann = ("--author", "Ann")
     assert "from version 1" in run("project", "reopen", project, "p1_a", *ann).stdout
     done = run("project", "ungradable", project, "p2_b", "--reason", "blurred", *ann)
@@ -180,7 +180,7 @@ def test_images_leave_beside_masks_for_annotation_tools(run, project, tmp_path):
     assert "'png' can't include images" in refused.stderr
 
 
-def test_what_is_not_annotated_elsewhere_is_told(run, project, tmp_path):
+def test_what_is_not_annotated_elsewhere_is_reported(run, project, tmp_path):
     size = {"height": 96, "width": 128}
     names = enumerate(("p2_b.png", "p1_a.png"))
     images = [{"id": number, "file_name": name, **size} for number, name in names]

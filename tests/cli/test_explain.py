@@ -61,7 +61,7 @@ def test_a_scan_gets_a_figure_and_a_map_for_each_class(run, scan, tmp_path):
     assert expected.layer.partition(" (")[0] in result.stdout
 
 
-def test_a_photograph_is_told_from_a_scan(run, scan, tmp_path):
+def test_a_photograph_is_distinguished_from_a_scan(run, scan, tmp_path):
     eye = np.zeros((160, 170, 3), np.uint8)
     cv2.circle(eye, (85, 80), 70, (40, 90, 180), -1)
     cv2.line(eye, (30, 80), (140, 90), (10, 20, 60), 5)
@@ -213,7 +213,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("options", "sentence"), UNFIT.values(), ids=UNFIT)
-def test_what_does_not_fit_the_image_is_said(
+def test_what_does_not_fit_the_image_is_reported(
     run, scan, oct_model, tmp_path, monkeypatch, options, sentence
 ):
     monkeypatch.chdir(tmp_path)

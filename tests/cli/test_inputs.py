@@ -39,7 +39,7 @@ def test_a_file_named_twice_is_read_once(folder, monkeypatch):
     assert names(["a.png", "./a.png"]) == ["a.png"]
 
 
-def test_what_names_nothing_is_said(tmp_path):
+def test_what_names_nothing_is_reported(tmp_path):
     (tmp_path / "empty").mkdir()
     found = expand([str(tmp_path / "empty"), str(tmp_path / "*.dcm"), "missing.png"])
     assert found.paths == (Path("missing.png"),)
@@ -67,7 +67,7 @@ def test_results_are_not_overwritten_unless_asked(folder):
     check_outputs(group_series([folder / "b.TIF"]), folder, overwrite=False)
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(folder):
+def test_a_folder_that_cannot_be_written_is_reported_before_the_work(folder):
     with pytest.raises(UsageError, match="Nothing can be written to"):
         check_outputs(group_series([folder / "b.TIF"]), folder / "c.txt", overwrite=False)
     with pytest.raises(UsageError, match="Nothing can be written to"):
@@ -93,7 +93,7 @@ def test_names_that_are_uids_are_two_images(tmp_path):
     check_outputs(images, tmp_path / "out", overwrite=False)
 
 
-def test_a_folder_says_what_it_passed_over(folder):
+def test_a_folder_says_what_it_skipped(folder):
     (message,) = expand([str(folder)]).warnings
     assert "'c.txt' (not an image)" in message
     assert "'a_mask.png' (a result for another image)" in message

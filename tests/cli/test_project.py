@@ -109,7 +109,7 @@ def test_from_an_empty_folder_to_masks_that_count(run, project, mask):
     np.testing.assert_array_equal(labels, phantom_bscan(0, 96, 128).labels)
 
 
-def test_status_and_history_are_told_to_people(run, project, mask):
+def test_status_and_history_are_printed(run, project, mask):
     predict(project, "p1_a")
     with Project(project, author="Bob") as bob:
         drawn = Annotation(phantom_bscan(0, 96, 128).labels)
@@ -145,7 +145,7 @@ def test_copies_make_a_project_that_needs_nothing_else(run, tmp_path, scans):
     assert run("project", "check", folder).stdout == "All files of the project are intact.\n"
 
 
-def test_two_readers(run, project, mask):
+def test_a_second_grading_is_attached(run, project, mask):
     assert run("project", "attach", project, "p1_a", mask, "--author", "Ann").exit_code == 0
     refused = run("project", "attach", project, "p1_a", mask, "--author", "Bob")
     assert refused.exit_code == 1
@@ -205,7 +205,7 @@ def test_the_mask_of_a_volume(run, project, tmp_path):
     np.testing.assert_array_equal(labels, phantom.labels)
 
 
-def test_check_tells_what_was_done_to_files(run, project, scans, mask):
+def test_check_reports_damaged_files(run, project, scans, mask):
     run("project", "attach", project, "p1_a", mask, "--author", "Eve")
     (kept,) = (project / "files").rglob("*.png")
     kept.write_bytes(kept.read_bytes()[:-1])
@@ -254,7 +254,7 @@ def test_help_brings_in_no_database():
     assert done.stdout.count("Usage") == 2
 
 
-def test_a_model_goes_over_what_nobody_has_worked_on(run, project, mask, oct_model):
+def test_a_model_segments_only_unreviewed_images(run, project, mask, oct_model):
     run("project", "attach", project, "p1_a", mask, "--author", "Eve")
     arguments = ("project", "predict", project, "--model", oct_model.path, "--author", "Ann")
     first = run(*arguments)

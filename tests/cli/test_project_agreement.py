@@ -27,7 +27,7 @@ def project(run, tmp_path):
     return folder
 
 
-def test_agreement_is_told_and_written(run, project, tmp_path):
+def test_agreement_is_printed_and_written(run, project, tmp_path):
     result = run("project", "agreement", project, "--author", "Carl", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     for words in ("images compared", "first Ann, second Bob", "Cohen's kappa", "RNFL", "ILM"):
@@ -48,7 +48,7 @@ def test_agreement_is_told_and_written(run, project, tmp_path):
     assert "exists already" in again.stderr
 
 
-def test_two_readings_are_settled_by_taking_one_or_by_a_third_mask(run, project, tmp_path):
+def test_two_gradings_are_adjudicated_by_taking_one_or_by_a_third_mask(run, project, tmp_path):
     carl = ("--author", "Carl")
 
     def truth(name):
@@ -82,7 +82,7 @@ def test_two_readings_are_settled_by_taking_one_or_by_a_third_mask(run, project,
     np.testing.assert_array_equal(labels, phantom_bscan(9, 96, 128).labels)
 
 
-def test_that_a_reader_could_not_grade_an_image_can_be_settled_too(run, project, tmp_path):
+def test_an_image_one_grader_could_not_grade_can_be_adjudicated(run, project, tmp_path):
     ann, bob = ("--author", "Ann"), ("--author", "Bob")
     write_png(tmp_path / "scan9.png", phantom_bscan(7, 96, 128).image.pixels)
     run("project", "add", project, tmp_path / "scan9.png", *ann)
@@ -97,7 +97,7 @@ def test_that_a_reader_could_not_grade_an_image_can_be_settled_too(run, project,
     assert (versions[-1]["reason"], versions[-1]["author"]) == ("too dark", "Ann")
 
 
-def test_nobody_has_read_twice(run, tmp_path):
+def test_no_image_was_graded_twice(run, tmp_path):
     run("project", "create", tmp_path / "new", "--scheme", "oct-layers", "--author", "Ann")
     result = run("project", "agreement", tmp_path / "new")
     assert result.exit_code == 1

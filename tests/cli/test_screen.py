@@ -40,7 +40,7 @@ def test_without_a_screen_a_virtual_one_helps():
     assert "xvfb-run -a napari-retina-seg demo" in problem.remedy
 
 
-def test_each_of_several_problems_is_told():
+def test_each_of_several_problems_is_reported():
     lacking = screen(binding=None, platform=None, opengl=None, display=False)
     assert [problem.subject for problem in lacking.problems()] == ["Qt", "Screen"]
 

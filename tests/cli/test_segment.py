@@ -188,7 +188,7 @@ def test_a_name_that_is_too_long_fails_alone(run, scan, oct_model, tmp_path, let
     assert files_in(out) == ["other_boundaries.csv", "other_mask.png", "other_overlay.png"]
 
 
-def test_what_is_not_plausible_is_said_with_its_reason(run, tmp_path):
+def test_what_is_not_plausible_is_shown_with_its_reason(run, tmp_path):
     upright = phantom_bscan(0).image.pixels
     write_png(tmp_path / "right.png", upright)
     write_png(tmp_path / "wrong.png", np.ascontiguousarray(upright[::-1]))

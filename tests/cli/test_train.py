@@ -52,7 +52,7 @@ def test_a_recipe_of_the_program_is_tried_quickly(train, tmp_path):
     assert open_model(tmp_path / "run" / "model").spec.training.steps == 2
 
 
-def test_a_wrong_recipe_is_told_in_a_sentence(train, tmp_path):
+def test_a_wrong_recipe_is_reported_in_a_sentence(train, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE.replace("epochs = 1", "epochs = -1"))
     result = train()
     assert result.exit_code == 1
@@ -69,7 +69,7 @@ def test_a_typo_in_a_change_names_the_nearest_key(train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_resuming_what_was_never_begun_is_told(train):
+def test_resuming_what_was_never_begun_is_reported(train):
     result = train("--resume")
     assert result.exit_code == 1
     assert "is not a training run" in result.stderr
@@ -81,7 +81,7 @@ def test_a_finished_run_is_not_trained_again(train):
     assert "is finished" in train("--resume").stderr
 
 
-def test_masks_with_unknown_values_are_told_before_the_first_step(train, data, tmp_path):
+def test_masks_with_unknown_values_are_reported_before_the_first_step(train, data, tmp_path):
     mask = data / "scans" / "Subject1_01_mask.png"
     write_png(mask, np.full((96, 96), 9, np.uint8))
     result = train()
@@ -107,7 +107,7 @@ def test_a_corrupt_file_is_named_and_left_out_only_on_request(train, data, tmp_p
     assert "Subject1_02.png" in result.stderr
 
 
-def test_a_full_disk_in_mid_run_is_told_and_the_run_can_go_on(train, data, tmp_path):
+def test_a_full_disk_in_mid_run_is_reported_and_the_run_can_go_on(train, data, tmp_path):
     """The weights fit into what may be written, the state with the optimizer's does not."""
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE.replace("[2, 4]", "[32, 64]"))
     limit = (
@@ -137,7 +137,7 @@ def own(tmp_path):
     return tmp_path / "own"
 
 
-def test_who_is_who_is_asked_where_nobody_said(run, own, tmp_path):
+def test_patients_are_asked_for_where_they_are_unknown(run, own, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE)
     command = ["train", tmp_path / "tiny.toml", "--data", own]
     result = run(*command, "--out", tmp_path / "run")

@@ -111,7 +111,7 @@ def test_the_classes_are_those_usual_for_the_data(changes, scheme):
     assert check(scan(0, **changes), scan(1, **changes)).scheme is scheme
 
 
-def test_masks_of_several_schemes_are_told_data_set_by_data_set():
+def test_masks_of_several_schemes_are_reported_data_set_by_data_set():
     ours = [scan(k, scheme="oct-layers") for k in range(3)]
     labels = PHANTOMS[3].labels.copy()
     labels[-3:] = 8
@@ -127,7 +127,7 @@ def test_masks_of_several_schemes_are_told_data_set_by_data_set():
     assert "'octid' hold the classes of 'octid-layers', not those of 'oct" in problem.sentence
 
 
-def test_what_nobody_said_is_told_by_the_looks_of_most():
+def test_an_unstated_modality_is_guessed_from_most_images():
     photograph = np.zeros((96, 128, 3), np.uint8)
     photograph[..., 0] = np.linspace(60, 250, 128)
     images = [
@@ -143,7 +143,7 @@ def test_what_nobody_said_is_told_by_the_looks_of_most():
     ]
 
 
-def test_a_data_set_of_another_kind_is_told_in_one_sentence():
+def test_a_data_set_of_another_kind_is_reported_in_one_sentence():
     photograph = np.zeros((96, 128, 3), np.uint8)
     photograph[..., 0] = np.linspace(60, 250, 128)
     others = [
@@ -183,7 +183,7 @@ def test_masks_of_0_and_255_hold_the_one_class():
     assert not problems_of(*images, scheme=FUNDUS_VESSELS)
 
 
-def test_smoothed_masks_are_told_together_though_their_values_differ():
+def test_smoothed_masks_are_reported_together_though_their_values_differ():
     ramps = [np.tile(np.arange(k, k + 128, dtype=np.uint8), (96, 1)) for k in range(3)]
     problem = only_problem(
         *(scan(k, labels=ramp) for k, ramp in enumerate(ramps)), scheme=FUNDUS_VESSELS
@@ -207,7 +207,7 @@ def test_an_image_of_a_stack_is_named_with_its_place():
     assert "'scan0' of 'set/images.npy'" in problem.sentence
 
 
-def test_when_all_masks_are_empty_one_sentence_says_so():
+def test_when_all_masks_are_empty_one_sentence_reports_it():
     empty = np.zeros((96, 128), np.uint8)
     problem = only_problem(scan(0, labels=empty), scan(1, labels=empty))
     assert problem.sentence.startswith("All 2 masks are background only")
@@ -250,7 +250,7 @@ def test_a_copy_in_another_split_is_a_leak():
     assert "one of them mirrored" in problem.sentence
 
 
-def test_copies_that_two_groups_share_are_told_together():
+def test_copies_that_two_groups_share_are_reported_together():
     images = [
         scan(0, "a", "train", name="a0"),
         scan(1, "a", "train", name="a1"),
@@ -288,7 +288,7 @@ def test_a_class_that_no_mask_has_is_worth_knowing_and_comes_last():
     ]
 
 
-def test_patients_that_nobody_named_are_worth_knowing():
+def test_unknown_patients_are_asked_for():
     guessed = [scan(k, group_guessed=True) for k in range(2)]
     problem = only_problem(*guessed, scan(2))
     assert (problem.kind, problem.serious) == ("patients not known", False)
@@ -323,7 +323,7 @@ def test_a_check_can_be_cancelled():
         (("train_17_L", "test_17_R", "train_18_L"), "17"),
     ],
 )
-def test_names_of_one_patient_on_two_sides_are_told(names, patient):
+def test_names_of_one_patient_on_two_sides_are_reported(names, patient):
     sides = ("train", "test", "train")
     images = [
         scan(number, split=side, name=name, group=name, group_guessed=True)

@@ -54,7 +54,7 @@ def test_the_split_of_a_training_counts_instead(images, tmp_path) -> None:
         select_for_evaluation(images, Modality.OCT, "test", split_file=tmp_path / "none.json")
 
 
-def test_no_images_of_a_side_are_told(images, make_image) -> None:
+def test_no_images_of_a_side_are_reported(images, make_image) -> None:
     with pytest.raises(DataError, match="no images for test: the data have 1 for train and 1 for"):
         select_for_evaluation(images[:2], Modality.OCT, "test")
     with pytest.raises(DataError, match=r"the data have no split\. .*--split"):

@@ -100,7 +100,7 @@ def test_nearly_identical_scans_of_one_group_are_neighbours():
     assert copies_of((scan(0), "a", "train"), (noisy(scan(0)), "a", "train")) == ()
 
 
-def test_of_several_copies_the_worst_is_told():
+def test_of_several_copies_the_worst_is_reported():
     found = copies_of((scan(0), "a", "train"), (scan(0), "b", "test"), (scan(0), "b", "test"))
     assert [(copy.first, copy.second) for copy in found] == [(0, 1), (0, 2)]
     assert {copy.relation for copy in found} == {Relation.OTHER_SPLIT}

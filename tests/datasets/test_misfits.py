@@ -82,7 +82,7 @@ def test_masks_of_other_images_are_found_and_their_images_named(find, pairs, sch
     assert "fits it less well than that of 'img_5'" in problem.sentence
 
 
-def test_two_masks_that_changed_places_are_told_one_by_one(find):
+def test_two_masks_that_changed_places_are_reported_one_by_one(find):
     pairs = list(PHOTOGRAPHS)
     pairs[1], pairs[4] = (pairs[1][0], pairs[4][1]), (pairs[4][0], pairs[1][1])
     faults, problems = find(pairs, FUNDUS_VESSELS)
@@ -122,7 +122,7 @@ def test_scans_that_are_upside_down_with_their_masks_are_found(find):
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(12, 0), (-9, 5), (0, 16)])
-def test_shifted_vessels_are_found_and_the_way_back_told(find, rows, columns):
+def test_shifted_vessels_are_found_and_the_way_back_reported(find, rows, columns):
     shifted = [(pixels, np.roll(labels, (rows, columns), (0, 1))) for pixels, labels in PHOTOGRAPHS]
     faults, (problem,) = find(shifted, FUNDUS_VESSELS)
     assert faults == [{FindingKind.SHIFTED}] * 6

@@ -139,7 +139,7 @@ def test_a_volume_is_no_image(tmp_path):
         read_dataset(tmp_path)[0].pixels()
 
 
-def test_what_does_not_pair_up_says_so_when_it_is_read(tmp_path):
+def test_what_does_not_pair_up_reports_it_when_it_is_read(tmp_path):
     for name in ("a", "b"):
         save(tmp_path / "images" / f"{name}.png", IMAGE)
     for name in ("a", "c"):

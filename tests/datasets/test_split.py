@@ -180,7 +180,7 @@ def test_who_was_guessed_stays_guessed(make_image, tmp_path):
     assert "Each image of 'set'" in ungrouped_warning([*again.training, *again.validation])
 
 
-def test_guessed_patients_are_told_with_the_way_out(make_image):
+def test_guessed_patients_are_reported_with_the_way_out(make_image):
     known = [make_image(name, dataset="known") for name in ("x", "y")]
     guessed = [
         make_image(name, dataset=dataset, group_guessed=True)

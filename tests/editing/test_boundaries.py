@@ -74,7 +74,7 @@ def test_a_pull_moves_most_where_it_is_held_and_nothing_beyond_its_reach(
     assert not np.isfinite(shift).any() or np.nanmax(shift) <= abs(offset) + 1e-4
 
 
-def test_a_line_follows_the_hand_and_its_last_word_counts() -> None:
+def test_a_line_follows_the_stroke_and_its_last_pass_counts() -> None:
     points = np.array([(2, 10), (6, 18), (4, 30)])
     expected = [np.nan, np.nan, 10, 12, 30, 24, 18, np.nan]
     np.testing.assert_array_equal(trace_stroke(points, 8), np.float32(expected))
@@ -132,7 +132,7 @@ def test_columns_that_a_corrected_scan_lacks_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("human", [[], [2], [0, 1, 2, 3], [1, 2]])
-def test_nothing_between_corrected_scans_is_said(human: list[int]) -> None:
+def test_nothing_between_corrected_scans_is_reported(human: list[int]) -> None:
     phantom = phantom_volume(slices=4, rows=96, columns=64)
     with pytest.raises(ImageError, match="correct two scans"):
         between(phantom.labels, phantom.heights, human)

@@ -73,7 +73,7 @@ def test_a_stroke_over_one_boundary_moves_it_and_leaves_the_others_between_pixel
     assert result[others].tobytes() == phantom.heights[others].tobytes()
 
 
-def test_lines_nobody_knows_are_read_from_the_mask_of_each_slice() -> None:
+def test_unknown_lines_are_read_from_the_mask_of_each_slice() -> None:
     phantom = phantom_volume(slices=3, rows=96, columns=64)
     lines = reconcile(np.full_like(phantom.heights, np.nan), phantom.labels)
     for height, labels in zip(lines, phantom.labels, strict=True):

@@ -15,7 +15,7 @@ LABELS = hnp.arrays(
 
 
 @given(PLANES, st.integers(0, 50))
-def test_specks_are_the_small_parts(mask, size):
+def test_small_objects_are_found(mask, size):
     parts, _ = ndimage.label(mask, np.ones((3, 3)))
     areas = np.bincount(parts.ravel())
     expected = mask & (areas[parts] < size)
@@ -23,7 +23,7 @@ def test_specks_are_the_small_parts(mask, size):
 
 
 @given(PLANES, st.integers(0, 400))
-def test_pinholes_are_small_and_closed(mask, size):
+def test_small_holes_are_closed(mask, size):
     holes = ndimage.binary_fill_holes(mask) & ~mask
     parts, _ = ndimage.label(holes)
     areas = np.bincount(parts.ravel())
@@ -50,7 +50,7 @@ def test_growing(labels, value, by, locked):
 
 
 @given(LABELS, st.integers(1, 3), st.integers(1, 4))
-def test_shrinking_gives_pixels_to_their_neighbours(labels, value, by):
+def test_erosion_gives_pixels_to_the_adjacent_classes(labels, value, by):
     small = erode(labels, value, by)
     if (labels == value).all():
         assert np.array_equal(small, labels)

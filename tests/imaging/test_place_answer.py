@@ -50,7 +50,7 @@ SAID = {
 
 
 @pytest.mark.parametrize(("answer", "sentence"), SAID.values(), ids=SAID)
-def test_what_is_said_of_a_place(answer, sentence) -> None:
+def test_what_is_stated_of_a_place(answer, sentence) -> None:
     assert oct_answer(*answer) == sentence
 
 

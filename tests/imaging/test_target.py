@@ -41,7 +41,7 @@ def test_no_pixel_of_a_region_is_lost(rows, columns, to_rows, to_columns, random
     assert weigh(Region(mask), geometry).sum() == mask.sum()
 
 
-def test_what_lies_outside_is_said() -> None:
+def test_what_lies_outside_is_reported() -> None:
     with pytest.raises(ImageError, match=r"row 10, column 3 lies outside the image of 10 × 20 px"):
         weigh(Point(10, 3), HALVED)
     boxed = Geometry(grid=(10, 20), box=(2, 2, 8, 8), working=(6, 6))

@@ -210,7 +210,7 @@ def test_one_segmentation_is_scored_against_several_experts(fundus_model) -> Non
     assert both[0].means[Key("dice")] != both[1].means[Key("dice")]
 
 
-def test_an_expert_who_is_not_there_is_told(fundus_model) -> None:
+def test_an_expert_who_is_not_there_is_reported(fundus_model) -> None:
     with pytest.raises(DataError, match=r"'third'.*there is second_observer"):
         finish(iter_evaluate(fundus_model, [photo(0)], reference="third"))
     with pytest.raises(DataError, match="no mask by 'third'"):
@@ -225,7 +225,7 @@ def test_an_expert_who_is_not_there_is_told(fundus_model) -> None:
         ({"read_field": always(np.ones((5, 5), bool))}, "field of view 5 × 5"),
     ],
 )
-def test_masks_that_do_not_fit_are_told(fundus_model, change, message) -> None:
+def test_masks_that_do_not_fit_are_reported(fundus_model, change, message) -> None:
     with pytest.raises(DataError, match=message):
         finish(iter_evaluate(fundus_model, [replace(photo(0), **change)]))
 
@@ -235,7 +235,7 @@ def test_images_of_another_modality_are_refused(oct_model) -> None:
         finish(iter_evaluate(oct_model, [photo(0)]))
 
 
-def test_no_images_are_told(oct_model) -> None:
+def test_no_images_are_reported(oct_model) -> None:
     with pytest.raises(DataError, match="no images"):
         finish(iter_evaluate(oct_model, []))
     with pytest.raises(DataError, match="no images"):

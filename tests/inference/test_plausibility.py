@@ -84,7 +84,7 @@ def test_a_photograph_of_a_fundus_is_not_flagged() -> None:
     assert names(skimage.data.retina(), Modality.FUNDUS) == set()
 
 
-def test_another_modality_is_said() -> None:
+def test_another_modality_is_reported() -> None:
     assert "modality" in names(scan(), Modality.FUNDUS)
     assert "modality" in names(skimage.data.retina()[..., 1].copy(), Modality.OCT)
 
@@ -158,7 +158,7 @@ def test_a_volume_says_in_which_slices_and_forgives_one_in_twenty() -> None:
     assert join_checks([{"field": "none"}], [7]) == (Check("field", "none"),)
 
 
-def test_a_model_without_limits_says_so_and_one_with_others_weights_too(tmp_path) -> None:
+def test_a_model_without_limits_reports_it_and_one_with_others_weights_too(tmp_path) -> None:
     model = tiny_model(tmp_path / "oct", Modality.OCT)
     drawn = segment(RetinaImage(scan()[:96, :96], modality=Modality.OCT), model)
     assert drawn.unchecked == LIMITED

@@ -90,7 +90,7 @@ def test_layers_are_found_whatever_they_are_called() -> None:
     ]
 
 
-def test_a_network_without_extent_says_so() -> None:
+def test_a_network_without_extent_reports_it() -> None:
     image = keras.Input((None, None, 1))
     network = keras.Model(image, keras.layers.Conv2D(2, 1, activation="softmax")(image))
     with pytest.raises(ModelError, match="no spatial feature maps"):

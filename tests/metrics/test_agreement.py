@@ -204,5 +204,5 @@ def test_what_the_first_grader_finds_questionable_is_left_out_as_well():
     assert one[Key("kappa")] == other[Key("kappa")] == other[Key("kappa_sure")] < 1
 
 
-def test_nothing_is_counted_that_nobody_called_gradable_or_not():
+def test_only_images_called_gradable_or_not_are_counted():
     assert Gradability() == Gradability(both=0, only_first=0, only_second=0, neither=0)

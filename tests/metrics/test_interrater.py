@@ -27,7 +27,7 @@ def test_icc_is_that_of_the_paper():
     assert (found.low, found.high) == pytest.approx((0.019, 0.761), abs=5e-4)
 
 
-def test_icc_of_readers_who_agree_or_see_nothing():
+def test_icc_of_graders_who_agree_or_see_nothing():
     same = np.repeat(np.arange(5.0)[:, np.newaxis], 2, axis=1)
     assert (icc(same).value, icc(same).low) == (1, None)
     assert icc(np.full((5, 2), 7.0)) is None

@@ -38,7 +38,7 @@ def test_scores_agree_with_scikit_learn(truth: np.ndarray, predicted: np.ndarray
         assert scores.mcc[k] == pytest.approx(expected)
 
 
-def test_a_class_that_is_missed_has_0_and_one_that_nobody_holds_has_none() -> None:
+def test_a_missed_class_scores_0_and_an_absent_one_has_no_score() -> None:
     truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 0])
     scores = metrics.scores(metrics.confusion(truth, predicted, 3))
     np.testing.assert_allclose(scores.precision, [0.5, 0, np.nan])

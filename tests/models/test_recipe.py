@@ -126,7 +126,7 @@ def test_an_unknown_key_names_the_nearest(text, sentence) -> None:
         ("optimizer.schedule=cosine", "reduce_lr_on_plateau needs"),
     ],
 )
-def test_a_value_that_does_not_fit_is_told_before_anything_is_read(text, sentence) -> None:
+def test_a_value_that_does_not_fit_is_reported_before_anything_is_read(text, sentence) -> None:
     recipe = "segnet-duke" if "schedule" in text else "unet-drive"
     with pytest.raises(DataError, match=sentence):
         changed(text, recipe=recipe)

@@ -33,7 +33,7 @@ def test_a_project_with_its_images_can_be_moved(ann, write_scan, tmp_path, make)
         assert moved.check() == ()
 
 
-def test_a_copy_is_told_by_its_content(ann, image, write_scan):
+def test_a_copy_is_recognised_by_its_content(ann, image, write_scan):
     again = write_scan("other/name.png", 0)
     added = ann.add_images([again, write_scan("new.png", 1), image.path])
     assert [new.name for new in added.images] == ["new"]

@@ -21,7 +21,7 @@ def read_once(ann, image, make):
     return image
 
 
-def test_the_second_reader_sees_the_prediction_and_nothing_of_the_first(bob, read_once):
+def test_the_second_grader_sees_the_prediction_and_nothing_of_the_first(bob, read_once):
     assert [version.kind for version in bob.history(read_once.id)] == [VersionKind.PREDICTION]
     for look in (bob.annotation, bob.reopen):
         with pytest.raises(ProjectError, match="second"):
@@ -34,13 +34,13 @@ def test_the_second_reader_sees_the_prediction_and_nothing_of_the_first(bob, rea
         )
 
 
-def test_that_the_first_accepted_is_not_told_either(ann, bob, read_once):
+def test_it_is_not_revealed_either_that_the_first_grader_accepted(ann, bob, read_once):
     assert (bob.image(read_once.id).author, bob.image(read_once.id).state) == (None, "corrected")
     assert bob.queue() == (bob.image(read_once.id),)
     assert ann.image(read_once.id).state is State.ACCEPTED
 
 
-def test_the_first_reader_does_not_see_the_second_s_draft(ann, bob, read_once, make):
+def test_the_first_grader_does_not_see_the_second_s_draft(ann, bob, read_once, make):
     draft = bob.save_version(read_once.id, make.annotation(7), Action.SECOND_DRAFT, parent=1)
     assert ann.image(read_once.id).state is State.ACCEPTED
     assert ann.image(read_once.id).author == "Ann"
@@ -50,7 +50,7 @@ def test_the_first_reader_does_not_see_the_second_s_draft(ann, bob, read_once, m
         ann.annotation(read_once.id, draft.number)
 
 
-def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts(
+def test_both_gradings_are_seen_when_the_second_is_done_and_the_adjudicated_one_counts(
     ann, bob, open_as, read_once, make
 ):
     draft = bob.save_version(read_once.id, make.annotation(7), Action.SECOND_DRAFT, parent=1)
@@ -67,7 +67,7 @@ def test_both_are_seen_when_the_second_is_done_and_the_adjudicator_s_word_counts
     assert ann.truth(read_once.id) == final
 
 
-def test_a_second_reader_settles_no_difference_with_the_own_reading(bob, read_once, make):
+def test_a_second_grader_can_not_adjudicate_with_the_own_grading(bob, read_once, make):
     second = bob.save_version(read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=1)
     permissions = bob.permissions(read_once.id)
     assert not permissions.actions  # reopened by him, the first reading would count no more
@@ -92,7 +92,7 @@ def test_two_adjudicators_at_once_make_two_versions(ann, bob, open_as, read_once
     assert ann.truth(read_once.id) == one
 
 
-def test_nobody_reads_twice(ann, image, make):
+def test_no_person_grades_an_image_twice(ann, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     with pytest.raises(ProjectError, match="another person"):
         ann.save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
@@ -100,28 +100,26 @@ def test_nobody_reads_twice(ann, image, make):
         ann.assign_second_grader(image.id, " ANN ")
 
 
-def test_who_is_to_read_second_does_not_read_first(ann, bob, image, make):
+def test_an_assigned_second_grader_does_not_grade_first(ann, bob, image, make):
     ann.assign_second_grader(image.id, "Bob")
     with pytest.raises(ProjectError, match="another person must correct it"):
         bob.save_version(image.id, make.annotation(), Action.CORRECT)
 
 
-def test_there_is_one_second_reader(ann, bob, open_as, read_once, make):
+def test_there_is_one_second_grader(ann, bob, open_as, read_once, make):
     with pytest.raises(ProjectError, match="already: Bob"):
         open_as("Carl").save_version(read_once.id, make.annotation(), Action.SECOND_GRADE)
     ann.assign_second_grader(read_once.id, "bob")  # who it is already
 
 
-def test_it_can_be_too_late_for_a_second_reader(ann, bob, image, make):
+def test_it_can_be_too_late_for_a_second_grader(ann, bob, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     bob.save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
     with pytest.raises(ProjectError, match="reopen it before"):
         ann.assign_second_grader(image.id, "Bob")
 
 
-def test_who_comes_unasked_becomes_the_second_reader_and_is_blind_from_then_on(
-    ann, bob, image, make
-):
+def test_a_volunteer_becomes_the_second_grader_and_is_blinded_from_then_on(ann, bob, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     assert len(bob.history(image.id)) == 1
     bob.save_version(image.id, make.annotation(1), Action.SECOND_DRAFT)
@@ -146,13 +144,13 @@ def test_a_second_grader_who_reopens_an_image_is_its_first_grader(ann, bob, read
     assert Action.CORRECT in bob.permissions(read_once.id).actions
 
 
-def test_a_second_read_is_not_begun_with_the_first(ann, bob, image, make):
+def test_a_second_grading_does_not_begin_with_the_first(ann, bob, image, make):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     with pytest.raises(ProjectError, match="starts from the prediction or from nothing"):
         bob.save_version(image.id, make.annotation(1), Action.SECOND_GRADE, parent=1)
 
 
-def test_the_second_reader_can_t_grade_what_the_first_could(ann, bob, open_as, read_once):
+def test_the_second_grader_can_t_grade_what_the_first_could(ann, bob, open_as, read_once):
     version = bob.mark_ungradable(read_once.id, "blurred")
     assert (version.state, version.author) == (State.UNGRADABLE, "Bob")
     assert ann.image(read_once.id).state is State.GRADED_TWICE
@@ -202,7 +200,7 @@ def found(project, **wanted):
     return [image.name for image in project.queue(Filters(**wanted))]
 
 
-def test_no_filter_tells_the_second_reader_what_the_first_one_did(ann, bob, open_as, four):
+def test_no_filter_reveals_to_the_second_grader_what_the_first_one_did(ann, bob, open_as, four):
     for state in (State.ACCEPTED, State.UNGRADABLE):
         assert found(bob, states=frozenset({state})) == []
     assert found(bob, states=frozenset({State.CORRECTED})) == ["1", "2", "3"]
@@ -214,7 +212,7 @@ def test_no_filter_tells_the_second_reader_what_the_first_one_did(ann, bob, open
         assert found(other, author="Ann") == ["1", "2", "3"]
 
 
-def test_a_second_reader_finds_what_is_left_to_read(ann, bob, four, make):
+def test_a_second_grader_finds_what_is_left_to_grade(ann, bob, four, make):
     assert found(bob, second_grading=True) == ["1", "2", "3"]  # the fourth waits for Ann
     bob.mark_ungradable(four[1].id, "dark")
     assert found(bob, second_grading=True) == ["1", "3"]
@@ -222,13 +220,13 @@ def test_a_second_reader_finds_what_is_left_to_read(ann, bob, four, make):
     assert found(ann, second_grading=True) == []
 
 
-def test_no_count_tells_it_either(ann, bob, four):
+def test_no_count_reveals_it_either(ann, bob, four):
     told = {state: number for state, number in bob.status().states.items() if number}
     assert told == {State.UNREVIEWED: 1, State.CORRECTED: 3}
     assert ann.status().states[State.ACCEPTED] == 1
 
 
-def test_the_queue_of_a_second_reader_is_paged_as_it_is_told(bob, four):
+def test_the_queue_of_a_second_grader_is_paged_by_the_displayed_states(bob, four):
     wanted = Filters(states=frozenset({State.CORRECTED}))
     first = bob.queue(wanted, limit=1)
     rest = bob.queue(wanted, after=first[0].id, limit=5)
@@ -236,7 +234,7 @@ def test_the_queue_of_a_second_reader_is_paged_as_it_is_told(bob, four):
     assert bob.queue(wanted, before=rest[-1].id, limit=5) == first + rest[:1]
 
 
-def test_a_second_reader_is_not_told_which_images_could_be_graded(bob, four):
+def test_a_second_grader_does_not_see_which_images_were_gradable(bob, four):
     said = set()
     for image in four[:3]:  # accepted, ungradable, corrected
         with pytest.raises(ProjectError) as told:
@@ -245,7 +243,7 @@ def test_a_second_reader_is_not_told_which_images_could_be_graded(bob, four):
     assert len(said) == 1
 
 
-def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
+def test_an_export_does_not_reveal_it_either(ann, bob, four, make, tmp_path):
     with pytest.raises(WriteError, match="no mask to export"):
         finish(
             iter_export(bob, tmp_path / "none", Format.TIFF, selection=Selection(drawn_by="Ann"))
@@ -257,7 +255,7 @@ def test_an_export_does_not_tell_it_either(ann, bob, four, make, tmp_path):
     assert [problem.count("'3'") for problem in done.problems] == [0, 1]
 
 
-def test_what_a_second_reader_can_t_do_is_said_of_the_state_that_is_told(bob, four, make):
+def test_a_refusal_to_the_second_grader_names_the_displayed_state(bob, four, make):
     said = set()
     for image in four[:3]:
         with pytest.raises(ProjectError, match="is corrected, so you can't correct it") as told:

@@ -45,7 +45,7 @@ def listing(folder):
     }
 
 
-def test_a_sound_project_has_nothing_to_tell(full):
+def test_a_sound_project_has_no_findings(full):
     assert full.check() == ()
     assert len(listing(full.folder)) == 6
 
@@ -101,7 +101,7 @@ def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):
     }
 
 
-def test_what_belongs_to_nothing_is_told_and_left_alone(full):
+def test_what_belongs_to_nothing_is_reported_and_left_alone(full):
     strays = [full.folder / "files" / "ab" / ".draft", full.folder / "autosave" / "old.npz"]
     for stray in strays:
         stray.parent.mkdir(exist_ok=True)
@@ -140,7 +140,7 @@ def first_sentence(folder):
 
 
 @pytest.mark.parametrize("offset", [4096, 8192, 40_960])
-def test_a_damaged_database_is_told_wherever_it_is_damaged(full, offset):
+def test_a_damaged_database_is_reported_wherever_it_is_damaged(full, offset):
     full.close()
     path = full.folder / "project.sqlite"
     content = bytearray(path.read_bytes())

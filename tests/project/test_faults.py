@@ -94,7 +94,7 @@ def fill(project, annotations):
         project.save_version(1, drawn, Action.DRAFT, parent=parent)
 
 
-def test_a_full_disk_is_told_and_what_was_saved_stays(small_disk, tmp_path):
+def test_a_full_disk_is_reported_and_what_was_saved_stays(small_disk, tmp_path):
     np.save(tmp_path / "scan.npy", np.zeros((400, 400), np.uint8))
     with Project.create(small_disk / "project", scheme=OCT_LAYERS, author="Ann") as project:
         project.add_images([tmp_path / "scan.npy"])
@@ -124,7 +124,7 @@ def test_no_project_is_made_on_a_full_disk(small_disk):
 
 @posix
 @pytest.mark.parametrize("size", [100, 50_000])  # a mask does not fit; the log does not
-def test_a_limit_on_files_is_told_and_what_was_saved_stays(ann, image, size):
+def test_a_limit_on_files_is_reported_and_what_was_saved_stays(ann, image, size):
     command = [*PROGRAM, "limit_file_size", ann.folder, str(size)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -168,7 +168,9 @@ def test_no_project_is_made_where_nothing_can_be_written(protected):
         Project.create(protected.parent / "other", scheme=OCT_LAYERS, author="Ann")
 
 
-def test_a_folder_that_vanishes_is_told_and_no_other_takes_its_place(ann, image, make, tmp_path):
+def test_a_folder_that_vanishes_is_reported_and_no_other_takes_its_place(
+    ann, image, make, tmp_path
+):
     ann.save_version(image.id, make.annotation(), Action.DRAFT)
     ann.folder.rename(tmp_path / "unplugged")
     for attempt in (
@@ -245,7 +247,7 @@ def test_a_migration_that_fails_changes_nothing(folder):
         (b"hello" * 400, "not a database any more"),
     ],
 )
-def test_what_is_no_project_is_told_as_such(folder, content, said):
+def test_a_folder_that_is_no_project_is_refused(folder, content, said):
     (folder / "project.sqlite").write_bytes(content)
     with pytest.raises(ProjectError, match=said):
         Project(folder, author="Ann")
@@ -260,7 +262,7 @@ def test_a_folder_without_a_project(tmp_path, folder):
         Project(folder, author="  ")
 
 
-def test_a_program_that_holds_the_database_for_long_is_told(ann, image, make, monkeypatch):
+def test_a_program_that_holds_the_database_for_long_is_reported(ann, image, make, monkeypatch):
     monkeypatch.setattr("napari_retina_seg.project.database.PATIENCE", 0.2)
     other = sqlite3.connect(ann.folder / "project.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

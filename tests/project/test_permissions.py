@@ -26,7 +26,7 @@ def test_work_begins_with_nothing_then_the_prediction_then_what_was_drawn(ann, i
     assert permissions.prediction.number == 3
 
 
-def test_what_is_final_can_only_be_reopened_by_others_than_the_second_reader(ann, bob, image, make):
+def test_what_is_final_can_only_be_reopened_by_others_than_the_second_grader(ann, bob, image, make):
     final = ann.save_version(image.id, make.annotation(), Action.CORRECT)
     assert ann.permissions(image.id).actions == {Action.REOPEN}
     assert ann.permissions(image.id).begins == final
@@ -41,7 +41,7 @@ def test_what_is_final_can_only_be_reopened_by_others_than_the_second_reader(ann
     )
 
 
-def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_draft(
+def test_the_second_grader_begins_with_the_prediction_and_goes_on_from_the_own_draft(
     ann, bob, image, make
 ):
     prediction = ann.add_prediction(image.id, make.prediction())
@@ -56,7 +56,7 @@ def test_the_second_reader_begins_with_the_prediction_and_goes_on_from_the_own_d
     assert ann.permissions(image.id).begins.author == "Ann"
 
 
-def test_the_adjudicator_begins_with_the_first_reading(ann, bob, open_as, image, make):
+def test_the_adjudicator_begins_with_the_first_grading(ann, bob, open_as, image, make):
     first = ann.save_version(image.id, make.annotation(), Action.CORRECT)
     ann.assign_second_grader(image.id, "Bob")
     bob.save_version(image.id, make.annotation(3), Action.SECOND_GRADE)
@@ -82,7 +82,7 @@ def test_of_an_ungradable_image_the_last_mask_is_shown(ann, image, make):
     assert permissions.actions >= FIRST
 
 
-def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, bob, image, make):
+def test_of_an_ungradable_second_grading_the_adjudicator_sees_the_drawing(ann, bob, image, make):
     ann.add_prediction(image.id, make.prediction())
     ann.mark_ungradable(image.id, "blurred")
     ann.assign_second_grader(image.id, "Bob")
@@ -93,9 +93,7 @@ def test_of_an_ungradable_second_read_the_adjudicator_sees_what_was_drawn(ann, b
     assert permissions.prediction.kind is VersionKind.PREDICTION
 
 
-def test_a_person_takes_over_from_a_window_that_crashed_but_from_nobody_else(
-    ann, bob, open_as, image
-):
+def test_a_lease_is_taken_over_only_from_a_window_that_crashed(ann, bob, open_as, image):
     ann.check_out(image.id)
     again = open_as("ann")
     with pytest.raises(ProjectError, match="you, in another window"):

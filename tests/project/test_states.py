@@ -101,7 +101,7 @@ def test_who_can_call_an_image_ungradable(person, state, open_as, ann, image, ma
 
 
 @pytest.mark.parametrize(("state", "reading"), list(product(State, GradingRound)))
-def test_a_refusal_names_what_this_reader_can_do(state, reading):
+def test_a_refusal_names_what_this_person_can_do(state, reading):
     possible = possible_actions(state, reading)
     for action in set(Action) - set(possible):
         sentence = refusal(state, action, "x", possible)
@@ -127,14 +127,14 @@ def test_a_state_is_displayed_by_its_present_name_and_stored_by_its_first_one():
     assert all(str(other) == other.value for other in State if other is not state)
 
 
-def test_what_is_refused_is_said_in_plain_words(ann, image):
+def test_a_refusal_is_one_plain_sentence(ann, image):
     ann.mark_ungradable(image.id, "too dark")
     with pytest.raises(ProjectError) as told:
         ann.mark_ungradable(image.id, "too dark")
     assert str(told.value) == "'scan' is ungradable already: reopen it to change it."
 
 
-def test_no_final_state_can_be_left_but_by_another_reader_or_by_reopening():
+def test_no_final_state_can_be_left_but_by_another_grader_or_by_reopening():
     onward = {Action.REOPEN, Action.SECOND_DRAFT, Action.SECOND_GRADE, Action.SECOND_REFUSE} | {
         Action.ADJUDICATION_DRAFT,
         Action.ADJUDICATE,

@@ -110,7 +110,7 @@ def test_a_version_says_how_it_came_about(ann, image, make):
     assert ann.history(image.id) == (predicted, version)
 
 
-def test_what_was_changed_is_told_against_the_prediction_through_all_drafts(ann, image, make):
+def test_changes_are_counted_against_the_prediction_through_all_drafts(ann, image, make):
     ann.add_prediction(image.id, make.prediction())
     labels = ann.annotation(image.id, 1).labels
     ann.save_version(image.id, make.annotation(), Action.DRAFT, parent=1)
@@ -120,7 +120,7 @@ def test_what_was_changed_is_told_against_the_prediction_through_all_drafts(ann,
     assert set(version.change.dice) == {1.0}
 
 
-def test_a_prediction_is_nobody_s_word_until_it_is_accepted(ann, image, make):
+def test_a_prediction_is_no_ground_truth_until_it_is_accepted(ann, image, make):
     predicted = ann.add_prediction(image.id, make.prediction())
     assert ann.image(image.id).state is State.UNREVIEWED
     assert ann.truth(image.id) is None

@@ -59,7 +59,7 @@ def test_saving_what_was_recovered_clears_it(ann, open_as, image, make):
     assert list((later.folder / "autosave").iterdir()) == []
 
 
-def test_saving_clears_nobody_else_s_unsaved_work(ann, bob, open_as, image, make):
+def test_saving_clears_no_other_unsaved_edit(ann, bob, open_as, image, make):
     other_window = open_as("Ann")
     for program in (ann, bob, other_window):
         program.autosave(image.id, make.annotation())

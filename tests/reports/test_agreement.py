@@ -49,7 +49,7 @@ def agreement():
     return compare([0, 2, 1])
 
 
-def test_the_page_the_table_and_the_figures_tell_the_same(agreement, tmp_path):
+def test_page_table_and_figures_agree(agreement, tmp_path):
     page, table, figures = write_agreement(agreement, tmp_path / "out")
     html = page.read_text()
     for words in ("scan&lt;1&gt;", "first Ann, second Bob", "ICC(2,1)", "Shrout", "ILM"):
@@ -69,7 +69,7 @@ def test_the_page_the_table_and_the_figures_tell_the_same(agreement, tmp_path):
     assert found["classes"][0]["icc_2_1"]["value"] <= 1
 
 
-def test_readers_who_change_are_told(tmp_path):
+def test_changing_graders_are_reported(tmp_path):
     pages = [
         write_agreement(
             compare([0, 1], second_readers=readers),
@@ -91,7 +91,7 @@ def test_tables_for_people(agreement):
 
 
 @pytest.mark.parametrize("shifts", [[], [1]])
-def test_of_little_little_is_said(shifts, tmp_path):
+def test_of_few_images_little_is_reported(shifts, tmp_path):
     few = compare(shifts, axial_um=None)
     written = write_agreement(few, tmp_path)
     assert all(path.stat().st_size for path in written)
@@ -127,7 +127,7 @@ def test_what_was_left_of_the_models_masks_is_in_all_outputs(tmp_path):
     assert content["images"][2]["model_proposals"][1]["is_changed"] is False
 
 
-def test_nothing_is_said_of_a_model_where_none_was_used(agreement, tmp_path):
+def test_nothing_is_stated_of_a_model_where_none_was_used(agreement, tmp_path):
     assert not [row for row in summary_table(agreement).rows if "model" in row[0]]
     assert "proposal" not in write_agreement(agreement, tmp_path)[0].read_text()
 

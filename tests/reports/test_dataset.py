@@ -59,7 +59,7 @@ def pictures(page):
     ]
 
 
-def test_the_page_needs_nothing_beside_it_and_tells_the_problems_first(leaky):
+def test_the_page_is_self_contained_and_lists_the_problems_first(leaky):
     page = render(leaky)
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     order = ["leak across splits: ", "no readable mask: ", "What there is", "Classes", "Examples"]

@@ -64,7 +64,7 @@ def layers(axial_um: float | None = None) -> Evaluation:
     return tally.result("model", None)
 
 
-def test_the_field_of_view_is_told_and_outlined(tmp_path) -> None:
+def test_the_field_of_view_is_reported_and_outlined(tmp_path) -> None:
     inside = np.zeros(GRID, bool)
     inside[5:35, 5:45] = True
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
@@ -134,7 +134,7 @@ def test_three_files_are_written(report, tmp_path) -> None:
     assert sorted(tmp_path.glob("new/*")) == sorted(written)
 
 
-def test_the_page_tells_the_computed_figures(report, tmp_path) -> None:
+def test_the_page_shows_the_computed_figures(report, tmp_path) -> None:
     html = write_report(report, tmp_path)[0].read_text()
     header, *rows = table_below(html, "Summary")
     assert header[:5] == ["scored", "against", "images", "patients", "Dice (F1)"]
@@ -206,7 +206,7 @@ def test_the_same_report_gives_the_same_files(report, tmp_path) -> None:
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_one_patient_gives_no_interval_and_says_so(tmp_path) -> None:
+def test_one_patient_gives_no_interval_and_reports_it(tmp_path) -> None:
     report = alone(layers())
     html = write_report(report, tmp_path)[0].read_text()
     assert "no interval can be given" in html
@@ -231,7 +231,7 @@ def test_layers_have_tables_of_classes_boundaries_and_thickness(tmp_path) -> Non
     assert thickness[1][thickness[0].index("thickness error, px")] == "0.00"
 
 
-def test_without_pixel_size_nothing_is_told_in_micrometres(tmp_path) -> None:
+def test_without_pixel_size_nothing_is_reported_in_micrometres(tmp_path) -> None:
     written = write_report(alone(layers()), tmp_path)
     assert all("µm" not in path.read_text() and "_um" not in path.read_text() for path in written)
 
@@ -338,7 +338,7 @@ def test_large_photographs_are_shrunk() -> None:
     assert Image.open(BytesIO(png)).size == (2 * 800 + 8, 500)
 
 
-def test_images_without_any_class_are_told_without_cases(tmp_path) -> None:
+def test_images_without_any_class_are_reported_without_cases(tmp_path) -> None:
     empty = np.zeros(GRID, np.uint8)
     tally = EvaluationAccumulator(FUNDUS_VESSELS)
     tally.add(ScoredImage("x", "d", "g", empty), Annotation(empty), Annotation(empty))
@@ -347,7 +347,7 @@ def test_images_without_any_class_are_told_without_cases(tmp_path) -> None:
     assert len(pictures(html)) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(report, tmp_path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(report, tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="can't be written"):
         write_report(report, tmp_path / "file")

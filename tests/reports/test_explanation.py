@@ -264,7 +264,7 @@ def test_a_slice_of_another_volume_is_refused(tmp_path, index):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(tmp_path):
+def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path):
     resource = pytest.importorskip("resource")  # a limit on files that Windows lacks
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     writer = MapWriter(tmp_path, "volume", (50, *GRID))

@@ -443,7 +443,7 @@ def test_an_image_that_fits_one_pass_needs_no_tiles_and_can_be_cancelled(tiny_oc
         list(job)
 
 
-def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
+def test_an_empty_map_is_reported_in_a_sentence(brightness) -> None:
     dark = RetinaImage(np.eye(131, 197, dtype=np.uint8))
     explanation = answer(dark, brightness, ExplainRequest((1,)))
     assert not explanation.maps.any()
@@ -479,7 +479,7 @@ def test_an_empty_map_says_so_in_a_sentence(brightness) -> None:
         ),
     ],
 )
-def test_what_can_not_be_explained_is_said(tiny_oct, asked, error, sentence) -> None:
+def test_what_can_not_be_explained_is_reported(tiny_oct, asked, error, sentence) -> None:
     with pytest.raises(error, match=sentence.replace("(", r"\(")):
         answer(BSCAN, tiny_oct, asked)
 

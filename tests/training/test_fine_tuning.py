@@ -102,7 +102,7 @@ def test_a_run_can_start_from_a_bare_weights_file(tuned, split, tmp_path):
     assert model.spec.training.start_sha256 == StartingPoint(bare).sha256
 
 
-def test_what_nothing_can_start_from_is_said(model, tmp_path):
+def test_what_nothing_can_start_from_is_reported(model, tmp_path):
     with pytest.raises(DataError, match="There is no model 'fundus-vesels'"):
         find_starting_point("fundus-vesels")
     with pytest.raises(DataError, match=r"holds neither a model \(spec.json\) nor a training run"):
@@ -137,7 +137,7 @@ def test_every_kind_of_shipped_model_can_be_fine_tuned(name):
     assert [side % step for side, step in zip(recipe.training.crop, steps, strict=True)] == [0, 0]
 
 
-def test_a_wrong_change_of_the_recipe_is_said(model):
+def test_a_wrong_change_of_the_recipe_is_reported(model):
     with pytest.raises(DataError, match=r"'fine-tune' is wrong at 'training.epochs'"):
         fine_tuning_recipe(model.spec, {"training.epochs": 0})
 

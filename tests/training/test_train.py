@@ -121,7 +121,7 @@ def log(run: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def test_a_run_leaves_all_that_tells_of_it(finished) -> None:
+def test_a_run_records_everything_about_it(finished) -> None:
     run, model = finished[0].path, finished[1]
     assert [row["epoch"] for row in log(run)] == ["1", "2", "3"]
     assert Recipe.read(run / "recipe.toml") == small()
@@ -280,7 +280,7 @@ def test_a_loss_that_is_no_number_ends_the_run(split, tmp_path) -> None:
         finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
 
 
-def test_a_disk_too_small_is_told_before_the_first_step(split, tmp_path, monkeypatch) -> None:
+def test_a_disk_too_small_is_reported_before_the_first_step(split, tmp_path, monkeypatch) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     run = RunFolder(tmp_path / "run")
@@ -350,7 +350,7 @@ def test_a_run_is_cancelled_between_steps(split, tmp_path) -> None:
         finish(job)
 
 
-def test_what_does_not_fit_is_told_before_anything_is_written(split, tmp_path) -> None:
+def test_what_does_not_fit_is_reported_before_anything_is_written(split, tmp_path) -> None:
     with pytest.raises(DataError, match="exists already"):
         next(iter_train(small(), split, RunFolder(tmp_path)))
     run = RunFolder(tmp_path / "run")

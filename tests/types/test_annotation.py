@@ -30,7 +30,7 @@ def test_an_annotation_checks_shapes_and_types(fields, received):
         Annotation(**fields)
 
 
-def test_files_hold_255_where_nothing_is_said():
+def test_files_hold_255_where_pixels_are_ignored():
     assert Annotation(LABELS, ignore=MARKED).raster()[2].tolist() == [8, 9, 255, 255]
     assert Annotation(LABELS).raster() is LABELS
 

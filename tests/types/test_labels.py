@@ -42,7 +42,7 @@ def test_colours_are_told_apart_by_all_eyes(scheme, matrix):
     assert distances[np.triu_indices(len(lab), 1)].min() > 15  # 2.3 is just noticeable
 
 
-def test_a_palette_tells_which_scheme_it_is_of():
+def test_a_palette_identifies_its_scheme():
     assert len({scheme.palette.tobytes() for scheme in SCHEMES.values()}) == len(SCHEMES)
 
 
@@ -71,6 +71,6 @@ def test_a_class_is_found_by_abbreviation_name_or_value(text):
 
 
 @pytest.mark.parametrize("text", ["", "8", "-1", "nonsense"])
-def test_a_class_that_is_not_there_is_told_with_those_that_are(text):
+def test_a_class_that_is_not_there_is_reported_with_those_that_are(text):
     with pytest.raises(RetinaSegError, match=r"RNFL, GCL\+IPL, .* values 0 to 7"):
         DUKE_LAYERS.find(text)

@@ -109,7 +109,7 @@ def test_an_unknown_side_may_be_a_print():
         ),
     ],
 )
-def test_a_size_is_said_with_who_stated_it(spacing, words):
+def test_a_size_is_shown_with_who_stated_it(spacing, words):
     assert describe_spacing(spacing) == words
 
 

@@ -50,7 +50,7 @@ def double_gradings(ann, bob, images):
     return images
 
 
-def test_the_readings_of_both_are_compared_worst_first(ann, double_gradings):
+def test_both_gradings_are_compared_worst_first(ann, double_gradings):
     found = finish(iter_agreement(ann))
     assert [one.image.name for one in found.images] == ["scan1", "scan0"]
     worst = found.images[0]
@@ -74,7 +74,7 @@ def test_a_report_calls_images_and_patients_as_exports_do(ann, double_gradings):
     assert hidden.images[0].scores == found.images[0].scores
 
 
-def test_a_second_reader_who_has_not_finished_can_t_ask(ann, bob, open_as, images):
+def test_a_second_grader_who_has_not_finished_can_t_ask(ann, bob, open_as, images):
     for seed, image in enumerate(images[:2]):
         read(ann, image, seed, Action.CORRECT)
         ann.assign_second_grader(image.id, "BOB")
@@ -97,7 +97,7 @@ def test_what_was_adjudicated_stays_compared_as_it_was_read(ann, bob, open_as, d
     assert finish(iter_agreement(ann)).images[0].dice == before
 
 
-def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
+def test_of_a_later_round_the_later_gradings_count(ann, bob, double_gradings):
     image = double_gradings[1]
     reopened = ann.reopen(image.id)
     read(ann, image, 4, Action.CORRECT, reopened.number)
@@ -105,7 +105,7 @@ def test_of_a_later_round_the_later_readings_count(ann, bob, double_gradings):
     assert all(one.dice == 1 for one in finish(iter_agreement(ann)).images)
 
 
-def test_a_draft_is_no_reading(ann, bob, images):
+def test_a_draft_is_no_grading(ann, bob, images):
     read(ann, images[0], 0, Action.CORRECT)
     bob.save_version(images[0].id, Annotation(phantom_bscan(1, *SHAPE).labels), Action.SECOND_DRAFT)
     with pytest.raises(ProjectError, match="has been graded twice yet: assign a second grader"):
@@ -120,9 +120,7 @@ def test_questionable_regions_are_left_out_of_one_kappa(ann, bob, images):
     assert Key("kappa_sure") not in means
 
 
-def test_who_settles_an_image_ends_the_own_draft_and_crosses_nobody_s(
-    ann, open_as, double_gradings
-):
+def test_adjudication_ends_the_own_draft_and_no_other_one(ann, open_as, double_gradings):
     image = double_gradings[1]
     (pair,) = [each for each in ann.double_gradings() if each.image.id == image.id]
     carl, dora = open_as("Carl"), open_as("Dora")

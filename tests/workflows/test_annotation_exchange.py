@@ -146,7 +146,7 @@ def test_boundaries_without_a_height_say_nothing(ann, tmp_path):
     assert not found.ignore[:, :-5].any()
 
 
-def test_a_mask_of_background_only_is_taken_and_told(fundus, tmp_path):
+def test_a_mask_of_background_only_is_taken_and_reported(fundus, tmp_path):
     write_png(tmp_path / "masks" / "a.png", np.zeros(SHAPE, np.uint8))
     taken = finish(iter_import_masks(fundus, tmp_path / "masks", author="Eve"))
     assert len(taken.versions) == 1
@@ -226,7 +226,7 @@ def test_colours_leave_in_their_order(fundus, tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), expected)
 
 
-def test_formats_without_images_say_so(fundus, tmp_path):
+def test_formats_without_images_report_it(fundus, tmp_path):
     fundus.save_version(1, Annotation(np.ones(SHAPE, np.uint8)), Action.CORRECT)
     with pytest.raises(WriteError, match="can't include images"):
         finish(iter_export(fundus, tmp_path / "out", Format.PNG, with_images=True))
@@ -267,7 +267,7 @@ def test_a_mask_of_which_a_shape_was_left_out_is_in_progress(fundus, tmp_path):
     assert (again.known, again.versions) == (1, ())
 
 
-def test_two_masks_of_one_image_in_a_file_are_told(fundus, tmp_path):
+def test_two_masks_of_one_image_in_a_file_are_reported(fundus, tmp_path):
     document = json.loads(json.dumps(OF_OTHERS["coco.json"]))
     document["images"][1]["file_name"] = "a.jpg"
     document["annotations"][1] |= {"segmentation": [BOX]}

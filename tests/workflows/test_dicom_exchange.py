@@ -163,7 +163,7 @@ def test_a_file_that_took_an_image_s_place_lends_it_no_uids(ann, scans, tmp_path
     assert ann.image(version.image_id).name == "b"
 
 
-def test_an_image_that_is_there_twice_is_told(ann, scans, tmp_path):
+def test_an_image_that_is_there_twice_is_reported(ann, scans, tmp_path):
     again = dcmread(scans[0])
     again.ImageComments = "sent through another archive"
     again.save_as(tmp_path / "again.dcm")

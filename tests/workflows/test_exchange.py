@@ -110,7 +110,7 @@ def test_a_fresh_project_gets_the_same_masks_by_the_same_people(filled, fresh, t
     assert (len(again.versions), again.known, again.problems) == (0, 3, ())
 
 
-def test_one_hot_says_that_it_can_not_tell_what_is_questionable(filled, tmp_path):
+def test_one_hot_warns_that_it_can_not_hold_questionable_regions(filled, tmp_path):
     with pytest.raises(WriteError, match="can't mark questionable pixels"):
         leave(filled, tmp_path / "out", Format.NPY_ONE_HOT)
     accepted = Selection(states=frozenset({State.ACCEPTED}))
@@ -174,7 +174,7 @@ def test_a_training_folder_is_taken_up_with_its_own_images(ann, tmp_path):
         np.testing.assert_array_equal(found.labels, phantom.labels[1])
 
 
-def test_a_png_holds_no_volume_and_the_rest_leaves(filled, tmp_path):
+def test_a_png_holds_no_volume_and_the_rest_is_exported(filled, tmp_path):
     phantom = phantom_volume(0, 3, *SHAPE)
     tifffile.imwrite(tmp_path / "volume.tif", phantom.image.pixels, photometric="minisblack")
     (image,) = filled.add_images([tmp_path / "volume.tif"]).images
@@ -185,7 +185,7 @@ def test_a_png_holds_no_volume_and_the_rest_leaves(filled, tmp_path):
     assert "can't hold a volume" in problem
 
 
-def test_predictions_leave_only_when_asked_for_and_never_as_truth(filled, fresh, tmp_path):
+def test_predictions_are_exported_only_on_request_and_never_as_truth(filled, fresh, tmp_path):
     asked = Selection(predictions=True)
     done = leave(filled, tmp_path / "out", selection=asked)
     assert (done.masks, done.predictions) == (3, 1)
@@ -262,7 +262,7 @@ def write_dicom(path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", MOST)
-def test_who_the_patient_is_stays_here_unless_asked_for(ann, tmp_path, format):
+def test_patient_identifiers_are_exported_only_on_request(ann, tmp_path, format):
     write_dicom(tmp_path / "doe_left.dcm")
     dated, plain = tmp_path / "MUELLER_HANS_1950-02-28_OD.png", tmp_path / "eye5.tif"
     said = PngInfo()
@@ -332,7 +332,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(filled, tmp_path):
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_a_blinded_reader_gets_no_first_readings(filled, bob, scans, tmp_path):
+def test_a_blinded_grader_gets_no_first_gradings(filled, bob, scans, tmp_path):
     filled.assign_second_grader(scans[0].id, "Bob")
     done = leave(bob, tmp_path / "out")
     assert done.masks == 2
@@ -349,7 +349,7 @@ def test_a_folder_with_something_in_it_stays_as_it_is(filled, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
-def test_masks_of_0_and_255_are_taken_when_their_meaning_is_said(tmp_path):
+def test_masks_of_0_and_255_are_taken_when_their_meaning_is_given(tmp_path):
     photos = tmp_path / "photos"
     rng = np.random.default_rng(0)
     for name in ("a", "b"):
@@ -371,7 +371,7 @@ def test_masks_of_0_and_255_are_taken_when_their_meaning_is_said(tmp_path):
         assert set(np.unique(found)) == {0, 1}
 
 
-def test_what_does_not_fit_is_told_and_the_rest_is_taken(filled, fresh, scans, tmp_path):
+def test_what_does_not_fit_is_reported_and_the_rest_is_taken(filled, fresh, scans, tmp_path):
     leave(filled, tmp_path / "out", Format.PNG, identities=Identities.KEEP)
     write_png(tmp_path / "out" / "stranger.png", np.zeros(SHAPE, np.uint8))
     write_png(tmp_path / "out" / "p2_b.png", np.zeros((10, 10), np.uint8))

@@ -114,7 +114,7 @@ def words_in(folder):
 
 
 @pytest.mark.parametrize("format", list(Format))
-def test_no_name_leaves_in_any_format(study, tmp_path, format):
+def test_no_name_is_exported_in_any_format(study, tmp_path, format):
     done = leave(study, tmp_path / "out", format)
     assert (done.masks, done.pseudonyms, done.problems) == (len(NAMES), len(NAMES), ())
     said = words_in(tmp_path / "out")
@@ -152,7 +152,7 @@ def test_images_of_one_name_keep_their_pseudonyms_whatever_else_leaves(ann, writ
     assert {path.stem for path in (tmp_path / "both").glob("p*.png")} == set(called.values())
 
 
-def test_a_confirmed_name_leaves_and_the_project_remembers_who_said_so(study, tmp_path):
+def test_a_confirmed_name_is_exported_and_the_project_remembers_who_confirmed_it(study, tmp_path):
     nickname = study.find_image("Opa Heinz")
     study.confirm_names([nickname.id])
     with Project(study.folder, author="Bob") as bob:

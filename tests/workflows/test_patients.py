@@ -43,7 +43,7 @@ def groups_of(folder):
 
 
 @pytest.mark.parametrize("format", WITH_IMAGES)
-def test_images_of_unknown_patients_do_not_leave_unasked(filled, tmp_path, format):
+def test_images_of_unknown_patients_are_exported_only_on_request(filled, tmp_path, format):
     with pytest.raises(ProjectError, match=r"of 5 images are not known, e\.g\. of '017_L'"):
         leave(filled, tmp_path / "out", format=format)
     assert not (tmp_path / "out").exists()
@@ -78,7 +78,7 @@ def test_a_table_says_whose_they_are(filled, tmp_path, column, suffix):
     assert groups_of(tmp_path / "out") == {name: name[:3] for name in NAMES}
 
 
-def test_each_image_may_be_its_own_patient_and_the_folder_says_so(filled, tmp_path):
+def test_each_image_may_be_its_own_patient_and_the_folder_records_it(filled, tmp_path):
     leave(filled, tmp_path / "out", PatientRule(each_image=True))
     assert all(image.group_guessed for image in read_dataset(tmp_path / "out"))
     said = json.loads((tmp_path / "out" / "dataset.json").read_text())["patients"]
@@ -145,7 +145,7 @@ def test_folders_named_after_patients_keep_images_of_one_name_apart(ann, tmp_pat
     assert "no test set" in warn_of_empty_splits(2)
 
 
-def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path):
+def test_copies_in_a_project_have_no_folder_that_names_the_patient(ann, tmp_path):
     for number, place in enumerate(("p1/a", "p2/b")):
         write_png(tmp_path / f"{place}.png", phantom_bscan(number, 64, 96).image.pixels)
     paths = sorted(tmp_path.glob("p?/*.png"))
@@ -155,7 +155,7 @@ def test_copies_in_a_project_have_no_folder_that_tells_the_patient(ann, tmp_path
         leave(ann, tmp_path / "out", PatientRule(folder=True))
 
 
-def test_only_images_that_will_leave_have_their_patients_asked_for(filled):
+def test_only_patients_of_exported_images_are_asked_for(filled):
     whose = find_subjects(filled)
     assert [image.name for image in whose.unknown(Selection())] == list(NAMES)
     assert not whose.unknown(Selection(drawn_by="Bob"))

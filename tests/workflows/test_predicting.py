@@ -73,7 +73,7 @@ def test_what_a_person_has_begun_is_left_alone_unless_it_is_asked_for(ann, scans
     assert ann.truth(scans[0].id).number == 1
 
 
-def test_bad_images_are_told_and_the_rest_goes_on(ann, scans, model, tmp_path):
+def test_bad_images_are_reported_and_the_rest_goes_on(ann, scans, model, tmp_path):
     scans[0].path.unlink()
     scans[1].path.write_bytes(scans[2].path.read_bytes())
     write_png(tmp_path / "blank.png", np.zeros((64, 96), np.uint8))

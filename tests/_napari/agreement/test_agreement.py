@@ -69,7 +69,7 @@ def test_graders_who_both_accepted_the_model_are_warned_of(agreement, qtbot, fol
     assert agreement.findings.caution.text().startswith("In 1 of 4 images neither grader changed")
 
 
-def test_a_double_click_shows_both_readings_and_where_they_differ(agreement, qtbot, viewer):
+def test_a_double_click_shows_both_gradings_and_where_they_differ(agreement, qtbot, viewer):
     other = viewer.add_image(np.zeros((9, 9)), name="other")
     compare(qtbot, agreement)
     worst = agreement.findings.agreement.images[0].image
@@ -127,7 +127,7 @@ def test_the_adjudicator_goes_on_in_the_review_dock(agreement, qtbot, viewer, fo
         assert project.truth(number).author == "Carl"
 
 
-def test_the_second_reader_settles_nothing(agreement, qtbot):
+def test_the_second_grader_can_not_adjudicate(agreement, qtbot):
     agreement.project.author.clear()
     qtbot.keyClicks(agreement.project.author, " bob")
     compare(qtbot, agreement)
@@ -141,7 +141,7 @@ def test_the_second_reader_settles_nothing(agreement, qtbot):
     assert agreement.adjudicate_button.isEnabled()
 
 
-def test_a_second_reader_who_has_not_finished_is_told_so(agreement, qtbot, folder):
+def test_a_second_grader_is_asked_to_finish_first(agreement, qtbot, folder):
     with Project(folder, author="Ann") as ann:
         ann.reopen(2)
         ann.assign_second_grader(2, "Bob")
@@ -178,7 +178,7 @@ def test_a_report_is_written_and_the_folder_remembered(agreement, qtbot, tmp_pat
     assert begun == [str(agreement.project.where.folder.parent), str(report)]
 
 
-def test_it_says_what_it_needs_before_there_are_second_readings_and_how_many_are_to_come(
+def test_missing_second_gradings_are_counted_and_the_next_step_is_named(
     agreement, qtbot, tmp_path, folder
 ):
     assert "second graders in the Review dock" in agreement.status.text()

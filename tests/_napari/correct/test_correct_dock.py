@@ -25,7 +25,7 @@ def offers(dock, name):
     return not dock._sections[name].isHidden()
 
 
-def test_without_a_mask_it_says_why_and_offers_one(shown, dock):
+def test_without_a_mask_it_gives_the_reason_and_offers_one(shown, dock):
     assert not dock.button.isEnabled()
     assert "Select a mask" in dock.status.text()
     assert not dock.new_mask.button.isEnabled()

@@ -136,7 +136,7 @@ def test_a_mask_that_may_not_be_changed_keeps_its_lines():
     np.testing.assert_array_equal(lines.at(()), SCAN.heights)
 
 
-def test_lines_that_somebody_else_gives_the_mask_are_taken_over():
+def test_lines_set_by_other_code_are_adopted():
     layer = mask(boundaries=SCAN.heights)
     lines = MaskLines(layer)
     moved = SCAN.heights + np.float32(4.25)

@@ -14,7 +14,7 @@ from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 KEYS = (("D", Mode.PULL), ("A", Mode.DRAW), ("S", Mode.SNAP), ("Q", Mode.SMOOTH))
 
 
-def test_what_can_not_be_done_is_grey_and_says_why(viewer, tool, scan):
+def test_what_can_not_be_done_is_grey_and_gives_the_reason(viewer, tool, scan):
     assert tool._view.is_shown
     tool.toggle()
     assert not tool._view.is_shown

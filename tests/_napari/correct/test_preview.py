@@ -102,7 +102,7 @@ def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
 
 
 @pytest.mark.parametrize("leave", ["next", "accept"])
-def test_a_preview_that_goes_with_its_mask_is_told(shown, dock, volume, leave):
+def test_a_preview_that_goes_with_its_mask_is_reported(shown, dock, volume, leave):
     told = []
     notification_manager.notification_ready.connect(told.append)
     dock.preview.show_plan("Done", Recolor())

@@ -10,7 +10,7 @@ from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 
-def test_specks_pinholes_growing_and_shrinking(dock, vessels, qtbot, apply):
+def test_small_objects_small_holes_dilation_and_erosion(dock, vessels, qtbot, apply):
     dock.regions.object_size.setValue(10)
     qtbot.waitUntil(lambda: "9 px to be removed" in dock.preview._label.text())
     apply()

@@ -147,7 +147,7 @@ def test_names_are_shown_before_they_leave_and_harmless_ones_are_kept(exchange, 
     qtbot.waitUntil(lambda: "1 name confirmed" in exchange.status.text(), timeout=60_000)
 
 
-def test_what_is_chosen_decides_what_leaves(exchange, qtbot, tmp_path):
+def test_the_selection_decides_what_is_exported(exchange, qtbot, tmp_path):
     form = exchange.exporting
     form.formats.setCurrentIndex(form.formats.findData(Format.TIFF.value))
     write(qtbot, form.out.edit, str(tmp_path / "out"))
@@ -200,7 +200,7 @@ def test_patients_are_offered_where_the_project_knows_them(exchange, qtbot, tmp_
     assert form.patients.isHidden()
 
 
-def test_no_word_of_a_box_is_cut_off_at_340_px(exchange):
+def test_no_label_is_cut_off_at_340_px(exchange):
     window = exchange.window()
     window.show()
     window.resizeDocks([exchange.parent()], [340], Qt.Orientation.Horizontal)
@@ -291,7 +291,7 @@ def test_images_without_a_patient_are_named(qtbot):
     assert form.disabled_reason.startswith("No patient found for 7_od")
 
 
-def test_only_what_leaves_is_asked_about(exchange, qtbot):
+def test_only_what_is_exported_is_asked_about(exchange, qtbot):
     form = exchange.exporting
     form.formats.setCurrentIndex(form.formats.findData(Format.TRAINING.value))
     qtbot.waitUntil(lambda: form.subjects.asks)

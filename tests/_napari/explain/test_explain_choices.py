@@ -258,7 +258,7 @@ def test_a_mask_brings_the_model_that_drew_it(other_model, viewer, explain, dock
     assert Settings().model(Modality.OCT) == "tiny-oct"  # that was a person's choice
 
 
-def test_a_mask_of_a_model_that_is_gone_says_so(viewer, explain, dock, run, masks, scan):
+def test_a_mask_of_a_model_that_is_gone_reports_it(viewer, explain, dock, run, masks, scan):
     run(dock)
     (mask,) = masks()
     known = mask.metadata[KEY]

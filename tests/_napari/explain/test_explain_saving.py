@@ -107,7 +107,7 @@ def test_the_dialog_begins_where_the_image_is_and_then_where_the_last_figure_wen
 
 
 @pytest.mark.parametrize("there", ["why.png", "why_INL_grad-cam.npy"])
-def test_nothing_is_replaced_unasked(explain, ends, scan, tmp_path, answers, there):
+def test_nothing_is_replaced_without_a_request(explain, ends, scan, tmp_path, answers, there):
     (tmp_path / there).write_text("old")
     asked = answers(tmp_path / "why", QMessageBox.StandardButton.No)
     QTimer.singleShot(500, lambda: QApplication.activeModalWidget() and _reject())
@@ -121,7 +121,7 @@ def _reject():
     QApplication.activeModalWidget().reject()
 
 
-def test_maps_are_replaced_if_a_person_says_so(explain, ends, scan, tmp_path, answers):
+def test_maps_are_replaced_if_confirmed(explain, ends, scan, tmp_path, answers):
     (tmp_path / "why_INL_grad-cam.npy").write_text("old")
     answers(tmp_path / "why", QMessageBox.StandardButton.Yes)
     assert ends(explain, explain.save_button.click).status is JobStatus.SUCCEEDED

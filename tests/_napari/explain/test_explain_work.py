@@ -183,7 +183,7 @@ def test_a_map_that_napari_refuses_is_one_sentence(viewer, explain, ends, volume
     assert [layer.name for layer in viewer.layers] == ["cube"]
 
 
-def test_a_whole_volume_is_never_explained_unasked(viewer, explain, ends, volume, qtbot, maps):
+def test_a_whole_volume_is_explained_only_on_request(viewer, explain, ends, volume, qtbot, maps):
     viewer.add_image(volume, name="cube")
     choose_modality(explain.images, Modality.OCT)
     choose(explain.classes.box, "EZ")

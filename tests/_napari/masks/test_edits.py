@@ -28,7 +28,7 @@ def test_a_change_is_one_step(mask):
     assert np.array_equal(mask.data, wanted)
 
 
-def test_whoever_listens_sees_the_change(mask):
+def test_subscribers_see_the_change(mask):
     seen = []
     mask.events.paint.connect(lambda _event: seen.append(mask.data.sum()))
     change(mask, np.ones(mask.data.shape, np.uint8))

@@ -81,7 +81,7 @@ def test_the_name_is_asked_for_once(person, folder, tmp_path, monkeypatch):
     assert person.dock.bar.recent == [tmp_path / "other", folder]
 
 
-def test_a_folder_without_a_project_is_told_and_the_open_one_stays(ann, folder, tmp_path):
+def test_a_folder_without_a_project_is_reported_and_the_open_one_stays(ann, folder, tmp_path):
     ann.open(tmp_path / "scans", "Ann")
     assert ann.dock.status.result is JobStatus.FAILED
     assert "There is no project in" in ann.said
@@ -122,7 +122,7 @@ def test_a_list_is_not_called_empty_because_the_project_can_t_be_asked(ann, fold
     assert not queue.empty.isVisible()
 
 
-def test_dropped_folders_are_added_and_what_is_there_already_is_told(
+def test_dropped_folders_are_added_and_what_is_there_already_is_reported(
     ann, tmp_path, scans, versions
 ):
     ann.open_row(3)
@@ -348,7 +348,7 @@ def test_of_many_images_only_those_in_sight_are_fetched(ann, crowded):
     assert model.rowCount() <= 200
 
 
-def test_images_that_can_t_be_opened_are_passed_over_and_told(ann, crowded, tmp_path):
+def test_images_that_can_t_be_opened_are_skipped_and_reported(ann, crowded, tmp_path):
     (tmp_path / "scans" / "scan0.png").unlink()
     ann.click(ann.dock.button)
     assert ann.name == "scan1"

@@ -24,7 +24,7 @@ def test_tool_brush_and_locks_go_on_and_napari_shows_the_tool(ann):
     assert ann.mask.contour == 0  # the next mask is filled, whatever was shown over this one
 
 
-def test_layers_in_impossible_places_are_told_when_a_person_is_done(ann):
+def test_layers_in_impossible_places_are_reported_when_a_person_is_done(ann):
     ann.open_row(0)
     labels = ann.mask.data.copy()
     labels[1:4, 20:31] = 3  # far above the retina

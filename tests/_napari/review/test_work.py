@@ -175,7 +175,7 @@ def test_lines_are_saved_as_the_mask_has_them(at_work, folder):
     assert saved.boundaries[0, 50] == np.flatnonzero(saved.labels[:, 50])[0]
 
 
-def test_images_of_others_are_passed_over_and_can_be_looked_at(at_work, folder):
+def test_images_of_others_are_skipped_and_can_be_looked_at(at_work, folder):
     with Project(folder, author="Bob") as bob:
         bob.check_out(2)
         at_work.press(Qt.Key.Key_N)
@@ -199,7 +199,7 @@ def test_a_lease_is_held_and_given_back(at_work, folder):
         assert [lease.image_id for lease in bob.status().leases] == [2]
 
 
-def test_a_conflict_keeps_both_versions_and_is_told(at_work, folder, versions):
+def test_a_conflict_keeps_both_versions_and_is_reported(at_work, folder, versions):
     with Project(folder, author="Bob") as bob:
         bob.save_version(1, bob.annotation(1, 1), Action.DRAFT, parent=1)
     painted = at_work.paint()
@@ -221,7 +221,7 @@ def test_a_conflict_keeps_both_versions_and_is_told(at_work, folder, versions):
         assert not project.image(1).conflict
 
 
-def test_a_second_reader_is_blinded_and_an_adjudicator_sees_both(at_work, folder, versions):
+def test_a_second_grader_is_blinded_and_an_adjudicator_sees_both(at_work, folder, versions):
     at_work.paint()
     at_work.press(Qt.Key.Key_W)
     at_work.answer("Bob")
@@ -319,7 +319,7 @@ def test_the_view_fits_the_image_and_not_what_was_open_before(person, folder):
     np.testing.assert_allclose(person.viewer.scene.camera.center[-2:], middle)
 
 
-def test_thrown_away_means_asked(at_work, folder):
+def test_discarding_asks_first(at_work, folder):
     with Project(folder, author="Ann") as other:
         other.autosave(2, Annotation(np.ones(at_work.mask.data.shape, np.uint8)))
     at_work.open(folder, "Ann")

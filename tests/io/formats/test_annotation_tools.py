@@ -362,7 +362,7 @@ def test_images_of_another_size_take_no_memory(tmp_path):
         assert not masks
 
 
-def test_two_images_of_one_id_or_name_are_told(tmp_path):
+def test_two_images_of_one_id_or_name_are_reported(tmp_path):
     document = coco([drawn([BOX])] * 3)
     document["images"][1]["id"] = 1
     masks, problems, _, _ = found_in(tmp_path / "a.json", document)
@@ -402,7 +402,7 @@ def vgg(*regions):
 VGG_BOX = {"name": "polygon", "all_points_x": BOX[::2], "all_points_y": BOX[1::2]}
 
 
-def test_vgg_lists_images_that_nobody_annotated(tmp_path):
+def test_vgg_lists_unannotated_images(tmp_path):
     rect = {"name": "rect", "x": 1, "y": 1, "width": 5, "height": 5}
     entries = vgg((VGG_BOX, "Vessel"), (rect, "Vessel"), (VGG_BOX, "Disc"))
     masks, (problem,), (message,), unannotated = found_in(

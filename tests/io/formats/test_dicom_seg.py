@@ -199,7 +199,7 @@ def test_segments_of_other_programs(tmp_path, volume):
         read_dicom_seg(tmp_path / "a.dcm", FUNDUS_VESSELS)
 
 
-def test_segments_with_other_labels_are_known_by_their_codes_or_by_what_is_said(tmp_path, volume):
+def test_segments_with_other_labels_are_recognised_by_code_or_remap(tmp_path, volume):
     planes = np.zeros((3, 9, 11), np.uint8)
     planes[0, 2:5], planes[2, 4:6] = 1, 2
     path = tmp_path / "a.dcm"
@@ -428,7 +428,7 @@ def test_dciodvfy_finds_no_error(
 @pytest.mark.parametrize(
     ("side", "letter", "code"), [("OD", "R", "24028007"), ("OS", "L", "7771000")]
 )
-def test_the_side_is_said_of_the_image_and_of_each_segment(
+def test_the_side_is_stated_of_the_image_and_of_each_segment(
     tmp_path, make_record, side, letter, code
 ):
     write_dicom_seg(tmp_path / "a.dcm", make_record(laterality=Laterality(side)))

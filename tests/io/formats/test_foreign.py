@@ -488,7 +488,7 @@ def test_boundaries_with_a_column_missing_or_twice_are_refused(tmp_path, columns
         read_boundary_csv(tmp_path / "a.csv", OCT_LAYERS)
 
 
-def test_missing_empty_and_foreign_files_are_said_so(tmp_path, make_record):
+def test_missing_empty_and_foreign_files_are_reported(tmp_path, make_record):
     for path, read in written(tmp_path, make_record()):
         for content in (None, b"", b"This is a letter.", b"\0" * 500, b"{}", b"\xff\xfe[[["):
             path.unlink() if content is None else path.write_bytes(content)
@@ -511,7 +511,7 @@ places = st.floats(0, 1, exclude_max=True)
     end=st.just(1.0) | places,
     changes=st.lists(st.tuples(places, st.integers(0, 255)), max_size=4),
 )
-def test_cut_and_altered_files_are_read_or_said_so(
+def test_cut_and_altered_files_are_read_or_reported(
     tmp_path_factory, whole_files, number, end, changes
 ):
     name, whole, read = whole_files[number]

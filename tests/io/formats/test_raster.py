@@ -34,7 +34,7 @@ def test_ignored_pixels_have_a_colour_of_their_own_where_there_are_any(
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((4, 6), "YX"), ((3, 4, 6), "ZYX")])
-def test_other_programs_are_told_the_axes_of_a_tiff(shape, axes, tmp_path):
+def test_a_tiff_states_its_axes_to_other_programs(shape, axes, tmp_path):
     record = MaskRecord(np.ones(shape, np.uint8), scheme=OCT_LAYERS, name="scan")
     write_tiff(tmp_path / "m.tif", record)
     with tifffile.TiffFile(tmp_path / "m.tif") as tiff:

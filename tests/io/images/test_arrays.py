@@ -36,7 +36,7 @@ def test_arrays_are_exact(tmp_path, dtype, shape, order):
         ((21, 33, 1), (21, 33), False),
     ],
 )
-def test_the_last_axis_tells_colors(tmp_path, shape, expected, color):
+def test_the_last_axis_decides_about_colors(tmp_path, shape, expected, color):
     image = read_image(saved(tmp_path, RNG.integers(0, 256, shape, np.uint8)))
     assert (image.pixels.shape, image.color) == (expected, color)
 

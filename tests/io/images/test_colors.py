@@ -252,7 +252,7 @@ def test_several_grey_samples_are_not_taken_for_the_first_of_them(tmp_path, samp
         read_classes(path)
 
 
-def test_three_grey_samples_are_taken_for_colors_and_it_is_said(tmp_path):
+def test_three_grey_samples_are_taken_for_colors_and_it_is_reported(tmp_path):
     stored = RNG.integers(0, 256, (20, 30, 3), np.uint8)
     path = tmp_path / "bands.tif"
     tifffile.imwrite(path, stored, photometric="minisblack", planarconfig="contig", metadata=None)
@@ -264,7 +264,7 @@ def test_three_grey_samples_are_taken_for_colors_and_it_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "sort", "kept"), [(RGB, 0, False), (RGB, 2, True), (GREY, 2, True)]
 )
-def test_further_samples_are_alpha_only_where_the_file_says_so(tmp_path, kind, sort, kept):
+def test_further_samples_are_alpha_only_where_the_file_states_it(tmp_path, kind, sort, kept):
     channels = 1 if kind == GREY else 3
     stored = RNG.integers(0, 256, (20, 30, channels + 1), np.uint8)
     content = tiff_bytes(
@@ -324,7 +324,7 @@ def test_ome_channels_are_colors_unless_they_are_something_else(tmp_path, named)
         np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").pixels, photograph())
 
 
-def test_a_thumbnail_beside_the_image_is_passed_over(tmp_path):
+def test_a_thumbnail_beside_the_image_is_skipped(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(photograph(), photometric="rgb")
         writer.write(photograph()[::8, ::8], photometric="rgb", subfiletype=1)

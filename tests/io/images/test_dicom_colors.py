@@ -98,7 +98,7 @@ RGB = {
 
 @pytest.mark.parametrize("said", ["RGB", "YBR_FULL", "YBR_FULL_422"])
 @pytest.mark.parametrize("stream", [*YBR, *RGB])
-def test_jpeg_is_decoded_by_its_own_word(make_dicom, read, stream, said):
+def test_jpeg_is_decoded_as_its_stream_states(make_dicom, read, stream, said):
     dataset = make_dicom(COLOR, PhotometricInterpretation=said)
     dataset.PixelData = encapsulate([{**YBR, **RGB}[stream]])
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
@@ -166,7 +166,7 @@ def test_lossless_colors(make_dicom, read, syntax, kind):
 
 @pytest.mark.parametrize("said", ["RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT"])
 @pytest.mark.parametrize("lossless", [True, False])
-def test_jpeg_2000_is_decoded_by_its_own_word(make_dicom, read, said, lossless):
+def test_jpeg_2000_is_decoded_as_its_stream_states(make_dicom, read, said, lossless):
     file = BytesIO()
     Image.fromarray(COLOR).save(
         file, "JPEG2000", no_jp2=True, irreversible=not lossless, mct=1,

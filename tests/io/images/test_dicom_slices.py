@@ -157,7 +157,7 @@ def test_a_radial_scan_is_in_the_order_of_its_numbers(volume, read):
     ("places", "said"),
     [((0, 0.1, 3, 3.1, 4), "100 to 2900 µm"), ((0, 0.1, 0.1, 0.2, 0.3), "0 to 100 µm")],
 )
-def test_uneven_slices_are_said(volume, read, places, said):
+def test_uneven_slices_are_reported(volume, read, places, said):
     image = read(volume(along_z(*places), order=SHUFFLED, SpacingBetweenSlices=0.12))
     np.testing.assert_array_equal(
         image.pixels, VOLUME[[0, 2, 1, 3, 4]] if places[1] == places[2] else VOLUME

@@ -80,7 +80,7 @@ def test_pictures_are_found_by_their_content(tmp_path, form):
     assert list_folder(tmp_path).images == (tmp_path / "export",)
 
 
-def test_what_is_passed_over_is_named_with_its_reason(make_dicom, sequence, archive):
+def test_what_is_skipped_is_named_with_its_reason(make_dicom, sequence, archive):
     (archive / "notes.txt").write_text("BM is no bitmap\n")
     (archive / "README").write_text("P5 is no picture\n")
     (archive / "empty").touch()
@@ -162,7 +162,7 @@ def test_what_is_no_file_has_no_content(tmp_path):
     assert not is_image_content(tmp_path / "missing")
 
 
-def test_headers_that_cant_be_parsed_are_told_when_they_are_read(archive):
+def test_headers_that_cant_be_parsed_are_reported_when_they_are_read(archive):
     """An element of an unknown type fails when it is asked for, not when it is read."""
     path = archive / "IM000001"
     content = path.read_bytes()

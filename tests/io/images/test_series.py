@@ -74,7 +74,7 @@ def test_numbers_count_where_slices_to_be_stacked_have_no_position(write):
     assert read_slices(paths).spacing.slice.um is None
 
 
-def test_uneven_slices_are_said(write):
+def test_uneven_slices_are_reported(write):
     image = read_slices(write(places=[0, 1, 2, 5, 6]))
     assert image.spacing.slice.um is None
     assert "unevenly spaced (120 to 360 µm" in image.warnings[0]

@@ -49,7 +49,7 @@ def test_images_that_fit_are_added_without_a_warning(tmp_path, files):
     assert (outcome.message, outcome.doubtful) == ("1 added.", False)
 
 
-def test_possible_identifiers_are_named_in_plain_words(tmp_path, files):
+def test_possible_identifiers_are_named_plainly(tmp_path, files):
     (files / "scan.png").rename(files / "Smith_John_1950-01-31.png")
     with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
         paths = tuple(files.glob("Smith*"))

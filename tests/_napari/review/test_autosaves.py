@@ -35,7 +35,7 @@ def kept(folder):
     return look
 
 
-def test_time_stands_still_while_nobody_is_at_work(at_work, monkeypatch):
+def test_idle_time_is_not_counted(at_work, monkeypatch):
     watch, clock = at_work.session.timer, SimpleNamespace(now=time.monotonic())
     monkeypatch.setattr(activity_timer, "time", SimpleNamespace(monotonic=lambda: clock.now))
     clock.now += watch.idle_after + 5
@@ -65,7 +65,7 @@ def test_time_is_shown_and_saved_with_the_version_it_was_spent_on(at_work, versi
     assert versions(1)[-1].seconds == pytest.approx(83, abs=20)
 
 
-def test_hands_off_work_is_kept_aside_without_a_version(at_work, kept, versions):
+def test_idle_edits_are_autosaved_without_a_version(at_work, kept, versions):
     watch = at_work.session.timer
     watch.rest = 0.1
     painted = at_work.paint()
@@ -75,7 +75,7 @@ def test_hands_off_work_is_kept_aside_without_a_version(at_work, kept, versions)
         assert np.array_equal(project.recover(kept()[0]).labels, painted)
 
 
-def test_work_is_kept_aside_every_minute_even_if_hands_are_never_off(at_work, kept):
+def test_edits_are_autosaved_every_minute_even_without_a_pause(at_work, kept):
     at_work.paint()
     at_work.session.timer.interval = 0
     at_work.session.timer.tick()
@@ -103,7 +103,7 @@ def test_what_was_undone_is_not_offered_again(at_work, kept):
     assert not kept()
 
 
-def test_that_work_can_t_be_kept_aside_is_told(at_work, folder):
+def test_a_failed_autosave_is_reported(at_work, folder):
     at_work.paint()
     away = folder.with_name("away")
     folder.rename(away)
@@ -135,7 +135,7 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
     crashed.close()
 
 
-def test_closing_the_window_keeps_work_aside_and_gives_the_image_back(at_work, kept, folder):
+def test_closing_the_window_autosaves_and_releases_the_image(at_work, kept, folder):
     painted = at_work.paint()
     io_queue = at_work.session.io_queue
     at_work.viewer.close()
@@ -220,7 +220,7 @@ def test_the_window_asks_before_it_closes_over_work_for_which_there_is_no_memory
     caplog.clear()  # what it tells holds on to the window
 
 
-def test_closing_the_dock_keeps_work_aside(at_work, kept, sit):
+def test_closing_the_dock_autosaves(at_work, kept, sit):
     at_work.paint()
     at_work.viewer.window.remove_dock_widget(at_work.dock)
     assert len(kept()) == 1

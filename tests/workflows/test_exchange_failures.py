@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_nothing_of_an_export(drawn, tmp_path, format):
     assert finish(leave(drawn, tmp_path / "out", format)).masks == 3
 
 
-def test_a_folder_that_can_t_be_made_or_written_is_told(drawn, tmp_path):
+def test_a_folder_that_can_t_be_made_or_written_is_reported(drawn, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(WriteError, match=r"file.out' can't be written"):
         finish(leave(drawn, tmp_path / "file" / "out"))
@@ -94,7 +94,7 @@ def test_a_folder_that_can_t_be_made_or_written_is_told(drawn, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_read_only_folder_is_told(drawn, tmp_path):
+def test_a_read_only_folder_is_reported(drawn, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     if os.access(locked, os.W_OK):
@@ -144,7 +144,7 @@ def test_an_import_into_a_project_that_vanishes_stops(drawn, fresh, tmp_path):
     assert len(finish(iter_import_masks(fresh, tmp_path / "out")).versions) == 2
 
 
-def test_masks_that_vanish_while_they_are_imported_are_told_one_by_one(drawn, fresh, tmp_path):
+def test_masks_that_vanish_while_they_are_imported_are_reported_one_by_one(drawn, fresh, tmp_path):
     finish(leave(drawn, tmp_path / "out"))
     job = iter_import_masks(fresh, tmp_path / "out")
     next(job)
