@@ -5,6 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -187,3 +188,20 @@ def test_the_list_of_changes_warns_of_names_that_speak_of_a_patient(study):
     assert changes["Smith.John.OS"].is_suspicious  # its header says who that is
     assert changes["650312-1234"].is_suspicious
     assert changes["Opa Heinz"].confirmed is None
+
+
+@pytest.mark.parametrize("format", [Format.COCO, Format.NPY])
+def test_images_that_leave_with_text_in_their_margin_are_named(ann, tmp_path, format):
+    pixels = phantom_bscan(0, 240, 320).image.pixels
+    for name, words in (("plain", ""), ("written", "Mueller, Hans")):
+        picture = np.ascontiguousarray(pixels.copy())
+        cv2.putText(picture, words, (9, 229), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1, cv2.LINE_AA)
+        picture[0, 0] = len(words)  # two images
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    paths = [tmp_path / "plain.png", tmp_path / "written.png"]
+    for image in ann.add_images(paths).images:
+        labels = phantom_bscan(0, 240, 320).labels
+        ann.save_version(image.id, Annotation(labels), Action.CORRECT)
+    done = leave(ann, tmp_path / "out", format)
+    assert done.captioned == ("written",)
+    assert "There may be text in the margin of 'written'" in done.warnings[-1]

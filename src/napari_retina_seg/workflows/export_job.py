@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from napari_retina_seg import __version__
 from napari_retina_seg.editing.consistency import draw
+from napari_retina_seg.imaging.margin_text import has_margin_text
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.formats.card import Card, make_card
@@ -41,6 +42,7 @@ from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import safe_name
+from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.splits import SPLITS
@@ -127,6 +129,7 @@ class ExportJob:
         self._token = token
         self.cards: list[Card] = []
         self.problems: list[str] = []
+        self.captioned: list[str] = []  # exported images with what looks like text in the margin
         self._divided: dict[str, list[str]] = {}  # patients of the images of each split
 
     @property
@@ -223,13 +226,19 @@ class ExportJob:
     def _name_files(self, one: ExportItem, record: MaskRecord, folder: Path) -> tuple[str, ...]:
         """Write the images that the slices of a mask refer to, and return their names."""
         if self._with_images:
-            names = write_pictures(folder, self._project.read_image(one.image.id), record.name)
+            image = self._project.read_image(one.image.id)
+            self._look_for_text(image)
+            names = write_pictures(folder, image, record.name)
             return tuple(path.name for path in names)
         suffix = _suffix_of(one)
         is_own = one.name == safe_name(one.image.name) and "/" not in one.image.name
         if is_own and not (record.is_volume or one.is_hidden):
             return (f"{one.image.name}{suffix}",)  # the real name of the file
         return tuple(picture_names(record.name, record.labels.shape, suffix))
+
+    def _look_for_text(self, image: RetinaImage) -> None:
+        if has_margin_text(image.plane(0)):
+            self.captioned.append(image.name)
 
     def _write_set(self, chosen: tuple[ExportItem, ...]) -> Generator[Progress, None, None]:
         """Write images with their masks as a training set, without predictions."""
@@ -241,6 +250,7 @@ class ExportJob:
         def add(one: ExportItem, record: MaskRecord) -> None:
             require_truth([record])
             image = self._project.read_image(one.image.id)
+            self._look_for_text(image)
             pixels = np.asarray(image.pixels)
             pixels = pixels[..., :3] if image.color else pixels
             item = TrainingItem(record, pixels, one.group, sides[one.group])

@@ -53,6 +53,8 @@ class Exported:
         Images unlike the training data of the model that made their prediction.
     undecided : tuple of str
         Images with two gradings and no final decision, of which the first was exported.
+    captioned : tuple of str
+        Exported images with what looks like text in the margin, which no pseudonym removes.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Exported:
     sides: tuple[SplitSide, ...] = ()
     flagged: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    captioned: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -81,6 +84,11 @@ class Exported:
             sentences.append(
                 "Graded twice without a final decision, so that the first grading was exported:"
                 f" {_list_some(self.undecided)}. Adjudicate them, or leave their state out."
+            )
+        if self.captioned:
+            sentences.append(
+                f"There may be text in the margin of {_list_some(self.captioned)}: look at these"
+                " images before you pass them on. Text in the pixels is never removed."
             )
         return tuple(sentences)
 
@@ -258,4 +266,5 @@ def iter_export(
             for one in chosen
             if one.name in left and one.image.state is State.GRADED_TWICE
         ),
+        captioned=tuple(job.captioned),
     )
