@@ -155,7 +155,7 @@ def _print_report(findings: list[Diagnosis]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
         mark = Text("to fix", "bold red") if finding.remedy else Text("ok", "green")
-        table.add_row(mark, as_cell(finding.subject), as_cell(finding.state))
+        table.add_row(mark, as_cell(finding.subject), as_cell(finding.state, fold=True))
     Console().print(table)
     remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
     if remedies:
