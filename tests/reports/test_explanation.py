@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from napari_retina_seg.imaging.cam import Method
-from napari_retina_seg.imaging.explanation import Explanation
+from napari_retina_seg.imaging.explanation import Explanation, PlaceAnswer
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.target import Point, Region
 from napari_retina_seg.io import read_image
@@ -98,13 +98,17 @@ def test_the_figure_says_what_it_shows(tmp_path, monkeypatch):
     import matplotlib as mpl
 
     monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
-    one = replace(explanation(), maps=np.zeros((3, *GRID), np.float32), untargeted=(1,))
+    shares = (0.2, 0.8, *[0.0] * 6)
+    answer = PlaceAnswer(OCT_LAYERS, 1, shares, shares[::-1], is_point=True)
+    maps = np.zeros((3, *GRID), np.float32)
+    one = replace(explanation(), maps=maps, untargeted=(1,), answer=answer)
     one.maps[0, 5, 5] = 0.002
     save_panels(one, image_of(one), tmp_path / "figure.svg", title="$eye$ of <somebody>")
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", (tmp_path / "figure.svg").read_text())
     said = " ".join(" ".join(texts).split())
     assert "$eye$ of &lt;somebody&gt;" in said
     assert "RNFL · Retinal nerve fibre layer" in said
+    assert answer.sentence in said
     assert one.caption in said
     assert one.message in said
     assert "× 10⁻³" in said
