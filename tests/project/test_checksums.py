@@ -10,7 +10,7 @@ from napari_retina_seg.project.checksums import CHECKSUM, find_altered
 from napari_retina_seg.project.database import MIGRATIONS
 from napari_retina_seg.project.files import IntegrityProblemKind
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.tables import Base
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
@@ -141,3 +141,10 @@ def test_a_project_without_checksums_gets_them_when_it_is_opened(full):
         )
         with pytest.raises(sqlite3.DatabaseError, match="never changed"):
             raw.execute("UPDATE version SET author = 'Eve'")
+
+
+def test_a_state_that_is_displayed_under_another_name_is_no_damage(ann, bob, image, make):
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    bob.save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
+    assert bob.image(image.id).state is State.GRADED_TWICE
+    assert not ann.check()

@@ -11,6 +11,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -95,8 +96,13 @@ def _verify(row: Base, *_: object) -> None:
 
 def _checksum_of_object(row: Base) -> str:
     kind = type(row)
-    values = [convert(getattr(row, name)) for name, convert in _converters(kind)]
+    values = [convert(_bare(getattr(row, name))) for name, convert in _converters(kind)]
     return checksum_of(kind.__tablename__, values)
+
+
+def _bare(value: Any) -> Any:
+    """Return what is stored of an enum's member, whose text may be another."""
+    return value.value if isinstance(value, Enum) else value
 
 
 @cache
