@@ -1,6 +1,7 @@
 """No name of a file leaves a project unless a person said that it is harmless."""
 
 import gzip
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -122,7 +123,9 @@ def test_no_name_is_exported_in_any_format(study, tmp_path, format):
     for secret in (*SECRETS, *PARTS, study.info.key):
         assert secret.casefold() not in said
         assert json.dumps(secret)[1:-1].casefold() not in said
-    assert all(pseudonymise(Path(name).stem, study.info.key) in said for name in NAMES[:-1])
+    key = study.info.key
+    assert all(pseudonymise(image.sha256, key) in said for image in study.images())
+    assert not any(hashlib.sha256(name.encode()).hexdigest()[:16] in said for name in SECRETS)
     back = finish(iter_import_masks(study, tmp_path / "out"))
     assert (back.known, back.problems) == (len(NAMES), ())
 
@@ -205,3 +208,17 @@ def test_images_that_leave_with_text_in_their_margin_are_named(ann, tmp_path, fo
     done = leave(ann, tmp_path / "out", format)
     assert done.captioned == ("written",)
     assert "There may be text in the margin of 'written'" in done.warnings[-1]
+
+
+def test_masks_under_pseudonyms_of_earlier_versions_find_their_images(ann, write_scan, tmp_path):
+    """Those were made of the name alone: of two images with one name neither is taken."""
+    (image,) = ann.add_images([write_scan("Hans.png", 1)]).images
+    former = pseudonymise("Hans", ann.info.key)
+    mask = Image.fromarray(np.full((16, 24), 3, np.uint8))
+    mask.save(tmp_path / f"{former}.png")
+    (version,) = finish(iter_import_masks(ann, tmp_path / f"{former}.png", author="Ann")).versions
+    assert version.image_id == image.id
+    ann.add_images([write_scan("other/Hans.png", 2)])
+    mask.save(tmp_path / f"{former}.png")
+    taken = finish(iter_import_masks(ann, tmp_path / f"{former}.png", author="Ann"))
+    assert (taken.versions, "Several images" in taken.problems[0]) == ((), True)

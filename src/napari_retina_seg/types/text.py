@@ -75,6 +75,8 @@ def _is_quoted(text: str) -> bool:
 
 def displayed_json(document: str) -> str:
     """Return JSON of the same content without signs that are not to be seen."""
+    if document.isascii() and "\x7f" not in document:  # other codes are escaped in JSON anyway
+        return document
     return "".join(
         json.dumps(sign)[1:-1] if _is_hidden(sign) and sign != "\n" else sign for sign in document
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_retina_seg.datasets.layouts.pairs import plain_stem
+from napari_retina_seg.io.formats.identity import pseudonymise
 from napari_retina_seg.io.formats.named import possible_names
 from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.formats.sources import Record
@@ -43,7 +44,8 @@ class ImageFinder:
         for image in images:
             self.by_id[image.id] = image
             self._by_hash[image.sha256] = image
-            names = (image.name, safe_name(image.name), pseudonyms[image.id])
+            former = pseudonymise(image.name, project.info.key)  # of earlier versions
+            names = (image.name, safe_name(image.name), pseudonyms[image.id], former)
             for key in {name_key(name) for name in (*names, image.path.name)}:
                 same = self.shapes.get(key, image.shape) == image.shape
                 self.shapes[key] = image.shape if same else ()

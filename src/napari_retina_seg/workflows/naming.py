@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_retina_seg.io.formats.identity import contains_identifier, pseudonymise
 from napari_retina_seg.project.values import ConfirmedName, ProjectImage
 from napari_retina_seg.project.view import ProjectView
-from napari_retina_seg.types.file_names import composed, name_key, safe_name
+from napari_retina_seg.types.file_names import name_key, safe_name
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.export_options import Identities
 
@@ -88,7 +88,9 @@ class NameChange:
 def find_names(project: ProjectView, identities: Identities) -> Names:
     """Return the names of a project's images for an export or a report."""
     key = project.info.key
-    return Names(identities, key, _pseudonyms(project.images(), key), project.confirmed_names())
+    # By the content: two images of one name differ, and it does not depend on what is exported.
+    pseudonyms = {image.id: pseudonymise(image.sha256, key) for image in project.images()}
+    return Names(identities, key, pseudonyms, project.confirmed_names())
 
 
 def iter_name_changes(
@@ -111,22 +113,6 @@ def iter_name_changes(
         pseudonym, confirmed = names.pseudonyms[image.id], names.confirmed.get(image.id)
         changes.append(NameChange(image, exported, pseudonym, confirmed, suspicious))
     return tuple(changes)
-
-
-def _pseudonyms(images: Iterable[ProjectImage], key: str) -> dict[int, str]:
-    """Return a pseudonym for each image of a project, in the order in which they were added.
-
-    The first image of a name has that of its name, as in exports by earlier versions; the content
-    tells others apart, so that it does not depend on what else is exported.
-    """
-    used: set[str] = set()
-    found = {}
-    for image in images:
-        name = composed(image.name).strip()
-        text = name if name and name not in used else f"{name}\n{image.sha256}"
-        used.add(name)
-        found[image.id] = pseudonymise(text, key)
-    return found
 
 
 def _disambiguate(images: Sequence[ProjectImage], names: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.types.text import displayed
 from napari_retina_seg.workflows.naming import NameChange
@@ -83,5 +84,6 @@ def _row(change: NameChange) -> QTreeWidgetItem:
     item = QTreeWidgetItem(
         [displayed(change.image.name), change.pseudonym, displayed("; ".join(remarks))]
     )
+    item.setToolTip(0, qt_text(change.image.name))
     item.setCheckState(0, Qt.CheckState.Checked if said else Qt.CheckState.Unchecked)
     return item
