@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_retina_seg import Project
-from napari_retina_seg.io.atomic import Draft, write_atomically
+from napari_retina_seg.io.atomic import Draft, atomic_folder, remove_leftovers, write_atomically
 from napari_retina_seg.project.database import DATABASE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no umask")
@@ -61,3 +62,48 @@ def test_a_file_that_replaces_another_leaves_no_draft(tmp_path: Path) -> None:
     write_atomically(tmp_path / "mask.png", b"new")
     assert (tmp_path / "mask.png").read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["mask.png"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from napari_retina_seg.io.atomic import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as new:
+    (new / "half.png").write_bytes(b"x")
+    os._exit(9)
+"""
+
+
+def unfinished(folder: Path) -> list[Path]:
+    return list(folder.glob(".*.unfinished"))
+
+
+def test_the_next_folder_removes_what_killed_programs_left_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "out")]
+    assert subprocess.run(command, check=False).returncode == 9
+    (left,) = unfinished(tmp_path)
+    others = [tmp_path / ".mine.unfinished", tmp_path / ".vscode"]
+    for other in others:
+        other.mkdir()
+    link = tmp_path / ".link.unfinished"
+    link.symlink_to(left)
+    with atomic_folder(tmp_path / "new") as under_way:
+        for path in (left, under_way.parent, link):
+            os.utime(path, (0, 0))
+        with atomic_folder(tmp_path / "other"):
+            assert not left.exists()
+            assert under_way.is_dir()
+    assert (tmp_path / "new").is_dir()
+    assert sorted(unfinished(tmp_path)) == [link, others[0]]
+    assert others[1].is_dir()
+
+
+def test_a_folder_that_has_just_been_begun_is_left_alone(tmp_path: Path) -> None:
+    begun = tmp_path / ".out.abc.unfinished"
+    begun.mkdir()
+    (begun / "lock").touch()
+    remove_leftovers(tmp_path)
+    assert begun.is_dir()
+    os.utime(begun, (0, 0))
+    remove_leftovers(tmp_path)
+    assert not begun.exists()

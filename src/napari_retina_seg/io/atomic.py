@@ -8,14 +8,20 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.file_names import shorten
 
 _LONGEST = 255  # bytes of a name, in the file systems of Linux and macOS; on Windows letters
 _SENSIBLE = 60
+_UNFINISHED = ".unfinished"  # at the end of the names of folders that are being written
+_LOCK = "lock"  # a file in them, locked as long as their program runs
+_BEGINNING_SECONDS = 10
 _BEGINNING = 40  # bytes of a name that its draft keeps: no draft's name is longer than the file's
 
 
@@ -139,6 +145,8 @@ def _too_long(path: Path) -> str:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Create a folder under a temporary name, and rename it when complete.
 
+    What programs that were killed left beside it, of this folder or another, is removed.
+
     Parameters
     ----------
     folder : Path
@@ -158,11 +166,15 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise WriteError(f"'{folder}' is not empty: choose a new folder.")
         folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder.parent)
         # Two levels down, where no search for data sets comes upon what a kill left behind.
+        beginning = shorten(folder.name, _BEGINNING)
         workshop = Path(
-            tempfile.mkdtemp(dir=folder.parent, prefix=f".{shorten(folder.name, _BEGINNING)}.")
+            tempfile.mkdtemp(dir=folder.parent, prefix=f".{beginning}.", suffix=_UNFINISHED)
         )
+        lock = FileLock(workshop / _LOCK)
         try:
+            _lock(lock)
             new = workshop / "new"
             new.mkdir()
             yield new
@@ -171,4 +183,35 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             new.replace(folder)
             sync_folder(folder.parent)
         finally:
+            lock.release()
             shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _lock(lock: FileLock) -> None:
+    """Lock an unfinished folder, where the file system can do that."""
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):  # some network folders can't: then nobody removes it
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove unfinished folders whose program was killed; those of running programs stay.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `atomic_folder` makes folders.
+    """
+    for workshop in folder.glob(f".*{_UNFINISHED}"):
+        lock = workshop / _LOCK
+        try:
+            # A program that has just begun may not have locked its folder yet.
+            is_new = time.time() - workshop.stat().st_mtime < _BEGINNING_SECONDS
+            if workshop.is_symlink() or not lock.is_file() or is_new:
+                continue
+            with FileLock(lock, timeout=0):
+                pass
+        except (OSError, NotImplementedError, Timeout):
+            continue
+        shutil.rmtree(workshop, ignore_errors=True)
