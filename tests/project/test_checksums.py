@@ -6,12 +6,12 @@ from contextlib import closing
 
 import pytest
 
-from napari_retina_seg.project.checksums import CHECKSUM, find_altered
-from napari_retina_seg.project.database import MIGRATIONS
+from napari_retina_seg.project.checksums import CHECKSUM, checksum_of_object, find_altered
 from napari_retina_seg.project.files import IntegrityProblemKind
+from napari_retina_seg.project.migrations import MIGRATIONS
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.tables import Base
+from napari_retina_seg.project.tables import Base, SecondGraderRow
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
@@ -148,3 +148,11 @@ def test_a_state_that_is_displayed_under_another_name_is_no_damage(ann, bob, ima
     bob.save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
     assert bob.image(image.id).state is State.GRADED_TWICE
     assert not ann.check()
+
+
+def test_every_state_that_can_be_saved_can_be_read_again():
+    """An enumeration is stored by its value, however it is shown."""
+    for state in State:
+        row = SecondGraderRow(image_id=1, round=0, grader=state)
+        plain = SecondGraderRow(image_id=1, round=0, grader=state.value)
+        assert checksum_of_object(row) == checksum_of_object(plain)

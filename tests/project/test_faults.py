@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,12 +14,14 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from napari_retina_seg.project.database import MIGRATIONS, Database
+from napari_retina_seg.project.database import Database
+from napari_retina_seg.project.migrations import MIGRATIONS
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.workflows.exporting import export_masks
 
 PROGRAM = [sys.executable, Path(__file__).with_name("programs.py")]
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability.py"
@@ -282,16 +285,41 @@ def test_a_closed_project_is_one_file_of_records(ann, image):
     assert names == {"project.sqlite", "files", "autosave"}
 
 
-def test_what_was_not_closed_is_not_read_without_its_log(ann, image, make, small_disk):
+def test_what_was_not_closed_is_read_with_its_log(ann, image, make, small_disk):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     shutil.copytree(ann.folder, small_disk / "project")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(ProjectError, match="was not closed and can't be written: copy the folder"):
-        Project(small_disk / "project", author="Ann")
-    with Project(
-        shutil.copytree(small_disk / "project", ann.folder / "copy"), author="Ann"
-    ) as copy:
-        assert (copy.annotation(image.id, 1).labels == make.annotation().labels).all()
+    with Project(small_disk / "project", author="Ann") as project:
+        assert project.read_only
+        assert (project.annotation(image.id, 1).labels == make.annotation().labels).all()
+
+
+def test_a_project_on_a_full_disk_can_be_looked_at_and_exported(small_disk, tmp_path):
+    np.save(tmp_path / "scan.npy", np.zeros((400, 400), np.uint8))
+    drawn = Annotation(np.ones((400, 400), np.uint8))
+    with Project.create(small_disk / "project", scheme=OCT_LAYERS, author="Ann") as project:
+        project.add_images([tmp_path / "scan.npy"])
+        project.save_version(1, drawn, Action.CORRECT)
+    (small_disk / "full").touch()
+    filler = os.open(small_disk / "full", os.O_WRONLY)
+    while shutil.disk_usage(small_disk).free:
+        os.write(filler, bytes(4096))
+    os.close(filler)
+    before = sorted(small_disk.rglob("*"))
+    with Project(small_disk / "project", author="Ann") as project:
+        assert project.read_only
+        assert project.status().versions == len(project.history(1)) == 1
+        assert (project.annotation(1, 1).labels == 1).all()
+        assert project.check() == ()
+        export_masks(project, tmp_path / "out", "png")
+        with pytest.raises(ProjectError, match=r"disk .* was full .* free some space"):
+            project.save_version(1, drawn, Action.DRAFT)
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
+    assert sorted(small_disk.rglob("*")) == before
+    (small_disk / "full").unlink()
+    with Project(small_disk / "project", author="Ann") as project:
+        assert not project.read_only
+        project.reopen(1)
 
 
 def test_any_name_will_do_for_a_folder(tmp_path):

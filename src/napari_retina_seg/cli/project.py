@@ -130,8 +130,11 @@ def add_command(
         say(sentence)
     if inputs.masks:
         say(inputs.masks)
-    for path, image in added.duplicates:
-        say(f"'{path}' is in the project already, as '{image.name}' (#{image.id}).")
+    if added.duplicates:
+        path, image = added.duplicates[0]
+        others = len(added.duplicates) - 1
+        more = f" So are {others} more." if others > 1 else " So is 1 more." if others else ""
+        say(f"'{path}' is in the project already, as '{image.name}' (#{image.id}).{more}")
     for image, identifying in added.identifiers[:_MOST_OF_A_KIND]:
         say(f"'{image.name}' may identify the patient: {', '.join(identifying)}.")
     if added.identifiers:

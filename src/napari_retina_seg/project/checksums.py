@@ -15,16 +15,18 @@ from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Float, Integer, Table, event, func, inspect, select
+from sqlalchemy import Boolean, Float, Integer, Table, event, func, inspect, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.sql.type_api import TypeEngine
 
-from napari_retina_seg.project.tables import VERSION_TRIGGERS, Base, SchemaVersionRow, UtcTime
+from napari_retina_seg.project.tables import VERSION_TRIGGERS, Base, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
 CHECKSUM = "checksum"
 _BYTES = 8  # a flipped bit goes unnoticed once in 2 ** 64 times
 
+_DIALECT = sqlite.dialect()
 _Convert = Callable[[Any], Any]
 
 
@@ -79,13 +81,13 @@ def _number_rows(session: Session, *_: object) -> None:
 @event.listens_for(Base, "before_update", propagate=True)
 def _stamp(mapper: Mapper[Any], connection: object, row: Base) -> None:
     del mapper, connection
-    row.checksum = _checksum_of_object(row)
+    row.checksum = checksum_of_object(row)
 
 
 @event.listens_for(Base, "load", propagate=True)
 @event.listens_for(Base, "refresh", propagate=True)
 def _verify(row: Base, *_: object) -> None:
-    if row.checksum != _checksum_of_object(row):
+    if row.checksum != checksum_of_object(row):
         key = ", ".join(map(str, inspect(row).identity or ()))
         raise DamagedRecordError(
             f"The record {key!r} in the table '{type(row).__tablename__}' of project.sqlite is"
@@ -94,7 +96,8 @@ def _verify(row: Base, *_: object) -> None:
         )
 
 
-def _checksum_of_object(row: Base) -> str:
+def checksum_of_object(row: Base) -> str:
+    """Return the checksum of a row as it will be saved, or was read."""
     kind = type(row)
     values = [convert(_bare(getattr(row, name))) for name, convert in _converters(kind)]
     return checksum_of(kind.__tablename__, values)
@@ -117,15 +120,19 @@ def _converters(kind: type[Base]) -> tuple[tuple[str, _Convert], ...]:
 
 
 def _converter(kind: TypeEngine[Any]) -> _Convert:
-    """Return what makes of a value in Python the one that SQLite stores."""
-    if isinstance(kind, UtcTime):
-        return UtcTime.stored
-    if isinstance(kind, JSON):
-        return lambda value: None if value is None else json.dumps(value)
-    plain = float if isinstance(kind, Float) else int if isinstance(kind, Integer) else str
-    if kind.python_type is bool:
-        plain = int
-    return lambda value: None if value is None else plain(value)
+    """Return what makes of a value in Python the one that SQLite stores.
+
+    Of an enumeration that is its value, not how it is shown.
+    """
+    bind = kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    is_whole = isinstance(kind, Integer | Boolean)
+    plain = float if isinstance(kind, Float) else int if is_whole else "".join
+
+    def convert(value: Any) -> Any:
+        stored = value if bind is None else bind(value)
+        return None if stored is None else plain(stored)
+
+    return convert
 
 
 def open_raw(uri: str, timeout: float) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def iter_damage(raw: sqlite3.Connection) -> Iterator[str]:
         yield f"it has {projects} records of the project"
 
 
+_LOG = 64 * 1024  # bytes
 _SENTENCES = {
     "SQLITE_FULL": "The disk with '{folder}' is full, so nothing was saved: free some space, then"
     " save again.",
@@ -56,3 +58,20 @@ def explain_error(error: BaseException | None, folder: Path) -> str | None:
         if name.startswith(code):
             return sentence.format(folder=folder)
     return None
+
+
+def is_of_disk(error: BaseException | None) -> bool:
+    """Whether an error of SQLite may come of a full disk."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a folder has room for the log that SQLite begins to read and to write with."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_LOG))
+            file.flush()
+    except OSError:
+        return False
+    return True

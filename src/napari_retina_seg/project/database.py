@@ -11,14 +11,20 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.io.atomic import draft_path, sync_folder
-from napari_retina_seg.project.checksums import CheckedSession, open_raw, schema_of, stamp_all
-from napari_retina_seg.project.damage import explain_error, iter_damage
+from napari_retina_seg.project.checksums import CheckedSession, open_raw, schema_of
+from napari_retina_seg.project.damage import explain_error, has_room, is_of_disk, iter_damage
+from napari_retina_seg.project.migrations import (
+    MIGRATIONS,
+    Migration,
+    migrate_tables,
+    raw_connection,
+)
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
@@ -27,33 +33,6 @@ PATIENCE = 30  # seconds that a writer waits for another writer
 
 # What reading a damaged record may raise, before its checksum is compared.
 _OF_DAMAGE = (SQLAlchemyError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-
-Migration = Callable[[Connection], None]
-
-
-def _add_checks(connection: Connection) -> None:
-    """Add the columns for the warnings and checks of a prediction."""
-    connection.execute(text("ALTER TABLE image ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''"))
-    connection.execute(text("ALTER TABLE version ADD COLUMN checks JSON"))
-
-
-def _add_confirmed_names(connection: Connection) -> None:
-    """Add the table of names that exports may keep: none was confirmed yet."""
-    connection.execute(
-        text(
-            "CREATE TABLE confirmed_name (image_id INTEGER NOT NULL PRIMARY KEY REFERENCES"
-            " image (id), author VARCHAR NOT NULL, created_at VARCHAR NOT NULL)"
-        )
-    )
-
-
-def _add_checksums(connection: Connection) -> None:
-    """Add the checksums of all records, which follow every migration; see `stamp_all`."""
-    del connection
-
-
-# The n-th migrates the tables from version n to version n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_add_checks, _add_confirmed_names, _add_checksums)
 
 
 class Database:
@@ -88,16 +67,32 @@ class Database:
             )
         _refuse_links(self.path)
         self.read_only = not os.access(folder, os.W_OK) or not os.access(self.path, os.W_OK)
-        self._check_log()
+        self._is_full = False
         self._place = _place(self.path)
         self._current = self.path
-        self._engine = _connect(self.path, read_only=self.read_only)
-        self._writer = self._engine.execution_options(writes=True)
+        self._open()
         try:
+            if not self.read_only and self._lacks_room():
+                self.close()
+                self.read_only = self._is_full = True
+                self._open()
             self._migrate(migrations)
         except BaseException:
             self.close()
             raise
+
+    def _open(self) -> None:
+        self._engine = _connect(self.path, read_only=self.read_only)
+        self._writer = self._engine.execution_options(writes=True)
+
+    def _lacks_room(self) -> bool:
+        """Whether the disk is too full for the log that SQLite needs, even to read."""
+        try:
+            with self._engine.connect() as connection:
+                connection.execute(text("SELECT count(*) FROM sqlite_master"))
+        except DBAPIError as error:
+            return is_of_disk(error.orig) and not has_room(self.folder)
+        return False
 
     def close(self) -> None:
         """Close the database; the last connection to close removes the write-ahead log."""
@@ -138,6 +133,11 @@ class Database:
 
     def check_writable(self) -> None:
         """Raise `ProjectError` if the folder is read-only, or no longer there."""
+        if self._is_full:
+            raise ProjectError(
+                f"The disk with '{self.folder}' was full when the project was opened, so that it is"
+                " read-only and nothing was saved: free some space, then open it again."
+            )
         if self.read_only:
             raise ProjectError(
                 f"The project '{self.folder}' is read-only: ask for write"
@@ -158,14 +158,10 @@ class Database:
             # SQLite may name a table in its message whose name is no text any more.
             return [str(error) if isinstance(error, sqlite3.Error) else "it can't be read"]
 
-    def _check_log(self) -> None:
-        """Refuse a read-only file with a write-ahead log, which can't be replayed."""
+    def _has_log(self) -> bool:
+        """Whether there is a write-ahead log, which can't be replayed in a read-only folder."""
         log = self.path.with_name(f"{DATABASE}-wal")
-        if self.read_only and log.exists() and log.stat().st_size:
-            raise ProjectError(
-                f"The project '{self.folder}' was not closed and can't be written: copy the folder"
-                " to where it can be, and open the copy."
-            )
+        return log.exists() and log.stat().st_size > 0
 
     def check_place(self) -> None:
         """Raise `ProjectError` if the file is no longer where it was opened.
@@ -181,6 +177,9 @@ class Database:
     def _migrate(self, migrations: tuple[Migration, ...]) -> None:
         newest = 1 + len(migrations)
         with self._translate_errors():
+            if self.read_only and self._has_log():
+                self._open_copy(migrations)
+                return
             found = self._schema_version()
             if found > newest:
                 raise ProjectError(
@@ -191,28 +190,31 @@ class Database:
             if found == newest:
                 return
             if self.read_only:
-                self._open_migrated_copy(migrations)
+                self._open_copy(migrations)
                 return
             self.check_writable()
-            _migrate_tables(self._writer, migrations)
+            migrate_tables(self._writer, migrations)
 
-    def _open_migrated_copy(self, migrations: tuple[Migration, ...]) -> None:
-        """Read from a temporary copy with newer tables: the folder can't be written."""
+    def _open_copy(self, migrations: tuple[Migration, ...]) -> None:
+        """Read from a temporary copy, in which tables can be migrated and the log replayed."""
         try:
             folder = Path(tempfile.mkdtemp(prefix="retina-seg-"))
             # Connections are made on demand, after `close` too: it is kept as long as this object.
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             copy = folder / DATABASE
             shutil.copyfile(self.path, copy)
+            if self._has_log():
+                shutil.copyfile(f"{self.path}-wal", f"{copy}-wal")
         except OSError as error:
             raise ProjectError(
-                f"The project '{self.folder}' was made by an earlier version of this program, and"
-                f" no temporary copy of its records can be made ({error.strerror or error}): free"
-                " some space, or open it once where it can be written."
+                f"The project '{self.folder}' was made by an earlier version of this program, or"
+                " was not closed, and no temporary copy of its records can be made"
+                f" ({error.strerror or error}): free some space, or open it once where it can be"
+                " written."
             ) from error
         engine = _connect(copy, read_only=False)
         try:
-            _migrate_tables(engine.execution_options(writes=True), migrations)
+            migrate_tables(engine.execution_options(writes=True), migrations)
         finally:
             engine.dispose()
         self._engine.dispose()
@@ -256,16 +258,6 @@ class Database:
         )
 
 
-def _migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:
-    with writer.begin() as connection:
-        # Another process may have migrated them meanwhile.
-        found = connection.execute(select(SchemaVersionRow.version)).scalar_one()
-        for migration in migrations[found - 1 :]:
-            migration(connection)
-        connection.execute(update(SchemaVersionRow).values(version=1 + len(migrations)))
-        stamp_all(_raw(connection))
-
-
 def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
     """Create the database of a new project atomically.
 
@@ -290,7 +282,7 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
                 connection.connection.execute("PRAGMA journal_mode = WAL")
             with CheckedSession(engine) as session, session.begin():
                 Base.metadata.create_all(session.connection())
-                tables = schema_of(_raw(session.connection()))
+                tables = schema_of(raw_connection(session.connection()))
                 session.add(SchemaVersionRow(version=1 + len(MIGRATIONS), tables=tables))
                 fill(session)
         finally:
@@ -345,12 +337,6 @@ def _uri(path: Path, read_only: bool) -> str:
     # There is no place for a log in a read-only folder: the file is opened as immutable.
     mode = "mode=ro&immutable=1" if read_only else "mode=rw"
     return f"{path.resolve().as_uri()}?{mode}"
-
-
-def _raw(connection: Connection) -> sqlite3.Connection:
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the only driver
-    return raw
 
 
 def _refuse_links(path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Self
 
 from napari_retina_seg.io.inputs import PathsLike, as_paths
-from napari_retina_seg.project import autosaves, images, leases, names, versions
+from napari_retina_seg.project import autosaves, leases, names, versions
+from napari_retina_seg.project.adding import PatientOf, iter_add_images
 from napari_retina_seg.project.blinding import assign_second_grader
-from napari_retina_seg.project.images import PatientOf
 from napari_retina_seg.project.opening import check_name, create_folder
 from napari_retina_seg.project.states import DRAFT_OF, FINISHES, REFUSALS, Action, GradingRound
 from napari_retina_seg.project.transitions import EditRequest
@@ -132,7 +132,7 @@ class Project(ProjectView):
         token: CancelToken | None = None,
     ) -> Generator[Progress, None, Added]:
         """Add image files step by step; see `add_images`."""
-        return images.iter_add_images(
+        return iter_add_images(
             self._store,
             paths,
             copy=copy,

@@ -28,11 +28,6 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """Write it."""
         del dialect
-        return self.stored(value)
-
-    @staticmethod
-    def stored(value: datetime | None) -> str | None:
-        """Return the text of a time."""
         return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:

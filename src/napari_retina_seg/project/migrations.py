@@ -1,0 +1,64 @@
+"""Migrations of the tables of a project made by an earlier version."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, select, text, update
+
+from napari_retina_seg.project.checksums import stamp_all
+from napari_retina_seg.project.tables import SchemaVersionRow
+
+Migration = Callable[[Connection], None]
+
+
+def _add_checks(connection: Connection) -> None:
+    """Add the columns for the warnings and checks of a prediction."""
+    connection.execute(text("ALTER TABLE image ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE version ADD COLUMN checks JSON"))
+
+
+def _add_confirmed_names(connection: Connection) -> None:
+    """Add the table of names that exports may keep: none was confirmed yet."""
+    connection.execute(
+        text(
+            "CREATE TABLE confirmed_name (image_id INTEGER NOT NULL PRIMARY KEY REFERENCES"
+            " image (id), author VARCHAR NOT NULL, created_at VARCHAR NOT NULL)"
+        )
+    )
+
+
+def _add_checksums(connection: Connection) -> None:
+    """Add the checksums of all records, which follow every migration; see `stamp_all`."""
+    del connection
+
+
+# The n-th migrates the tables from version n to version n + 1.
+MIGRATIONS: tuple[Migration, ...] = (_add_checks, _add_confirmed_names, _add_checksums)
+
+
+def migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:
+    """Bring tables up to date in one transaction, and give their rows checksums.
+
+    Parameters
+    ----------
+    writer : Engine
+        Whose transactions take the lock when they begin.
+    migrations : tuple of callable
+        All of them, those that were applied before too.
+    """
+    with writer.begin() as connection:
+        # Another process may have migrated them meanwhile.
+        found = connection.execute(select(SchemaVersionRow.version)).scalar_one()
+        for migration in migrations[found - 1 :]:
+            migration(connection)
+        connection.execute(update(SchemaVersionRow).values(version=1 + len(migrations)))
+        stamp_all(raw_connection(connection))
+
+
+def raw_connection(connection: Connection) -> sqlite3.Connection:
+    """Return the connection of the driver."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the only driver
+    return raw
