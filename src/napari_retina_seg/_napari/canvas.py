@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari.qt import QtViewer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 
@@ -14,3 +15,10 @@ def find_canvas(widget: QWidget) -> Any | None:
         widget = widget.parentWidget()
     viewer = None if widget is None else widget.findChild(QtViewer)
     return None if viewer is None else viewer.canvas
+
+
+def focus_canvas(widget: QWidget) -> None:
+    """Give the keys to the canvas of the window that a widget is docked in."""
+    canvas = find_canvas(widget)
+    if canvas is not None:
+        canvas.native.setFocus(Qt.FocusReason.OtherFocusReason)

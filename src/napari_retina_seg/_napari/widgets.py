@@ -212,6 +212,13 @@ class StatusLine(PlainLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.result: JobStatus | None = None
 
+    def keep_place(self, lines: int = 2) -> None:
+        """Take the room of so many lines also without text: what is below must not jump."""
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.setMinimumHeight(lines * self.fontMetrics().height() + 14)
+
     def show_message(self, sentence: str) -> None:
         """Show a neutral message, or clear it."""
         self.result = None

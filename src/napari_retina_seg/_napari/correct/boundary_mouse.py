@@ -15,7 +15,8 @@ from napari_retina_seg._napari.clicks import is_click
 from napari_retina_seg._napari.correct.boundary_gestures import LinePoint
 from napari_retina_seg._napari.layers import data_place
 
-_NEAR = 7  # canvas px from a line that count as on it
+NEAR = 10  # canvas px from a line that count as on it, at any zoom
+_STILL = 2  # canvas px that the mouse may move in a click on a line
 
 
 class Listener(Protocol):
@@ -27,14 +28,14 @@ class Listener(Protocol):
     def press(self, place: LinePoint, near: float) -> bool:
         """Handle a press; return whether the drag is for a line, not for the view."""
 
-    def drag(self, place: LinePoint) -> None:
+    def drag(self, place: LinePoint, pos: tuple[float, float]) -> None:
         """Handle a move of an accepted drag."""
 
-    def release(self) -> None:
-        """Handle the end of an accepted drag."""
+    def release(self, *, forced: bool) -> None:
+        """Handle the end of an accepted drag; `forced` if Shift was held."""
 
-    def click(self, place: LinePoint, near: float) -> None:
-        """Handle a click: press and release at one place, without an accepted drag."""
+    def click(self, place: LinePoint, near: float, *, forced: bool) -> None:
+        """Handle a click: press and release at one place; an accepted drag ends with it."""
 
     def leave(self) -> None:
         """Handle Escape, or the selection of another tool."""
@@ -43,8 +44,8 @@ class Listener(Protocol):
 class BoundaryMouse(QObject):
     """Forwards mouse events to a listener while active.
 
-    Everything else is left to napari: drags off the lines move the image, as do all drags while
-    Space is held; the wheel zooms. Selecting a tool of napari's deactivates this one.
+    Everything else is left to napari: drags move the image while Space is held; the wheel zooms.
+    Selecting a tool of napari's deactivates this one.
     """
 
     def __init__(self, viewer: napari.Viewer, listener: Listener) -> None:
@@ -96,23 +97,28 @@ class BoundaryMouse(QObject):
         self._listener.hover(self._place(layer, event), self._near(layer, event), tuple(event.pos))
 
     def _on_drag(self, layer: Labels, event: Any) -> Generator[None, None, None]:
-        if event.button != 1 or event.modifiers or self._space:
+        forced = _has_only_shift(event)
+        if event.button != 1 or (event.modifiers and not forced) or self._space:
             return
         place, near = self._place(layer, event), self._near(layer, event)
-        if self._listener.press(place, near):
-            event.handled = True
-            yield
-            while event.type == "mouse_move":
-                event.handled = True
-                self._listener.drag(self._place(layer, event))
-                yield
-            self._listener.drag(
-                self._place(layer, event)
-            )  # a fast drag may end beyond the last move
-            self._listener.release()
+        if not self._listener.press(place, near):
+            if (yield from is_click(event)):
+                self._listener.click(place, near, forced=forced)
             return
-        if (yield from is_click(event)):
-            self._listener.click(place, near)
+        event.handled = True
+        start, moved = np.array(event.pos), 0.0
+        yield
+        while event.type == "mouse_move":
+            event.handled = True
+            moved = max(moved, _away(event, start))
+            self._listener.drag(self._place(layer, event), tuple(event.pos))
+            yield
+        # A fast drag may end beyond the last move.
+        if max(moved, _away(event, start)) <= _STILL:
+            self._listener.click(place, near, forced=forced)
+            return
+        self._listener.drag(self._place(layer, event), tuple(event.pos))
+        self._listener.release(forced=forced)
 
     def _place(self, layer: Labels, event: Any) -> LinePoint:
         row, column = self._data(layer, event.position)
@@ -121,9 +127,19 @@ class BoundaryMouse(QObject):
     def _near(self, layer: Labels, event: Any) -> float:
         """Convert a few px on the screen to rows of the mask."""
         here = np.asarray(event.position, float)
-        steps = np.eye(len(here))[list(event.dims_displayed)] * _NEAR / event.camera_zoom
+        steps = np.eye(len(here))[list(event.dims_displayed)] * NEAR / event.camera_zoom
         rows = [(self._data(layer, here + s) - self._data(layer, here))[0] for s in steps]
         return float(np.hypot(*rows))
 
     def _data(self, layer: Labels, position: Any) -> np.ndarray:
         return data_place(layer, position, self._viewer.layers.extent.units)[-2:]
+
+
+def _away(event: Any, start: np.ndarray) -> float:
+    """Return how far the mouse is from where it was pressed, in canvas px."""
+    return float(np.abs(np.subtract(event.pos, start)).max())
+
+
+def _has_only_shift(event: Any) -> bool:
+    """Whether Shift is held, and no other modifier."""
+    return [str(getattr(each, "name", each)) for each in event.modifiers] == ["Shift"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.correct.boundary_gestures import (
@@ -18,64 +17,29 @@ from napari_retina_seg._napari.correct.boundary_gestures import (
     Snap,
     nearest,
 )
-from napari_retina_seg._napari.correct.line_view import LineView, line_colors
-from napari_retina_seg._napari.correct.mask_lines import MaskLines, moved_columns
+from napari_retina_seg._napari.correct.boundary_mouse import NEAR
+from napari_retina_seg._napari.correct.chosen_line import ChosenLine
+from napari_retina_seg._napari.correct.drag_preview import DragPreview
+from napari_retina_seg._napari.correct.line_view import LineView
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
-from napari_retina_seg._napari.masks.edits import PlaneIndex, is_locked
+from napari_retina_seg._napari.masks.edits import PlaneIndex
 from napari_retina_seg.editing.boundaries import move
-from napari_retina_seg.editing.consistency import draw
+from napari_retina_seg.editing.open_places import implausible_jump
 from napari_retina_seg.editing.snapping import polarity
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
 
-_AS_DRAWN = 2  # bytes per label, up to which napari uploads labels unchanged
 _SMOOTHER = 5  # reach of a pull, in sigmas of the smoothing Gaussian
-
-
-class DragPreview:
-    """Previews a gesture on the canvas; the mask is changed when the gesture ends.
-
-    Only the canvas is updated, as napari does during a stroke, and only in the columns that move:
-    undo, autosave and other readers of the mask never see an unfinished gesture.
-    """
-
-    def __init__(self) -> None:
-        self._mask: Labels | None = None
-        self._shown: tuple[int, int] | None = None  # columns that display the preview
-
-    def show(self, mask: Labels, where: PlaneIndex, before: Heights, after: Heights) -> None:
-        """Display the plane of a mask with new lines.
-
-        Parameters
-        ----------
-        mask : Labels
-            Mask of which the plane is displayed.
-        where : tuple of int
-            The plane.
-        before, after : array
-            ``(boundaries, columns)`` in px: current and new lines.
-        """
-        if mask.contour or mask.data.dtype.itemsize > _AS_DRAWN:
-            return  # the canvas does not display plain labels
-        moved = moved_columns(before, after)
-        earlier, self._mask = self._shown, mask
-        self._shown = (int(moved[0]), int(moved[-1]) + 1) if moved.size else None
-        parts = [part for part in (earlier, self._shown) if part is not None]
-        if not parts:
-            return
-        first, last = min(part[0] for part in parts), max(part[1] for part in parts)
-        labels = np.array(mask.data[where][:, first:last])
-        own = labels[:, moved - first]
-        drawn = draw(after[:, moved], len(labels))
-        labels[:, moved - first] = np.where(is_locked(mask, own), own, drawn)
-        mask.events.labels_update(data=labels, offset=(0, first))
-
-    def clear(self) -> None:
-        """Display the mask itself again."""
-        mask, shown, self._mask, self._shown = self._mask, self._shown, None, None
-        if mask is not None and shown is not None:
-            mask.refresh(thumbnail=False, highlight=False, extent=False)
+_LEAST = 5  # columns of a stroke; what covers fewer was meant as a click
+_GRABS = (Mode.PULL, Mode.SMOOTH)  # these act on the line under the mouse
+_STROKES = (Mode.DRAW, Mode.SMOOTH)
+_BEGIN = ("Begin and end on its course", "Press Esc, and begin on its course")
+_MISSED = (
+    f"No line is within {NEAR} px of the mouse: press nearer to one, or zoom in. Hold Space to move"
+    " the image."
+)
 
 
 class BoundaryTool(QObject):
@@ -83,19 +47,19 @@ class BoundaryTool(QObject):
 
     Signals
     -------
-    chosen : ()
-        Another line was selected.
     message : (str)
         A message for the user.
+    refused : (str)
+        Why a gesture was not applied.
     left : ()
         The user released the tool on the canvas.
     """
 
-    chosen = Signal()
     message = Signal(str)
+    refused = Signal(str)
     left = Signal()
 
-    def __init__(self, gradient: Callable[[], Heights]) -> None:
+    def __init__(self, gradient: Callable[[], Heights], chosen: ChosenLine) -> None:
         super().__init__()
         self._gradient = gradient  # of the image on the screen; raises RetinaSegError
         self._lines: MaskLines | None = None
@@ -105,9 +69,16 @@ class BoundaryTool(QObject):
         self._heights: Heights = np.zeros((0, 0), np.float32)  # without the gesture
         self._gesture: Gesture | None = None
         self._wanted: Heights | None = None
+        self._begun: LinePoint | None = None  # where a snapped segment begins
         self.mode: Mode | None = None
         self.reach = 0  # columns
-        self.line = 0
+        self.chosen = chosen
+        chosen.changed.connect(self._on_chosen)
+
+    @property
+    def line(self) -> int:
+        """The line that is acted on."""
+        return self.chosen.index
 
     @property
     def scheme(self) -> LabelScheme:
@@ -131,7 +102,6 @@ class BoundaryTool(QObject):
         if (lines, where) != (self._lines, self._where):
             self._drop()
         self._lines, self._where, self._view = lines, where, view
-        self.line = min(self.line, len(self.scheme.surfaces) - 1)
         self.refresh()
 
     def deactivate(self) -> None:
@@ -151,13 +121,9 @@ class BoundaryTool(QObject):
         self._show()
 
     def choose(self, line: int) -> None:
-        """Select a line."""
-        if self._lines is None or not 0 <= line < len(self.scheme.surfaces):
-            return
-        self._drop()
-        self.line = line
-        self._show()
-        self.chosen.emit()
+        """Choose a line."""
+        if self._lines is not None:
+            self.chosen.choose(line)
 
     def set_mode(self, mode: Mode | None) -> None:
         """Select a mode, or none."""
@@ -169,68 +135,83 @@ class BoundaryTool(QObject):
     # Mouse events
 
     def hover(self, place: LinePoint, near: float, pos: tuple[float, float]) -> None:
-        """Mark and name the line under the mouse; preview a snapped segment."""
-        _, view = self._attached
+        """Name the line that a press would act on at the mouse; preview a snapped segment."""
         if self._gesture is not None:
-            view.hide_name()
-            self.drag(place)
+            self.drag(place, pos)
             return
         line = nearest(self._heights, place, near)
-        if line is None:
-            view.hide_name()
-            return
-        view.show_name(self.scheme.surfaces[line].name, line_colors(self.scheme)[line], pos)
-        if line != self.line and self.mode in (Mode.PULL, Mode.SMOOTH):
-            self.choose(line)
+        if self.mode not in _GRABS:
+            self._name_at(pos, line)
+        elif line is None:
+            self._attached[1].hide_name()
+        else:
+            if line != self.line:
+                self.choose(line)
+            self._name_at(pos)
 
     def press(self, place: LinePoint, near: float) -> bool:
-        """Start a drag; return False if the press is not on a line."""
+        """Start a drag; nothing comes of one that misses the lines. False leaves it to napari."""
         if self.mode is Mode.SNAP or not self._is_inside(place):
             return False
-        if self.mode is not Mode.DRAW:
+        self.message.emit("")
+        if self.mode in _GRABS:
             line = nearest(self._heights, place, near)
             if line is None:
-                return False
+                self.refused.emit(_MISSED)
+                return True
             self.choose(line)
         self._begin(place)
-        self._attached[1].hide_name()
-        self.drag(place)
         return True
 
-    def drag(self, place: LinePoint) -> None:
+    def drag(self, place: LinePoint, pos: tuple[float, float] | None = None) -> None:
         """Preview the gesture."""
-        if self._gesture is not None:
-            self._wanted = self._gesture.to(place)
-            self._show()
+        if self._gesture is None:
+            return
+        self._wanted = self._gesture.to(place)
+        self._show()
+        if pos is not None:
+            self._name_at(pos)
 
-    def release(self) -> None:
-        """Apply the previewed gesture, unless it was cancelled meanwhile."""
-        wanted, self._wanted, self._gesture = self._wanted, None, None
+    def release(self, *, forced: bool = False) -> None:
+        """Apply the previewed gesture, unless it was cancelled meanwhile.
+
+        Parameters
+        ----------
+        forced : bool
+            Apply it even if a line then jumps.
+        """
+        wanted = self._wanted
         if wanted is None:
             return
-        lines, _ = self._attached
-        try:
-            done = lines.edit(
-                self._where, lambda heights: move(heights, self.line, wanted, lines.rows)
-            )
-        except RetinaSegError as error:
-            self.message.emit(str(error))
-        else:
-            self.message.emit(f"{done.kept} px of locked classes were kept." if done.kept else "")
-        self._live.clear()
-        self.refresh()
-
-    def click(self, place: LinePoint, near: float) -> None:  # noqa: ARG002 - listener interface
-        """Start a snapped segment, or apply it and start the next."""
-        if self.mode is not Mode.SNAP or not self._is_inside(place):
+        columns = int(np.count_nonzero(~np.isnan(wanted)))
+        if self.mode in _STROKES and columns < min(_LEAST, len(wanted)):
+            self._refuse(f"{self._only_click()} It must cover {_LEAST} columns or more.")
             return
+        reason = "" if forced else self._jump(wanted)
+        if reason:
+            self._refuse(reason)
+            return
+        self._apply(wanted)
+
+    def click(self, place: LinePoint, near: float, *, forced: bool = False) -> None:
+        """Choose the line that was clicked on; snap to the place, which begins the next segment."""
+        if self.mode is not Mode.SNAP:
+            self._click_with_drag_tool(place, near)
+            return
+        if not self._is_inside(place):
+            return
+        self.message.emit("")
         if self._gesture is not None:
-            self.drag(place)
-            self.release()
+            self._wanted = self._gesture.to(place)
+            self.release(forced=forced)
+            if self._gesture is not None:  # refused: it still begins where it did
+                return
+        else:
+            self._choose_at(place, near)
         try:
             self._begin(place)
         except RetinaSegError as error:
-            self.message.emit(str(error))
+            self.refused.emit(str(error))
             return
         self._attached[1].show_spot(place)
 
@@ -241,6 +222,24 @@ class BoundaryTool(QObject):
             self._show()
         else:
             self.left.emit()
+
+    def _click_with_drag_tool(self, place: LinePoint, near: float) -> None:
+        began = self._gesture is not None
+        self._drop()
+        self._show()
+        if not began:  # the press has missed
+            return
+        if self.mode in _STROKES and not self._choose_at(place, near):
+            self.refused.emit(self._only_click())
+
+    def _choose_at(self, place: LinePoint, near: float) -> bool:
+        """Choose the line at a place; return whether it is another one."""
+        line = nearest(self._heights, place, near)
+        if line is None or line == self.line:
+            return False
+        self.choose(line)
+        self.message.emit(f"{self.chosen.name} is chosen now.")
+        return True
 
     def _begin(self, place: LinePoint) -> None:
         row = self._heights[self.line]
@@ -253,12 +252,77 @@ class BoundaryTool(QObject):
         else:
             sign = polarity(self.scheme.surfaces[self.line].name)
             self._gesture = Snap(place, self._gradient(), sign)
+            self._begun = place
+
+    def _apply(self, wanted: Heights) -> None:
+        lines, _ = self._attached
+        self._wanted = self._gesture = None
+        try:
+            done = lines.edit(
+                self._where, lambda heights: move(heights, self.line, wanted, lines.rows)
+            )
+        except RetinaSegError as error:
+            self.refused.emit(str(error))
+        else:
+            self.message.emit(f"{done.kept} px of locked classes were kept." if done.kept else "")
+        self._live.clear()
+        self.refresh()
+
+    def _refuse(self, reason: str) -> None:
+        """Give a gesture up, but keep the beginning of a snapped segment."""
+        self._wanted = None
+        if self.mode is not Mode.SNAP:
+            self._gesture = None
+        self._live.clear()
+        self._show()
+        self.refused.emit(reason)
+
+    def _jump(self, wanted: Heights) -> str:
+        """Return why a gesture makes a line jump; empty if it does not."""
+        rows = self._attached[0].rows
+        before, after = self._heights, move(self._heights, self.line, wanted, rows)
+        moved = np.flatnonzero(~np.isnan(wanted))
+        if self.mode is Mode.SNAP and moved.size and self._begun is not None:
+            # Where a snapped segment ends, the next one goes on.
+            start = int(np.clip(round(self._begun[0]), 0, len(wanted) - 1))
+            forward = moved[-1] - start >= start - moved[0]
+            part = slice(0, int(moved[-1]) + 1) if forward else slice(int(moved[0]), None)
+            before, after = before[:, part], after[:, part]
+            first = part.start or 0
+        else:
+            first = 0
+        found = implausible_jump(before, after, rows)
+        if found is None:
+            return ""
+        line, column = found
+        size = abs(float(after[line, column + 1] - after[line, column]))
+        return (
+            f"Not changed: {self.chosen.names[line]} would jump by {size:.0f} px at column"
+            f" {column + first}. {_BEGIN[self.mode is Mode.SNAP]}, or hold Shift to keep the jump."
+        )
+
+    def _only_click(self) -> str:
+        return f"A click is no stroke: drag along {self.chosen.name}."
 
     def _drop(self) -> None:
-        self._gesture = self._wanted = None
+        self._gesture = self._wanted = self._begun = None
         self._live.clear()
         if self._view is not None:
             self._view.show_spot(None)
+
+    def _on_chosen(self) -> None:
+        self._drop()
+        if self._lines is not None and len(self._heights) == len(self.chosen.names):
+            self._show()
+
+    def _name_at(self, pos: tuple[float, float], other: int | None = None) -> None:
+        """Name tool and line at the mouse, and another line that a click there would choose."""
+        if self.mode is None:
+            return
+        words = f"{self.mode.value} {self.chosen.name}"
+        if other is not None and other != self.line:
+            words += f" · click to take {self.chosen.names[other]}"
+        self._attached[1].show_name(words, self.chosen.color, pos)
 
     def _show(self) -> None:
         heights, (lines, view) = self._heights, self._attached

@@ -45,6 +45,7 @@ class CorrectWidget(Dock):
         self.active_mask = ActiveMask.of(viewer)
         self.button = large(QPushButton("Paint"))
         self.status = StatusLine()
+        self.status.keep_place()
         self.about = text()
         self.new_mask = NewMask(viewer)
         self.tools = ToolButtons(viewer, self._settings)

@@ -15,19 +15,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from vispy.scene.visuals import Line, Markers
 
+from napari_retina_seg._napari.correct.chosen_line import line_colors
 from napari_retina_seg._napari.plain import PlainLabel
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.labels import LabelScheme
 
 _ABOVE_LAYERS = 100_000  # order of drawing
-_LAST = "#ffffff"  # the lowest line has no layer below it
 _OFFSET = 14  # px between the mouse and the name of a line
 _EDGE = (0.0, 0.0, 0.0, 0.7)
-
-
-def line_colors(scheme: LabelScheme) -> list[str]:
-    """Return the colour of each line, which is that of the layer below it."""
-    return [label.color for label in scheme.classes[1:]] + [_LAST]
 
 
 class LineView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import napari
 from napari.layers import Labels
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -15,12 +15,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retina_seg._napari.canvas import find_canvas
+from napari_retina_seg._napari.canvas import find_canvas, focus_canvas
 from napari_retina_seg._napari.correct.between_scans import BetweenScans
 from napari_retina_seg._napari.correct.boundary_gestures import ImageEdges, Mode
 from napari_retina_seg._napari.correct.boundary_mouse import BoundaryMouse
 from napari_retina_seg._napari.correct.boundary_tool import BoundaryTool
-from napari_retina_seg._napari.correct.line_view import LineView, line_colors
+from napari_retina_seg._napari.correct.chosen_line import ChosenLine
+from napari_retina_seg._napari.correct.line_view import LineView
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
@@ -33,6 +34,7 @@ from napari_retina_seg.types.labels import LabelScheme
 
 _REACH = "correct/reach"
 _DEFAULT_REACH = 40  # columns
+_LINES = 4  # of hint or message
 _SOON = 30  # ms; strokes come faster than lines need to be updated
 _MODES = {
     Mode.PULL: ("Drag a line: it moves near the mouse and pushes its neighbours.", "D"),
@@ -45,7 +47,7 @@ _MODES = {
     Mode.SMOOTH: ("Drag along a line to smooth that segment.", "Q"),
 }
 _CURSORS = {Mode.PULL: "pointing", Mode.SMOOTH: "pointing", Mode.DRAW: "cross", Mode.SNAP: "cross"}
-_ANYWHERE = " Esc deactivates the tool; hold Space to move the image."
+_ANYWHERE = " Esc puts the tool down; hold Space to move the image."
 
 
 class LinesTool(QWidget):
@@ -69,14 +71,18 @@ class LinesTool(QWidget):
         self._waiting: Mode | None = None  # mode to restore once there are lines
         self._edges = ImageEdges()
         self._active_mask = active
-        self.tool = BoundaryTool(self._gradient)
+        self.chosen = ChosenLine()
+        self.tool = BoundaryTool(self._gradient, self.chosen)
         self._mouse = BoundaryMouse(viewer, self.tool)
         self._soon = QTimer(self, singleShot=True, interval=_SOON)
         self.shown = QCheckBox("Show lines")
         self.shown.setChecked(True)
         self.shown.setToolTip("Show the boundaries over the B-scan (H).")
         self.line = combo_box()
-        self.line.setToolTip("The line to redraw (Shift+Up, Shift+Down).")
+        self.line.setToolTip(
+            "The line that Redraw and Snap act on, drawn thicker (Shift+Up, Shift+Down). A click on"
+            " another line chooses that one."
+        )
         self.buttons = {mode: QPushButton(mode.value) for mode in Mode}
         self.reach = QSpinBox()
         self.hint, self.status = text(), StatusLine()
@@ -103,7 +109,7 @@ class LinesTool(QWidget):
     def step(self, lines: int) -> None:
         """Select the line so many below, or above if negative."""
         if not self.disabled_reason():
-            self.tool.choose(self.tool.line + lines)
+            self.chosen.choose(self.chosen.index + lines)
 
     def toggle(self) -> None:
         """Show or hide the lines."""
@@ -121,7 +127,7 @@ class LinesTool(QWidget):
         self._mask = mask_layer
         has_lines = mask_layer is not None and self._scheme is not None and self._scheme.surfaces
         self._lines = MaskLines(mask_layer) if has_lines else None
-        self._offer_lines()
+        self.chosen.offer(self._scheme if has_lines else None)
         self._interrupt()
         self.refresh()
 
@@ -159,7 +165,7 @@ class LinesTool(QWidget):
             button.setChecked(self.tool.mode is mode)
         chosen = self.tool.mode
         self.hint.setText(reason or (_MODES[chosen][0] + _ANYWHERE if chosen else ""))
-        self.hint.setVisible(bool(self.hint.text()))
+        self._show_hint()
         lines = self._lines
         volume = lines is not None and lines.mask.ndim > 2 and not reason
         index = self._active_mask.where[-1] if volume else 0
@@ -189,18 +195,27 @@ class LinesTool(QWidget):
         grid.setSpacing(3)
         for number, button in enumerate(self.buttons.values()):
             button.setCheckable(True)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
             grid.addWidget(button, number // 2, number % 2)
-        self.setLayout(stack(self.shown, grid, form, *(self.hint, self.status, self.between)))
+        messages = QWidget()  # one place for hint and message: what is below must not jump
+        messages.setLayout(stack(self.hint, self.status))
+        messages.setMinimumHeight(_LINES * self.fontMetrics().height() + 14)
+        self.setLayout(stack(self.shown, grid, form, messages, self.between))
         self.status.show_message("")
 
     def _connect(self) -> None:
         for mode, button in self.buttons.items():
             button.clicked.connect(lambda _, mode=mode: self.take(mode))
-        self.line.activated.connect(self.tool.choose)
+        self.line.activated.connect(self._on_box)
+        self.chosen.changed.connect(self._show_chosen)
         self.reach.valueChanged.connect(self._on_reach)
         self.shown.toggled.connect(self._on_shown)
-        self.tool.chosen.connect(lambda: self.line.setCurrentIndex(self.tool.line))
-        self.tool.message.connect(self.status.show_message)
+        for signal, show in (
+            (self.tool.message, self.status.show_message),
+            (self.tool.refused, self.status.warn),
+        ):
+            signal.connect(show)
+            signal.connect(self._show_hint)
         self.tool.left.connect(self.deactivate)
         self.between.done.connect(self._on_interpolated)
         self._active_mask.subscribe(
@@ -209,15 +224,16 @@ class LinesTool(QWidget):
         self._soon.timeout.connect(self.refresh)
         self._on_reach(self.reach.value())
 
-    def _offer_lines(self) -> None:
-        self.line.clear()
-        scheme = self._scheme
-        if self._lines is None or scheme is None:
-            return
-        for surface, color in zip(scheme.surfaces, line_colors(scheme), strict=True):
-            swatch = QPixmap(14, 14)
-            swatch.fill(QColor(color))
-            self.line.addItem(QIcon(swatch), surface.name)
+    def _show_chosen(self) -> None:
+        """Offer the lines in the box, and show there which one is chosen."""
+        names, colors = self.chosen.names, self.chosen.colors
+        if names != tuple(self.line.itemText(row) for row in range(self.line.count())):
+            self.line.clear()
+            for name, color in zip(names, colors, strict=True):
+                swatch = QPixmap(14, 14)
+                swatch.fill(QColor(color))
+                self.line.addItem(QIcon(swatch), name)
+        self.line.setCurrentIndex(self.chosen.index if names else -1)
 
     def _interrupt(self) -> None:
         """Deactivate the tool until the lines of this mask can be edited again."""
@@ -236,6 +252,7 @@ class LinesTool(QWidget):
             self.taken.emit()
             self.shown.setChecked(True)
             self._mouse.listen(unwrap_proxy(self._mask), canvas.native, _CURSORS[mode])
+            focus_canvas(self)
         self.refresh()
 
     def _show_lines(self, reason: str) -> None:
@@ -263,6 +280,14 @@ class LinesTool(QWidget):
         else:
             self.deactivate()  # hidden lines must not be edited
 
+    def _show_hint(self) -> None:
+        """Show the hint unless there is a message."""
+        self.hint.setVisible(bool(self.hint.text()) and not self.status.text())
+
+    def _on_box(self, index: int) -> None:
+        self.chosen.choose(index)
+        focus_canvas(self)  # where the line is, and the keys work
+
     def _on_reach(self, columns: int) -> None:
         self.tool.reach = columns
         self._settings.remember_number(_REACH, columns)
@@ -273,4 +298,4 @@ class LinesTool(QWidget):
 
     def _on_interpolated(self, outcome: JobResult) -> None:
         self.status.show_result(outcome.status, outcome.message)
-        self.refresh()
+        self.refresh()  # hides the hint

@@ -65,10 +65,7 @@ class ReviewWidget(Dock):
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
         self.status = StatusLine()
-        keeps_place = self.status.sizePolicy()
-        keeps_place.setRetainSizeWhenHidden(True)  # buttons must not jump under the mouse
-        self.status.setSizePolicy(keeps_place)
-        self.status.setMinimumHeight(2 * self.status.fontMetrics().height() + 14)
+        self.status.keep_place()
         self.recovery = RecoveryOffer()
         self.info = text()
         self.decisions = DecisionButtons()
