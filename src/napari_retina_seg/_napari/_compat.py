@@ -123,6 +123,35 @@ def find_changed_slices(step: Sequence[Any]) -> list[int]:
     return sorted(found)
 
 
+def call_after_history(layer: Labels, callback: Callable[[], None] | None) -> None:
+    """Call something after every undo and redo of a mask, also while it is hidden.
+
+    napari draws a layer that it has undone, and emits an event, only if the layer is visible.
+
+    Parameters
+    ----------
+    layer : Labels
+        The mask.
+    callback : callable or None
+        Replaces an earlier one; None calls nothing any more.
+    """
+    mask = weakref.ref(layer)  # weak: a cycle would keep the layer's pixels
+
+    def wrap(name: str) -> Callable[[], None]:
+        def step() -> None:
+            found = mask()
+            if found is not None and callback is not None:
+                getattr(type(found), name)(found)
+                callback()
+
+        return step
+
+    for name in ("undo", "redo"):
+        vars(layer).pop(name, None)
+        if callback is not None:
+            setattr(layer, name, wrap(name))
+
+
 def hide_brush_box(viewer: Viewer) -> None:
     """Hide the box behind the brush circle.
 

@@ -69,6 +69,11 @@ SMOOTH = Shortcut("Q", "Smooth a segment of a boundary line", CORRECT_WIDGET)
 LINE_ABOVE = Shortcut("Shift+Up", "Choose the boundary line above", CORRECT_WIDGET)
 LINE_BELOW = Shortcut("Shift+Down", "Choose the boundary line below", CORRECT_WIDGET)
 SHOW_LINES = Shortcut("H", "Show or hide the boundary lines", CORRECT_WIDGET)
-LINE_KEYS = (PULL, REDRAW, SNAP, SMOOTH, LINE_ABOVE, LINE_BELOW, SHOW_LINES)
+LINES_ONLY = Shortcut("Shift+H", "Hide the mask, or show it: lines only", CORRECT_WIDGET)
+NEXT_PLACE = Shortcut("Shift+P", "Show the next open place of the mask", CORRECT_WIDGET)
+LINE_KEYS = (
+    *(PULL, REDRAW, SNAP, SMOOTH, LINE_ABOVE, LINE_BELOW, SHOW_LINES),
+    *(LINES_ONLY, NEXT_PLACE),
+)
 
 SHORTCUTS = (*VIEWER_KEYS, *REVIEW_KEYS, BLINK, *CLASS_KEYS, *LINE_KEYS)

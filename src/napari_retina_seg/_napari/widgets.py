@@ -35,8 +35,9 @@ _LABELS = 60  # px; width of row labels in all forms
 
 # White on these has a contrast above 5 : 1; sign and word carry the meaning without the colour.
 AMBER = "#8f5a00"
+GREEN = "#1b6e3c"
 _STYLES = {
-    JobStatus.SUCCEEDED: ("✔", "Done", "#1b6e3c"),
+    JobStatus.SUCCEEDED: ("✔", "Done", GREEN),
     JobStatus.CANCELLED: ("■", "Cancelled", "#7a5200"),
     JobStatus.FAILED: ("✖", "Failed", "#a8201a"),
 }

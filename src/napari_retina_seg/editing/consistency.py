@@ -79,28 +79,6 @@ def reconcile(heights: Heights, labels: npt.NDArray[Any]) -> Heights:
     return result
 
 
-def count_inconsistent_columns(heights: Heights, labels: npt.NDArray[Any]) -> int:
-    """Count the columns of a mask that its lines do not reproduce.
-
-    Parameters
-    ----------
-    heights : array
-        ``(..., boundaries, columns)`` in px, as `reconcile` returns them.
-    labels : array
-        ``(..., rows, columns)`` class values.
-
-    Returns
-    -------
-    int
-        In how many columns layers are out of order, in pieces, or have gaps.
-    """
-    if labels.ndim > 2:
-        return sum(
-            count_inconsistent_columns(*plane) for plane in zip(heights, labels, strict=True)
-        )
-    return int(_find_wrong(heights, labels).size)
-
-
 def _find_wrong(heights: Heights, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Return the columns in which lines and mask differ."""
     return np.flatnonzero((draw(heights, len(labels)) != labels).any(axis=0))

@@ -8,7 +8,7 @@ towards the fovea and vanish there are no finding, nor are the slopes of a pit. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -70,6 +70,10 @@ class OpenPlace:
     row: int
     text: str
     line: int | None = None
+
+    def on_slice(self, index: int) -> OpenPlace:
+        """Return the same place on another slice."""
+        return replace(self, slice=index)
 
     @property
     def where(self) -> str:

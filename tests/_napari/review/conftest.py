@@ -97,18 +97,37 @@ class Person:
         self.bot.wait(20)
 
     def paint(self) -> np.ndarray:
-        """Draw a stroke of class 3 with the mouse; returns the mask then."""
+        """Thicken class 3 a little with the mouse; returns the mask then."""
         self.mask.mode = "paint"
         self.mask.selected_label = 3
-        middle = self.canvas.rect().center()
-        self.bot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=middle)
-        for step in range(1, 6):
-            self.bot.mouseMove(self.canvas, middle + QPoint(6 * step, 4 * step))
-        self.bot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=middle)
+        size, self.mask.brush_size = self.mask.brush_size, 2
+        plane = self.mask.data.reshape(-1, *self.mask.data.shape[-2:])[self.plane]
+        lowest = [np.flatnonzero(plane[:, column] == 3)[-1:] for column in range(50, 66)]
+        places = [
+            (int(rows[0]) + 1, 50 + number) for number, rows in enumerate(lowest) if rows.size
+        ]
+        points = [self.spot(*place) for place in places or [(48, 64), (50, 70)]]
+        self.bot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=points[0])
+        for point in points[1:]:
+            self.bot.mouseMove(self.canvas, point)
+        self.bot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=points[-1])
         # napari hands the last move on after 5 ms, and warns if its canvas is gone by then. Timers
         # run in the order in which they are due.
         self.bot.wait(10)
+        self.mask.brush_size = size
         return np.array(self.mask.data)
+
+    @property
+    def plane(self) -> int:
+        """The slice on the screen; 0 of a single image."""
+        return int(self.viewer.dims.current_step[0]) if self.mask.ndim > 2 else 0
+
+    def spot(self, row: float, column: float) -> QPoint:
+        """Return where on the canvas a place of the mask is."""
+        world = self.mask.data_to_world((*(0,) * (self.mask.ndim - 2), row, column))
+        view = self.viewer.window._qt_viewer.canvas.view
+        x, y = view.scene.transform.map([world[-1], world[-2], 0, 1])[:2]
+        return QPoint(round(x), round(y))
 
     def answer(self, words: str = "", button: object = None) -> None:
         """Answer the next question that is asked."""

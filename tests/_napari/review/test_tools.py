@@ -1,8 +1,10 @@
 """What a person has in the hand when the next image comes."""
 
+import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.masks.edits import change, lock, locked
+from napari_retina_seg._napari.widgets import AMBER
 
 
 def controls(person):
@@ -10,27 +12,45 @@ def controls(person):
     return person.viewer.window._qt_viewer.controls.widgets[person.mask]
 
 
-def test_tool_brush_and_locks_go_on_and_napari_shows_the_tool(ann):
+def test_brush_and_locks_go_on_and_the_tool_is_put_down(ann):
     ann.open_row(0)
     mask = ann.mask
     mask.mode, mask.brush_size, mask.contour = "erase", 23, 1
     lock(mask, (2,))
     ann.press(Qt.Key.Key_N)
     assert ann.mask is not mask
-    assert (ann.mask.mode, ann.mask.brush_size) == ("erase", 23)
-    assert controls(ann).erase_button.isChecked()
-    assert not controls(ann).panzoom_button.isChecked()
+    assert (ann.mask.mode, ann.mask.brush_size) == ("pan_zoom", 23), "the eraser was put down"
+    assert controls(ann).panzoom_button.isChecked()
+    assert not controls(ann).erase_button.isChecked()
     assert locked(ann.mask) == {2}
-    assert ann.mask.contour == 0  # the next mask is filled, whatever was shown over this one
+    assert ann.mask.contour == 1, "outlines are remembered"
 
 
-def test_layers_in_impossible_places_are_reported_when_a_person_is_done(ann):
+def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, states, versions):
     ann.open_row(0)
+    name, places = ann.name, ann.dock.places
+    ann.bot.waitUntil(lambda: "No open places" in places.text.text())
     labels = ann.mask.data.copy()
     labels[1:4, 20:31] = 3  # far above the retina
     change(ann.mask, labels)
+    ann.bot.waitUntil(lambda: len(places.places) == 1)
+    assert "1 open place: layers are out of order" in places.text.text()
+    for key in (Qt.Key.Key_W, Qt.Key.Key_N):
+        ann.press(key)
+        assert ann.name == name, "nothing was saved, and the image stays"
+    assert "Not saved yet: 1 open place" in ann.said
+    assert AMBER in ann.dock.status.styleSheet()
+    assert "corrected" not in states()
+    before = ann.viewer.scene.camera.zoom
+    ann.press(Qt.Key.Key_P, Qt.KeyboardModifier.ShiftModifier)
+    center, zoom = ann.viewer.scene.camera.center, ann.viewer.scene.camera.zoom
+    assert zoom >= before
+    expected = ann.mask.data_to_world((1, 25))
+    assert np.abs(np.subtract(center[-2:], expected)).max() < 1.5
     ann.press(Qt.Key.Key_W)
-    assert "is corrected. In 11 columns of it layers are out of order" in ann.said
+    assert "is corrected. In columns 20 to 30 layers are out of order" in ann.said
+    assert AMBER in ann.dock.status.styleSheet(), "it is never green"
+    assert "corrected" in states()
 
 
 def test_keys_work_after_an_image_was_opened_from_the_list_and_buttons_stay(ann):

@@ -62,11 +62,11 @@ def test_next_saves_a_stroke_as_work_in_progress(at_work, versions):
     assert len(versions(2)) == 1  # nothing was painted in it
 
 
-def test_tools_stay_as_they_were_in_the_next_image(at_work):
+def test_class_and_brush_stay_and_the_tool_is_put_down_at_the_next_image(at_work):
     at_work.mask.mode = "paint"
     at_work.mask.selected_label, at_work.mask.brush_size = 5, 23
     at_work.press(Qt.Key.Key_N)
-    assert (at_work.mask.mode, at_work.mask.selected_label) == ("paint", 5)
+    assert (at_work.mask.mode, at_work.mask.selected_label) == ("pan_zoom", 5)
     assert at_work.mask.brush_size == 23
 
 

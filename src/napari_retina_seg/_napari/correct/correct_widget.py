@@ -11,12 +11,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_retina_seg._napari import shortcuts
+from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.correct.class_list import ClassList, choose_class
 from napari_retina_seg._napari.correct.compare_section import CompareSection
 from napari_retina_seg._napari.correct.lines import LinesTool
+from napari_retina_seg._napari.correct.mask_look import MaskLook
 from napari_retina_seg._napari.correct.new_mask import NewMask
 from napari_retina_seg._napari.correct.preview import Preview
+from napari_retina_seg._napari.correct.put_down import EscapeKey, put_down_brush
 from napari_retina_seg._napari.correct.questionable_section import QuestionableSection
 from napari_retina_seg._napari.correct.region_section import RegionSection
 from napari_retina_seg._napari.correct.result_text import describe_change
@@ -28,11 +31,13 @@ from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import EditResult, UndoTracker
+from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import button_text, qt_text
 from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
 from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
+from napari_retina_seg.editing.open_places import OpenPlace
 
 
 class CorrectWidget(Dock):
@@ -46,9 +51,11 @@ class CorrectWidget(Dock):
         self.button = large(QPushButton("Paint"))
         self.status = StatusLine()
         self.status.keep_place()
+        self.places = PlacesBar(self.active_mask)
         self.about = text()
         self.new_mask = NewMask(viewer)
         self.tools = ToolButtons(viewer, self._settings)
+        self.look = MaskLook()
         self.classes = ClassList()
         self.save_button = SaveMaskButton(viewer)
         self.preview = Preview(viewer, self.active_mask)
@@ -58,6 +65,7 @@ class CorrectWidget(Dock):
         self.compare = CompareSection(viewer, self.active_mask)
         self.lines = LinesTool(viewer, self.active_mask)
         self._undo_tracker = UndoTracker()
+        self._escape = EscapeKey(self)
         self._transient = ""  # message about undo, redo or a hidden class
         self._sections: dict[str, CollapsibleSection] = {}
         self._lay_out()
@@ -72,6 +80,17 @@ class CorrectWidget(Dock):
             self.status.show_result(JobStatus.FAILED, self.active_mask.disabled_reason)
             return
         self.tools.take("paint")
+
+    def show_lines_only(self) -> None:
+        """Hide the mask but not its lines, or show it again."""
+        self.look.toggle()
+        self.lines.shown.setChecked(True)
+
+    def put_down(self) -> None:
+        """Put down every tool that uses the mouse."""
+        for deactivate in self._exclusive.values():
+            deactivate()
+        put_down_brush(self._viewer)
 
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
         """Return the shortcuts of the dock, which work while it is open."""
@@ -88,13 +107,15 @@ class CorrectWidget(Dock):
             shortcuts.LINE_ABOVE: partial(self.lines.step, -1),
             shortcuts.LINE_BELOW: partial(self.lines.step, 1),
             shortcuts.SHOW_LINES: self.lines.toggle,
+            shortcuts.LINES_ONLY: self.show_lines_only,
+            shortcuts.NEXT_PLACE: self.places.show_next,
         }
 
     # Layout and signals
 
     def _lay_out(self) -> None:
         self.lay_out(
-            *(self.about, self.new_mask, self.tools, self.classes, self.save_button),
+            *(self.about, self.new_mask, self.tools, self.look, self.classes, self.save_button),
             self._section("lines", "Boundary lines", self.lines),
             self._section("vessels", "Vessels", self.vessels),
             self._section("regions", "Regions of the chosen class", self.regions),
@@ -103,7 +124,9 @@ class CorrectWidget(Dock):
         )
         # Outside the scroll area: always visible.
         above = QWidget()
-        above.setLayout(stack(self.button, self.status, margins=(6, 4, 6, 0)))  # as in `lay_out`
+        above.setLayout(
+            stack(self.button, self.status, self.places, margins=(6, 4, 6, 0))
+        )  # as in `lay_out`
         self.layout().insertWidget(0, above)
         self.layout().addWidget(self.preview)
 
@@ -133,22 +156,24 @@ class CorrectWidget(Dock):
         self.tools.used.connect(self._on_used)
         self._undo_tracker.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
         self._make_tools_exclusive()
+        self._escape.pressed.connect(self._on_escape)
+        self.places.shown.connect(self._on_place)
         for section in (self.vessels, self.regions, self.compare, self.save_button):
             section.reported.connect(self.status.show_result)
 
     def _make_tools_exclusive(self) -> None:
         """Make the tools that use the mouse exclusive."""
         bridge, lasso, outline = self.vessels.bridge, self.regions.lasso, self.questionable.lasso
-        puts: dict[Any, Callable[[], object]] = {
+        self._exclusive: dict[Any, Callable[[], object]] = {
             self.lines: self.lines.deactivate,
             bridge: bridge.deactivate,
             lasso: lasso.stop,
             outline: outline.stop,
             self.tools: lambda: None,
         }
-        for tool in puts:
+        for tool in self._exclusive:
             tool.taken.connect(self._withdraw)
-            for other, deactivate in puts.items():
+            for other, deactivate in self._exclusive.items():
                 if other is not tool:
                     tool.taken.connect(deactivate)
 
@@ -163,11 +188,12 @@ class CorrectWidget(Dock):
         self.about.setVisible(mask is not None)
         self.new_mask.setVisible(mask is None)
         self.tools.show_mask(mask)
+        self.look.show_mask(mask)
         self.save_button.show_mask(mask)
         self._undo_tracker.track(mask)
         self.classes.show_mask(mask)
         self.compare.offer_classes()
-        for widget in (self.tools, self.classes):
+        for widget in (self.tools, self.look, self.classes):
             widget.setVisible(mask is not None)
             widget.setEnabled(can)
         layered = mask is not None and bool(self.active_mask.scheme.surfaces)
@@ -178,6 +204,24 @@ class CorrectWidget(Dock):
         self.lines.attach(mask if can and layered else None)
         self._on_layers()
         self._on_class()
+
+    def _on_visibility(self, on: bool) -> None:
+        """Put the tools down when the dock is left: their buttons can no longer be seen."""
+        super()._on_visibility(on)
+        if on:
+            self._escape.watch(find_canvas(self))
+        else:
+            self.put_down()
+
+    def _on_escape(self) -> None:
+        """Put napari's tools down; those of the plugin follow Esc in steps of their own."""
+        if not self.lines.is_on and not self.regions.lasso.is_on:
+            put_down_brush(self._viewer)
+
+    def _on_place(self, place: OpenPlace) -> None:
+        """Choose the boundary that is to be moved at a place."""
+        if place.line is not None:
+            self.lines.chosen.choose(place.line)
 
     def _on_layers(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
         self.new_mask.refresh()
@@ -253,7 +297,10 @@ class CorrectWidget(Dock):
         self.regions.cleanup()
         self.questionable.cleanup()
         self.lines.cleanup()
+        self._escape.watch(None)
+        self.places.cleanup()
         self.tools.show_mask(None)
+        self.look.show_mask(None)
         self._undo_tracker.track(None)
         self.classes.show_mask(None)
         self.active_mask.release(self)

@@ -106,6 +106,11 @@ class LinesTool(QWidget):
         """Deactivate the line tool."""
         self._set_mode(None)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether a line tool is in the hand."""
+        return self.tool.mode is not None
+
     def step(self, lines: int) -> None:
         """Select the line so many below, or above if negative."""
         if not self.disabled_reason():

@@ -7,6 +7,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
+from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.settings import Settings
 
 _TOOLS = (
@@ -77,6 +78,7 @@ class ToolButtons(QWidget):
         if str(mask.mode) == mode:
             self._on_used()  # napari emits an event only if the mode changes
         mask.mode = mode
+        focus_canvas(self)  # where the keys work
         self._on_mode()
 
     def _listen(self, mask: Labels, on: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import napari
 import numpy as np
@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_retina_seg._napari._compat import call_after_history
 from napari_retina_seg._napari.layers import (
     KEY,
     find_image_of,
@@ -22,9 +23,12 @@ from napari_retina_seg._napari.layers import (
     world_place,
 )
 from napari_retina_seg._napari.masks.linked_layers import mask_of
+from napari_retina_seg._napari.masks.look import apply_look, remember_look
 from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.types.labels import LabelScheme
 
+_LOOKED: WeakSet[Labels] = WeakSet()  # masks that were given the remembered look once
 _SHARED: WeakValueDictionary[int, ActiveMask] = WeakValueDictionary()  # by viewer
 
 
@@ -63,6 +67,7 @@ class ActiveMask(QObject):
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
+        self._settings = Settings()
         self._users = 0
         self._slots: list[tuple[str, Callable[[], object]]] = []
         self.mask: Labels | None = None
@@ -81,6 +86,11 @@ class ActiveMask(QObject):
             shared = _SHARED[key] = cls(viewer)
         shared._users += 1
         return shared
+
+    @property
+    def viewer(self) -> napari.Viewer:
+        """The viewer of the mask."""
+        return self._viewer
 
     def subscribe(self, **slots: Callable[[], object]) -> None:
         """Connect slots until `release`: methods of a dock or its widgets, by name of the signal.
@@ -212,6 +222,7 @@ class ActiveMask(QObject):
             self.mask = mask
             self._drawn = () if mask is None else self.where
             self._class = 0 if mask is None else int(mask.selected_label)
+            self._look()
             self._listen(True)
         self.disabled_reason = disabled_reason
         self.changed.emit()
@@ -225,8 +236,26 @@ class ActiveMask(QObject):
             (events.paint, self._on_painted),
             (events.set_data, self._on_drawn),
             (events.editable, self._refresh),
+            (events.opacity, self._on_look),
+            (events.contour, self._on_look),
         ):
             (event.connect if on else event.disconnect)(listener)
+        call_after_history(unwrap_proxy(self.mask), self._on_history if on else None)
+
+    def _look(self) -> None:
+        """Show a mask that is new here as the last one was shown."""
+        mask = None if self.mask is None else unwrap_proxy(self.mask)
+        if mask is not None and mask not in _LOOKED:
+            _LOOKED.add(mask)
+            apply_look(mask, self._settings)
+
+    def _on_look(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        remember_look(self.labels, self._settings)
+
+    def _on_history(self) -> None:
+        """Report undo and redo of a hidden mask, which napari does not draw."""
+        if self.mask is not None and not self.mask.visible:
+            self.painted.emit()
 
     def _on_class(self, event: object = None) -> None:  # noqa: ARG002 - napari's
         if self.labels.selected_label != self._class:  # napari emits this for colours, too

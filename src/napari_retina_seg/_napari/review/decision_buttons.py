@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
+from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.status_text import state_of
@@ -100,6 +101,7 @@ class DecisionButtons(QWidget):
             typed, accepted = QInputDialog.getText(self, "Ungradable", question)
             reason = typed.strip()
             question = "Please write a reason: why can this image not be graded?"
+        focus_canvas(self)
         if accepted:
             self.refused.emit(reason)
 
@@ -112,6 +114,7 @@ class DecisionButtons(QWidget):
             "Second grader",
             "Name of the second grader, who does not see the first grading:",
         )
+        focus_canvas(self)
         if accepted and grader.strip():
             self.assigned.emit(grader.strip())
 

@@ -24,8 +24,10 @@ from napari_retina_seg._napari.review.navigation import (
     reload_image,
     save_and_open_next,
 )
+from napari_retina_seg._napari.review.place_guard import PlaceGuard
 from napari_retina_seg._napari.review.review_layers import ReviewLayers
 from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit, autosave, save_draft
+from napari_retina_seg._napari.shortcuts import NEXT, PREVIOUS
 from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
@@ -70,6 +72,8 @@ class ImageNavigator(QObject):
         An autosave was recovered or discarded.
     reported : (JobStatus or None, str)
         A message for the status line.
+    warned : (str)
+        A message about open places: nothing was done yet, or it was done with them.
     """
 
     image_changed = Signal()
@@ -78,6 +82,7 @@ class ImageNavigator(QObject):
     found = Signal(object)
     autosave_resolved = Signal(object)
     reported = Signal(object, str)
+    warned = Signal(str)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
@@ -93,6 +98,7 @@ class ImageNavigator(QObject):
         self._saving: UnsavedEdit | None = None
         self._upcoming: Neighbours | None = None  # of the running step
         self._warnings: list[str] = []  # about the mask that was saved last
+        self._guard = PlaceGuard(self._run, self.warned.emit)
         # Seconds and comments of images that are in no version yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
         self._removal_timer = QTimer(self, singleShot=True, interval=0)
@@ -103,17 +109,28 @@ class ImageNavigator(QObject):
 
     def open_image(self, image_id: int) -> None:
         """Save, and open an image; read-only if someone else is editing it."""
-        if self.project is not None:
-            edit = self._copy_edit()
+        if self.project is None:
+            return
+        edit = self._copy_edit()
+
+        def leave() -> None:
             self._navigate("Opening…", edit, self._keep(edit), [image_id], must_be_free=False)
+
+        self._guard.leave(self.project, _painted(edit), "", leave)
 
     def step(self, forward: bool) -> None:
         """Save, and open the next image of the queue, or the previous one."""
-        if self.project is not None:
-            edit = self._copy_edit()
+        if self.project is None:
+            return
+        edit = self._copy_edit()
+
+        def leave() -> None:
             status = "Opening…" if edit is None else "Saving…"
             upcoming = self._neighbours(forward)
             self._navigate(status, edit, self._keep(edit), upcoming, must_be_free=True)
+
+        key = NEXT if forward else PREVIOUS
+        self._unless_open(edit if edit is not None and edit.is_painted else None, key.native, leave)
 
     def check_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
@@ -330,11 +347,14 @@ class ImageNavigator(QObject):
         saved = f"'{name}' is {version.state}."
         if version.state is State.GRADED_TWICE:
             saved = f"Your second grading of '{name}' is finished."
-        parts = [saved, *self._warnings, *more]
-        return " ".join(part for part in parts if part)
+        return " ".join(part for part in (saved, *more) if part)
 
     def _report(self, message: str) -> None:
-        self.reported.emit(JobStatus.SUCCEEDED, message)
+        """Report a success: in green only if nothing in the saved mask is open."""
+        if self._warnings:
+            self.warned.emit(" ".join((message, *self._warnings)))
+        else:
+            self.reported.emit(JobStatus.SUCCEEDED, message)
 
     def _close_image(self) -> None:
         self._pause_timing()
@@ -382,3 +402,8 @@ class ImageNavigator(QObject):
 
     def _fail(self, reason: str) -> None:
         self.reported.emit(JobStatus.FAILED, reason)
+
+
+def _painted(edit: UnsavedEdit | None) -> UnsavedEdit | None:
+    """Return an edit that has changes."""
+    return edit if edit is not None and edit.is_painted else None

@@ -34,7 +34,7 @@ from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 # Tool settings that are carried over from one mask to the next.
-_TOOLS = ("selected_label", "brush_size", "opacity", "preserve_labels")
+_TOOLS = ("selected_label", "brush_size", "preserve_labels")
 
 
 class ReviewLayers(QObject):
@@ -106,6 +106,8 @@ class ReviewLayers(QObject):
             self.viewer.add_layer(self.mask)
         self._add_linked_layers(opened)
         self.viewer.layers.selection.active = self.mask
+        if not again:
+            self._mode = "pan_zoom"  # a click on the next image must not paint
         if self.is_paintable:
             self.mask.mode = self._mode  # napari's buttons follow changes only
         if not again:

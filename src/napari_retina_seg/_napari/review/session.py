@@ -22,6 +22,7 @@ from napari_retina_seg._napari.review.unsaved_edit import (
     raise_on_conflict,
     save_as,
     save_draft,
+    warn_of_open_places,
 )
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
@@ -146,14 +147,15 @@ class ReviewSession(ImageNavigator):
                 f" save your changes with {FINISH.native}, or undo them and press {ACCEPT.native}."
             )
             return
-        accept = partial(
-            self._current_project.accept,
-            edit.image.id,
-            prediction.number,
-            seconds=edit.seconds,
-            comment=edit.comment,
-        )
-        self._conclude(edit, accept)
+        project = self._current_project
+
+        def accept() -> Version:
+            warn_of_open_places(project, edit)
+            return project.accept(
+                edit.image.id, prediction.number, seconds=edit.seconds, comment=edit.comment
+            )
+
+        self._guard.leave(project, edit, ACCEPT.native, partial(self._conclude, edit, accept))
 
     def finish(self) -> None:
         """Save as corrected, second grading or adjudicated, depending on the user's role."""
@@ -170,7 +172,9 @@ class ReviewSession(ImageNavigator):
                 " or paint."
             )
             return
-        self._conclude(edit, partial(save_as, self._current_project, edit, action))
+        project = self._current_project
+        save = partial(save_as, project, edit, action)
+        self._guard.leave(project, edit, FINISH.native, partial(self._conclude, edit, save))
 
     def refuse(self, reason: str) -> None:
         """Mark the image ungradable; unsaved changes are saved first."""

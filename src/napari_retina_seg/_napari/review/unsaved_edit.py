@@ -6,16 +6,15 @@ import contextlib
 from dataclasses import dataclass, field, replace
 
 from napari_retina_seg._napari.masks.annotations import up_to_date
-from napari_retina_seg.editing.consistency import count_inconsistent_columns
+from napari_retina_seg.editing.open_places import OpenPlace, describe, find_open_places
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import DRAFT_OF, DRAFTS, Action, GradingRound
+from napari_retina_seg.project.states import DRAFT_OF, Action, GradingRound
 from napari_retina_seg.project.values import (
     Autosave,
     ProjectImage,
     Version,
 )
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ProjectError
 
 FINAL_OF = {
@@ -92,8 +91,7 @@ def save_as(project: Project, edit: UnsavedEdit, action: Action) -> Version:
         comment=edit.comment,
     )
     edit.versions.append(version)
-    if action not in DRAFTS:
-        edit.warnings.extend(_oddities(annotation))
+    warn_of_open_places(project, edit)
     edit.slots.clear()  # saving has removed them
     return raise_on_conflict(version)
 
@@ -112,13 +110,16 @@ def raise_on_conflict(version: Version) -> Version:
     return version
 
 
-def _oddities(annotation: Annotation) -> list[str]:
-    if annotation.boundaries is None:
-        return []
-    columns = count_inconsistent_columns(annotation.boundaries, annotation.labels)
-    if not columns:
-        return []
-    return [f"In {count(columns, 'column')} of it layers are out of order, in pieces or have gaps."]
+def open_places(project: Project, edit: UnsavedEdit) -> tuple[OpenPlace, ...]:
+    """Return the places of an edit that can't be as they are drawn."""
+    return find_open_places(edit.now.labels, project.scheme, edit.now.ignore)
+
+
+def warn_of_open_places(project: Project, edit: UnsavedEdit) -> None:
+    """Add a warning to an edit that is saved with open places."""
+    sentence = describe(open_places(project, edit))
+    if sentence:
+        edit.warnings.append(sentence)
 
 
 def autosave(project: Project, edit: UnsavedEdit) -> bool:

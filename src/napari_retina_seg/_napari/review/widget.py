@@ -7,16 +7,18 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari import shortcuts
-from napari_retina_seg._napari.canvas import find_canvas
+from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
 from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
@@ -66,6 +68,9 @@ class ReviewWidget(Dock):
         self.previous_button = large(QPushButton("◀"))
         self.status = StatusLine()
         self.status.keep_place()
+        self._active_mask = ActiveMask.of(napari_viewer)
+        self.places = PlacesBar(self._active_mask)
+        self._focused: int | None = None  # the image for which the canvas was given the keys
         self.recovery = RecoveryOffer()
         self.info = text()
         self.decisions = DecisionButtons()
@@ -121,6 +126,7 @@ class ReviewWidget(Dock):
             shortcuts.COMMENT: self.comment,
             shortcuts.REOPEN: partial(self._press, decisions.reopen),
             shortcuts.ASSIGN: partial(self._press, decisions.assign),
+            shortcuts.NEXT_PLACE: self.places.show_next,
         }
 
     # Layout and signals
@@ -139,7 +145,7 @@ class ReviewWidget(Dock):
         )
         history.addWidget(self.history)
         self.lay_out(
-            *(row, self.bar, self.batches.bar, self.status, self.recovery, self.info),
+            *(row, self.bar, self.batches.bar, self.status, self.places, self.recovery, self.info),
             *(self.decisions, self.comment_edit, self.opens_next),
             predict,  # above the queue, which may extend below the window's edge
             *(self.queue, self.count, history, self.uncertainty),
@@ -159,7 +165,7 @@ class ReviewWidget(Dock):
         decisions.reopened.connect(session.reopen)
         decisions.assigned.connect(session.assign)
         self.comment_edit.textChanged.connect(self._on_comment)
-        self.comment_edit.returnPressed.connect(self.comment_edit.clearFocus)
+        self.comment_edit.returnPressed.connect(partial(focus_canvas, self))
         self.queue.chosen.connect(session.open_image)
         self.queue.changed.connect(self._on_filters)
         self.history.compared.connect(partial(compare, session))
@@ -182,6 +188,7 @@ class ReviewWidget(Dock):
         session.found.connect(self._on_found)
         session.autosave_resolved.connect(self.recovery.dismiss)
         session.reported.connect(self._show_message)
+        session.warned.connect(self._show_warning)
         session.timer.ticked.connect(self._show_info)
         keep_going = partial(setattr, session, "opens_next")
         self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
@@ -222,6 +229,11 @@ class ReviewWidget(Dock):
         elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
             show_info(displayed(sentence))
 
+    def _show_warning(self, sentence: str) -> None:
+        self.status.warn(sentence)
+        if self.visibleRegion().isEmpty():  # another dock is in front, and stays there
+            show_warning(displayed(sentence))
+
     def _on_project(self) -> None:
         project = self.session.project
         with report_errors(self._show_message):
@@ -252,9 +264,10 @@ class ReviewWidget(Dock):
         self._on_busy(self.session.busy)
         self._show_info()
         self._show_counts()
-        canvas = find_canvas(self)
-        if canvas is not None and self.queue.table.hasFocus():  # shortcuts are for the canvas now
-            canvas.native.setFocus()
+        opened = None if review_layers.image is None else review_layers.image.id
+        if opened is not None and opened != self._focused:
+            focus_canvas(self)  # keys work without a click on the image
+        self._focused = opened
         self.session.check_for_prediction()  # one may have been saved while the image was opening
 
     def _on_busy(self, status: str) -> None:
@@ -351,6 +364,8 @@ class ReviewWidget(Dock):
 
     def cleanup(self) -> None:
         """Autosave and release all resources: the dock is closing."""
+        self.places.cleanup()
+        self._active_mask.release(self)
         self.batches.bar.abandon()
         self.queue.model.thumbnails.finish()
         self.session.cleanup()
