@@ -175,6 +175,8 @@ class Agreement:
         Who could grade how many images.
     proposals : ProposalSummary
         What the graders changed of the model's masks, and their agreement where they did.
+    open_gradings : int
+        Gradings in which layers are missing, out of order, in pieces, or jump.
     """
 
     scheme: LabelScheme
@@ -187,6 +189,7 @@ class Agreement:
     sizes: tuple[SizeAgreement, ...]
     gradability: Gradability
     proposals: ProposalSummary
+    open_gradings: int = 0
 
 
 class _Row(NamedTuple):

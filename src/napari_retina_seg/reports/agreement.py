@@ -104,14 +104,17 @@ def summary_table(agreement: Agreement) -> Table:
 
 
 def caution(agreement: Agreement) -> str:
-    """Say in how many images the graders agree because neither changed the model's mask.
+    """Say what speaks against the figures: masks that nobody changed, or that can't be.
 
     Returns
     -------
     str
-        A sentence; empty if somebody changed or drew the mask of every image.
+        Sentences; empty if somebody changed or drew every mask, and none has open places.
     """
-    found = agreement.proposals
+    return " ".join(filter(None, (_unchanged(agreement.proposals), _open(agreement))))
+
+
+def _unchanged(found: ProposalSummary) -> str:
     if not found.unchanged:
         return ""
     if found.unchanged == found.images:
@@ -122,6 +125,15 @@ def caution(agreement: Agreement) -> str:
     return (
         f"In {found.unchanged} of {found.images} images neither grader changed the model's"
         " proposal, so they agree there by themselves: compare the figures of the changed images."
+    )
+
+
+def _open(agreement: Agreement) -> str:
+    if not agreement.open_gradings:
+        return ""
+    return (
+        f"In {agreement.open_gradings} of {2 * len(agreement.images)} gradings layers are missing,"
+        " out of order, in pieces, or jump: look at them in Review."
     )
 
 

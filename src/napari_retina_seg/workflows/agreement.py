@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
 
+from napari_retina_seg.editing.open_places import find_open_places
 from napari_retina_seg.metrics.agreement import (
     Agreement,
     AgreementAccumulator,
@@ -106,15 +107,19 @@ def iter_agreement(
             " images, who grades them without seeing the first grading."
         )
     graded = [pair for pair in pairs if _can_be_graded(pair) == (True, True)]
-    scores = AgreementAccumulator(project.scheme)
+    scores, open_gradings = AgreementAccumulator(project.scheme), 0
     for done, pair in enumerate(graded):
         yield Progress(done, len(graded), pair.image.name)
         token.raise_if_cancelled()
         first, second = (_read(project, pair, number) for number in pair.numbers)
+        open_gradings += sum(
+            bool(find_open_places(each.labels, project.scheme, each.ignore))
+            for each in (first, second)
+        )
         begun = _read_proposal(project, pair.first), _read_proposal(project, pair.second)
         scores.add(_describe(pair), first, second, begun)
     yield Progress(len(graded), len(graded), "Done")
-    return scores.result(_gradability(pairs))
+    return replace(scores.result(_gradability(pairs)), open_gradings=open_gradings)
 
 
 def rename_images(agreement: Agreement, project: ProjectView, identities: Identities) -> Agreement:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from napari_retina_seg import __version__
 from napari_retina_seg.editing.consistency import draw
+from napari_retina_seg.editing.open_places import find_open_places
 from napari_retina_seg.imaging.margin_text import has_margin_text
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.boundaries import write_boundary_csv, write_boundary_json
@@ -130,6 +131,7 @@ class ExportJob:
         self.cards: list[Card] = []
         self.problems: list[str] = []
         self.captioned: list[str] = []  # exported images with what looks like text in the margin
+        self.open_places: list[str] = []  # images in whose mask something can't be as it is
         self._divided: dict[str, list[str]] = {}  # patients of the images of each split
 
     @property
@@ -176,6 +178,8 @@ class ExportJob:
                 self.problems.append(str(error))
                 continue
             self.cards.append(make_card(record))
+            if find_open_places(annotation.labels, self._project.scheme, annotation.ignore):
+                self.open_places.append(one.image.name)
 
     def _write_one(self, one: ExportItem, record: MaskRecord) -> None:
         folder = self._new / PREDICTIONS if one.is_prediction else self._new

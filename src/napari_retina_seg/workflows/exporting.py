@@ -55,6 +55,8 @@ class Exported:
         Images with two gradings and no final decision, of which the first was exported.
     captioned : tuple of str
         Exported images with what looks like text in the margin, which no pseudonym removes.
+    open_places : tuple of str
+        Images in whose mask layers are missing, out of order, in pieces, or jump.
     """
 
     folder: Path
@@ -66,6 +68,12 @@ class Exported:
     flagged: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     captioned: tuple[str, ...] = ()
+    open_places: tuple[str, ...] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether some of the masks should be looked at."""
+        return bool(self.flagged or self.undecided or self.captioned or self.open_places)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -89,6 +97,11 @@ class Exported:
             sentences.append(
                 f"There may be text in the margin of {_list_some(self.captioned)}: look at these"
                 " images before you pass them on. Text in the pixels is never removed."
+            )
+        if self.open_places:
+            sentences.append(
+                "Layers are missing, out of order, in pieces, or jump in"
+                f" {_list_some(self.open_places)}: open them in Review and press Show next place."
             )
         return tuple(sentences)
 
@@ -267,4 +280,5 @@ def iter_export(
             if one.name in left and one.image.state is State.GRADED_TWICE
         ),
         captioned=tuple(job.captioned),
+        open_places=tuple(job.open_places),
     )

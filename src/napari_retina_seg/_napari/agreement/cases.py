@@ -59,7 +59,8 @@ def compare(where: ProjectRef, token: CancelToken) -> Steps:
     if left:
         parts.append(f"Second gradings still to come: {left}.")
     sentence = " ".join(parts)
-    return Compared(JobStatus.SUCCEEDED, sentence, agreement=agreement)
+    doubtful = bool(agreement.open_gradings)
+    return Compared(JobStatus.SUCCEEDED, sentence, doubtful=doubtful, agreement=agreement)
 
 
 def write_report(

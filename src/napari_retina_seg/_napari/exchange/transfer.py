@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
@@ -105,7 +105,7 @@ def run_export(task: ExportTask, token: CancelToken) -> Steps:
     if done.pseudonyms:
         parts.append(f"Images with pseudonyms: {done.pseudonyms}.")
     parts += [task.format.advice] if task.format.advice else []
-    return _end(parts, "not exported", done.problems)
+    return replace(_end(parts, "not exported", done.problems), doubtful=done.is_doubtful)
 
 
 def run_import(task: ImportTask, token: CancelToken) -> Steps:
