@@ -181,6 +181,9 @@ class Job(WindowDriver):
         self.look_at(1, 390)
         self.paint_layers(1, off=3)
         self.press("W")
+        settle(500)
+        if "Not saved yet" in self.review.status.text():
+            self.press("W")
         wait_until(lambda: "graded twice" in self.review.info.text(), "the second grading")
         self.pick(self.review.queue.states, "All images")
 
@@ -261,8 +264,11 @@ class Job(WindowDriver):
             self.drag(places, **({"midway": partial(self.picture, picture)} if is_last else {}))
 
     def finish(self, following: str) -> None:
-        """Save as done, which opens the next image."""
+        """Save as done, which opens the next image; what is open in the mask is told first."""
         self.press("W")
+        settle(500)
+        if "Not saved yet" in self.review.status.text():
+            self.press("W")
         self.wait_for_image(following)
 
     def wait_for_image(self, name: str) -> None:

@@ -221,3 +221,21 @@ def test_a_boundary_moved_within_its_pixels_is_a_change(ann, bob, predicted):
     read(bob, image, 0, Action.SECOND_READ, 1)
     found = finish(iter_agreement(ann))
     assert (found.proposals.changed, caution(found)) == ((1, 0), "")
+
+
+def test_gradings_with_open_places_are_named_in_export_and_agreement(ann, bob, images, tmp_path):
+    read(ann, images[0], 0, Action.CORRECT)
+    ann.assign_second_grader(images[0].id, "Bob")
+    phantom = phantom_bscan(0, *SHAPE)
+    labels = phantom.labels.copy()
+    labels[:, 40:50] = 0
+    lost = Annotation(labels, phantom.heights)
+    bob.save_version(images[0].id, lost, Action.SECOND_GRADE, parent=None)
+    found = finish(iter_agreement(ann))
+    assert found.open_gradings == 1
+    assert "In 1 of 2 gradings layers are missing" in caution(found)
+    ann.save_version(images[1].id, lost, Action.CORRECT, parent=None)
+    done = finish(iter_export(ann, tmp_path / "out", Format.PNG))
+    assert done.open_places == ("scan1",)
+    assert done.is_doubtful
+    assert "in 'scan1': open them in Review and press Show next place." in done.warnings[-1]
