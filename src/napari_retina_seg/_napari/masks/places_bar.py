@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+
+from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_retina_seg._napari.canvas import focus_canvas
-from napari_retina_seg._napari.layers import world_place
+from napari_retina_seg._napari.layers import unwrap_proxy, world_place
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.places_watch import PlacesWatch
 from napari_retina_seg._napari.plain import PlainLabel, qt_text
@@ -34,6 +37,7 @@ class PlacesBar(QWidget):
     def __init__(self, active: ActiveMask) -> None:
         super().__init__()
         self._active_mask = active
+        self._mask: weakref.ref[Labels] | None = None
         self._next = 0
         self.watch = PlacesWatch(active, self)
         self.text = PlainLabel()
@@ -78,6 +82,12 @@ class PlacesBar(QWidget):
         self.watch.stop()
 
     def _on_mask(self) -> None:
+        mask = self._active_mask.mask
+        known = None if self._mask is None else self._mask()
+        if mask is not None and known is unwrap_proxy(mask):
+            self.watch.look_soon()  # it was read-only for a moment
+            return
+        self._mask = None if mask is None else weakref.ref(unwrap_proxy(mask))
         self._next = 0
         self.watch.restart()
 

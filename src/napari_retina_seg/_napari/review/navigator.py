@@ -130,7 +130,7 @@ class ImageNavigator(QObject):
             self._navigate(status, edit, self._keep(edit), upcoming, must_be_free=True)
 
         key = NEXT if forward else PREVIOUS
-        self._unless_open(edit if edit is not None and edit.is_painted else None, key.native, leave)
+        self._guard.leave(self.project, _painted(edit), key.native, leave)
 
     def check_for_prediction(self) -> None:
         """Reopen an image without a mask if a prediction of it has been saved since."""
