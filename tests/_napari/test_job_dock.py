@@ -5,7 +5,7 @@ import time
 import pytest
 
 from napari_retina_seg._napari.job import JobResult, JobStatus
-from napari_retina_seg._napari.job_dock import JobDock, JobRow
+from napari_retina_seg._napari.job_dock import BusyBar, JobDock, JobRow
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import Progress
@@ -100,3 +100,15 @@ def test_closing_the_dock_stops_the_job_silently(viewer, dock, qtbot):
     viewer.window.remove_dock_widget(dock)
     qtbot.waitUntil(is_idle)
     assert ended == []
+
+
+def test_the_bar_moves_now_and_then_until_the_end_is_known(qtbot):
+    bar = BusyBar()
+    qtbot.addWidget(bar)
+    bar.show_busy()
+    assert bar.maximum() > 0, "Qt would animate it, and repaint the canvas all the time"
+    before = bar.value()
+    qtbot.waitUntil(lambda: bar.value() != before)
+    assert not bar.isTextVisible()
+    bar.show_steps(2, 4)
+    assert (bar.value(), bar.maximum(), bar.isTextVisible()) == (2, 4, True)

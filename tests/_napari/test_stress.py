@@ -9,7 +9,7 @@ import matplotlib as mpl
 import pytest
 
 HERE = Path(__file__).parent
-EVENTS = 20  # two windows; by hand stress.py takes any number
+EVENTS = 13  # two windows, each kind of event; by hand stress.py takes any number
 
 
 @pytest.mark.gui

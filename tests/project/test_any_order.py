@@ -111,7 +111,7 @@ def check_blindness(projects, image):
 _images = iter(range(1_000_000))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(deeds)
 def test_nothing_is_lost_whatever_is_done(projects, steps):
     image = add_image(projects["Ann"], next(_images))

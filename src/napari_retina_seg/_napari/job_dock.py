@@ -4,13 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QLayout, QProgressBar, QPushButton, QWidget
 
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import Job, JobResult, Steps
 from napari_retina_seg._napari.widgets import StatusLine, large, stack
 from napari_retina_seg.types.progress import CancelToken, Progress
+
+_BEAT = 500  # ms between two steps of a bar without a known end
+_BEATS = 6
+
+
+class BusyBar(QProgressBar):
+    """Progress bar that moves twice a second while the end is not known.
+
+    Qt's own animation repaints the whole window many times a second, and with it napari's canvas,
+    which takes a core of a computer without a graphics card from the job.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._beat = QTimer(self)
+        self._beat.setInterval(_BEAT)
+        self._beat.timeout.connect(self._move)
+
+    def show_busy(self) -> None:
+        """Show that something is being done, but not how much."""
+        self.setTextVisible(False)
+        if not self._beat.isActive():
+            self.setRange(0, _BEATS)
+            self.setValue(0)
+            self._beat.start()
+
+    def show_steps(self, done: int, total: int) -> None:
+        """Show how many steps are done."""
+        self._beat.stop()
+        self.setTextVisible(True)
+        self.setRange(0, total)
+        self.setValue(done)
+
+    def stop(self) -> None:
+        """Stop moving: the job is over."""
+        self._beat.stop()
+
+    def _move(self) -> None:
+        self.setValue((self.value() + 1) % (_BEATS + 1))
 
 
 class JobRow(QWidget):
@@ -43,7 +82,7 @@ class JobRow(QWidget):
     def __init__(self, what: str, keeps_place: bool = False) -> None:
         super().__init__()
         self._job: Job | None = None
-        self.progress = QProgressBar()
+        self.progress = BusyBar()
         self.progress.setToolTip(f"Progress of {what}.")
         self.time_left = QLabel()
         self.cancel_button = QPushButton("Cancel")
@@ -88,7 +127,10 @@ class JobRow(QWidget):
         return f"{step.message}."
 
     def _show_parts(self, on: bool) -> None:
-        self.progress.setRange(0, 0)
+        if on:
+            self.progress.show_busy()
+        else:
+            self.progress.stop()
         self.time_left.setText("")
         self.cancel_button.setEnabled(on)
         for part in self._parts:
@@ -96,8 +138,10 @@ class JobRow(QWidget):
 
     def _on_progress(self, step: Progress, time_left: str) -> None:
         known = step.total > 1 and step.done > 0
-        self.progress.setRange(0, step.total if known else 0)
-        self.progress.setValue(step.done if known else -1)
+        if known:
+            self.progress.show_steps(step.done, step.total)
+        else:
+            self.progress.show_busy()
         self.time_left.setText(time_left)
         if self.cancel_button.isEnabled():
             self.message.emit(self.describe(step, time_left))
