@@ -57,7 +57,7 @@ def evaluate(
 
     Photographs are scored inside the field of view; what a data set marks as to be ignored, and
     pixels without data, do not count. Intervals are over patients or eyes. What is left out, or
-    had to be guessed, is said as a `UserWarning`.
+    had to be guessed, is reported as a `UserWarning`.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def save_mask(
         Where to; a file of this name is replaced.
     labels : array
         Class values, ``(rows, columns)`` or ``(slices, rows, columns)`` uint8; `IGNORE` where
-        nothing can be said.
+        nothing is known.
     scheme : LabelScheme
         Scheme with the colours of the palette.
     spacing : Spacing, optional
@@ -78,7 +78,7 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
     Returns
     -------
     tuple of array and LabelScheme, or None
-        Class values, and `IGNORE` where nothing can be said. None for any other file, one that
+        Class values, and `IGNORE` where nothing is known. None for any other file, one that
         can't be read included: `read_image` says why.
     """
     if not _may_be_mask(path):

@@ -84,7 +84,7 @@ def _boundary_row(one: BoundaryDifference) -> tuple[str, ...]:
 
 
 def summary_table(agreement: Agreement) -> Table:
-    """Return what is said of all images together."""
+    """Return the statements on all images together."""
     counts = agreement.gradability
     rows = [
         ("images compared", str(len(agreement.images))),

@@ -25,7 +25,7 @@ class Annotation:
         float32 heights in px, ``(boundaries, columns)`` or ``(slices, boundaries, columns)``, NaN
         where unknown; for schemes with surfaces.
     ignore : array or None
-        bool, shape of the labels: True where nothing is said, because the image holds no data or a
+        bool, shape of the labels: True where nothing is known, because the image holds no data or a
         grader marked the place as questionable. It becomes `IGNORE` in files.
     probabilities : array or None
         ``(classes, rows, columns)`` or ``(slices, classes, rows, columns)``, float16 where a model

@@ -144,7 +144,7 @@ class RetinaImage:
     source : str
         Path of the file it came from, or a sentence for generated images.
     metadata : dict
-        Whatever else the file said, for display only.
+        Other metadata of the file, for display only.
     valid : array or None
         bool, ``(rows, columns)`` or ``(slices, rows, columns)``: False where the file holds no
         data (padding, NaN, markers of invalid pixels). None means that all pixels hold data.

@@ -150,7 +150,7 @@ def describe_spacing(spacing: Spacing) -> str:
         if size.um is not None
     ]
     origins = {size.origin for _, size in names if size.um is not None}
-    if len(origins) == 1:  # said once
+    if len(origins) == 1:  # stated once
         ending = _ORIGINS[origins.pop()]
         return " × ".join(part.removesuffix(ending) for part in stated) + ending
     return " × ".join(stated) or "unknown"

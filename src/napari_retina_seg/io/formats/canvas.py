@@ -23,8 +23,8 @@ class Canvas:
 
     A shape that can't be drawn is left out and named; it does not spoil the others. As pycocotools
     does, polygons that reach over the edge of the image are cut there; of those that reach farther
-    than a hand's slip (1 % of the longer side, at least 1 px) it is said, and they are left out:
-    they were drawn over an image of another size.
+    than a hand's slip (1 % of the longer side, at least 1 px) it is reported, and they are left
+    out: they were drawn over an image of another size.
 
     Parameters
     ----------

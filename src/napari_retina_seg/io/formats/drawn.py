@@ -64,7 +64,7 @@ class DrawnImage:
     shapes : tuple of Shape
         What is drawn on it.
     card : Card or None
-        What this program said of its mask, if it wrote the file.
+        What this program recorded of its mask, if it wrote the file.
     slice : int
         Which slice of the card's mask it is.
     """

@@ -26,7 +26,7 @@ class Polygon:
     points : array
         ``(points, 2)`` x and y in px; 0 is the left and the upper edge of the image.
     texts : tuple of str
-        What was said of it, e.g. its class.
+        Its attributes, e.g. its class.
     """
 
     points: npt.NDArray[np.float64]

@@ -84,7 +84,7 @@ def read_pixel_mm(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def read_rescale_slopes(dataset: Dataset) -> tuple[float, ...]:
-    """Return the slopes from stored to real values, of all frames or of each; 1 if none is said."""
+    """Return the slopes from stored to real values, of all frames or of each; by default 1."""
     frames = value_of(dataset, "PerFrameFunctionalGroupsSequence") or ()
     groups = (first_item(dataset, "SharedFunctionalGroupsSequence"), *frames)
     items = (first_item(group, "PixelValueTransformationSequence") for group in groups)
