@@ -187,7 +187,7 @@ def predicted(ann, bob, images, make):
 def test_two_accepted_predictions_are_no_agreement_of_the_graders(ann, bob, predicted):
     for seed, image in enumerate(predicted):
         ann.accept(image.id)
-        read(bob, image, seed, Action.SECOND_READ, 1)
+        read(bob, image, seed, Action.SECOND_GRADE, 1)
     found = finish(iter_agreement(ann))
     assert found.means[Key("kappa")].value == 1
     assert (found.proposals.unchanged, found.proposals.changed) == (3, (0, 0))
@@ -199,12 +199,12 @@ def test_two_accepted_predictions_are_no_agreement_of_the_graders(ann, bob, pred
 def test_changed_images_are_scored_apart_and_each_grader_against_the_model(ann, bob, predicted):
     first, second, third = predicted
     ann.accept(first.id)
-    read(bob, first, 0, Action.SECOND_READ, 1)
+    read(bob, first, 0, Action.SECOND_GRADE, 1)
     ann.accept(second.id)
-    read(bob, second, 8, Action.SECOND_READ, 1)
+    read(bob, second, 8, Action.SECOND_GRADE, 1)
     draft = read(ann, third, 9, Action.DRAFT, 1)  # through a draft, it began with the same mask
     read(ann, third, 9, Action.CORRECT, draft.number)
-    read(bob, third, 9, Action.SECOND_READ)  # drawn from nothing
+    read(bob, third, 9, Action.SECOND_GRADE)  # drawn from nothing
     found = finish(iter_agreement(ann)).proposals
     assert (found.images, found.unchanged) == (3, 1)
     assert (found.started, found.changed) == ((3, 2), (1, 1))
@@ -218,7 +218,7 @@ def test_a_boundary_moved_within_its_pixels_is_a_change(ann, bob, predicted):
     phantom = phantom_bscan(0, *SHAPE)
     moved = Annotation(phantom.labels, phantom.heights + np.float32(0.01))
     ann.save_version(image.id, moved, Action.CORRECT, parent=1)
-    read(bob, image, 0, Action.SECOND_READ, 1)
+    read(bob, image, 0, Action.SECOND_GRADE, 1)
     found = finish(iter_agreement(ann))
     assert (found.proposals.changed, caution(found)) == ((1, 0), "")
 

@@ -45,11 +45,11 @@ def echo(sentence: str) -> None:
     typer.echo(displayed(sentence))
 
 
-def as_cell(text: str, *, fold: bool = False) -> Text:
+def as_cell(text: str, *, fold: bool = False, lines: bool = False) -> Text:
     """Return the cell of a table on the terminal; no text of others is markup or a code."""
     from rich.text import Text
 
-    return Text(displayed(text), overflow="fold" if fold else None)
+    return Text(displayed(text, lines=lines), overflow="fold" if fold else None)
 
 
 class Bar:

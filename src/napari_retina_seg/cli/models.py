@@ -71,5 +71,5 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
             measured or "not measured",
             spec.licence,
         )
-        table.add_row(*(as_cell(cell) for cell in cells))
+        table.add_row(*(as_cell(cell, lines=True) for cell in cells))
     Console().print(table)

@@ -63,7 +63,7 @@ def test_graders_who_both_accepted_the_model_are_warned_of(agreement, qtbot, fol
         model = ann.add_prediction(image.id, prediction(shape=(96, 128)))
         mask = ann.annotation(image.id, model.number)
         ann.save_version(image.id, mask, Action.CORRECT, parent=model.number)
-        bob.save_version(image.id, mask, Action.SECOND_READ, parent=model.number)
+        bob.save_version(image.id, mask, Action.SECOND_GRADE, parent=model.number)
     compare(qtbot, agreement)
     assert agreement.findings.caution.isVisibleTo(agreement.findings)
     assert agreement.findings.caution.text().startswith("In 1 of 4 images neither grader changed")
