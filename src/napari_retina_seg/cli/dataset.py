@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, echo, interruptible
+from napari_retina_seg.cli.console import Bar, UsageError, as_cell, echo, interruptible
 from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports, free_folder
 from napari_retina_seg.cli.limits import opens_files
@@ -133,7 +133,7 @@ def _table(check: DatasetCheck) -> object:
     table.add_column("split")
     labels = check.scheme.classes
     for name in ("images", "groups", *(label.abbreviation for label in labels)):
-        table.add_column(name, justify="right")
+        table.add_column(as_cell(name), justify="right")
     for split in check.splits:
         images, areas = check.of_split(split), check.areas(split)
         groups = {checked.image.full_group for checked in images}
