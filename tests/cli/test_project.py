@@ -142,7 +142,10 @@ def test_copies_make_a_project_that_needs_nothing_else(run, tmp_path, scans):
     run("project", "add", folder, scans, "--copy")
     for path in scans.iterdir():
         path.unlink()
-    assert run("project", "check", folder).stdout == "All files of the project are intact.\n"
+    assert (
+        run("project", "check", folder).stdout
+        == "All records and files of the project are intact.\n"
+    )
 
 
 def test_a_second_grading_is_attached(run, project, mask):

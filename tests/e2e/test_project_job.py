@@ -71,7 +71,10 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
         "adjudicated": 1,
         "ungradable": 1,
     }
-    assert do("project", "check", project).stdout == "All files of the project are intact.\n"
+    assert (
+        do("project", "check", project).stdout
+        == "All records and files of the project are intact.\n"
+    )
 
     exported, training = tmp_path / "exported", tmp_path / "training"
     do("project", "export", project, exported, "-f", "tiff", "--identities", "keep", *ANN)

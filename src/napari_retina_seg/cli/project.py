@@ -318,16 +318,46 @@ def assign_command(
 
 @app.command("check")
 @opens_files
-def check_command(folder: Folder, author: Author) -> None:
-    """Verify the hash of every file; nothing is changed.
+def check_command(
+    folder: Folder,
+    author: Author,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="First restore what can be: records with a flipped bit, indexes, and files whose"
+            " content is found in unsaved work, in boundaries, or in --from. Close the project"
+            " elsewhere before.",
+        ),
+    ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            exists=True,
+            help="With --repair: a backup, an export, or other masks of this project.",
+        ),
+    ] = None,
+) -> None:
+    """Verify all records and the hash of every file; without --repair nothing is changed.
 
-    The exit code is 1 if a file is missing, truncated or altered, else 0.
+    The exit code is 1 if a record is damaged or a file is missing, truncated or altered, else 0.
     """
+    if source is not None and not repair:
+        raise UsageError("--from says where to look for lost files: give --repair too.")
+    if repair:
+        from napari_retina_seg.project.repair import repair_records
+
+        for sentence in repair_records(folder):
+            typer.echo(sentence)
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        for sentence in project.repair(source) if repair else ():
+            typer.echo(sentence)
         findings = bar.walk(project.iter_check(token), "Checking")
     serious = [finding for finding in findings if finding.serious]
     if not serious:
-        echo("All files of the project are intact.")
+        typer.echo("All records and files of the project are intact.")
     _print_findings([*serious, *(finding for finding in findings if not finding.serious)])
     if serious:
         raise typer.Exit(1)

@@ -95,6 +95,10 @@ class FileStore:
         name = f"{sha256[:2]}/{sha256}{suffix}"
         return confined(self.root, name, within=self.root.parent)
 
+    def find(self, content: bytes, suffix: str) -> StoredFile:
+        """Return the file that a content is stored as, whether it is there or not."""
+        return StoredFile(hashlib.sha256(content).hexdigest(), suffix, len(content))
+
     def put(self, content: bytes, suffix: str) -> StoredFile:
         """Store a content; nothing is written if it is stored already and intact.
 
@@ -103,7 +107,7 @@ class FileStore:
         ProjectError
             If it can't be written; nothing is written then.
         """
-        stored = StoredFile(hashlib.sha256(content).hexdigest(), suffix, len(content))
+        stored = self.find(content, suffix)
         path = self.path(stored.sha256, suffix)
         if not _holds(path, stored):
             write_file(path, content)
