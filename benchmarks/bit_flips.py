@@ -17,6 +17,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.errors import RetinaSegError
 
 DATABASE = "project.sqlite"
+READ = 8  # images that are opened; all are listed
 FOUND, HARMLESS, SILENT, TRACEBACK = "found by check", "harmless", "silent", "traceback"
 
 
@@ -87,7 +88,7 @@ def use(folder: Path) -> None:
         project.authors()
         project.double_gradings()
         project.recoverable()
-        for image in project.queue(limit=1000):
+        for image in project.queue(limit=1000)[:READ]:
             project.permissions(image.id)
             project.truth(image.id)
             for version in project.history(image.id):

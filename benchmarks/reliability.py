@@ -1,10 +1,12 @@
-"""Whether a project survives being killed: SIGKILL at random moments of all that it writes.
+"""Whether a project survives kills, power cuts, flipped bits and hostile paths.
 
     python benchmarks/reliability.py --kills 500
 
 lets one or two programs at a time save, autosave, add, export and import, kills each at a random
 moment, and then looks whether the project opens, everything that had been confirmed is there to the
-bit, and nothing that is half written is taken for whole. It writes ``docs/reliability.json`` and
+bit, and nothing that is half written is taken for whole. Then it flips bits of a database, tries
+hostile paths and cuts the power; see ``bit_flips.py``, ``path_attacks.py`` and ``power_cut.py``. It
+writes ``docs/reliability.json`` and
 ``docs/reliability.md``.
 """
 
@@ -29,8 +31,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from bit_flips import flip_bits
+from path_attacks import attack
+from power_cut import cut_power
 from reliability_report import write_documents
 
+from napari_retina_seg.io.atomic import remove_leftovers
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.files import IntegrityProblemKind
 from napari_retina_seg.project.filters import Filters
@@ -54,6 +60,8 @@ KILLED_EARLY = 0.2  # share of the programs that may be killed while they open t
 OPERATIONS = ("save", "autosave", "add", "export", "import")
 TRUTHS = 3  # images whose masks count from the beginning: what exports hold
 IMPORTED = 3  # masks of an import
+FLIPPED = 40  # images of the project whose bits are flipped
+VERSIONS = 4  # of an image at most, and one more
 FORMATS = (Format.PNG, Format.TRAINING, Format.COCO, Format.NIFTI)
 
 
@@ -261,8 +269,11 @@ def look_at_exports(
     for name, confirmed in ledger.exported.items():
         out = folder.with_name(name)
         for half in folder.parent.glob(f".{name}.*"):
-            outcome.left["half exports, out of sight"] += 1
-            shutil.rmtree(half)
+            outcome.left["half exports, removed by the next export"] += 1
+            os.utime(half, (0, 0))
+            remove_leftovers(folder.parent)
+            if half.exists():
+                yield f"What was left of the export {name} stays."
         if not out.exists():
             if confirmed:
                 yield f"The export {name} was confirmed and is gone."
@@ -389,9 +400,32 @@ def run_project(workshop: Path, rng: random.Random, kills: int, outcome: KillRes
     return outcome.left["versions"] - told
 
 
+def flip_project(each_page: int, seed: int) -> dict[str, Any]:
+    """Flip bits of a project with images, predictions, versions and unsaved work."""
+    with tempfile.TemporaryDirectory() as workshop:
+        folder = Path(workshop) / "project"
+        paths = [Path(workshop) / f"scan-{k}.png" for k in range(FLIPPED)]
+        for k, path in enumerate(paths):
+            write_picture(path, noise(k, 255))
+        with Project.create(folder, scheme=OCT_LAYERS, author="Ann") as project:
+            for image in project.add_images(paths).images:
+                for number in range(image.id % VERSIONS):
+                    labels = noise(image.id + number, 8)
+                    parent = number or None
+                    project.save_version(
+                        image.id, Annotation(labels), Action.DRAFT, parent=parent, comment="checked"
+                    )
+            project.autosave(1, Annotation(noise(99, 8)))
+            project.check_out(1)
+            project.assign_second_grader(2, "Bob")
+        return flip_bits(folder, each_page, seed)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--flips", type=int, default=4, help="flipped bits of each page")
+    parser.add_argument("--cuts", type=int, default=200, help="power cuts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     arguments = parser.parse_args()
@@ -409,6 +443,12 @@ def main() -> None:
         ]
     )
     results = run(arguments.kills, arguments.seed)
+    results["bit flips"] = flip_project(arguments.flips, arguments.seed)
+    with tempfile.TemporaryDirectory() as workshop:
+        results["path attacks"] = attack(Path(workshop))
+    results["power cuts"] = cut_power(20, arguments.cuts // 2, arguments.seed)
+    for part in ("bit flips", "path attacks", "power cuts"):
+        results["failures"] += results[part].pop("failures", [])
     write_documents(results, arguments.out)
     if results["failures"]:
         raise SystemExit("\n".join(results["failures"]))

@@ -37,7 +37,8 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals 
 @posix
 def test_nothing_is_lost_or_half_there_after_kills(tmp_path):
     kills = 12  # docs/reliability.md tells of many more
-    command = [sys.executable, BENCHMARK, "--kills", str(kills), "--seed", "7", "--out", tmp_path]
+    options = ["--kills", kills, "--seed", 7, "--flips", 0, "--cuts", 12, "--out", tmp_path]
+    command = [sys.executable, BENCHMARK, *map(str, options)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "reliability.json").read_text())
@@ -45,6 +46,9 @@ def test_nothing_is_lost_or_half_there_after_kills(tmp_path):
     assert results["failures"] == []
     assert results["confirmed and compared"]["save"] > 0
     assert len(results["killed in"]) >= 2
+    assert results["path attacks"]["attacks"] > 40
+    assert results["path attacks"]["reached a file outside"] == 0
+    assert results["power cuts"].get("confirmed versions lost", 0) == 0
     assert "Nothing that had been confirmed was lost" in (tmp_path / "reliability.md").read_text()
 
 
