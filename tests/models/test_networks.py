@@ -1,10 +1,11 @@
 import random
 
+import h5py
 import numpy as np
 import pytest
 
 from napari_retina_seg.models.config import EncoderUNetConfig, SegNetConfig, UNetConfig
-from napari_retina_seg.models.networks import build
+from napari_retina_seg.models.networks import build, load_weights
 
 SMALL = [
     UNetConfig(widths=(4, 8, 8), classes=5),
@@ -90,3 +91,26 @@ def test_upsampling_agrees_with_keras() -> None:
     np.testing.assert_allclose(
         np.asarray(BilinearUpsample()(image)), np.asarray(expected), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external storage", "virtual"])
+def test_weights_that_name_other_files_are_refused_before_anything_is_read(tmp_path, kind):
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(bytes(64))
+    path = tmp_path / "model.weights.h5"
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["data"] = np.zeros(16, np.float32)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/conv/vars")
+        if kind == "external link":
+            group["0"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/data")
+        elif kind == "soft link":
+            group["0"] = h5py.SoftLink("/elsewhere")
+        elif kind == "external storage":
+            group.create_dataset("0", (16,), np.float32, external=[(str(secret), 0, 64)])
+        else:
+            layout = h5py.VirtualLayout((16,), np.float32)
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "data", (16,))
+            group.create_virtual_dataset("0", layout)
+    with pytest.raises(ValueError, match=r"refers to other files, in 'layers/conv/vars/0'"):
+        load_weights(None, path)
