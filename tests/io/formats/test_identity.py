@@ -1,5 +1,6 @@
 import re
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -198,3 +199,17 @@ def test_large_pictures_are_looked_at_too(tmp_path, monkeypatch):
     Image.new("L", (30, 20)).save(tmp_path / "a.png", pnginfo=info)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert find_identifiers(tmp_path / "a.png") == ("PNG Patient",)
+
+
+@pytest.mark.parametrize("chunk", [b"tEXtComment\0Patient: Smith", b"eXIf"])
+def test_what_a_png_says_behind_its_pixels_is_found(tmp_path, chunk):
+    path = tmp_path / "scan.png"
+    Image.fromarray(GREY).save(path)
+    if chunk == b"eXIf":
+        exif = Image.Exif()
+        exif[315] = "Dr. Smith"
+        chunk += exif.tobytes().removeprefix(b"Exif\0\0")
+    whole, end = path.read_bytes()[:-12], path.read_bytes()[-12:]
+    length, check = struct.pack(">I", len(chunk) - 4), struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(whole + length + chunk + check + end)
+    assert find_identifiers(path)

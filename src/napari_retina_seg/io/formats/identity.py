@@ -59,6 +59,8 @@ _PERSON = re.compile(r"[^\W\d_]{2,}(?:\^|, ?)[^\W\d_]{2,}")
 _NUMBER = re.compile(r"(?<![\d.])(?!00)\d{6,}(?![\d.])")
 _FILE_NAME = "file name"
 _SHORTEST = 3  # characters of a name or ID that are looked for in a file's name
+_PNG_MARK = 8  # bytes at the beginning of a PNG
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
 
 
 def pseudonymise(text: str, key: str) -> str:
@@ -224,12 +226,29 @@ def _texts(picture: Any) -> Iterator[tuple[str, str]]:
     """Yield the metadata texts by their names."""
     from PIL import ExifTags
 
+    if picture.format == "PNG" and _has_texts_behind(Path(picture.filename)):
+        picture.load()  # reads what comes behind the pixels
     for name, value in picture.info.items():
         if isinstance(value, str | bytes) and name not in ("exif", "icc_profile"):
             yield str(name), _as_text(value)
-    for tag, value in picture.getexif().items():
+    # Of a PNG without it Pillow would decode all pixels to look for it behind them.
+    has_exif = picture.format != "PNG" or any("exif" in str(name) for name in picture.info)
+    for tag, value in picture.getexif().items() if has_exif else ():
         if isinstance(value, str | bytes):
             yield ExifTags.TAGS.get(tag, f"tag {tag}"), _as_text(value)
+
+
+def _has_texts_behind(path: Path) -> bool:
+    """Whether a PNG has texts or EXIF behind its pixels."""
+    seen = False
+    with path.open("rb") as file:
+        file.seek(_PNG_MARK)
+        while len(head := file.read(8)) == 8:
+            seen |= head[4:] == b"IDAT"
+            if seen and head[4:] in _PNG_TEXTS:
+                return True
+            file.seek(int.from_bytes(head[:4], "big") + 4, 1)  # and its checksum
+    return False
 
 
 def _as_text(value: str | bytes) -> str:
