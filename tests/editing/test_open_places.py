@@ -6,7 +6,7 @@ import pytest
 from napari_retina_seg.editing.boundaries import move
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.editing.open_places import (
-    describe,
+    describe_places,
     find_open_places,
     implausible_jump,
 )
@@ -78,13 +78,13 @@ def test_what_can_not_be_is_found_where_it_is(name):
     assert max(place.last for place in places) in range(last, last + 4)
     place = next(place for place in places if text in place.text)
     assert 0 <= place.row < ROWS
-    assert describe(places).startswith(f"In {places[0].where} ")
+    assert describe_places(places).startswith(f"In {places[0].where} ")
 
 
 def test_the_row_of_a_blob_is_where_the_blob_is():
     (place,) = find_open_places(edited(slice(5, 9), slice(30, 34), 3), OCT_LAYERS)
     assert place.row == 5
-    assert describe([place]) == ("In columns 30 to 33 layers are out of order or in pieces.")
+    assert describe_places([place]) == ("In columns 30 to 33 layers are out of order or in pieces.")
 
 
 def thinning(line, by):
@@ -142,7 +142,7 @@ def test_of_a_volume_the_slice_is_named_and_one_not_worked_on_is_no_finding():
     labels[3, :, 20:30] = 0
     (place,) = find_open_places(labels, OCT_LAYERS)
     assert (place.slice, place.first, place.last) == (3, 20, 29)
-    assert describe([place]) == "In columns 20 to 29 of slice 3 no layer is drawn."
+    assert describe_places([place]) == "In columns 20 to 29 of slice 3 no layer is drawn."
     labels[:] = 0
     (place,) = find_open_places(labels, OCT_LAYERS)
     assert place.text == "no layer is drawn"

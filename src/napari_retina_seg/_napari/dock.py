@@ -57,6 +57,15 @@ class Dock(QWidget):
             if isinstance(dock, Dock) and dock is not self and dock.isVisible():
                 dock.reload()
 
+    def warn(self, sentence: str) -> None:
+        """Show a warning of another dock, which is behind this one."""
+
+    def warn_in_front(self, sentence: str) -> None:
+        """Show a warning in the plugin's docks that are seen, for one that is behind them."""
+        for dock in self._viewer.window.dock_widgets.values():
+            if isinstance(dock, Dock) and dock is not self and not dock.visibleRegion().isEmpty():
+                dock.warn(sentence)
+
     def key_actions(self) -> Mapping[Shortcut, Callable[[], object]]:
         """Return the shortcuts that work while this dock is open, with their actions."""
         return {}

@@ -116,7 +116,7 @@ def find_open_places(
     return tuple(place for places in found for place in places)
 
 
-def describe(places: Iterable[OpenPlace]) -> str:
+def describe_places(places: Iterable[OpenPlace]) -> str:
     """Describe places in one sentence: the first, and how many there are; empty for none."""
     listed = tuple(places)
     if not listed:

@@ -117,7 +117,7 @@ def test_open_places_are_shown_in_amber_and_the_next_one_is_gone_to(shown, dock,
     labels[:, 100:104] = 0
     labels[3:6, 20:24] = 2
     change(layers, labels)
-    qtbot.waitUntil(lambda: bar.text.text().startswith("⚠ 2 open places"))
+    qtbot.waitUntil(lambda: bar.text.text() == "⚠ 2 open places")
     assert top == (
         bar.geometry().top(),
         dock.lines.buttons[Mode.PULL].mapTo(dock, dock.rect().topLeft()),
@@ -128,3 +128,19 @@ def test_open_places_are_shown_in_amber_and_the_next_one_is_gone_to(shown, dock,
         assert abs(center[2] - layers.data_to_world((0, column))[1]) < 1
     press(dock, Qt.Key.Key_Z, CTRL)
     qtbot.waitUntil(lambda: "No open places" in bar.text.text())
+
+
+def test_lines_are_drawn_over_the_next_mask_at_once(shown, dock, layers, qtbot):
+    """Layers that are added together are placed in the scene only after all of them."""
+    with shown.layers.batched_update():
+        shown.layers.remove(layers)
+        options = mask_options(MaskInfo("scan", OCT_LAYERS))
+        mask = shown.add_labels(np.array(layers.data), **options)
+    shown.layers.selection.active = mask
+    view = dock.lines._view
+    qtbot.waitUntil(lambda: view.is_shown and view._nodes[0].parent is not None)
+    dock.lines.take(Mode.SNAP)
+    mouse.move(dock, mask, 4, 40)
+    assert view.named == "Snap ILM"
+    press(dock, Qt.Key.Key_Escape)
+    assert view.named == ""

@@ -34,7 +34,7 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     labels[1:4, 20:31] = 3  # far above the retina
     change(ann.mask, labels)
     ann.bot.waitUntil(lambda: len(places.places) == 1)
-    assert "1 open place: layers are out of order" in places.text.text()
+    assert places.text.text() == "⚠ 1 open place"
     for key in (Qt.Key.Key_W, Qt.Key.Key_N):
         ann.press(key)
         assert ann.name == name, "nothing was saved, and the image stays"
@@ -43,6 +43,7 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     assert "corrected" not in states()
     before = ann.viewer.scene.camera.zoom
     ann.press(Qt.Key.Key_P, Qt.KeyboardModifier.ShiftModifier)
+    assert "In columns 20 to 30 layers are out of order or in pieces." in ann.said
     center, zoom = ann.viewer.scene.camera.center, ann.viewer.scene.camera.zoom
     assert zoom >= before
     expected = ann.mask.data_to_world((1, 25))

@@ -130,6 +130,7 @@ class BoundaryTool(QObject):
         self._drop()
         self.mode = mode
         if self._lines is not None:
+            self._attached[1].hide_name()  # it named the other tool
             self._show()
 
     # Mouse events

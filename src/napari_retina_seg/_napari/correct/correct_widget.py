@@ -37,7 +37,7 @@ from napari_retina_seg._napari.save_mask import SaveMaskButton
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS, CORRECT, Shortcut
 from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
-from napari_retina_seg.editing.open_places import OpenPlace
+from napari_retina_seg.editing.open_places import OpenPlace, describe_places
 
 
 class CorrectWidget(Dock):
@@ -50,7 +50,7 @@ class CorrectWidget(Dock):
         self.active_mask = ActiveMask.of(viewer)
         self.button = large(QPushButton("Paint"))
         self.status = StatusLine()
-        self.status.keep_place()
+        self.status.keep_place(3)
         self.places = PlacesBar(self.active_mask)
         self.about = text()
         self.new_mask = NewMask(viewer)
@@ -63,7 +63,7 @@ class CorrectWidget(Dock):
         self.regions = RegionSection(viewer, self.active_mask, self.preview, self._settings)
         self.questionable = QuestionableSection(viewer, self.active_mask)
         self.compare = CompareSection(viewer, self.active_mask)
-        self.lines = LinesTool(viewer, self.active_mask)
+        self.lines = LinesTool(viewer, self.active_mask, self.status)
         self._undo_tracker = UndoTracker()
         self._escape = EscapeKey(self)
         self._transient = ""  # message about undo, redo or a hidden class
@@ -85,6 +85,10 @@ class CorrectWidget(Dock):
         """Hide the mask but not its lines, or show it again."""
         self.look.toggle()
         self.lines.shown.setChecked(True)
+
+    def warn(self, sentence: str) -> None:
+        """Show a warning of another dock, which is behind this one."""
+        self.status.warn(sentence)
 
     def put_down(self) -> None:
         """Put down every tool that uses the mouse."""
@@ -219,7 +223,8 @@ class CorrectWidget(Dock):
             put_down_brush(self._viewer)
 
     def _on_place(self, place: OpenPlace) -> None:
-        """Choose the boundary that is to be moved at a place."""
+        """Say what is wrong at a place, and choose the boundary that is to be moved there."""
+        self.status.warn(describe_places([place]))
         if place.line is not None:
             self.lines.chosen.choose(place.line)
 

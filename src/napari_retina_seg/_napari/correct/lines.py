@@ -34,7 +34,7 @@ from napari_retina_seg.types.labels import LabelScheme
 
 _REACH = "correct/reach"
 _DEFAULT_REACH = 40  # columns
-_LINES = 4  # of hint or message
+_LINES = 4  # of the hint
 _SOON = 30  # ms; strokes come faster than lines need to be updated
 _MODES = {
     Mode.PULL: ("Drag a line: it moves near the mouse and pushes its neighbours.", "D"),
@@ -61,7 +61,9 @@ class LinesTool(QWidget):
 
     taken = Signal()
 
-    def __init__(self, viewer: napari.Viewer, active: ActiveMask) -> None:
+    def __init__(
+        self, viewer: napari.Viewer, active: ActiveMask, status: StatusLine | None = None
+    ) -> None:
         super().__init__()
         self._viewer = viewer
         self._settings = Settings()
@@ -85,7 +87,8 @@ class LinesTool(QWidget):
         )
         self.buttons = {mode: QPushButton(mode.value) for mode in Mode}
         self.reach = QSpinBox()
-        self.hint, self.status = text(), StatusLine()
+        self._has_status = status is None  # a dock has one of its own
+        self.hint, self.status = text(), StatusLine() if status is None else status
         self.between = BetweenScans(viewer)
         self._lay_out()
         self._connect()
@@ -170,7 +173,7 @@ class LinesTool(QWidget):
             button.setChecked(self.tool.mode is mode)
         chosen = self.tool.mode
         self.hint.setText(reason or (_MODES[chosen][0] + _ANYWHERE if chosen else ""))
-        self._show_hint()
+        self.hint.setVisible(bool(self.hint.text()))
         lines = self._lines
         volume = lines is not None and lines.mask.ndim > 2 and not reason
         index = self._active_mask.where[-1] if volume else 0
@@ -202,10 +205,12 @@ class LinesTool(QWidget):
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
             grid.addWidget(button, number // 2, number % 2)
-        messages = QWidget()  # one place for hint and message: what is below must not jump
-        messages.setLayout(stack(self.hint, self.status))
-        messages.setMinimumHeight(_LINES * self.fontMetrics().height() + 14)
-        self.setLayout(stack(self.shown, grid, form, messages, self.between))
+        policy = self.hint.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # what is below must not jump
+        self.hint.setSizePolicy(policy)
+        self.hint.setMinimumHeight(_LINES * self.fontMetrics().height())
+        own = [self.status] if self._has_status else []
+        self.setLayout(stack(self.shown, grid, form, *own, self.hint, self.between))
         self.status.show_message("")
 
     def _connect(self) -> None:
@@ -215,12 +220,8 @@ class LinesTool(QWidget):
         self.chosen.changed.connect(self._show_chosen)
         self.reach.valueChanged.connect(self._on_reach)
         self.shown.toggled.connect(self._on_shown)
-        for signal, show in (
-            (self.tool.message, self.status.show_message),
-            (self.tool.refused, self.status.warn),
-        ):
-            signal.connect(show)
-            signal.connect(self._show_hint)
+        self.tool.message.connect(self.status.show_message)
+        self.tool.refused.connect(self.status.warn)
         self.tool.left.connect(self.deactivate)
         self.between.done.connect(self._on_interpolated)
         self._active_mask.subscribe(
@@ -265,7 +266,8 @@ class LinesTool(QWidget):
         if reason or self._lines is None or canvas is None or not self.shown.isChecked():
             self.tool.deactivate()
             return
-        if unwrap_proxy(self._mask) not in canvas.layer_to_visual:  # still being added
+        visual = canvas.layer_to_visual.get(unwrap_proxy(self._mask))
+        if visual is None or visual.node.parent is None:  # still being added
             self._soon.start()
             return
         if self._view is None:
@@ -285,10 +287,6 @@ class LinesTool(QWidget):
         else:
             self.deactivate()  # hidden lines must not be edited
 
-    def _show_hint(self) -> None:
-        """Show the hint unless there is a message."""
-        self.hint.setVisible(bool(self.hint.text()) and not self.status.text())
-
     def _on_box(self, index: int) -> None:
         self.chosen.choose(index)
         focus_canvas(self)  # where the line is, and the keys work
@@ -303,4 +301,4 @@ class LinesTool(QWidget):
 
     def _on_interpolated(self, outcome: JobResult) -> None:
         self.status.show_result(outcome.status, outcome.message)
-        self.refresh()  # hides the hint
+        self.refresh()

@@ -108,7 +108,7 @@ class PlacesBar(QWidget):
             self._show("" if self.watch.is_busy else _NOTHING, GREEN, "")
             return
         whole = "\n".join(f"{each.where}: {each.text}" for each in places)
-        self._show(f"⚠ {count(len(places), 'open place')}: {places[0].text}", AMBER, whole)
+        self._show(f"⚠ {count(len(places), 'open place')}", AMBER, whole)
 
     def _say(self, place: OpenPlace, number: int, total: int) -> None:
         self._show(

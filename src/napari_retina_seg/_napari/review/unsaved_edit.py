@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 
 from napari_retina_seg._napari.masks.annotations import up_to_date
-from napari_retina_seg.editing.open_places import OpenPlace, describe, find_open_places
+from napari_retina_seg.editing.open_places import OpenPlace, describe_places, find_open_places
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import DRAFT_OF, Action, GradingRound
 from napari_retina_seg.project.values import (
@@ -117,7 +117,7 @@ def open_places(project: Project, edit: UnsavedEdit) -> tuple[OpenPlace, ...]:
 
 def warn_of_open_places(project: Project, edit: UnsavedEdit) -> None:
     """Add a warning to an edit that is saved with open places."""
-    sentence = describe(open_places(project, edit))
+    sentence = describe_places(open_places(project, edit))
     if sentence:
         edit.warnings.append(sentence)
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton
@@ -44,6 +44,7 @@ from napari_retina_seg._napari.widgets import (
     stack,
     text,
 )
+from napari_retina_seg.editing.open_places import describe_places
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.text import displayed
 
@@ -189,6 +190,7 @@ class ReviewWidget(Dock):
         session.autosave_resolved.connect(self.recovery.dismiss)
         session.reported.connect(self._show_message)
         session.warned.connect(self._show_warning)
+        self.places.shown.connect(lambda place: self.status.warn(describe_places([place])))
         session.timer.ticked.connect(self._show_info)
         keep_going = partial(setattr, session, "opens_next")
         self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
@@ -232,7 +234,7 @@ class ReviewWidget(Dock):
     def _show_warning(self, sentence: str) -> None:
         self.status.warn(sentence)
         if self.visibleRegion().isEmpty():  # another dock is in front, and stays there
-            show_warning(displayed(sentence))
+            self.warn_in_front(sentence)
 
     def _on_project(self) -> None:
         project = self.session.project
