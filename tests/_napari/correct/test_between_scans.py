@@ -16,7 +16,8 @@ def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, 
     tool.take(Mode.DRAW)
     for index in (1, 5):
         viewer.dims.set_point(0, index)
-        mouse.drag(tool, mask, (19.5, 30), (19.5, 90))
+        row = stack.heights[index, 0, 30] - 4
+        mouse.drag(tool, mask, (row, 30), (row, 60))
     assert between.message == "Corrected: 2 of 7 scans (1, 5)."
     viewer.dims.set_point(0, 3)
     between.confirmed.click()

@@ -251,8 +251,9 @@ class LinesTool(QWidget):
     def _set_mode(self, mode: Mode | None) -> None:
         self._waiting = None
         self._mouse.stop()
+        if (mode, self.tool.mode) != (None, None):  # the message is about a line tool
+            self.status.show_message("")
         self.tool.set_mode(mode)
-        self.status.show_message("")
         canvas = find_canvas(self)
         if mode is not None and canvas is not None:
             self.taken.emit()
