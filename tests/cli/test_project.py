@@ -1,8 +1,10 @@
 """``project``: what the window does, without one."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -269,3 +271,20 @@ def test_a_model_segments_only_unreviewed_images(run, project, mask, oct_model):
     assert run("project", "predict", project, "--model", "no-such").exit_code != 0
     history = json.loads(run("project", "history", project, "p2_a", "--json").stdout)
     assert [version["model"] for version in history] == ["tiny-oct"]
+
+
+def test_check_repairs_what_can_be(run, project, mask):
+    run("project", "attach", project, "p1_a", mask, "--author", "Ann")
+    (stored,) = (project / "files").glob("*/*.png")
+    stored.write_bytes(stored.read_bytes()[:-9])
+    with closing(sqlite3.connect(project / "project.sqlite")) as raw, raw:
+        raw.execute("UPDATE image SET name = 'p1_c' WHERE name = 'p1_b'")  # one bit
+    found = run("project", "check", project)
+    assert (found.exit_code, found.stderr) == (1, "")
+    assert "is not as it was saved" in found.stdout
+    assert "give --repair too" in run("project", "check", project, "--from", mask).stderr
+    repaired = run("project", "check", project, "--repair", "--from", mask)
+    assert repaired.exit_code == 0, repaired.output
+    assert "Turned a bit of 'name' back" in repaired.stdout
+    assert f"Restored '{stored}' from '{mask}'." in repaired.stdout
+    assert "All records and files of the project are intact." in repaired.stdout
