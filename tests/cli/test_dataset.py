@@ -61,16 +61,16 @@ def test_the_suggested_remap_corrects_the_masks(run, tmp_path):
     for number in range(2):
         rng = np.random.default_rng(number)
         colors = rng.integers(60, 200, (256, 256, 3)) * disc[..., np.newaxis] * [0.3, 0.5, 1]
-        vessels = cv2.line(np.zeros((256, 256), np.uint8), (20, 128), (230, 100), 255, 5)
+        vessels = cv2.line(np.zeros((256, 256), np.uint8), (20, 128), (230, 100), 254, 5)
         colors[vessels > 0] *= 0.3
         write_png(tmp_path / "set" / "images" / f"{number}.png", colors.astype(np.uint8))
         write_png(tmp_path / "set" / "masks" / f"{number}.png", vessels)
     result = run("dataset", "check", tmp_path / "set", "-o", tmp_path / "first")
     assert result.exit_code == 1
     assert "2 masks" in result.stdout
-    assert "add --remap 255:1." in result.stdout
+    assert "add --remap 254:1." in result.stdout
     result = run(
-        "dataset", "check", tmp_path / "set", "-o", tmp_path / "second", "--remap", "255:1"
+        "dataset", "check", tmp_path / "set", "-o", tmp_path / "second", "--remap", "254:1"
     )
     assert result.exit_code == 0, result.output
 

@@ -8,7 +8,7 @@ from napari_retina_seg.datasets.evaluation_images import (
 from napari_retina_seg.datasets.split import Split, split_json
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality
-from napari_retina_seg.types.labels import LabelClass, LabelScheme
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelClass, LabelScheme
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 
 BAND = LabelScheme(
@@ -27,14 +27,14 @@ def images(make_image):
 
 
 def check(images, **options):
-    return finish(iter_validate_evaluation(images, BAND, Modality.OCT, **options))
+    return finish(iter_validate_evaluation(images, BAND, OCT_LAYERS, Modality.OCT, **options))
 
 
 @pytest.mark.parametrize(
     ("split", "expected"), [("test", "cd"), ("val", "b"), ("train", "a"), (None, "abcde")]
 )
 def test_a_side_is_chosen(images, split, expected) -> None:
-    chosen = select_for_evaluation(images, Modality.OCT, split)
+    chosen = select_for_evaluation(images, OCT_LAYERS, Modality.OCT, split)
     assert names(chosen.images) == list(expected)
     assert {image.modality for image in chosen.images} == {Modality.OCT}
     if split is None:
@@ -47,44 +47,47 @@ def test_a_side_is_chosen(images, split, expected) -> None:
 def test_the_split_of_a_training_counts_instead(images, tmp_path) -> None:
     a, b, c, d, e = images
     (tmp_path / "split.json").write_text(split_json(Split((c, d), (a,), (b, e))))
-    chosen = select_for_evaluation(images, Modality.OCT, "test", split_file=tmp_path / "split.json")
+    chosen = select_for_evaluation(
+        images, OCT_LAYERS, Modality.OCT, "test", split_file=tmp_path / "split.json"
+    )
     assert names(chosen.images) == ["b", "e"]
     assert chosen.warnings == ()
+    none = tmp_path / "none.json"
     with pytest.raises(DataError, match="split"):
-        select_for_evaluation(images, Modality.OCT, "test", split_file=tmp_path / "none.json")
+        select_for_evaluation(images, OCT_LAYERS, Modality.OCT, "test", split_file=none)
 
 
 def test_no_images_of_a_side_are_reported(images, make_image) -> None:
     with pytest.raises(DataError, match="no images for test: the data have 1 for train and 1 for"):
-        select_for_evaluation(images[:2], Modality.OCT, "test")
+        select_for_evaluation(images[:2], OCT_LAYERS, Modality.OCT, "test")
     with pytest.raises(DataError, match=r"the data have no split\. .*--split"):
-        select_for_evaluation([make_image("x")], Modality.OCT, "test")
+        select_for_evaluation([make_image("x")], OCT_LAYERS, Modality.OCT, "test")
 
 
 def test_only_the_model_s_modality_is_chosen(images, make_image) -> None:
     photo = make_image("p", dataset="photos", modality=Modality.FUNDUS, split="test")
-    chosen = select_for_evaluation([*images, photo], Modality.FUNDUS, "test")
+    chosen = select_for_evaluation([*images, photo], FUNDUS_VESSELS, Modality.FUNDUS, "test")
     # those of unknown kind are looked at before they are scored
     assert names(chosen.images) == ["c", "d", "p"]
     scans = [make_image("s", dataset="scans", modality=Modality.OCT, split="test")]
-    chosen = select_for_evaluation([photo, *scans], Modality.FUNDUS, "test")
+    chosen = select_for_evaluation([photo, *scans], FUNDUS_VESSELS, Modality.FUNDUS, "test")
     assert names(chosen.images) == ["p"]
     assert chosen.warnings == ("scans holds no fundus photographs and is left out.",)
     with pytest.raises(DataError, match="for fundus photographs, but there are none in scans"):
-        select_for_evaluation(scans, Modality.FUNDUS, "test")
+        select_for_evaluation(scans, FUNDUS_VESSELS, Modality.FUNDUS, "test")
 
 
 def test_only_images_with_the_expert_s_mask_are_chosen(make_image) -> None:
     graded = make_image("g", references={"second": lambda: np.zeros((40, 32))})
     chosen = select_for_evaluation(
-        [graded, make_image("h")], Modality.OCT, None, reference="second"
+        [graded, make_image("h")], OCT_LAYERS, Modality.OCT, None, reference="second"
     )
     assert names(chosen.images) == ["g"]
     assert chosen.warnings == ("1 of 2 images have no mask by second and are left out.",)
     with pytest.raises(DataError, match="mask by 'third': besides the reference there is second"):
-        select_for_evaluation([graded], Modality.OCT, None, reference="third")
+        select_for_evaluation([graded], OCT_LAYERS, Modality.OCT, None, reference="third")
     with pytest.raises(DataError, match="there is none"):
-        select_for_evaluation([make_image("h")], Modality.OCT, None, reference="third")
+        select_for_evaluation([make_image("h")], OCT_LAYERS, Modality.OCT, None, reference="third")
 
 
 def broken():

@@ -161,6 +161,14 @@ def test_masks_of_0_and_255_hold_the_one_class(tmp_path):
     assert sentences == ("The masks of 'own' hold only 0 and 255: 255 is read as Vessel.",)
 
 
+def test_a_mask_that_departs_from_the_values_of_the_others_is_refused(tmp_path):
+    images = write_masks(tmp_path / "own", *[[0, 255, 0, 255]] * 30)
+    read, _ = read_as_binary(images, FUNDUS_VESSELS)
+    write_png(images[1].path.parents[1] / "masks" / images[1].path.name, np.ones((2, 2), np.uint8))
+    with pytest.raises(DataError, match="holds other values than 0 and 255"):
+        read[1].labels()
+
+
 @pytest.mark.parametrize(
     ("masks", "scheme"),
     [

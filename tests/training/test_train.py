@@ -375,7 +375,7 @@ def test_weights_of_another_architecture_start_nothing(split, quickly, tmp_path)
 
 
 def test_images_are_looked_at_before_the_first_step(split) -> None:
-    checked, skipped, _ = finish(iter_validate_split(small(), split))
+    checked, skipped = finish(iter_validate_split(small(), split))
     assert (len(checked.training), len(checked.validation)) == (2, 1)
     assert not skipped
     with pytest.raises(DataError, match="needs training and validation images"):

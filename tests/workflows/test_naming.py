@@ -15,6 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.io.formats.identity import pseudonymise
+from napari_retina_seg.io.formats.plain_names import is_plain_name
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
@@ -73,6 +74,14 @@ def study(tmp_path_factory):
             labels = phantom_bscan(image.id, *SHAPE).labels
             project.save_version(image.id, Annotation(labels), Action.CORRECT, comment="Of Hans")
         yield project
+
+
+def test_no_name_of_a_person_or_patient_is_plain():
+    others = ("12-31-1950", "31.12.50", "Maier01", "od_schmidt", "ΑΝΝΑ", "x", "00482131", "p1 Anna")
+    suspicious = [name for name in (*NAMES, *others) if not is_plain_name(name)]
+    assert suspicious == [name for name in (*NAMES, *others) if name != "x"]
+    for name in ("scan_012", "Subject7_OD_3", "oct B-scan 4", "12_h", "Image_01L", "visit2 left"):
+        assert is_plain_name(name), name
 
 
 @pytest.fixture(autouse=True)

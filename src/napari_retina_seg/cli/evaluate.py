@@ -117,7 +117,7 @@ def evaluate_command(
     found = read_data(data, options=read_options(group_pattern, groups, remap))
     side = None if split is ScoredSplit.ALL else split.value
     chosen = select_for_evaluation(
-        found, spec.modality, side, split_file=split_file, reference=reference
+        found, spec.scheme, spec.modality, side, split_file=split_file, reference=reference
     )
     check_reports(out, FILES, overwrite=overwrite)
     with Bar(1 + len(models) + bool(reference)) as bar, interruptible() as token:

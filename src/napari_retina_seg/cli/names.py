@@ -27,8 +27,8 @@ def names_command(
         bool,
         typer.Option(
             "--confirm",
-            help="Say that the names tell nothing of a patient, so that exports may keep them;"
-            " without IMAGES, of all names in which nothing suspicious is found.",
+            help="Confirm that these names do not identify a patient, so that exports may keep"
+            " them; without IMAGES, those made only of a study's words and short numbers.",
         ),
     ] = False,
     withdraw: Annotated[
@@ -64,7 +64,7 @@ def names_command(
 
 
 def _describe(change: NameChange) -> str:
-    said = change.confirmed
-    why = f" (confirmed by {said.author}, {said.created_at:%Y-%m-%d})" if said else ""
+    by = change.confirmed
+    why = f" (confirmed by {by.author}, {by.created_at:%Y-%m-%d})" if by else ""
     warning = " (may identify the patient)" if change.is_suspicious else ""
     return f"'{change.image.name}' → '{change.exported}'{why}{warning}"

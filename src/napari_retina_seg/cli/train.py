@@ -89,14 +89,12 @@ def train_command(
 
         check_run(run, wanted, resume=resume)
         options = read_options(group_pattern, groups, remap)
-        split, message = plan_split(wanted, data, options, share)
-        if message:
+        split, messages = plan_split(wanted, data, options, share)
+        for message in messages:
             say(message)
         with Bar(1) as bar:
             checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=token)
-            split, skipped, notices = bar.walk(checking, "Checking the images")
-            for sentence in notices:
-                bar.say(sentence)
+            split, skipped = bar.walk(checking, "Checking the images")
             for sentence in skipped:
                 bar.say(f"Left out: {sentence}")
             job = iter_train(

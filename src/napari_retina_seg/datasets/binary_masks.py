@@ -10,8 +10,10 @@ import numpy as np
 
 from napari_retina_seg.datasets.labelled import LabelledImage, Labels
 from napari_retina_seg.types.annotation import IGNORE
-from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.errors import DataError, RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
+
+_GLANCES = 24  # masks of a data set that are read to find its values
 
 
 def read_as_binary(
@@ -19,20 +21,22 @@ def read_as_binary(
 ) -> tuple[tuple[LabelledImage, ...], tuple[str, ...]]:
     """Let 255 be class 1 in data sets of one class whose masks hold nothing but 0 and 255.
 
-    Where any mask of a data set holds another value, or the data set states its classes or pixels
-    to be ignored, 255 stays what it is.
+    That is judged by up to 24 masks of a data set. Where one of them holds another value, or the
+    data set states its classes or pixels to be ignored, 255 stays what it is.
 
     Parameters
     ----------
     images : sequence of LabelledImage
-        Of one or several data sets; their masks are read until one holds another value.
+        All images of one or several data sets, before they are divided: their masks are read until
+        one holds another value.
     scheme : LabelScheme
         The classes that the masks are to hold.
 
     Returns
     -------
     tuple of tuple
-        The images in the same order, and a sentence for each data set that is read so.
+        The images in the same order, and a sentence for each data set that is read so. A mask of
+        such a data set that holds another value is refused when it is read.
     """
     if len(scheme) != 2:
         return tuple(images), ()
@@ -55,7 +59,7 @@ def _holds_only_extremes(images: Sequence[LabelledImage]) -> bool:
     if any(image.scheme is not None or image.read_ignored is not None for image in images):
         return False
     found: set[int] = set()
-    for image in images:
+    for image in images[:: -(-len(images) // _GLANCES)]:
         try:
             found.update(np.unique(image.labels()).tolist())
         except (RetinaSegError, OSError):
@@ -75,4 +79,10 @@ def _as_binary(image: LabelledImage) -> LabelledImage:
 
 def _read_binary(image: LabelledImage, reference: str | None) -> Labels:
     labels = image.labels(reference)
+    if not np.isin(labels, (0, IGNORE)).all():
+        raise DataError(
+            f"The mask of '{image.path}' holds other values than 0 and {IGNORE}, which stand for"
+            " background and the one class in other masks of its data set: write all masks with the"
+            " same values."
+        )
     return np.where(labels == IGNORE, 1, labels).astype(np.uint8)

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_retina_seg.datasets.binary_masks import read_as_binary
 from napari_retina_seg.datasets.findings import KINDS
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.split import read_split
@@ -35,6 +36,7 @@ class EvaluationImages:
 
 def select_for_evaluation(
     images: Sequence[LabelledImage],
+    scheme: LabelScheme,
     modality: Modality,
     split: str | None,
     *,
@@ -47,6 +49,8 @@ def select_for_evaluation(
     ----------
     images : sequence of LabelledImage
         All images of the data.
+    scheme : LabelScheme
+        The classes that their masks are to hold.
     modality : Modality
         The kind; images of unknown kind are taken for it.
     split : str or None
@@ -66,7 +70,8 @@ def select_for_evaluation(
         images = [
             replace(image, split=side) for side, members in sides.items() for image in members
         ]
-    steps = [_of_modality(images, modality)]
+    images, notices = read_as_binary(images, scheme)
+    steps = [EvaluationImages(images, notices), _of_modality(images, modality)]
     steps.append(_of_split(steps[-1].images, split))
     if reference is not None:
         steps.append(_with_reference(steps[-1].images, reference))
@@ -143,5 +148,5 @@ def iter_validate_evaluation(
     valid = yield from iter_filter_valid(images, scheme, modality, skip_bad=skip_bad, token=token)
     if not valid.images:
         raise DataError(f"None of {len(images)} images can be scored. {valid.skipped[0]}")
-    left_out = (f"Left out: {sentence}" for sentence in valid.skipped)
-    return EvaluationImages(valid.images, (*valid.notices, *left_out))
+    warnings = tuple(f"Left out: {sentence}" for sentence in valid.skipped)
+    return EvaluationImages(valid.images, warnings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from napari_retina_seg.datasets.binary_masks import read_as_binary
 from napari_retina_seg.datasets.examine import Examination, iter_examine
 from napari_retina_seg.datasets.findings import FATAL, FindingKind
 from napari_retina_seg.datasets.labelled import LabelledImage
@@ -27,14 +26,11 @@ class ValidImages:
         A sentence for each image that was left out, with its file.
     empty : int
         How many of `images` have masks of background only.
-    notices : tuple of str
-        A sentence for each data set of which something had to be inferred.
     """
 
     images: tuple[LabelledImage, ...]
     skipped: tuple[str, ...]
     empty: int
-    notices: tuple[str, ...] = ()
 
 
 def iter_filter_valid(
@@ -78,7 +74,6 @@ def iter_filter_valid(
     """
     for image in images:
         _check_modality(image, scheme, modality)
-    images, notices = read_as_binary(images, scheme)
     kept: list[LabelledImage] = []
     skipped: list[str] = []
     empty = 0
@@ -100,7 +95,7 @@ def iter_filter_valid(
             empty += bool(findings)
 
     yield from iter_examine(images, scheme, modality, sort, token)
-    return ValidImages(tuple(kept), tuple(skipped), empty, notices)
+    return ValidImages(tuple(kept), tuple(skipped), empty)
 
 
 def iter_validate(

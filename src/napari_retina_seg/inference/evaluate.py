@@ -108,7 +108,7 @@ def evaluate(
     found = read_data(as_paths(data), options=options)
     file = None if split_file is None else Path(split_file)
     chosen = select_for_evaluation(
-        found, spec.modality, split, split_file=file, reference=reference
+        found, spec.scheme, spec.modality, split, split_file=file, reference=reference
     )
     checking = iter_validate_evaluation(
         chosen.images, spec.scheme, spec.modality, skip_bad=skip_bad, token=cancel

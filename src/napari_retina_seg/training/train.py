@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_retina_seg.datasets.binary_masks import read_as_binary
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import ReadOptions, read_data
 from napari_retina_seg.datasets.split import Split, split_images, ungrouped_warning
@@ -95,11 +96,10 @@ def train(
     wanted = read_recipe(recipe, with_full_keys(changes or {}, Recipe), start)
     run = RunFolder(Path(out))
     check_run(run, wanted, resume=resume)
-    split, message = plan_split(wanted, as_paths(data), options, validation_share)
+    split, messages = plan_split(wanted, as_paths(data), options, validation_share)
     checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=cancel)
-    split, skipped, notices = finish(checking, progress)
-    left_out = [f"Left out: {sentence}" for sentence in skipped]
-    for sentence in filter(None, [message, *notices, *left_out]):
+    split, skipped = finish(checking, progress)
+    for sentence in (*messages, *(f"Left out: {sentence}" for sentence in skipped)):
         warnings.warn(sentence, stacklevel=2)
     job = iter_train(
         wanted,
@@ -115,7 +115,7 @@ def train(
 
 def plan_split(
     recipe: Recipe, data: Sequence[Path], options: ReadOptions | None, share: float
-) -> tuple[Split, str | None]:
+) -> tuple[Split, tuple[str, ...]]:
     """Read the data sets of a recipe and divide their images.
 
     Parameters
@@ -131,19 +131,20 @@ def plan_split(
 
     Returns
     -------
-    tuple of Split and str or None
-        With a sentence if the groups had to be guessed.
+    tuple of Split and tuple of str
+        With a sentence for each thing that had to be guessed: groups, or values of the masks.
 
     Raises
     ------
     DataError
         If there are no such data, or they can't be divided.
     """
-    images = read_data(data, recipe.datasets, options)
+    images, guesses = read_as_binary(read_data(data, recipe.datasets, options), recipe.scheme)
     present = {image.dataset for image in images}
     named = [group for group in recipe.validation if group.split("/")[0] in present]
     split = split_images(images, seed=recipe.seed, validation_groups=named, share=share)
-    return split, ungrouped_warning(images)
+    ungrouped = ungrouped_warning(images)
+    return split, (*guesses, ungrouped) if ungrouped else guesses
 
 
 def iter_train(
@@ -237,7 +238,7 @@ def check_run(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
 
 def iter_validate_split(
     recipe: Recipe, split: Split, *, skip_bad: bool = False, token: CancelToken | None = None
-) -> Generator[Progress, None, tuple[Split, tuple[str, ...], tuple[str, ...]]]:
+) -> Generator[Progress, None, tuple[Split, tuple[str, ...]]]:
     """Read every image that a recipe would learn from, so that no mistake shows after hours.
 
     Parameters
@@ -258,9 +259,8 @@ def iter_validate_split(
 
     Returns
     -------
-    tuple of Split, tuple of str and tuple of str
-        What can be learnt from, a sentence for each image that was left out, and one for each data
-        set of which something had to be inferred.
+    tuple of Split and tuple of str
+        What can be learnt from, and a sentence for each image that was left out.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def iter_validate_split(
             f"The recipe '{recipe.name}' needs training and validation images: found"
             f" {len(result.training)} and {len(result.validation)}."
         )
-    return result, valid.skipped, valid.notices
+    return result, valid.skipped
 
 
 def _describe(split: Split, datasets: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_retina_seg.io.formats.identity import contains_identifier, pseudonymise
+from napari_retina_seg.io.formats.plain_names import is_plain_name
 from napari_retina_seg.project.values import ConfirmedName, ProjectImage
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.file_names import name_key, safe_name
@@ -75,7 +76,8 @@ class NameChange:
     confirmed : ConfirmedName or None
         Who confirmed that its own name is harmless.
     is_suspicious : bool
-        Whether name or file speak of a patient.
+        Whether the name holds anything but words of a study and counters, or what the file says of
+        its patient.
     """
 
     image: ProjectImage
@@ -109,7 +111,9 @@ def iter_name_changes(
     for done, (image, exported) in enumerate(zip(images, names.choose(images), strict=True)):
         token.raise_if_cancelled()
         yield Progress(done, len(images), image.name)
-        suspicious = contains_identifier(image.path, image.name, image.patient)
+        suspicious = not is_plain_name(image.name) or contains_identifier(
+            image.path, image.name, image.patient
+        )
         pseudonym, confirmed = names.pseudonyms[image.id], names.confirmed.get(image.id)
         changes.append(NameChange(image, exported, pseudonym, confirmed, suspicious))
     return tuple(changes)

@@ -21,7 +21,7 @@ from napari_retina_seg.types.text import displayed
 from napari_retina_seg.workflows.naming import NameChange
 
 _ABOUT = (
-    "Exports give every image a pseudonym. Tick the names that tell nothing of a patient, to keep"
+    "Exports give every image a pseudonym. Tick the names that do not identify a patient, to keep"
     " them: the project remembers that you confirmed them, and when."
 )
 _WARNING = "may identify the patient"
@@ -78,12 +78,12 @@ class NamesDialog(QDialog):
 
 
 def _row(change: NameChange) -> QTreeWidgetItem:
-    said = change.confirmed
+    by = change.confirmed
     remarks = [_WARNING] if change.is_suspicious else []
-    remarks += [f"confirmed by {said.author}, {said.created_at:%Y-%m-%d}"] if said else []
+    remarks += [f"confirmed by {by.author}, {by.created_at:%Y-%m-%d}"] if by else []
     item = QTreeWidgetItem(
         [displayed(change.image.name), change.pseudonym, displayed("; ".join(remarks))]
     )
     item.setToolTip(0, qt_text(change.image.name))
-    item.setCheckState(0, Qt.CheckState.Checked if said else Qt.CheckState.Unchecked)
+    item.setCheckState(0, Qt.CheckState.Checked if by else Qt.CheckState.Unchecked)
     return item

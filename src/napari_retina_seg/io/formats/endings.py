@@ -21,7 +21,7 @@ def check_ending(path: Path, text: str, *, ends_lines: bool) -> None:
         What it holds: a header, and a line of numbers for each row.
     ends_lines : bool
         Whether the program that wrote it ends every line. If that is unknown, a last line without
-        an end is cut if its last cell is empty, or has fewer decimals than any other.
+        an end is cut if its last cell alone is empty, or has fewer decimals than any other.
 
     Raises
     ------
@@ -33,7 +33,9 @@ def check_ending(path: Path, text: str, *, ends_lines: bool) -> None:
     header, *rows = text.splitlines()
     cells = [cell.strip() for row in rows for cell in row.split(",")]
     is_ragged = not rows or rows[-1].count(",") != header.count(",")
-    if ends_lines or is_ragged or _is_shorter(cells[-1], cells[:-1]):
+    is_blank = bool(rows) and not rows[-1].replace(",", "").strip()
+    is_shorter = not is_blank and _is_shorter(cells[-1], cells[:-1])
+    if ends_lines or is_ragged or is_shorter:
         raise ReadError(
             f"'{path}' was cut short: its last line does not end. Write or copy it again; if it is"
             " whole, add a line break at its end."
