@@ -449,6 +449,9 @@ def main() -> None:
     results["power cuts"] = cut_power(20, arguments.cuts // 2, arguments.seed)
     for part in ("bit flips", "path attacks", "power cuts"):
         results["failures"] += results[part].pop("failures", [])
+    results["options"] = (
+        f"--kills {arguments.kills} --flips {arguments.flips} --cuts {arguments.cuts}"
+    )
     write_documents(results, arguments.out)
     if results["failures"]:
         raise SystemExit("\n".join(results["failures"]))

@@ -11,7 +11,7 @@ from tables import markdown_table
 
 _PAGE = """# What a crash, a power cut or a flipped bit costs
 
-`python benchmarks/reliability.py --kills {kills}` wrote this page.
+`python benchmarks/reliability.py {options}` wrote this page.
 
 ## Kills
 
@@ -62,8 +62,9 @@ version that had been confirmed, {power[confirmed versions lost]} failed. That r
 which the system and the disk must honour."""
 
 _OUTCOMES = {
+    "harmless": "harmless",
     "found by check": "found by `project check`",
-    "sentences": "of these, a sentence when the project was opened or read",
+    "sentences": "of these, a sentence already when the project was opened or read",
     "silent": "neither found nor harmless",
     "traceback": "an error that is no sentence",
 }
@@ -94,6 +95,7 @@ def page(results: Mapping[str, Any]) -> str:
     }
     return _PAGE.format(
         kills=results["kills"],
+        options=results["options"],
         verdict=verdict,
         confirmed=table("confirmed and compared", results["confirmed and compared"], names),
         killed_in=table("killed during", results["killed in"], {"between": names["between"]}),
@@ -103,7 +105,11 @@ def page(results: Mapping[str, Any]) -> str:
         system=results["system"],
         power=describe_power(results["power cuts"]),
         flips=results["bit flips"],
-        flipped=table("flipped bits", _without(results["bit flips"], "pages", "n"), _OUTCOMES),
+        flipped=table(
+            "flipped bits",
+            {name: results["bit flips"].get(name, 0) for name in _OUTCOMES},
+            _OUTCOMES,
+        ),
         attacks=results["path attacks"],
     )
 
@@ -112,10 +118,6 @@ def describe_power(power: Mapping[str, Any]) -> str:
     return (
         f"Not simulated: {power['skipped']}." if "skipped" in power else _POWER.format(power=power)
     )
-
-
-def _without(counts: Mapping[str, int], *names: str) -> dict[str, int]:
-    return {name: number for name, number in counts.items() if name not in names}
 
 
 def table(title: str, counts: Mapping[str, int], names: Mapping[str, str]) -> str:
