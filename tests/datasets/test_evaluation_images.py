@@ -27,7 +27,7 @@ def images(make_image):
 
 
 def check(images, **options):
-    return finish(iter_validate_evaluation(images, BAND, OCT_LAYERS, Modality.OCT, **options))
+    return finish(iter_validate_evaluation(images, BAND, Modality.OCT, **options))
 
 
 @pytest.mark.parametrize(
