@@ -64,6 +64,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folders: tuple[P
     """Keep the user's settings and models out, and offer the tiny models alone."""
     config = tmp_path / "config"
     monkeypatch.setattr(registry.platformdirs, "user_config_dir", lambda name: str(config / name))
+    data = tmp_path / "data"
+    monkeypatch.setattr(registry.platformdirs, "user_data_dir", lambda name: str(data / name))
     monkeypatch.setattr(registry, "BUNDLED", tmp_path / "no-models")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(config))
     for folder in model_folders:

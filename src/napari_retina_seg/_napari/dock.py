@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QDockWidget, QLayout, QMainWindow, QTabBar, QWidget
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari._compat import engine_freeze, hide_brush_box
 from napari_retina_seg._napari.key_table import offer_key_table
+from napari_retina_seg._napari.save_mask import ask_on_close
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import PLUGIN, Shortcut
 from napari_retina_seg._napari.view_fit import is_fitted, keep_fitted
@@ -114,6 +115,7 @@ class Dock(QWidget):
         offer_key_table(main)
         apply_canvas_workarounds(main, self._viewer)
         keep_fitted(main, self._viewer, self._is_view_fitted)
+        ask_on_close(main, self._viewer)
         sibling = next(self._siblings(main), None)
         if sibling is not None:
             main.tabifyDockWidget(sibling, own)

@@ -1,4 +1,4 @@
-"""The button that saves the selected mask to a file."""
+"""Save the selected mask to a file: by a button, or when the window closes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import napari
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QPushButton, QWidget
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, find_image_of
+from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks
 from napari_retina_seg._napari.save_dialog import ask_for_file
 from napari_retina_seg._napari.writer import save_mask
 from napari_retina_seg.types.errors import RetinaSegError
@@ -54,20 +55,38 @@ class SaveMaskButton(QPushButton):
         self.setToolTip(_NO_MASK if mask is None else _DOES)
 
     def _save(self) -> None:
-        mask = self._mask
-        if mask is None:
-            return
-        data, attributes, _ = mask.as_layer_data_tuple()
-        name = mask.metadata[KEY].image or re.sub("_mask$", "", mask.name)
-        image = find_image_of(mask, self._viewer.layers)
-        planes = [size for size in data.shape[:-2] if size > 1]
-        offered = f"{safe_name(name)}_mask.{'tif' if planes else 'png'}"
-        path = ask_for_file(self, "Save mask", _KINDS, offered, "masks", image)
-        if path is None:
-            return
-        try:
-            saved = save_mask(path, data, attributes)
-        except RetinaSegError as error:
-            self.reported.emit(JobStatus.FAILED, str(error))
-        else:
-            self.reported.emit(JobStatus.SUCCEEDED, f"'{attributes['name']}' saved as '{saved}'.")
+        if self._mask is not None:
+            result = ask_and_save(self, self._viewer, self._mask)
+            if result is not None:
+                self.reported.emit(*result)
+
+
+def ask_and_save(
+    parent: QWidget, viewer: napari.Viewer, mask: Labels
+) -> tuple[JobStatus, str] | None:
+    """Ask for a file and save a mask there; return the result, or None if it was cancelled."""
+    data, attributes, _ = mask.as_layer_data_tuple()
+    name = mask.metadata[KEY].image or re.sub("_mask$", "", mask.name)
+    image = find_image_of(mask, viewer.layers)
+    planes = [size for size in data.shape[:-2] if size > 1]
+    offered = f"{safe_name(name)}_mask.{'tif' if planes else 'png'}"
+    path = ask_for_file(parent, f"Save '{mask.name}'", _KINDS, offered, "masks", image)
+    if path is None:
+        return None
+    try:
+        saved = save_mask(path, data, attributes)
+    except RetinaSegError as error:
+        return JobStatus.FAILED, str(error)
+    return JobStatus.SUCCEEDED, f"'{attributes['name']}' saved as '{saved}'."
+
+
+def ask_on_close(main: QMainWindow, viewer: napari.Viewer) -> None:
+    """Ask before a window closes over masks that are saved nowhere."""
+
+    def save(main: QMainWindow, mask: Labels) -> bool:
+        result = ask_and_save(main, viewer, mask)
+        if result is not None and result[0] is JobStatus.FAILED:
+            QMessageBox.warning(main, "Not saved", result[1])
+        return result is not None and result[0] is JobStatus.SUCCEEDED
+
+    UnsavedMasks.of(viewer).ask_on_close(main, save)

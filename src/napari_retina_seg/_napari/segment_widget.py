@@ -17,6 +17,7 @@ from napari_retina_seg._napari.job_dock import JobDock, JobRow
 from napari_retina_seg._napari.layers import KEY, is_image, is_made_from, is_volume, retina_image
 from napari_retina_seg._napari.legend import Legend
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.masks.mask_recovery import MaskRecovery
 from napari_retina_seg._napari.model_picker import ModelPicker
 from napari_retina_seg._napari.pixel_size import PixelSizeWidget
 from napari_retina_seg._napari.plain import qt_text
@@ -51,10 +52,12 @@ class SegmentWidget(JobDock):
         self.pixel_size = PixelSizeWidget(viewer)
         self.legend = Legend(self.active_mask)
         self.save_button = SaveMaskButton(viewer)
+        self.recovery = MaskRecovery(viewer)
         self.probabilities = QCheckBox("Add class probabilities")
         self.uncertainty = QCheckBox("Add uncertainty map")
         self.lay_out(
-            *(self.images, self._size(), self.models, self.legend, self.save_button),
+            *(self.recovery, self.images, self._size(), self.models, self.legend),
+            self.save_button,
             *(self._advanced(), self.models.card, text(_ABOUT)),
         )
         self._connect()
@@ -159,6 +162,7 @@ class SegmentWidget(JobDock):
         self.pixel_size.checked.connect(self.refresh)
         self.pixel_size.resized.connect(self._on_resized)
         self.save_button.reported.connect(self.status.show_result)
+        self.recovery.reported.connect(self.status.show_result)
         self.active_mask.subscribe(selected=self._on_active)
         self.models.changed.connect(self._on_model)
         self.models.refused.connect(partial(self.status.show_result, JobStatus.FAILED))

@@ -15,6 +15,7 @@ from napari_retina_seg._napari.layer_sizes import pixel_sizes, spacing_of
 from napari_retina_seg._napari.layers import KEY, Position, finest, retina_image
 from napari_retina_seg._napari.mask_files import open_images
 from napari_retina_seg._napari.masks.linked_layers import mask_of, questionable_of
+from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.shortcuts import PLUGIN
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
@@ -92,7 +93,16 @@ def save_mask(path: Path, data: Any, attributes: dict[str, Any]) -> Path:
     labels = _in_scheme(values.squeeze(leading), known)
     file = _with_ending(path, labels)
     _write(file, _record(file, labels, known, attributes))
+    _mark_saved(known)
     return file
+
+
+def _mark_saved(known: MaskInfo) -> None:
+    """Note that a mask of the current viewer is saved; napari passes no layers to writers."""
+    viewer = napari.current_viewer()
+    for layer in () if viewer is None else viewer.layers:
+        if layer.metadata.get(KEY) is known:
+            UnsavedMasks.of(viewer).mark_saved(layer)
 
 
 def _pass_on(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

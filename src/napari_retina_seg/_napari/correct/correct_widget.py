@@ -31,6 +31,7 @@ from napari_retina_seg._napari.legend import hidden_classes
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import EditResult, UndoTracker
+from napari_retina_seg._napari.masks.mask_recovery import MaskRecovery
 from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import button_text, qt_text
 from napari_retina_seg._napari.save_mask import SaveMaskButton
@@ -58,6 +59,7 @@ class CorrectWidget(Dock):
         self.look = MaskLook()
         self.classes = ClassList()
         self.save_button = SaveMaskButton(viewer)
+        self.recovery = MaskRecovery(viewer)
         self.preview = Preview(viewer, self.active_mask)
         self.vessels = VesselSection(viewer, self.active_mask, self.preview)
         self.regions = RegionSection(viewer, self.active_mask, self.preview, self._settings)
@@ -119,7 +121,8 @@ class CorrectWidget(Dock):
 
     def _lay_out(self) -> None:
         self.lay_out(
-            *(self.about, self.new_mask, self.tools, self.look, self.classes, self.save_button),
+            *(self.recovery, self.about, self.new_mask, self.tools, self.look, self.classes),
+            self.save_button,
             self._section("lines", "Boundary lines", self.lines),
             self._section("vessels", "Vessels", self.vessels),
             self._section("regions", "Regions of the chosen class", self.regions),
@@ -162,7 +165,8 @@ class CorrectWidget(Dock):
         self._make_tools_exclusive()
         self._escape.pressed.connect(self._on_escape)
         self.places.shown.connect(self._on_place)
-        for section in (self.vessels, self.regions, self.compare, self.save_button):
+        reporting = (self.vessels, self.regions, self.compare, self.save_button, self.recovery)
+        for section in reporting:
             section.reported.connect(self.status.show_result)
 
     def _make_tools_exclusive(self) -> None:

@@ -24,6 +24,7 @@ from napari_retina_seg._napari.masks.linked_layers import (
     remove_linked_layer,
     show_questionable,
 )
+from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks, keep_in_project
 from napari_retina_seg._napari.results import ImagePart, MaskInfo, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit
@@ -103,6 +104,7 @@ class ReviewLayers(QObject):
             self._image = Layer.create(*image_layers(opened.pixels)[0])
             self.viewer.add_layer(self._image)
             self.mask = self._make_mask(opened, scheme)
+            keep_in_project(self.mask, True)
             self.viewer.add_layer(self.mask)
         self._add_linked_layers(opened)
         self.viewer.layers.selection.active = self.mask
@@ -230,7 +232,10 @@ class ReviewLayers(QObject):
         self._is_clearing = False
 
     def disconnect_viewer(self) -> None:
-        """Disconnect from the viewer: the dock is closing."""
+        """Disconnect from the viewer: the dock is closing, and its mask stays in the viewer."""
+        if self.mask is not None:
+            keep_in_project(self.mask, False)
+            UnsavedMasks.of(self.viewer).mark_saved(self.mask)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     def _insert(self, layer: Layer, above: Layer) -> None:
