@@ -27,9 +27,9 @@ from .models.spec import ModelSpec, TrainingRecord
 from .project.files import IntegrityProblem, IntegrityProblemKind
 from .project.filters import Filters, Order
 from .project.project import Project
+from .project.results import Added, Assigned
 from .project.states import Action, GradingRound, State
 from .project.values import (
-    Added,
     Autosave,
     Change,
     ConfirmedName,
@@ -38,6 +38,7 @@ from .project.values import (
     Permissions,
     ProjectImage,
     ProjectInfo,
+    Removal,
     Status,
     Version,
     VersionKind,
@@ -65,6 +66,7 @@ __all__ = [
     "Added",
     "Agreement",
     "Annotation",
+    "Assigned",
     "Autosave",
     "BoundaryDifference",
     "CancelToken",
@@ -118,6 +120,7 @@ __all__ = [
     "ReadOptions",
     "Region",
     "Reliability",
+    "Removal",
     "RetinaImage",
     "RetinaSegError",
     "Segmentation",

@@ -69,6 +69,8 @@ def test_both_gradings_are_seen_when_the_second_is_done_and_the_adjudicated_one_
 
 def test_a_second_grader_can_not_adjudicate_with_the_own_grading(bob, read_once, make):
     second = bob.save_version(read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=1)
+    assert bob.permissions(read_once.id).actions == {Action.SECOND_REOPEN}  # of his own alone
+    bob.annotation(read_once.id, 2)  # he compares the two
     permissions = bob.permissions(read_once.id)
     assert not permissions.actions  # reopened by him, the first reading would count no more
     assert permissions.shown == second  # he sees what he drew, not what the first grader did
@@ -262,3 +264,52 @@ def test_a_refusal_to_the_second_grader_names_the_displayed_state(bob, four, mak
             bob.attach(image.id, make.annotation(), author="Ann")
         said.add(str(told.value).replace(f"'{image.name}'", "it"))
     assert len(said) == 1
+
+
+def test_a_slip_in_a_second_grading_is_mended_by_its_grader(ann, bob, read_once, make):
+    image = read_once.id
+    second = bob.save_version(image, make.annotation(8), Action.SECOND_GRADE, parent=1)
+    reopened = bob.reopen(image, comment="wrong layer")
+    assert (reopened.state, reopened.parent) == (State.IN_PROGRESS, second.number)
+    assert bob.image(image).state is State.CORRECTED  # blinded again
+    assert ann.image(image).state is State.ACCEPTED
+    assert ann.image(image).author == "Ann"
+    assert bob.permissions(image).shown == reopened
+    assert ann.second_gradings_left() == 1
+    assert not ann.double_gradings()  # the former one counts no more
+    with pytest.raises(ProjectError, match="must not see"):
+        bob.annotation(image, 2)
+    mended = bob.save_version(
+        image, make.annotation(9), Action.SECOND_GRADE, parent=reopened.number
+    )
+    assert not mended.conflict
+    assert ann.double_gradings()[0].second == mended
+    assert ann.image(image).round == 0
+
+
+@pytest.mark.parametrize("compares", ["first grader", "adjudicator", "draft", "himself"])
+def test_it_is_not_mended_once_the_gradings_were_compared(
+    ann, bob, open_as, read_once, make, compares
+):
+    image = read_once.id
+    second = bob.save_version(image, make.annotation(8), Action.SECOND_GRADE, parent=1)
+    ann.annotation(image, 2)  # the own grading compares nothing
+    bob.annotation(image, second.number)
+    assert Action.SECOND_REOPEN in bob.permissions(image).actions
+    if compares == "first grader":
+        ann.annotation(image, second.number)
+    elif compares == "adjudicator":
+        open_as("Carl").annotation(image, second.number)
+    elif compares == "draft":
+        ann.save_version(image, make.annotation(3), Action.ADJUDICATION_DRAFT)
+    else:
+        bob.annotation(image, 2)
+    assert not bob.permissions(image).actions
+    with pytest.raises(ProjectError, match="another person must reopen it"):
+        bob.reopen(image)
+
+
+def test_no_first_grader_reopens_the_second_grading_alone(ann, bob, read_once, make):
+    bob.save_version(read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=1)
+    assert Action.SECOND_REOPEN not in ann.permissions(read_once.id).actions
+    assert ann.reopen(read_once.id).round == 1

@@ -21,10 +21,12 @@ from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import StoredFile, hash_file
+from napari_retina_seg.project.removals import find_removals
+from napari_retina_seg.project.results import Added
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.store import SPACING, Store, image_value, keep_file, now
 from napari_retina_seg.project.tables import ImageRow
-from napari_retina_seg.project.values import Added, ProjectImage
+from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import ProjectError, ReadError, RetinaSegError
 from napari_retina_seg.types.file_names import composed
 from napari_retina_seg.types.image import Spacing
@@ -212,8 +214,10 @@ def _record(
                 added.add(index)
         session.flush()
         blind = blinded_images(session, known, store.author)
+        removals = find_removals(session, known)
         images = {
-            sha256: image_value(store, row, blinded=row.id in blind) for sha256, row in rows.items()
+            sha256: image_value(store, row, blinded=row.id in blind, removal=removals.get(row.id))
+            for sha256, row in rows.items()
         }
     for index, (path, found) in enumerate(batch):
         image = images.get(found.sha256)

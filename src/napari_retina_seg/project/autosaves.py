@@ -30,7 +30,12 @@ from napari_retina_seg.types.errors import OutsideError, ProjectError
 
 
 def autosave(
-    store: Store, image_id: int, annotation: Annotation, parent: int | None, seconds: float
+    store: Store,
+    image_id: int,
+    annotation: Annotation,
+    parent: int | None,
+    seconds: float,
+    comment: str,
 ) -> Autosave:
     """Write to the slot of this image, person and process; see `Project.autosave`."""
     store.database.check_writable()
@@ -49,7 +54,7 @@ def autosave(
             row = AutosaveRow(image_id=image_id, author=store.author, program=store.program)
             session.add(row)
         row.parent, row.seconds, row.saved_at = parent, seconds, now()
-        row.file, row.sha256 = name, sha256
+        row.file, row.sha256, row.comment = name, sha256, comment
         session.flush()
         slot = autosave_value(row)
     remove(store, [last] if last else [])

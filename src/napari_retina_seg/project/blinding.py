@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
+from napari_retina_seg.project.removals import check_present
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
     Action,
@@ -31,7 +32,9 @@ def assign_second_grader(session: Session, image_id: int, grader: str) -> None:
     image = image_row(session, image_id)
     check_second_grader(session, image, grader)
     if session.get(SecondGraderRow, (image.id, image.round)) is None:
-        session.add(SecondGraderRow(image_id=image.id, round=image.round, grader=grader))
+        session.add(
+            SecondGraderRow(image_id=image.id, round=image.round, grader=grader, compared_at=None)
+        )
 
 
 def keep_second_grader(session: Session, image: ImageRow, person: str) -> None:
@@ -41,11 +44,16 @@ def keep_second_grader(session: Session, image: ImageRow, person: str) -> None:
     """
     last = session.get(SecondGraderRow, (image.id, image.round - 1))
     if last is not None and not same_person(last.grader, person):
-        session.add(SecondGraderRow(image_id=image.id, round=image.round, grader=last.grader))
+        session.add(
+            SecondGraderRow(
+                image_id=image.id, round=image.round, grader=last.grader, compared_at=None
+            )
+        )
 
 
 def check_second_grader(session: Session, image: ImageRow, grader: str) -> None:
     """Raise `ProjectError` if a person can't be the second grader of an image."""
+    check_present(session, image)
     if not is_blind(session, image):
         state = State(image.state)
         raise ProjectError(f"'{image.name}' is {state}: reopen it before it is graded again.")
@@ -88,7 +96,30 @@ def allowed_actions(
 ) -> tuple[Action, ...]:
     """Return the actions that a person may take on an image in a given state."""
     possible = possible_actions(state, find_grading_round(session, image, person))
-    return tuple(action for action in possible if may_do(session, image, action, person))
+    allowed = tuple(action for action in possible if may_do(session, image, action, person))
+    return (*allowed, Action.SECOND_REOPEN) if may_mend(session, image, person) else allowed
+
+
+def may_mend(session: Session, image: ImageRow, person: str) -> bool:
+    """Whether a second grader may reopen the own finished grading: nobody has compared it yet."""
+    second = session.get(SecondGraderRow, (image.id, image.round))
+    if image.state != State.GRADED_TWICE or second is None or second.compared_at is not None:
+        return False
+    adjudicated = newest_human(session, image, GradingRound.ADJUDICATION) is not None
+    return same_person(second.grader, person) and not adjudicated
+
+
+def is_first_comparison(
+    session: Session, image: ImageRow, version: VersionRow, person: str
+) -> bool:
+    """Whether reading a version lets a person compare two gradings that nobody compared before."""
+    second = session.get(SecondGraderRow, (image.id, image.round))
+    if second is None or second.compared_at is not None or image.state != State.GRADED_TWICE:
+        return False
+    if version.round != image.round or version.kind == VersionKind.PREDICTION:
+        return False
+    is_own = version.grading == GradingRound.SECOND
+    return same_person(second.grader, person) != is_own
 
 
 def refusal_of(session: Session, image: ImageRow, person: str) -> Action:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.project.blinding import blinded_to
+from napari_retina_seg.project.blinding import blinded_to, is_blind
+from napari_retina_seg.project.removals import find_removal, is_removed
 from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
@@ -23,9 +24,10 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
         found = []
         for second in _newest(session, GradingRound.SECOND):
             first = _first_grading(session, second)
-            if first is None:
+            row = image_row(session, second.image_id)
+            if first is None or _is_open(session, row, second) or find_removal(session, row.id):
                 continue
-            image = image_value(store, image_row(session, second.image_id), blinded=False)
+            image = image_value(store, row, blinded=False)
             found.append(DoubleGrading(image, version_value(first), version_value(second)))
         return tuple(found)
 
@@ -34,13 +36,13 @@ def count_left(store: Store) -> int:
     """Return the number of images whose second grading is still open."""
     with store.database.reading() as session:
         graders = session.scalars(select(SecondGraderRow.grader).distinct()).all()
-        left = or_(false(), *(blinded_to(session, grader) for grader in graders))
+        left = or_(false(), *(blinded_to(session, grader) for grader in graders)) & ~is_removed()
         return session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
 
 
 def _check_finished(session: Session, person: str) -> None:
     """Refuse a second grader who has images left: the result could bias those gradings."""
-    left = blinded_to(session, person)
+    left = blinded_to(session, person) & ~is_removed()
     number = session.scalars(select(func.count()).select_from(ImageRow).where(left)).one()
     if not number:
         return
@@ -65,6 +67,11 @@ def _newest(session: Session, grading: GradingRound) -> list[VersionRow]:
     newest = select(func.max(VersionRow.id)).where(*final).group_by(VersionRow.image_id)
     query = select(VersionRow).where(VersionRow.id.in_(newest)).order_by(VersionRow.image_id)
     return list(session.scalars(query))
+
+
+def _is_open(session: Session, image: ImageRow, second: VersionRow) -> bool:
+    """Whether a second grading was reopened by its grader."""
+    return second.round == image.round and is_blind(session, image)
 
 
 def _first_grading(session: Session, second: VersionRow) -> VersionRow | None:

@@ -37,6 +37,8 @@ class Filters:
         Only those that this person has left to grade a second time.
     warned : bool
         Only those whose newest prediction has a warning.
+    removed : bool
+        Only those that were removed from the project, instead of only the others.
     """
 
     states: frozenset[State] = frozenset()
@@ -46,6 +48,7 @@ class Filters:
     conflict: bool = False
     second_grading: bool = False
     warned: bool = False
+    removed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "states", members(State, self.states, "state", ProjectError))

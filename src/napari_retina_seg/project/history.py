@@ -11,13 +11,14 @@ from sqlalchemy import select
 from napari_retina_seg.project.blinding import (
     check_not_blinded,
     check_visible,
+    is_first_comparison,
     newest_human,
     visible,
 )
 from napari_retina_seg.project.contents import decode_arrays, decode_mask
 from napari_retina_seg.project.states import MASK_COUNTS, GradingRound, State
-from napari_retina_seg.project.store import Store, image_row, version_row, version_value
-from napari_retina_seg.project.tables import VersionRow
+from napari_retina_seg.project.store import Store, image_row, now, version_row, version_value
+from napari_retina_seg.project.tables import SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
@@ -38,6 +39,7 @@ def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
         image = image_row(session, image_id)
         row = version_row(session, image, number)
         check_visible(session, image, row, store.author)
+        compares = is_first_comparison(session, image, row, store.author)
         if row.mask is None:
             raise ProjectError(
                 f"Version {number} of '{image.name}' has no mask: it is {row.state}."
@@ -50,7 +52,18 @@ def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
         if row.questionable is not None:
             region = decode_mask(*store.read_file(session, row.questionable))
             questionable = np.asarray(region.reshape(shape) > 0)
-        return Annotation(labels, boundaries, questionable)
+    if compares and not store.database.read_only:
+        _note_comparison(store, image_id)
+    return Annotation(labels, boundaries, questionable)
+
+
+def _note_comparison(store: Store, image_id: int) -> None:
+    """Note that somebody has seen both gradings: the second one can't be mended any more."""
+    with store.database.writing() as session:
+        image = image_row(session, image_id)
+        second = session.get(SecondGraderRow, (image.id, image.round))
+        if second is not None and second.compared_at is None:
+            second.compared_at = now()
 
 
 def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[Any] | None:

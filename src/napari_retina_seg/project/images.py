@@ -15,11 +15,12 @@ from napari_retina_seg.io.images.content import may_be_image
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import hash_file
+from napari_retina_seg.project.removals import find_removals
 from napari_retina_seg.project.store import Store, image_row, image_value
 from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import ProjectError
-from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.pixel_size import user_stated, with_stated_spacing
 
 
@@ -28,7 +29,15 @@ def get_image(store: Store, image_id: int) -> ProjectImage:
     with store.database.reading() as session:
         row = image_row(session, image_id)
         blind = blinded_images(session, [row], store.author)
-        return image_value(store, row, blinded=bool(blind))
+        removal = find_removals(session, [row]).get(row.id)
+        return image_value(store, row, blinded=bool(blind), removal=removal)
+
+
+def set_modality(store: Store, image_ids: Sequence[int], modality: Modality) -> None:
+    """Correct the modality of images; see `Project.set_modality`."""
+    with store.database.writing() as session:
+        for image_id in image_ids:
+            image_row(session, image_id).modality = modality.value
 
 
 def find_image(store: Store, text: str) -> ProjectImage:
@@ -70,7 +79,7 @@ def read_pixels(store: Store, image_id: int) -> RetinaImage:
     if found is not None:
         raise ProjectError(found)
     known = with_stated_spacing(read_image(image.path), user_stated(image.spacing))
-    return replace(known, name=image.name)
+    return replace(known, name=image.name, modality=image.modality)
 
 
 def damage_of(image: ProjectImage) -> str | None:

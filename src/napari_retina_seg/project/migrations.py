@@ -34,8 +34,27 @@ def _add_checksums(connection: Connection) -> None:
     del connection
 
 
+def _add_removals(connection: Connection) -> None:
+    """Add removals of images, comments of autosaves, and when two gradings were compared."""
+    connection.execute(
+        text(
+            "CREATE TABLE removal (id INTEGER NOT NULL PRIMARY KEY, image_id INTEGER NOT NULL"
+            " REFERENCES image (id), removed_by VARCHAR NOT NULL, removed_at VARCHAR NOT NULL,"
+            " reason VARCHAR NOT NULL, restored_by VARCHAR, restored_at VARCHAR)"
+        )
+    )
+    connection.execute(text("CREATE INDEX removal_by_image ON removal (image_id)"))
+    connection.execute(text("ALTER TABLE autosave ADD COLUMN comment VARCHAR NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE second_reader ADD COLUMN compared_at VARCHAR"))
+
+
 # The n-th migrates the tables from version n to version n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_add_checks, _add_confirmed_names, _add_checksums)
+MIGRATIONS: tuple[Migration, ...] = (
+    _add_checks,
+    _add_confirmed_names,
+    _add_checksums,
+    _add_removals,
+)
 
 
 def migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from napari_retina_seg.io.inputs import PathsLike, as_paths
-from napari_retina_seg.project import autosaves, leases, names, versions
+from napari_retina_seg.project import autosaves, leases, versions
 from napari_retina_seg.project.adding import PatientOf, iter_add_images
-from napari_retina_seg.project.blinding import assign_second_grader
+from napari_retina_seg.project.management import ProjectManagement
 from napari_retina_seg.project.opening import check_name, create_folder
 from napari_retina_seg.project.repair import repair_files
-from napari_retina_seg.project.states import DRAFT_OF, FINISHES, REFUSALS, Action, GradingRound
+from napari_retina_seg.project.results import Added
+from napari_retina_seg.project.states import (
+    DRAFT_OF,
+    FINISHES,
+    REFUSALS,
+    REOPENS,
+    Action,
+    GradingRound,
+)
 from napari_retina_seg.project.transitions import EditRequest
 from napari_retina_seg.project.values import (
-    Added,
     Autosave,
     Lease,
     Version,
 )
-from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Spacing
@@ -30,7 +36,7 @@ from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCall
 from napari_retina_seg.types.segmentation import Segmentation
 
 
-class Project(ProjectView):
+class Project(ProjectManagement):
     """An open annotation project.
 
     Changes are on disk when a method returns. Saved versions are never changed.
@@ -187,7 +193,7 @@ class Project(ProjectView):
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
-        if action in REFUSALS | {Action.ACCEPT, Action.REOPEN}:
+        if action in REFUSALS | REOPENS | {Action.ACCEPT}:
             raise ProjectError(
                 f"No mask is saved to {action.of('an image')}: call the method for that instead."
             )
@@ -267,6 +273,9 @@ class Project(ProjectView):
     def reopen(self, image_id: int, version: int | None = None, *, comment: str = "") -> Version:
         """Reopen an image from a version, by default the newest final one; ends a conflict.
 
+        The second grader of an image reopens the own grading only, as long as nobody has
+        compared it with the first one. Otherwise all begins anew, with the same second grader.
+
         Raises
         ------
         ProjectError
@@ -274,43 +283,6 @@ class Project(ProjectView):
         """
         request = EditRequest(Action.REOPEN, self.author, version, comment=comment)
         return versions.reopen(self._store, image_id, request)
-
-    def assign_second_grader(self, image_id: int, grader: str) -> None:
-        """Assign a second grader to an image; the first grading is hidden from that person.
-
-        Raises
-        ------
-        ProjectError
-            If it has another second grader, the person is the first grader, or it is too late.
-        """
-        grader = check_name(grader)
-        with self._store.database.writing() as session:
-            assign_second_grader(session, image_id, grader)
-
-    def confirm_names(self, image_ids: Iterable[int]) -> None:
-        """Record that images' names tell nothing of the patient: exports may keep them.
-
-        Parameters
-        ----------
-        image_ids : iterable of int
-            Which images.
-
-        Raises
-        ------
-        ProjectError
-            If there is no such image; no name is confirmed then.
-        """
-        names.confirm(self._store, image_ids)
-
-    def withdraw_names(self, image_ids: Iterable[int]) -> None:
-        """Undo `confirm_names`: exports replace the names by pseudonyms again.
-
-        Raises
-        ------
-        ProjectError
-            If there is no such image; nothing is changed then.
-        """
-        names.withdraw(self._store, image_ids)
 
     def check_out(
         self, image_id: int, duration: timedelta = leases.DURATION, *, take_over: bool = False
@@ -344,6 +316,7 @@ class Project(ProjectView):
         *,
         parent: int | None = None,
         seconds: float = 0,
+        comment: str = "",
     ) -> Autosave:
         """Autosave unsaved work; the next autosave or save of this image replaces it.
 
@@ -352,7 +325,7 @@ class Project(ProjectView):
         ProjectError
             If it does not fit the image, or can't be written: the last autosave is kept then.
         """
-        return autosaves.autosave(self._store, image_id, annotation, parent, seconds)
+        return autosaves.autosave(self._store, image_id, annotation, parent, seconds, comment)
 
     def recover(self, slot: Autosave) -> Annotation:
         """Read an autosave and continue it: the next save clears it.

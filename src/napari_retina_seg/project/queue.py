@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.blinding import blinded_images, blinded_to
 from napari_retina_seg.project.filters import Filters, Order
+from napari_retina_seg.project.removals import find_removals, is_removed
 from napari_retina_seg.project.states import FIRST_DONE, TOLD_AS_CORRECTED, State
 from napari_retina_seg.project.store import Store, image_value, lease_value, now
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
@@ -36,7 +37,11 @@ def list_images(
         rows.sort(key=_key(order), reverse=backwards)
         rows = rows[:limit]
         blind = blinded_images(session, rows, store.author)
-        images = [image_value(store, row, blinded=row.id in blind) for row in rows]
+        removals = find_removals(session, rows) if filters.removed else {}
+        images = [
+            image_value(store, row, blinded=row.id in blind, removal=removals.get(row.id))
+            for row in rows
+        ]
     return tuple(reversed(images) if backwards else images)
 
 
@@ -55,7 +60,7 @@ def _told_states(
 
 
 def _filtered(filters: Filters, blind_to: ColumnElement[bool]) -> _Query:
-    query = select(ImageRow)
+    query = select(ImageRow).where(is_removed() if filters.removed else ~is_removed())
     if filters.author is not None:
         query = query.where(ImageRow.author == filters.author, ~blind_to)
     if filters.patient is not None:
@@ -118,12 +123,17 @@ def list_authors(store: Store) -> tuple[str, ...]:
 def find_status(store: Store) -> Status:
     """Count images and versions; see `Project.status`."""
     with store.database.reading() as session:
-        states = _count(session, true())
-        hidden = _count(session, blinded_to(session, store.author))
+        states = _count(session, ~is_removed())
+        removed = sum(_count(session, is_removed()).values())
+        hidden = _count(session, blinded_to(session, store.author) & ~is_removed())
         for state in TOLD_AS_CORRECTED:
             states[state] -= hidden[state]
             states[State.CORRECTED] += hidden[state]
-        conflicts = select(func.count()).select_from(ImageRow).where(ImageRow.conflict.is_(True))
+        conflicts = (
+            select(func.count())
+            .select_from(ImageRow)
+            .where(ImageRow.conflict.is_(True), ~is_removed())
+        )
         leases = select(LeaseRow).where(LeaseRow.expires > now()).order_by(LeaseRow.image_id)
         return Status(
             images=sum(states.values()),
@@ -132,6 +142,7 @@ def find_status(store: Store) -> Status:
             versions=session.scalars(select(func.count()).select_from(VersionRow)).one(),
             leases=tuple(map(lease_value, session.scalars(leases))),
             autosaves=autosaves.list_slots(session),
+            removed=removed,
         )
 
 

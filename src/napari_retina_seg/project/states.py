@@ -53,6 +53,7 @@ class Action(StrEnum):
     ADJUDICATE = "adjudicate"
     ADJUDICATE_REFUSE = "call ungradable as the adjudicator"
     REOPEN = "reopen"
+    SECOND_REOPEN = "reopen as the second grader"
 
     def of(self, thing: str) -> str:
         """Return the action with its object after the verb: ``call it ungradable``."""
@@ -91,6 +92,8 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.GRADED_TWICE, Action.ADJUDICATE): State.ADJUDICATED,
     (State.GRADED_TWICE, Action.ADJUDICATE_REFUSE): State.UNGRADABLE,
     (State.GRADED_TWICE, Action.REOPEN): State.IN_PROGRESS,
+    # In truth back to the state of the first grading.
+    (State.GRADED_TWICE, Action.SECOND_REOPEN): State.CORRECTED,
     (State.ADJUDICATED, Action.REOPEN): State.IN_PROGRESS,
     # Final first gradings; "ungradable" is graded a second time, too.
     (State.UNGRADABLE, Action.SECOND_DRAFT): State.UNGRADABLE,
@@ -100,6 +103,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
 }
 
 DRAFTS = frozenset({Action.DRAFT, Action.SECOND_DRAFT, Action.ADJUDICATION_DRAFT})
+REOPENS = frozenset({Action.REOPEN, Action.SECOND_REOPEN})
 REFUSALS = frozenset({Action.REFUSE, Action.SECOND_REFUSE, Action.ADJUDICATE_REFUSE})
 
 GRADING_ROUNDS: dict[Action, GradingRound] = {
@@ -111,6 +115,7 @@ GRADING_ROUNDS: dict[Action, GradingRound] = {
     Action.SECOND_DRAFT: GradingRound.SECOND,
     Action.SECOND_GRADE: GradingRound.SECOND,
     Action.SECOND_REFUSE: GradingRound.SECOND,
+    Action.SECOND_REOPEN: GradingRound.SECOND,
     Action.ADJUDICATION_DRAFT: GradingRound.ADJUDICATION,
     Action.ADJUDICATE: GradingRound.ADJUDICATION,
     Action.ADJUDICATE_REFUSE: GradingRound.ADJUDICATION,
@@ -169,7 +174,7 @@ def refusal(state: State, action: Action, name: str, possible: Sequence[Action])
     possible : sequence of Action
         The actions that are.
     """
-    if tuple(possible) == (Action.REOPEN,):
+    if possible and REOPENS.issuperset(possible):
         return f"'{name}' is {state} already: reopen it to change it."
     *others, last = [other.of("it") for other in possible] or [
         "only wait until its first grader has finished"
@@ -182,4 +187,4 @@ def state_of_version(action: Action, state: State) -> State:
     """Return the state of the version that an action creates."""
     if action in REFUSALS:
         return State.UNGRADABLE
-    return State.IN_PROGRESS if action in DRAFTS else state
+    return State.IN_PROGRESS if action in DRAFTS | REOPENS else state

@@ -20,9 +20,17 @@ from napari_retina_seg.project.tables import (
     FileRow,
     ImageRow,
     LeaseRow,
+    RemovalRow,
     VersionRow,
 )
-from napari_retina_seg.project.values import Autosave, Lease, ProjectImage, ProjectInfo, Version
+from napari_retina_seg.project.values import (
+    Autosave,
+    Lease,
+    ProjectImage,
+    ProjectInfo,
+    Removal,
+    Version,
+)
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import OutsideError, ProjectError
 from napari_retina_seg.types.file_names import last_part, name_key, safe_name
@@ -145,7 +153,9 @@ def keep_file(session: Session, stored: StoredFile | None) -> str | None:
     return stored.sha256
 
 
-def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
+def image_value(
+    store: Store, row: ImageRow, *, blinded: bool, removal: Removal | None = None
+) -> ProjectImage:
     """Return a row as a value, for a person who may be blinded to the first grading."""
     return _to_value(
         _IMAGE,
@@ -155,6 +165,7 @@ def image_value(store: Store, row: ImageRow, *, blinded: bool) -> ProjectImage:
         state=visible_state(State(row.state), blinded=blinded),
         author=None if blinded else row.author,
         uncertainty=row.uncertainty if row.uncertainty >= 0 else None,
+        removal=removal,
     )
 
 
@@ -167,6 +178,11 @@ def version_value(row: VersionRow) -> Version:
         scheme=row.scheme.definition["name"],
         checks=row.checks or (),
     )
+
+
+def removal_value(row: RemovalRow) -> Removal:
+    """Return a row as a value."""
+    return Removal(row.removed_by, row.removed_at, row.reason, row.restored_by, row.restored_at)
 
 
 def lease_value(row: LeaseRow) -> Lease:

@@ -186,6 +186,22 @@ class SecondGraderRow(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
     round: Mapped[int] = mapped_column(primary_key=True)
     grader: Mapped[str] = mapped_column("reader")
+    compared_at: Mapped[datetime | None]  # when somebody first saw both gradings
+
+
+class RemovalRow(Base):
+    """A removal of an image, which ends when it is restored; the image and its masks stay."""
+
+    __tablename__ = "removal"
+    __table_args__ = (Index("removal_by_image", "image_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    removed_by: Mapped[str]
+    removed_at: Mapped[datetime]
+    reason: Mapped[str]
+    restored_by: Mapped[str | None]
+    restored_at: Mapped[datetime | None]
 
 
 class ConfirmedNameRow(Base):
@@ -224,3 +240,4 @@ class AutosaveRow(Base):
     file: Mapped[str]
     sha256: Mapped[str]
     saved_at: Mapped[datetime]
+    comment: Mapped[str] = mapped_column(server_default="")

@@ -12,9 +12,11 @@ from napari_retina_seg.project.blinding import (
     check_permissions,
     newest_human,
 )
+from napari_retina_seg.project.removals import check_present
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
     REFUSALS,
+    REOPENS,
     TRANSITIONS,
     Action,
     GradingRound,
@@ -58,7 +60,7 @@ class EditRequest:
     @property
     def concerns_present_state(self) -> bool:
         """Whether it applies to the current state of the image, so that it can't conflict."""
-        return self.elsewhere or self.action in REFUSALS | {Action.ACCEPT, Action.REOPEN}
+        return self.elsewhere or self.action in REFUSALS | REOPENS | {Action.ACCEPT}
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,9 @@ def resolve_transition(
     ProjectError
         If this person may not do it, or the image's state forbids it.
     """
+    check_present(session, image)
     grading = GRADING_ROUNDS[request.action]
-    if request.action is not Action.REOPEN:  # checked before its round began
+    if request.action not in REOPENS:  # checked before its round began
         check_permissions(session, image, request.action, request.author)
     start = parent if parent is not None and _is_of_round(parent, image) else None
     if grading is GradingRound.SECOND and start is not None and start.grading != grading:
@@ -135,6 +138,9 @@ def _next_state(
         shown_state = visible_state(before, blinded=bool(blinded_images(session, [image], person)))
         possible = allowed_actions(session, image, shown_state, person)
         raise ProjectError(refusal(shown_state, action, image.name, possible))
+    first = newest_human(session, image, GradingRound.FIRST)
+    if action is Action.SECOND_REOPEN and first is not None:
+        return State(first.state)
     return after
 
 

@@ -43,6 +43,27 @@ class ProjectInfo:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """A removal of an image from the project; nothing is deleted.
+
+    Attributes
+    ----------
+    removed_by, removed_at
+        Who removed it, and when (UTC).
+    reason : str
+        Why; may be empty.
+    restored_by, restored_at
+        Who restored it, and when; None while it is removed.
+    """
+
+    removed_by: str
+    removed_at: datetime
+    reason: str = ""
+    restored_by: str | None = None
+    restored_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class ProjectImage:
     """An image of a project and its state.
 
@@ -78,6 +99,8 @@ class ProjectImage:
         Mean uncertainty of its newest prediction, 0 … 1; see `Segmentation.mean_uncertainty`.
     warning : str
         Why the image is unlike the training data of the model; else empty.
+    removal : Removal or None
+        Who removed it from the project, and when; None if it was not.
     """
 
     id: int
@@ -98,6 +121,7 @@ class ProjectImage:
     author: str | None
     uncertainty: float | None
     warning: str = ""
+    removal: Removal | None = None
 
     @property
     def n_slices(self) -> int:
@@ -314,6 +338,8 @@ class Autosave:
         Time spent since then.
     saved_at : datetime
         UTC.
+    comment : str
+        Comment for the next version.
     """
 
     id: int
@@ -323,6 +349,7 @@ class Autosave:
     parent: int | None
     seconds: float
     saved_at: datetime
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -343,6 +370,8 @@ class Status:
         Leases that have not expired.
     autosaves : tuple of Autosave
         Autosaves of all people, newest first.
+    removed : int
+        Images that were removed, which are not among the others.
     """
 
     images: int
@@ -351,29 +380,4 @@ class Status:
     versions: int
     leases: tuple[Lease, ...]
     autosaves: tuple[Autosave, ...]
-
-
-@dataclass(frozen=True)
-class Added:
-    """Result of adding image files.
-
-    Attributes
-    ----------
-    images : tuple of ProjectImage
-        The new images.
-    duplicates : tuple of (Path, ProjectImage)
-        Files whose content the project has already, with that image.
-    problems : tuple of str
-        A sentence for each file that could not be read.
-    identifiers : tuple of (ProjectImage, tuple of str)
-        New images whose files may identify the patient, and by what; the project keeps nothing
-        of that but the image's name.
-    warnings : tuple of str
-        Warnings about the files.
-    """
-
-    images: tuple[ProjectImage, ...]
-    duplicates: tuple[tuple[Path, ProjectImage], ...]
-    problems: tuple[str, ...]
-    identifiers: tuple[tuple[ProjectImage, tuple[str, ...]], ...] = ()
-    warnings: tuple[str, ...] = ()
+    removed: int = 0

@@ -16,6 +16,7 @@ from napari_retina_seg.project.blinding import (
     check_permissions,
     check_visible,
     keep_second_grader,
+    may_mend,
     newest_human,
     refusal_of,
 )
@@ -28,6 +29,7 @@ from napari_retina_seg.project.contents import (
 )
 from napari_retina_seg.project.files import StoredFile
 from napari_retina_seg.project.fitting import check_fits
+from napari_retina_seg.project.removals import check_present
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
     Action,
@@ -118,13 +120,19 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
             parent = _newest_of_round(session, image)
         else:
             parent = version_row(session, image, request.parent)
-        check_permissions(session, image, request.action, request.author)
+        if may_mend(session, image, request.author):
+            request = replace(request, action=Action.SECOND_REOPEN)
+            if request.parent is None:
+                parent = newest_human(session, image, GradingRound.SECOND)
+        else:
+            check_permissions(session, image, request.action, request.author)
         files = _Files()
         if parent is not None:
             check_visible(session, image, parent, request.author)
             files = replace(_files_of(session, parent), probabilities=None)
-        image.round += 1
-        keep_second_grader(session, image, request.author)
+        if request.action is Action.REOPEN:
+            image.round += 1
+            keep_second_grader(session, image, request.author)
         return _add(store, session, image, request, parent, files, None)
 
 
@@ -135,6 +143,7 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
     annotation = Annotation(segmentation.labels, segmentation.boundaries, segmentation.ignore)
     with store.database.reading() as session:
         image = image_row(session, image_id)
+        check_present(session, image)
         check_fits(annotation, image_value(store, image, blinded=False), store.scheme)
     files = _write_annotation(store, annotation)
     uncertainty = None
@@ -207,7 +216,10 @@ def _add(
         image.state = step.state
         if request.action is Action.REOPEN:
             image.conflict = False
-        if request.action is not Action.SECOND_DRAFT:  # it must stay hidden
+        first = newest_human(session, image, GradingRound.FIRST)
+        if request.action is Action.SECOND_REOPEN and first is not None:
+            image.author = first.author
+        elif request.action is not Action.SECOND_DRAFT:  # it must stay hidden
             image.author = request.author
     session.flush()
     return version_value(row)

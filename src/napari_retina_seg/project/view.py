@@ -8,7 +8,16 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from napari_retina_seg.project import autosaves, double_gradings, history, images, names, queue
+from napari_retina_seg.project import (
+    assignments,
+    autosaves,
+    double_gradings,
+    history,
+    images,
+    names,
+    queue,
+    removals,
+)
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.files import IntegrityProblem
 from napari_retina_seg.project.filters import Filters, Order
@@ -22,6 +31,7 @@ from napari_retina_seg.project.values import (
     Permissions,
     ProjectImage,
     ProjectInfo,
+    Removal,
     Status,
     Version,
 )
@@ -156,6 +166,14 @@ class ProjectView:
     def authors(self) -> tuple[str, ...]:
         """Return the authors of the newest human versions that are visible to this person."""
         return queue.list_authors(self._store)
+
+    def people(self) -> tuple[str, ...]:
+        """Return everybody who worked on the project or is to, this person included."""
+        return assignments.list_people(self._store)
+
+    def removals(self, image_id: int) -> tuple[Removal, ...]:
+        """Return when an image was removed from the project and restored, oldest first."""
+        return removals.list_removals(self._store, image_id)
 
     def status(self) -> Status:
         """Count images by state, and list leases and autosaves."""

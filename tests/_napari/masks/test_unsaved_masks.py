@@ -142,6 +142,7 @@ def test_the_window_asks_before_it_closes_over_an_unsaved_mask(at_work, qtbot):
     answer(Buttons.Discard)
     assert window.close()
     assert not files()
+    viewer.close()  # as napari's fixture would, which can't once Qt has deleted the window
 
 
 def test_it_closes_once_the_mask_was_saved_to_a_file(at_work, qtbot, tmp_path, monkeypatch):
@@ -152,6 +153,7 @@ def test_it_closes_once_the_mask_was_saved_to_a_file(at_work, qtbot, tmp_path, m
     monkeypatch.setattr(QFileDialog, "selectedFiles", lambda _: [str(target)])
     answer(Buttons.Save)
     assert viewer.window._qt_window.close()
+    viewer.close()
     assert np.array_equal(read_mask_layer(target, [])[0], mask.data)
     assert not files()
 
@@ -184,6 +186,7 @@ def test_nothing_is_asked_about_masks_that_are_as_they_were_made_or_saved(at_wor
     mask.undo()
     assert not unsaved.unsaved
     assert viewer.window._qt_window.close()
+    viewer.close()
 
 
 def test_a_removed_mask_can_be_recovered(at_work):

@@ -20,8 +20,8 @@ from napari_retina_seg.io.images.folders import list_tree
 from napari_retina_seg.models.registry import ModelFolder, list_models
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.results import Added
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import Added
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Modality

@@ -19,7 +19,7 @@ from napari_retina_seg._napari.shortcuts import (
     SAVE,
     Shortcut,
 )
-from napari_retina_seg.project.states import REFUSALS, Action, GradingRound
+from napari_retina_seg.project.states import REFUSALS, REOPENS, Action, GradingRound
 
 _FINISH = {
     GradingRound.FIRST: "Correct",
@@ -122,7 +122,7 @@ class DecisionButtons(QWidget):
 def reopen_disabled_reason(opened: OpenImage) -> str:
     """Return why no version of an image can be restored; empty if one can."""
     name, permissions = opened.image.name, opened.permissions
-    if Action.REOPEN in permissions.actions:
+    if permissions.actions & REOPENS:
         return ""
     if not permissions.actions:
         return opened.locked_reason

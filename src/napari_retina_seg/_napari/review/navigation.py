@@ -261,6 +261,11 @@ def _locked_reason(
         return (
             f"You are the second grader of '{image.name}': the first grading is not finished yet."
         )
+    if Action.SECOND_REOPEN in permissions.actions:
+        return (
+            f"You have graded '{image.name}': reopen it to mend a slip, until someone has compared"
+            " the two gradings."
+        )
     if image.state is State.GRADED_TWICE and Action.REOPEN not in permissions.actions:
         return (
             f"You have graded '{image.name}' and see your own grading: someone else adjudicates it."

@@ -318,7 +318,7 @@ class ImageNavigator(QObject):
         self._pause_timing()
         seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
         if opened.recovered is not None:
-            seconds = opened.recovered.seconds
+            seconds, self.comment = opened.recovered.seconds, opened.recovered.comment
         self.review_layers.show(opened, self._current_project.scheme)
         self.timer.start(seconds)
         self.image_changed.emit()

@@ -26,7 +26,7 @@ from napari_retina_seg._napari.review.unsaved_edit import (
 )
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.states import REOPENS, Action, State
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
@@ -192,7 +192,7 @@ class ReviewSession(ImageNavigator):
     def reopen(self, version: int | None = None) -> None:
         """Reopen the image from a version, by default from its newest one."""
         opened = self.review_layers.opened
-        if opened is None or Action.REOPEN not in opened.permissions.actions:
+        if opened is None or not opened.permissions.actions & REOPENS:
             return
         project, image_id, comment = self._current_project, opened.image.id, self.comment
         edit = self._copy_edit()
@@ -319,7 +319,7 @@ def autosave_and_close(project: Project, edit: UnsavedEdit, saving: UnsavedEdit 
     """
     if saving is not None and saving.versions:
         autosave(project, edit.after(saving))
-    elif saving is None and edit.comment:  # only a version carries that
+    elif saving is None and edit.comment:  # a comment need not wait for a recovery
         save_draft(project, edit)
     else:
         autosave(project, edit)

@@ -13,7 +13,7 @@ from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import FINAL, Action, State
+from napari_retina_seg.project.states import FINAL, REOPENS, State
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import RetinaSegError
 
@@ -63,7 +63,7 @@ def comment_disabled_reason(opened: OpenImage | None) -> str:
     """Return why a comment can't be saved; empty if it can."""
     if opened is None:
         return "Open an image first."
-    return "" if Action.REOPEN in opened.permissions.actions else opened.locked_reason
+    return "" if opened.permissions.actions & REOPENS else opened.locked_reason
 
 
 def describe(session: ReviewSession) -> str:

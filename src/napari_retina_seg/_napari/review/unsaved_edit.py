@@ -68,7 +68,8 @@ class UnsavedEdit:
 
     def after(self, saved: UnsavedEdit) -> UnsavedEdit:
         """Return this edit, based on another one that was saved."""
-        return replace(self, parent=saved.versions[-1].number, before=saved.now)
+        comment = "" if self.comment == saved.comment else self.comment
+        return replace(self, parent=saved.versions[-1].number, before=saved.now, comment=comment)
 
 
 def save_draft(project: Project, edit: UnsavedEdit) -> Version | None:
@@ -124,11 +125,15 @@ def warn_of_open_places(project: Project, edit: UnsavedEdit) -> None:
 
 def autosave(project: Project, edit: UnsavedEdit) -> bool:
     """Autosave unsaved changes; returns whether there were any."""
-    if not edit.is_painted:
+    if not edit.is_painted and not edit.comment:
         discard_autosave(project, edit)
         return False
     slot = project.autosave(
-        edit.image.id, up_to_date(edit.now), parent=edit.parent, seconds=edit.seconds
+        edit.image.id,
+        up_to_date(edit.now),
+        parent=edit.parent,
+        seconds=edit.seconds,
+        comment=edit.comment,
     )
     edit.slots[:] = [slot]
     return True

@@ -1,0 +1,122 @@
+"""`ProjectManagement`: who grades which images, and which images a project has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from napari_retina_seg.project import assignments, images, names, removals
+from napari_retina_seg.project.blinding import assign_second_grader
+from napari_retina_seg.project.opening import check_name
+from napari_retina_seg.project.results import Assigned
+from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.image import Modality
+
+
+class ProjectManagement(ProjectView):
+    """The part of `Project` that changes no masks."""
+
+    def assign_second_grader(self, image_id: int, grader: str) -> None:
+        """Assign a second grader to an image; the first grading is hidden from that person.
+
+        Raises
+        ------
+        ProjectError
+            If it has another second grader, the person is the first grader, or it is too late.
+        """
+        grader = check_name(grader)
+        with self._store.database.writing() as session:
+            assign_second_grader(session, image_id, grader)
+
+    def confirm_names(self, image_ids: Iterable[int]) -> None:
+        """Record that images' names tell nothing of the patient: exports may keep them.
+
+        Parameters
+        ----------
+        image_ids : iterable of int
+            Which images.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image; no name is confirmed then.
+        """
+        names.confirm(self._store, image_ids)
+
+    def withdraw_names(self, image_ids: Iterable[int]) -> None:
+        """Undo `confirm_names`: exports replace the names by pseudonyms again.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image; nothing is changed then.
+        """
+        names.withdraw(self._store, image_ids)
+
+    def assign_second_graders(self, image_ids: Sequence[int], graders: Sequence[str]) -> Assigned:
+        """Assign second graders to many images; the images are dealt evenly.
+
+        Nobody gets an image of which that person is the first grader.
+
+        Parameters
+        ----------
+        image_ids : sequence of int
+            Which images.
+        graders : sequence of str
+            One or more people.
+
+        Returns
+        -------
+        Assigned
+            Who got which image, and a sentence for each image that got nobody.
+
+        Raises
+        ------
+        ProjectError
+            If there is no grader, or it can't be written.
+        """
+        people = [check_name(grader) for grader in graders]
+        return assignments.assign_second_graders(self._store, image_ids, people)
+
+    def remove_images(self, image_ids: Sequence[int], reason: str = "") -> tuple[int, ...]:
+        """Remove images from the project; nothing is deleted, and `restore_images` undoes it.
+
+        Removed images are not listed, counted, predicted, exported or compared.
+
+        Parameters
+        ----------
+        image_ids : sequence of int
+            Which images.
+        reason : str
+            Kept with who removed them, and when.
+
+        Returns
+        -------
+        tuple of int
+            Those that were not removed before.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image, or it can't be written.
+        """
+        return removals.remove_images(self._store, image_ids, reason)
+
+    def restore_images(self, image_ids: Sequence[int]) -> tuple[int, ...]:
+        """Restore removed images; returns those that were removed.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image, or it can't be written.
+        """
+        return removals.restore_images(self._store, image_ids)
+
+    def set_modality(self, image_ids: Sequence[int], modality: Modality) -> None:
+        """Correct the modality of images, which is guessed from the pixels when they are added.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such image, or it can't be written.
+        """
+        images.set_modality(self._store, image_ids, modality)
