@@ -21,6 +21,7 @@ from napari_retina_seg.project.states import (
     REOPENS,
     Action,
     GradingRound,
+    State,
 )
 from napari_retina_seg.project.transitions import EditRequest
 from napari_retina_seg.project.values import (
@@ -34,6 +35,9 @@ from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import LabelScheme, find_scheme
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.types.segmentation import Segmentation
+
+# The actions that a state in another project stands for.
+_FINISHED_AS = {State.ACCEPTED: Action.ACCEPT, State.ADJUDICATED: Action.ADJUDICATE}
 
 
 class Project(ProjectManagement):
@@ -209,6 +213,7 @@ class Project(ProjectManagement):
         grading: GradingRound = GradingRound.FIRST,
         comment: str = "",
         is_complete: bool = True,
+        state: State = State.CORRECTED,
     ) -> Version:
         """Save a mask that a person drew in another program.
 
@@ -226,6 +231,9 @@ class Project(ProjectManagement):
             Saved with it.
         is_complete : bool
             Whether it finishes the grading; if not, the grading is in progress.
+        state : State
+            Of a complete first grading, what it was in the other project: corrected, accepted,
+            or adjudicated, which is final here, too.
 
         Raises
         ------
@@ -233,7 +241,12 @@ class Project(ProjectManagement):
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
         action = FINISHES[grading] if is_complete else DRAFT_OF[grading]
-        request = EditRequest(action, check_name(author), comment=comment, elsewhere=True)
+        if action is Action.CORRECT:
+            action = _FINISHED_AS.get(state, action)
+        settles = action is Action.ADJUDICATE and grading is GradingRound.FIRST
+        request = EditRequest(
+            action, check_name(author), comment=comment, elsewhere=True, settles=settles
+        )
         return versions.save_annotation(self._store, image_id, annotation, request)
 
     def accept(
@@ -268,6 +281,17 @@ class Project(ProjectManagement):
             If there is no reason, or the image's state forbids it.
         """
         request = EditRequest(Action.REFUSE, self.author, None, seconds, comment, reason)
+        return versions.refuse(self._store, image_id, request)
+
+    def attach_ungradable(self, image_id: int, reason: str, *, author: str) -> Version:
+        """Save that a person found an image ungradable in another project.
+
+        Raises
+        ------
+        ProjectError
+            If there is no reason, or the image's state forbids it.
+        """
+        request = EditRequest(Action.REFUSE, check_name(author), reason=reason, elsewhere=True)
         return versions.refuse(self._store, image_id, request)
 
     def reopen(self, image_id: int, version: int | None = None, *, comment: str = "") -> Version:

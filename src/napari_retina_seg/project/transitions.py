@@ -47,6 +47,8 @@ class EditRequest:
         Given by the author.
     elsewhere : bool
         Whether it was made in another program, without a parent.
+    settles : bool
+        Whether it may adjudicate an image that nobody has finished here.
     """
 
     action: Action
@@ -56,6 +58,7 @@ class EditRequest:
     comment: str = ""
     reason: str = ""
     elsewhere: bool = False
+    settles: bool = False
 
     @property
     def concerns_present_state(self) -> bool:
@@ -121,19 +124,20 @@ def resolve_transition(
             f" from version {start.number}: the two graders must not see each other's work."
         )
     if request.concerns_present_state or _knows_newest(session, image, grading, start):
-        return Transition(
-            False, _next_state(session, image, State(image.state), request.action, person)
-        )
+        return Transition(False, _next_state(session, image, State(image.state), request, person))
     before = _BEFORE[grading]
     if grading is GradingRound.FIRST and start is not None:
         before = State(start.state)
-    return Transition(True, _next_state(session, image, before, request.action, person))
+    return Transition(True, _next_state(session, image, before, request, person))
 
 
 def _next_state(
-    session: Session, image: ImageRow, before: State, action: Action, person: str
+    session: Session, image: ImageRow, before: State, request: EditRequest, person: str
 ) -> State:
+    action = request.action
     after = TRANSITIONS.get((before, action))
+    if request.settles and before in (State.UNREVIEWED, State.IN_PROGRESS):
+        return State.ADJUDICATED
     if after is None:
         shown_state = visible_state(before, blinded=bool(blinded_images(session, [image], person)))
         possible = allowed_actions(session, image, shown_state, person)

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
 
-from napari_retina_seg import __version__
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.editing.open_places import find_open_places
 from napari_retina_seg.imaging.margin_text import has_margin_text
-from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.formats.card import Card, make_card
 from napari_retina_seg.io.formats.coco import CocoFile
@@ -47,6 +44,7 @@ from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.splits import SPLITS
+from napari_retina_seg.workflows.export_index import ExportIndex, Ungradable
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.placing import placement_of
@@ -58,7 +56,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 
-INDEX = "export.json"
 PREDICTIONS = "predictions"
 _SPLIT_SEED = 0
 _Write = Callable[[Path, MaskRecord], None]
@@ -91,20 +88,6 @@ class SplitSide:
     name: str
     images: int
     patients: int
-
-
-class _Index(BaseModel):
-    """The provenance that an export records."""
-
-    kind: str = "napari-retina-seg export"
-    version: int = 1
-    program: str = f"napari-retina-seg {__version__}"
-    format: Format
-    made_by: str
-    made_at: str
-    identities: Identities
-    scheme: LabelScheme
-    masks: list[Card]
 
 
 class ExportJob:
@@ -149,17 +132,17 @@ class ExportJob:
         else:
             yield from self._walk(chosen, self._write_one)
 
-    def write_index(self) -> None:
-        """Write the file that describes all exported masks."""
-        index = _Index(
+    def write_index(self, ungradable: list[Ungradable]) -> None:
+        """Write the file that describes all exported masks, and names ungradable images."""
+        ExportIndex(
             format=self._format,
             made_by=self._project.author,
             made_at=now().isoformat(),
             identities=self._identities,
             scheme=self._project.scheme,
             masks=self.cards,
-        )
-        write_atomically(self._new / INDEX, index.model_dump_json(indent=1).encode())
+            ungradable=ungradable,
+        ).write(self._new)
 
     def _walk(
         self, chosen: tuple[ExportItem, ...], write: Callable[[ExportItem, MaskRecord], None]

@@ -17,6 +17,7 @@ from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.types.segmentation import UNLIKE
+from napari_retina_seg.workflows.export_index import find_ungradable
 from napari_retina_seg.workflows.export_job import ExportJob, SplitSide
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.naming import find_names
@@ -263,7 +264,7 @@ def iter_export(
         token.raise_if_cancelled()
         if not job.cards:
             raise WriteError(f"None of {len(chosen)} masks was exported. {job.problems[0]}")
-        job.write_index()
+        job.write_index(find_ungradable(project, selection or Selection(), names))
     truths = sum(card.attribution.maker is Maker.HUMAN for card in job.cards)
     left = {card.name for card in job.cards}
     return Exported(

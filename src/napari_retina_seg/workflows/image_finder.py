@@ -18,6 +18,7 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.file_names import name_key, safe_name
+from napari_retina_seg.workflows.export_index import Ungradable
 from napari_retina_seg.workflows.export_options import Identities
 from napari_retina_seg.workflows.naming import find_names
 
@@ -60,7 +61,7 @@ class ImageFinder:
         """Return the image with a hash."""
         return self._by_hash.get(sha256 or "")
 
-    def find(self, record: Record) -> ProjectImage:
+    def find(self, record: Record | Ungradable) -> ProjectImage:
         """Return the image of a mask; of two with the same name, the one with the given suffix.
 
         Raises

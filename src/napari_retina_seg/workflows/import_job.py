@@ -41,6 +41,7 @@ from napari_retina_seg.workflows.dicom_images import (
     find_resent_image,
     find_same,
 )
+from napari_retina_seg.workflows.export_index import Ungradable
 from napari_retina_seg.workflows.image_finder import ImageFinder, cut, stack
 from napari_retina_seg.workflows.placing import placement_of
 
@@ -219,6 +220,7 @@ class ImportJob:
                 grading=self._grading,
                 comment=_comment(record.attribution, is_complete),
                 is_complete=is_complete,
+                state=_state_of(record.attribution),
             )
         except RetinaSegError as error:
             if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
@@ -232,6 +234,21 @@ class ImportJob:
                 f"The mask of '{image.name}' was imported in part: it stays '{State.IN_PROGRESS}'"
                 " until a grader checks and corrects it."
             )
+
+    def take_ungradable(self, known: Ungradable) -> None:
+        """Save that an image is ungradable, unless somebody has graded it here."""
+        try:
+            image = self._images.find(known)
+            if image.state is State.UNGRADABLE:
+                self.known += 1
+                return
+            reason = f"Imported: {known.reason or 'ungradable'}"
+            version = self._project.attach_ungradable(image.id, reason, author=known.author)
+        except RetinaSegError as error:
+            self._project.check_place()
+            self.problems.append(str(error))
+        else:
+            self.versions.append(version)
 
     def _check_once(self, image: ProjectImage, record: Record) -> None:
         """Refuse a second mask of one image in the same file."""
@@ -295,6 +312,12 @@ def _is_same(one: Annotation, other: Annotation) -> bool:
 def _region(annotation: Annotation) -> npt.NDArray[np.bool_]:
     marked = annotation.ignore
     return np.zeros(annotation.labels.shape, bool) if marked is None else marked
+
+
+def _state_of(attribution: Attribution) -> State:
+    """Return the state that a mask had in the project that it was exported from."""
+    known = attribution.state if attribution.is_truth else ""
+    return State(known) if known in (State.ACCEPTED, State.ADJUDICATED) else State.CORRECTED
 
 
 def _comment(attribution: Attribution, is_complete: bool) -> str:

@@ -27,6 +27,7 @@ from napari_retina_seg.workflows.dicom_images import (
     DicomImage,
     iter_dicom_images,
 )
+from napari_retina_seg.workflows.export_index import read_ungradable
 from napari_retina_seg.workflows.image_finder import ImageFinder
 from napari_retina_seg.workflows.import_job import ImportJob
 
@@ -175,6 +176,7 @@ def iter_import_masks(
         raise ProjectError(
             f"The project '{project.folder}' is read-only: ask for write permission."
         )
+    ungradable = read_ungradable(path)
     sources = find_sources(path)
     images = ImageFinder(project)
     expected = Expected(project.scheme, images.shapes, remap or {})
@@ -190,6 +192,8 @@ def iter_import_masks(
                 raise Cancelled(f"Cancelled: {count(kept, 'new version')} kept.")
             job.take(record)
             yield Progress(done, len(sources), record.name)
+    for known in ungradable:
+        job.take_ungradable(known)
     yield Progress(len(sources), len(sources), "Done")
     return Imported(
         tuple(job.versions),
