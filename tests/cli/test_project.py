@@ -288,3 +288,38 @@ def test_check_repairs_what_can_be(run, project, mask):
     assert "Turned a bit of 'name' back" in repaired.stdout
     assert f"Restored '{stored}' from '{mask}'." in repaired.stdout
     assert "All records and files of the project are intact." in repaired.stdout
+
+
+def test_images_are_removed_restored_and_called_by_their_kind(run, project, scans):
+    removed = run("project", "remove", project, "p1_a", "--author", "Ann", "--reason", "twice")
+    assert "Removed 'p1_a'" in removed.stdout
+    status = run("project", "status", project, "--author", "Ann").stdout
+    assert "2 images" in status
+    assert "removed (not counted above): 1" in status
+    assert "'project restore'" in run("project", "add", project, scans, "--author", "Ann").stderr
+    refused = run("project", "accept", project, "p1_a", "--author", "Ann")
+    assert "restore it first" in refused.stderr
+    assert "Restored" in run("project", "restore", project, "p1_a", "--author", "Bob").stdout
+    history = run("project", "history", project, "p1_a", "--author", "Ann").stdout
+    assert "Removed by Ann" in history
+    assert "twice; restored by Bob" in history
+    changed = run("project", "modality", project, "p1_a", "--to", "fundus", "--author", "Ann")
+    assert "of kind fundus" in changed.stdout
+
+
+def test_second_gradings_are_dealt_to_several_people(run, project):
+    dealt = run(
+        *("project", "assign", project, "#1", "#2", "#3", "--author", "Ann"),
+        *("--grader", "Bob", "--grader", "Carl"),
+    )
+    assert dealt.stdout.count("Bob is the second grader") == 2
+    assert dealt.stdout.count("Carl is the second grader") == 1
+    again = run("project", "assign", project, "#1", "--grader", "Dora", "--author", "Ann")
+    assert again.exit_code == 1
+    assert "second grader already: Bob" in again.stderr
+
+
+def test_a_photograph_added_to_a_project_of_scans_is_noticed(run, project, tmp_path):
+    write_png(tmp_path / "eye.png", retina()[::4, ::4])
+    added = run("project", "add", project, tmp_path / "eye.png", "--author", "Ann")
+    assert "'eye': it looks like a fundus photograph" in added.stderr

@@ -19,6 +19,7 @@ from napari_retina_seg.cli import (
     models,
     names,
     project,
+    project_images,
     segment,
     train,
 )
@@ -76,6 +77,10 @@ app.add_typer(dataset.app, name="dataset")
 project.app.command("agreement")(opens_files(agreement.agreement_command))
 project.app.command("adjudicate")(opens_files(agreement.adjudicate_command))
 project.app.command("names")(opens_files(names.names_command))
+project.app.command("assign")(project_images.assign_command)
+project.app.command("remove")(project_images.remove_command)
+project.app.command("restore")(project_images.restore_command)
+project.app.command("modality")(project_images.modality_command)
 project.app.command("export")(opens_files(exchange.export_command))
 project.app.command("import")(opens_files(exchange.import_command))
 app.add_typer(project.app, name="project")

@@ -16,13 +16,13 @@ from napari_retina_seg.cli.batch import PixelSizeOption, choose_model, find_spac
 from napari_retina_seg.cli.console import (
     Bar,
     UsageError,
-    as_cell,
     echo,
     interruptible,
     say,
     start_engine,
 )
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
+from napari_retina_seg.cli.history_table import print_history
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.project.account import current_username
@@ -33,7 +33,7 @@ from napari_retina_seg.types.text import displayed_json
 if TYPE_CHECKING:
     from napari_retina_seg.project.files import IntegrityProblem
     from napari_retina_seg.project.project import Project
-    from napari_retina_seg.project.values import ProjectImage, Status, Version
+    from napari_retina_seg.project.values import Status
 
 _MOST_OF_A_KIND = 20
 
@@ -128,6 +128,11 @@ def add_command(
     apart = [image.message for image in series if image.message]
     for sentence in (*inputs.problems, *inputs.warnings, *apart, *added.problems, *added.warnings):
         say(sentence)
+    from napari_retina_seg.project.misfits import describe_misfits
+
+    misfits = describe_misfits(project.scheme, added.images)
+    if misfits:
+        say(misfits)
     if inputs.masks:
         say(inputs.masks)
     if added.duplicates:
@@ -135,6 +140,10 @@ def add_command(
         others = len(added.duplicates) - 1
         more = f" So are {others} more." if others > 1 else " So is 1 more." if others else ""
         say(f"'{path}' is in the project already, as '{image.name}' (#{image.id}).{more}")
+    gone = [image.name for _, image in added.duplicates if image.removal is not None]
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        say(f"'{gone[0]}'{more} had been removed: 'project restore' brings them back.")
     for image, identifying in added.identifiers[:_MOST_OF_A_KIND]:
         say(f"'{image.name}' may identify the patient: {', '.join(identifying)}.")
     if added.identifiers:
@@ -198,7 +207,7 @@ def status_command(folder: Folder, author: Author, as_json: Json = False) -> Non
     with open_project(folder, author) as project:
         status = project.status()
         if as_json:
-            typer.echo(_to_json({"scheme": project.scheme.name, **asdict(status)}))
+            echo(_to_json({"scheme": project.scheme.name, **asdict(status)}))
         else:
             _print_status(project, status)
 
@@ -210,9 +219,9 @@ def history_command(folder: Folder, image: Image, author: Author, as_json: Json 
         found = project.find_image(image)
         versions = project.history(found.id)
         if as_json:
-            typer.echo(_to_json([asdict(version) for version in versions]))
+            echo(_to_json([asdict(version) for version in versions]))
         else:
-            _print_history(found, versions)
+            print_history(found, versions, project.removals(found.id))
 
 
 @app.command("accept")
@@ -297,23 +306,6 @@ def reopen_command(
         new = project.reopen(found.id, version, comment=comment)
         begun = "nothing" if new.parent is None else f"version {new.parent}"
         echo(f"'{found.name}' is in progress again, from {begun}.")
-
-
-@app.command("assign")
-def assign_command(
-    folder: Folder,
-    images: Images,
-    grader: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Second grader, to whom the first grading is hidden."),
-    ],
-    author: Author,
-) -> None:
-    """Assign a second grader to images."""
-    with open_project(folder, author) as project:
-        for image in [project.find_image(image) for image in images]:
-            project.assign_second_grader(image.id, grader)
-            echo(f"{grader} is the second grader of '{image.name}'.")
 
 
 @app.command("check")
@@ -402,6 +394,8 @@ def _print_status(project: Project, status: Status) -> None:
     for state, number in status.states.items():
         if number:
             echo(f"  {state}: {number}")
+    if status.removed:
+        echo(f"  removed (not counted above): {status.removed}")
     if status.conflicts:
         echo(f"  in conflict (reopen one version to settle): {status.conflicts}")
     for lease in status.leases:
@@ -413,35 +407,6 @@ def _print_status(project: Project, status: Status) -> None:
             f"Unsaved work of {slot.author} on '{name}' from"
             f" {slot.saved_at.astimezone():%Y-%m-%d %H:%M}: the window offers to recover it."
         )
-
-
-def _print_history(image: ProjectImage, versions: Sequence[Version]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    echo(f"'{image.name}' (#{image.id}) is {image.state}.")
-    names = ("", "made", "by", "state", "from", "time", "changed px", "Dice", "comment")
-    table = Table(*names, box=None, pad_edge=False)
-    for version in versions:
-        change = version.change
-        cells = (
-            str(version.number) + ("!" if version.conflict else ""),
-            f"{version.created_at.astimezone():%Y-%m-%d %H:%M}",
-            version.author or version.model or "",
-            version.state if version.author else version.kind,
-            "" if version.parent is None else str(version.parent),
-            f"{version.seconds:.0f} s",
-            "" if change is None else str(sum(change.pixels) // 2),
-            "" if change is None else _mean_dice(change.dice[1:]),
-            " ".join(filter(None, (version.reason, version.comment))),
-        )
-        table.add_row(*(as_cell(cell) for cell in cells))
-    Console().print(table)
-
-
-def _mean_dice(dice: Sequence[float | None]) -> str:
-    known = [value for value in dice if value is not None]
-    return f"{sum(known) / len(known):.3f}" if known else ""
 
 
 def _print_findings(findings: Sequence[IntegrityProblem]) -> None:

@@ -18,7 +18,8 @@ def assign_second_graders(
     store: Store, image_ids: Sequence[int], graders: Sequence[str]
 ) -> Assigned:
     """Deal second gradings evenly; see `Project.assign_second_graders`."""
-    people = list({clean_name(grader): grader for grader in graders}.values())
+    spellings = {clean_name(grader): grader for grader in reversed(graders)}
+    people = list(reversed(spellings.values()))
     if not people:
         raise ProjectError("Choose at least one second grader.")
     counts = dict.fromkeys(people, 0)

@@ -19,22 +19,18 @@ from napari_retina_seg._napari.widgets import combo_box, stack
 from napari_retina_seg.io.images.folders import list_tree
 from napari_retina_seg.models.registry import ModelFolder, list_models
 from napari_retina_seg.project.filters import Filters
+from napari_retina_seg.project.misfits import describe_misfits
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.results import Added
 from napari_retina_seg.project.states import State
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.image import Modality
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.segmentation import UNLIKE
 
 _IMPORT = "To bring them in, open Plugins › Retina Seg › Export and import, tab Import."
+_REMOVED = " (removed: see the filter 'Removed' to restore it)"
 _LISTED = 3  # items named per message; the others are counted
-_KINDS = {
-    Modality.OCT: ("an OCT scan", "OCT scans"),
-    Modality.FUNDUS: ("a fundus photograph", "fundus photographs"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,31 +75,21 @@ def add(task: AddImages, token: CancelToken) -> Steps:
     added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
     apart = _few([image.message for image in series if image.message], " ")
     file_warnings = _few(added.warnings, " ")
-    other = _other_kind(task.project, added)
+    other = describe_misfits(task.project.scheme, added.images)
     message = " ".join(filter(None, (_describe_added(added), other, skipped, apart, file_warnings)))
     is_failed = added.problems and not (added.images or added.duplicates)
     end = JobStatus.FAILED if is_failed else JobStatus.SUCCEEDED
     return JobResult(end, message, doubtful=bool(other or added.problems))
 
 
-def _other_kind(project: Project, added: Added) -> str:
-    """Warn of images whose modality does not fit the project's classes; empty if all fit."""
-    wanted = Modality.OCT if project.scheme.surfaces else Modality.FUNDUS
-    known = (wanted, Modality.UNKNOWN)
-    other = [f"'{image.name}'" for image in added.images if image.modality not in known]
-    if project.scheme not in (OCT_LAYERS, FUNDUS_VESSELS) or not other:
-        return ""
-    found = Modality.FUNDUS if wanted is Modality.OCT else Modality.OCT
-    one, many = _KINDS[found]
-    looks = f"it looks like {one}" if len(other) == 1 else f"they look like {many}"
-    return f"Check {_few(other, ', ')}: {looks}, and this project is for {_KINDS[wanted][1]}."
-
-
 def _describe_added(added: Added) -> str:
     parts = [f"{len(added.problems)} failed: {_few(added.problems, ' ')}"] * bool(added.problems)
     parts.append(f"{len(added.images)} added.")
     if added.duplicates:
-        known = [f"'{path.name}' is '{image.name}'" for path, image in added.duplicates]
+        known = [
+            f"'{path.name}' is '{image.name}'{_REMOVED if image.removal else ''}"
+            for path, image in added.duplicates
+        ]
         parts.append(f"{len(known)} already in the project: {_few(known, ', ')}.")
     if added.identifiers:
         listed = [f"'{image.name}' ({', '.join(what)})" for image, what in added.identifiers]
