@@ -169,7 +169,7 @@ class Job(WindowDriver):
     def read_a_second_time(self) -> None:
         """Grade them as the second grader."""
         self.work_as("Bob")
-        self.pick(self.review.queue.states, "My 2nd gradings")
+        self.pick(self.review.queue.states, "My second gradings")
         self.click(self.review.button)
         self.wait_for_image("eye01")
         self.look_at(0, 300)

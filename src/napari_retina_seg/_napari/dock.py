@@ -44,6 +44,12 @@ class Dock(QWidget):
         inner.setLayout(column)
         self.setLayout(stack(scrolling(inner)))
         self.setMinimumWidth(_WIDTH)
+        self._column = column
+
+    def give_height(self, row: QWidget) -> None:
+        """Let a row of the dock use all height that the others leave."""
+        self._column.setStretch(self._column.count() - 1, 0)
+        self._column.setStretchFactor(row, 1)
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""

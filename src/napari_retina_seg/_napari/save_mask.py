@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMainWindow, QMessageBox, QPushButton, QWidget
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, find_image_of
 from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.save_dialog import ask_for_file
 from napari_retina_seg._napari.writer import save_mask
 from napari_retina_seg.types.errors import RetinaSegError
@@ -86,7 +87,7 @@ def ask_on_close(main: QMainWindow, viewer: napari.Viewer) -> None:
     def save(main: QMainWindow, mask: Labels) -> bool:
         result = ask_and_save(main, viewer, mask)
         if result is not None and result[0] is JobStatus.FAILED:
-            QMessageBox.warning(main, "Not saved", result[1])
+            QMessageBox.warning(main, "Not saved", qt_text(result[1]))
         return result is not None and result[0] is JobStatus.SUCCEEDED
 
     UnsavedMasks.of(viewer).ask_on_close(main, save)

@@ -15,6 +15,7 @@ from napari_retina_seg.project.blinding import (
     is_blind,
     newest_human,
 )
+from napari_retina_seg.project.removals import find_removal
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, same_person, version_value
 from napari_retina_seg.project.tables import ImageRow, VersionRow
@@ -31,9 +32,10 @@ def find_permissions(store: Store, image_id: int) -> Permissions:
         shown = next((row for row in _masks(session, image, grading, begins) if row.mask), None)
         second = find_second_grader(session, image)
         possible = allowed_actions(session, image, State(image.state), store.author)
+        is_fixed = store.database.read_only or find_removal(session, image.id) is not None
         return Permissions(
             grading=grading,
-            actions=frozenset() if store.database.read_only else frozenset(possible),
+            actions=frozenset() if is_fixed else frozenset(possible),
             begins=None if begins is None else version_value(begins),
             shown=None if shown is None else version_value(shown),
             prediction=None if prediction is None else version_value(prediction),

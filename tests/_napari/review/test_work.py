@@ -226,10 +226,10 @@ def test_a_second_grader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     at_work.press(Qt.Key.Key_W)
     at_work.answer("Bob")
     at_work.press(Qt.Key.Key_D, SHIFT)
-    assert "2nd grader: Bob" in at_work.dock.info.text()
+    assert "second grader: Bob" in at_work.dock.info.text()
     at_work.open(folder, "Bob")
     queue = at_work.dock.queue
-    queue.states.setCurrentText("My 2nd gradings")
+    queue.states.setCurrentText("My second gradings")
     queue.states.activated.emit(0)
     assert queue.model.rowCount() == 1
     assert queue.model.data(queue.model.index(0, 1)) == "grading due"

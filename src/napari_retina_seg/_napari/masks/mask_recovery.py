@@ -20,6 +20,7 @@ from napari_retina_seg._napari.masks.mask_autosaves import (
     remove_autosave,
 )
 from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.io import read_image
@@ -78,7 +79,10 @@ class MaskRecovery(QFrame):
     def _discard(self) -> None:
         autosave = self._unsaved.offers[0]
         question = f"Discard '{autosave.mask}' for good?"
-        if QMessageBox.question(self, "Discard?", question) == QMessageBox.StandardButton.Yes:
+        if (
+            QMessageBox.question(self, "Discard?", qt_text(question))
+            == QMessageBox.StandardButton.Yes
+        ):
             remove_autosave(autosave)
             self._unsaved.take_offer(autosave)
 

@@ -36,6 +36,7 @@ from napari_retina_seg._napari.masks.mask_autosaves import (
     remove_autosave,
     write_autosave,
 )
+from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.tasks import in_background
 from napari_retina_seg.types.annotation import Annotation
@@ -297,7 +298,7 @@ class UnsavedMasks(QObject):
             " made or last saved?"
         )
         choices = buttons.Save | buttons.Discard | buttons.Cancel
-        chosen = QMessageBox.question(main, "Save masks?", question, choices, buttons.Save)
+        chosen = QMessageBox.question(main, "Save masks?", qt_text(question), choices, buttons.Save)
         if chosen == buttons.Save and self._save is not None:
             return all(self._save(main, mask) for mask in unsaved)
         if chosen != buttons.Discard:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QInputDialog, QPushButton, QWidget
 
@@ -28,6 +30,9 @@ _FINISH = {
 }
 
 
+_TAKES = "Take the second grading's mask; change it further, or press Adjudicate"
+
+
 class DecisionButtons(QWidget):
     """Buttons for the decisions on the open image.
 
@@ -39,6 +44,8 @@ class DecisionButtons(QWidget):
         The image is ungradable, with a reason.
     assigned : (str)
         Name of the second grader.
+    taken : ()
+        The adjudicator takes the second grading.
     """
 
     accepted = Signal()
@@ -47,6 +54,7 @@ class DecisionButtons(QWidget):
     reopened = Signal()
     saved = Signal()
     assigned = Signal(str)
+    taken = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +63,8 @@ class DecisionButtons(QWidget):
         self.refuse = QPushButton("Ungradable…")
         self.save = QPushButton("Save")
         self.reopen = QPushButton("Reopen")
-        self.assign = QPushButton("2nd grader…")
+        self.assign = QPushButton("Second grader…")
+        self.list_people: Callable[[], tuple[str, ...]] = tuple
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
@@ -65,7 +74,7 @@ class DecisionButtons(QWidget):
             # A click leaves the focus where it is: a button that is disabled while it has the focus
             # would pass it to the comment, into which the next shortcut would be typed.
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.accept.clicked.connect(self.accepted)
+        self.accept.clicked.connect(self._on_accept)
         self.finish.clicked.connect(self.finished)
         self.refuse.clicked.connect(self.ask_reason)
         self.save.clicked.connect(self.saved)
@@ -84,13 +93,22 @@ class DecisionButtons(QWidget):
         state = "" if opened is None else f"'{opened.image.name}' is {state_of(opened.image)}."
         accepts = "" if Action.ACCEPT in actions else "Only the first grader can accept."
         nothing = "" if predicted else "No prediction yet: run a model."
+        self._takes = opened is not None and opened.other is not None
+        self.accept.setText("Take second" if self._takes else "Accept")
         refuses = "" if actions & REFUSALS else state
-        _set(self.accept, ACCEPT, locked or accepts or nothing)
+        if self._takes:
+            self.accept.setEnabled(not locked)
+            self.accept.setToolTip(locked or f"{_TAKES} ({ACCEPT.native}).")
+        else:
+            _set(self.accept, ACCEPT, locked or accepts or nothing)
         _set(self.finish, FINISH, locked or ("" if FINAL_OF[grading] in actions else state))
         _set(self.refuse, REFUSE, locked or refuses)
         _set(self.save, SAVE, locked)
         _set(self.reopen, REOPEN, no or (opened and reopen_disabled_reason(opened)) or "")
         _set(self.assign, ASSIGN, no or _second_grader_disabled_reason(opened))
+
+    def _on_accept(self) -> None:
+        (self.taken if self._takes else self.accepted).emit()
 
     def ask_reason(self) -> None:
         """Ask why the image is ungradable."""
@@ -109,10 +127,12 @@ class DecisionButtons(QWidget):
         """Ask for the second grader."""
         if not self.assign.isEnabled():
             return
-        grader, accepted = QInputDialog.getText(
+        grader, accepted = QInputDialog.getItem(
             self,
             "Second grader",
             "Name of the second grader, who does not see the first grading:",
+            list(self.list_people()),
+            editable=True,
         )
         focus_canvas(self)
         if accepted and grader.strip():

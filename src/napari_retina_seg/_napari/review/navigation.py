@@ -255,6 +255,8 @@ def _locked_reason(
 ) -> str:
     if project.read_only:
         return "The project can't be written, so it is read-only."
+    if image.removal is not None:
+        return f"'{image.name}' was removed by {image.removal.removed_by}: restore it to grade it."
     if permissions.actions & DRAFTS or recover is not None:
         return ""
     if permissions.grading is GradingRound.SECOND:

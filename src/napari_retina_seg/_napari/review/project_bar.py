@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
     QComboBox,
@@ -19,15 +19,17 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.plain import PlainLabel, button_text, qt_text
+from napari_retina_seg._napari.plain import button_text, qt_text
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.labels import SCHEMES, LabelScheme
+from napari_retina_seg.types.text import displayed
 
 _RECENT = 8
 _WHO = "Your name, stored with every version that you save:"
@@ -57,7 +59,9 @@ class ProjectBar(QWidget):
         self.project_button = QPushButton("Project")
         self.project_button.setToolTip("Open or create an annotation project.")
         self.add_button = QPushButton("Add images")
-        self.title = PlainLabel()
+        self.title = QElidingLabel()
+        self.title.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.copies = QAction("Store a copy of added images", self, checkable=True)
         self.copies.setToolTip(
@@ -91,8 +95,10 @@ class ProjectBar(QWidget):
             self.title.setText("No project is open.")
             self.add_button.setToolTip("Open or create a project first.")
             return
-        self.title.setText(f"{project.folder.name} · {project.author}")
-        self.title.setToolTip(qt_text(f"{project.folder}: masks of '{project.scheme.name}'."))
+        self.title.setText(displayed(f"{project.folder.name} · {project.author}"))
+        self.title.setToolTip(
+            qt_text(f"{project.folder}: masks of '{project.scheme.name}', by {project.author}.")
+        )
         self.add_button.setToolTip(
             "Add files or folders, or drop them on this dock."
             if not project.read_only

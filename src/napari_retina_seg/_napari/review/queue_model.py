@@ -306,6 +306,8 @@ class QueueModel(QAbstractTableModel):
 def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
     if column == IMAGE:
         return f"▶ {image.name}" if is_open else image.name
+    if column == STATE and image.removal is not None:
+        return "removed"
     if column == STATE:
         return f"⚠ {image.state}" if image.conflict else state_of(image)
     if column == UNCERTAINTY:
@@ -322,6 +324,9 @@ def _hint(image: ProjectImage) -> str:
         lines.append(f"Uncertainty of the prediction: {image.uncertainty:.3f} (0 to 1)")
     lines += [f"Newest version by {image.author}"] if image.author else []
     lines += [image.warning] if image.warning else []
+    if image.removal is not None:
+        when = f"{image.removal.removed_at.astimezone():%d %b %Y}"
+        lines.append(f"Removed by {image.removal.removed_by} on {when}. {image.removal.reason}")
     return "\n".join([*lines, NOT_SHOWN] if is_due(image) else lines)
 
 
@@ -333,4 +338,5 @@ def _is_wanted(image: ProjectImage, filters: Filters) -> bool:
         and (not filters.conflict or image.conflict)
         and (not filters.warned or bool(image.warning))
         and (not filters.second_grading or image.state in FIRST_DONE)
+        and filters.removed == (image.removal is not None)
     )

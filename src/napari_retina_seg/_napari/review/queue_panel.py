@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -48,14 +48,16 @@ _CHOICES: dict[str, Filters] = {
     "All images": Filters(),
     "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
-    "My 2nd gradings": Filters(second_grading=True),
+    "My second gradings": Filters(second_grading=True),
     "In conflict": Filters(conflict=True),
     "Check these": Filters(warned=True),
+    "Removed": Filters(removed=True),
 }
 _FILTER_HINTS = {
     "To do": "Images that are not finished.",
-    "My 2nd gradings": "Images that you still have to grade as second grader.",
+    "My second gradings": "Images that you still have to grade as second grader.",
     "In conflict": "Two people changed the same version: compare, and restore one.",
+    "Removed": "Images that were removed from the project; select some to restore them.",
     "Check these": "The image differs from the model's training data.",
 }
 _NO_IMAGES = "No images yet: drop files or folders here, or press Add images."
@@ -76,12 +78,15 @@ class QueuePanel(QWidget):
         The table was refreshed.
     filled : ()
         Rows were added or removed.
+    menu_requested : (QPoint)
+        The right mouse button was pressed, at this place on the screen.
     """
 
     chosen = Signal(int)
     changed = Signal()
     listed = Signal()
     filled = Signal()
+    menu_requested = Signal(QPoint)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -106,6 +111,13 @@ class QueuePanel(QWidget):
         author = self.authors.currentData()
         text = self.search.text().strip()
         return replace(by_state, author=author, text=text)
+
+    @property
+    def selected(self) -> tuple[int, ...]:
+        """The selected images."""
+        rows = sorted(self.table.selectionModel().selectedRows(), key=QModelIndex.row)
+        images = (self.model.image(index) for index in rows)
+        return tuple(image.id for image in images if image is not None)
 
     @property
     def order(self) -> Order:
@@ -133,14 +145,23 @@ class QueuePanel(QWidget):
         """Refresh the table, keeping selection and scroll position."""
         self.list_soon.cancel()
         table, scroll = self.table, self.table.verticalScrollBar()
-        selected, place = self.model.image(table.currentIndex()), scroll.value()
+        current, selected = self.model.image(table.currentIndex()), self.selected
+        place = scroll.value()
         self.model.reload()
-        row = None if selected is None else self.model.row_of(selected.id)
+        row = None if current is None else self.model.row_of(current.id)
         if row is not None:
             table.selectRow(row)
+        if len(selected) > 1:
+            self._select(selected)
         table.doItemsLayout()  # otherwise the scroll bar has no range yet
         scroll.setValue(place)
         self.listed.emit()
+
+    def _select(self, image_ids: tuple[int, ...]) -> None:
+        rows = [row for row in map(self.model.row_of, image_ids) if row is not None]
+        flags = QItemSelectionModel.SelectionFlag
+        for row in rows:
+            self.table.selectionModel().select(self.model.index(row, 0), flags.Select | flags.Rows)
 
     def offer_authors(self, authors: tuple[str, ...]) -> None:
         """List the authors of versions."""
@@ -190,7 +211,11 @@ class QueuePanel(QWidget):
     def _set_up_table(self) -> None:
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(
+            lambda place: self.menu_requested.emit(self.table.viewport().mapToGlobal(place))
+        )
         self.table.setIconSize(QSize(SIZE, SIZE))
         self.table.verticalHeader().setDefaultSectionSize(SIZE + 4)
         self.table.verticalHeader().hide()

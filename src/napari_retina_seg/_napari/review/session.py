@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +10,17 @@ import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
+from napari_retina_seg._napari.masks.edits import change, lock, locked
+from napari_retina_seg._napari.review.closing import (
+    autosave_and_close,
+    collect_errors,
+    save_and_open,
+)
 from napari_retina_seg._napari.review.navigation import NavigationResult, open_image, release_lease
 from napari_retina_seg._napari.review.navigator import ImageNavigator
 from napari_retina_seg._napari.review.unsaved_edit import (
     FINAL_OF,
     UnsavedEdit,
-    autosave,
     discard_autosave,
     raise_on_conflict,
     save_as,
@@ -28,11 +31,8 @@ from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import REOPENS, Action, State
 from napari_retina_seg.project.values import Autosave, Version
-from napari_retina_seg.types.errors import ProjectError, RetinaSegError
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
-
-log = logging.getLogger(__name__)
 
 
 class ReviewSession(ImageNavigator):
@@ -49,9 +49,12 @@ class ReviewSession(ImageNavigator):
     -------
     project_changed : ()
         Another project was opened.
+    managed : ()
+        Images were assigned, removed, restored or otherwise changed.
     """
 
     project_changed = Signal()
+    managed = Signal()
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
@@ -229,6 +232,52 @@ class ReviewSession(ImageNavigator):
 
         self._run("Assigning…", edit, task, then)
 
+    def take_second(self) -> None:
+        """Take the second grading's mask, as one step that can be undone."""
+        opened, mask = self.review_layers.opened, self.review_layers.mask
+        if self.busy or opened is None or mask is None or opened.other is None:
+            return
+        kept = locked(mask)
+        lock(mask, ())
+        change(mask, opened.other.labels.reshape(mask.data.shape))
+        lock(mask, kept)
+        self._report("The mask is the second grading's now: change it, or press Adjudicate.")
+
+    def manage(self, status: str, change: Callable[[], str]) -> None:
+        """Change images of the project; the open one is saved, and closed if it was removed.
+
+        Parameters
+        ----------
+        status : str
+            Shown meanwhile.
+        change : callable
+            Runs on the I/O thread and returns a message.
+        """
+        image, project, edit = self.review_layers.image, self.project, self._copy_edit()
+        if project is None:
+            return
+        keep = self._keep(edit)
+
+        def task() -> tuple[str, bool]:
+            keep()
+            message = change()
+            is_gone = image is not None and project.image(image.id).removal != image.removal
+            if image is not None and is_gone:
+                release_lease(project, image.id)
+            return message, is_gone
+
+        def then(result: tuple[str, bool]) -> None:
+            message, is_gone = result
+            if is_gone:
+                self._close_image()
+                self.image_changed.emit()
+            else:
+                self._reload_image()
+            self.managed.emit()
+            self._report(message)
+
+        self._run(status, edit, task, then)
+
     # Internals
 
     def _decline(self, reason: str) -> None:
@@ -282,74 +331,3 @@ class ReviewSession(ImageNavigator):
             yield image_id
 
         self._navigate("Saving…", edit, keep, candidates(), must_be_free=True)
-
-
-@contextmanager
-def collect_errors(problems: list[str]) -> Iterator[None]:
-    """Collect every error while saving, so that the window never closes over lost work.
-
-    Parameters
-    ----------
-    problems : list of str
-        Receives one message per error.
-    """
-    try:
-        yield
-    except RetinaSegError as error:
-        problems.append(str(error))
-    except MemoryError:
-        log.exception("unsaved changes could not be autosaved")
-        problems.append("Not enough memory: close other layers or programs.")
-    except Exception as error:
-        log.exception("unsaved changes could not be autosaved")
-        problems.append(f"{type(error).__name__}: {error}.")
-
-
-def autosave_and_close(project: Project, edit: UnsavedEdit, saving: UnsavedEdit | None) -> None:
-    """Keep unsaved changes on closing; raises `ProjectError` if that fails.
-
-    Parameters
-    ----------
-    project : Project
-        The project of the image.
-    edit : UnsavedEdit
-        Unsaved edit of the open image.
-    saving : UnsavedEdit or None
-        Edit that was being saved at that moment.
-    """
-    if saving is not None and saving.versions:
-        autosave(project, edit.after(saving))
-    elif saving is None and edit.comment:  # a comment need not wait for a recovery
-        save_draft(project, edit)
-    else:
-        autosave(project, edit)
-
-
-def save_and_open(old: Project, edit: UnsavedEdit, make: Callable[[], Project]) -> Project:
-    """Save unsaved changes, then open a project; raises `ProjectError` if either fails.
-
-    A project folder may vanish and return, as on a network share that is mounted again. The old
-    connection is then unusable: reopen the project and save the changes there.
-    """
-    try:
-        save_draft(old, edit)
-    except ProjectError:
-        if edit.versions:  # it was saved, in conflict
-            raise
-        new = make()
-        try:
-            if not _is_back(old, new, edit):
-                raise
-            save_draft(new, edit)
-        except BaseException:
-            new.close()
-            raise
-        return new
-    return make()
-
-
-def _is_back(old: Project, new: Project, edit: UnsavedEdit) -> bool:
-    """Whether the new project is the old one, with the same author and the same image."""
-    return (new.folder, new.author) == (old.folder, old.author) and new.image(
-        edit.image.id
-    ).sha256 == edit.image.sha256

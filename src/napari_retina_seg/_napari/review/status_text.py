@@ -54,6 +54,8 @@ def progress_summary(project: Project) -> str:
     if due:
         or_more = " or more" if due == _MOST_COUNTED else ""
         parts.append(f"{due}{or_more} left for your second grading")
+    if status.removed:
+        parts.append(f"{status.removed} removed")
     if status.conflicts:
         parts.append(f"{status.conflicts} in conflict")
     return f"{', '.join(parts)}."
@@ -66,15 +68,23 @@ def comment_disabled_reason(opened: OpenImage | None) -> str:
     return "" if opened.permissions.actions & REOPENS else opened.locked_reason
 
 
-def describe(session: ReviewSession) -> str:
-    """Describe the open image: state, second grader, working time and warnings."""
+def describe(session: ReviewSession, name: str) -> str:
+    """Describe the open image: state, second grader, working time and warnings.
+
+    Parameters
+    ----------
+    session : ReviewSession
+        The session.
+    name : str
+        Name of the image, as it fits.
+    """
     opened, timer = session.review_layers.opened, session.timer
     if opened is None:
         return ""
     second = opened.permissions.second_grader
-    parts = [f"{opened.image.name}: {state_of(opened.image)}"]
+    parts = [f"{name}: {state_of(opened.image)}"]
     if second is not None:
-        parts.append(f"2nd grader: {second}")
+        parts.append(f"second grader: {second}")
     parts.append(as_clock(timer.seconds) + (" (paused)" if timer.is_idle else ""))
     lines = [" · ".join(parts), opened.locked_reason]
     if opened.image.warning:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import napari
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton
+from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari import shortcuts
@@ -23,6 +23,7 @@ from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
 from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel, compare
+from napari_retina_seg._napari.review.image_menu import ImageMenu
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import CloseHandler, RecoveryOffer
@@ -47,6 +48,8 @@ from napari_retina_seg._napari.widgets import (
 from napari_retina_seg.editing.open_places import describe_places
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.text import displayed
+
+_NAME_SHARE = 0.9  # of the width; one that is longer is elided
 
 
 class ReviewWidget(Dock):
@@ -74,12 +77,14 @@ class ReviewWidget(Dock):
         self._focused: int | None = None  # the image for which the canvas was given the keys
         self.recovery = RecoveryOffer()
         self.info = text()
+        self.info.setMinimumHeight(2 * self.info.fontMetrics().height() + 4)  # rows stay in place
         self.decisions = DecisionButtons()
         self.comment_edit = QLineEdit()
         self.opens_next = QCheckBox("Then open the next image")
         self.uncertainty = QCheckBox("Show the uncertainty")
         self.queue = QueuePanel(settings)
         self.count = text()
+        self.image_menu = ImageMenu(self.session, self.queue, self)
         self.batches = BatchPanel(settings)
         self.history = HistoryPanel()
         self._lay_out()
@@ -145,12 +150,19 @@ class ReviewWidget(Dock):
             "History", self._settings, remembered.HISTORY_OPEN, default=False
         )
         history.addWidget(self.history)
+        below = stack(self.count, self.image_menu.button, horizontal=True)
+        below.setStretch(0, 1)
         self.lay_out(
-            *(row, self.bar, self.batches.bar, self.status, self.places, self.recovery, self.info),
+            *(row, self.bar, self.recovery, self.info),
             *(self.decisions, self.comment_edit, self.opens_next),
             predict,  # above the queue, which may extend below the window's edge
-            *(self.queue, self.count, history, self.uncertainty),
+            *(self.queue, below, history, self.uncertainty),
         )
+        self.give_height(self.queue)
+        # Outside the scroll area: always visible, and no row moves when they appear.
+        footer = QWidget()
+        footer.setLayout(stack(self.batches.bar, self.places, self.status, margins=(6, 0, 6, 4)))
+        self.layout().addWidget(footer)
 
     def _connect(self) -> None:
         session, decisions = self.session, self.decisions
@@ -165,6 +177,8 @@ class ReviewWidget(Dock):
         decisions.saved.connect(session.save)
         decisions.reopened.connect(session.reopen)
         decisions.assigned.connect(session.assign)
+        decisions.taken.connect(session.take_second)
+        session.managed.connect(self._on_managed)
         self.comment_edit.textChanged.connect(self._on_comment)
         self.comment_edit.returnPressed.connect(partial(focus_canvas, self))
         self.queue.chosen.connect(session.open_image)
@@ -240,6 +254,7 @@ class ReviewWidget(Dock):
         project = self.session.project
         with report_errors(self._show_message):
             self.bar.show_project(project)
+            self.decisions.list_people = tuple if project is None else project.people
             self.queue.show_project(project, () if project is None else project.authors())
             self.batches.show_project(project)
             self.recovery.offer(None, ())
@@ -307,6 +322,10 @@ class ReviewWidget(Dock):
             self.recovery.remove_image(version.image_id)
         self._show_counts()
 
+    def _on_managed(self) -> None:
+        self.queue.refresh_list()
+        self._show_counts()
+
     def _on_batch(self, outcome: JobResult) -> None:
         self.queue.refresh_list()
         self._show_message(outcome.status, outcome.message, doubtful=outcome.doubtful)
@@ -318,8 +337,12 @@ class ReviewWidget(Dock):
             self.session.check_for_prediction()
 
     def _show_info(self) -> None:
-        self.info.setText(describe(self.session))
         image = self.session.review_layers.image
+        name = "" if image is None else displayed(image.name)
+        metrics, width = self.info.fontMetrics(), int(_NAME_SHARE * self.info.width())
+        shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
+        self.info.setText(describe(self.session, shown))
+        self.info.setToolTip(qt_text(name))
         style = WARNS if image is not None and image.warning else ""
         if style != self.info.styleSheet():  # setting it costs time, and this runs every second
             self.info.setStyleSheet(style)
