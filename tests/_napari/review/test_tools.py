@@ -64,3 +64,27 @@ def test_keys_work_after_an_image_was_opened_from_the_list_and_buttons_stay(ann)
     ann.press(Qt.Key.Key_G)
     assert ann.said.endswith("is accepted.")
     assert abs(ann.dock.decisions.geometry().top() - height) <= 2  # px
+
+
+def test_a_prediction_with_open_places_is_accepted_at_the_second_request(
+    ann, draw_as_model, scans, states
+):
+    labels = scans[3][1].copy()
+    labels[:, 40:44] = 0
+    draw_as_model(4, labels)
+    ann.open_row(3)
+    ann.press(Qt.Key.Key_G)
+    assert "Not saved yet: 1 open place" in ann.said
+    assert "accepted" not in states()
+    ann.press(Qt.Key.Key_G)
+    assert "is accepted. In columns 40 to 43 no layer is drawn." in ann.said
+    assert AMBER in ann.dock.status.styleSheet()
+    assert "accepted" in states()
+
+
+def test_another_person_begins_with_nothing_in_the_hand(ann, folder):
+    ann.open_row(0)
+    ann.mask.mode = "paint"
+    ann.open(folder, "Bob")
+    ann.open_row(0)
+    assert ann.mask.mode == "pan_zoom"
