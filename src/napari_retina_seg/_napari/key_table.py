@@ -31,11 +31,11 @@ from napari_retina_seg._napari.widgets import scrolling, text
 
 KEY = "?"
 _NAME = "retina-seg-key-table"
-_WIDTH, _HEIGHT = 880, 620  # px; a laptop shows 1366 x 768
+_WIDTH, _HEIGHT = 880, 650  # px; a laptop shows 1366 x 768
 
 _HOW = (
-    "Keys work while the image has the focus: click on it first. Those of Review, Correct and"
-    " boundary lines work while their dock is open."
+    "Keys work while the image has the focus, which a new image or a tool gives it. Those of"
+    " Review, Correct and boundary lines work while their dock is open."
 )
 
 KeyRow = tuple[str, str]  # keys, and what they do

@@ -218,7 +218,7 @@ class StatusLine(PlainLabel):
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.setSizePolicy(policy)
-        self.setMinimumHeight(lines * self.fontMetrics().height() + 14)
+        self.setMinimumHeight(lines * self.fontMetrics().lineSpacing() + 18)
 
     def show_message(self, sentence: str) -> None:
         """Show a neutral message, or clear it."""

@@ -77,7 +77,8 @@ def test_a_prediction_with_open_places_is_accepted_at_the_second_request(
     assert "Not saved yet: 1 open place" in ann.said
     assert "accepted" not in states()
     ann.press(Qt.Key.Key_G)
-    assert "is accepted. In columns 40 to 43 no layer is drawn." in ann.said
+    assert "'scan3' is accepted." in ann.said
+    assert "In columns 40 to 43 no layer is drawn." in ann.said
     assert AMBER in ann.dock.status.styleSheet()
     assert "accepted" in states()
 
