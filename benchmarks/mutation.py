@@ -44,7 +44,7 @@ PACKAGE = "src/napari_retina_seg"
 SECONDS = 300.0  # for the tests of one alteration
 OPTIONS = (
     *("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"),
-    *("-p", "no:xvfb"),  # a copy of the process would leave its screen running
+    "--no-xvfb",  # a copy of the process would leave its screen running
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of LIBRARIES
 )
 VALUES = "tests/types/test_value_classes.py"
