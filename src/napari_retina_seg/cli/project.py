@@ -207,7 +207,7 @@ def status_command(folder: Folder, author: Author, as_json: Json = False) -> Non
     with open_project(folder, author) as project:
         status = project.status()
         if as_json:
-            echo(_to_json({"scheme": project.scheme.name, **asdict(status)}))
+            typer.echo(_to_json({"scheme": project.scheme.name, **asdict(status)}))
         else:
             _print_status(project, status)
 
@@ -219,7 +219,7 @@ def history_command(folder: Folder, image: Image, author: Author, as_json: Json 
         found = project.find_image(image)
         versions = project.history(found.id)
         if as_json:
-            echo(_to_json([asdict(version) for version in versions]))
+            typer.echo(_to_json([asdict(version) for version in versions]))
         else:
             print_history(found, versions, project.removals(found.id))
 

@@ -93,6 +93,7 @@ def accept(store: Store, image_id: int, request: EditRequest) -> Version:
     """Accept the parent of the request, or else the newest prediction; see `Project.accept`."""
     with store.database.writing() as session:
         image = image_row(session, image_id)
+        check_present(session, image)
         prediction = _find_prediction(session, image, request.parent)
         row = version_row(session, image, prediction.number)
         labels = decode_mask(*store.read_file(session, row.mask or ""))
