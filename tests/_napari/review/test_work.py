@@ -147,6 +147,7 @@ def test_saving_goes_on_where_one_is(at_work, versions):
     at_work.press(Qt.Key.Key_S, SHIFT)
     assert "no changes to save" in at_work.said
     at_work.mask.data_setitem((np.array([3]), np.array([3])), 6)
+    at_work.press(Qt.Key.Key_N)  # says that there is a stray pixel
     at_work.press(Qt.Key.Key_N)
     parents = [(version.parent, version.conflict) for version in versions(1)]
     assert parents == [(None, False), (1, False), (2, False)]
@@ -168,6 +169,7 @@ def test_what_is_questionable_is_saved_and_shown_again(at_work, folder):
 
 def test_lines_are_saved_as_the_mask_has_them(at_work, folder):
     at_work.mask.data_setitem((np.arange(20, 40), np.full(20, 50)), 1)
+    at_work.press(Qt.Key.Key_W)  # says that a boundary jumps
     at_work.press(Qt.Key.Key_W)
     with Project(folder, author="Ann") as project:
         saved = project.annotation(1, 2)
