@@ -179,6 +179,7 @@ def test_a_comment_is_not_lost_with_the_window(at_work, versions):
     last = versions(1)[-1]
     assert (last.state, last.comment) == (State.IN_PROGRESS, "a shadow")
     at_work.mask.data_setitem((np.array([1]), np.array([1])), 7)  # the window stayed open
+    at_work.press(Qt.Key.Key_W)  # says what is open
     at_work.press(Qt.Key.Key_W)
     last = versions(1)[-1]
     assert (last.state, last.parent, last.conflict) == (State.CORRECTED, 2, False)
@@ -269,6 +270,7 @@ def test_painting_goes_on_while_it_is_saved(at_work, folder):
     at_work.session.save()
     at_work.mask.data_setitem((np.array([1]), np.array([1])), 7)
     at_work.wait()
+    at_work.press(Qt.Key.Key_N)  # says what is open
     at_work.press(Qt.Key.Key_N)
     with Project(folder, author="Ann") as project:
         assert np.array_equal(project.annotation(1, 2).labels, first)

@@ -245,6 +245,7 @@ def test_a_second_grader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert by == ["oct-layers"]
     assert "1 left for your second grading" in at_work.dock.count.text()
     at_work.mask.data_setitem((np.array([4]), np.array([4])), 2)
+    at_work.press(Qt.Key.Key_W)  # says what is open
     at_work.press(Qt.Key.Key_W)
     assert versions(1)[-1].state is State.GRADED_TWICE
     assert "Your second grading of 'scan0' is finished." in at_work.said
@@ -297,6 +298,7 @@ def test_a_volume_is_reviewed_slice_by_slice(at_work, tmp_path, folder):
     at_work.open_row(4)
     at_work.viewer.dims.set_point(0, 2)
     at_work.mask.data_setitem((np.array([2]), np.array([7]), np.array([9])), 4)
+    at_work.press(Qt.Key.Key_N, SHIFT)  # says what is open
     at_work.press(Qt.Key.Key_N, SHIFT)
     with Project(folder, author="Ann") as project:
         saved = project.annotation(5, 1)
@@ -442,6 +444,7 @@ def test_saving_the_layer_keeps_what_is_questionable_and_where_there_is_no_data(
     layers.selection = {person.mask}
     layers.save(str(tmp_path / "mask.png"), selected=True, plugin="napari-retina-seg")
     assert np.array_equal(read_png(tmp_path / "mask.png").ignore, missing | marked)
+    person.click(person.dock.decisions.finish)  # says what is open
     person.click(person.dock.decisions.finish)
     with Project(tmp_path / "study", author="Zoe") as project:
         annotation = project.annotation(image.id, project.truth(image.id).number)
