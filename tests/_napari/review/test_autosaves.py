@@ -127,6 +127,7 @@ def test_after_a_crash_work_is_offered_and_goes_on(person, folder, versions, kep
     assert np.array_equal(person.mask.data, annotation.labels)
     assert person.session.timer.seconds >= 100
     assert kept()  # not before it is saved
+    person.press(Qt.Key.Key_W)  # says what is open
     person.press(Qt.Key.Key_W)
     assert not kept()
     last = versions(1)[-1]
