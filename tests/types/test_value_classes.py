@@ -9,7 +9,10 @@ import pytest
 
 PACKAGES = ("types", "imaging", "metrics", "project", "io.formats")
 # What is filled step by step
-BUILT = {"napari_retina_seg.io.formats.outlines._Ring"}
+BUILT = {
+    "napari_retina_seg.io.formats.outlines._Ring",
+    "napari_retina_seg.project.adding._Results",
+}
 
 
 def value_classes() -> list[type]:

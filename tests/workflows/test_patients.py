@@ -183,7 +183,7 @@ def test_empty_splits_are_named_before_and_after_the_export(filled, tmp_path, ru
 def test_a_single_image_leaves_validation_empty(ann, image, make, tmp_path):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     assert find_subjects(ann).predict_split(Selection(), None) == warn_of_empty_splits(1)
-    assert leave(ann, tmp_path / "out").warnings[-1] == warn_of_empty_splits(1)
+    assert warn_of_empty_splits(1) in leave(ann, tmp_path / "out").warnings
     assert find_subjects(ann).predict_split(Selection(drawn_by="Bob"), None) == ""
 
 
@@ -193,4 +193,4 @@ def test_an_export_names_images_whose_prediction_was_flagged(ann, image, make, t
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
     done = leave(ann, tmp_path / "out", format=Format.PNG)
     assert done.flagged == ("scan",)
-    assert done.warnings == (f"{UNLIKE} in 'scan': check their masks.",)
+    assert f"{UNLIKE} in 'scan': check their masks." in done.warnings
