@@ -78,13 +78,13 @@ def test_what_can_not_be_is_found_where_it_is(name):
     assert max(place.last for place in places) in range(last, last + 4)
     place = next(place for place in places if text in place.text)
     assert 0 <= place.row < ROWS
-    assert describe_places(places).startswith(f"In {places[0].where} ")
+    assert f" in {places[0].where}" in describe_places(places)
 
 
 def test_the_row_of_a_blob_is_where_the_blob_is():
     (place,) = find_open_places(edited(slice(5, 9), slice(30, 34), 3), OCT_LAYERS)
     assert place.row == 5
-    assert describe_places([place]) == ("In columns 30 to 33 layers are out of order or in pieces.")
+    assert describe_places([place]) == ("Layers are out of order or in pieces in columns 30 to 33.")
 
 
 def thinning(line, by):
@@ -142,10 +142,23 @@ def test_of_a_volume_the_slice_is_named_and_one_not_worked_on_is_no_finding():
     labels[3, :, 20:30] = 0
     (place,) = find_open_places(labels, OCT_LAYERS)
     assert (place.slice, place.first, place.last) == (3, 20, 29)
-    assert describe_places([place]) == "In columns 20 to 29 of slice 3 no layer is drawn."
+    assert describe_places([place]) == "No layer is drawn in columns 20 to 29 of slice 3."
     labels[:] = 0
     (place,) = find_open_places(labels, OCT_LAYERS)
     assert place.text == "no layer is drawn"
+
+
+def test_a_slice_whose_layers_were_all_erased_is_an_open_place():
+    predicted = phantom_volume(seed=1, slices=4, rows=96, columns=128).labels
+    labels, parent = predicted.copy(), predicted.copy()
+    labels[1] = 0
+    parent[1:] = 0
+    (place,) = find_open_places(labels, OCT_LAYERS, before=[parent, predicted])
+    assert (place.slice, place.text) == (1, "no layer is drawn")
+    assert find_open_places(labels, OCT_LAYERS, before=[parent]) == ()
+    marked = np.zeros(labels.shape, bool)
+    marked[1] = True
+    assert find_open_places(labels, OCT_LAYERS, marked, before=[predicted]) == ()
 
 
 @pytest.mark.parametrize("rows", [96, 248, 496, 1024])

@@ -84,7 +84,10 @@ class OpenPlace:
 
 
 def find_open_places(
-    labels: Labels, scheme: LabelScheme, ignore: Mask | None = None
+    labels: Labels,
+    scheme: LabelScheme,
+    ignore: Mask | None = None,
+    before: Iterable[Labels] = (),
 ) -> tuple[OpenPlace, ...]:
     """Find what can't be in a mask of layers: gaps, pieces, wrong order, jumps and spikes.
 
@@ -97,6 +100,9 @@ def find_open_places(
     ignore : array, optional
         bool of the same shape: where the image has no data, or a grader marked the place as
         questionable. Columns in which that touches the layers have no findings.
+    before : iterable of array
+        Earlier masks of the same shape, as a prediction: a slice with layers in one of them was
+        worked on.
 
     Returns
     -------
@@ -108,7 +114,11 @@ def find_open_places(
         return ()
     if labels.ndim == 2:
         return tuple(_in_plane(labels, scheme, ignore, 0))
-    drawn = [index for index, plane in enumerate(labels) if plane.any()]
+    drawn = [
+        index
+        for index, planes in enumerate(zip(labels, *before, strict=True))
+        if any(plane.any() for plane in planes)
+    ]
     found = [
         _in_plane(labels[index], scheme, None if ignore is None else ignore[index], index)
         for index in drawn or range(min(1, len(labels)))
@@ -123,8 +133,8 @@ def describe_places(places: Iterable[OpenPlace]) -> str:
         return ""
     first, more = listed[0], len(listed) - 1
     where = f" of slice {first.slice}" if any(place.slice for place in listed) else ""
-    others = f", and {count(more, 'more place')}" if more else ""
-    return f"In {first.where}{where} {first.text}{others}."
+    others = f"; {count(more, 'more open place')}" if more else ""
+    return f"{first.text[:1].upper()}{first.text[1:]} in {first.where}{where}{others}."
 
 
 def implausible_jump(before: Heights, after: Heights, rows: int) -> tuple[int, int] | None:

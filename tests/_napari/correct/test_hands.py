@@ -130,6 +130,24 @@ def test_open_places_are_shown_in_amber_and_the_next_one_is_gone_to(shown, dock,
     qtbot.waitUntil(lambda: "No open places" in bar.text.text())
 
 
+def test_no_mask_is_called_free_of_open_places_before_it_was_checked(shown, dock, layers, qtbot):
+    bar = dock.places
+    qtbot.waitUntil(lambda: "No open places" in bar.text.text())
+    seen: list[str] = []
+    bar.watch.changed.connect(lambda: seen.append(bar.text.text()))
+    broken = np.array(layers.data)
+    broken[:, 100:104] = 0
+    change(layers, broken)
+    assert bar.text.text() == "Checking…"  # the same mask, changed
+    qtbot.waitUntil(lambda: bar.text.text() == "⚠ 1 open place")
+    shown.layers.remove(layers)
+    mask = shown.add_labels(broken, **mask_options(MaskInfo("scan", OCT_LAYERS)))
+    shown.layers.selection.active = mask
+    assert bar.text.text() == "Checking…"  # another mask
+    qtbot.waitUntil(lambda: bar.text.text() == "⚠ 1 open place")
+    assert not [text for text in seen if "No open places" in text]
+
+
 def test_lines_are_drawn_over_the_next_mask_at_once(shown, dock, layers, qtbot):
     """Layers that are added together are placed in the scene only after all of them."""
     with shown.layers.batched_update():

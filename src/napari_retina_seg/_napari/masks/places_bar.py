@@ -19,12 +19,13 @@ from napari_retina_seg.editing.open_places import OpenPlace
 from napari_retina_seg.types.counts import count
 
 _NOTHING = "✔ No open places"
+_CHECKING = "Checking…"
 _SEEN = 240  # columns around a place that are seen
 _CANVAS = 800  # px of a canvas beside the docks
 
 
 class PlacesBar(QWidget):
-    """Says in amber what is open in the active mask, in green that nothing is.
+    """Says in amber what is open in the active mask, in green that nothing is once it is checked.
 
     Signals
     -------
@@ -102,10 +103,13 @@ class PlacesBar(QWidget):
         self.button.setToolTip(
             f"Go to the place that can't be as it is drawn ({NEXT_PLACE.native})."
             if places
+            else "The mask is being checked."
+            if self.watch.is_busy
             else "Nothing in the mask is missing, out of order or in pieces."
         )
         if not places:
-            self._show("" if self.watch.is_busy else _NOTHING, GREEN, "")
+            is_busy = self.watch.is_busy
+            self._show(_CHECKING if is_busy else _NOTHING, "" if is_busy else GREEN, "")
             return
         whole = "\n".join(f"{each.where}: {each.text}" for each in places)
         self._show(f"⚠ {count(len(places), 'open place')}", AMBER, whole)
@@ -116,13 +120,10 @@ class PlacesBar(QWidget):
         )
 
     def _show(self, words: str, color: str, tip: str) -> None:
+        look = f"background: {color}; color: white; " if color else ""
         self.text.setText(words)
         self.text.setToolTip(qt_text(tip))
-        self.text.setStyleSheet(
-            f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 4px; }}"
-            if words
-            else ""
-        )
+        self.text.setStyleSheet(f"QLabel {{ {look}border-radius: 4px; padding: 4px; }}")
 
 
 def _look_at(active: ActiveMask, place: OpenPlace) -> None:

@@ -27,7 +27,7 @@ class PlacesWatch(QObject):
     Signals
     -------
     changed : ()
-        Other places are open.
+        Other places are open, or it began or ended to look for them; see `is_busy`.
     """
 
     changed = Signal()
@@ -36,6 +36,7 @@ class PlacesWatch(QObject):
         super().__init__(parent)
         self._active_mask = active
         self._found: dict[int, tuple[int, tuple[OpenPlace, ...]]] = {}  # by slice, with checksum
+        self._worked_on: set[int] = set()  # slices that had layers while this mask was followed
         self._left: Iterator[int] = iter(())
         self._timer = QTimer(self, singleShot=True, interval=_SOON)
         self._timer.timeout.connect(self._begin)
@@ -54,13 +55,21 @@ class PlacesWatch(QObject):
 
     def look_soon(self) -> None:
         """Look again when the hand rests."""
+        was_busy = self.is_busy
         self._timer.start()
+        if not was_busy:
+            self.changed.emit()  # what was found is out of date
 
     def restart(self) -> None:
         """Follow another mask."""
+        self._chunk.stop()
         self._found.clear()
+        self._worked_on.clear()
+        planes = self._planes()
+        if planes is not None:
+            self._note_worked_on(planes)
+        self._timer.start()  # before the signal, so that nobody takes the mask for checked
         self.changed.emit()
-        self._timer.start()
 
     def stop(self) -> None:
         """Stop looking."""
@@ -69,20 +78,34 @@ class PlacesWatch(QObject):
 
     def _begin(self) -> None:
         planes = self._planes()
+        self._chunk.stop()
         if planes is None:
             self._found.clear()
             self.changed.emit()
             return
-        drawn = [index for index, plane in enumerate(planes) if plane.any()]
-        todo = drawn or list(range(min(1, len(planes))))
+        self._note_worked_on(planes)
+        todo = sorted(self._worked_on) or list(range(min(1, len(planes))))
         for index in set(self._found) - set(todo):
             del self._found[index]
         self._left = iter(todo)
         self._go_on()
 
+    def _note_worked_on(self, planes: npt.NDArray[np.uint8]) -> None:
+        """Note slices with layers, now or in the prediction: erased, they are open places."""
+        predicted = self._active_mask.labels.metadata[KEY].prediction
+        known = [planes]
+        if predicted is not None and np.size(predicted) == planes.size:
+            known.append(np.asarray(predicted).reshape(planes.shape))
+        self._worked_on.update(
+            index
+            for index, stack in enumerate(zip(*known, strict=True))
+            if any(plane.any() for plane in stack)
+        )
+
     def _go_on(self) -> None:
         planes = self._planes()
         if planes is None:
+            self.changed.emit()
             return
         marked, end = self._ignored(planes.shape), time.perf_counter() + _AT_ONCE
         for index in self._left:
