@@ -58,7 +58,9 @@ def test_both_gradings_are_seen_when_the_second_is_done_and_the_adjudicated_one_
         read_once.id, make.annotation(8), Action.SECOND_GRADE, parent=draft.number
     )
     carl = open_as("Carl")
-    assert carl.history(read_once.id) == ann.history(read_once.id) == bob.history(read_once.id)
+    assert carl.history(read_once.id) == ann.history(read_once.id)
+    carl.annotation(read_once.id, second.number)
+    assert bob.history(read_once.id) == ann.history(read_once.id)
     assert ann.truth(read_once.id).author == "Ann"
     final = carl.save_version(
         read_once.id, make.annotation(9), Action.ADJUDICATE, parent=second.number
@@ -307,6 +309,40 @@ def test_it_is_not_mended_once_the_gradings_were_compared(
     assert not bob.permissions(image).actions
     with pytest.raises(ProjectError, match="another person must reopen it"):
         bob.reopen(image)
+
+
+def test_a_second_grader_who_may_still_mend_is_shown_nothing_of_the_first(
+    ann, bob, read_once, make
+):
+    image = read_once.id
+    second = bob.save_version(image, make.annotation(8), Action.SECOND_GRADE, parent=1)
+    assert [version.author for version in bob.history(image)] == [None, "Bob"]
+    assert bob.image(image).author == "Bob"
+    with pytest.raises(ProjectError, match="not yours"):
+        bob.reopen(image, 2)
+    reopened = bob.reopen(image, second.number)
+    assert reopened.parent == second.number
+    assert "Ann" not in {version.author for version in bob.history(image)}
+
+
+@pytest.mark.parametrize("look", ["truth", "double_gradings"])
+def test_to_look_at_the_first_grading_ends_the_mending(bob, read_once, make, look):
+    image = read_once.id
+    bob.save_version(image, make.annotation(8), Action.SECOND_GRADE, parent=1)
+    if look == "truth":
+        assert bob.truth(image).author == "Ann"
+    else:
+        assert bob.double_gradings()[0].first.author == "Ann"
+    assert not bob.permissions(image).actions
+    assert "Ann" in {version.author for version in bob.history(image)}
+
+
+def test_who_called_an_image_ungradable_is_not_shown_the_first_mask(ann, bob, image, make):
+    ann.save_version(image.id, make.annotation(1), Action.CORRECT)
+    ann.assign_second_grader(image.id, "Bob")
+    bob.mark_ungradable(image.id, "blurred")
+    assert bob.permissions(image.id).shown is None
+    assert Action.SECOND_REOPEN in bob.permissions(image.id).actions
 
 
 def test_no_first_grader_reopens_the_second_grading_alone(ann, bob, read_once, make):

@@ -15,7 +15,7 @@ from napari_retina_seg.project.states import (
     State,
     possible_actions,
 )
-from napari_retina_seg.project.store import image_row, same_person
+from napari_retina_seg.project.store import image_row, now, same_person
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
@@ -122,6 +122,13 @@ def is_first_comparison(
     return same_person(second.grader, person) != is_own
 
 
+def note_comparison(session: Session, image: ImageRow) -> None:
+    """Note that somebody has seen both gradings: the second one can't be mended any more."""
+    second = session.get(SecondGraderRow, (image.id, image.round))
+    if second is not None and second.compared_at is None:
+        second.compared_at = now()
+
+
 def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
     """Return the action by which a person marks an image ungradable, by the grading round."""
     if image.state == State.GRADED_TWICE:
@@ -184,6 +191,23 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
         return not blinded and not (version.grading == GradingRound.SECOND and under_way)
 
     return may_see
+
+
+def listed(session: Session, image: ImageRow, person: str) -> Callable[[VersionRow], bool]:
+    """Return which versions of an image are shown to a person who did not ask for one of them.
+
+    A second grader who may still mend the own grading is shown nothing of others: asked for, they
+    can be read, but that ends the mending.
+    """
+    may_see, mends = visible(session, image, person), may_mend(session, image, person)
+
+    def is_listed(version: VersionRow) -> bool:
+        is_own = same_person(version.author, person)
+        return may_see(version) and (
+            is_own or not mends or version.kind == VersionKind.PREDICTION.value
+        )
+
+    return is_listed
 
 
 def check_visible(session: Session, image: ImageRow, version: VersionRow, person: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.project.blinding import blinded_to, is_blind
+from napari_retina_seg.project.blinding import blinded_to, is_blind, may_mend
+from napari_retina_seg.project.history import note_comparisons
 from napari_retina_seg.project.removals import find_removal, is_removed
 from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import Store, image_row, image_value, version_value
@@ -21,7 +22,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
     """Return the images with two final gradings; see `ProjectView.double_gradings`."""
     with store.database.reading() as session:
         _check_finished(session, store.author)
-        found = []
+        found, compared = [], []
         for second in _newest(session, GradingRound.SECOND):
             first = _first_grading(session, second)
             row = image_row(session, second.image_id)
@@ -29,7 +30,10 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
                 continue
             image = image_value(store, row, blinded=False)
             found.append(DoubleGrading(image, version_value(first), version_value(second)))
-        return tuple(found)
+            if may_mend(session, row, store.author):
+                compared.append(row.id)
+    note_comparisons(store, compared)
+    return tuple(found)
 
 
 def count_left(store: Store) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from napari_retina_seg.project.blinding import (
     check_not_blinded,
     check_visible,
     is_first_comparison,
+    listed,
+    may_mend,
     newest_human,
-    visible,
+    note_comparison,
 )
 from napari_retina_seg.project.contents import decode_arrays, decode_mask
 from napari_retina_seg.project.states import MASK_COUNTS, GradingRound, State
-from napari_retina_seg.project.store import Store, image_row, now, version_row, version_value
-from napari_retina_seg.project.tables import SecondGraderRow, VersionRow
+from napari_retina_seg.project.store import Store, image_row, version_row, version_value
+from napari_retina_seg.project.tables import VersionRow
 from napari_retina_seg.project.values import Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
@@ -28,9 +31,9 @@ def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
     """Return the versions of an image; see `ProjectView.history`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
-        may_see = visible(session, image, store.author)
+        is_listed = listed(session, image, store.author)
         query = select(VersionRow).filter_by(image_id=image_id).order_by(VersionRow.number)
-        return tuple(version_value(row) for row in session.scalars(query) if may_see(row))
+        return tuple(version_value(row) for row in session.scalars(query) if is_listed(row))
 
 
 def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
@@ -52,18 +55,35 @@ def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
         if row.questionable is not None:
             region = decode_mask(*store.read_file(session, row.questionable))
             questionable = np.asarray(region.reshape(shape) > 0)
-    if compares and not store.database.read_only:
-        _note_comparison(store, image_id)
+    if compares:
+        note_comparisons(store, [image_id])
     return Annotation(labels, boundaries, questionable)
 
 
-def _note_comparison(store: Store, image_id: int) -> None:
-    """Note that somebody has seen both gradings: the second one can't be mended any more."""
-    with store.database.writing() as session:
-        image = image_row(session, image_id)
-        second = session.get(SecondGraderRow, (image.id, image.round))
-        if second is not None and second.compared_at is None:
-            second.compared_at = now()
+def note_comparisons(store: Store, image_ids: Sequence[int]) -> None:
+    """Note that this person has seen both gradings of images.
+
+    Raises
+    ------
+    ProjectError
+        If it can't be noted, and this person could mend one of the gradings thereafter.
+    """
+    if not image_ids:
+        return
+    if not store.database.read_only:
+        with store.database.writing() as session:
+            for image_id in image_ids:
+                note_comparison(session, image_row(session, image_id))
+        return
+    with store.database.reading() as session:
+        for image_id in image_ids:
+            image = image_row(session, image_id)
+            if may_mend(session, image, store.author):
+                raise ProjectError(
+                    f"You can still mend your grading of '{image.name}', and seeing the first"
+                    " grading ends that, which can't be noted in a read-only project: compare them"
+                    " where the project can be written."
+                )
 
 
 def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[Any] | None:
@@ -86,6 +106,9 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         adjudicated = State(image.state) is State.ADJUDICATED
         grading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
         row = newest_human(session, image, grading)
-        if row is None or row.mask is None:  # the first grader called it ungradable
-            return None
-        return version_value(row)
+        found = None if row is None else version_value(row)
+        compares = may_mend(session, image, store.author)
+    if compares:
+        note_comparisons(store, [image_id])
+    # The first grader may have called it ungradable.
+    return found if found is not None and found.mask is not None else None

@@ -13,6 +13,7 @@ from napari_retina_seg.project.blinding import (
     find_grading_round,
     find_second_grader,
     is_blind,
+    listed,
     newest_human,
 )
 from napari_retina_seg.project.removals import find_removal
@@ -29,7 +30,9 @@ def find_permissions(store: Store, image_id: int) -> Permissions:
         grading = find_grading_round(session, image, store.author)
         prediction = _newest_prediction(session, image)
         begins = _begin(session, image, grading, store.author) or prediction
-        shown = next((row for row in _masks(session, image, grading, begins) if row.mask), None)
+        is_listed = listed(session, image, store.author)
+        masks = _masks(session, image, grading, begins)
+        shown = next((row for row in masks if row.mask and is_listed(row)), None)
         second = find_second_grader(session, image)
         possible = allowed_actions(session, image, State(image.state), store.author)
         is_fixed = store.database.read_only or find_removal(session, image.id) is not None

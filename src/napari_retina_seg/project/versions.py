@@ -16,6 +16,7 @@ from napari_retina_seg.project.blinding import (
     check_permissions,
     check_visible,
     keep_second_grader,
+    listed,
     may_mend,
     newest_human,
     refusal_of,
@@ -130,6 +131,11 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
         files = _Files()
         if parent is not None:
             check_visible(session, image, parent, request.author)
+            if not listed(session, image, request.author)(parent):
+                raise ProjectError(
+                    f"Version {parent.number} of '{image.name}' is not yours: to mend your grading,"
+                    " reopen the image from a version of your own."
+                )
             files = replace(_files_of(session, parent), probabilities=None)
         if request.action is Action.REOPEN:
             image.round += 1
