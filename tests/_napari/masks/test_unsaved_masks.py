@@ -3,18 +3,23 @@
 import os
 import stat
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 from napari.layers import Layer
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QThread, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, image_layers
 from napari_retina_seg._napari.mask_files import read_mask_layer
-from napari_retina_seg._napari.masks import mask_autosaves
-from napari_retina_seg._napari.masks.mask_autosaves import autosave_folder, list_autosaves
+from napari_retina_seg._napari.masks import mask_autosaves, unsaved_masks
+from napari_retina_seg._napari.masks.mask_autosaves import (
+    autosave_folder,
+    list_autosaves,
+    read_autosave,
+)
 from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks
 from napari_retina_seg.io import read_image
 from napari_retina_seg.types.labels import OCT_LAYERS
@@ -220,9 +225,74 @@ def test_autosaves_are_of_limited_number(at_work, monkeypatch, qtbot, crashed):
     monkeypatch.setattr(mask_autosaves, "_MOST", 2)
     crashed()
     unsaved = UnsavedMasks.of(viewer)
-    unsaved._masks[mask].autosave = None  # as of an earlier session
+    unsaved._masks[mask].autosaves.clear()  # as of an earlier session
     for value in range(3, 6):
         mask.data_setitem((np.array([1]), np.array([1])), value)
-        unsaved._prepare(mask, unsaved._masks[mask])()
-        unsaved._masks[mask].autosave = None
+        unsaved.autosave()
+        unsaved._io_queue.join()
+        unsaved._masks[mask].autosaves.clear()
         assert len(files()) <= 2
+
+
+def test_a_failed_autosave_is_tried_again_without_another_edit(at_work, qtbot):
+    viewer, _, _ = at_work
+    unsaved = UnsavedMasks.of(viewer)
+    autosave_folder().parent.mkdir(parents=True)
+    autosave_folder().touch()
+    unsaved.autosave()
+    unsaved._timer.stop()
+    qtbot.waitUntil(unsaved._timer.isActive)  # it failed
+    autosave_folder().unlink()
+    unsaved._timer.start(0)
+    qtbot.waitUntil(lambda: len(files()) == 1)
+
+
+def test_the_newest_edit_is_what_stays_however_long_each_write_takes(
+    at_work, qtbot, monkeypatch, crashed
+):
+    viewer, _, mask = at_work
+    unsaved, started, may_end = UnsavedMasks.of(viewer), Event(), Event()
+    written = unsaved_masks.write_autosave
+
+    def write(*arguments):
+        first = not started.is_set()
+        started.set()
+        if first:
+            assert may_end.wait(10)
+        written(*arguments)
+
+    monkeypatch.setattr(unsaved_masks, "write_autosave", write)
+    unsaved.autosave()
+    assert started.wait(10)
+    mask.data_setitem((np.array([9]), np.array([9])), 3)
+    unsaved.autosave()
+    may_end.set()
+    unsaved._io_queue.join()
+    crashed()
+    (kept,) = list_autosaves()
+    assert read_autosave(kept).labels[9, 9] == 3
+
+
+@pytest.mark.parametrize("ends", ["saved", "discarded"])
+def test_a_write_under_way_leaves_nothing_once_saved_or_discarded(
+    at_work, monkeypatch, tmp_path, ends
+):
+    viewer, _, mask = at_work
+    unsaved, started = UnsavedMasks.of(viewer), Event()
+    written = unsaved_masks.write_autosave
+
+    def write(*arguments):
+        started.set()
+        QThread.msleep(50)  # still at it when the mask is saved or discarded
+        written(*arguments)
+
+    monkeypatch.setattr(unsaved_masks, "write_autosave", write)
+    unsaved.autosave()
+    assert started.wait(10)
+    if ends == "saved":
+        unsaved.mark_saved(mask)
+    else:
+        answer(Buttons.Discard)
+        assert viewer.window._qt_window.close()
+        viewer.close()
+    assert not files()

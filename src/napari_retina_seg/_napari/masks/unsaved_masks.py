@@ -38,7 +38,7 @@ from napari_retina_seg._napari.masks.mask_autosaves import (
 )
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import MaskInfo
-from napari_retina_seg._napari.tasks import in_background
+from napari_retina_seg._napari.tasks import SerialTaskQueue, in_background
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import RetinaSegError
 
@@ -62,9 +62,8 @@ class _Tracked:
     """What is known about a mask in the viewer."""
 
     baseline: bytes | None  # hash when it was added or last saved; None if it never was
-    written: bytes | None = None  # hash in the autosave
-    autosave: MaskAutosave | None = None
-    outdated: list[MaskAutosave] = field(default_factory=list)  # removed once another is written
+    requested: bytes | None = None  # hash in the newest autosave, which may still be in the queue
+    autosaves: list[MaskAutosave] = field(default_factory=list)  # on disk; the I/O thread's
 
 
 class UnsavedMasks(QObject):
@@ -92,6 +91,8 @@ class UnsavedMasks(QObject):
         self.offers: list[MaskAutosave] = []
         self._timer = QTimer(self, singleShot=True, interval=_PAUSE)
         self._timer.timeout.connect(self.autosave)
+        # Writes and removals in order: the newest edit is what stays, or nothing does.
+        self._io_queue = SerialTaskQueue(self)
         layers = viewer.layers
         for layer in layers:
             self._on_layer(layer)
@@ -134,12 +135,13 @@ class UnsavedMasks(QObject):
         if known is not None:
             known.baseline = self._hash(mask)
             self._drop(known)
+            self._io_queue.join()
 
     def mark_recovered(self, mask: Labels, autosave: MaskAutosave) -> None:
         """Note that a mask was recovered: it is unsaved, and goes into an autosave of its own."""
         known = self._masks[unwrap_proxy(mask)]
-        known.baseline = known.written = None
-        known.outdated.append(autosave)
+        known.baseline = known.requested = None
+        known.autosaves.append(autosave)
         self.take_offer(autosave)
         self.autosave()
 
@@ -151,9 +153,7 @@ class UnsavedMasks(QObject):
     def autosave(self) -> None:
         """Write what was changed since the last autosave, in the background."""
         for mask, known in list(self._masks.items()):
-            task = self._prepare(mask, known)
-            if task is not None:
-                in_background(task, self._on_written)
+            self._request(mask, known)
 
     def hash_of(self, image: Any) -> str:
         """Return the hash of an image layer; see `hash_image`."""
@@ -177,27 +177,31 @@ class UnsavedMasks(QObject):
             return mask.metadata[KEY].questionable
         return np.asarray(layer.data) != 0
 
-    def _prepare(self, mask: Labels, known: _Tracked) -> Callable[[], Any] | None:
-        """Return the task that autosaves a mask, or None if nothing changed."""
+    def _request(self, mask: Labels, known: _Tracked) -> None:
+        """Have a mask autosaved if it was changed; one that can't be written is tried again."""
         if mask in _IN_PROJECTS:
-            return None
+            return
         found = self._hash(mask)
         if found == known.baseline:
             self._drop(known)
-            return None
-        if found == known.written:
-            return None
+            return
+        if found == known.requested:
+            return
         try:
             annotation = copy_annotation(self._viewer, mask)
         except RetinaSegError:  # several volumes: no autosave can hold them
             log.warning("'%s' can't be autosaved", mask.name, exc_info=True)
-            return None
-        autosave = self._describe(mask)
-        if known.autosave is not None:
-            known.outdated.append(known.autosave)
-        known.autosave, known.written = autosave, found
-        outdated, known.outdated = known.outdated, []
-        return partial(_write, autosave, annotation, outdated)
+            return
+        known.requested = found
+
+        def fail(problem: str) -> None:
+            if known.requested == found:  # neither changed, saved nor discarded since
+                known.requested = None
+                self._timer.start()
+            self.failed.emit(problem)
+
+        write = partial(_write, self._describe(mask), annotation, known.autosaves)
+        self._io_queue.submit(write, lambda _: None, fail)
 
     def _describe(self, mask: Labels) -> MaskAutosave:
         info = mask.metadata[KEY]
@@ -217,15 +221,10 @@ class UnsavedMasks(QObject):
         )
 
     def _drop(self, known: _Tracked) -> None:
-        for autosave in (known.autosave, *known.outdated):
-            if autosave is not None:
-                remove_autosave(autosave)
-        known.autosave = known.written = None
-        known.outdated = []
-
-    def _on_written(self, problem: str | None) -> None:
-        if problem:
-            self.failed.emit(problem)
+        if known.requested is None and not known.autosaves:
+            return
+        known.requested = None
+        self._io_queue.submit(partial(_remove, known.autosaves), lambda _: None, self.failed.emit)
 
     def _on_listed(self, found: tuple[MaskAutosave, ...] | None) -> None:
         self.offers = list(found or ())
@@ -266,12 +265,10 @@ class UnsavedMasks(QObject):
         known = self._masks.pop(mask, None) if isinstance(mask, Labels) else None
         if known is None or mask in _IN_PROJECTS or self._hash(mask) == known.baseline:
             return
-        task = self._prepare(mask, known)
-        problem = None if task is None else task()
-        if problem:
-            self.failed.emit(problem)
-        elif known.autosave is not None:
-            self.offers.insert(0, known.autosave)
+        self._request(mask, known)
+        self._io_queue.join()
+        if known.autosaves:
+            self.offers.insert(0, known.autosaves[-1])
             self.offered.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's
@@ -284,7 +281,8 @@ class UnsavedMasks(QObject):
             event.ignore()
             return True
         if not by_user:
-            self._write_all()
+            self.autosave()
+        self._io_queue.join()
         return super().eventFilter(watched, event)
 
     def _lets_close(self, main: QMainWindow) -> bool:
@@ -308,21 +306,16 @@ class UnsavedMasks(QObject):
         self._timer.stop()
         return True
 
-    def _write_all(self) -> None:
-        for mask, known in list(self._masks.items()):
-            task = self._prepare(mask, known)
-            if task is not None:
-                task()
+
+def _write(autosave: MaskAutosave, annotation: Annotation, former: list[MaskAutosave]) -> None:
+    """Write an autosave; if that succeeds, remove the former ones, whose place it takes."""
+    write_autosave(autosave, annotation)
+    _remove(former)
+    former.append(autosave)
 
 
-def _write(
-    autosave: MaskAutosave, annotation: Annotation, outdated: list[MaskAutosave]
-) -> str | None:
-    """Write an autosave and remove those that it replaces; return why that failed."""
-    try:
-        write_autosave(autosave, annotation)
-    except RetinaSegError as error:
-        return str(error)
-    for each in outdated:
+def _remove(autosaves: list[MaskAutosave]) -> None:
+    """Remove autosaves from disk and from the list."""
+    for each in autosaves:
         remove_autosave(each)
-    return None
+    autosaves.clear()
