@@ -83,6 +83,12 @@ def test_a_damaged_mask_is_not_shown_and_saving_it_again_mends_it(full, image, m
     assert (full.annotation(image.id, version.number).labels == make.annotation().labels).all()
 
 
+def test_a_damaged_file_of_a_removed_image_is_found(full, image, write_scan):
+    write_scan("scan.png", 77)
+    full.remove_images([image.id], "twice")
+    assert [finding.path for finding in full.check()] == [image.path]
+
+
 def test_unsaved_work_and_images_are_looked_at_too(full, image, write_scan):
     (autosaved,) = (full.folder / "autosave").iterdir()
     cut(autosaved)

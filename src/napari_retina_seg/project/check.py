@@ -17,6 +17,7 @@ from napari_retina_seg.project.files import (
     StoredFile,
     inspect_file,
 )
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.queue import all_images
 from napari_retina_seg.project.store import Store, stored_file
@@ -37,7 +38,10 @@ def iter_check(
     with store.database.reading() as session:
         files = [stored_file(row) for row in session.scalars(select(FileRow))]
         slots = {row.file: row.sha256 for row in session.scalars(select(AutosaveRow))}
-    images = [image for image in all_images(store) if not image.is_copy]
+    present = (Filters(), Filters(removed=True))  # a removed image can be restored
+    images = [
+        image for filters in present for image in all_images(store, filters) if not image.is_copy
+    ]
     findings: list[IntegrityProblem] = []
     total = len(files) + len(slots) + len(images)
     for done, finding in enumerate(_inspect(store, files, slots, images), 1):
