@@ -61,7 +61,8 @@ class Action(StrEnum):
         return f"{verb} {thing} {rest}".rstrip()
 
 
-FINAL = frozenset(State) - {State.UNREVIEWED, State.IN_PROGRESS}
+UNFINISHED = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
+FINAL = frozenset(State) - UNFINISHED
 MASK_COUNTS = frozenset({State.CORRECTED, State.ACCEPTED, State.GRADED_TWICE, State.ADJUDICATED})
 
 # A second grader only learns that the first grading is finished: "accepted" would reveal that the

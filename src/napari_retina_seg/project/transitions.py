@@ -18,6 +18,7 @@ from napari_retina_seg.project.states import (
     REFUSALS,
     REOPENS,
     TRANSITIONS,
+    UNFINISHED,
     Action,
     GradingRound,
     State,
@@ -136,7 +137,7 @@ def _next_state(
 ) -> State:
     action = request.action
     after = TRANSITIONS.get((before, action))
-    if request.settles and before in (State.UNREVIEWED, State.IN_PROGRESS):
+    if request.settles and before in UNFINISHED:
         return State.ADJUDICATED
     if after is None:
         shown_state = visible_state(before, blinded=bool(blinded_images(session, [image], person)))

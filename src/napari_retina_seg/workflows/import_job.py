@@ -223,10 +223,7 @@ class ImportJob:
                 state=_state_of(record.attribution),
             )
         except RetinaSegError as error:
-            if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
-                raise  # the project can't be written: no other mask can be saved either
-            self._project.check_place()
-            self.problems.append(str(error))
+            self._note_problem(error)
             return
         self.versions.append(version)
         if not is_complete:
@@ -245,10 +242,16 @@ class ImportJob:
             reason = f"Imported: {known.reason or 'ungradable'}"
             version = self._project.attach_ungradable(image.id, reason, author=known.author)
         except RetinaSegError as error:
-            self._project.check_place()
-            self.problems.append(str(error))
+            self._note_problem(error)
         else:
             self.versions.append(version)
+
+    def _note_problem(self, error: RetinaSegError) -> None:
+        """Note why one mask was not saved; raises the error if no other can be saved either."""
+        if isinstance(error, ProjectError | WriteError) and error.__cause__ is not None:
+            raise error
+        self._project.check_place()
+        self.problems.append(str(error))
 
     def _check_once(self, image: ProjectImage, record: Record) -> None:
         """Refuse a second mask of one image in the same file."""

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from napari_retina_seg.project.states import MASK_COUNTS, State
+from napari_retina_seg.project.states import MASK_COUNTS, UNFINISHED, State
 from napari_retina_seg.project.store import clean_name, same_person
 from napari_retina_seg.project.values import ProjectImage, Version, VersionKind
 from napari_retina_seg.project.view import ProjectView
@@ -17,8 +17,6 @@ from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.naming import Names
 from napari_retina_seg.workflows.patients import ImageSource, PatientRule, require_patients
-
-_OPEN = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
 
 
 @dataclass(frozen=True)
@@ -258,7 +256,7 @@ def _find_version(
         truth = project.truth(image.id)
         if truth is not None and truth.mask is not None and selection.takes(truth):
             return truth
-    if selection.predictions and image.state in _OPEN:
+    if selection.predictions and image.state in UNFINISHED:
         versions = project.history(image.id)
         drawn = [version for version in versions if version.kind is VersionKind.PREDICTION]
         return drawn[-1] if drawn else None

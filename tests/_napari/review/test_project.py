@@ -292,7 +292,7 @@ def test_next_goes_through_the_queue_as_it_is_ordered_and_filtered(ann):
         ann.click(ann.dock.button)
         seen.append(ann.name)
     assert seen == ["scan2", "scan1", "scan0", "scan3", "scan2"]
-    assert "going on with what is left" in ann.said
+    assert "continuing with unfinished images" in ann.said
     ann.open_row(3)
     ann.click(ann.dock.previous_button)
     assert ann.name == "scan0"
@@ -311,7 +311,7 @@ def test_next_wraps_to_what_is_left_and_says_when_nothing_is(ann, folder):
     ann.dock.queue.states.activated.emit(0)
     ann.press(Qt.Key.Key_G)  # the last
     assert ann.name == "scan1"
-    assert "nothing else left" in ann.said
+    assert "Nothing left to do in this list" in ann.said
     ann.click(ann.dock.queue.clear_button)
     ann.open_row(3)
     with Project(folder, author="Bob") as bob:

@@ -11,7 +11,6 @@ from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.status_text import state_of
-from napari_retina_seg._napari.review.unsaved_edit import FINAL_OF
 from napari_retina_seg._napari.shortcuts import (
     ACCEPT,
     ASSIGN,
@@ -21,7 +20,7 @@ from napari_retina_seg._napari.shortcuts import (
     SAVE,
     Shortcut,
 )
-from napari_retina_seg.project.states import REFUSALS, REOPENS, Action, GradingRound
+from napari_retina_seg.project.states import FINISHES, REFUSALS, REOPENS, Action, GradingRound
 
 _FINISH = {
     GradingRound.FIRST: "Correct",
@@ -101,7 +100,7 @@ class DecisionButtons(QWidget):
             self.accept.setToolTip(locked or f"{_TAKES} ({ACCEPT.native}).")
         else:
             _set(self.accept, ACCEPT, locked or accepts or nothing)
-        _set(self.finish, FINISH, locked or ("" if FINAL_OF[grading] in actions else state))
+        _set(self.finish, FINISH, locked or ("" if FINISHES[grading] in actions else state))
         _set(self.refuse, REFUSE, locked or refuses)
         _set(self.save, SAVE, locked)
         _set(self.reopen, REOPEN, no or (opened and reopen_disabled_reason(opened)) or "")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import DRAFTS, Action, GradingRound, State
+from napari_retina_seg.project.states import DRAFTS, UNFINISHED, Action, GradingRound, State
 from napari_retina_seg.project.values import Autosave, Permissions, ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, RetinaSegError
@@ -23,7 +23,6 @@ from napari_retina_seg.types.segmentation import normalised_entropy
 LEASE = timedelta(minutes=3)  # renewed every minute; a crash keeps others off no longer
 
 _PAGE = 20
-_UNFINISHED = frozenset({State.UNREVIEWED, State.IN_PROGRESS})
 _ADJUDICATED_NEXT = frozenset({State.GRADED_TWICE})
 _MOST_SKIPPED = 20  # a missing folder would otherwise add thousands of messages
 
@@ -77,11 +76,14 @@ class NavigationResult:
         The opened image; None if no image could be opened.
     skipped : tuple of str
         One message for each image that could not be opened.
+    has_wrapped : bool
+        Whether the end of the queue was passed to find the opened image.
     """
 
     version: Version | None
     opened: OpenImage | None
     skipped: tuple[str, ...]
+    has_wrapped: bool = False
 
 
 def save_and_open_next(
@@ -177,7 +179,7 @@ def _left_of(filters: Filters) -> Iterator[Filters]:
     if filters.states == _ADJUDICATED_NEXT or filters.second_grading:
         yield filters
         return
-    states = filters.states & _UNFINISHED if filters.states else _UNFINISHED
+    states = filters.states & UNFINISHED if filters.states else UNFINISHED
     if states:
         yield replace(filters, states=states)
     if not filters.states or State.CORRECTED in filters.states:  # as a second grader sees them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -38,8 +39,8 @@ T = TypeVar("T")
 
 Keep = Callable[[], Version | None]
 
-_ALL_DONE = "No more images in this list: you have nothing else left to do in it."
-_WRAPPED = "The end of the list: going on with what is left above."
+_ALL_DONE = "Nothing left to do in this list."
+_WRAPPED = "End of the list: continuing with unfinished images above."
 
 
 class ImageNavigator(QObject):
@@ -96,7 +97,6 @@ class ImageNavigator(QObject):
             ActivityTimer(self),
         )
         self._saving: UnsavedEdit | None = None
-        self._upcoming: Neighbours | None = None  # of the running step
         self._warnings: list[str] = []  # about the mask that was saved last
         self._guard = PlaceGuard(self._run, self.warned.emit)
         # Seconds and comments of images that are in no version yet.
@@ -127,7 +127,9 @@ class ImageNavigator(QObject):
         def leave() -> None:
             status = "Opening…" if edit is None else "Saving…"
             upcoming = self._neighbours(forward)
-            self._navigate(status, edit, self._keep(edit), upcoming, must_be_free=True)
+            self._navigate(
+                status, edit, self._keep(edit), upcoming, must_be_free=True, upcoming=upcoming
+            )
 
         key = NEXT if forward else PREVIOUS
         self._guard.leave(self.project, _painted(edit), key.native, leave)
@@ -208,8 +210,7 @@ class ImageNavigator(QObject):
 
     def _neighbours(self, forward: bool) -> Neighbours:
         project, order = self._current_project, self.order
-        self._upcoming = Neighbours(project, self.filters, order, self._leaving(), forward=forward)
-        return self._upcoming
+        return Neighbours(project, self.filters, order, self._leaving(), forward=forward)
 
     def _navigate(
         self,
@@ -219,15 +220,16 @@ class ImageNavigator(QObject):
         candidates: Iterable[int],
         *,
         must_be_free: bool,
+        upcoming: Neighbours | None = None,
     ) -> None:
-        task = partial(
-            save_and_open_next,
-            self._current_project,
-            keep,
-            candidates,
-            self._leaving(),
-            must_be_free=must_be_free,
-        )
+        project, leaving = self._current_project, self._leaving()
+
+        def task() -> NavigationResult:
+            result = save_and_open_next(
+                project, keep, candidates, leaving, must_be_free=must_be_free
+            )
+            return replace(result, has_wrapped=upcoming is not None and upcoming.has_wrapped)
+
         self._run(status, edit, task, self._on_navigated)
 
     def _run(
@@ -299,15 +301,14 @@ class ImageNavigator(QObject):
         self.io_queue.submit(partial(reload_image, self._current_project, opened), show, self._fail)
 
     def _on_navigated(self, result: NavigationResult) -> None:
-        left, upcoming = self.review_layers.image, self._upcoming
-        self._upcoming = None
+        left = self.review_layers.image
         if result.opened is None:
             self._keep_image(result)
             return
         self._show_image(result.opened)
         is_same = left is not None and left.id == result.opened.image.id
         skipped = f"Skipped: {' '.join(result.skipped)}" if result.skipped else ""
-        if upcoming is not None and upcoming.has_wrapped:
+        if result.has_wrapped:
             skipped = f"{skipped} {_ALL_DONE if is_same else _WRAPPED}".strip()
         if result.version is not None and left is not None:
             self._report(self._describe_saved(left.name, result.version, skipped))

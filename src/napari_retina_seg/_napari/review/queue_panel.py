@@ -33,7 +33,7 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import combo_box, stack, text
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import State
+from napari_retina_seg.project.states import UNFINISHED, State
 from napari_retina_seg.types.counts import count
 
 _RELIST = 1000  # ms; at most one refresh in this time while images change
@@ -46,7 +46,7 @@ _ROOM_FOR_AUTHORS = 420  # px; narrower tables hide authors to leave room for na
 # Filters by state or by what is left to do.
 _CHOICES: dict[str, Filters] = {
     "All images": Filters(),
-    "To do": Filters(states=frozenset({State.UNREVIEWED, State.IN_PROGRESS})),
+    "To do": Filters(states=UNFINISHED),
     **{str(state).capitalize(): Filters(states=frozenset({state})) for state in State},
     "My second gradings": Filters(second_grading=True),
     "In conflict": Filters(conflict=True),

@@ -19,7 +19,6 @@ from napari_retina_seg._napari.review.closing import (
 from napari_retina_seg._napari.review.navigation import NavigationResult, open_image, release_lease
 from napari_retina_seg._napari.review.navigator import ImageNavigator
 from napari_retina_seg._napari.review.unsaved_edit import (
-    FINAL_OF,
     UnsavedEdit,
     discard_autosave,
     raise_on_conflict,
@@ -29,7 +28,7 @@ from napari_retina_seg._napari.review.unsaved_edit import (
 )
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import REOPENS, Action, State
+from napari_retina_seg.project.states import FINISHES, REOPENS, Action, State
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
@@ -165,7 +164,7 @@ class ReviewSession(ImageNavigator):
         opened = self.review_layers.opened
         if opened is None:
             return
-        action = FINAL_OF[opened.permissions.grading]
+        action = FINISHES[opened.permissions.grading]
         edit = self._edit_for(action)
         if edit is None:
             return
@@ -239,8 +238,11 @@ class ReviewSession(ImageNavigator):
             return
         kept = locked(mask)
         lock(mask, ())
-        change(mask, opened.other.labels.reshape(mask.data.shape))
-        lock(mask, kept)
+        try:
+            change(mask, opened.other.labels.reshape(mask.data.shape))
+        finally:
+            lock(mask, kept)
+        self._warnings = []  # of the mask that was saved last
         self._report("The mask is the second grading's now: change it, or press Adjudicate.")
 
     def manage(self, status: str, change: Callable[[], str]) -> None:
@@ -318,7 +320,7 @@ class ReviewSession(ImageNavigator):
     def _conclude(self, edit: UnsavedEdit, decide: Callable[[], Version]) -> None:
         """Record a decision; then open the next image, or reload this one."""
         project, image_id = self._current_project, edit.image.id
-        upcoming = self._neighbours(True) if self.opens_next else ()
+        upcoming = self._neighbours(True) if self.opens_next else None
 
         def keep() -> Version:
             version = decide()
@@ -327,7 +329,7 @@ class ReviewSession(ImageNavigator):
             return raise_on_conflict(version)
 
         def candidates() -> Iterable[int]:
-            yield from upcoming
+            yield from upcoming or ()
             yield image_id
 
-        self._navigate("Saving…", edit, keep, candidates(), must_be_free=True)
+        self._navigate("Saving…", edit, keep, candidates(), must_be_free=True, upcoming=upcoming)

@@ -17,12 +17,6 @@ from napari_retina_seg.project.values import (
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
-FINAL_OF = {
-    GradingRound.FIRST: Action.CORRECT,
-    GradingRound.SECOND: Action.SECOND_GRADE,
-    GradingRound.ADJUDICATION: Action.ADJUDICATE,
-}
-
 
 @dataclass(frozen=True, eq=False)
 class UnsavedEdit:
@@ -113,7 +107,14 @@ def raise_on_conflict(version: Version) -> Version:
 
 def open_places(project: Project, edit: UnsavedEdit) -> tuple[OpenPlace, ...]:
     """Return the places of an edit that can't be as they are drawn."""
-    return find_open_places(edit.now.labels, project.scheme, edit.now.ignore)
+    labels, before = edit.now.labels, []
+    if labels.ndim > 2:  # slices may have been erased, now or in an earlier version
+        prediction = project.permissions(edit.image.id).prediction
+        if prediction is not None:
+            before.append(project.annotation(edit.image.id, prediction.number).labels)
+        if edit.before is not None:
+            before.append(edit.before.labels)
+    return find_open_places(labels, project.scheme, edit.now.ignore, before)
 
 
 def warn_of_open_places(project: Project, edit: UnsavedEdit) -> None:
