@@ -181,7 +181,7 @@ def test_without_evidence_nothing_is_written(run, tmp_path):
 WRONG = {
     "class": (["-c", "nonsense"], "no class 'nonsense'.* RNFL, GCL"),
     "layer": (["--layer", "decoder 9", "-m", "oct-layers"], "no layer 'decoder 9'.*bottleneck"),
-    "name in Keras": (["--layer", "conv2d_19", "-m", "oct-layers"], "Near names in Keras: .*_conv"),
+    "name in Keras": (["--layer", "conv2d_19", "-m", "oct-layers"], "Did you mean .*_conv"),
     "method": (["--method", "nonsense"], "grad-cam.*layercam"),
     "format": (["--format", "bmp"], "png"),
     "slice": (["--slice", "-1"], "slice"),

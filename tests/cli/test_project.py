@@ -69,7 +69,7 @@ def test_a_model_skips_images_it_is_not_for(run, project, tmp_path):
     done = run("project", "predict", project, "--model", model.path, "--author", "Ann")
     assert done.exit_code == 0
     assert "'tiny-oct' segments OCT scans, but 'photo' is marked as a fundus" in done.stderr
-    expected = "3 predicted; 1 skipped, as they are no images for this model; 0 failed.\n"
+    expected = "3 predicted; 1 skipped: the model is for another kind of image; 0 failed.\n"
     assert done.stdout == expected
 
 
@@ -264,9 +264,9 @@ def test_a_model_segments_only_unreviewed_images(run, project, mask, oct_model):
     arguments = ("project", "predict", project, "--model", oct_model.path, "--author", "Ann")
     first = run(*arguments)
     assert first.exit_code == 0, first.output
-    assert first.stdout.startswith("2 predicted; 1 skipped, as they were worked on by a person")
+    assert first.stdout.startswith("2 predicted; 1 skipped: worked on by a person")
     second = run(*arguments, "--all").stdout
-    assert second.startswith("1 predicted; 2 skipped, as they have this model's prediction already")
+    assert second.startswith("1 predicted; 2 skipped: predicted by this model already")
     (project.parent / "scans" / "p2_a.png").unlink()
     assert run("project", "predict", project, "--model", "no-such").exit_code != 0
     history = json.loads(run("project", "history", project, "p2_a", "--json").stdout)

@@ -123,7 +123,7 @@ def test_what_nothing_can_start_from_is_reported(model, tmp_path):
 def test_fine_tuning_needs_a_model_whose_classes_are_known(tmp_path):
     with pytest.raises(DataError, match="name it with --start-from"):
         read_recipe("fine-tune", {}, None)
-    with pytest.raises(DataError, match="Nothing but weights is known"):
+    with pytest.raises(DataError, match="holds only weights"):
         read_recipe("fine-tune", {}, StartingPoint(tmp_path / "bare.h5"))
 
 

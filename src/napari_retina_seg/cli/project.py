@@ -71,7 +71,8 @@ Image = Annotated[
 Images = Annotated[
     list[str], typer.Argument(metavar="IMAGES", help="Names, numbers (#12) or files of images.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Output JSON.")]
+_JSON = "Output JSON, with states as stored: 'second read' is 'graded twice'."
+Json = Annotated[bool, typer.Option("--json", help=_JSON)]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="Saved with the version.")]
 
 
@@ -190,11 +191,11 @@ def predict_command(
     for sentence in (*done.warnings, *done.unfit, *done.problems):
         say(sentence)
     skipped = (
-        (done.skipped, "have this model's prediction already"),
-        (done.graded, "were worked on by a person (--all predicts them too)"),
-        (done.unfit, "are no images for this model"),
+        (done.skipped, "predicted by this model already"),
+        (done.graded, "worked on by a person (--all predicts these too)"),
+        (done.unfit, "the model is for another kind of image"),
     )
-    reasons = [f"{len(images)} skipped, as they {reason}" for images, reason in skipped if images]
+    reasons = [f"{len(images)} skipped: {reason}" for images, reason in skipped if images]
     counts = (f"{len(done.image_ids)} predicted", *reasons, f"{len(done.problems)} failed")
     echo("; ".join(counts) + ".")
     if done.failed:

@@ -90,7 +90,7 @@ def _describe_unknown(target_layers: Sequence[TargetLayer], model: str, layer: s
     alike = [name for name in own if word and len(word[0]) > 2 and word[0] in name.casefold()]
     near = [*inside, *get_close_matches(folded, own, n=_NEAR, cutoff=0.6), *alike]
     names = list(dict.fromkeys(near))[:_NEAR]
-    others = f" Near names in Keras: {', '.join(names)}." if names else ""
+    others = f" Did you mean {', '.join(names)}?" if names else ""
     return (
         f"'{model}' has no layer '{layer}' to explain: its layers are {', '.join(positions)}, or"
         f" any by its name in Keras, such as '{target_layers[-1].layer}'.{others}"

@@ -47,7 +47,7 @@ def read_recipe(
         )
     if start.model is None:
         raise DataError(
-            f"Nothing but weights is known of '{start.weights}', so it can't be fine-tuned: start"
+            f"'{start.weights}' holds only weights, so it can't be fine-tuned: start"
             " from a model folder, or train by a recipe of its architecture."
         )
     return fine_tuning_recipe(start.model.spec, changes)

@@ -157,7 +157,8 @@ def test_the_selection_decides_what_is_exported(exchange, qtbot, tmp_path):
     assert press(qtbot, exchange).status is JobStatus.FAILED
     assert "no mask to export" in exchange.status.text()
     form.since.clear()
-    for box in form.states.values():
+    for state, box in form.states.items():
+        assert box.text() == str(state)  # as everywhere on the screen, not as it is stored
         qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
         assert not box.isChecked()
     assert exchange.button.toolTip() == "Tick at least one state."

@@ -186,7 +186,7 @@ class BoundaryTool(QObject):
             return
         columns = int(np.count_nonzero(~np.isnan(wanted)))
         if self.mode in _STROKES and columns < min(_LEAST, len(wanted)):
-            self._refuse(f"{self._only_click()} It must cover {_LEAST} columns or more.")
+            self._refuse(self._only_click())
             return
         reason = "" if forced else self._jump(wanted)
         if reason:
@@ -303,7 +303,7 @@ class BoundaryTool(QObject):
         )
 
     def _only_click(self) -> str:
-        return f"A click is no stroke: drag along {self.chosen.name}."
+        return f"That was a click: drag along {self.chosen.name} over at least {_LEAST} columns."
 
     def _drop(self) -> None:
         self._gesture = self._wanted = self._begun = None

@@ -97,7 +97,7 @@ class ExportForm(QWidget):
         self.out = PathRow(
             "Choose a new or empty folder", "new folder", LastFolder("export"), makes=True
         )
-        self.states = {state: QCheckBox(state.value) for state in State if state in MASK_COUNTS}
+        self.states = {state: QCheckBox(str(state)) for state in State if state in MASK_COUNTS}
         self.drawn_by, self.since, self.until = QLineEdit(), QLineEdit(), QLineEdit()
         self.patients, self.eyes = combo_box(), combo_box()
         self.subjects = PatientsForm()

@@ -11,7 +11,7 @@ METHOD_NAMES = {
     Method.GRAD_CAM: "Where key features show",
     Method.GRAD_CAM_PLUS_PLUS: "Key features, however small",
     Method.HIRES_CAM: "Where the evidence lies",
-    Method.LAYER_CAM: "Where evidence for it lies",
+    Method.LAYER_CAM: "Supporting evidence only",
 }
 METHOD_DESCRIPTIONS = {
     Method.GRAD_CAM: "weighs each feature by its mean gradient, and shows where in the image it is;"
