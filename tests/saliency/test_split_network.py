@@ -54,8 +54,8 @@ def test_a_layer_is_found_by_position_or_by_its_own_name(asked, layer) -> None:
         ("CONV2D_19", "ambiguous in 'net': give the name in Keras, 'conv2d_19' or 'Conv2D_19'"),
         ("BOTTLENECK", "ambiguous in 'net'.*'bottleneck' or 'relu_4'"),
         ("conv2d_1", "no layer 'conv2d_1' .*Did you mean conv2d_18, conv2d_19"),
-        ("conv2d_91", "Did you mean: .*conv2d_19"),
-        ("relu", "Did you mean: relu_4"),
+        ("conv2d_91", "Did you mean .*conv2d_19"),
+        ("relu", "Did you mean relu_4"),
     ],
 )
 def test_ambiguous_and_unknown_names_list_what_is_near(asked, sentence) -> None:
