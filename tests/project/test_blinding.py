@@ -173,8 +173,9 @@ def test_that_the_first_could_not_grade_it_is_hidden_until_the_second_has_tried(
     assert (bob.image(image.id).state, bob.history(image.id)) == (State.CORRECTED, ())
     bob.save_version(image.id, make.annotation(), Action.SECOND_GRADE)
     assert bob.image(image.id).state is State.GRADED_TWICE
+    assert [version.author for version in bob.history(image.id)] == ["Bob"]  # he may still mend it
+    assert bob.truth(image.id) is None  # he looks, and may not any more
     assert [version.author for version in bob.history(image.id)] == ["Ann", "Bob"]
-    assert bob.truth(image.id) is None
 
 
 def test_what_the_adjudicator_calls_ungradable_is_not_read_again(bob, open_as, read_once, make):
