@@ -152,3 +152,15 @@ def test_masks_that_vanish_while_they_are_imported_are_reported_one_by_one(drawn
     done = finish(job)
     assert len(done.versions) + len(done.problems) == 3
     assert all("out" in problem and "\n" not in problem for problem in done.problems)
+
+
+def test_a_full_disk_is_no_problem_of_one_ungradable_image(drawn, fresh, tmp_path):
+    drawn.reopen(3)
+    drawn.mark_ungradable(3, "dark")
+    finish(leave(drawn, tmp_path / "out"))
+    job = iter_import_masks(fresh, tmp_path / "out")
+    while not (fresh.history(1) and fresh.history(2)):
+        next(job)
+    with little_room(100), pytest.raises(ProjectError, match="nothing was saved"):
+        finish(job)
+    assert not fresh.history(3)

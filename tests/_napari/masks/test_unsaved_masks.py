@@ -294,5 +294,5 @@ def test_a_write_under_way_leaves_nothing_once_saved_or_discarded(
     else:
         answer(Buttons.Discard)
         assert viewer.window._qt_window.close()
-        viewer.close()
     assert not files()
+    viewer.close()

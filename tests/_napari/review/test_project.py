@@ -11,11 +11,13 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 
 from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.review import navigator
 from napari_retina_seg._napari.review.queue_model import Thumbnails
 from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.tables import ImageRow
+from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 
@@ -379,3 +381,17 @@ def test_predict_is_in_sight_in_a_window_of_1366_by_768(ann):
     ann.unfold(button)
     ann.bot.waitUntil(lambda: button.visibleRegion().boundingRect() == button.rect())
     assert button.mapTo(window, button.rect().bottomRight()).y() < 768
+
+
+def test_a_step_that_fails_says_nothing_of_the_end_of_the_list_later(ann, monkeypatch):
+    ann.open_row(3)  # the last
+
+    def fail(*_: object, **__: object) -> None:
+        raise ProjectError("no")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(navigator, "save_and_open_next", fail)
+        ann.click(ann.dock.button)
+    assert ann.said.endswith("no")
+    ann.open_row(1)
+    assert "list" not in ann.said
