@@ -5,13 +5,22 @@ from contextlib import closing
 
 import pytest
 
-from napari_retina_seg.project.checksums import CHECKSUM, checksum_of_object, find_altered
+from napari_retina_seg.project.check import find_record_damage
+from napari_retina_seg.project.checksums import (
+    CHECKSUM,
+    checksum_of_object,
+    find_altered,
+    stamp_all,
+)
 from napari_retina_seg.project.files import IntegrityProblemKind
 from napari_retina_seg.project.migrations import MIGRATIONS
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
-from napari_retina_seg.project.tables import Base, SecondGraderRow
+from napari_retina_seg.project.tables import Base, SecondGraderRow, VersionRow
 from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.workflows.agreement import find_agreement
+from napari_retina_seg.workflows.exporting import export_masks
+from napari_retina_seg.workflows.importing import import_masks
 from project_records import cells, connect, flip, full, put
 
 __all__ = ["full"]
@@ -34,36 +43,113 @@ def test_every_column_of_every_table_is_covered(full):
     ("statement", "read"),
     [
         ("UPDATE image SET state = 'unrevieved'", lambda p: p.queue()),
-        ("UPDATE image SET state = 'unrevieved'", lambda p: p.status()),
         ("UPDATE image SET name = 'scam'", lambda p: p.queue()),
         ("UPDATE image SET name = CAST(X'ff41' AS TEXT)", lambda p: p.queue()),
         ("UPDATE image SET added_at = '2026-13-01'", lambda p: p.image(1)),
         ("UPDATE image SET spacing = '{'", lambda p: p.image(1)),
         ("UPDATE image SET shape = '[16]'", lambda p: p.annotation(1, 2)),
         ("UPDATE image SET round = 'x'", lambda p: p.permissions(1)),
-        ("UPDATE version SET kind = 'humam'", lambda p: p.history(1)),
         ("UPDATE version SET mask = NULL", lambda p: p.annotation(1, 2)),
         ("UPDATE version SET number = number + 4", lambda p: p.history(1)),
         ("UPDATE second_reader SET reader = 'Bof'", lambda p: p.permissions(1)),
         ("UPDATE autosave SET parent = 7", lambda p: p.recoverable()),
         ("UPDATE lease SET expires = '2999'", lambda p: p.status()),
-        ("DELETE FROM project", lambda p: p.status()),
-        ("UPDATE project SET key = 'x'", lambda p: p.status()),
-        ("UPDATE scheme SET definition = 'null'", lambda p: p.status()),
         ("UPDATE file SET size = size + 1", lambda p: p.annotation(1, 2)),
     ],
 )
-def test_a_damaged_record_is_a_sentence_where_it_is_read(full, statement, read):
-    with connect(full) as raw:
-        raw.execute(statement)
-
-    def use():
-        with Project(full, author="Ann") as project:
-            assert {one.kind for one in project.check()} == {IntegrityProblemKind.DATABASE}
+def test_a_record_damaged_since_opening_is_a_sentence_where_it_is_read(full, statement, read):
+    with Project(full, author="Ann") as project:
+        with connect(full) as raw:
+            raw.execute(statement)
+        assert {one.kind for one in project.check()} == {IntegrityProblemKind.DATABASE}
+        with pytest.raises(ProjectError, match=r"damaged.* restore a backup"):
             read(project)
 
-    with pytest.raises(ProjectError, match=r"damaged.* restore a backup"):
-        use()
+
+def test_no_project_with_a_damaged_record_is_opened(full):
+    """A query passes over a row whose columns it chooses by: no answer is better than another."""
+    path = full / "project.sqlite"
+    with connect(full) as raw:
+        values = list(cells(raw))
+    before = path.read_bytes()
+    for table, column, value in values:
+        with connect(full) as raw:
+            put(raw, table, column, flip(value))
+        if table in ("autosave", "lease"):  # these come and go
+            Project(full, author="Ann").close()
+        else:
+            with pytest.raises(ProjectError):
+                Project(full, author="Ann")
+        path.write_bytes(before)
+    Project(full, author="Ann").close()
+
+
+def test_records_that_prevent_opening_are_listed(full):
+    for statement in ("DELETE FROM project", "UPDATE scheme SET definition = 'null'"):
+        with connect(full) as raw:
+            raw.execute(statement)
+        with pytest.raises(ProjectError, match=r"damaged.* restore a backup"):
+            Project(full, author="Ann")
+        found = find_record_damage(full)
+        assert {one.kind for one in found} == {IntegrityProblemKind.DATABASE}
+    assert len(found) > 2
+
+
+def graded(ann, image, make):
+    """Give an image a prediction, two versions by Ann, and a second grader who is blinded."""
+    ann.add_prediction(image.id, make.prediction())
+    draft = ann.save_version(image.id, make.annotation(1), Action.DRAFT, parent=1)
+    ann.save_version(image.id, make.annotation(2), Action.CORRECT, parent=draft.number)
+    ann.assign_second_grader(image.id, "Bob")
+
+
+VERSION_COLUMNS = sorted(column.name for column in VersionRow.__table__.columns)
+
+
+@pytest.mark.parametrize("column", VERSION_COLUMNS)
+def test_no_older_version_counts_if_a_column_of_the_newest_is_damaged(
+    ann, image, make, tmp_path, column
+):
+    graded(ann, image, make)
+    with connect(ann.folder) as raw:
+        (value,) = raw.execute(f'SELECT "{column}" FROM version WHERE id = 3').fetchone()  # noqa: S608
+        put(raw, "version", column, flip(value))
+    if column != "image_id":  # then only a look at all rows finds it
+        for use in (ann.truth, ann.history, ann.permissions):
+            with pytest.raises(ProjectError, match=r"damaged|missing"):
+                use(image.id)
+    with pytest.raises(ProjectError, match="damaged"):
+        export_masks(ann, tmp_path / "out", "png")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ProjectError, match="damaged"):
+        find_agreement(ann)
+    with pytest.raises(ProjectError, match="damaged"):
+        import_masks(ann, tmp_path)
+
+
+@pytest.mark.parametrize("column", ["reader", "round", "checksum"])
+def test_a_second_grader_stays_blinded_if_that_record_is_damaged(ann, bob, image, make, column):
+    graded(ann, image, make)
+    with connect(ann.folder) as raw:
+        (value,) = raw.execute(f"SELECT {column} FROM second_reader").fetchone()  # noqa: S608
+        put(raw, "second_reader", column, flip(value))
+    for use in (bob.truth, bob.history, bob.permissions, bob.image):
+        with pytest.raises(ProjectError, match="damaged"):
+            use(image.id)
+    with pytest.raises(ProjectError, match="damaged"):
+        bob.annotation(image.id, 3)
+    with pytest.raises(ProjectError, match="damaged"):
+        bob.queue()
+
+
+def test_work_in_progress_is_never_the_truth(ann, image, make):
+    """Whatever the checksums say, e.g. of rows that another program wrote."""
+    graded(ann, image, make)
+    with connect(ann.folder) as raw:
+        raw.execute("UPDATE version SET state = 'in progress' WHERE id = 3")
+        stamp_all(raw)
+    with pytest.raises(ProjectError, match="work in progress"):
+        ann.truth(image.id)
 
 
 def test_an_altered_table_definition_is_found(full):

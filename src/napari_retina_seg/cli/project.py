@@ -339,15 +339,19 @@ def check_command(
     """
     if source is not None and not repair:
         raise UsageError("--from says where to look for lost files: give --repair too.")
+    from napari_retina_seg.project.check import find_record_damage
+
     if repair:
         from napari_retina_seg.project.repair import repair_records
 
         for sentence in repair_records(folder):
             typer.echo(sentence)
-    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-        for sentence in project.repair(source) if repair else ():
-            typer.echo(sentence)
-        findings = bar.walk(project.iter_check(token), "Checking")
+    findings = find_record_damage(folder)
+    if not findings:  # else it can't be opened
+        with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+            for sentence in project.repair(source) if repair else ():
+                typer.echo(sentence)
+            findings = bar.walk(project.iter_check(token), "Checking")
     serious = [finding for finding in findings if finding.serious]
     if not serious:
         typer.echo("All records and files of the project are intact.")

@@ -15,7 +15,7 @@ from napari_retina_seg.project.states import (
     State,
     possible_actions,
 )
-from napari_retina_seg.project.store import image_row, now, same_person
+from napari_retina_seg.project.store import image_row, now, same_person, versions_of
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
@@ -31,7 +31,7 @@ def assign_second_grader(session: Session, image_id: int, grader: str) -> None:
     """Assign a second grader, who is blinded from then on; see `Project.assign_second_grader`."""
     image = image_row(session, image_id)
     check_second_grader(session, image, grader)
-    if session.get(SecondGraderRow, (image.id, image.round)) is None:
+    if find_second_row(session, image) is None:
         session.add(
             SecondGraderRow(image_id=image.id, round=image.round, grader=grader, compared_at=None)
         )
@@ -42,7 +42,7 @@ def keep_second_grader(session: Session, image: ImageRow, person: str) -> None:
 
     A second grader who reopens the image becomes its first grader.
     """
-    last = session.get(SecondGraderRow, (image.id, image.round - 1))
+    last = find_second_row(session, image, image.round - 1)
     if last is not None and not same_person(last.grader, person):
         session.add(
             SecondGraderRow(
@@ -62,9 +62,9 @@ def check_second_grader(session: Session, image: ImageRow, grader: str) -> None:
         raise ProjectError(
             f"{grader} is the first grader of '{image.name}': choose another person as the second."
         )
-    known = session.get(SecondGraderRow, (image.id, image.round))
-    if known is not None and not same_person(known.grader, grader):
-        raise ProjectError(f"'{image.name}' has a second grader already: {known.grader}.")
+    known = find_second_grader(session, image)
+    if known is not None and not same_person(known, grader):
+        raise ProjectError(f"'{image.name}' has a second grader already: {known}.")
 
 
 def check_permissions(session: Session, image: ImageRow, action: Action, person: str) -> None:
@@ -102,7 +102,7 @@ def allowed_actions(
 
 def may_mend(session: Session, image: ImageRow, person: str) -> bool:
     """Whether a second grader may reopen the own finished grading: nobody has compared it yet."""
-    second = session.get(SecondGraderRow, (image.id, image.round))
+    second = find_second_row(session, image)
     if image.state != State.GRADED_TWICE or second is None or second.compared_at is not None:
         return False
     adjudicated = newest_human(session, image, GradingRound.ADJUDICATION) is not None
@@ -113,7 +113,7 @@ def is_first_comparison(
     session: Session, image: ImageRow, version: VersionRow, person: str
 ) -> bool:
     """Whether reading a version lets a person compare two gradings that nobody compared before."""
-    second = session.get(SecondGraderRow, (image.id, image.round))
+    second = find_second_row(session, image)
     if second is None or second.compared_at is not None or image.state != State.GRADED_TWICE:
         return False
     if version.round != image.round or version.kind == VersionKind.PREDICTION:
@@ -139,30 +139,31 @@ def refusal_of(session: Session, image: ImageRow, person: str) -> Action:
 
 def newest_human(session: Session, image: ImageRow, grading: GradingRound) -> VersionRow | None:
     """Return the newest version of a grading round that is not in conflict."""
-    query = (
-        select(VersionRow)
-        .filter_by(
-            image_id=image.id,
-            kind=VersionKind.HUMAN.value,
-            round=image.round,
-            grading=grading.value,
-            conflict=False,
-        )
-        .order_by(VersionRow.number.desc())
-        .limit(1)
-    )
-    return session.scalars(query).one_or_none()
+    found = None
+    for row in versions_of(session, image):
+        of_round = (row.kind, row.round, row.grading) == (VersionKind.HUMAN, image.round, grading)
+        if of_round and not row.conflict:
+            found = row
+    return found
 
 
 def blinded_images(session: Session, images: Iterable[ImageRow], person: str) -> set[int]:
     """Return the images whose first grading a person must not see."""
-    numbers = [image.id for image in images]
-    query = select(ImageRow.id).where(ImageRow.id.in_(numbers), blinded_to(session, person))
-    return set(session.scalars(query))
+    of_number = {image.id: image for image in images}
+    query = select(SecondGraderRow).where(SecondGraderRow.image_id.in_(of_number))
+    graded = (
+        of_number[row.image_id]
+        for row in session.scalars(query)  # of any person and round: see `versions_of`
+        if row.round == of_number[row.image_id].round and same_person(row.grader, person)
+    )
+    return {image.id for image in graded if is_blind(session, image)}
 
 
 def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
-    """Return the SQL condition under which a person must not see an image's first grading."""
+    """Return the SQL condition under which a person must not see an image's first grading.
+
+    It is for lists; `blinded_images` decides what is shown.
+    """
     graders = session.scalars(select(SecondGraderRow.grader).distinct())
     spellings = [grader for grader in graders if same_person(grader, person)]
     if not spellings:
@@ -229,14 +230,25 @@ def check_not_blinded(session: Session, image: ImageRow, person: str) -> None:
 
 
 def _is_second(session: Session, image: ImageRow, person: str) -> bool:
-    second = session.get(SecondGraderRow, (image.id, image.round))
-    return second is not None and same_person(second.grader, person)
+    return same_person(find_second_grader(session, image), person)
 
 
 def find_second_grader(session: Session, image: ImageRow) -> str | None:
     """Return the second grader of an image in this round."""
-    second = session.get(SecondGraderRow, (image.id, image.round))
+    second = find_second_row(session, image)
     return None if second is None else second.grader
+
+
+def find_second_row(
+    session: Session, image: ImageRow, number: int | None = None
+) -> SecondGraderRow | None:
+    """Return the second grader of an image in a round, by default the present one.
+
+    The rows of all rounds are loaded, so that none is passed over: see `versions_of`.
+    """
+    wanted = image.round if number is None else number
+    rows = session.scalars(select(SecondGraderRow).filter_by(image_id=image.id)).all()
+    return next((row for row in rows if row.round == wanted), None)
 
 
 def find_grading_round(session: Session, image: ImageRow, person: str) -> GradingRound:
@@ -248,6 +260,7 @@ def find_grading_round(session: Session, image: ImageRow, person: str) -> Gradin
 
 def is_blind(session: Session, image: ImageRow) -> bool:
     """Whether the second grading of this round, if one is planned, is still open."""
-    if State(image.state) not in _BLIND:
-        return False
+    state = State(image.state)
+    if state is not State.UNGRADABLE:
+        return state in _BLIND
     return newest_human(session, image, GradingRound.ADJUDICATION) is None

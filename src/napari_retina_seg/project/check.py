@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import select
@@ -31,7 +32,7 @@ def iter_check(
     store: Store, token: CancelToken
 ) -> Generator[Progress, None, tuple[IntegrityProblem, ...]]:
     """Verify every hash; see `Project.check`."""
-    damage = find_record_damage(store.database)
+    damage = _inspect_records(store.database)
     if damage:  # what the records say of files can't be trusted
         return damage
     found_first = sorted(store.files.walk()) + _files_in(store.autosaves)
@@ -56,8 +57,13 @@ def iter_check(
     return tuple(findings)
 
 
-def find_record_damage(database: Database) -> tuple[IntegrityProblem, ...]:
-    """Return a finding for each damage of the database."""
+def find_record_damage(folder: Path) -> tuple[IntegrityProblem, ...]:
+    """Return a finding for each damage of a project's database, even if it can't be opened."""
+    with closing(Database(folder.absolute())) as database:
+        return _inspect_records(database)
+
+
+def _inspect_records(database: Database) -> tuple[IntegrityProblem, ...]:
     path = database.path
     return tuple(
         IntegrityProblem(

@@ -1,8 +1,9 @@
 """Checksums of the records: a bit that flipped on the disk is noticed, not believed.
 
 Each row has a hash of its other columns as SQLite stores them. It is made when the row is saved and
-compared whenever the row is read; `find_altered` compares all rows without reading them as objects,
-so that it works with any damage.
+compared whenever the row is read. A query may pass over a row whose columns it chooses by, so
+`find_altered` also compares all rows, when a project is opened and before its masks are used
+elsewhere. It does not read them as objects, so that it works with any damage.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, Float, Integer, Table, event, func, inspect, select
@@ -26,6 +27,7 @@ from napari_retina_seg.types.errors import ProjectError
 CHECKSUM = "checksum"
 _BYTES = 8  # a flipped bit goes unnoticed once in 2 ** 64 times
 
+_ENCODER = json.JSONEncoder(default=repr)
 _DIALECT = sqlite.dialect()
 _Convert = Callable[[Any], Any]
 
@@ -60,7 +62,7 @@ def checksum_of(table: str, values: Sequence[Any]) -> str:
     values : sequence
         All other columns as SQLite stores them, in the order of their names.
     """
-    text = json.dumps([table, *values], default=repr)  # in ASCII
+    text = _ENCODER.encode([table, *values])  # in ASCII
     return hashlib.blake2b(text.encode(), digest_size=_BYTES).hexdigest()
 
 
@@ -138,7 +140,7 @@ def _converter(kind: TypeEngine[Any]) -> _Convert:
 def open_raw(uri: str, timeout: float) -> sqlite3.Connection:
     """Open a database so that text is read whatever bytes it has become."""
     raw = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None)
-    raw.text_factory = lambda content: content.decode(errors="surrogateescape")
+    raw.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     return raw
 
 

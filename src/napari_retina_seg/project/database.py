@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.io.atomic import draft_path, sync_folder
-from napari_retina_seg.project.checksums import CheckedSession, open_raw, schema_of
+from napari_retina_seg.project.checksums import CheckedSession, find_altered, open_raw, schema_of
 from napari_retina_seg.project.damage import explain_error, has_room, is_of_disk, iter_damage
 from napari_retina_seg.project.migrations import (
     MIGRATIONS,
@@ -25,7 +25,7 @@ from napari_retina_seg.project.migrations import (
     migrate_tables,
     raw_connection,
 )
-from napari_retina_seg.project.tables import Base, SchemaVersionRow
+from napari_retina_seg.project.tables import AutosaveRow, Base, LeaseRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
 DATABASE = "project.sqlite"
@@ -33,6 +33,9 @@ PATIENCE = 30  # seconds that a writer waits for another writer
 
 # What reading a damaged record may raise, before its checksum is compared.
 _OF_DAMAGE = (SQLAlchemyError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+_PASSING = frozenset({AutosaveRow.__tablename__, LeaseRow.__tablename__})
 
 
 class Database:
@@ -158,6 +161,25 @@ class Database:
             # SQLite may name a table in its message whose name is no text any more.
             return [str(error) if isinstance(error, sqlite3.Error) else "it can't be read"]
 
+    def check_records(self) -> None:
+        """Compare all records with their checksums.
+
+        Those of leases and unsaved work, which come and go, only stop what reads them.
+
+        Raises
+        ------
+        ProjectError
+            If one is not as it was saved: a query might pass over it and find an older one.
+        """
+        try:
+            with contextlib.closing(open_raw(_uri(self._current, self.read_only), PATIENCE)) as raw:
+                altered = [row for row in find_altered(raw) if row.table not in _PASSING]
+        except (sqlite3.Error, *_OF_DAMAGE) as error:
+            sentence = explain_error(error, self.folder) or self._say_damaged("it can't be read")
+            raise ProjectError(sentence) from error
+        if altered:
+            raise ProjectError(self._say_damaged(altered[0].sentence))
+
     def _has_log(self) -> bool:
         """Whether there is a write-ahead log, which can't be replayed in a read-only folder."""
         log = self.path.with_name(f"{DATABASE}-wal")
@@ -250,10 +272,11 @@ class Database:
     def _explain_damage(self) -> str | None:
         """Return a message about a damaged database; None if it is sound."""
         damage = self.find_damage()
-        if not damage:
-            return None
+        return self._say_damaged(damage[0]) if damage else None
+
+    def _say_damaged(self, damage: str) -> str:
         return (
-            f"The database '{self.path}' is damaged ({damage[0]}): run 'project check --repair', or"
+            f"The database '{self.path}' is damaged ({damage}): run 'project check --repair', or"
             " restore a backup of it. The masks in the folder 'files' are not touched."
         )
 

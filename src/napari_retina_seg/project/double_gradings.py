@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -9,7 +11,7 @@ from napari_retina_seg.project.blinding import blinded_to, is_blind, may_mend
 from napari_retina_seg.project.history import note_comparisons
 from napari_retina_seg.project.removals import find_removal, is_removed
 from napari_retina_seg.project.states import GradingRound, State
-from napari_retina_seg.project.store import Store, image_row, image_value, version_value
+from napari_retina_seg.project.store import Store, image_value, version_value, versions_of
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import DoubleGrading, VersionKind
 from napari_retina_seg.types.counts import count
@@ -23,13 +25,16 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
     with store.database.reading() as session:
         _check_finished(session, store.author)
         found, compared = [], []
-        for second in _newest(session, GradingRound.SECOND):
-            first = _first_grading(session, second)
-            row = image_row(session, second.image_id)
-            if first is None or _is_open(session, row, second) or find_removal(session, row.id):
+        of_second = select(VersionRow.image_id).where(
+            VersionRow.grading == GradingRound.SECOND.value
+        )
+        rows = select(ImageRow).where(ImageRow.id.in_(of_second)).order_by(ImageRow.id)
+        for row in session.scalars(rows):
+            pair = _find_pair(versions_of(session, row))
+            if pair is None or _is_open(session, row, pair[1]) or find_removal(session, row.id):
                 continue
             image = image_value(store, row, blinded=False)
-            found.append(DoubleGrading(image, version_value(first), version_value(second)))
+            found.append(DoubleGrading(image, *map(version_value, pair)))
             if may_mend(session, row, store.author):
                 compared.append(row.id)
     note_comparisons(store, compared)
@@ -60,36 +65,29 @@ def _check_finished(session: Session, person: str) -> None:
     )
 
 
-def _newest(session: Session, grading: GradingRound) -> list[VersionRow]:
-    """Return the newest final version of a grading round, by image."""
-    final = (
-        VersionRow.kind == VersionKind.HUMAN.value,
-        VersionRow.grading == grading.value,
-        VersionRow.state != State.IN_PROGRESS.value,
-        VersionRow.conflict.is_(False),
+def _find_pair(rows: list[VersionRow]) -> tuple[VersionRow, VersionRow] | None:
+    """Return the newest final second grading of an image, and the first grading of its round."""
+    final = [
+        row
+        for row in rows
+        if row.kind == VersionKind.HUMAN and row.state != State.IN_PROGRESS and not row.conflict
+    ]
+    second = _last(row for row in final if row.grading == GradingRound.SECOND)
+    if second is None:
+        return None
+    first = _last(
+        row
+        for row in final
+        if (row.grading, row.round) == (GradingRound.FIRST, second.round)
+        and row.number < second.number
     )
-    newest = select(func.max(VersionRow.id)).where(*final).group_by(VersionRow.image_id)
-    query = select(VersionRow).where(VersionRow.id.in_(newest)).order_by(VersionRow.image_id)
-    return list(session.scalars(query))
+    return None if first is None else (first, second)
+
+
+def _last(rows: Iterable[VersionRow]) -> VersionRow | None:
+    return max(rows, key=lambda row: row.number, default=None)
 
 
 def _is_open(session: Session, image: ImageRow, second: VersionRow) -> bool:
     """Whether a second grading was reopened by its grader."""
     return second.round == image.round and is_blind(session, image)
-
-
-def _first_grading(session: Session, second: VersionRow) -> VersionRow | None:
-    query = (
-        select(VersionRow)
-        .filter_by(
-            image_id=second.image_id,
-            kind=VersionKind.HUMAN.value,
-            grading=GradingRound.FIRST.value,
-            round=second.round,
-            conflict=False,
-        )
-        .where(VersionRow.state != State.IN_PROGRESS.value, VersionRow.number < second.number)
-        .order_by(VersionRow.number.desc())
-        .limit(1)
-    )
-    return session.scalars(query).one_or_none()

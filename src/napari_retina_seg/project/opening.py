@@ -33,6 +33,7 @@ def open_store(folder: Path, author: str) -> Store:
     folder = folder.absolute()  # the working directory may change
     database = Database(folder)
     try:
+        database.check_records()
         with database.reading() as session:
             row = session.scalars(select(ProjectRow)).one()
             scheme = SCHEME.validate_python(row.scheme.definition)

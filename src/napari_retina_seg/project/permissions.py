@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.blinding import (
@@ -18,7 +17,13 @@ from napari_retina_seg.project.blinding import (
 )
 from napari_retina_seg.project.removals import find_removal
 from napari_retina_seg.project.states import Action, GradingRound, State
-from napari_retina_seg.project.store import Store, image_row, same_person, version_value
+from napari_retina_seg.project.store import (
+    Store,
+    image_row,
+    same_person,
+    version_value,
+    versions_of,
+)
 from napari_retina_seg.project.tables import ImageRow, VersionRow
 from napari_retina_seg.project.values import Permissions, VersionKind
 
@@ -88,5 +93,5 @@ def _may_show_second(row: VersionRow) -> bool:
 
 
 def _newest_prediction(session: Session, image: ImageRow) -> VersionRow | None:
-    query = select(VersionRow).filter_by(image_id=image.id, kind=VersionKind.PREDICTION.value)
-    return session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()
+    rows = reversed(versions_of(session, image))
+    return next((row for row in rows if row.kind == VersionKind.PREDICTION), None)

@@ -129,10 +129,30 @@ def image_row(session: Session, image_id: int) -> ImageRow:
     return row
 
 
+def versions_of(session: Session, image: ImageRow) -> list[VersionRow]:
+    """Return all versions of an image, oldest first.
+
+    Choose among them in Python: their checksums are compared when they are loaded, so that none is
+    passed over because of a damaged column.
+
+    Raises
+    ------
+    ProjectError
+        If one is missing between others.
+    """
+    query = select(VersionRow).filter_by(image_id=image.id).order_by(VersionRow.number)
+    rows = list(session.scalars(query))
+    if [row.number for row in rows] != list(range(1, len(rows) + 1)):
+        raise ProjectError(
+            f"A version of '{image.name}' is missing: run 'project check', or restore a backup of"
+            " project.sqlite."
+        )
+    return rows
+
+
 def version_row(session: Session, image: ImageRow, number: int) -> VersionRow:
     """Return a version of an image, or raise `ProjectError`."""
-    query = select(VersionRow).filter_by(image_id=image.id, number=number)
-    row = session.scalars(query).one_or_none()
+    row = next((row for row in versions_of(session, image) if row.number == number), None)
     if row is None:
         raise ProjectError(f"'{image.name}' has no version {number}: see its history.")
     return row

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg import __version__
@@ -47,6 +46,7 @@ from napari_retina_seg.project.store import (
     stored_file,
     version_row,
     version_value,
+    versions_of,
 )
 from napari_retina_seg.project.tables import FileRow, ImageRow, VersionRow
 from napari_retina_seg.project.transitions import EditRequest, resolve_transition
@@ -241,14 +241,15 @@ def _find_parent(session: Session, image: ImageRow, request: EditRequest) -> Ver
 
 
 def _find_prediction(session: Session, image: ImageRow, number: int | None) -> VersionRow:
-    query = select(VersionRow).filter_by(image_id=image.id, kind=VersionKind.PREDICTION.value)
-    if number is not None:
-        query = query.filter_by(number=number)
-    found = session.scalars(query.order_by(VersionRow.number.desc()).limit(1)).one_or_none()
-    if found is None:
+    predictions = [
+        row
+        for row in versions_of(session, image)
+        if row.kind == VersionKind.PREDICTION and number in (None, row.number)
+    ]
+    if not predictions:
         which = "prediction" if number is None else f"prediction with the number {number}"
         raise ProjectError(f"'{image.name}' has no {which} to accept: run a model.")
-    return found
+    return predictions[-1]
 
 
 def _newest_of_round(session: Session, image: ImageRow) -> VersionRow | None:
@@ -258,10 +259,9 @@ def _newest_of_round(session: Session, image: ImageRow) -> VersionRow | None:
 
 
 def _new_row(store: Store, session: Session, image: ImageRow, files: _Files) -> VersionRow:
-    number = select(func.coalesce(func.max(VersionRow.number), 0)).filter_by(image_id=image.id)
     return VersionRow(
         image_id=image.id,
-        number=session.scalars(number).one() + 1,
+        number=len(versions_of(session, image)) + 1,
         round=image.round,
         conflict=False,
         scheme_id=store.scheme_id,

@@ -104,6 +104,10 @@ class ProjectView:
         """Raise `ProjectError` if the folder has vanished since it was opened."""
         self._store.database.check_place()
 
+    def check_records(self) -> None:
+        """Raise `ProjectError` if a record is not as it was saved; see also `check`."""
+        self._store.database.check_records()
+
     def image(self, image_id: int) -> ProjectImage:
         """Return an image; raises `ProjectError` if there is none."""
         return images.get_image(self._store, image_id)

@@ -100,6 +100,7 @@ def iter_agreement(
         If a file is missing, cut or altered.
     """
     token = token or CancelToken()
+    project.check_records()
     pairs = project.double_gradings()
     if not pairs:
         raise TooEarlyError(

@@ -250,6 +250,7 @@ def iter_export(
             f"'{format.value}' can't include images: leave them out, or choose coco, coco-polygons,"
             " vgg, cvat or labelme."
         )
+    project.check_records()
     names = find_names(project, identities)
     chosen, refused = yield from iter_choose(project, selection or Selection(), names, token)
     if not chosen:

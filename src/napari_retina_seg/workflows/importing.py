@@ -176,6 +176,7 @@ def iter_import_masks(
         raise ProjectError(
             f"The project '{project.folder}' is read-only: ask for write permission."
         )
+    project.check_records()
     ungradable = read_ungradable(path)
     sources = find_sources(path)
     images = ImageFinder(project)
