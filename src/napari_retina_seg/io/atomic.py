@@ -22,6 +22,7 @@ _SENSIBLE = 60
 _UNFINISHED = ".unfinished"  # at the end of the names of folders that are being written
 _LOCK = "lock"  # a file in them, locked as long as their program runs
 _BEGINNING_SECONDS = 10
+_UNLOCKED_SECONDS = 24 * 60 * 60  # without a lock: its program was killed, or there are no locks
 _BEGINNING = 40  # bytes of a name that its draft keeps: no draft's name is longer than the file's
 
 
@@ -42,11 +43,12 @@ class Draft:
         self.file = self._temporary.open("x+b")  # by its name, which libraries ask for
 
     def keep(self) -> None:
-        """Flush the file and rename it to its target, replacing a file of that name."""
+        """Flush the file and rename it to its target durably, replacing a file of that name."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
         self._temporary.replace(self._path)
+        sync_folder(self._path.parent)
 
     def drop(self) -> None:
         """Remove the temporary file."""
@@ -77,13 +79,18 @@ def write_atomically(path: Path, content: bytes) -> None:
         If the folder can't be written or the disk is full; nothing is left behind then.
     """
     with writing(path):
-        draft = Draft(path)
-        try:
-            draft.file.write(content)
-            draft.keep()
-        except BaseException:  # Ctrl-C too leaves nothing behind
-            draft.drop()
-            raise
+        write_durably(path, content)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file as `write_atomically` does, but raise `OSError`."""
+    draft = Draft(path)
+    try:
+        draft.file.write(content)
+        draft.keep()
+    except BaseException:  # Ctrl-C too leaves nothing behind
+        draft.drop()
+        raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -178,6 +185,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             new = workshop / "new"
             new.mkdir()
             yield new
+            _sync_all(new)
             if folder.exists():  # not every system puts a folder in the place of an empty one
                 folder.rmdir()
             new.replace(folder)
@@ -187,12 +195,28 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(workshop, ignore_errors=True)
 
 
+def _sync_all(folder: Path) -> None:
+    """Make sure that files in a folder and their names survive a power cut."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            # Libraries wrote them; one that can't be opened here is as it was left.
+            with contextlib.suppress(OSError), (Path(place) / name).open("r+b") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(place))
+
+
 def _lock(lock: FileLock) -> None:
     """Lock an unfinished folder, where the file system can do that."""
     try:
         lock.acquire()
     except (OSError, NotImplementedError):  # some network folders can't: then nobody removes it
         Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _is_idle(workshop: Path) -> bool:
+    """Whether nothing in an unfinished folder was written for a day."""
+    newest = max((path.lstat().st_mtime for path in workshop.rglob("*")), default=0.0)
+    return time.time() - newest > _UNLOCKED_SECONDS
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -207,11 +231,14 @@ def remove_leftovers(folder: Path) -> None:
         lock = workshop / _LOCK
         try:
             # A program that has just begun may not have locked its folder yet.
-            is_new = time.time() - workshop.stat().st_mtime < _BEGINNING_SECONDS
-            if workshop.is_symlink() or not lock.is_file() or is_new:
+            age = time.time() - workshop.lstat().st_mtime
+            if workshop.is_symlink() or age < _BEGINNING_SECONDS:
                 continue
-            with FileLock(lock, timeout=0):
-                pass
+            if lock.is_file():
+                with FileLock(lock, timeout=0):
+                    pass
+            elif age < _UNLOCKED_SECONDS or not _is_idle(workshop):
+                continue
         except (OSError, NotImplementedError, Timeout):
             continue
         shutil.rmtree(workshop, ignore_errors=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from napari_retina_seg.io.atomic import Draft, sync_folder
+from napari_retina_seg.io.atomic import sync_folder, write_durably
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import ProjectError
 
@@ -153,14 +153,7 @@ def write_file(path: Path, content: bytes) -> None:
                 # Not its parents: no local folder must replace a network folder that is gone.
                 folder.mkdir(exist_ok=True)
                 sync_folder(folder.parent)
-        draft = Draft(path)
-        try:
-            draft.file.write(content)
-            draft.keep()
-        except BaseException:  # removes the temporary file after Ctrl-C too
-            draft.drop()
-            raise
-        sync_folder(path.parent)
+        write_durably(path, content)
 
 
 def hash_file(path: Path) -> str:

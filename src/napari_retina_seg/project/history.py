@@ -144,8 +144,8 @@ def find_truth(store: Store, image_id: int) -> Version | None:
             return None
         if State(row.state) is State.IN_PROGRESS:
             raise ProjectError(
-                f"'{image.name}' is {State(image.state)}, but the newest version of its mask is work"
-                " in progress: run 'project check', or restore a backup of project.sqlite."
+                f"'{image.name}' is {State(image.state)}, but the newest version of its mask is"
+                " work in progress: run 'project check', or restore a backup of project.sqlite."
             )
         if row.mask is None:  # the first grader called it ungradable
             return None
