@@ -1,11 +1,15 @@
 """Adding images: known by their hash, wherever they lie."""
 
+import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
+from napari_retina_seg.io import read_image
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.errors import ProjectError, ReadError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
 
 
@@ -90,3 +94,33 @@ def test_images_are_found_by_what_a_person_types(ann, image, write_scan, tmp_pat
     for nothing in ("unheard-of", "#9", ""):
         with pytest.raises(ProjectError, match="no image"):
             ann.find_image(nothing)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_does_not_stop_the_others(ann, write_scan, tmp_path):
+    good = write_scan("a.png", 1)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xffc.png"))
+    odd.write_bytes(write_scan("b.png", 2).read_bytes())
+    added = ann.add_images([odd, good])
+    assert [image.name for image in added.images] == ["a"]
+    (problem,) = added.problems
+    assert "rename the file" in problem
+    problem.encode()
+    with pytest.raises(ReadError, match="rename the file"):
+        read_image(odd)
+
+
+def test_equal_contents_are_copied_once(ann, write_scan, tmp_path):
+    one = write_scan("a.png", 1)
+    (tmp_path / "b.PNG").write_bytes(one.read_bytes())
+    added = ann.add_images([one, tmp_path / "b.PNG"], copy=True)
+    assert (len(added.images), len(added.duplicates)) == (1, 1)
+    assert ann.check() == ()
+
+
+def test_what_was_read_is_kept_if_adding_is_closed(ann, write_scan):
+    job = ann.iter_add_images([write_scan(f"{n}.png", n) for n in range(9)])
+    for _ in range(3):
+        next(job)
+    job.close()
+    assert len(ann.images()) == 2

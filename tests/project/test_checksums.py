@@ -113,7 +113,8 @@ def test_no_older_version_counts_if_a_column_of_the_newest_is_damaged(
     graded(ann, image, make)
     with connect(ann.folder) as raw:
         (value,) = raw.execute(f'SELECT "{column}" FROM version WHERE id = 3').fetchone()  # noqa: S608
-        put(raw, "version", column, flip(value))
+        unique = column in ("id", "number")
+        put(raw, "version", column, value + 8 if unique else flip(value))
     if column != "image_id":  # then only a look at all rows finds it
         for use in (ann.truth, ann.history, ann.permissions):
             with pytest.raises(ProjectError, match=r"damaged|missing"):

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
+from napari_retina_seg.io.images.content import check_readable_name
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
@@ -106,20 +107,20 @@ def iter_add_images(
     batch: list[tuple[Path, _ReadFile]] = []
     record = partial(_record, store, patient_of, spacing, results)
     recorded = time.monotonic()
-    for done, (path, found) in enumerate(_read_all(store, paths, copy, spacing)):
-        yield Progress(done, len(paths), path.name)
-        if token.cancelled:
-            record(batch)
+    try:
+        for done, (path, found) in enumerate(_read_all(store, paths, copy, spacing)):
+            yield Progress(done, len(paths), path.name)
             token.raise_if_cancelled()
-        result = found()
-        if isinstance(result, str):
-            results.problems.append(result)
-        else:
-            batch.append((path, result))
-        if len(batch) >= _BATCH or time.monotonic() - recorded > _SECONDS:
-            record(batch)
-            batch, recorded = [], time.monotonic()
-    record(batch)
+            result = found()
+            if isinstance(result, str):
+                results.problems.append(result)
+            else:
+                batch.append((path, result))
+            if len(batch) >= _BATCH or time.monotonic() - recorded > _SECONDS:
+                ready, batch, recorded = batch, [], time.monotonic()
+                record(ready)
+    finally:  # also if it is cancelled or closed: what was read is kept
+        record(batch)
     return results.freeze()
 
 
@@ -129,11 +130,12 @@ def _read_all(
     """Read files in threads, a few ahead; yield each with what waits for the result."""
     with store.database.reading() as session:
         known = frozenset(session.scalars(select(ImageRow.sha256)))
+    suffixes: dict[str, str] = {}  # under which equal contents are copied, once
     ahead: deque[tuple[Path, Future[_ReadFile | str]]] = deque()
     pool = ThreadPoolExecutor(_THREADS, "add")
     try:
         for path in paths:
-            ahead.append((path, pool.submit(_read, store, path, copy, spacing, known)))
+            ahead.append((path, pool.submit(_read, store, path, copy, spacing, known, suffixes)))
             if len(ahead) > _THREADS:
                 first, future = ahead.popleft()
                 yield first, future.result
@@ -145,11 +147,17 @@ def _read_all(
 
 
 def _read(
-    store: Store, path: Path, copy: bool, stated: Spacing | None, known: frozenset[str]
+    store: Store,
+    path: Path,
+    copy: bool,
+    stated: Spacing | None,
+    known: frozenset[str],
+    suffixes: dict[str, str],
 ) -> _ReadFile | str:
     """Read a file; return a sentence if that fails."""
     try:
-        return _read_file(store, path.resolve(), copy, stated, known)
+        check_readable_name(path.resolve())  # before anything of it is recorded
+        return _read_file(store, path.resolve(), copy, stated, known, suffixes)
     except ProjectError:  # no other image can be added either
         raise
     except RetinaSegError as error:
@@ -159,7 +167,12 @@ def _read(
 
 
 def _read_file(
-    store: Store, path: Path, copy: bool, stated: Spacing | None, known: frozenset[str]
+    store: Store,
+    path: Path,
+    copy: bool,
+    stated: Spacing | None,
+    known: frozenset[str],
+    suffixes: dict[str, str],
 ) -> _ReadFile:
     sha256 = hash_file(path) if path.is_file() else ""
     if stated is None and sha256 in known:
@@ -176,7 +189,7 @@ def _read_file(
     sha256 = hashlib.sha256(content).hexdigest()
     stored = None
     if copy and sha256 not in known:
-        stored = store.files.put(content, path.suffix)
+        stored = store.files.put(content, suffixes.setdefault(sha256, path.suffix))
     facts = _Facts(
         image.modality.value,
         image.laterality.value,

@@ -109,14 +109,26 @@ def find_kind(head: bytes) -> str | None:
     return next((kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)), None)
 
 
+def check_readable_name(path: Path) -> None:
+    """Raise `ReadError` if a name is in another encoding than the system's: it is no text then."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = str(path).encode(errors="replace").decode()
+        raise ReadError(
+            f"The name of '{shown}' has letters in an unknown encoding: rename the file."
+        ) from error
+
+
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file, up to the end of DICOM's mark.
 
     Raises
     ------
     ReadError
-        If it can't be opened or is empty.
+        If it can't be opened or is empty, or its name can't be written down.
     """
+    check_readable_name(path)
     try:
         if path.is_dir():
             raise ReadError(f"'{path}' is a folder: choose an image file in it.")
