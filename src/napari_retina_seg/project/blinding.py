@@ -124,7 +124,7 @@ def is_first_comparison(
 
 def note_comparison(session: Session, image: ImageRow) -> None:
     """Note that somebody has seen both gradings: the second one can't be mended any more."""
-    second = session.get(SecondGraderRow, (image.id, image.round))
+    second = find_second_row(session, image)
     if second is not None and second.compared_at is None:
         second.compared_at = now()
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from napari_retina_seg.project.blinding import (
     check_not_blinded,
     check_visible,
-    find_second_row,
     is_first_comparison,
     listed,
     may_mend,
@@ -20,19 +19,13 @@ from napari_retina_seg.project.blinding import (
 )
 from napari_retina_seg.project.contents import decode_arrays, decode_mask
 from napari_retina_seg.project.states import MASK_COUNTS, GradingRound, State
-<<<<<<< HEAD
-from napari_retina_seg.project.store import Store, image_row, version_row, version_value
-from napari_retina_seg.project.tables import VersionRow
-=======
 from napari_retina_seg.project.store import (
     Store,
     image_row,
-    now,
     version_row,
     version_value,
     versions_of,
 )
->>>>>>> 103544d (Compare all records when a project is opened and before its masks are used; choose versions in Python)
 from napari_retina_seg.project.values import Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
@@ -42,14 +35,8 @@ def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
     """Return the versions of an image; see `ProjectView.history`."""
     with store.database.reading() as session:
         image = image_row(session, image_id)
-<<<<<<< HEAD
         is_listed = listed(session, image, store.author)
-        query = select(VersionRow).filter_by(image_id=image_id).order_by(VersionRow.number)
-        return tuple(version_value(row) for row in session.scalars(query) if is_listed(row))
-=======
-        may_see = visible(session, image, store.author)
-        return tuple(version_value(row) for row in versions_of(session, image) if may_see(row))
->>>>>>> 103544d (Compare all records when a project is opened and before its masks are used; choose versions in Python)
+        return tuple(version_value(row) for row in versions_of(session, image) if is_listed(row))
 
 
 def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
@@ -76,7 +63,6 @@ def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
     return Annotation(labels, boundaries, questionable)
 
 
-<<<<<<< HEAD
 def note_comparisons(store: Store, image_ids: Sequence[int]) -> None:
     """Note that this person has seen both gradings of images.
 
@@ -101,15 +87,6 @@ def note_comparisons(store: Store, image_ids: Sequence[int]) -> None:
                     " grading ends that, which can't be noted in a read-only project: compare them"
                     " where the project can be written."
                 )
-=======
-def _note_comparison(store: Store, image_id: int) -> None:
-    """Note that somebody has seen both gradings: the second one can't be mended any more."""
-    with store.database.writing() as session:
-        image = image_row(session, image_id)
-        second = find_second_row(session, image)
-        if second is not None and second.compared_at is None:
-            second.compared_at = now()
->>>>>>> 103544d (Compare all records when a project is opened and before its masks are used; choose versions in Python)
 
 
 def read_probabilities(store: Store, image_id: int, number: int) -> npt.NDArray[Any] | None:
@@ -132,22 +109,14 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         adjudicated = State(image.state) is State.ADJUDICATED
         grading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
         row = newest_human(session, image, grading)
-<<<<<<< HEAD
+        if row is not None and State(row.state) is State.IN_PROGRESS:
+            raise ProjectError(
+                f"'{image.name}' is {State(image.state)}, but the newest version of its mask is"
+                " work in progress: run 'project check', or restore a backup of project.sqlite."
+            )
         found = None if row is None else version_value(row)
         compares = may_mend(session, image, store.author)
     if compares:
         note_comparisons(store, [image_id])
     # The first grader may have called it ungradable.
     return found if found is not None and found.mask is not None else None
-=======
-        if row is None:
-            return None
-        if State(row.state) is State.IN_PROGRESS:
-            raise ProjectError(
-                f"'{image.name}' is {State(image.state)}, but the newest version of its mask is"
-                " work in progress: run 'project check', or restore a backup of project.sqlite."
-            )
-        if row.mask is None:  # the first grader called it ungradable
-            return None
-        return version_value(row)
->>>>>>> 103544d (Compare all records when a project is opened and before its masks are used; choose versions in Python)
