@@ -22,6 +22,7 @@ from napari_retina_seg._napari.engine_tasks import load_engine
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.imaging.phantom import Phantom, phantom_bscan
+from napari_retina_seg.project.checksums import stamp_all
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
@@ -91,6 +92,7 @@ def multiply(folder: Path, total: int) -> None:
             f"INSERT INTO image ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - our columns
             rows,
         )
+        stamp_all(database)
 
 
 @contextmanager
