@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,5 +106,20 @@ def test_a_folder_that_has_just_been_begun_is_left_alone(tmp_path: Path) -> None
     remove_leftovers(tmp_path)
     assert begun.is_dir()
     os.utime(begun, (0, 0))
+    remove_leftovers(tmp_path)
+    assert not begun.exists()
+
+
+def test_an_unfinished_folder_without_a_lock_is_removed_after_a_day(tmp_path):
+    """Its program was killed before it could lock it, or there are no locks on this disk."""
+    begun = tmp_path / ".out.abc.unfinished"
+    begun.mkdir()
+    written = begun / "new"
+    written.touch()
+    two_days_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(begun, (two_days_ago, two_days_ago))
+    remove_leftovers(tmp_path)
+    assert begun.exists()  # something in it is new
+    os.utime(written, (two_days_ago, two_days_ago))
     remove_leftovers(tmp_path)
     assert not begun.exists()
