@@ -67,11 +67,13 @@ def test_all_slices_are_worked_out_once_and_never_in_the_thread_of_the_window(
     assert np.array_equal(volume.data, before * 2)
     assert threading.main_thread() not in plan.threads
     volume.visible = False
-    dock.preview.show_plan("Done", Recolor(1), every_slice=True)
+    dock.preview.show_plan("Done", Recolor(3), every_slice=True)
     qtbot.waitUntil(button.isEnabled)
     press(dock, Qt.Key.Key_Z, CTRL)
-    push(button)
-    assert np.array_equal(volume.data, before), "undone out of sight: not what was shown"
+    assert not button.isEnabled(), "undone out of sight: not what was shown"
+    qtbot.waitUntil(button.isEnabled)
+    apply()
+    assert np.array_equal(volume.data, before * 3)
 
 
 def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(

@@ -7,6 +7,7 @@ from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.target_picker import POINT
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, retina_image
+from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.imaging.cam import Method
 from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.types.image import Modality
@@ -189,6 +190,7 @@ def test_a_mask_that_comes_under_a_map_is_outlined(explain, dock, run, ends, mas
     dock.images.choose(scan)
     run(dock)
     assert masks()[0].contour == 2
+    assert not Settings().switch("view/outlines"), "nobody chose outlines"
 
 
 def test_a_map_of_another_image_stays_visible(viewer, explain, ends, scan, bscan, maps):

@@ -14,6 +14,7 @@ from vispy.scene.visuals import Compound, Markers
 
 from napari_retina_seg._napari._compat import draw_overlay
 from napari_retina_seg._napari.layers import KEY, is_made_from
+from napari_retina_seg._napari.masks.look import end_outline, outline_for_now
 from napari_retina_seg._napari.results import MaskInfo
 
 _NAME = "retina_seg_point"
@@ -116,7 +117,7 @@ class Outlines:
             if not isinstance(known, MaskInfo) or not is_made_from(mask, image):
                 continue
             if mask not in self._outlined and not mask.contour:
-                mask.contour = _WIDE if known.scheme.surfaces else _THIN
+                outline_for_now(mask, _WIDE if known.scheme.surfaces else _THIN)
                 self._outlined.append(mask)
             if mask in self._outlined:
                 self._tint(mask, value)
@@ -124,8 +125,7 @@ class Outlines:
     def restore(self) -> None:
         """Restore the masks, except for what the user changed meanwhile."""
         for mask in self._outlined:
-            if mask.contour in (_THIN, _WIDE):
-                mask.contour = 0
+            end_outline(mask)
             self._clear(mask)
         self._outlined = []
 
