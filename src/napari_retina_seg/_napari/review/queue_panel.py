@@ -39,7 +39,7 @@ from napari_retina_seg.types.counts import count
 _RELIST = 1000  # ms; at most one refresh in this time while images change
 _TYPING = 250  # ms; search once typing pauses
 _HEIGHT = 180  # px
-_MARGIN = 12  # px, of a cell beside its text
+_MARGIN = 9  # px, of a cell beside its text
 _LONGEST = {STATE: STATES, UNCERTAINTY: ("⚠0.000",), AUTHOR: ("M" * 8,)}
 _ROOM_FOR_AUTHORS = 420  # px; narrower tables hide authors to leave room for names
 
