@@ -78,6 +78,7 @@ def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):
     # The open image was empty: it shows the prediction now, which can be accepted.
     assert at_work.name == "scan3"
     assert at_work.session.review_layers.opened.permissions.prediction.model == "tiny-oct"
+    at_work.press(Qt.Key.Key_G)  # says what is open
     at_work.press(Qt.Key.Key_G)
     assert versions(4)[-1].author == "Ann"
 
@@ -114,6 +115,7 @@ def padded(ann, folder, tmp_path):
 
 
 def test_a_prediction_of_padded_columns_is_accepted_as_it_is(padded, versions):
+    padded.press(Qt.Key.Key_G)  # says what is open
     padded.press(Qt.Key.Key_G)
     assert versions(5)[-1].state is State.ACCEPTED
 
@@ -152,6 +154,7 @@ def test_what_was_painted_is_not_replaced_by_a_prediction(at_work, draw_as_model
     at_work.dock.batches.stepped.emit()
     at_work.wait()
     assert np.array_equal(at_work.mask.data, painted)
+    at_work.press(Qt.Key.Key_W)  # says what is open
     at_work.press(Qt.Key.Key_W)
     assert (versions(4)[-1].state, versions(4)[-1].conflict) == (State.CORRECTED, False)
 
