@@ -83,7 +83,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
     fresh = tmp_path / "fresh"
     do("project", "create", fresh, "--scheme", "oct-layers", "--author", "Eve")
     do("project", "add", fresh, tmp_path / "scans", *PATIENT, "--author", "Eve")
-    assert do("project", "import", fresh, exported, "--author", "Eve").stdout.startswith("9 imp")
+    assert do("project", "import", fresh, exported, "--author", "Eve").stdout.startswith("10 imp")
     with Project(project, author="Ann") as old, Project(fresh, author="Eve") as new:
         for name in set(NAMES) - {NAMES[3]}:
             masks_of = []
@@ -91,7 +91,7 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
                 image = opened.find_image(name)
                 masks_of.append(opened.annotation(image.id, opened.truth(image.id).number).labels)
             assert (masks_of[0] == masks_of[1]).all()
-        assert new.image(new.find_image(NAMES[3]).id).state is State.UNREVIEWED
+        assert new.image(new.find_image(NAMES[3]).id).state is State.UNGRADABLE
         assert new.truth(new.find_image(NAMES[0]).id).author == "Carl"
 
     (tmp_path / "own.toml").write_text(TINY_RECIPE)

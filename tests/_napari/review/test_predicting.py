@@ -188,6 +188,7 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(
     open_last_of(other)
     assert not words.visible
     assert "Prediction pending" not in ann.dock.info.text()
+    ann.dock.decisions.finish.click()  # says what is open
     ann.dock.decisions.finish.click()
     ann.bot.waitUntil(lambda: ann.session.review_layers.opened.image.state is State.CORRECTED)
     open_last_of(folder)

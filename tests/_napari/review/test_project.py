@@ -14,6 +14,8 @@ from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review import navigator
 from napari_retina_seg._napari.review.queue_model import Thumbnails
 from napari_retina_seg.io.masks import save_mask
+from napari_retina_seg.project.checksums import stamp_all
+from napari_retina_seg.project.migrations import raw_connection
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.tables import ImageRow
@@ -110,6 +112,7 @@ def test_a_list_is_not_called_empty_because_the_project_can_t_be_asked(ann, fold
     queue = ann.dock.queue
     queue.states.setCurrentText("Unreviewed")
     queue.states.activated.emit(0)
+    ann.press(Qt.Key.Key_W)  # says what is open
     ann.press(Qt.Key.Key_W)
     assert names(ann) == ["scan3"]  # as long as it is open
     ann.session.project.close()  # as before a window asks whether to close
@@ -336,6 +339,7 @@ def crowded(folder):
             {**common, "sha256": f"{n:064}", "name": f"n{n}", "path": "gone"} for n in range(10_000)
         ]
         session.execute(ImageRow.__table__.insert(), rows)
+        stamp_all(raw_connection(session.connection()))
     return folder
 
 

@@ -43,7 +43,7 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     assert "corrected" not in states()
     before = ann.viewer.scene.camera.zoom
     ann.press(Qt.Key.Key_P, Qt.KeyboardModifier.ShiftModifier)
-    assert "In columns 20 to 30 layers are out of order or in pieces." in ann.said
+    assert "Layers are out of order or in pieces in columns 20 to 30." in ann.said
     center, zoom = ann.viewer.scene.camera.center, ann.viewer.scene.camera.zoom
     assert zoom >= before
     expected = ann.mask.data_to_world((1, 25))
@@ -78,7 +78,7 @@ def test_a_prediction_with_open_places_is_accepted_at_the_second_request(
     assert "accepted" not in states()
     ann.press(Qt.Key.Key_G)
     assert "'scan3' is accepted." in ann.said
-    assert "In columns 40 to 43 no layer is drawn." in ann.said
+    assert "No layer is drawn in columns 40 to 43." in ann.said
     assert AMBER in ann.dock.status.styleSheet()
     assert "accepted" in states()
 
