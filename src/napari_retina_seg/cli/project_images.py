@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from napari_retina_seg.cli.batch import ImageKind
 from napari_retina_seg.cli.console import echo, say
 from napari_retina_seg.cli.project import Author, Folder, Images, open_project
-from napari_retina_seg.types.image import Modality
-
-
-class Kind(StrEnum):
-    """A kind of image that can be stated."""
-
-    OCT = Modality.OCT.value
-    FUNDUS = Modality.FUNDUS.value
 
 
 def assign_command(
@@ -68,10 +60,12 @@ def restore_command(folder: Folder, images: Images, author: Author) -> None:
 def modality_command(
     folder: Folder,
     images: Images,
-    kind: Annotated[Kind, typer.Option("--to", help="The right kind of image.")],
+    kind: Annotated[ImageKind, typer.Option("--to", help="The right kind of image.")],
     author: Author,
 ) -> None:
     """Correct the kind of images, which is guessed when they are added."""
+    from napari_retina_seg.types.image import Modality
+
     with open_project(folder, author) as project:
         found = {image.id: image.name for image in map(project.find_image, images)}
         project.set_modality(tuple(found), Modality(kind.value))

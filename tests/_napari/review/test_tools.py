@@ -49,7 +49,7 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     expected = ann.mask.data_to_world((1, 25))
     assert np.abs(np.subtract(center[-2:], expected)).max() < 1.5
     ann.press(Qt.Key.Key_W)
-    assert "is corrected. In columns 20 to 30 layers are out of order" in ann.said
+    assert "is corrected. Layers are out of order or in pieces in columns 20" in ann.said
     assert AMBER in ann.dock.status.styleSheet(), "it is never green"
     assert "corrected" in states()
 
