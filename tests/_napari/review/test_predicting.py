@@ -188,8 +188,9 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(
     open_last_of(other)
     assert not words.visible
     assert "Prediction pending" not in ann.dock.info.text()
-    ann.click(ann.dock.decisions.finish)  # says what is open
-    ann.click(ann.dock.decisions.finish)
+    ann.dock.decisions.finish.click()
+    ann.bot.waitUntil(lambda: "Not saved yet" in ann.said)
+    ann.dock.decisions.finish.click()
     ann.bot.waitUntil(lambda: ann.session.review_layers.opened.image.state is State.CORRECTED)
     open_last_of(folder)
     assert (words.visible, words.text) == (True, "Prediction pending")
