@@ -192,7 +192,8 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(
     open_last_of(other)
     assert not words.visible
     assert "Prediction pending" not in ann.dock.info.text()
-    # The first request says what is open, under the model's progress.
+    ann.dock.decisions.finish.click()
+    ann.bot.waitUntil(lambda: "Not saved yet" in ann.said)
     ann.bot.waitUntil(finished)
     open_last_of(folder)
     assert (words.visible, words.text) == (True, "Prediction pending")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import napari
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QWidget
 
@@ -68,6 +68,8 @@ class ReviewWidget(Dock):
         self.session = ReviewSession(napari_viewer, self)
         self._close_handler = CloseHandler(self.session, self)
         self.bar = ProjectBar(settings)
+        # Progress of a model does not cover a warning before it can be read.
+        self._warning_shown = QTimer(self, singleShot=True, interval=8_000)
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
         self.status = StatusLine()
@@ -187,7 +189,7 @@ class ReviewWidget(Dock):
         self.history.restored.connect(lambda version: session.reopen(version.number))
         self.recovery.recovered.connect(session.recover)
         self.recovery.discarded.connect(session.discard)
-        self.batches.message.connect(self.status.show_message)
+        self.batches.message.connect(self._show_progress)
         self.batches.done.connect(self._on_batch)
         self.batches.predicting.connect(self._on_predicting)
         self.batches.stepped.connect(self.queue.list_soon)
@@ -245,8 +247,13 @@ class ReviewWidget(Dock):
         elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
             show_info(displayed(sentence))
 
+    def _show_progress(self, sentence: str) -> None:
+        if not self._warning_shown.isActive():
+            self.status.show_message(sentence)
+
     def _show_warning(self, sentence: str) -> None:
         self.status.warn(sentence)
+        self._warning_shown.start()
         if self.visibleRegion().isEmpty():  # another dock is in front, and stays there
             self.warn_in_front(sentence)
 
