@@ -42,7 +42,7 @@ def test_a_flipped_bit_is_turned_back_in_any_column(full):
 def test_more_than_a_bit_is_said_and_left(full):
     with connect(full) as raw:
         put(raw, "image", "name", "elsewhere")
-    assert "can't be mended" in " ".join(repair_records(full))
+    assert "can't be repaired" in " ".join(repair_records(full))
     assert len(list(full.glob("project.sqlite.*-*"))) == 1  # as it was
 
 

@@ -97,10 +97,10 @@ def allowed_actions(
     """Return the actions that a person may take on an image in a given state."""
     possible = possible_actions(state, find_grading_round(session, image, person))
     allowed = tuple(action for action in possible if may_do(session, image, action, person))
-    return (*allowed, Action.SECOND_REOPEN) if may_mend(session, image, person) else allowed
+    return (*allowed, Action.SECOND_REOPEN) if may_revise(session, image, person) else allowed
 
 
-def may_mend(session: Session, image: ImageRow, person: str) -> bool:
+def may_revise(session: Session, image: ImageRow, person: str) -> bool:
     """Whether a second grader may reopen the own finished grading: nobody has compared it yet."""
     second = find_second_row(session, image)
     if image.state != State.GRADED_TWICE or second is None or second.compared_at is not None:
@@ -123,7 +123,7 @@ def is_first_comparison(
 
 
 def note_comparison(session: Session, image: ImageRow) -> None:
-    """Note that somebody has seen both gradings: the second one can't be mended any more."""
+    """Note that somebody has seen both gradings: the second one can't be changed any more."""
     second = find_second_row(session, image)
     if second is not None and second.compared_at is None:
         second.compared_at = now()
@@ -197,15 +197,15 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
 def listed(session: Session, image: ImageRow, person: str) -> Callable[[VersionRow], bool]:
     """Return which versions of an image are shown to a person who did not ask for one of them.
 
-    A second grader who may still mend the own grading is shown nothing of others: asked for, they
-    can be read, but that ends the mending.
+    A second grader who may still change their own grading is shown nothing of others. What they
+    drew can be asked for, but that makes the own grading final.
     """
-    may_see, mends = visible(session, image, person), may_mend(session, image, person)
+    may_see, may_change = visible(session, image, person), may_revise(session, image, person)
 
     def is_listed(version: VersionRow) -> bool:
         is_own = same_person(version.author, person)
         return may_see(version) and (
-            is_own or not mends or version.kind == VersionKind.PREDICTION.value
+            is_own or not may_change or version.kind == VersionKind.PREDICTION.value
         )
 
     return is_listed

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.project.blinding import blinded_to, is_blind, may_mend
+from napari_retina_seg.project.blinding import blinded_to, is_blind, may_revise
 from napari_retina_seg.project.history import note_comparisons
 from napari_retina_seg.project.removals import find_removal, is_removed
 from napari_retina_seg.project.states import GradingRound, State
@@ -35,7 +35,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
                 continue
             image = image_value(store, row, blinded=False)
             found.append(DoubleGrading(image, *map(version_value, pair)))
-            if may_mend(session, row, store.author):
+            if may_revise(session, row, store.author):
                 compared.append(row.id)
     note_comparisons(store, compared)
     return tuple(found)

@@ -13,7 +13,7 @@ from napari_retina_seg.project.blinding import (
     check_visible,
     is_first_comparison,
     listed,
-    may_mend,
+    may_revise,
     newest_human,
     note_comparison,
 )
@@ -69,7 +69,7 @@ def note_comparisons(store: Store, image_ids: Sequence[int]) -> None:
     Raises
     ------
     ProjectError
-        If it can't be noted, and this person could mend one of the gradings thereafter.
+        If it can't be noted, and this person could change one of the gradings thereafter.
     """
     if not image_ids:
         return
@@ -81,9 +81,9 @@ def note_comparisons(store: Store, image_ids: Sequence[int]) -> None:
     with store.database.reading() as session:
         for image_id in image_ids:
             image = image_row(session, image_id)
-            if may_mend(session, image, store.author):
+            if may_revise(session, image, store.author):
                 raise ProjectError(
-                    f"You can still mend your grading of '{image.name}', and seeing the first"
+                    f"You can still change your grading of '{image.name}', and seeing the first"
                     " grading ends that, which can't be noted in a read-only project: compare them"
                     " where the project can be written."
                 )
@@ -115,7 +115,7 @@ def find_truth(store: Store, image_id: int) -> Version | None:
                 " work in progress: run 'project check', or restore a backup of project.sqlite."
             )
         found = None if row is None else version_value(row)
-        compares = may_mend(session, image, store.author)
+        compares = may_revise(session, image, store.author)
     if compares:
         note_comparisons(store, [image_id])
     # The first grader may have called it ungradable.

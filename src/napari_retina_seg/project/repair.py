@@ -58,7 +58,7 @@ def repair_records(folder: Path) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        A sentence for everything that was done, and for each row that can't be mended.
+        A sentence for everything that was done, and for each row that can't be repaired.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _mend(raw: sqlite3.Connection, altered: list[AlteredRow]) -> Iterator[str]:
     for row in altered:
         found = _find_flip(raw, row)
         if found is None:
-            yield f"In the database, {row.sentence}: it can't be mended. Restore a backup."
+            yield f"In the database, {row.sentence}: it can't be repaired. Restore a backup."
             continue
         column, value = found
         query = f'UPDATE "{row.table}" SET "{column}" = ? WHERE rowid = ?'  # noqa: S608

@@ -16,7 +16,7 @@ from napari_retina_seg.project.blinding import (
     check_visible,
     keep_second_grader,
     listed,
-    may_mend,
+    may_revise,
     newest_human,
     refusal_of,
 )
@@ -122,7 +122,7 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
             parent = _newest_of_round(session, image)
         else:
             parent = version_row(session, image, request.parent)
-        if may_mend(session, image, request.author):
+        if may_revise(session, image, request.author):
             request = replace(request, action=Action.SECOND_REOPEN)
             if request.parent is None:
                 parent = newest_human(session, image, GradingRound.SECOND)
@@ -133,8 +133,8 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
             check_visible(session, image, parent, request.author)
             if not listed(session, image, request.author)(parent):
                 raise ProjectError(
-                    f"Version {parent.number} of '{image.name}' is not yours: to mend your grading,"
-                    " reopen the image from a version of your own."
+                    f"Version {parent.number} of '{image.name}' is not yours: to change your"
+                    " grading, reopen the image from a version of your own."
                 )
             files = replace(_files_of(session, parent), probabilities=None)
         if request.action is Action.REOPEN:

@@ -267,8 +267,8 @@ def _locked_reason(
         )
     if Action.SECOND_REOPEN in permissions.actions:
         return (
-            f"You have graded '{image.name}': reopen it to mend a slip, until someone has compared"
-            " the two gradings."
+            f"You have graded '{image.name}': reopen it to correct a slip, until someone has"
+            " compared the two gradings."
         )
     if image.state is State.GRADED_TWICE and Action.REOPEN not in permissions.actions:
         return (

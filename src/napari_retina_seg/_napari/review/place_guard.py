@@ -32,12 +32,12 @@ class PlaceGuard:
         warn: Callable[[str], Any],
     ) -> None:
         self._run, self._warn = run, warn
-        self._told: set[tuple[int, str, Places]] = set()  # images, keys and open places
+        self._warned: set[tuple[int, str, Places]] = set()  # images, keys and open places
 
     def leave(
         self, project: Project, edit: UnsavedEdit | None, key: str, proceed: Callable[[], None]
     ) -> None:
-        """Proceed, unless there are open places that were not told yet: tell them, and stay.
+        """Proceed, unless there are open places without a warning so far: warn, and stay.
 
         Parameters
         ----------
@@ -55,11 +55,11 @@ class PlaceGuard:
             return
 
         def then(places: Places) -> None:
-            told = edit.image.id, key, places
-            if not places or told in self._told:
+            warned = edit.image.id, key, places
+            if not places or warned in self._warned:
                 proceed()
                 return
-            self._told.add(told)
+            self._warned.add(warned)
             it, again = "it" if len(places) == 1 else "them", f"press {key}" if key else "do that"
             self._warn(
                 f"Not saved yet: {count(len(places), 'open place')}. Look at {it}"
