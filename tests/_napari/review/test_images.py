@@ -139,7 +139,7 @@ def test_the_adjudicator_takes_the_second_grading_in_one_step(person, folder, gr
 def test_a_second_grader_mends_a_slip_by_reopening(person, folder, read):
     person.open(folder, "Bob")
     person.open_row(0)
-    assert "to mend a slip" in person.dock.info.text()
+    assert "to correct a slip" in person.dock.info.text()
     person.click(person.dock.decisions.reopen)
     painted = person.paint()
     finish(person)
