@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.metrics.measures import Key
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.project.view import ProjectView
@@ -239,3 +239,19 @@ def test_gradings_with_open_places_are_named_in_export_and_agreement(ann, bob, i
     assert done.open_places == ("scan1",)
     assert done.is_doubtful
     assert "in 'scan1': open them in Review and press Show next place." in done.warnings[-1]
+
+
+def test_a_slice_whose_layers_were_erased_is_open_in_export_and_agreement(ann, bob, tmp_path):
+    phantom = phantom_volume(0, 3, *SHAPE)
+    np.save(tmp_path / "volume.npy", phantom.image.pixels)
+    (volume,) = ann.add_images([tmp_path / "volume.npy"]).images
+    drawn = Annotation(phantom.labels)
+    erased = Annotation(np.array(phantom.labels))
+    erased.labels[1] = 0
+    ann.assign_second_grader(volume.id, "Bob")
+    first = ann.save_version(volume.id, drawn, Action.DRAFT, parent=None)
+    ann.save_version(volume.id, erased, Action.CORRECT, parent=first.number)
+    bob.save_version(volume.id, drawn, Action.SECOND_GRADE, parent=None)
+    assert finish(iter_agreement(ann)).open_gradings == 1
+    done = finish(iter_export(ann, tmp_path / "out", Format.NIFTI))
+    assert done.open_places == ("volume",)

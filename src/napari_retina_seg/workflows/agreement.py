@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
 
-from napari_retina_seg.editing.open_places import find_open_places
 from napari_retina_seg.metrics.agreement import (
     Agreement,
     AgreementAccumulator,
@@ -17,13 +16,14 @@ from napari_retina_seg.metrics.agreement import (
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.project.store import same_person
-from napari_retina_seg.project.values import DoubleGrading, Version, VersionKind
+from napari_retina_seg.project.values import DoubleGrading, Version
 from napari_retina_seg.project.view import ProjectView, check_opened
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError, TooEarlyError
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.workflows.export_options import Identities
 from napari_retina_seg.workflows.naming import find_names
+from napari_retina_seg.workflows.open_places import find_in_version, read_proposal
 
 
 def find_agreement(
@@ -113,11 +113,9 @@ def iter_agreement(
         yield Progress(done, len(graded), pair.image.name)
         token.raise_if_cancelled()
         first, second = (_read(project, pair, number) for number in pair.numbers)
-        open_gradings += sum(
-            bool(find_open_places(each.labels, project.scheme, each.ignore))
-            for each in (first, second)
-        )
-        begun = _read_proposal(project, pair.first), _read_proposal(project, pair.second)
+        open_gradings += bool(find_in_version(project, pair.first, first))
+        open_gradings += bool(find_in_version(project, pair.second, second))
+        begun = read_proposal(project, pair.first), read_proposal(project, pair.second)
         scores.add(_describe(pair), first, second, begun)
     yield Progress(len(graded), len(graded), "Done")
     return replace(scores.result(_gradability(pairs)), open_gradings=open_gradings)
@@ -245,14 +243,3 @@ def _describe(pair: DoubleGrading) -> GradedImage:
 
 def _read(project: ProjectView, pair: DoubleGrading, number: int) -> Annotation:
     return project.annotation(pair.image.id, number)
-
-
-def _read_proposal(project: ProjectView, grading: Version) -> Annotation | None:
-    """Read the model's mask that a grading began with, if it did."""
-    versions = {version.number: version for version in project.history(grading.image_id)}
-    version = grading
-    while version.parent is not None and version.kind is not VersionKind.PREDICTION:
-        version = versions[version.parent]
-    if version.kind is not VersionKind.PREDICTION:
-        return None
-    return project.annotation(grading.image_id, version.number)

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.editing.consistency import draw
-from napari_retina_seg.editing.open_places import find_open_places
 from napari_retina_seg.imaging.margin_text import has_margin_text
 from napari_retina_seg.io.formats.boundaries import write_boundary_csv, write_boundary_json
 from napari_retina_seg.io.formats.card import Card, make_card
@@ -46,6 +45,7 @@ from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.splits import SPLITS
 from napari_retina_seg.workflows.export_index import ExportIndex, Ungradable
 from napari_retina_seg.workflows.export_options import Format, Identities
+from napari_retina_seg.workflows.open_places import find_in_version
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.placing import placement_of
 from napari_retina_seg.workflows.selection import (
@@ -161,7 +161,7 @@ class ExportJob:
                 self.problems.append(str(error))
                 continue
             self.cards.append(make_card(record))
-            if find_open_places(annotation.labels, self._project.scheme, annotation.ignore):
+            if find_in_version(self._project, one.version, annotation):
                 self.open_places.append(one.image.name)
 
     def _write_one(self, one: ExportItem, record: MaskRecord) -> None:
