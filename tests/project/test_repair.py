@@ -1,15 +1,20 @@
 """`check --repair` restores what can be, says what it did, and invents nothing."""
 
+import re
 import sqlite3
 from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from napari_retina_seg.project import opening
+from napari_retina_seg.project.backups import back_up, list_backups
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.repair import repair_records
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.workflows.exporting import export_masks
 from project_records import cells, connect, flip, full, put
 
@@ -44,6 +49,68 @@ def test_more_than_a_bit_is_said_and_left(full):
         put(raw, "image", "name", "elsewhere")
     assert "can't be repaired" in " ".join(repair_records(full))
     assert len(list(full.glob("project.sqlite.*-*"))) == 1  # as it was
+
+
+def backed_up(folder, day=date(2026, 1, 1)):
+    back_up(folder / "project.sqlite", day)
+    (newest, *_) = list_backups(folder)
+    return newest
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [("image", "name", "elsewhere"), ("version", "author", "No one"), ("project", "key", "0")],
+)
+def test_more_than_a_bit_is_restored_from_a_backup(full, table, column, value):
+    before, backup = dump(full), backed_up(full)
+    with connect(full) as raw:
+        put(raw, table, column, value)
+    with pytest.raises(ProjectError, match=re.escape(f"such as '{backup}'")):
+        Project(full, author="Ann")
+    assert f"of the table '{table}' from '{backup}'" in " ".join(repair_records(full))
+    assert dump(full) == before
+    with Project(full, author="Ann") as project:
+        assert project.check() == ()
+
+
+def test_an_older_state_of_a_row_is_not_taken_from_a_backup(full):
+    backed_up(full)
+    with Project(full, author="Ann") as project:
+        project.mark_ungradable(project.queue()[0].id, "dark")  # the image's row is another now
+    with connect(full) as raw:
+        put(raw, "image", "name", "elsewhere")
+    assert "can't be repaired" in " ".join(repair_records(full))
+
+
+def test_a_damaged_backup_is_passed_over_for_an_older_one(full):
+    older, newer = backed_up(full), backed_up(full, date(2026, 1, 2))
+    with closing(sqlite3.connect(newer)) as raw, raw:
+        put(raw, "image", "name", "damaged too")
+    with connect(full) as raw:
+        put(raw, "image", "name", "elsewhere")
+    assert f"from '{older}'" in " ".join(repair_records(full))
+
+
+def test_a_project_is_backed_up_once_a_day_and_a_week_is_kept(full, monkeypatch):
+    started = datetime.now(UTC)
+    for days in (0, 1, 1, *range(2, 12)):
+        monkeypatch.setattr(opening, "now", lambda days=days: started + timedelta(days))
+        Project(full, author="Ann").close()
+    kept = [path.name for path in list_backups(full)]
+    days = [(started + timedelta(number)).date() for number in range(11, 4, -1)]
+    assert kept == [f"project-{day.isoformat()}.sqlite" for day in days]
+
+
+def test_backups_do_not_follow_a_link_out_of_the_project(full, tmp_path):
+    outside = tmp_path / "others"
+    outside.mkdir()
+    theirs = [outside / f"project-2020-01-0{day}.sqlite" for day in range(1, 10)]
+    for path in theirs:
+        path.touch()
+    (full / "backups").symlink_to(outside)
+    back_up(full / "project.sqlite", date(2026, 1, 1))
+    assert sorted(outside.iterdir()) == theirs
+    assert list_backups(full) == []
 
 
 def test_a_sound_project_is_left_alone(full):

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from napari_retina_seg.io.images.content import may_be_image
 from napari_retina_seg.project.autosaves import autosave_path
+from napari_retina_seg.project.backups import advise_restoring
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import (
     IntegrityProblem,
@@ -69,8 +70,8 @@ def _inspect_records(database: Database) -> tuple[IntegrityProblem, ...]:
         IntegrityProblem(
             IntegrityProblemKind.DATABASE,
             path,
-            f"The database '{path}' is damaged ({damage}): run 'project check --repair', or restore"
-            " it from a backup.",
+            f"The database '{path}' is damaged ({damage}): run 'project check --repair', or"
+            f" {advise_restoring(path.parent)}.",
         )
         for damage in database.find_damage()
     )

@@ -161,13 +161,12 @@ def find_altered(raw: sqlite3.Connection) -> Iterator[AlteredRow]:
                 yield AlteredRow(table.name, rowid)
 
 
-def read_row(raw: sqlite3.Connection, altered: AlteredRow) -> tuple[str, dict[str, Any]]:
-    """Return the checksum of a row and its other columns, as they are stored now."""
-    table = Base.metadata.tables[altered.table]
+def read_row(raw: sqlite3.Connection, row: AlteredRow) -> tuple[str, dict[str, Any]] | None:
+    """Return the checksum of a row and its other columns as they are stored, or None."""
+    table = Base.metadata.tables[row.table]
     names = _stored_names(raw, table)
-    query = f"{_select(table, names)} WHERE rowid = ?"
-    _, stamped, *values = raw.execute(query, (altered.rowid,)).fetchone()
-    return stamped, dict(zip(names, values, strict=True))
+    found = raw.execute(f"{_select(table, names)} WHERE rowid = ?", (row.rowid,)).fetchone()
+    return None if found is None else (found[1], dict(zip(names, found[2:], strict=True)))
 
 
 def schema_of(raw: sqlite3.Connection) -> str:

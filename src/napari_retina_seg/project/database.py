@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.io.atomic import draft_path, sync_folder
+from napari_retina_seg.project.backups import advise_restoring
 from napari_retina_seg.project.checksums import CheckedSession, find_altered, open_raw, schema_of
 from napari_retina_seg.project.damage import explain_error, has_room, is_of_disk, iter_damage
 from napari_retina_seg.project.migrations import (
@@ -277,7 +278,7 @@ class Database:
     def _say_damaged(self, damage: str) -> str:
         return (
             f"The database '{self.path}' is damaged ({damage}): run 'project check --repair', or"
-            " restore a backup of it. The masks in the folder 'files' are not touched."
+            f" {advise_restoring(self.folder)}. The masks in the folder 'files' are not touched."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.io.atomic import sync_folder
+from napari_retina_seg.project.backups import back_up
 from napari_retina_seg.project.database import (
     DATABASE,
     Database,
@@ -37,6 +39,7 @@ def open_store(folder: Path, author: str) -> Store:
         with database.reading() as session:
             row = session.scalars(select(ProjectRow)).one()
             scheme = SCHEME.validate_python(row.scheme.definition)
+        _back_up(database, row.created_at)
     except BaseException:
         database.close()
         raise
@@ -50,6 +53,13 @@ def open_store(folder: Path, author: str) -> Store:
         info=ProjectInfo(scheme, row.created_at, row.created_by, row.key),
         scheme_id=row.scheme_id,
     )
+
+
+def _back_up(database: Database, created_at: datetime) -> None:
+    """Back up records that were found sound, but not on the first day: there is little to lose."""
+    today = now().date()
+    if not database.read_only and created_at.date() != today:
+        back_up(database.path, today)
 
 
 def create_folder(folder: Path, scheme: LabelScheme, author: str) -> None:

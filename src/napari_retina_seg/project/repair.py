@@ -17,6 +17,7 @@ from sqlalchemy import select
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.autosaves import autosave_path
+from napari_retina_seg.project.backups import find_in_backups
 from napari_retina_seg.project.checksums import (
     CHECKSUM,
     AlteredRow,
@@ -45,10 +46,11 @@ _BITS = 64  # of a number
 
 
 def repair_records(folder: Path) -> tuple[str, ...]:
-    """Mend the records of a closed project; a copy of the database is kept beside it.
+    """Repair the records of a closed project; a copy of the database is kept beside it.
 
     A row in which one bit flipped is the only one that has its checksum when that bit is turned
-    back. Indexes are built anew.
+    back. Another is restored from a backup in the project, if it is there as it was saved. Indexes
+    are built anew.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def repair_records(folder: Path) -> tuple[str, ...]:
             shutil.copyfile(path, copy)
             said = [f"The database as it was is kept as '{copy}'."]
             raw.execute("BEGIN IMMEDIATE")
-            said += _mend(raw, altered)
+            said += _repair(raw, folder, altered)
             raw.execute("COMMIT")
             return tuple(said)
     except sqlite3.Error as error:
@@ -89,34 +91,54 @@ def repair_records(folder: Path) -> tuple[str, ...]:
         ) from error
 
 
-def _mend(raw: sqlite3.Connection, altered: list[AlteredRow]) -> Iterator[str]:
+def _repair(raw: sqlite3.Connection, folder: Path, altered: list[AlteredRow]) -> Iterator[str]:
     for name in VERSION_TRIGGERS:
         raw.execute(f"DROP TRIGGER IF EXISTS {name}")
     for row in altered:
-        found = _find_flip(raw, row)
-        if found is None:
-            yield f"In the database, {row.sentence}: it can't be repaired. Restore a backup."
-            continue
-        column, value = found
-        query = f'UPDATE "{row.table}" SET "{column}" = ? WHERE rowid = ?'  # noqa: S608
-        raw.execute(query, (value, row.rowid))
-        yield f"Turned a bit of '{column}' back in row {row.rowid} of the table '{row.table}'."
+        yield _repair_row(raw, folder, row)
     for statement in VERSION_TRIGGERS.values():
         raw.execute(statement)
     raw.execute("REINDEX")
     yield "Built the indexes of the database anew."
 
 
-def _find_flip(raw: sqlite3.Connection, row: AlteredRow) -> tuple[str, Any] | None:
+def _repair_row(raw: sqlite3.Connection, folder: Path, row: AlteredRow) -> str:
+    stamped, values = _require_row(raw, row)
+    flip = _find_flip(row.table, stamped, values)
+    if flip is not None:
+        column, value = flip
+        _update(raw, row, {column: value})
+        return f"Turned a bit of '{column}' back in row {row.rowid} of the table '{row.table}'."
+    found = find_in_backups(folder, row, stamped)
+    if found is None or found[0].keys() != values.keys():
+        return f"In the database, {row.sentence}: it can't be repaired. Restore a backup."
+    saved, checksum, path = found
+    _update(raw, row, {**saved, CHECKSUM: checksum})
+    return f"Restored row {row.rowid} of the table '{row.table}' from '{path}'."
+
+
+def _require_row(raw: sqlite3.Connection, row: AlteredRow) -> tuple[str, dict[str, Any]]:
+    found = read_row(raw, row)
+    if found is None:
+        raise sqlite3.DatabaseError(f"{row.sentence}, and can't be read again")
+    return found
+
+
+def _update(raw: sqlite3.Connection, row: AlteredRow, values: dict[str, Any]) -> None:
+    columns = ", ".join(f'"{name}" = ?' for name in values)
+    query = f'UPDATE "{row.table}" SET {columns} WHERE rowid = ?'  # noqa: S608 - our own names
+    raw.execute(query, (*values.values(), row.rowid))
+
+
+def _find_flip(table: str, stamped: str, values: dict[str, Any]) -> tuple[str, Any] | None:
     """Return the column and the value that give a row its checksum again."""
-    stamped, values = read_row(raw, row)
-    made = checksum_of(row.table, list(values.values()))
+    made = checksum_of(table, list(values.values()))
     if made in _flips(stamped):
         return CHECKSUM, made
     for column, value in values.items():
         for candidate in _flips(value):
             tried = list((values | {column: candidate}).values())
-            if checksum_of(row.table, tried) == stamped:
+            if checksum_of(table, tried) == stamped:
                 return column, candidate
     return None
 
