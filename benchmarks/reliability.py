@@ -4,9 +4,9 @@
 
 lets one or two programs at a time save, autosave, add, export and import, kills each at a random
 moment, and then looks whether the project opens, everything that had been confirmed is there to the
-bit, and nothing that is half written is taken for whole. Then it flips bits of a database, tries
-hostile paths and cuts the power; see ``bit_flips.py``, ``path_attacks.py`` and ``power_cut.py``. It
-writes ``docs/reliability.json`` and
+bit, and nothing that is half written is taken for whole. Then it kills fine-tunings, flips bits of
+a database, tries hostile paths and cuts the power; see ``training_kills.py``, ``bit_flips.py``,
+``path_attacks.py`` and ``power_cut.py``. It writes ``docs/reliability.json`` and
 ``docs/reliability.md``.
 """
 
@@ -35,6 +35,7 @@ from bit_flips import flip_bits
 from path_attacks import attack
 from power_cut import cut_power
 from reliability_report import write_documents
+from training_kills import PRELOAD, kill_trainings
 
 from napari_retina_seg.io.atomic import remove_leftovers
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
@@ -424,6 +425,7 @@ def flip_project(each_page: int, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--trainings", type=int, default=50, help="kills of fine-tuning")
     parser.add_argument("--flips", type=int, default=4, help="flipped bits of each page")
     parser.add_argument("--cuts", type=int, default=200, help="power cuts")
     parser.add_argument("--seed", type=int, default=0)
@@ -440,17 +442,23 @@ def main() -> None:
             "tifffile",
             "napari_retina_seg.workflows.exporting",
             "napari_retina_seg.workflows.importing",
+            *PRELOAD,
         ]
     )
     results = run(arguments.kills, arguments.seed)
+    with tempfile.TemporaryDirectory() as workshop:
+        results["trainings"] = kill_trainings(
+            Path(workshop), arguments.trainings, arguments.seed, context
+        )
     results["bit flips"] = flip_project(arguments.flips, arguments.seed)
     with tempfile.TemporaryDirectory() as workshop:
         results["path attacks"] = attack(Path(workshop))
     results["power cuts"] = cut_power(20, arguments.cuts // 2, arguments.seed)
-    for part in ("bit flips", "path attacks", "power cuts"):
+    for part in ("trainings", "bit flips", "path attacks", "power cuts"):
         results["failures"] += results[part].pop("failures", [])
     results["options"] = (
-        f"--kills {arguments.kills} --flips {arguments.flips} --cuts {arguments.cuts}"
+        f"--kills {arguments.kills} --trainings {arguments.trainings} --flips {arguments.flips}"
+        f" --cuts {arguments.cuts}"
     )
     write_documents(results, arguments.out)
     if results["failures"]:

@@ -35,6 +35,10 @@ What the kills left behind, none of which was taken for a version, an image or u
 
 The kills took {seconds} s, SQLite {sqlite}, {system}.
 
+## Kills of fine-tuning
+
+{trainings}
+
 ## Power cuts
 
 {power}
@@ -60,6 +64,12 @@ was played up to {power[power cuts]} power cuts, after which the disk had lost a
 flushed, or part of it by chance. Of {power[confirmed versions compared]:,} comparisons with a
 version that had been confirmed, {power[confirmed versions lost]} failed. That rests on flushes
 which the system and the disk must honour."""
+
+_TRAININGS = """The model `oct-layers` was fine-tuned in {runs} runs, which were killed and resumed
+until they ended, {kills} kills in all. The models of {same} runs have, to the bit, the weights of a
+run that was not killed.
+
+{killed}"""
 
 _OUTCOMES = {
     "harmless": "harmless",
@@ -103,6 +113,7 @@ def page(results: Mapping[str, Any]) -> str:
         seconds=results["seconds"],
         sqlite=results["SQLite"],
         system=results["system"],
+        trainings=describe_trainings(results["trainings"]),
         power=describe_power(results["power cuts"]),
         flips=results["bit flips"],
         flipped=table(
@@ -111,6 +122,17 @@ def page(results: Mapping[str, Any]) -> str:
             _OUTCOMES,
         ),
         attacks=results["path attacks"],
+    )
+
+
+def describe_trainings(trainings: Mapping[str, Any]) -> str:
+    if not trainings["kills"]:
+        return "Not tried."
+    return _TRAININGS.format(
+        runs=trainings["runs"],
+        kills=trainings["kills"],
+        same=trainings["same weights"],
+        killed=table("killed", trainings["killed"], {}),
     )
 
 
