@@ -19,6 +19,7 @@ from napari_retina_seg.cli import (
     models,
     names,
     project,
+    project_check,
     project_images,
     segment,
     train,
@@ -77,6 +78,7 @@ app.add_typer(dataset.app, name="dataset")
 project.app.command("agreement")(opens_files(agreement.agreement_command))
 project.app.command("adjudicate")(opens_files(agreement.adjudicate_command))
 project.app.command("names")(opens_files(names.names_command))
+project.app.command("check")(opens_files(project_check.check_command))
 project.app.command("assign")(project_images.assign_command)
 project.app.command("remove")(project_images.remove_command)
 project.app.command("restore")(project_images.restore_command)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,11 +30,10 @@ from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.text import displayed_json
 
 if TYPE_CHECKING:
-    from napari_retina_seg.project.files import IntegrityProblem
     from napari_retina_seg.project.project import Project
     from napari_retina_seg.project.values import Status
 
-_MOST_OF_A_KIND = 20
+MOST_OF_A_KIND = 20  # findings that are printed
 
 _FORMER_OPTIONS = {"second-read": "second-grading", "reader": "grader"}
 
@@ -145,7 +143,7 @@ def add_command(
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         say(f"'{gone[0]}'{more} had been removed: 'project restore' brings them back.")
-    for image, identifying in added.identifiers[:_MOST_OF_A_KIND]:
+    for image, identifying in added.identifiers[:MOST_OF_A_KIND]:
         say(f"'{image.name}' may identify the patient: {', '.join(identifying)}.")
     if added.identifiers:
         say(
@@ -309,57 +307,6 @@ def reopen_command(
         echo(f"'{found.name}' is in progress again, from {begun}.")
 
 
-@app.command("check")
-@opens_files
-def check_command(
-    folder: Folder,
-    author: Author,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair",
-            help="First restore what can be: records with a flipped bit, indexes, and files whose"
-            " content is found in unsaved work, in boundaries, or in --from. Close the project"
-            " elsewhere before.",
-        ),
-    ] = False,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="PATH",
-            exists=True,
-            help="With --repair: a backup, an export, or other masks of this project.",
-        ),
-    ] = None,
-) -> None:
-    """Verify all records and the hash of every file; without --repair nothing is changed.
-
-    The exit code is 1 if a record is damaged or a file is missing, truncated or altered, else 0.
-    """
-    if source is not None and not repair:
-        raise UsageError("--from says where to look for lost files: give --repair too.")
-    from napari_retina_seg.project.check import find_record_damage
-
-    if repair:
-        from napari_retina_seg.project.repair import repair_records
-
-        for sentence in repair_records(folder):
-            typer.echo(sentence)
-    findings = find_record_damage(folder)
-    if not findings:  # else it can't be opened
-        with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
-            for sentence in project.repair(source) if repair else ():
-                typer.echo(sentence)
-            findings = bar.walk(project.iter_check(token), "Checking")
-    serious = [finding for finding in findings if finding.serious]
-    if not serious:
-        typer.echo("All records and files of the project are intact.")
-    _print_findings([*serious, *(finding for finding in findings if not finding.serious)])
-    if serious:
-        raise typer.Exit(1)
-
-
 def open_project(folder: Path, author: str) -> Project:
     """Open a project to change it."""
     from napari_retina_seg.project.project import Project
@@ -412,14 +359,3 @@ def _print_status(project: Project, status: Status) -> None:
             f"Unsaved work of {slot.author} on '{name}' from"
             f" {slot.saved_at.astimezone():%Y-%m-%d %H:%M}: the window offers to recover it."
         )
-
-
-def _print_findings(findings: Sequence[IntegrityProblem]) -> None:
-    counts: Counter[str] = Counter()
-    for finding in findings:
-        counts[finding.kind] += 1
-        if counts[finding.kind] <= _MOST_OF_A_KIND:
-            echo(f"{finding.kind}: {finding.sentence}")
-    for kind, number in counts.items():
-        if number > _MOST_OF_A_KIND:
-            echo(f"{kind}: {number - _MOST_OF_A_KIND} more.")
