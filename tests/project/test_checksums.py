@@ -169,6 +169,7 @@ def test_a_project_without_checksums_gets_them_when_it_is_opened(full):
             raw.execute(f"ALTER TABLE {table.name} DROP COLUMN {CHECKSUM}")
         raw.execute("ALTER TABLE schema_version DROP COLUMN tables")
         raw.execute("DROP TABLE removal")
+        raw.execute("DROP TABLE model_use")
         raw.execute("ALTER TABLE autosave DROP COLUMN comment")
         raw.execute("ALTER TABLE second_reader DROP COLUMN compared_at")
         raw.execute("UPDATE schema_version SET version = 3")

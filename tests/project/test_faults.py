@@ -365,7 +365,7 @@ def test_a_mask_larger_than_pillow_s_limit_is_opened_again(ann, image, make, mon
 def bring_back_to_version_1(folder):
     connection = sqlite3.connect(folder / "project.sqlite")
     connection.executescript(
-        "DROP TABLE confirmed_name; DROP TABLE removal;"
+        "DROP TABLE confirmed_name; DROP TABLE removal; DROP TABLE model_use;"
         "ALTER TABLE autosave DROP COLUMN comment;"
         "ALTER TABLE second_reader DROP COLUMN compared_at;"
         "ALTER TABLE image DROP COLUMN warning; ALTER TABLE version DROP COLUMN checks;"

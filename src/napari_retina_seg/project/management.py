@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from napari_retina_seg.project import assignments, images, names, removals
+from napari_retina_seg.project import assignments, images, model_uses, names, removals
 from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.opening import check_name
 from napari_retina_seg.project.results import Assigned
+from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.image import Modality
 
@@ -26,6 +27,38 @@ class ProjectManagement(ProjectView):
         grader = check_name(grader)
         with self._store.database.writing() as session:
             assign_second_grader(session, image_id, grader)
+
+    def use_model(self, model: UsedModel, instead_of: UsedModel, reason: str) -> None:
+        """Record that a model is in use from now on, with who says so and when.
+
+        Parameters
+        ----------
+        model, instead_of : UsedModel
+            Which, and the one that was in use until now.
+        reason : str
+            What speaks for it.
+
+        Raises
+        ------
+        ProjectError
+            If another model was taken into use meanwhile.
+        """
+        model_uses.use_model(self._store, model, instead_of, reason)
+
+    def roll_back_model(self) -> ModelUse:
+        """Take the model into use again that was in use before the present one.
+
+        Returns
+        -------
+        ModelUse
+            Which is in use now. Called twice, it is the later one again.
+
+        Raises
+        ------
+        ProjectError
+            If no model was taken into use yet.
+        """
+        return model_uses.roll_back(self._store)
 
     def confirm_names(self, image_ids: Iterable[int]) -> None:
         """Record that images' names tell nothing of the patient: exports may keep them.

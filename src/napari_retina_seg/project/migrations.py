@@ -48,12 +48,24 @@ def _add_removals(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE second_reader ADD COLUMN compared_at VARCHAR"))
 
 
+def _add_model_uses(connection: Connection) -> None:
+    """Add the table of the models that were taken into use: none was yet."""
+    connection.execute(
+        text(
+            "CREATE TABLE model_use (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR NOT NULL,"
+            " folder VARCHAR NOT NULL, weights_sha256 VARCHAR NOT NULL, chosen_by VARCHAR NOT NULL,"
+            " chosen_at VARCHAR NOT NULL, reason VARCHAR NOT NULL, instead_of JSON NOT NULL)"
+        )
+    )
+
+
 # The n-th migrates the tables from version n to version n + 1.
 MIGRATIONS: tuple[Migration, ...] = (
     _add_checks,
     _add_confirmed_names,
     _add_checksums,
     _add_removals,
+    _add_model_uses,
 )
 
 

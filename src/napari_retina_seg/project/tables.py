@@ -214,6 +214,21 @@ class ConfirmedNameRow(Base):
     created_at: Mapped[datetime]
 
 
+class ModelUseRow(Base):
+    """A model that was taken into use; the newest row is the one in use."""
+
+    __tablename__ = "model_use"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    folder: Mapped[str]  # relative to the project, with forward slashes; "" for one by name
+    weights_sha256: Mapped[str]
+    chosen_by: Mapped[str]
+    chosen_at: Mapped[datetime]
+    reason: Mapped[str]
+    instead_of: Mapped[dict[str, Any]]  # name, folder and weights_sha256 of the one before
+
+
 class LeaseRow(Base):
     """The lease of an image."""
 

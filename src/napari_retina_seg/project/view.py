@@ -14,6 +14,7 @@ from napari_retina_seg.project import (
     double_gradings,
     history,
     images,
+    model_uses,
     names,
     queue,
     removals,
@@ -28,6 +29,7 @@ from napari_retina_seg.project.values import (
     Autosave,
     ConfirmedName,
     DoubleGrading,
+    ModelUse,
     Permissions,
     ProjectImage,
     ProjectInfo,
@@ -178,6 +180,10 @@ class ProjectView:
     def removals(self, image_id: int) -> tuple[Removal, ...]:
         """Return when an image was removed from the project and restored, oldest first."""
         return removals.list_removals(self._store, image_id)
+
+    def model_uses(self) -> tuple[ModelUse, ...]:
+        """Return which models were taken into use, oldest first: the last one is in use."""
+        return model_uses.list_uses(self._store)
 
     def status(self) -> Status:
         """Count images by state, and list leases and autosaves."""
