@@ -7,8 +7,9 @@ import pytest
 
 from helpers import tiny_model, write_png
 from napari_retina_seg.datasets.binary_masks import read_as_binary
+from napari_retina_seg.datasets.labelled import content_hash
 from napari_retina_seg.datasets.layouts import read_data
-from napari_retina_seg.datasets.split import split_images
+from napari_retina_seg.datasets.split import Split, split_images
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.cards import card_markdown
 from napari_retina_seg.models.packaging import joint_licence
@@ -183,3 +184,26 @@ def test_255_stays_what_it_is_elsewhere(tmp_path, masks, scheme):
     read, sentences = read_as_binary(images, scheme)
     assert [image.labels().ravel().tolist() for image in read] == masks
     assert sentences == ()
+
+
+def test_a_card_knows_the_images_that_its_model_and_the_ones_before_learnt_from(split, tuned):
+    seen = tuple(sorted(content_hash(one.pixels()) for one in (*split.training, *split.validation)))
+    second = find_model(tuned / "second" / "model").spec
+    assert second.training.images == seen
+    assert [one.images for one in lineage(second)] == [seen, seen, ()]
+
+
+def test_without_images_to_watch_the_last_epoch_counts(model, split, tmp_path):
+    start = find_starting_point(model.path)
+    changes = {**QUICK, "training.epochs": 2, "callbacks.monitor": "none"}
+    alone = Split(split.training + split.validation, (), ())
+    run = RunFolder(tmp_path / "run")
+    result = finish(iter_train(read_recipe("fine-tune", changes, start), alone, run, start=start))
+    assert result.spec.training.best_epoch == 2
+    assert "val_dice" not in run.log.read_text()
+
+
+def test_stopping_early_needs_something_to_watch(model):
+    changes = {"callbacks.monitor": "none", "callbacks.early_stopping.patience": 3}
+    with pytest.raises(DataError, match="need something to monitor"):
+        fine_tuning_recipe(model.spec, changes)

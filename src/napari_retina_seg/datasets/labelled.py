@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,3 +158,20 @@ class LabelledImage:
         if self.read_heights is None:
             raise DataError(f"'{self.name}' of {self.dataset} has no boundary heights.")
         return self.read_heights()
+
+
+def content_hash(pixels: Plane) -> str:
+    """Return the SHA-256 of an image's pixels, whatever file they are in.
+
+    Parameters
+    ----------
+    pixels : array
+        ``(rows, columns)``, or with a last axis of colours.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    head = f"{pixels.shape} {pixels.dtype}".encode()
+    return hashlib.sha256(head + pixels.tobytes()).hexdigest()

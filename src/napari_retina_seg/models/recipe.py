@@ -117,16 +117,23 @@ class Callbacks(Values):
     Attributes
     ----------
     monitor : str
-        ``val_loss`` or ``val_dice``: whose best weights are kept, and what the others watch.
+        ``val_loss`` or ``val_dice``: whose best weights are kept, and what the others watch;
+        ``none`` keeps those of the last epoch, and needs no validation images.
     reduce_lr_on_plateau : ReduceLROnPlateau or None
         Only with a constant schedule.
     early_stopping : EarlyStopping or None
         By default the run goes on to its last epoch.
     """
 
-    monitor: Literal["val_loss", "val_dice"] = "val_dice"
+    monitor: Literal["val_loss", "val_dice", "none"] = "val_dice"
     reduce_lr_on_plateau: ReduceLROnPlateau | None = None
     early_stopping: EarlyStopping | None = None
+
+    @model_validator(mode="after")
+    def _check_monitor(self) -> Self:
+        if self.monitor == "none" and (self.reduce_lr_on_plateau or self.early_stopping):
+            raise ValueError("reduce_lr_on_plateau and early_stopping need something to monitor")
+        return self
 
 
 class Training(Values):

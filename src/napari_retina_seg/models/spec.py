@@ -98,6 +98,9 @@ class TrainingRecord(BaseModel):
         Of the weights that it began with; None if they were random.
     seed : int or None
         From which all that is random followed; None for models of earlier versions.
+    images : tuple of str
+        Hashes of the pixels of all images that it learnt from, those to watch included, sorted;
+        empty for models of earlier versions. See `datasets.labelled.content_hash`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,6 +116,7 @@ class TrainingRecord(BaseModel):
     precision: str
     start_sha256: str | None = None
     seed: int | None = None
+    images: tuple[str, ...] = ()
 
 
 class Ancestor(BaseModel):
@@ -130,6 +134,8 @@ class Ancestor(BaseModel):
         Names of its data sets.
     steps : int or None
         Of its own training, if known.
+    images : tuple of str
+        Hashes of the pixels of the images that it learnt from, where they are known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -140,6 +146,7 @@ class Ancestor(BaseModel):
     licence: str
     datasets: tuple[str, ...] = ()
     steps: int | None = None
+    images: tuple[str, ...] = ()
 
 
 class ModelSpec(BaseModel):
@@ -208,6 +215,7 @@ def lineage(spec: ModelSpec) -> tuple[Ancestor, ...]:
         licence=spec.licence,
         datasets=record.datasets if record else (),
         steps=record.steps if record else None,
+        images=record.images if record else (),
     )
     return this, *spec.ancestors
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retina_seg import __version__
-from napari_retina_seg.datasets.labelled import LabelledImage
+from napari_retina_seg.datasets.labelled import LabelledImage, content_hash
 
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python", "scikit-image")
 
@@ -30,11 +30,14 @@ class Conditions:
         differ in its last bits on another processor, on which the run may go on.
     start_sha256 : str or None
         Of the weights that it began with; None if they were random.
+    images : tuple of str
+        Hashes of the pixels of each image, sorted.
     """
 
     backend: str
     data_sha256: str
     start_sha256: str | None
+    images: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, images: Iterable[LabelledImage], start_sha256: str | None) -> Conditions:
@@ -42,15 +45,18 @@ class Conditions:
         import keras
 
         data = hashlib.sha256()
+        hashes: set[str] = set()
         for image in images:
+            pixels = image.pixels()
+            hashes.add(content_hash(pixels))
             field = None if image.read_field is None else image.read_field()
-            arrays = (image.pixels(), image.valid(), image.labels(), image.ignored(), field)
+            arrays = (pixels, image.valid(), image.labels(), image.ignored(), field)
             for array in arrays:
                 if array is not None:
                     data.update(f"{array.shape} {array.dtype}".encode())
                     data.update(array.tobytes())
             data.update(repr(image.spacing()).encode())
-        return cls(keras.backend.backend(), data.hexdigest(), start_sha256)
+        return cls(keras.backend.backend(), data.hexdigest(), start_sha256, tuple(sorted(hashes)))
 
 
 def describe_environment() -> dict[str, Any]:

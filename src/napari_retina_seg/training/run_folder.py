@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ class RunFolder:
     ) -> None:
         """Create the folder, and write recipe, split and environment."""
         write_atomically(self.split, split_json(split).encode())
-        environment = {**describe_environment(), "seed": recipe.seed, **asdict(conditions)}
+        environment = {**describe_environment(), "seed": recipe.seed, **_recorded(conditions)}
         environment["left out"] = list(left_out)
         text = json.dumps(environment, indent=1) + "\n"
         write_atomically(self._environment, text.encode())
@@ -131,7 +131,7 @@ class RunFolder:
     def check_conditions(self, split: Split, conditions: Conditions) -> None:
         """Raise `DataError` if the run was begun with other images, weights or another backend."""
         recorded = json.loads(self._environment.read_text(encoding="utf-8"))
-        now = asdict(conditions)
+        now = _recorded(conditions)
         differing = [name for name in now if recorded.get(name) != now[name]]
         if self.split.read_text(encoding="utf-8") != split_json(split):
             differing.insert(0, "split")
@@ -216,6 +216,11 @@ class RunFolder:
                 half.unlink()
 
 
+def _recorded(conditions: Conditions) -> dict[str, str | None]:
+    """Return the conditions by name; the hash of all data stands for those of the images."""
+    return {name: getattr(conditions, name) for name in _CONDITIONS if name != "split"}
+
+
 def _are_curves_due(rows: list[Row]) -> bool:
     """Whether another `_SECONDS_OF_CURVES` of training ended with the last epoch."""
     seconds = sum(row["seconds"] for row in rows)
@@ -234,9 +239,10 @@ def draw_curves(rows: list[Row]) -> bytes:
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else ""
     for axes, keys in ((left, ("loss", "val_loss")), (right, ("val_dice",))):
-        for key in keys:
+        for key in (key for key in keys if key in rows[0]):
             axes.plot(epochs, [row[key] for row in rows], label=key, marker=marker)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
-        axes.legend()
+        if axes.lines:
+            axes.legend()
     return figure_png(figure)

@@ -164,7 +164,8 @@ def iter_train(
     recipe : Recipe
         What to train.
     split : Split
-        Images to learn from and images to watch, as `iter_validate_split` returned them.
+        Images to learn from and images to watch, as `iter_validate_split` returned them; none to
+        watch where the recipe monitors ``none``.
     run : RunFolder
         A new folder for all that the run leaves.
     token : CancelToken, optional
@@ -278,7 +279,8 @@ def iter_validate_split(
         return tuple(good[key] for key in keys if key in good)
 
     result = replace(split, training=kept(split.training), validation=kept(split.validation))
-    if not result.training or not result.validation:
+    watches = recipe.callbacks.monitor != "none"
+    if not result.training or (watches and not result.validation):
         raise DataError(
             f"The recipe '{recipe.name}' needs training and validation images: found"
             f" {len(result.training)} and {len(result.validation)}."

@@ -145,9 +145,9 @@ class Trainer:
     def best_epoch(self) -> int:
         """Epoch with the best weights so far; 0 before the first."""
         monitor = self.recipe.callbacks.monitor
+        if monitor == "none" or not self.rows:
+            return len(self.rows)
         values = [row[monitor] for row in self.rows]
-        if not values:
-            return 0
         return values.index(min(values) if monitor == "val_loss" else max(values)) + 1
 
     def record(
@@ -166,11 +166,12 @@ class Trainer:
             precision=self.recipe.training.precision,
             start_sha256=conditions.start_sha256,
             seed=self.recipe.seed,
+            images=conditions.images,
         )
 
     def _message(self, losses: list[float]) -> str:
         epoch = f"epoch {len(self.rows) + bool(losses)} of {self.recipe.training.epochs}"
-        if not self.rows:
+        if not self.rows or "val_dice" not in self.rows[0]:
             return epoch
         return f"{epoch}, best validation Dice {max(row['val_dice'] for row in self.rows):.4f}"
 
@@ -182,7 +183,9 @@ class Trainer:
         with self.mean.applied():
             row = {"epoch": len(self.rows) + 1, "learning_rate": rate, "loss": loss}
             row |= self._validate(watched) | {"seconds": round(seconds, 1)}
-            if _is_best(row[monitor], [other[monitor] for other in self.rows], monitor):
+            if monitor == "none" or _is_best(
+                row[monitor], [other[monitor] for other in self.rows], monitor
+            ):
                 run.save_best(self.model)
         self.rows.append(row)
         self._notify_callbacks(row)
@@ -195,8 +198,11 @@ class Trainer:
     def _validate(self, samples: Sequence[Sample]) -> Row:
         """Return the mean loss of the images, and the Dice of all their pixels together.
 
-        The Dice is the mean over all classes but a binary mask's background.
+        The Dice is the mean over all classes but a binary mask's background. Without images there
+        is neither.
         """
+        if not samples:
+            return {}
         classes = self.recipe.architecture.classes
         matrix = np.zeros((classes, classes), np.int64)
         losses = []
