@@ -1,7 +1,7 @@
 """The docks of yesterday's window, opened again today."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QTabBar
 
 PLUGIN = "napari-retina-seg"
 
@@ -37,3 +37,23 @@ def test_the_first_dock_brings_back_those_that_were_open(make_napari_viewer, qtb
     # What was asked for is in front.
     qtbot.waitUntil(lambda: not review.visibleRegion().isEmpty())
     qtbot.waitUntil(lambda: abs(review.parent().width() - width) < 5)
+
+
+def test_only_tabs_of_our_docks_look_ours(make_napari_viewer, qtbot):
+    def find_bar(name):
+        for bar in main.findChildren(QTabBar):
+            if name in (bar.tabText(index) for index in range(bar.count())):
+                return bar
+        return None
+
+    window = make_napari_viewer(show=True).window
+    main = window._qt_window
+    main.tabifyDockWidget(
+        *(window.add_dock_widget(QLabel(), name=name, area="left") for name in ("A", "B"))
+    )
+    qtbot.waitUntil(lambda: find_bar("B") is not None)
+    for name in ("Review", "Correct"):
+        window.add_plugin_dock_widget(PLUGIN, name)
+    qtbot.waitUntil(lambda: find_bar("Correct") is not None)
+    assert find_bar("Correct").styleSheet()
+    assert not find_bar("B").styleSheet()

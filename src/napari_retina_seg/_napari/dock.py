@@ -170,12 +170,15 @@ def _calling(action: Callable[[], object]) -> Callable[[napari.Viewer], None]:
 
 
 def _name_tabs(main: QMainWindow, frame: QDockWidget) -> None:
-    """Shorten the tabs of all docks to one word, so that all are visible."""
+    """Shorten the tabs of the plugin's docks to one word, so that all are visible."""
     entry = frame.toggleViewAction()
     in_menu = entry.text()
-    frame.setWindowTitle(frame.windowTitle().split()[0])
+    name = frame.windowTitle().split()[0]
+    frame.setWindowTitle(name)
     entry.setText(in_menu)  # the full name, next to docks of other plugins
     for bar in main.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        if name not in (bar.tabText(index) for index in range(bar.count())):
+            continue  # of other docks
         bar.setElideMode(Qt.TextElideMode.ElideNone)
         bar.setUsesScrollButtons(True)
         bar.setStyleSheet("QTabBar::tab { padding: 3px 2px; }")
