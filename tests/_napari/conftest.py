@@ -3,6 +3,8 @@
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -11,14 +13,17 @@ from napari_retina_seg._napari.engine_tasks import load_engine
 
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 
+from napari._vispy import canvas  # noqa: E402
 from napari.layers import Labels  # noqa: E402
 from napari.settings import get_settings  # noqa: E402
+from napari.utils.events import EventEmitter  # noqa: E402
 from npe2 import PluginManifest  # noqa: E402
 from pytestqt.qtbot import QtBot  # noqa: E402
 from qtpy.QtCore import QSettings  # noqa: E402
 from skimage.data import retina  # noqa: E402
 
 from helpers import tiny_model  # noqa: E402
+from napari_retina_seg._napari._compat import engine_freeze  # noqa: E402
 from napari_retina_seg._napari.job import JobResult  # noqa: E402
 from napari_retina_seg._napari.layers import KEY  # noqa: E402
 from napari_retina_seg._napari.results import MaskInfo  # noqa: E402
@@ -42,12 +47,35 @@ def cheap_collections() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_viewers() -> Iterator[None]:
-    """Look for plugins once instead of with every viewer, and write napari's settings nowhere."""
+    """Spare what costs most in viewers, hundreds of which are opened here.
+
+    Plugins are looked for once, and napari's settings written nowhere. With a layer that is removed
+    napari collects only what was made lately (test_stress.py has the real thing), and it looks only
+    once at the signature of a method that is connected.
+    """
     plugins = list(PluginManifest.discover())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PluginManifest, "discover", lambda **_: iter(plugins))
         patch.setattr(get_settings(), "_save_on_change", False)
+        patch.setattr(canvas, "gc", SimpleNamespace(collect=lambda: gc.collect(1)))
+        patch.setattr(EventEmitter, "_check_signature", staticmethod(_takes_event))
+        # Objects are frozen, see below: to ask for it anew with each dock takes 0.1 s.
+        patch.setattr(engine_freeze, "_update", lambda: None)
         yield
+
+
+_looks_at_signature = EventEmitter._check_signature
+_SIGNATURES: WeakKeyDictionary[FunctionType, bool] = WeakKeyDictionary()
+
+
+def _takes_event(callback: Callable[..., object]) -> bool:
+    """Tell whether a callback takes the event, as napari finds it out."""
+    function = getattr(callback, "__func__", None)
+    if not isinstance(function, FunctionType):
+        return _looks_at_signature(callback)
+    if function not in _SIGNATURES:
+        _SIGNATURES[function] = _looks_at_signature(callback)
+    return _SIGNATURES[function]
 
 
 @pytest.fixture(scope="session")
