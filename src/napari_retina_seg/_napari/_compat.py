@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -109,6 +110,14 @@ def find_histories(layer: Labels) -> tuple[Sequence[Any], Sequence[Any]]:
     except AttributeError:
         _warn(_missing("Labels._undo_history", "undone slices are not shown"))
         return (), ()
+
+
+def restore_history(layer: Labels, undo: Sequence[Any], redo: Sequence[Any]) -> None:
+    """Restore histories of a mask, which napari clears when the mask is made read-only."""
+    for history, steps in zip(find_histories(layer), (undo, redo), strict=True):
+        if isinstance(history, deque):
+            history.clear()
+            history.extend(steps)
 
 
 def find_changed_slices(step: Sequence[Any]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import napari
 import numpy as np
@@ -11,8 +12,16 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_retina_seg._napari._compat import find_histories, restore_history
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
-from napari_retina_seg._napari.layers import KEY, Position, image_fields, image_layers, is_made_from
+from napari_retina_seg._napari.layers import (
+    KEY,
+    Position,
+    image_fields,
+    image_layers,
+    is_made_from,
+    unwrap_proxy,
+)
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.compare import show_difference
 from napari_retina_seg._napari.masks.edits import lock, locked
@@ -67,6 +76,8 @@ class ReviewLayers(QObject):
         self._mode: str = "pan_zoom"
         self._locked: frozenset[int] = frozenset()
         self._is_clearing = False
+        # Of layers that are read-only, from which napari removes it.
+        self._histories: WeakKeyDictionary[Labels, tuple[list[Any], ...]] = WeakKeyDictionary()
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
@@ -187,9 +198,16 @@ class ReviewLayers(QObject):
             self._mode, self._locked = self.mask.mode, locked(self.mask)
         for layer in (self.mask, linked_layer(self.viewer, self.mask, LinkKind.QUESTIONABLE)):
             if layer is not None:
-                layer.editable = not on
+                self._set_layer_read_only(unwrap_proxy(layer), on)
         if not on:
             self.mask.mode = self._mode  # napari resets the tool
+
+    def _set_layer_read_only(self, layer: Labels, on: bool) -> None:
+        if on:
+            self._histories[layer] = tuple(map(list, find_histories(layer)))
+        layer.editable = not on
+        if not on and layer in self._histories:
+            restore_history(layer, *self._histories.pop(layer))
 
     def is_of_prediction(self, edit: UnsavedEdit) -> bool:
         """Whether mask, lines and questionable regions equal the prediction."""
