@@ -5,6 +5,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from mouse import CTRL, drag, press, push
+from napari_retina_seg._napari.correct.boundary_gestures import Mode
 
 
 def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
@@ -35,6 +36,19 @@ def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
     press(dock, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not dock.questionable.outline_button.isChecked())
     assert [layer.name for layer in shown.layers] == ["scan", "mask", "mask · questionable"]
+
+
+def test_a_line_tool_and_a_brush_for_marks_are_never_both_on(shown, dock, layers, qtbot):
+    pull = dock.lines.buttons[Mode.PULL]
+    dock._sections["questionable"].expand()
+    push(pull)
+    push(dock.questionable.brush_button)
+    qtbot.waitUntil(lambda: not pull.isChecked())
+    push(pull)
+    assert shown.layers.selection.active == layers, "where the tool gets the mouse"
+    assert not dock.questionable.brush_button.isChecked()
+    shown.add_image(layers.data, name="another layer gets the mouse")
+    qtbot.waitUntil(lambda: not pull.isChecked())
 
 
 def test_the_difference_to_the_prediction_blinks(shown, dock, vessels, qtbot):

@@ -41,9 +41,7 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     assert "Not saved yet: 1 open place" in ann.said
     ann.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert not ann.mask.data[1:4, 20:31].any(), "what was refused can still be undone"
-    ann.press(
-        Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-    )
+    ann.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier)
     assert np.array_equal(ann.mask.data, labels)
     ann.bot.waitUntil(lambda: len(places.places) == 1)
     assert AMBER in ann.dock.status.styleSheet()

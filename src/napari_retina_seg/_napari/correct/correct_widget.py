@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import napari
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_retina_seg._napari import shortcuts
@@ -68,6 +68,8 @@ class CorrectWidget(Dock):
         self.lines = LinesTool(viewer, self.active_mask, self.status)
         self._undo_tracker = UndoTracker()
         self._escape = EscapeKey(self)
+        # Deferred: a layer that is added is selected for a moment.
+        self._selected = QTimer(self, singleShot=True, interval=0)
         self._transient = ""  # message about undo, redo or a hidden class
         self._sections: dict[str, CollapsibleSection] = {}
         self._lay_out()
@@ -148,6 +150,8 @@ class CorrectWidget(Dock):
         layers = self._viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
             (event.connect if on else event.disconnect)(self._on_layers)
+        selected = layers.selection.events.active
+        (selected.connect if on else selected.disconnect)(self._on_active)
         if not on:
             return
         self.active_mask.subscribe(
@@ -163,6 +167,7 @@ class CorrectWidget(Dock):
         self.tools.used.connect(self._on_used)
         self._undo_tracker.stepped.connect(self._on_stepped, Qt.ConnectionType.QueuedConnection)
         self._make_tools_exclusive()
+        self._selected.timeout.connect(self._on_selected)
         self._escape.pressed.connect(self._on_escape)
         self.places.shown.connect(self._on_place)
         reporting = (self.vessels, self.regions, self.compare, self.save_button, self.recovery)
@@ -184,8 +189,20 @@ class CorrectWidget(Dock):
             for other, deactivate in self._exclusive.items():
                 if other is not tool:
                     tool.taken.connect(deactivate)
+        for tool in (self.lines, bridge):  # these follow the mouse on the mask itself
+            tool.taken.connect(self._select_mask)
 
     # Signal handlers
+
+    def _select_mask(self) -> None:
+        self._viewer.layers.selection.active = self.active_mask.mask
+
+    def _on_selected(self) -> None:
+        """Put down the tools that act on the mask once another layer gets the mouse."""
+        active = self._viewer.layers.selection.active
+        if active is not None and active != self.active_mask.mask:
+            self.lines.deactivate()
+            self.vessels.bridge.deactivate()
 
     def _on_mask(self) -> None:
         """Show another mask, or the reason why there is none."""
@@ -220,6 +237,9 @@ class CorrectWidget(Dock):
             self._escape.watch(find_canvas(self))
         else:
             self.put_down()
+
+    def _on_active(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        self._selected.start()
 
     def _on_escape(self) -> None:
         """Put napari's tools down; those of the plugin follow Esc in steps of their own."""
