@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 from tables import markdown_table
 
 import napari_retina_seg as rs
 from napari_retina_seg.datasets.layouts import read_dataset
-from napari_retina_seg.editing.boundaries import move
+from napari_retina_seg.editing.boundaries import move, pull
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.editing.open_places import OpenPlace, find_open_places
 from napari_retina_seg.imaging.surfaces import from_labels
@@ -148,12 +149,28 @@ def island(mask: Labels, column: int, rng: Rng) -> Labels:
     return mask
 
 
+def pulled(mask: Labels, column: int, rng: Rng) -> Labels:
+    """Pull a boundary up through the layer above it, beside the fovea, as Pull does."""
+    heights, line = from_labels(mask, 8), int(rng.integers(2, 7))
+    total = ndimage.uniform_filter1d(heights[5] - heights[0], 41)
+    aside = np.flatnonzero(total > np.median(total))
+    column = int(aside[(aside > 60) & (aside < mask.shape[1] - 60)][column % 50])
+    rows = np.max(heights[line] - heights[line - 1], initial=0, where=near(column, heights)) + 8
+    wanted = pull(heights[line], column, -rows, 40)
+    return draw(move(heights, line, wanted, len(mask)), len(mask))
+
+
+def near(column: int, heights: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    return np.abs(np.arange(heights.shape[1]) - column) < 10
+
+
 FAULTS: dict[str, Fault] = {
     "a boundary far off in one column": dropped,
     "a spike of 20 px in three columns": spike,
     "the deepest boundary on the innermost": collapsed,
     "one layer erased in 40 columns": erased,
     "all layers erased": erased_all,
+    "a boundary pulled through the layer above": pulled,
     "a stray blob": stray,
     "an island of another class": island,
 }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_retina_seg.editing.boundaries import move
+from napari_retina_seg.editing.boundaries import move, pull
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.editing.open_places import (
     describe_places,
@@ -79,6 +79,16 @@ def test_what_can_not_be_is_found_where_it_is(name):
     place = next(place for place in places if text in place.text)
     assert 0 <= place.row < ROWS
     assert f" in {places[0].where}" in describe_places(places)
+
+
+@pytest.mark.parametrize(
+    ("line", "offset", "lost"), [(3, -45, "INL"), (2, 45, "INL"), (4, -60, "OPL")]
+)
+def test_a_layer_that_was_pulled_over_is_missing_beside_the_fovea(line, offset, lost):
+    labels = redrawn(line, slice(None), pull(SCAN.heights[line], 110, offset, 40))
+    places = find_open_places(labels, OCT_LAYERS)
+    assert f"{lost} is missing" in [place.text for place in places]
+    assert all(70 <= place.first <= place.last <= 150 for place in places)
 
 
 def test_the_row_of_a_blob_is_where_the_blob_is():

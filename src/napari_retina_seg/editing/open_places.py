@@ -33,6 +33,13 @@ _BESIDE = 5  # columns beside a gap in which a layer that thins out is thin alre
 _WIDEST = 0.25  # of all columns, in which a layer may be absent in a fovea
 _NARROW = 9  # columns; what is out of line in less than half of them is a spike
 _APART = 5  # columns; findings of one kind that are nearer are one place
+
+# What a pulled boundary leaves; "usual" is the median over all columns.
+_PULLED = 5  # columns at least
+_FOVEA = 0.6  # of the usual thickness of the layers above, which are thinner in a fovea
+_DISPLACED = 0.5  # of a layer's usual thickness, by which a neighbour is thicker in its place
+_SWOLLEN = 2.5  # times its usual thickness a layer is in no fovea
+
 _NO_MASK = 0.04  # of the rows: the thickness of layers, halved, where none are drawn
 
 
@@ -211,8 +218,9 @@ def _find_missing(thick: Heights, drawn: Mask, thickness: float) -> Mask:
     found = np.zeros(absent.shape, bool)
     for layer, gone in enumerate(absent):
         for first, last in _runs(gone, apart=1):
-            wide = last - first + 1 > _WIDEST * len(gone)
-            if wide or not _thins_out(thick[layer], first, last, thickness):
+            is_wide = last - first + 1 > _WIDEST * len(gone)
+            tapers = not is_wide and _thins_out(thick[layer], first, last, thickness)
+            if not tapers or _is_displaced(thick, layer, first, last):
                 found[layer, first : last + 1] = True
     return found
 
@@ -226,6 +234,25 @@ def _thins_out(thick: npt.NDArray[np.float32], first: int, last: int, thickness:
         np.nanmax(near, initial=0) <= _limit(thickness, _AT_EDGE, _LEAST_AT_EDGE)
         and np.nanmax(beside, initial=0) <= _limit(thickness, _TAPERED, _LEAST_TAPERED)
     )
+
+
+def _is_displaced(thick: Heights, layer: int, first: int, last: int) -> bool:
+    """Whether a neighbour takes the place of an absent layer, as when a boundary was pulled.
+
+    In a fovea it does so a little, where the layers above are thin as well. Of the innermost layer
+    nothing can be said: it swells towards the optic disc.
+    """
+    if last - first + 1 < _PULLED:
+        return False
+    here, usual = np.median(thick[:, first : last + 1], axis=1), np.nanmedian(thick, axis=1)
+    is_foveal = here[:layer].sum() <= _FOVEA * usual[:layer].sum()
+    for beside in (layer - 1, layer + 1):
+        if not 0 < beside < len(thick):
+            continue
+        takes = here[beside] - usual[beside] > _DISPLACED * usual[layer]
+        if takes and not (is_foveal and here[beside] < _SWOLLEN * usual[beside]):
+            return True
+    return False
 
 
 def _find_jumps(heights: Heights, thickness: float) -> Mask:
