@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from choose import choose, choose_modality, choose_target
+from napari_retina_seg._napari.clicks import CanvasClicks
 from napari_retina_seg._napari.explain.overlays import PointMark
 from napari_retina_seg._napari.explain.pickers import ALL, THERE
 from napari_retina_seg._napari.explain.saliency_layers import saliency_of
@@ -12,6 +13,7 @@ from napari_retina_seg._napari.explain.target_picker import CLASS, POINT, REGION
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.widgets import elided_text
 from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.imaging.target import Point
 from napari_retina_seg.types.image import Modality
 
@@ -151,7 +153,32 @@ def test_a_click_with_a_brush_taken_again_is_announced(viewer, explain, scan, cl
     labels.mode = "paint"
     click((50, 60))
     assert not explain.is_running
-    assert "Switch the layer to pan/zoom first" in explain.status.text()
+    assert "The active tool uses clicks: press Esc" in explain.status.text()
+
+
+def test_a_click_of_another_tool_asks_nothing(viewer, explain, scan, click):
+    labels = viewer.add_labels(phantom_bscan(rows=96, columns=128).labels)
+    choose_target(explain.targets, POINT)
+    clicks = CanvasClicks(viewer)
+    clicks.listen(labels)
+    click((50, 60))
+    assert not explain.is_running
+    assert "The active tool uses clicks: press Esc" in explain.status.text()
+    clicks.stop()
+    explain.targets.is_in_front = False
+    click((50, 60))
+    assert not explain.is_running
+
+
+def test_a_click_for_another_dock_asks_nothing(make_napari_viewer, bscan, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(bscan, name="scan")
+    _, explain = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Explain")
+    _, correct = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
+    correct.parent().raise_()
+    qtbot.waitUntil(lambda: not explain.targets.is_in_front)
+    explain.parent().raise_()
+    qtbot.waitUntil(lambda: explain.targets.is_in_front)
 
 
 def test_a_click_asks_nothing_once_another_target_is_chosen(explain, scan, click):

@@ -11,7 +11,8 @@ from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_retina_seg._napari.clicks import is_click
+from napari_retina_seg._napari.clicks import CanvasClicks, is_click
+from napari_retina_seg._napari.correct.boundary_mouse import BoundaryMouse
 from napari_retina_seg._napari.explain.overlays import Mark
 from napari_retina_seg._napari.explain.regions import is_region, region
 from napari_retina_seg._napari.image_picker import LayerChoice
@@ -35,8 +36,7 @@ CLASS, REGION, POINT = "Whole predicted class", "Region in a layer", "Clicked po
 _CLICK = "Click on the image, with the layer in pan/zoom mode."
 _FLAT = "Points can only be chosen in 2D: switch off the 3D view, then click on the image."
 _TOOL_ACTIVE = (
-    "Switch the layer to pan/zoom first, with the button in the layer controls: the active tool"
-    " uses clicks."
+    "The active tool uses clicks: press Esc, or switch the layer to pan/zoom in the layer controls."
 )
 _FREE_MODES = ("pan_zoom", "transform", "none")
 
@@ -54,8 +54,13 @@ class TargetPicker(QWidget):
         The target changed.
     clicked : (tuple of float)
         World coordinates of a click, while a point is chosen.
-    unheard : (str)
+    click_ignored : (str)
         Why a click was ignored.
+
+    Attributes
+    ----------
+    is_in_front : bool
+        Whether clicks on the image are for this dock: another one may be in front of it.
     """
 
     changed = Signal()
@@ -71,6 +76,7 @@ class TargetPicker(QWidget):
         self._image: Layer | None = None  # the explained image
         self._is_region_removed = False  # the region's layer was removed
         self._is_chosen = False  # by the user
+        self.is_in_front = True  # else clicks are for another dock
         self.kind_box = combo_box()
         self.kind_box.addItems([CLASS, REGION, POINT])
         self.kind_box.setToolTip(
@@ -274,7 +280,7 @@ class TargetPicker(QWidget):
         event: Any,
     ) -> Generator[None, None, None]:
         """Handle clicks; drags move the image."""
-        if self.kind != POINT or event.button != 1:
+        if self.kind != POINT or event.button != 1 or not self.is_in_front:
             return
         if not self._is_free():
             self.click_ignored.emit(_TOOL_ACTIVE)
@@ -284,9 +290,13 @@ class TargetPicker(QWidget):
             self.clicked.emit(position)
 
     def _is_free(self) -> bool:
-        """Whether no other tool uses clicks."""
+        """Whether no other tool uses clicks, be it napari's or one of the Correct dock."""
         active = self._viewer.layers.selection.active
-        return active is None or str(getattr(active, "mode", "none")) in _FREE_MODES
+        if active is None:
+            return True
+        owners = (getattr(each, "__self__", None) for each in active.mouse_drag_callbacks)
+        is_taken = any(isinstance(owner, BoundaryMouse | CanvasClicks) for owner in owners)
+        return str(getattr(active, "mode", "none")) in _FREE_MODES and not is_taken
 
 
 def _check_inside(point: Point, image: Layer) -> None:

@@ -159,6 +159,10 @@ class ExplainWidget(JobDock):
         self.active_mask.release(self)
         self.maps.restore()
 
+    def _on_visibility(self, on: bool) -> None:
+        super()._on_visibility(on)
+        self.targets.is_in_front = on
+
     def _resume(self) -> None:
         """Resume following with the map that an earlier dock left."""
         saliency = self.maps.attach()
