@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import napari
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_retina_seg._napari.layers import data_point
@@ -36,7 +36,17 @@ def is_click(event: Any) -> Generator[None, None, bool]:
     return True
 
 
-class CanvasClicks(QObject):
+class MouseTool(QObject):
+    """Tool of the plugin with callbacks for the mouse on a layer: clicks there are for it."""
+
+
+def is_mouse_taken(layer: Layer) -> bool:
+    """Whether a tool of the plugin uses the mouse on a layer."""
+    owners = (getattr(callback, "__self__", None) for callback in layer.mouse_drag_callbacks)
+    return any(isinstance(owner, MouseTool) for owner in owners)
+
+
+class CanvasClicks(MouseTool):
     """Reports clicks on a mask while active; selecting a tool of napari's deactivates it.
 
     Signals

@@ -11,7 +11,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_retina_seg._napari.clicks import is_click
+from napari_retina_seg._napari.clicks import MouseTool, is_click
 from napari_retina_seg._napari.correct.boundary_gestures import LinePoint
 from napari_retina_seg._napari.layers import data_place
 
@@ -41,7 +41,7 @@ class Listener(Protocol):
         """Handle Escape, or the selection of another tool."""
 
 
-class BoundaryMouse(QObject):
+class BoundaryMouse(MouseTool):
     """Forwards mouse events to a listener while active.
 
     Everything else is left to napari: drags move the image while Space is held; the wheel zooms.

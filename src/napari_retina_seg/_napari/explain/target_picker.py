@@ -11,8 +11,7 @@ from napari.layers import Labels, Layer, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_retina_seg._napari.clicks import CanvasClicks, is_click
-from napari_retina_seg._napari.correct.boundary_mouse import BoundaryMouse
+from napari_retina_seg._napari.clicks import is_click, is_mouse_taken
 from napari_retina_seg._napari.explain.overlays import Mark
 from napari_retina_seg._napari.explain.regions import is_region, region
 from napari_retina_seg._napari.image_picker import LayerChoice
@@ -294,9 +293,7 @@ class TargetPicker(QWidget):
         active = self._viewer.layers.selection.active
         if active is None:
             return True
-        owners = (getattr(each, "__self__", None) for each in active.mouse_drag_callbacks)
-        is_taken = any(isinstance(owner, BoundaryMouse | CanvasClicks) for owner in owners)
-        return str(getattr(active, "mode", "none")) in _FREE_MODES and not is_taken
+        return str(getattr(active, "mode", "none")) in _FREE_MODES and not is_mouse_taken(active)
 
 
 def _check_inside(point: Point, image: Layer) -> None:
