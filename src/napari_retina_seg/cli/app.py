@@ -16,6 +16,7 @@ from napari_retina_seg.cli import (
     evaluate,
     exchange,
     explain,
+    improve,
     models,
     names,
     project,
@@ -85,6 +86,9 @@ project.app.command("restore")(project_images.restore_command)
 project.app.command("modality")(project_images.modality_command)
 project.app.command("export")(opens_files(exchange.export_command))
 project.app.command("import")(opens_files(exchange.import_command))
+project.app.command("improve")(opens_files(improve.improve_command))
+project.app.command("roll-back")(improve.roll_back_command)
+project.app.command("models")(improve.used_models_command)
 app.add_typer(project.app, name="project")
 app.command("train")(opens_files(train.train_command))
 app.command("evaluate")(opens_files(evaluate.evaluate_command))

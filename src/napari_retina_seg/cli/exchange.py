@@ -143,7 +143,7 @@ def export_command(
         eye=Laterality(eye.value) if eye else None,
         predictions=predictions,
     )
-    rule = _patient_rule(
+    rule = patient_rule(
         patients_from_name,
         patients,
         each_image=each_image_its_own_patient,
@@ -185,9 +185,10 @@ def _report_export(done: Exported, out: Path, format: Format, identities: Identi
         raise typer.Exit(1)
 
 
-def _patient_rule(
+def patient_rule(
     pattern: str | None, table: Path | None, *, each_image: bool, folder: bool
 ) -> PatientRule | None:
+    """Return how the patients of images without one are found, if it was said."""
     from napari_retina_seg.workflows.patients import PatientRule
 
     if pattern is None and table is None and not (each_image or folder):

@@ -64,11 +64,13 @@ def _print_table(models: tuple[ModelFolder, ...]) -> None:
             f"{dataset}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
             for dataset, figures in spec.metrics.items()
         )
+        parents = ", then ".join(one.name for one in reversed(spec.ancestors))
+        began = f"\nbegan with {parents}" if parents else ""
         cells = (
             spec.name + (f"\n({short[spec.name]})" if spec.name in short else ""),
             spec.modality.value,
             ", ".join(label.abbreviation for label in spec.scheme.classes[1:]),
-            measured or "not measured",
+            (measured or "not measured") + began,
             spec.licence,
         )
         table.add_row(*(as_cell(cell, lines=True) for cell in cells))

@@ -162,13 +162,16 @@ def add_command(
 @opens_files
 def predict_command(
     folder: Folder,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="Name of a model (see 'models') or path of a model folder."
-        ),
-    ],
     author: Author,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name of a model (see 'models') or path of a model folder; by default the one"
+            " that was promoted in this project.",
+        ),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Also images that a person has worked on.")
     ] = False,
@@ -177,10 +180,14 @@ def predict_command(
 
     Images that have its prediction already are skipped.
     """
-    chosen = choose_model(model)
+    named = choose_model(model) if model else None
     from napari_retina_seg.workflows.predicting import iter_predict_images
+    from napari_retina_seg.workflows.promoting import promoted_model
 
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        chosen = named or promoted_model(project)
+        if chosen is None:
+            raise UsageError("No model was promoted in this project yet: name one with --model.")
         image_ids = [image.id for image in project.images()]
         bar.begin("Starting TensorFlow")
         start_engine()

@@ -18,6 +18,7 @@ from napari_retina_seg.metrics.measures import (
     Key,
     Scores,
     area_scores,
+    columns_to_correct,
     height_scores_in_all_units,
     ranking_scores,
 )
@@ -222,6 +223,7 @@ class EvaluationAccumulator:
             difference[:, ~inside.any(axis=0)] = np.nan
             self._differences.append(_Difference(image.group, difference, image.axial_um))
             scores |= height_scores_in_all_units(difference, image.axial_um, self._scheme)
+            scores |= columns_to_correct(difference)
         origin = None if image.field is None else image.field.origin
         self._images.append(ImageScores(image.name, image.dataset, image.group, scores, origin))
         self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))

@@ -18,6 +18,9 @@ import numpy.typing as npt
 from napari_retina_seg.metrics import segmentation as metrics
 from napari_retina_seg.types.labels import LabelScheme
 
+# Three times what two tracings of one scan differ by in the mean.
+_TOLERATED = 3.0  # px, by which graders leave a boundary as it is
+
 
 class Key(NamedTuple):
     """Key of a score: the measure, and its class, boundary or layer."""
@@ -74,6 +77,9 @@ MEASURES: Mapping[str, Measure] = {
     ),
     **_of_heights("boundary", "px", "positive is too deep"),
     **_of_heights("boundary", "um", "positive is too deep"),
+    "columns_to_correct": Measure(
+        "columns to correct", "share of columns in which a boundary is off by more than 3 px"
+    ),
     **_of_heights("thickness", "px", "positive is too thick"),
     **_of_heights("thickness", "um", "positive is too thick"),
 }
@@ -160,6 +166,26 @@ def height_scores_in_all_units(
     if axial_um is not None:
         scores |= height_scores(difference * axial_um, scheme, "um")
     return scores
+
+
+def columns_to_correct(difference: npt.NDArray[Any]) -> dict[Key, float]:
+    """Return the share of columns that a grader would still correct.
+
+    Parameters
+    ----------
+    difference : array
+        Drawn minus true heights in px, ``(boundaries, columns)``, NaN where either is unknown.
+
+    Returns
+    -------
+    dict
+        The share of the columns of which something is known; empty without any.
+    """
+    known = np.isfinite(difference).any(axis=0)
+    if not known.any():
+        return {}
+    worst = np.nanmax(np.abs(difference[:, known]), axis=0)
+    return {Key("columns_to_correct"): float((worst > _TOLERATED).mean())}
 
 
 def height_sums(difference: npt.NDArray[Any]) -> Array:

@@ -1,0 +1,219 @@
+"""``project improve``: fine-tune the model in use with the corrections, prove and promote it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.batch import choose_model
+from napari_retina_seg.cli.console import (
+    Bar,
+    as_cell,
+    echo,
+    interruptible,
+    say,
+    start_engine,
+)
+from napari_retina_seg.cli.exchange import patient_rule
+from napari_retina_seg.cli.project import Author, Folder, open_project
+
+if TYPE_CHECKING:
+    from napari_retina_seg.datasets.labelled import LabelledImage
+    from napari_retina_seg.models.spec import ModelSpec
+    from napari_retina_seg.types.progress import CancelToken
+    from napari_retina_seg.workflows.improving import Improvement
+
+
+def improve_command(
+    folder: Folder,
+    author: Author,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Which model to improve; by default the promoted one, or the one that most masks"
+            " began with.",
+        ),
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Take the new model into use if it is proven.")
+    ] = False,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="A data set of the kind that the model learnt from: on its test images the new"
+            " model must not be worse. May be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder for the training runs and the report; by default in the project.",
+        ),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the recipe, e.g. epochs=5; may be repeated."
+        ),
+    ] = None,
+    patients_from_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="Pattern that finds an unknown patient in an image's name, e.g. '^([^_]+)_'.",
+        ),
+    ] = None,
+    patients: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            exists=True,
+            dir_okay=False,
+            help="CSV with the columns name,patient: the patient of each image.",
+        ),
+    ] = None,
+    patients_from_folder: Annotated[
+        bool,
+        typer.Option(
+            "--patients-from-folder", help="The folder of each image is named after its patient."
+        ),
+    ] = False,
+    each_image_its_own_patient: Annotated[
+        bool,
+        typer.Option(
+            "--each-image-its-own-patient",
+            help="Each image without a patient is from a different patient.",
+        ),
+    ] = False,
+) -> None:
+    """Fine-tune a model with the corrected masks, and prove what it gained on other patients.
+
+    A run that was stopped goes on where it was when the command is repeated.
+    """
+    from napari_retina_seg.models.overrides import parse_overrides, with_full_keys
+    from napari_retina_seg.models.recipe import Recipe
+    from napari_retina_seg.workflows.improving import (
+        improvement_folder,
+        iter_improve,
+        iter_plan,
+    )
+    from napari_retina_seg.workflows.promoting import current_model
+    from napari_retina_seg.workflows.promoting import promote as promote_model
+
+    rule = patient_rule(
+        patients_from_name,
+        patients,
+        each_image=each_image_its_own_patient,
+        folder=patients_from_folder,
+    )
+    changes = with_full_keys(parse_overrides(change or [], Recipe), Recipe)
+    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        chosen = choose_model(model) if model else current_model(project)
+        planning = iter_plan(project, chosen, rule=rule, changes=changes, token=token)
+        plan = bar.walk(planning, "Reading the masks")
+        bar.finish()
+        bar.say(f"The model to improve is '{chosen.name}'.")
+        for sentence in (*plan.corrections.left_out, *plan.sentences):
+            bar.say(sentence)
+        bar.begin("Starting TensorFlow")
+        start_engine()
+        images = _reference_images(reference or [], chosen.spec, bar, token)
+        place = out or improvement_folder(project.folder, plan)
+        bar.say(f"Runs and report are in '{place}'.")
+        job = iter_improve(plan, place, reference=images, token=token)
+        found = bar.walk(job, plan.recipe.name)
+        bar.finish()
+        report = _write_report(found)
+        taken = promote_model(project, found) if promote and found.proof.is_proven else None
+    _print_result(found, report)
+    if taken is not None:
+        echo(f"'{taken.name}' is now the model of this project; 'project roll-back' undoes it.")
+    elif promote:
+        raise typer.Exit(1)
+
+
+def _reference_images(
+    paths: list[Path], spec: ModelSpec, bar: Bar, token: CancelToken
+) -> tuple[LabelledImage, ...]:
+    from napari_retina_seg.datasets.evaluation_images import (
+        iter_validate_evaluation,
+        select_for_evaluation,
+    )
+    from napari_retina_seg.datasets.layouts import read_data
+
+    if not paths:
+        return ()
+    chosen = select_for_evaluation(read_data(paths), spec.scheme, spec.modality, "test")
+    job = iter_validate_evaluation(chosen.images, spec.scheme, spec.modality, token=token)
+    checked = bar.walk(job, "Checking the reference images")
+    bar.finish()
+    for message in (*chosen.warnings, *checked.warnings):
+        bar.say(message)
+    return tuple(checked.images)
+
+
+def _write_report(found: Improvement) -> tuple[Path, ...]:
+    from napari_retina_seg import __version__
+    from napari_retina_seg.reports.improvement import write_improvement
+
+    plan = found.plan
+    record = found.candidate.spec.training
+    about = {
+        "candidate": f"{found.candidate.name}, weights sha256"
+        f" {found.candidate.spec.weights_sha256}",
+        "model in use": f"{plan.model.name}, weights sha256 {plan.model.spec.weights_sha256}",
+        "steps": "" if record is None else str(record.steps),
+        "seed": str(plan.recipe.seed),
+        "program": f"napari-retina-seg {__version__}",
+    }
+    title = f"{found.candidate.name} compared with {plan.model.name}"
+    sentences = (found.summary, *plan.sentences, *plan.corrections.left_out)
+    return write_improvement(found.proof, title, sentences, about, found.folder)
+
+
+def _print_result(found: Improvement, report: tuple[Path, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from napari_retina_seg.reports.improvement import finding_rows, harm_of, verdict_of
+
+    table = Table(box=None, pad_edge=False)
+    for header in ("Dice; px for boundaries", "in use", "new", "difference", "95 % interval", ""):
+        table.add_column(header)
+    proof = found.proof
+    for row in finding_rows((proof.overall, *proof.classes, *proof.boundaries)):
+        table.add_row(*map(as_cell, row))
+    Console().print(table)
+    for sentence in (found.summary, harm_of(proof), verdict_of(proof)):
+        echo(sentence)
+    echo(str(report[0].resolve()))
+
+
+def roll_back_command(folder: Folder, author: Author) -> None:
+    """Use the model again that was in use before the present one."""
+    from napari_retina_seg.workflows.promoting import roll_back
+
+    with open_project(folder, author) as project:
+        use = roll_back(project)
+    echo(f"'{use.model.name}' is in use again, instead of '{use.instead_of.name}'.")
+
+
+def used_models_command(folder: Folder, author: Author) -> None:
+    """List which models were taken into use, by whom, when and why."""
+    with open_project(folder, author) as project:
+        uses = project.model_uses()
+    if not uses:
+        say("No model was promoted in this project yet: 'project improve --promote' does it.")
+    for use in uses:
+        echo(
+            f"{use.chosen_at.astimezone():%Y-%m-%d %H:%M} {use.chosen_by}: {use.model.name}"
+            f" instead of {use.instead_of.name}. {use.reason}"
+        )

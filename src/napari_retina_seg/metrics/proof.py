@@ -1,0 +1,223 @@
+"""`Proof`: whether a new model may take the place of the one in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from napari_retina_seg.metrics.bootstrap import Estimate
+from napari_retina_seg.metrics.evaluation import Comparison, Evaluation, mean_scores
+from napari_retina_seg.metrics.measures import Key, class_names
+from napari_retina_seg.types.labels import LabelScheme
+
+HARM = 0.005  # Dice that a model may lose on the images of the one before
+_CASES = 4
+_DICE = Key("dice")
+_LOWER_IS_BETTER = frozenset({"boundary_error_px", "columns_to_correct"})
+
+
+class Verdict(StrEnum):
+    """What an interval says of a difference."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    OPEN = "no difference shown"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The difference of two models in one score.
+
+    Attributes
+    ----------
+    name : str
+        The class, the boundary or the score.
+    key : Key
+        Which score.
+    candidate, current : float or None
+        Means over the images; None where no image has it.
+    difference : Estimate or None
+        Candidate minus current, with its paired 95 % interval over patients.
+    """
+
+    name: str
+    key: Key
+    candidate: float | None
+    current: float | None
+    difference: Estimate | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval says; without one nothing is known."""
+        one = self.difference
+        if one is None or one.low is None or one.high is None:
+            return Verdict.UNKNOWN
+        better, worse = one.low > 0, one.high < 0
+        if self.key.measure in _LOWER_IS_BETTER:
+            better, worse = worse, better
+        if better:
+            return Verdict.BETTER
+        return Verdict.WORSE if worse else Verdict.OPEN
+
+
+@dataclass(frozen=True)
+class ImageChange:
+    """An image with the Dice of both models."""
+
+    name: str
+    group: str
+    candidate: float
+    current: float
+
+    @property
+    def gain(self) -> float:
+        """What the candidate gains."""
+        return self.candidate - self.current
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """A candidate compared with the model in use.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        Of the candidate with the model in use, on patients that neither has seen.
+    reference : Comparison or None
+        The same on images of another kind than those that the candidate learnt from: what the
+        model in use was good at before. None if there are none.
+    """
+
+    comparison: Comparison
+    reference: Comparison | None = None
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The classes."""
+        return self.comparison.first.scheme
+
+    @property
+    def overall(self) -> Finding:
+        """The mean Dice."""
+        return _finding("all", _DICE, self.comparison)
+
+    @property
+    def classes(self) -> tuple[Finding, ...]:
+        """The Dice of each class but background."""
+        return _by_class(self.comparison)
+
+    @property
+    def boundaries(self) -> tuple[Finding, ...]:
+        """The error of each boundary, and the share of columns to correct; lower is better."""
+        keys = [(one.name, Key("boundary_error_px", one.name)) for one in self.scheme.surfaces]
+        keys.append(("columns to correct", Key("columns_to_correct")))
+        found = (_finding(name, key, self.comparison) for name, key in keys)
+        return tuple(one for one in found if one.difference is not None)
+
+    @property
+    def harm(self) -> tuple[Finding, ...]:
+        """What the candidate lost on the reference: more than `HARM` in the mean, or surely."""
+        if self.reference is None:
+            return ()
+        whole = _finding("all", _DICE, self.reference)
+        found = [whole] if _loss(whole) > HARM else []
+        classes = _by_class(self.reference) if len(self.scheme) > 2 else ()
+        lost = (one for one in classes if one.verdict is Verdict.WORSE and _loss(one) > HARM)
+        return (*found, *lost)
+
+    @property
+    def images(self) -> tuple[ImageChange, ...]:
+        """The images that both models have a Dice of, by what the candidate gains."""
+        pairs = zip(self.comparison.first.images, self.comparison.second.images, strict=True)
+        changes = (
+            ImageChange(one.name, one.group, one.scores[_DICE], other.scores[_DICE])
+            for one, other in pairs
+            if _DICE in one.scores and _DICE in other.scores
+        )
+        return tuple(sorted(changes, key=lambda change: -change.gain))
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """A sentence for each thing that speaks against the candidate; empty if it is proven."""
+        return tuple(self._object())
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the candidate is better in the mean, and worse in no class and nowhere else."""
+        return not self.objections
+
+    def _object(self) -> Iterator[str]:
+        gain = self.overall.difference
+        if gain is None or gain.value <= 0:
+            value = "unknown" if gain is None else f"{gain.value:+.4f}"
+            yield f"The mean Dice is not higher than that of the model in use ({value})."
+        for one in self.classes:
+            if one.difference is None:
+                yield f"No test image shows {one.name}, so that nothing is known of this class."
+            elif one.verdict is Verdict.UNKNOWN:
+                yield f"{one.name} is shown by too few patients for an interval."
+            elif one.verdict is Verdict.WORSE:
+                yield f"{one.name} became worse: {_range(one.difference)} in Dice."
+        for one in self.boundaries:
+            if one.verdict is Verdict.WORSE and one.difference is not None:
+                yield f"{one.name} became worse: {_range(one.difference)}."
+        for one in self.harm:
+            if one.difference is not None:
+                part = "" if one.name == "all" else f" for {one.name}"
+                yield f"On the reference images Dice changed{part} by {_range(one.difference)}."
+
+
+def join_evaluations(name: str, parts: Sequence[Evaluation]) -> Evaluation:
+    """Return the evaluations of several models as one, as of the folds of a cross-validation.
+
+    Parameters
+    ----------
+    name : str
+        What they are together.
+    parts : sequence of Evaluation
+        Of different images, against the same reference.
+
+    Returns
+    -------
+    Evaluation
+        Without pooled scores and reliability, since the models' probabilities differ.
+    """
+    images = tuple(image for part in parts for image in part.images)
+    worst = sorted((case for part in parts for case in part.worst), key=lambda case: case.dice)
+    return Evaluation(
+        name=name,
+        reference=parts[0].reference,
+        scheme=parts[0].scheme,
+        images=images,
+        means=mean_scores(images),
+        pooled_estimates={},
+        matrix=np.sum([part.matrix for part in parts], axis=0),
+        reliability=None,
+        worst=tuple(worst[:_CASES]),
+    )
+
+
+def _by_class(comparison: Comparison) -> tuple[Finding, ...]:
+    names = class_names(comparison.first.scheme)[1:]
+    if len(names) == 1:
+        return (_finding(names[0], _DICE, comparison),)
+    return tuple(_finding(name, Key("dice", name), comparison) for name in names)
+
+
+def _finding(name: str, key: Key, comparison: Comparison) -> Finding:
+    means = (each.means.get(key) for each in (comparison.first, comparison.second))
+    candidate, current = (None if mean is None else mean.value for mean in means)
+    return Finding(name, key, candidate, current, comparison.differences.get(key))
+
+
+def _loss(one: Finding) -> float:
+    return 0.0 if one.difference is None else -one.difference.value
+
+
+def _range(one: Estimate) -> str:
+    value = f"{one.value:+.4f}"
+    return value if one.low is None else f"{value} ({one.low:+.4f} to {one.high:+.4f})"

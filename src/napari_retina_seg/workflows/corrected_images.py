@@ -1,0 +1,314 @@
+"""The corrected images of a project as training images, and what speaks against training."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.datasets.labelled import LabelledImage, content_hash
+from napari_retina_seg.io.formats.identity import pseudonymise
+from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.project.store import clean_name
+from napari_retina_seg.project.values import ProjectImage, Version
+from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.counts import count
+from napari_retina_seg.types.errors import DataError, RetinaSegError
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.workflows.patients import PatientRule, require_patients
+from napari_retina_seg.workflows.selection import find_subjects, source_of
+
+DATASET = "project"
+LEAST_PATIENTS = 3  # fewer leave nothing to compare: two train and one is for the proof
+_FEW_PIXELS = 200  # of a class in all masks together
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedImage:
+    """A picture of a project with the mask that counts as truth: an image, or a slice of one.
+
+    Attributes
+    ----------
+    labelled : LabelledImage
+        Its pixels and mask. Its name is the image's number in the project, its group the
+        pseudonym of the patient: neither says who it is.
+    content : str
+        Hash of its pixels.
+    mask : str
+        Hash of its mask's file.
+    pixels : tuple of int
+        Number of pixels of each class.
+    """
+
+    labelled: LabelledImage
+    content: str
+    mask: str
+    pixels: tuple[int, ...]
+
+    @property
+    def patient(self) -> str:
+        """Pseudonym of the patient."""
+        return self.labelled.group
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """The corrected images of a project.
+
+    Attributes
+    ----------
+    scheme : LabelScheme
+        The classes.
+    images : tuple of CorrectedImage
+        All that can be learnt from.
+    left_out : tuple of str
+        A sentence for each image that can't be used.
+    """
+
+    scheme: LabelScheme
+    images: tuple[CorrectedImage, ...]
+    left_out: tuple[str, ...] = ()
+    _by_patient: dict[str, list[CorrectedImage]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[CorrectedImage]] = defaultdict(list)
+        for image in self.images:
+            found[image.patient].append(image)
+        object.__setattr__(self, "_by_patient", dict(found))
+
+    @property
+    def by_patient(self) -> Mapping[str, list[CorrectedImage]]:
+        """The images of each patient."""
+        return self._by_patient
+
+    def unseen(self, seen: frozenset[str]) -> tuple[str, ...]:
+        """Return the patients of whom no image is among those whose hashes are given, sorted."""
+        return tuple(
+            sorted(
+                patient
+                for patient, images in self.by_patient.items()
+                if not any(image.content in seen for image in images)
+            )
+        )
+
+    def class_table(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Return name, images, patients and pixels of each class but background."""
+        rows = []
+        for one in self.scheme.classes[1:]:
+            shown = [image for image in self.images if image.pixels[one.value]]
+            patients = {image.patient for image in shown}
+            pixels = sum(image.pixels[one.value] for image in shown)
+            rows.append((one.abbreviation, len(shown), len(patients), pixels))
+        return tuple(rows)
+
+    def describe(self, seen: frozenset[str]) -> tuple[str, ...]:
+        """Say what there is, and what of it is little, each in a sentence."""
+        return tuple(self._describe(seen))
+
+    def _describe(self, seen: frozenset[str]) -> Iterator[str]:
+        patients = count(len(self.by_patient), "patient")
+        yield f"{count(len(self.images), 'corrected mask')} of {patients}."
+        known = len(self.by_patient) - len(self.unseen(seen))
+        if known:
+            yield (
+                f"{count(known, 'patient')} of them taught the model in use already: their images"
+                " are learnt from again, and the proof is on the others."
+            )
+        for name, images, people, pixels in self.class_table():
+            if not images:
+                yield f"No mask shows {name}: nothing can be learnt or proven of this class."
+            elif people < LEAST_PATIENTS:
+                yield (
+                    f"{name} is shown in {count(images, 'mask')} of {count(people, 'patient')}"
+                    " only: little can be learnt or proven of this class."
+                )
+            elif pixels < _FEW_PIXELS:
+                yield f"{name} has {pixels} pixels in all masks together: that is very little."
+
+    def check(self, seen: frozenset[str]) -> None:
+        """Raise `DataError` if nothing can be learnt or proven with these images."""
+        if not self.images:
+            why = f" {self.left_out[0]}" if self.left_out else ""
+            raise DataError(
+                "There is no mask to learn from: accept or correct masks in Review first." + why
+            )
+        unseen = self.unseen(seen)
+        if len(unseen) < LEAST_PATIENTS:
+            new = "" if len(unseen) == len(self.by_patient) else " that the model in use never saw"
+            raise DataError(
+                f"There are corrected masks of {count(len(unseen), 'patient')}{new}, and a proof"
+                f" needs {LEAST_PATIENTS} or more: both eyes of a patient stay together. Correct"
+                " images of other patients."
+            )
+        self._check_copies()
+
+    def _check_copies(self) -> None:
+        owners: dict[str, CorrectedImage] = {}
+        for image in self.images:
+            other = owners.setdefault(image.content, image)
+            if other.patient != image.patient:
+                raise DataError(
+                    f"{other.labelled.name} and {image.labelled.name} show the same picture, but"
+                    " belong to two patients: give both the same patient, or remove one."
+                )
+
+
+def iter_find_corrections(
+    project: ProjectView,
+    model: ModelSpec,
+    rule: PatientRule | None,
+    token: CancelToken,
+) -> Generator[Progress, None, Corrections]:
+    """Read all accepted and corrected masks of a project.
+
+    Parameters
+    ----------
+    project : ProjectView
+        The project.
+    model : ModelSpec
+        What is to learn from them.
+    rule : PatientRule or None
+        How to find the patients of images without one.
+    token : CancelToken
+        Stops it before the next image.
+
+    Yields
+    ------
+    Progress
+        Before each image.
+
+    Returns
+    -------
+    Corrections
+        What can't be read, or is another kind of image, is left out with a sentence.
+
+    Raises
+    ------
+    DataError
+        If the project has other classes than the model.
+    ProjectError
+        If the patients of images are not known.
+    """
+    _check_scheme(project.scheme, model)
+    masks = find_subjects(project).masks
+    fitting = [(image, truth) for image, truth in masks if _fits(image, model)]
+    left_out = [
+        f"'{image.name}' (#{image.id}) is no {_KIND[model.modality]}: it is left out."
+        for image, _ in masks
+        if not _fits(image, model)
+    ]
+    patients = _find_patients([image for image, _ in fitting], rule)
+    found: list[CorrectedImage] = []
+    for done, (image, truth) in enumerate(fitting):
+        token.raise_if_cancelled()
+        yield Progress(done, len(fitting), image.name)
+        group = pseudonymise(patients[image.id], project.info.key)
+        try:
+            found += _pictures(project, image, truth, group, model.modality)
+        except RetinaSegError as error:
+            left_out.append(f"#{image.id} is left out: {error}")
+    return Corrections(project.scheme, tuple(found), tuple(left_out))
+
+
+_KIND = {Modality.OCT: "OCT scan", Modality.FUNDUS: "fundus photograph"}
+
+
+def _fits(image: ProjectImage, model: ModelSpec) -> bool:
+    return image.modality in (model.modality, Modality.UNKNOWN)
+
+
+def _check_scheme(scheme: LabelScheme, model: ModelSpec) -> None:
+    ours, theirs = ([one.name for one in each.classes] for each in (scheme, model.scheme))
+    if ours != theirs:
+        raise DataError(
+            f"The project has the classes of '{scheme.name}' ({', '.join(ours[1:])}), and"
+            f" '{model.name}' draws {', '.join(theirs[1:])}: name a model of the same classes with"
+            " --model."
+        )
+
+
+def _find_patients(images: list[ProjectImage], rule: PatientRule | None) -> dict[int, str]:
+    """Return the patient of each image by its number; one person in two spellings is one."""
+    unknown = [image for image in images if not (image.patient or "").strip()]
+    found = dict(
+        zip(
+            (image.id for image in unknown),
+            require_patients(rule, map(source_of, unknown)),
+            strict=True,
+        )
+    )
+    return {
+        image.id: clean_name((image.patient or "").strip() or found.get(image.id) or f"#{image.id}")
+        for image in images
+    }
+
+
+def _pictures(
+    project: ProjectView, image: ProjectImage, truth: Version, group: str, modality: Modality
+) -> Iterator[CorrectedImage]:
+    """Yield the picture, or the slices in which something is drawn."""
+    pixels = project.read_image(image.id)
+    drawn = project.annotation(image.id, truth.number)
+    classes = len(project.scheme)
+    if drawn.labels.max(initial=0) >= classes:
+        raise DataError(f"Its mask holds the value {drawn.labels.max()}, which is no class.")
+    for index in range(image.n_slices):
+        labels = drawn.labels[index] if drawn.is_volume else drawn.labels
+        if project.scheme.surfaces and not labels.any():
+            continue  # a slice of a volume on which nobody worked
+        yield CorrectedImage(
+            _labelled(project, image, truth, index, group, modality),
+            content_hash(_plane(pixels.plane(index))),
+            truth.mask or "",
+            tuple(int(number) for number in np.bincount(labels.ravel(), minlength=classes)),
+        )
+
+
+def _labelled(
+    project: ProjectView,
+    image: ProjectImage,
+    truth: Version,
+    index: int,
+    group: str,
+    modality: Modality,
+) -> LabelledImage:
+    """Return a picture whose pixels and mask are read when they are needed."""
+
+    def part(name: str) -> npt.NDArray[Any] | None:
+        drawn = project.annotation(image.id, truth.number)
+        values: npt.NDArray[Any] | None = getattr(drawn, name)
+        return values[index] if values is not None and drawn.is_volume else values
+
+    def required(name: str) -> npt.NDArray[Any]:
+        values = part(name)
+        assert values is not None  # noqa: S101 - asked for only where there are some
+        return values
+
+    return LabelledImage(
+        name=f"#{image.id}" if image.n_slices == 1 else f"#{image.id} slice {index + 1}",
+        dataset=DATASET,
+        group=group,
+        modality=modality,
+        path=image.path,
+        read_pixels=lambda: _plane(project.read_image(image.id).plane(index)),
+        read_labels=lambda: required("labels"),
+        read_heights=(
+            (lambda: required("boundaries").astype(np.float64)) if truth.boundaries else None
+        ),
+        read_ignored=(lambda: required("ignore")) if truth.questionable else None,
+        read_valid=lambda: project.read_image(image.id).valid_plane(index),
+        read_spacing=lambda: image.spacing,
+        scheme=project.scheme.name,
+        layout="a project",
+    )
+
+
+def _plane(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a plane without transparency, as exports write it."""
+    return plane[..., :3] if plane.ndim == 3 else plane

@@ -1,0 +1,222 @@
+"""From corrected photographs to a promoted model, in one command, on a tiny network."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers import write_png
+from napari_retina_seg.models.overrides import parse_overrides
+from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import find_model, open_model
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.training.run_folder import RunFolder
+from napari_retina_seg.training.starting_point import StartingPoint
+from napari_retina_seg.training.train import iter_train
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.errors import ModelError
+from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.labels import FUNDUS_VESSELS
+from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.workflows.improving import improvement_folder, iter_improve, iter_plan
+from napari_retina_seg.workflows.patients import PatientRule
+from napari_retina_seg.workflows.promoting import promoted_model, roll_back
+
+SIDE = 112
+QUICK = (
+    "crop=[64, 64]",
+    "batch=4",
+    "epochs=2",
+    "steps_per_epoch=12",
+    "learning_rate=2e-2",
+    "warmup=0",
+    "ema=0.5",
+)
+SET = [part for text in QUICK for part in ("--set", text)]
+ALONE = "--each-image-its-own-patient"
+
+
+def photograph(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a disc with dark vessels, and the mask of the vessels."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for _ in range(4):
+        ends = rng.integers(10, SIDE - 10, (2, 2))
+        cv2.line(mask, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 1, 4)
+    disc = cv2.circle(np.zeros_like(mask), (SIDE // 2, SIDE // 2), 50, 1, -1)
+    mask &= disc
+    pixels = np.full((SIDE, SIDE, 3), (60, 110, 190), np.float64)  # blue, green, red
+    pixels[mask > 0] *= 0.45
+    pixels += rng.normal(0, 4, pixels.shape)
+    return np.clip(pixels, 1, 255).astype(np.uint8) * disc[..., np.newaxis], mask
+
+
+def fill(folder, count, *, start=0, scheme=FUNDUS_VESSELS):
+    """Add photographs to a project, and correct their masks."""
+    paths, masks = [], []
+    for seed in range(start, start + count):
+        pixels, mask = photograph(seed)
+        paths.append(folder.parent / "photographs" / f"p{seed}.png")
+        write_png(paths[-1], pixels)
+        masks.append(mask)
+    opened = (folder / "project.sqlite").exists()
+    with (
+        Project(folder, author="Ann")
+        if opened
+        else Project.create(folder, scheme=scheme, author="Ann")
+    ) as project:
+        added = project.add_images(paths)
+        assert not added.problems
+        for image, mask in zip(added.images, masks, strict=True):
+            project.save_version(image.id, Annotation(mask), Action.CORRECT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("corrected") / "study", 6)
+
+
+@pytest.fixture
+def study(corrected, tmp_path):
+    shutil.copytree(corrected.parent, tmp_path / "copy")
+    folder = tmp_path / "copy" / "study"
+    with Project(folder, author="Ann") as project:  # the files are where they were added
+        assert project.status().images == 6
+    return folder
+
+
+def make_plan(project, model):
+    changes = parse_overrides(QUICK, Recipe)
+    return finish(iter_plan(project, model, rule=PatientRule(each_image=True), changes=changes))
+
+
+def test_corrections_become_a_proven_promoted_model_that_segments(
+    run, study, fundus_model, tmp_path
+):
+    """Through a program that was stopped in the middle, which changes nothing in the outcome."""
+    with Project(study, author="Ann") as project:
+        plan = make_plan(project, fundus_model)
+        token = CancelToken()
+
+        def stop(step):
+            if step.message.startswith("Model 2 of 4: epoch 2"):
+                token.cancel()
+
+        with pytest.raises(Cancelled):
+            finish(iter_improve(plan, improvement_folder(study, plan), token=token), stop)
+        start = StartingPoint(fundus_model.weights, fundus_model)
+        whole = RunFolder(tmp_path / "whole")
+        finish(iter_train(plan.recipe, plan.split(plan.folds[1]), whole, start=start))
+
+    command = ("project", "improve", study, "--model", fundus_model.path, ALONE, *SET)
+    result = run(*command, "--promote", "--author", "Ann")
+    assert result.exit_code == 0, result.output
+    assert "6 corrected masks of 6 patients" in result.stderr
+    assert "cross-validation: 3 models" in result.stderr
+    assert "Proven" in result.stdout
+    stopped = RunFolder(study / "improvements" / "tiny-fundus" / "fold-2")
+    assert (
+        open_model(stopped.model).spec.weights_sha256 == open_model(whole.model).spec.weights_sha256
+    )
+
+    report = study / "improvements" / "tiny-fundus"
+    told = json.loads((report / "improvement.json").read_text())
+    assert told["proven"]
+    assert told["objections"] == []
+    assert told["overall"]["difference"]["value"] > 0.1
+    assert len(told["images"]) == 6
+    for name in ("improvement.html", "improvement.md", "evaluation.html"):
+        text = (report / name).read_text()
+        assert "tiny-fundus-tuned" in text
+        assert "p0.png" not in text  # names of files may be names of persons
+
+    promoted = find_model("tiny-fundus-tuned")
+    assert promoted.path == study / "models" / "tiny-fundus-tuned"
+    assert promoted.spec.ancestors[0].name == "tiny-fundus"
+    assert len(promoted.spec.training.images) == 6
+    assert "tiny-fundus-tuned" in run("models").stdout
+
+    photo = study.parent / "photographs" / "p0.png"
+    drawn = run("segment", photo, "-o", study.parent / "out", "-m", "tiny-fundus-tuned")
+    assert drawn.exit_code == 0, drawn.output
+    assert "6 predicted" in run("project", "predict", study, "--all").stdout
+    with Project(study, author="Ann") as project:
+        assert project.history(1)[-1].model == "tiny-fundus-tuned"
+    listed = run("project", "models", study).stdout
+    assert "Ann: tiny-fundus-tuned instead of tiny-fundus. Dice" in listed
+
+    # All patients have taught it: there is nobody to prove a next one on.
+    again = run("project", "improve", study, ALONE, *SET)
+    assert again.exit_code == 1
+    assert "0 patients that the model in use never saw" in again.stderr
+
+    run("models", "add", fundus_model.path)
+    back = run("project", "roll-back", study)
+    assert "'tiny-fundus' is in use again, instead of 'tiny-fundus-tuned'" in back.stdout
+    with Project(study, author="Ann") as project:
+        assert promoted_model(project).name == "tiny-fundus"
+        (promoted.path / "model.weights.h5").write_bytes(b"cut")
+        with pytest.raises(ModelError, match="cut short or altered"):
+            roll_back(project)
+        assert promoted_model(project).name == "tiny-fundus"
+
+
+def test_too_little_is_said_in_a_sentence(run, tmp_path, fundus_model, oct_model):
+    few = fill(tmp_path / "few" / "study", 2)
+    improve = ("project", "improve", few, "--model")
+    unknown = run(*improve, fundus_model.path)
+    assert "The patients of 2 images are not known" in unknown.stderr
+    little = run(*improve, fundus_model.path, ALONE)
+    assert "corrected masks of 2 patients, and a proof needs 3 or more" in little.stderr
+    one = run(*improve, fundus_model.path, "--patients-from-name", "^(p)")
+    assert "corrected masks of 1 patient, and a proof needs 3 or more" in one.stderr
+    other = run(*improve, oct_model.path, ALONE)
+    assert "The project has the classes of 'fundus-vessels' (Vessel)" in other.stderr
+    Project.create(tmp_path / "empty", scheme=FUNDUS_VESSELS, author="Ann").close()
+    none = run("project", "improve", tmp_path / "empty", "--model", fundus_model.path)
+    assert "There is no mask to learn from" in none.stderr
+    unused = run("project", "improve", tmp_path / "empty")
+    assert "No model was used in this project yet" in unused.stderr
+    for result in (unknown, little, one, other, none, unused):
+        assert result.exit_code == 1, result.output
+        assert len(result.stderr.splitlines()) <= 2
+
+
+def test_scans_among_photographs_and_unreadable_files_are_left_out(study, fundus_model):
+    with Project(study, author="Ann") as project:
+        project.set_modality([1], Modality.OCT)
+        project.image(2).path.write_bytes(b"cut")
+        rule = PatientRule(each_image=True)
+        plan = finish(iter_plan(project, fundus_model, rule=rule))
+        left = plan.corrections.left_out
+        assert len(plan.corrections.images) == 4
+        assert "#1) is no fundus photograph" in left[0]
+        assert left[1].startswith("#2 is left out")
+
+
+def test_patients_stay_together_and_each_is_tested_once(study, fundus_model, tmp_path):
+    table = tmp_path / "patients.csv"
+    rows = [f"p{seed},{'AaBBCc'[seed]}" for seed in range(6)]
+    table.write_text("\n".join(["name,patient", *rows]))
+    with Project(study, author="Ann") as project:
+        plan = finish(iter_plan(project, fundus_model, rule=PatientRule(table=table)))
+        assert sorted(map(len, plan.folds)) == [1, 1, 1]
+        for fold in plan.folds:
+            split = plan.split(fold)
+            assert len(split.test) == 2
+            assert len(split.training) == 4
+        assert improvement_folder(study, plan).name == "tiny-fundus"
+
+
+def test_a_folder_of_another_run_is_not_mixed_with_this_one(run, study, fundus_model, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    command = ("project", "improve", study, "--model", fundus_model.path, ALONE, *SET)
+    result = run(*command, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "holds something else" in result.stderr
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"

@@ -1,0 +1,125 @@
+"""When a candidate may take the place of the model in use."""
+
+import numpy as np
+import pytest
+
+from napari_retina_seg.metrics.evaluation import EvaluationAccumulator, ScoredImage, compare
+from napari_retina_seg.metrics.measures import Key, columns_to_correct
+from napari_retina_seg.metrics.proof import Proof, Verdict, join_evaluations
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+
+ROWS, COLUMNS = 40, 30
+
+
+def evaluate(name, wrong, *, scheme=FUNDUS_VESSELS, groups="abcdef"):
+    """Score masks of which `wrong[image]` rows of the class, or px of a boundary, are off."""
+    accumulator = EvaluationAccumulator(scheme)
+    for number, (off, group) in enumerate(zip(wrong, groups, strict=True)):
+        image = ScoredImage(f"#{number}", "project", group, np.zeros((ROWS, COLUMNS), np.uint8))
+        if scheme is FUNDUS_VESSELS:
+            truth, drawn = (np.zeros((ROWS, COLUMNS), np.uint8) for _ in range(2))
+            truth[:10] = 1
+            drawn[off : 10 + off] = 1
+            accumulator.add(image, Annotation(truth), Annotation(drawn))
+        else:
+            accumulator.add(image, layers(0), layers(off))
+    return accumulator.result(name, None)
+
+
+def layers(off):
+    """Draw eight boundaries 4 px apart, of which the third is `off` px too deep."""
+    heights = np.repeat(np.arange(4, 36, 4, dtype=np.float32)[:, np.newaxis], COLUMNS, axis=1)
+    heights[2] += off
+    rows = np.arange(ROWS)[:, np.newaxis]
+    labels = sum((rows >= height).astype(np.uint8) for height in heights)
+    return Annotation(np.where(labels == 8, 0, labels).astype(np.uint8), heights)
+
+
+def proof(candidate, current, reference=None, **kinds):
+    pair = compare(evaluate("new", candidate, **kinds), evaluate("old", current, **kinds))
+    if reference is None:
+        return Proof(pair)
+    new, old = (
+        evaluate(name, wrong) for name, wrong in zip(("new", "old"), reference, strict=True)
+    )
+    return Proof(pair, compare(new, old))
+
+
+def test_a_candidate_that_is_better_everywhere_is_proven():
+    found = proof([1, 1, 2, 1, 1, 1], [3, 4, 3, 3, 4, 3])
+    assert found.is_proven
+    assert found.overall.verdict is Verdict.BETTER
+    assert found.images[0].name in ("#1", "#4")
+    assert all(image.gain > 0 for image in found.images)
+
+
+def test_a_candidate_that_is_worse_is_not_and_it_says_by_how_much():
+    found = proof([3, 3, 3, 4, 3, 3], [1, 1, 1, 1, 2, 1])
+    assert not found.is_proven
+    assert found.objections[0].startswith("The mean Dice is not higher")
+    assert found.objections[1].startswith("Vessel became worse: -0.2")
+
+
+def test_the_same_masks_prove_nothing():
+    found = proof([2] * 6, [2] * 6)
+    assert found.objections == (
+        "The mean Dice is not higher than that of the model in use (+0.0000).",
+    )
+
+
+def test_an_interval_needs_two_patients():
+    found = proof([1] * 6, [3] * 6, groups="aaaaaa")
+    assert found.classes[0].verdict is Verdict.UNKNOWN
+    assert "too few patients for an interval" in found.objections[0]
+
+
+@pytest.mark.parametrize(("after", "harmless"), [([1] * 6, True), ([2] * 6, False)])
+def test_what_it_loses_on_the_images_of_the_model_before_counts(after, harmless):
+    found = proof([1] * 6, [3] * 6, reference=(after, [1] * 6))
+    assert found.is_proven is harmless
+    assert bool(found.harm) is not harmless
+    if not harmless:
+        assert "On the reference images Dice changed" in found.objections[0]
+
+
+def test_a_class_that_gets_worse_stops_a_candidate_that_is_better_in_the_mean():
+    candidate, current = (evaluate("x", [0] * 6, scheme=OCT_LAYERS) for _ in range(2))
+    worse = Key("dice", "INL")
+    for images, change in ((candidate.images, 0.02), (current.images, 0.0)):
+        for image in images:
+            image.scores[Key("dice")] = 0.8 + change
+            image.scores[worse] = 0.9 - 2 * change
+    better = join_evaluations("new", [candidate])
+    before = join_evaluations("old", [current])
+    found = Proof(compare(better, before))
+    assert not found.is_proven
+    assert found.objections[0].startswith("INL became worse: -0.04")
+
+
+def test_a_boundary_that_moves_away_stops_a_candidate():
+    found = proof([2] * 6, [0] * 6, scheme=OCT_LAYERS)
+    moved = OCT_LAYERS.surfaces[2].name
+    verdicts = {one.name: one.verdict for one in found.boundaries}
+    assert verdicts[moved] is Verdict.WORSE
+    assert f"{moved} became worse: +2.0000" in " ".join(found.objections)
+    assert verdicts["columns to correct"] is Verdict.OPEN
+
+
+def test_columns_count_once_and_only_where_something_is_known():
+    difference = np.zeros((2, 10))
+    difference[0, :3] = 3.5
+    difference[1, 2:4] = -4
+    difference[:, 8:] = np.nan
+    assert columns_to_correct(difference) == {Key("columns_to_correct"): 0.5}
+    assert columns_to_correct(np.full((2, 3), np.nan)) == {}
+
+
+def test_folds_become_one_evaluation_over_all_patients():
+    first, second = evaluate("a", [1, 2, 3], groups="abc"), evaluate("b", [0, 4, 1], groups="def")
+    joined = join_evaluations("all", (first, second))
+    assert joined.images == first.images + second.images
+    whole = evaluate("all", [1, 2, 3, 0, 4, 1])
+    assert joined.means == whole.means
+    np.testing.assert_array_equal(joined.matrix, whole.matrix)
+    assert [case.dice for case in joined.worst] == [case.dice for case in whole.worst]
