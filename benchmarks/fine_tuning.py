@@ -61,7 +61,10 @@ GENTLE = {
     "augmentation.blur": 0.5,
     "augmentation.coarse": 1.3,
 }
+LIGHT = {**SMALL, **GENTLE, "optimizer.learning_rate": 1e-3}
 RECIPES: dict[str, dict[str, Any]] = {
+    "kept-1e-3": {**LIGHT, "training.batch_statistics": "kept"},
+    "fast-1e-3": {**LIGHT, "training.batch_statistics": "fast"},
     "gentle-5e-4": {**SMALL, **GENTLE, "optimizer.learning_rate": 5e-4},
     "gentle-1e-3": {**SMALL, **GENTLE, "optimizer.learning_rate": 1e-3},
     "gentle-2e-3": {**SMALL, **GENTLE, "optimizer.learning_rate": 2e-3},

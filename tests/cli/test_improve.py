@@ -2,26 +2,32 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from helpers import write_png
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
-from napari_retina_seg.models.registry import find_model, open_model
+from napari_retina_seg.models.registry import find_model
+from napari_retina_seg.models.spec import lineage
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.training.run_folder import RunFolder
-from napari_retina_seg.training.starting_point import StartingPoint
-from napari_retina_seg.training.train import iter_train
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.errors import ModelError
+from napari_retina_seg.types.errors import DataError, ModelError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.workflows.improving import improvement_folder, iter_improve, iter_plan
+from napari_retina_seg.workflows.improving import (
+    divide_patients,
+    improvement_folder,
+    iter_improve,
+    iter_plan,
+)
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.promoting import promoted_model, roll_back
 
@@ -68,7 +74,7 @@ def fill(folder, count, *, start=0, scheme=FUNDUS_VESSELS):
         if opened
         else Project.create(folder, scheme=scheme, author="Ann")
     ) as project:
-        added = project.add_images(paths)
+        added = project.add_images(paths, copy=True)
         assert not added.problems
         for image, mask in zip(added.images, masks, strict=True):
             project.save_version(image.id, Annotation(mask), Action.CORRECT)
@@ -94,10 +100,8 @@ def make_plan(project, model):
     return finish(iter_plan(project, model, rule=PatientRule(each_image=True), changes=changes))
 
 
-def test_corrections_become_a_proven_promoted_model_that_segments(
-    run, study, fundus_model, tmp_path
-):
-    """Through a program that was stopped in the middle, which changes nothing in the outcome."""
+def test_corrections_become_a_proven_promoted_model_that_segments(run, study, fundus_model):
+    """Through a program that was stopped in the middle, and goes on."""
     with Project(study, author="Ann") as project:
         plan = make_plan(project, fundus_model)
         token = CancelToken()
@@ -108,9 +112,9 @@ def test_corrections_become_a_proven_promoted_model_that_segments(
 
         with pytest.raises(Cancelled):
             finish(iter_improve(plan, improvement_folder(study, plan), token=token), stop)
-        start = StartingPoint(fundus_model.weights, fundus_model)
-        whole = RunFolder(tmp_path / "whole")
-        finish(iter_train(plan.recipe, plan.split(plan.folds[1]), whole, start=start))
+    runs = study / "improvements" / "tiny-fundus"
+    finished = (runs / "fold-1" / "best.weights.h5").stat().st_mtime_ns
+    assert not RunFolder(runs / "fold-2").finished
 
     command = ("project", "improve", study, "--model", fundus_model.path, ALONE, *SET)
     result = run(*command, "--promote", "--author", "Ann")
@@ -118,19 +122,15 @@ def test_corrections_become_a_proven_promoted_model_that_segments(
     assert "6 corrected masks of 6 patients" in result.stderr
     assert "cross-validation: 3 models" in result.stderr
     assert "Proven" in result.stdout
-    stopped = RunFolder(study / "improvements" / "tiny-fundus" / "fold-2")
-    assert (
-        open_model(stopped.model).spec.weights_sha256 == open_model(whole.model).spec.weights_sha256
-    )
+    assert (runs / "fold-1" / "best.weights.h5").stat().st_mtime_ns == finished
 
-    report = study / "improvements" / "tiny-fundus"
-    told = json.loads((report / "improvement.json").read_text())
+    told = json.loads((runs / "improvement.json").read_text())
     assert told["proven"]
     assert told["objections"] == []
     assert told["overall"]["difference"]["value"] > 0.1
     assert len(told["images"]) == 6
     for name in ("improvement.html", "improvement.md", "evaluation.html"):
-        text = (report / name).read_text()
+        text = (runs / name).read_text()
         assert "tiny-fundus-tuned" in text
         assert "p0.png" not in text  # names of files may be names of persons
 
@@ -220,3 +220,43 @@ def test_a_folder_of_another_run_is_not_mixed_with_this_one(run, study, fundus_m
     assert result.exit_code == 1
     assert "holds something else" in result.stderr
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_a_patient_who_taught_the_model_or_one_before_it_is_not_tested(
+    study, fundus_model, tmp_path
+):
+    table = tmp_path / "patients.csv"
+    rows = [f"p{seed},{'aabcde'[seed]}" for seed in range(6)]
+    table.write_text("\n".join(["name,patient", *rows]))
+    rule = PatientRule(table=table)
+    spec = fundus_model.spec
+    with Project(study, author="Ann") as project:
+        first = finish(iter_plan(project, fundus_model, rule=rule)).corrections.images[0]
+        parent = lineage(spec)[0].model_copy(update={"images": (first.content,)})
+        child = replace(fundus_model, spec=spec.model_copy(update={"ancestors": (parent,)}))
+        plan = finish(iter_plan(project, child, rule=rule))
+    tested = {patient for fold in plan.folds for patient in fold}
+    assert len(tested) == 4
+    assert first.patient not in tested  # both of the patient's images
+    assert "1 patient of them taught the model in use already" in " ".join(plan.sentences)
+
+
+def test_one_picture_of_two_patients_is_refused(study, fundus_model, tmp_path):
+    with Project(study, author="Ann") as project:
+        first = project.image(1)
+        copy = tmp_path / "again.tif"
+        tifffile.imwrite(copy, project.read_image(1).plane(), photometric="rgb")
+        added = project.add_images([copy]).images[0]
+        drawn = project.annotation(first.id, 1)
+        project.save_version(added.id, drawn, Action.CORRECT)
+        with pytest.raises(DataError, match="#1 and #7 show the same picture"):
+            finish(iter_plan(project, fundus_model, rule=PatientRule(each_image=True)))
+
+
+def test_of_many_patients_a_third_is_tested_once():
+    people = [f"p{number:02}" for number in range(18)]
+    (fold,) = divide_patients(people)
+    assert len(fold) == 6
+    few = divide_patients(people[:7])
+    assert sorted(patient for fold in few for patient in fold) == people[:7]
+    assert sorted(map(len, few)) == [2, 2, 3]

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from keras.layers import BatchNormalization
 
 from helpers import tiny_model, write_png
 from napari_retina_seg.datasets.binary_masks import read_as_binary
@@ -12,6 +13,7 @@ from napari_retina_seg.datasets.layouts import read_data
 from napari_retina_seg.datasets.split import Split, split_images
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.cards import card_markdown
+from napari_retina_seg.models.networks.normalisation import MOMENTUM
 from napari_retina_seg.models.packaging import joint_licence
 from napari_retina_seg.models.registry import find_model
 from napari_retina_seg.models.spec import lineage
@@ -19,6 +21,7 @@ from napari_retina_seg.training.fine_tuning import fine_tuning_recipe, read_reci
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.training.starting_point import StartingPoint, find_starting_point
 from napari_retina_seg.training.train import iter_train
+from napari_retina_seg.training.trainer import Trainer
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
@@ -207,3 +210,19 @@ def test_stopping_early_needs_something_to_watch(model):
     changes = {"callbacks.monitor": "none", "callbacks.early_stopping.patience": 3}
     with pytest.raises(DataError, match="need something to monitor"):
         fine_tuning_recipe(model.spec, changes)
+
+
+@pytest.mark.parametrize("how", ["slow", "fast", "kept"])
+def test_batch_statistics_follow_the_images_as_fast_as_the_recipe_says(how):
+    values = {**QUICK, "training.batch_statistics": how}
+    recipe = fine_tuning_recipe(find_model("fundus-vessels").spec, values)
+    network = Trainer.build(recipe, 1, None).model
+    norms = [layer for layer in network.layers if isinstance(layer, BatchNormalization)]
+    assert norms
+    assert {layer.trainable for layer in norms} == {how != "kept"}
+    before = np.array(norms[0].moving_mean)
+    images = np.ones((1, 64, 64, 3), np.float32)
+    network.train_on_batch(images, np.ones((1, 64, 64, 2), np.float32))
+    moved = np.abs(np.array(norms[0].moving_mean) - before).max()
+    assert (moved > 0) is (how != "kept")
+    assert norms[0].momentum == (0.99 if how == "slow" else MOMENTUM)

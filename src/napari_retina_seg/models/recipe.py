@@ -152,6 +152,11 @@ class Training(Values):
     ema : float
         Share that each step keeps of the weights' running mean, which is what is validated and
         saved; 0 takes the weights as they are.
+    batch_statistics : str
+        How the statistics of batch normalisation, by which the trained network works, follow the
+        images: ``slow``, over some hundred steps as is Keras' default; ``fast``, over some ten;
+        ``kept``, not at all, the scales and shifts of these layers neither. A short training with
+        slow ones learns with other statistics than it is used with.
     precision : str
         ``mixed_bfloat16`` is faster where the processor knows it; weights stay float32.
     """
@@ -161,6 +166,7 @@ class Training(Values):
     epochs: PositiveInt
     steps_per_epoch: PositiveInt | None = None
     ema: Annotated[float, Field(ge=0, lt=1)] = 0
+    batch_statistics: Literal["slow", "fast", "kept"] = "slow"
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 

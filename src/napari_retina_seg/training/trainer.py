@@ -234,6 +234,7 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
         model = build(recipe.architecture, recipe.seed)
     finally:
         keras.config.set_dtype_policy(policy)
+    _set_statistics(model, recipe.training.batch_statistics)
     if start_from is None:
         return model
     try:
@@ -244,6 +245,18 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
             " from a run of the same architecture."
         ) from error
     return model
+
+
+def _set_statistics(model: Any, how: str) -> None:
+    """Set how the statistics of batch normalisation follow the images; see `Training`."""
+    from keras import layers
+
+    from napari_retina_seg.models.networks.normalisation import MOMENTUM
+
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization) and how != "slow":
+            layer.momentum = MOMENTUM
+            layer.trainable = how != "kept"  # one that is not trainable uses its statistics
 
 
 def _check_number(loss: float, step: int) -> None:

@@ -205,7 +205,7 @@ def iter_plan(
     settings = {"callbacks.monitor": "none", **(changes or {})}
     settings.setdefault("name", _new_name(model.name))
     recipe = fine_tuning_recipe(model.spec, settings)
-    return Plan(corrections, model, recipe, _divide(corrections.unseen(seen)))
+    return Plan(corrections, model, recipe, divide_patients(corrections.unseen(seen)))
 
 
 def iter_improve(
@@ -362,8 +362,19 @@ def _with_figures(model: ModelFolder, proof: Proof) -> ModelFolder:
     return described
 
 
-def _divide(patients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Divide patients into folds: one third to test, or, of few, everybody in one of several."""
+def divide_patients(patients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the patients that are tested together, the same for the same patients.
+
+    Parameters
+    ----------
+    patients : sequence of str
+        Patients that the model in use has not seen.
+
+    Returns
+    -------
+    tuple of tuple of str
+        One fold with a third of them; of few, several folds with everybody in one of them.
+    """
     order = np.random.default_rng(_SEED).permutation(len(patients))
     shuffled = [patients[index] for index in order]
     if len(patients) >= _MANY:
