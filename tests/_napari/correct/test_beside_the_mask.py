@@ -1,11 +1,15 @@
 """What stands beside a mask: questionable regions, and the difference to another one."""
 
+from dataclasses import replace
+
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from mouse import CTRL, drag, press, push
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
+from napari_retina_seg._napari.masks.compare import Comparison, show_difference
+from napari_retina_seg._napari.masks.edits import change
 
 
 def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
@@ -49,6 +53,18 @@ def test_a_line_tool_and_a_brush_for_marks_are_never_both_on(shown, dock, layers
     assert not dock.questionable.brush_button.isChecked()
     shown.add_image(layers.data, name="another layer gets the mouse")
     qtbot.waitUntil(lambda: not pull.isChecked())
+
+
+def test_a_difference_stays_the_one_to_the_mask_it_was_shown_for(shown, dock, layers, qtbot):
+    info = layers.metadata["retina_seg"]
+    layers.metadata["retina_seg"] = replace(info, prediction=np.zeros_like(layers.data))
+    second = Comparison.with_labels("the second grader's", layers.data.copy())
+    difference = show_difference(shown, layers, second)
+    assert not difference.data.any()
+    change(layers, np.where(layers.data == 3, 0, layers.data))
+    qtbot.waitUntil(lambda: bool(difference.data.any()))
+    assert difference.name.endswith("difference to the second grader's")
+    assert np.array_equal(difference.data != 0, second.read() == 3)
 
 
 def test_the_difference_to_the_prediction_blinks(shown, dock, vessels, qtbot):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_retina_seg._napari.masks.compare import blink, show_difference
+from napari_retina_seg._napari.masks.compare import Comparison, blink, show_difference
 from napari_retina_seg._napari.masks.linked_layers import questionable_of, show_questionable
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.types.errors import RetinaSegError
@@ -61,7 +61,7 @@ def test_a_difference_is_shown_and_blinks(viewer, mask):
     judged[:, 5] = 0
     judged[:, 18] = 1
     assert not blink(viewer)
-    layer = show_difference(viewer, mask, judged, "the prediction")
+    layer = show_difference(viewer, mask, Comparison.with_labels("the prediction", judged))
     assert layer.name == "m · difference to the prediction"
     assert np.unique(layer.data[:, 5, 5:15]).tolist() == [1]
     assert np.unique(layer.data[:, 18]).tolist() == [2]
@@ -70,11 +70,13 @@ def test_a_difference_is_shown_and_blinks(viewer, mask):
     assert not layer.visible
     assert blink(viewer)
     assert layer.visible
-    show_difference(viewer, mask, mask.data, "another version")
+    show_difference(viewer, mask, Comparison.with_labels("another version", mask.data))
     assert not viewer.layers[-1].data.any()
     assert len(viewer.layers) == 2
 
 
 def test_masks_of_two_images_are_not_compared(viewer, mask):
     with pytest.raises(RetinaSegError, match="compare masks of one image"):
-        show_difference(viewer, mask, np.zeros((3, 20, 31), np.uint8), "the prediction")
+        show_difference(
+            viewer, mask, Comparison.with_labels("the prediction", np.zeros((3, 20, 31), np.uint8))
+        )

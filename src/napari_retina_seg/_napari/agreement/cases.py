@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
 from napari_retina_seg._napari.layers import Position, image_fields, image_layers
-from napari_retina_seg._napari.masks.compare import show_difference
+from napari_retina_seg._napari.masks.compare import Comparison, show_difference
 from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.results import ImagePart, MaskInfo, mask_options
@@ -120,7 +120,8 @@ class CaseLayers:
             self._layers.append(self._viewer.add_layer(mask))
         second, first = self._layers[1:]
         second.visible = False
-        show_difference(self._viewer, first, case.second.labels, "the second grader")
+        other = Comparison.with_labels("the second grader", case.second.labels)
+        show_difference(self._viewer, first, other)
         self._viewer.layers.selection.active = first
         self._viewer.reset_view()
 

@@ -15,8 +15,10 @@ from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import (
     COLORS,
     PREDICTION,
+    Comparison,
     blink,
     predicted,
+    redraw_difference,
     show_difference,
 )
 from napari_retina_seg._napari.masks.linked_layers import (
@@ -124,7 +126,9 @@ class CompareSection(QWidget):
 
     @qdebounced(timeout=_PAUSE)
     def _redraw_after_stroke(self) -> None:
-        self._redraw()
+        mask = self._active_mask.mask
+        if mask is not None:
+            redraw_difference(self._viewer, mask)
 
     def _on_button(self, on: bool) -> None:
         mask = self._active_mask.mask
@@ -141,12 +145,13 @@ class CompareSection(QWidget):
 
     def _show(self) -> None:
         mask, other = self._active_mask.labels, self._chosen()
-        labels = predicted(mask) if other is None else np.asarray(other.data)
-        if labels is None:
-            return
-        name = PREDICTION if other is None else f"'{other.name}'"
         value = self._class.currentIndex()
+        chosen = value if value > 0 else None
+        if other is None:
+            comparison = Comparison.with_prediction(mask, chosen)
+        else:
+            comparison = Comparison(f"'{other.name}'", lambda: np.asarray(other.data), chosen)
         try:
-            show_difference(self._viewer, mask, labels, name, value if value > 0 else None)
+            show_difference(self._viewer, mask, comparison)
         except RetinaSegError as error:
             self.reported.emit(JobStatus.FAILED, str(error))

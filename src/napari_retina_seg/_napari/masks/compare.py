@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from weakref import ref
+
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg._napari.masks.linked_layers import (
+    LinkedLayerInfo,
     LinkKind,
     linked_layer,
     mask_of,
@@ -26,49 +32,93 @@ COLORS = {MISSED: "#3d9bff", EXTRA: "#ff2d4b", OTHER: "#e08cff"}
 _VEIL = "#00000099"
 
 
-def show_difference(
-    viewer: ViewerModel,
-    layer: Labels,
-    other_labels: npt.NDArray[np.integer],
-    name: str,
-    value: int | None = None,
-) -> Labels:
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a mask is compared with.
+
+    Attributes
+    ----------
+    name : str
+        Description of the other mask.
+    read : callable
+        Returns its class values as they are now, on the same grid; leading axes of length 1 don't
+        matter. None if there are none any more.
+    value : int or None
+        The class to compare; None for all, with differing classes in violet.
+    """
+
+    name: str
+    read: Callable[[], npt.NDArray[np.integer] | None]
+    value: int | None = None
+
+    @classmethod
+    def with_labels(cls, name: str, labels: npt.NDArray[np.integer]) -> Comparison:
+        """Compare with a mask that does not change."""
+        return cls(name, lambda: labels)
+
+    @classmethod
+    def with_prediction(cls, mask: Labels, value: int | None = None) -> Comparison:
+        """Compare with the prediction that a mask started from."""
+        return cls(PREDICTION, partial(predicted, mask), value)
+
+
+@dataclass(frozen=True)
+class DifferenceInfo(LinkedLayerInfo):
+    """The mask that a difference is linked to, and what that is compared with."""
+
+    other: Comparison
+
+
+def show_difference(viewer: ViewerModel, layer: Labels, other: Comparison) -> Labels | None:
     """Show where another mask differs from one that is taken as the ground truth.
 
     Parameters
     ----------
     layer : Labels
         The ground truth: what the other mask misses is blue, what it has in excess is red.
-    other_labels : array
-        Class values on the same grid; leading axes of length 1 don't matter.
-    name : str
-        Description of the other mask.
-    value : int, optional
-        The class to compare; by default all, with differing classes in violet.
+    other : Comparison
+        The other mask.
 
     Returns
     -------
-    Labels
-        The layer of the difference; `blink` hides and shows it.
+    Labels or None
+        The layer of the difference, which `blink` hides and shows, and `redraw_difference` brings
+        up to date; None if the other mask is gone.
 
     Raises
     ------
     RetinaSegError
         If the grids differ.
     """
-    truth = np.asarray(layer.data)
-    own, others = truth.shape[-other_labels.ndim :], other_labels.shape
-    if own != others or truth.size != other_labels.size:
+    truth, labels = np.asarray(layer.data), other.read()
+    if labels is None:
+        return None
+    if truth.shape[-labels.ndim :] != labels.shape or truth.size != labels.size:
         raise RetinaSegError(
-            f"'{layer.name}' has the shape {truth.shape} and {name} {others}: compare masks of one"
-            " image."
+            f"'{layer.name}' has the shape {truth.shape} and {other.name} {labels.shape}: compare"
+            " masks of one image."
         )
-    found = difference(truth, other_labels.reshape(truth.shape), value)
+    found = difference(truth, labels.reshape(truth.shape), other.value)
     shown = show_linked_layer(viewer, layer, LinkKind.DIFFERENCE, found, {SAME: _VEIL, **COLORS})
-    shown.name = f"{layer.name} · difference to {name}"
+    shown.metadata[KEY] = DifferenceInfo(LinkKind.DIFFERENCE, ref(unwrap_proxy(layer)), other)
+    shown.name = f"{layer.name} · difference to {other.name}"
     shown.opacity = 1.0
     shown.editable = False
     return shown
+
+
+def compared_with(viewer: ViewerModel, mask: Labels) -> Comparison | None:
+    """Return what a mask is compared with now, or None."""
+    shown = linked_layer(viewer, mask, LinkKind.DIFFERENCE)
+    info = None if shown is None else shown.metadata[KEY]
+    return info.other if isinstance(info, DifferenceInfo) else None
+
+
+def redraw_difference(viewer: ViewerModel, mask: Labels) -> None:
+    """Bring the visible difference of a mask up to date after a change."""
+    shown, other = linked_layer(viewer, mask, LinkKind.DIFFERENCE), compared_with(viewer, mask)
+    if shown is not None and shown.visible and other is not None:
+        show_difference(viewer, mask, other)
 
 
 def predicted(layer: Labels) -> npt.NDArray[np.integer] | None:
@@ -107,8 +157,4 @@ def blink(viewer: ViewerModel) -> bool:
     if shown is not None:
         shown.visible = not shown.visible
         return True
-    drawn = predicted(mask)
-    if drawn is None:
-        return False
-    show_difference(viewer, mask, drawn, PREDICTION)
-    return True
+    return show_difference(viewer, mask, Comparison.with_prediction(mask)) is not None

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.masks.compare import show_difference
+from napari_retina_seg._napari.masks.compare import Comparison, show_difference
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.activity_timer import as_clock
 from napari_retina_seg._napari.review.decision_buttons import reopen_disabled_reason
@@ -202,7 +202,8 @@ def compare(session: ReviewSession, newer: Version, older: Version | None) -> No
         mask, name = session.review_layers.mask, _name(newer)
         if older is not None:
             mask = session.review_layers.show_version(older.number, annotations[1])
-        show_difference(session.review_layers.viewer, mask, annotations[0].labels, name)
+        other = Comparison.with_labels(name, annotations[0].labels)
+        show_difference(session.review_layers.viewer, mask, other)
         with_what = "the current mask" if older is None else _name(older)
         session.reported.emit(
             JobStatus.SUCCEEDED,

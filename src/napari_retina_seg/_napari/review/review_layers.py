@@ -23,7 +23,7 @@ from napari_retina_seg._napari.layers import (
     unwrap_proxy,
 )
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
-from napari_retina_seg._napari.masks.compare import show_difference
+from napari_retina_seg._napari.masks.compare import Comparison, show_difference
 from napari_retina_seg._napari.masks.edits import lock, locked
 from napari_retina_seg._napari.masks.linked_layers import (
     LinkedLayerInfo,
@@ -298,8 +298,8 @@ class ReviewLayers(QObject):
             marks = show_questionable(self.viewer, self.mask, questionable)
             marks.editable = self.is_paintable
         if opened.other is not None:
-            name = "the second grader's"
-            show_difference(self.viewer, self.mask, opened.other.labels, name)
+            second = Comparison.with_labels("the second grader's", opened.other.labels)
+            show_difference(self.viewer, self.mask, second)
 
     def _remember_baseline(self) -> None:
         """Remember the state of the mask when the image was opened."""

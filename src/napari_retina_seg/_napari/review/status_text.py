@@ -91,8 +91,8 @@ def describe(session: ReviewSession, name: str) -> str:
         lines.append(f"⚠ {opened.image.warning}")
     if opened.other is not None:
         lines.append(
-            "Blue is only in the first grading, red only in the second one; violet is of different"
-            " classes."
+            "The mask is the first grading; blue is only in the mask, red only in the second"
+            " grading, violet is of different classes."
         )
     if is_due(opened.image):
         lines.append(NOT_SHOWN)
