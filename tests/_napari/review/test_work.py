@@ -31,14 +31,38 @@ def test_an_image_opens_with_its_prediction_to_be_painted(at_work, scans):
     person, info = at_work, at_work.mask.metadata[KEY]
     assert person.name == "scan0"
     assert [layer.name for layer in person.viewer.layers][-1] == "scan0 · mask"
-    person.bot.waitUntil(lambda: "scan0 · uncertainty" in person.viewer.layers)
     assert person.viewer.layers.selection.active is person.mask
     assert np.array_equal(person.mask.data, scans[0][1])
     assert not info.prediction.flags.writeable
     assert info.provenance.model == "oct-layers"
-    assert not person.viewer.layers["scan0 · uncertainty"].visible
-    person.dock.uncertainty.setChecked(True)
-    assert person.viewer.layers["scan0 · uncertainty"].visible
+
+
+def test_the_uncertainty_is_read_when_it_is_asked_for_and_goes_with_its_image(at_work):
+    person, layers = at_work, at_work.viewer.layers
+
+    def tick(on):
+        person.dock.uncertainty.setChecked(on)
+        person.wait()
+
+    assert "scan0 · uncertainty" not in layers
+    tick(True)
+    assert layers["scan0 · uncertainty"].visible
+    assert layers.index("scan0 · uncertainty") == layers.index("scan0 · mask") - 1
+    assert layers.selection.active is person.mask
+    tick(False)
+    assert not layers["scan0 · uncertainty"].visible
+    tick(True)
+    assert layers["scan0 · uncertainty"].visible
+    del layers["scan0 · uncertainty"]
+    tick(False)
+    tick(True)
+    assert layers["scan0 · uncertainty"].visible
+    person.press(Qt.Key.Key_N)
+    assert [layer.name for layer in layers if "uncertainty" in layer.name] == [
+        "scan1 · uncertainty"
+    ]
+    person.open_row(3)  # without a prediction
+    assert not [layer for layer in layers if "uncertainty" in layer.name]
 
 
 def test_an_image_without_a_prediction_opens_empty(at_work):

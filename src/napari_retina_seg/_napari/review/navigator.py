@@ -54,8 +54,6 @@ class ImageNavigator(QObject):
         Of the queue.
     comment : str
         For the next version of the open image.
-    shows_uncertainty : bool
-        Whether the uncertainty map is visible.
     busy : str
         Description of the running task; empty if there is none.
 
@@ -90,7 +88,7 @@ class ImageNavigator(QObject):
         self.project: Project | None = None
         self.filters, self.order = Filters(), Order.ADDED
         self.comment, self.busy = "", ""
-        self.shows_uncertainty = False
+        self._shows_uncertainty = False
         self.io_queue, self.review_layers, self.timer = (
             SerialTaskQueue(self),
             ReviewLayers(viewer, self),
@@ -323,12 +321,24 @@ class ImageNavigator(QObject):
         self.review_layers.show(opened, self._current_project.scheme)
         self.timer.start(seconds)
         self.image_changed.emit()
+        self.show_uncertainty(self._shows_uncertainty)
 
-        mask = self.review_layers.mask
+    def show_uncertainty(self, on: bool) -> None:
+        """Show or hide the uncertainty of the prediction, of this image and the next ones.
+
+        It is read when it is first shown: a layer that nobody looks at delays each image.
+        """
+        self._shows_uncertainty = on
+        self.review_layers.set_uncertainty_visible(on)
+        opened, mask = self.review_layers.opened, self.review_layers.mask
+        if not on or opened is None or self.review_layers.has_uncertainty:
+            return
 
         def show(values: npt.NDArray[np.float32] | None) -> None:
-            if values is not None and self.review_layers.mask is mask:
-                self.review_layers.show_uncertainty(values, self.shows_uncertainty)
+            layers = self.review_layers
+            is_wanted = self._shows_uncertainty and not layers.has_uncertainty
+            if values is not None and is_wanted and layers.mask is mask:
+                layers.add_uncertainty(values)
 
         task = partial(read_uncertainty, self._current_project, opened.image.id, opened.permissions)
         self.io_queue.submit(task, show, self._fail)

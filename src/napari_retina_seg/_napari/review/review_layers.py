@@ -127,7 +127,12 @@ class ReviewLayers(QObject):
             fit_view(self.viewer, [self._image])
         self._remember_baseline()
 
-    def show_uncertainty(self, values: np.ndarray, visible: bool) -> None:
+    @property
+    def has_uncertainty(self) -> bool:
+        """Whether the uncertainty of the prediction is in the viewer, shown or hidden."""
+        return any(isinstance(each, Image) and each in self.viewer.layers for each in self._linked)
+
+    def add_uncertainty(self, values: np.ndarray) -> None:
         """Add the uncertainty of the prediction below the mask."""
         opened, mask = self._required
         provenance = _provenance(opened.image, opened.permissions.prediction)
@@ -137,7 +142,6 @@ class ReviewLayers(QObject):
         made = Segmentation(opened.annotation.labels, scheme=scheme, provenance=provenance)
         layer = uncertainty_layer(values, made, self._target())
         layer.name = f"{opened.image.name} · uncertainty"
-        layer.visible = visible
         self._insert(layer, mask)
 
     def set_uncertainty_visible(self, on: bool) -> None:

@@ -210,7 +210,9 @@ class ReviewWidget(Dock):
         session.timer.ticked.connect(self._show_info)
         keep_going = partial(setattr, session, "opens_next")
         self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
-        self._remember(self.uncertainty, remembered.SHOWS_UNCERTAINTY, False, self._on_uncertainty)
+        self._remember(
+            self.uncertainty, remembered.SHOWS_UNCERTAINTY, False, self.session.show_uncertainty
+        )
 
     def _remember(
         self, box: QCheckBox, key: str, default: bool, act: Callable[[bool], object]
@@ -366,10 +368,6 @@ class ReviewWidget(Dock):
 
     def _on_comment(self, comment: str) -> None:
         self.session.comment = comment.strip()
-
-    def _on_uncertainty(self, on: bool) -> None:
-        self.session.shows_uncertainty = on
-        self.session.review_layers.set_uncertainty_visible(on)
 
     # Dropping, closing
 
