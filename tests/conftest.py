@@ -27,6 +27,15 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(name="untraced")
+def _untraced() -> Iterator[None]:
+    """Train without compiling the network."""
+    from helpers import untraced  # which imports much that most tests don't need
+
+    with untraced():
+        yield
+
+
 # What Qt says of objects in the wrong thread, or destroyed while their thread still runs.
 _THREADS_IN_TROUBLE: list[str] = []
 

@@ -1,5 +1,7 @@
 """What several tests build."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -75,6 +77,21 @@ def tiny_model(folder: Path, modality: Modality, widths: tuple[int, ...] = (4, 8
             "licence": "BSD-3-Clause",
         },
     )
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Compute each operation by itself: for a few steps, to trace and compile a network is longer.
+
+    For what is the same either way; one run of each published network is compiled.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def assert_same_mask(found: np.ndarray, expected: np.ndarray) -> None:

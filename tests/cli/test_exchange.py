@@ -31,6 +31,7 @@ def project(run, tmp_path):
     return folder
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_network_learns_from_an_export(run, project, tmp_path):
     out = tmp_path / "set"
     left = run("project", "export", project, out, "--format", "training", "--author", "Ann")

@@ -75,6 +75,7 @@ def test_resuming_what_was_never_begun_is_reported(train):
     assert "is not a training run" in result.stderr
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_finished_run_is_not_trained_again(train):
     train()
     assert "--resume" in train().stderr
@@ -91,6 +92,7 @@ def test_masks_with_unknown_values_are_reported_before_the_first_step(train, dat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_corrupt_file_is_named_and_left_out_only_on_request(train, data, tmp_path):
     for name in ("Subject1_02", "Subject1_03"):
         phantom = phantom_bscan(5, 96, 96)
@@ -107,10 +109,12 @@ def test_a_corrupt_file_is_named_and_left_out_only_on_request(train, data, tmp_p
     assert "Subject1_02.png" in result.stderr
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_full_disk_in_mid_run_is_reported_and_the_run_can_go_on(train, data, tmp_path):
     """The weights fit into what may be written, the state with the optimizer's does not."""
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE.replace("[2, 4]", "[32, 64]"))
     limit = (
+        "import tensorflow; tensorflow.config.run_functions_eagerly(True);"
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000));"
     )
@@ -137,6 +141,7 @@ def own(tmp_path):
     return tmp_path / "own"
 
 
+@pytest.mark.usefixtures("untraced")
 def test_patients_are_asked_for_where_they_are_unknown(run, own, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE)
     command = ["train", tmp_path / "tiny.toml", "--data", own]
@@ -148,6 +153,7 @@ def test_patients_are_asked_for_where_they_are_unknown(run, own, tmp_path):
     assert "--group-pattern" not in told.stderr
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_model_of_other_data_does_not_carry_the_card_of_ours(run, own, tmp_path):
     quick = ["architecture.widths=[2,4]", "epochs=1", "steps_per_epoch=1", "batch=1", "warmup=0"]
     changes = [part for text in (*quick, "name=my-layers") for part in ("--set", text)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras.layers import BatchNormalization
 
-from helpers import tiny_model, write_png
+from helpers import tiny_model, untraced, write_png
 from napari_retina_seg.datasets.binary_masks import read_as_binary
 from napari_retina_seg.datasets.labelled import content_hash
 from napari_retina_seg.datasets.layouts import read_data
@@ -58,7 +58,8 @@ def tuned(model, split, tmp_path_factory: pytest.TempPathFactory):
     for name, source in (("first", model.path), ("second", folder / "first")):
         start = find_starting_point(source)
         recipe = read_recipe("fine-tune", {**QUICK, "name": name}, start)
-        finish(iter_train(recipe, split, RunFolder(folder / name), start=start))
+        with untraced():
+            finish(iter_train(recipe, split, RunFolder(folder / name), start=start))
     return folder
 
 
@@ -95,6 +96,7 @@ def test_weights_start_from_names_folders_runs_and_files(model, tuned, tmp_path)
     assert find_starting_point(bare) == StartingPoint(bare)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_run_can_start_from_a_bare_weights_file(tuned, split, tmp_path):
     bare = tmp_path / "published.weights.h5"
     shutil.copy(tuned / "first" / "best.weights.h5", bare)
@@ -196,6 +198,7 @@ def test_a_card_knows_the_images_that_its_model_and_the_ones_before_learnt_from(
     assert [one.images for one in lineage(second)] == [seen, seen, ()]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_without_images_to_watch_the_last_epoch_counts(model, split, tmp_path):
     start = find_starting_point(model.path)
     changes = {**QUICK, "training.epochs": 2, "callbacks.monitor": "none"}
