@@ -4,6 +4,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_retina_seg._napari.masks.edits import change, lock, locked
+from napari_retina_seg._napari.masks.linked_layers import show_questionable
 from napari_retina_seg._napari.widgets import AMBER
 
 
@@ -44,7 +45,6 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     ann.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier)
     assert np.array_equal(ann.mask.data, labels)
     ann.bot.waitUntil(lambda: len(places.places) == 1)
-    assert AMBER in ann.dock.status.styleSheet()
     assert "corrected" not in states()
     before = ann.viewer.scene.camera.zoom
     ann.press(Qt.Key.Key_P, Qt.KeyboardModifier.ShiftModifier)
@@ -53,6 +53,8 @@ def test_layers_in_impossible_places_are_reported_before_the_image_is_left(ann, 
     assert zoom >= before
     expected = ann.mask.data_to_world((1, 25))
     assert np.abs(np.subtract(center[-2:], expected)).max() < 1.5
+    ann.press(Qt.Key.Key_W)
+    assert "Not saved yet: 1 open place" in ann.said, "the warning was for another edit"
     ann.press(Qt.Key.Key_W)
     assert "is corrected. Layers are out of order or in pieces in columns 20" in ann.said
     assert AMBER in ann.dock.status.styleSheet(), "it is never green"
@@ -94,3 +96,39 @@ def test_another_person_begins_with_nothing_in_the_hand(ann, folder):
     ann.open(folder, "Bob")
     ann.open_row(0)
     assert ann.mask.mode == "pan_zoom"
+
+
+def test_a_warning_counts_for_the_edit_it_was_given_for_and_is_cleared_with_it(ann, versions):
+    def stroke():
+        labels = ann.mask.data.copy()
+        labels[1:4, 20:31] = 3  # far above the retina
+        change(ann.mask, labels)
+
+    ann.open_row(0)
+    for key in (Qt.Key.Key_N, Qt.Key.Key_W):
+        stroke()
+        for _ in range(2):  # not even after the same stroke again
+            ann.press(key)
+            assert "Not saved yet: 1 open place" in ann.said
+            ann.mask.refresh()
+            assert ann.said, "drawing it anew is no change"
+            ann.mask.undo()
+            assert ann.said == "", "it is out of date"
+            stroke()
+        ann.mask.undo()
+    stroke()
+    ann.press(Qt.Key.Key_N)
+    marks = show_questionable(ann.viewer, ann.mask, None)
+    assert ann.said, "nothing is marked yet"
+    change(marks, np.ones_like(marks.data))
+    assert ann.said == ""
+    change(marks, np.zeros_like(marks.data))
+    ann.press(Qt.Key.Key_N)
+    assert "Not saved yet" in ann.said
+    assert len(versions(1)) == 1
+    ann.press(Qt.Key.Key_N)
+    assert ann.name == "scan1"
+    assert "Layers are out of order" in ann.said
+    ann.mask.data_setitem((np.array([60]), np.array([20])), 6)
+    assert "scan0" in ann.said, "it is about the image that was left"
+    assert len(versions(1)) == 2

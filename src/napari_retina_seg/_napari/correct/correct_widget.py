@@ -32,6 +32,7 @@ from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import blink
 from napari_retina_seg._napari.masks.edits import EditResult, UndoTracker
 from napari_retina_seg._napari.masks.mask_recovery import MaskRecovery
+from napari_retina_seg._napari.masks.mask_watch import PassingMessage
 from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import button_text, qt_text
 from napari_retina_seg._napari.save_mask import SaveMaskButton
@@ -52,6 +53,7 @@ class CorrectWidget(Dock):
         self.button = large(QPushButton("Paint"))
         self.status = StatusLine()
         self.status.keep_place(3)
+        self._passing = PassingMessage(self.status, viewer)
         self.places = PlacesBar(self.active_mask)
         self.about = text()
         self.new_mask = NewMask(viewer)
@@ -93,6 +95,7 @@ class CorrectWidget(Dock):
     def warn(self, sentence: str) -> None:
         """Show a warning of another dock, which is behind this one."""
         self.status.warn(sentence)
+        self._passing.until_change(self.active_mask.mask)
 
     def put_down(self) -> None:
         """Put down every tool that uses the mouse."""
@@ -248,7 +251,7 @@ class CorrectWidget(Dock):
 
     def _on_place(self, place: OpenPlace) -> None:
         """Say what is wrong at a place, and choose the boundary that is to be moved there."""
-        self.status.warn(describe_places([place]))
+        self.warn(describe_places([place]))
         if place.line is not None:
             self.lines.chosen.choose(place.line)
 
@@ -321,6 +324,7 @@ class CorrectWidget(Dock):
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
         self._connect(False)
+        self._passing.cleanup()
         self.preview.cancel()
         self.vessels.cleanup()
         self.regions.cleanup()

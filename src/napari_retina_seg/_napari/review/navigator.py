@@ -13,6 +13,7 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.masks.mask_watch import MaskWatch
 from napari_retina_seg._napari.review.activity_timer import ActivityTimer
 from napari_retina_seg._napari.review.navigation import (
     LEASE,
@@ -71,8 +72,9 @@ class ImageNavigator(QObject):
         An autosave was recovered or discarded.
     reported : (JobStatus or None, str)
         A message for the status line.
-    warned : (str)
-        A message about open places: nothing was done yet, or it was done with them.
+    warned : (str, bool)
+        A message about open places: nothing was done yet, or it was done with them. Whether it is
+        about the mask on the screen.
     """
 
     image_changed = Signal()
@@ -81,7 +83,7 @@ class ImageNavigator(QObject):
     found = Signal(object)
     autosave_resolved = Signal(object)
     reported = Signal(object, str)
-    warned = Signal(str)
+    warned = Signal(str, bool)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
@@ -96,7 +98,9 @@ class ImageNavigator(QObject):
         )
         self._saving: UnsavedEdit | None = None
         self._warnings: list[str] = []  # about the mask that was saved last
-        self._guard = PlaceGuard(self._run, self.warned.emit)
+        self._guard = PlaceGuard(self._run, self._warn_of_places)
+        self._mask_watch = MaskWatch(viewer, self)
+        self._mask_watch.changed.connect(self._guard.forget)
         # Seconds and comments of images that are in no version yet.
         self._unsaved: dict[int, tuple[float, str]] = {}
         self._removal_timer = QTimer(self, singleShot=True, interval=0)
@@ -309,11 +313,12 @@ class ImageNavigator(QObject):
         if result.has_wrapped:
             skipped = f"{skipped} {_ALL_DONE if is_same else _WRAPPED}".strip()
         if result.version is not None and left is not None:
-            self._report(self._describe_saved(left.name, result.version, skipped))
+            self._report(self._describe_saved(left.name, result.version, skipped), is_here=is_same)
         elif skipped or not is_same:
             self.reported.emit(None, skipped)  # replaces the message about the previous image
 
     def _show_image(self, opened: OpenImage) -> None:
+        self._guard.forget()
         self._pause_timing()
         seconds, self.comment = self._unsaved.pop(opened.image.id, (0.0, ""))
         if opened.recovered is not None:
@@ -360,14 +365,20 @@ class ImageNavigator(QObject):
             saved = f"Your second grading of '{name}' is finished."
         return " ".join(part for part in (saved, *more) if part)
 
-    def _report(self, message: str) -> None:
+    def _warn_of_places(self, sentence: str) -> None:
+        """Warn before the mask is saved; the warning counts until the mask is changed."""
+        self._mask_watch.begin(self.review_layers.mask)
+        self.warned.emit(sentence, True)
+
+    def _report(self, message: str, *, is_here: bool = True) -> None:
         """Report a success: in green only if nothing in the saved mask is open."""
         if self._warnings:
-            self.warned.emit(" ".join((message, *self._warnings)))
+            self.warned.emit(" ".join((message, *self._warnings)), is_here)
         else:
             self.reported.emit(JobStatus.SUCCEEDED, message)
 
     def _close_image(self) -> None:
+        self._guard.forget()
         self._pause_timing()
         self.review_layers.remove()
 

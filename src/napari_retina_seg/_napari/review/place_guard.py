@@ -18,6 +18,8 @@ Places = tuple[OpenPlace, ...]
 class PlaceGuard:
     """Lets an image be left at once if nothing is open in its mask, else at the second request.
 
+    A warning counts for the mask that it was given for: after any change call `forget`.
+
     Parameters
     ----------
     run : callable
@@ -33,6 +35,10 @@ class PlaceGuard:
     ) -> None:
         self._run, self._warn = run, warn
         self._warned: set[tuple[int, str, Places]] = set()  # images, keys and open places
+
+    def forget(self) -> None:
+        """Warn again: the mask was changed, or another image is open."""
+        self._warned.clear()
 
     def leave(
         self, project: Project, edit: UnsavedEdit | None, key: str, proceed: Callable[[], None]

@@ -50,10 +50,13 @@ class ReviewSession(ImageNavigator):
         Another project was opened.
     managed : ()
         Images were assigned, removed, restored or otherwise changed.
+    taken : (str)
+        The second grading's mask was taken; a message that is true until the mask is changed.
     """
 
     project_changed = Signal()
     managed = Signal()
+    taken = Signal(str)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
@@ -114,6 +117,7 @@ class ReviewSession(ImageNavigator):
         problem = self.autosave_and_close()
         self.timer.stop()
         self.io_queue.shutdown()
+        self._mask_watch.end()
         self.review_layers.disconnect_viewer()
         if problem:
             show_error(displayed(problem))
@@ -242,8 +246,7 @@ class ReviewSession(ImageNavigator):
             change(mask, opened.other.labels.reshape(mask.data.shape))
         finally:
             lock(mask, kept)
-        self._warnings = []  # of the mask that was saved last
-        self._report("The mask is the second grading's now: change it, or press Adjudicate.")
+        self.taken.emit("The mask is the second grading's now: change it, or press Adjudicate.")
 
     def manage(self, status: str, change: Callable[[], str]) -> None:
         """Change images of the project; the open one is saved, and closed if it was removed.

@@ -18,6 +18,7 @@ from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.dock import Dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.masks.mask_watch import PassingMessage
 from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
@@ -45,7 +46,7 @@ from napari_retina_seg._napari.widgets import (
     stack,
     text,
 )
-from napari_retina_seg.editing.open_places import describe_places
+from napari_retina_seg.editing.open_places import OpenPlace, describe_places
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.text import displayed
 
@@ -74,6 +75,7 @@ class ReviewWidget(Dock):
         self.previous_button = large(QPushButton("◀"))
         self.status = StatusLine()
         self.status.keep_place()
+        self._passing = PassingMessage(self.status, napari_viewer)
         self._active_mask = ActiveMask.of(napari_viewer)
         self.places = PlacesBar(self._active_mask)
         self._focused: int | None = None  # the image for which the canvas was given the keys
@@ -206,7 +208,8 @@ class ReviewWidget(Dock):
         session.autosave_resolved.connect(self.recovery.dismiss)
         session.reported.connect(self._show_message)
         session.warned.connect(self._show_warning)
-        self.places.shown.connect(lambda place: self.status.warn(describe_places([place])))
+        session.taken.connect(self._on_taken)
+        self.places.shown.connect(self._on_place)
         session.timer.ticked.connect(self._show_info)
         keep_going = partial(setattr, session, "opens_next")
         self._remember(self.opens_next, remembered.OPENS_NEXT, True, keep_going)
@@ -253,8 +256,19 @@ class ReviewWidget(Dock):
         if not self._warning_shown.isActive():
             self.status.show_message(sentence)
 
-    def _show_warning(self, sentence: str) -> None:
+    def _on_taken(self, sentence: str) -> None:
+        self._show_message(JobStatus.SUCCEEDED, sentence)
+        self._passing.until_change(self.session.review_layers.mask)
+
+    def _on_place(self, place: OpenPlace) -> None:
+        self.status.warn(describe_places([place]))
+        self._passing.until_change(self._active_mask.mask)
+
+    def _show_warning(self, sentence: str, is_here: bool) -> None:
+        """Show a warning about open places, of the mask on the screen or one that was left."""
         self.status.warn(sentence)
+        if is_here:
+            self._passing.until_change(self.session.review_layers.mask)
         self._warning_shown.start()
         if self.visibleRegion().isEmpty():  # another dock is in front, and stays there
             self.warn_in_front(sentence)
@@ -395,6 +409,7 @@ class ReviewWidget(Dock):
     def cleanup(self) -> None:
         """Autosave and release all resources: the dock is closing."""
         self.places.cleanup()
+        self._passing.cleanup()
         self._active_mask.release(self)
         self.batches.bar.abandon()
         self.queue.model.thumbnails.finish()
