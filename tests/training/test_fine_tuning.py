@@ -227,5 +227,5 @@ def test_batch_statistics_follow_the_images_as_fast_as_the_recipe_says(how):
     images = np.ones((1, 64, 64, 3), np.float32)
     network.train_on_batch(images, np.ones((1, 64, 64, 2), np.float32))
     moved = np.abs(np.array(norms[0].moving_mean) - before).max()
-    assert (moved > 0) is (how != "kept")
+    assert bool(moved > 0) is (how != "kept")
     assert norms[0].momentum == (0.99 if how == "slow" else MOMENTUM)
