@@ -30,7 +30,9 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.datasets.split import Split
 from napari_retina_seg.inference.evaluate import iter_evaluate
+from napari_retina_seg.inference.predictor import load_network
 from napari_retina_seg.metrics.measures import Key
+from napari_retina_seg.models.packaging import halve_weights, write_model
 from napari_retina_seg.models.registry import ModelFolder, load_model, open_model
 from napari_retina_seg.training.fine_tuning import fine_tuning_recipe
 from napari_retina_seg.training.run_folder import RunFolder
@@ -57,7 +59,8 @@ and less contrast. F1 is the mean over the images, for vessels inside the field 
 the mean Dice of the classes. On the known camera (vessels: CHASE_DB1's test patients; layers: the
 unaltered scans) nothing should be lost. With several seeds: mean (least to most). `gentle`
 augments little and lets batch statistics follow slowly, as Keras does by default; `fast` lets them
-follow within some ten steps; `kept` does not change them. The number is the learning rate.
+follow within some ten steps; `kept` does not change them. The number is the learning
+rate; a share of the parent is mixed into the weights afterwards.
 Written by `benchmarks/fine_tuning.py`."""
 
 SMALL = {"training.crop": [256, 256], "training.batch": 4, "training.steps_per_epoch": 20}
@@ -78,8 +81,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "gentle-1e-3": {**LIGHT, "optimizer.learning_rate": 1e-3},
     "fast-1e-3": {**LIGHT, **FAST, "optimizer.learning_rate": 1e-3},
     "kept-1e-3": {**LIGHT, **KEPT, "optimizer.learning_rate": 1e-3},
+    "kept-5e-4": {**LIGHT, **KEPT, "optimizer.learning_rate": 5e-4},
     "kept-2e-3": {**LIGHT, **KEPT, "optimizer.learning_rate": 2e-3},
-    "kept-4e-3": {**LIGHT, **KEPT, "optimizer.learning_rate": 4e-3},
 }
 SCAN_SMALL = {"training.crop": [384, 128], "training.batch": 4, "training.steps_per_epoch": 20}
 SCAN_RECIPES: dict[str, dict[str, Any]] = {
@@ -121,6 +124,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="recipes; by default all")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1])
     parser.add_argument("--epochs", type=int, default=10, help="of 20 steps")
+    parser.add_argument(
+        "--shares", type=float, nargs="*", default=[], help="of the parent in weights mixed later"
+    )
     arguments = parser.parse_args()
     trial = (photographs if arguments.kind == "fundus" else scans)(arguments.data)
     parent = load_model(trial.parent)
@@ -133,14 +139,18 @@ def main() -> None:
     recipes = arguments.only if arguments.only is not None else list(trial.recipes)
     for seed, name in product(arguments.seeds, recipes):
         key = f"{name}, {arguments.epochs * 20} steps, seed {seed}"
-        if key in found["runs"]:
-            continue
         changes = {**trial.recipes[name], "training.epochs": arguments.epochs, "seed": seed}
         folder = arguments.runs / key.replace(", ", "_").replace(" ", "-")
         model = train(parent, changes, trial.taught, folder)
-        found["runs"][key] = {"recipe": name, "seed": seed, **took(model), **score(model, trial)}
-        write(arguments.kind, found)
-        print(key, found["runs"][key], flush=True)
+        for share in (0.0, *arguments.shares):
+            called = f"{name}, {share:.0%} of the parent" if share else name
+            mixed = mix(model, parent, share, folder) if share else model
+            place = f"{key}, {share:g}" if share else key
+            if place not in found["runs"]:
+                figures = {"recipe": called, "seed": seed, **took(model), **score(mixed, trial)}
+                found["runs"][place] = figures
+                write(arguments.kind, found)
+                print(place, figures, flush=True)
     PAGE.write_text(page(read()))
 
 
@@ -240,6 +250,17 @@ def train(
     start = StartingPoint(parent.weights, parent)
     split = Split(images, (), ())
     return finish(iter_train(recipe, split, run, start=start, resume=run.recipe.is_file()))
+
+
+def mix(model: ModelFolder, parent: ModelFolder, share: float, folder: Path) -> ModelFolder:
+    """Return a model whose weights are partly its parent's, as `training.kept_share` makes it."""
+    network = load_network(model)
+    pairs = zip(network.get_weights(), load_network(parent).get_weights(), strict=True)
+    network.set_weights([(1 - share) * own + share * first for own, first in pairs])
+    weights = folder / "mixed.weights.h5"
+    network.save_weights(weights)
+    spec = model.spec.model_dump(mode="json", exclude={"weights_sha256"})
+    return write_model(folder / f"mixed-{share:g}", halve_weights(weights), spec)
 
 
 def took(model: ModelFolder) -> dict[str, int]:

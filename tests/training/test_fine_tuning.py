@@ -13,6 +13,7 @@ from napari_retina_seg.datasets.layouts import read_data
 from napari_retina_seg.datasets.split import Split, split_images
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.cards import card_markdown
+from napari_retina_seg.models.networks import build, load_weights
 from napari_retina_seg.models.networks.normalisation import MOMENTUM
 from napari_retina_seg.models.packaging import joint_licence
 from napari_retina_seg.models.registry import find_model
@@ -216,16 +217,40 @@ def test_stopping_early_needs_something_to_watch(model):
 
 
 @pytest.mark.parametrize("how", ["slow", "fast", "kept"])
-def test_batch_statistics_follow_the_images_as_fast_as_the_recipe_says(how):
-    values = {**QUICK, "training.batch_statistics": how}
-    recipe = fine_tuning_recipe(find_model("fundus-vessels").spec, values)
+def test_batch_statistics_follow_the_images_as_fast_as_the_recipe_says(model, how):
+    values = {**QUICK, "training.batch_statistics": how, "architecture.batch_norm": True}
+    recipe = fine_tuning_recipe(model.spec, values)
     network = Trainer.build(recipe, 1, None).model
     norms = [layer for layer in network.layers if isinstance(layer, BatchNormalization)]
     assert norms
     assert {layer.trainable for layer in norms} == {how != "kept"}
     before = np.array(norms[0].moving_mean)
-    images = np.ones((1, 64, 64, 3), np.float32)
+    images = np.ones((1, 64, 64, 1), np.float32)
     network.train_on_batch(images, np.ones((1, 64, 64, 2), np.float32))
     moved = np.abs(np.array(norms[0].moving_mean) - before).max()
     assert bool(moved > 0) is (how != "kept")
     assert norms[0].momentum == (0.99 if how == "slow" else MOMENTUM)
+
+
+def test_what_is_saved_keeps_a_share_of_the_model_that_it_began_with(model, tuned, split, tmp_path):
+    start = find_starting_point(model.path)
+    recipe = read_recipe("fine-tune", {**QUICK, "training.kept_share": 0.25}, start)
+    run = RunFolder(tmp_path / "run")
+    finish(iter_train(recipe, split, run, start=start))
+    mixed, alone, first = (
+        [np.array(weight) for weight in loaded(model, path).get_weights()]
+        for path in (run.best_weights, tuned / "first" / "best.weights.h5", model.weights)
+    )
+    for got, learnt, before in zip(mixed, alone, first, strict=True):
+        np.testing.assert_allclose(got, 0.75 * learnt + 0.25 * before, rtol=1e-4, atol=1e-6)
+    assert any(
+        np.abs(learnt - before).max() > 1e-5 for learnt, before in zip(alone, first, strict=True)
+    )
+    with pytest.raises(DataError, match="name it with --start-from"):
+        Trainer.build(recipe, 1, None)
+
+
+def loaded(model, weights):
+    network = build(model.spec.architecture)
+    load_weights(network, weights)
+    return network

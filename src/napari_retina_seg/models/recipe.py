@@ -152,6 +152,8 @@ class Training(Values):
     ema : float
         Share that each step keeps of the weights' running mean, which is what is validated and
         saved; 0 takes the weights as they are.
+    kept_share : float
+        Share of the weights that a fine-tuning began with in those that are validated and saved.
     batch_statistics : str
         How the statistics of batch normalisation, by which the trained network works, follow the
         images: ``slow``, over some hundred steps as is Keras' default; ``fast``, over some ten;
@@ -166,6 +168,7 @@ class Training(Values):
     epochs: PositiveInt
     steps_per_epoch: PositiveInt | None = None
     ema: Annotated[float, Field(ge=0, lt=1)] = 0
+    kept_share: Annotated[float, Field(ge=0, lt=1)] = 0
     batch_statistics: Literal["slow", "fast", "kept"] = "slow"
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 

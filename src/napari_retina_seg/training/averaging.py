@@ -13,9 +13,11 @@ Array = npt.NDArray[Any]
 
 
 class RunningMean:
-    """A network's weights, averaged over the last steps.
+    """A network's weights, averaged over the last steps, and with those it began with.
 
-    Exponential, batch statistics included (Polyak and Juditsky 1992; Izmailov et al. 2018).
+    Exponential, batch statistics included (Polyak and Juditsky 1992; Izmailov et al. 2018). A
+    share of the weights that a fine-tuning began with keeps what they were good at (Wortsman et
+    al. 2022, WiSE-FT).
 
     Parameters
     ----------
@@ -25,15 +27,20 @@ class RunningMean:
         Share of the mean that a step keeps; 0 averages nothing. The first steps keep less, or the
         random beginning would stay in the mean for long.
 
+    kept : float
+        Share of the weights that the network has now, in what is validated and saved.
+
     Attributes
     ----------
     weights : list of array
         The mean; empty if nothing is averaged.
     """
 
-    def __init__(self, model: Any, decay: float) -> None:
+    def __init__(self, model: Any, decay: float, kept: float = 0) -> None:
         self._model = model
         self._decay = decay
+        self._kept = kept
+        self._first: list[Array] = [np.array(w) for w in model.get_weights()] if kept else []
         self.weights: list[Array] = [np.array(w) for w in model.get_weights()] if decay else []
 
     def update(self, step: int) -> None:
@@ -48,13 +55,18 @@ class RunningMean:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within this, the network has the mean weights."""
-        if not self._decay:
+        """Within this, the network has the mean weights, mixed with the first."""
+        if not self._decay and not self._kept:
             yield
             return
         own = self._model.get_weights()
-        self._model.set_weights(self.weights)
+        mean = self.weights if self._decay else own
+        self._model.set_weights(self._mixed(mean) if self._kept else mean)
         try:
             yield
         finally:
             self._model.set_weights(own)
+
+    def _mixed(self, weights: list[Array]) -> list[Array]:
+        pairs = zip(weights, self._first, strict=True)
+        return [(1 - self._kept) * weight + self._kept * first for weight, first in pairs]

@@ -80,7 +80,7 @@ class Trainer:
         loss = make_loss(recipe.loss, recipe.architecture.classes)
         optimizer = _optimizer(recipe, steps * recipe.training.epochs)
         model.compile(optimizer, loss, jit_compile=_jit(model))
-        mean = RunningMean(model, recipe.training.ema)
+        mean = RunningMean(model, recipe.training.ema, recipe.training.kept_share)
         callbacks = _callbacks(recipe)
         for callback in callbacks:
             callback.set_model(model)
@@ -236,6 +236,10 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
         keras.config.set_dtype_policy(policy)
     _set_statistics(model, recipe.training.batch_statistics)
     if start_from is None:
+        if recipe.training.kept_share:
+            raise DataError(
+                "training.kept_share keeps a part of a trained model: name it with --start-from."
+            )
         return model
     try:
         load_weights(model, start_from)
