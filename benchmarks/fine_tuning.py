@@ -63,7 +63,16 @@ follow within some ten steps; `kept` does not change them. The number is the lea
 rate; a share of the parent is mixed into the weights afterwards.
 Written by `benchmarks/fine_tuning.py`."""
 
-SMALL = {"training.crop": [256, 256], "training.batch": 4, "training.steps_per_epoch": 20}
+# Complete, whatever the recipe of the program says by now.
+COMMON = {
+    "training.batch": 4,
+    "training.steps_per_epoch": 20,
+    "training.ema": 0.95,
+    "training.batch_statistics": "slow",
+    "training.kept_share": 0,
+    "optimizer.warmup": 10,
+}
+SMALL = {**COMMON, "training.crop": [256, 256]}
 GENTLE = {
     "augmentation.scale": [0.9, 1.1],
     "augmentation.aspect": [0.95, 1.05],
@@ -84,7 +93,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "kept-5e-4": {**LIGHT, **KEPT, "optimizer.learning_rate": 5e-4},
     "kept-2e-3": {**LIGHT, **KEPT, "optimizer.learning_rate": 2e-3},
 }
-SCAN_SMALL = {"training.crop": [384, 128], "training.batch": 4, "training.steps_per_epoch": 20}
+SCAN_SMALL = {**COMMON, "training.crop": [384, 128]}
 SCAN_RECIPES: dict[str, dict[str, Any]] = {
     f"{how}-1e-3": {
         **SCAN_SMALL,
@@ -140,7 +149,7 @@ def main() -> None:
     for seed, name in product(arguments.seeds, recipes):
         key = f"{name}, {arguments.epochs * 20} steps, seed {seed}"
         changes = {**trial.recipes[name], "training.epochs": arguments.epochs, "seed": seed}
-        folder = arguments.runs / key.replace(", ", "_").replace(" ", "-")
+        folder = arguments.runs / arguments.kind / key.replace(", ", "_").replace(" ", "-")
         model = train(parent, changes, trial.taught, folder)
         for share in (0.0, *arguments.shares):
             called = f"{name}, {share:.0%} of the parent" if share else name
@@ -284,7 +293,10 @@ def read() -> dict[str, Any]:
 
 
 def write(kind: str, found: Mapping[str, Any]) -> None:
-    RESULTS.write_text(json.dumps({**read(), kind: found}, indent=1) + "\n")
+    results = read()
+    runs = results.get(kind, {}).get("runs", {})  # another process may have added some
+    content = {**results, kind: {**found, "runs": {**runs, **found["runs"]}}}
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def page(results: Mapping[str, Any]) -> str:

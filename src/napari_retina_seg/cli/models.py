@@ -1,4 +1,4 @@
-"""``models``: list models, and add one by its path."""
+"""``models``: list, add and remove models, and hand them on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_retina_seg.cli.console import as_cell, echo
 if TYPE_CHECKING:
     from napari_retina_seg.models.registry import ModelFolder
 
-app = typer.Typer(invoke_without_command=True, help="List the models, or add one by its path.")
+app = typer.Typer(invoke_without_command=True, help="List, add, remove, export and import models.")
 
 
 @app.callback()
@@ -21,7 +21,7 @@ def models_command(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="The full specs as JSON.")] = False,
 ) -> None:
-    """List the models, or add one by its path."""
+    """List the models; or add, remove, export or import one."""
     if ctx.invoked_subcommand is not None:
         return
     from napari_retina_seg.models.registry import list_models
@@ -45,6 +45,45 @@ def add_command(
 
     model = add_model(path)
     echo(f"Added '{model.name}' from '{model.path}'.")
+
+
+@app.command("remove")
+def remove_command(
+    name: Annotated[str, typer.Argument(help="Name of a model that was added.")],
+) -> None:
+    """Take an added model from the list; its folder stays as it is."""
+    from napari_retina_seg.models.registry import remove_model
+
+    echo(f"Removed '{name}' from the list; its folder '{remove_model(name)}' is still there.")
+
+
+@app.command("export")
+def export_command(
+    name: Annotated[str, typer.Argument(help="Name of a model, or path of a model folder.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE.zip", help="New archive.")],
+) -> None:
+    """Write a model with its card into a ZIP archive, to hand it on."""
+    from napari_retina_seg.models.archive import export_model
+    from napari_retina_seg.models.registry import find_model
+
+    model = find_model(name)
+    export_model(model, path)
+    echo(f"Exported '{model.name}' to '{path}'. Its licence: {model.spec.licence}.")
+
+
+@app.command("import")
+def import_command(
+    path: Annotated[Path, typer.Argument(metavar="FILE.zip", help="An exported model.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="New folder; by default among your models."),
+    ] = None,
+) -> None:
+    """Unpack a model from a ZIP archive, check it, and add it. Nothing in it is executed."""
+    from napari_retina_seg.models.archive import import_model
+
+    model = import_model(path, folder)
+    echo(f"Imported '{model.name}' to '{model.path}'. Its licence: {model.spec.licence}.")
 
 
 def _print_table(models: tuple[ModelFolder, ...]) -> None:

@@ -94,22 +94,41 @@ def open_model(path: Path) -> ModelFolder:
 
 def _read_folder(path: Path) -> ModelFolder:
     try:
-        text = (path / SPEC_FILE).read_text(encoding="utf-8")
-        return ModelFolder(path, ModelSpec.model_validate_json(text))
+        content = (path / SPEC_FILE).read_bytes()
     except FileNotFoundError as error:
         raise ModelError(
             f"'{path}' is not a model folder: it needs {SPEC_FILE} and {WEIGHTS_FILE}."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ModelError(f"'{path / SPEC_FILE}' can't be read: {error}.") from error
+    return ModelFolder(path, read_spec(content, path / SPEC_FILE))
+
+
+def read_spec(content: bytes, path: Path) -> ModelSpec:
+    """Read a model's spec.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file ``spec.json``.
+    path : Path
+        Where it is, for messages.
+
+    Raises
+    ------
+    ModelError
+        If it is wrong.
+    """
+    try:
+        return ModelSpec.model_validate_json(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ModelError(f"'{path}' can't be read: {error}.") from error
     except RetinaSegError as error:  # a value of the core that refused itself
-        raise ModelError(f"'{path / SPEC_FILE}' is not a valid model spec: {error}") from error
+        raise ModelError(f"'{path}' is not a valid model spec: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "its syntax"
-        raise ModelError(
-            f"'{path / SPEC_FILE}' is not a valid model spec: {where}: {first['msg']}."
-        ) from error
+        raise ModelError(f"'{path}' is not a valid model spec: {where}: {first['msg']}.") from error
 
 
 def list_models(modality: Modality | str | None = None) -> tuple[ModelFolder, ...]:
@@ -230,15 +249,48 @@ def default_model(modality: Modality) -> ModelFolder:
 def add_model(path: Path) -> ModelFolder:
     """Check a model folder and remember its path for `list_models`."""
     model = open_model(path.expanduser().resolve())
-    taken = {other.name: other.path for other in list_models()}
-    there = taken.get(current_name(model.name), model.path)
-    if there != model.path:
-        raise ModelError(
-            f"There is already a model '{model.name}', in '{there}': train with"
-            f" --set name=… to give it a name of its own, or change the name in {SPEC_FILE}."
-        )
+    check_name_free(model.name, model.path)
     _remember([*(other for other in added_paths() if other != model.path), model.path])
     return model
+
+
+def check_name_free(name: str, path: Path) -> None:
+    """Raise `ModelError` if a model in another folder than `path` has this name."""
+    taken = {other.name: other.path for other in list_models()}
+    there = taken.get(current_name(name), path)
+    if there != path:
+        raise ModelError(
+            f"There is already a model '{name}', in '{there}': train with"
+            f" --set name=… to give it a name of its own, or change the name in {SPEC_FILE}."
+        )
+
+
+def remove_model(name: str) -> Path:
+    """Take a model that was added from the list; its folder stays as it is.
+
+    Parameters
+    ----------
+    name : str
+        Its name, or the path of its folder if that can't be read any more.
+
+    Returns
+    -------
+    Path
+        Its folder.
+
+    Raises
+    ------
+    ModelError
+        If no such model was added.
+    """
+    by_name = {model.name: model.path for model in list_models()}
+    path = by_name.get(current_name(name), Path(name).expanduser().resolve())
+    paths = added_paths()
+    if path not in paths:
+        why = "comes with the program" if path.is_relative_to(BUNDLED) else "was not added"
+        raise ModelError(f"'{name}' {why}, so it can't be taken from the list.")
+    _remember(other for other in paths if other != path)
+    return path
 
 
 def added_paths() -> list[Path]:
