@@ -160,6 +160,15 @@ def show_dock(viewer: napari.Viewer, kind: type[Dock], name: str) -> Any:
     return widget
 
 
+def open_dock(viewer: napari.Viewer, name: str) -> None:
+    """Show a dock of the plugin, by its name in the menu, in front of the others."""
+    if name + _SUFFIX not in viewer.window.dock_widgets:
+        viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    frame = viewer.window.dock_widgets[name + _SUFFIX].parent()
+    frame.show()
+    frame.raise_()
+
+
 def _calling(action: Callable[[], object]) -> Callable[[napari.Viewer], None]:
     """Return the callback that napari calls with the viewer on a key press."""
 

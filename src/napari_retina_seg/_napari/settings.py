@@ -24,6 +24,8 @@ PREDICT_OPEN = "review/predict_open"
 EXPORT_FORMAT = "exchange/format"
 EXPORT_NAMES = "exchange/names"
 PROJECT_MODEL = "review/model"
+IMPROVE_OPEN = "improve/details_open"
+IMPROVE_SETTINGS_OPEN = "improve/settings_open"
 DOCKS = "window/docks"
 DOCK_WIDTH = "window/dock_width"
 

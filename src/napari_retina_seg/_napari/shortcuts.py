@@ -9,6 +9,7 @@ SEGMENT_WIDGET = "Segment"
 EXPLAIN_WIDGET = "Explain"
 REVIEW_WIDGET = "Review"
 CORRECT_WIDGET = "Correct"
+IMPROVE_WIDGET = "Improve"
 
 
 @dataclass(frozen=True)

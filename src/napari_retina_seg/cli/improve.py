@@ -100,6 +100,8 @@ def improve_command(
     """
     from napari_retina_seg.models.overrides import parse_overrides, with_full_keys
     from napari_retina_seg.models.recipe import Recipe
+    from napari_retina_seg.reports.improvement import verdict_of
+    from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
     from napari_retina_seg.workflows.improving import (
         improvement_folder,
         iter_improve,
@@ -115,24 +117,39 @@ def improve_command(
         folder=patients_from_folder,
     )
     changes = with_full_keys(parse_overrides(change or [], Recipe), Recipe)
-    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+    with (
+        open_project(folder, author) as project,
+        writing_log(project.folder) as log,
+        Bar(1) as bar,
+        interruptible() as token,
+    ):
         chosen = choose_model(model) if model else current_model(project)
         planning = iter_plan(project, chosen, rule=rule, changes=changes, token=token)
-        plan = bar.walk(planning, "Reading the masks")
+        plan = bar.walk(log.follow(planning), "Reading the masks")
         bar.finish()
-        bar.say(f"The model to improve is '{chosen.name}'.")
-        for sentence in (*plan.corrections.left_out, *plan.sentences):
+        notes = (*plan.corrections.left_out, *plan.sentences)
+        for sentence in (f"The model to improve is '{chosen.name}'.", *notes):
             bar.say(sentence)
+            log.add(Note(note=sentence))
         bar.begin("Starting TensorFlow")
         start_engine()
         images = _reference_images(reference or [], chosen.spec, bar, token)
         place = out or improvement_folder(project.folder, plan)
         bar.say(f"Runs and report are in '{place}'.")
+        log.add(RunsIn(runs_in=place.absolute()))
         job = iter_improve(plan, place, reference=images, token=token)
-        found = bar.walk(job, plan.recipe.name)
+        found = bar.walk(log.follow(job), plan.recipe.name)
         bar.finish()
         report = _write_report(found)
         taken = promote_model(project, found) if promote and found.proof.is_proven else None
+        log.add(
+            Ended(
+                summary=found.summary,
+                verdict=verdict_of(found.proof),
+                proven=found.proof.is_proven,
+                promoted=taken is not None,
+            )
+        )
     _print_result(found, report)
     if taken is not None:
         echo(f"'{taken.name}' is now the model of this project; 'project roll-back' undoes it.")

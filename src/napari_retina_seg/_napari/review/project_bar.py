@@ -46,11 +46,14 @@ class ProjectBar(QWidget):
         A project was requested: folder, author.
     added : (tuple of Path)
         Files and folders to be added.
+    improve_wanted : ()
+        The Improve dock was requested.
     """
 
     created = Signal(object, object, str)
     opened = Signal(object, str)
     added = Signal(object)
+    improve_wanted = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -171,6 +174,7 @@ class ProjectBar(QWidget):
         self._menu.addAction("New…", self.ask_for_new)
         if self._folder is not None:
             self._menu.addAction("Change author…", self.ask_who)
+            self._menu.addAction("Improve the model…", self.improve_wanted.emit)
         self._menu.addSeparator()
         for folder in self.recent:
             if folder != self._folder:

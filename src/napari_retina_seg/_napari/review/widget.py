@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QWidget
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari import shortcuts
 from napari_retina_seg._napari.canvas import focus_canvas
-from napari_retina_seg._napari.dock import Dock
+from napari_retina_seg._napari.dock import Dock, open_dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.mask_watch import PassingMessage
@@ -37,7 +37,7 @@ from napari_retina_seg._napari.review.status_text import (
     set_pending_overlay,
 )
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.shortcuts import COMMENT, NEXT, PREVIOUS, Shortcut
+from napari_retina_seg._napari.shortcuts import COMMENT, IMPROVE_WIDGET, NEXT, PREVIOUS, Shortcut
 from napari_retina_seg._napari.widgets import (
     WARNS,
     CollapsibleSection,
@@ -175,6 +175,7 @@ class ReviewWidget(Dock):
         self.bar.created.connect(session.create)
         self.bar.opened.connect(session.open)
         self.bar.added.connect(self.add)
+        self.bar.improve_wanted.connect(partial(open_dock, self._viewer, IMPROVE_WIDGET))
         decisions.accepted.connect(session.accept)
         decisions.finished.connect(session.finish)
         decisions.refused.connect(session.refuse)

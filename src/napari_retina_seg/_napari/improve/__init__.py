@@ -1,0 +1,1 @@
+"""The Improve dock: a better model from the corrections of a project."""

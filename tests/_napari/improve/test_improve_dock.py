@@ -1,0 +1,143 @@
+"""A model is improved in a program of its own, which the dock starts, follows and finds again."""
+
+import os
+import signal
+
+import cv2
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
+
+from helpers import write_png
+from napari_retina_seg._napari.widgets import GREEN
+from napari_retina_seg.models import registry
+from napari_retina_seg.models.registry import open_model
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.labels import FUNDUS_VESSELS
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
+from napari_retina_seg.workflows.improvement_log import Ended, ImprovementLog, Note, log_path
+from napari_retina_seg.workflows.promoting import promoted_model
+
+SIDE, IMAGES = 112, 6
+LONG = 240_000  # ms; the program starts TensorFlow and trains four small networks
+QUICK = {
+    "training.crop": (64, 64),
+    "training.batch": 4,
+    "training.epochs": 2,
+    "training.steps_per_epoch": 12,
+    "training.ema": 0.5,
+    "optimizer.learning_rate": 2e-2,
+    "optimizer.warmup": 0,
+}
+
+
+def draw(seed):
+    """Return a photograph of a disc with dark vessels, and the mask of the vessels."""
+    rng = np.random.default_rng(seed)
+    mask, disc = np.zeros((2, SIDE, SIDE), np.uint8)
+    for _ in range(4):
+        ends = rng.integers(10, SIDE - 10, (2, 2))
+        cv2.line(mask, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 1, 4)
+    cv2.circle(disc, (SIDE // 2, SIDE // 2), 50, 1, -1)
+    mask &= disc
+    pixels = np.full((SIDE, SIDE, 3), (190, 110, 60), np.float64)
+    pixels[mask > 0] *= 0.45
+    pixels += rng.normal(0, 4, pixels.shape)
+    return np.clip(pixels, 1, 255).astype(np.uint8) * disc[..., np.newaxis], mask
+
+
+@pytest.fixture
+def study(tmp_path, home, model_folders, monkeypatch):
+    """Return a project of photographs whose masks began with the tiny model and were corrected."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))  # the program's own registry, too
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    registry.add_model(model_folders[1])
+    model = open_model(model_folders[1])
+    made = Provenance("", model.name, model.spec.weights_sha256, "0", "CPU", "float32", 0.1)
+    folder = tmp_path / "study"
+    with Project.create(folder, scheme=FUNDUS_VESSELS, author="Ann") as project:
+        for seed in range(IMAGES):
+            pixels, mask = draw(seed)
+            path = tmp_path / "photographs" / f"p{seed}.png"
+            write_png(path, pixels)
+            (image,) = project.add_images([path]).images
+            drawn = Segmentation(np.zeros_like(mask), scheme=FUNDUS_VESSELS, provenance=made)
+            parent = project.add_prediction(image.id, drawn).number
+            project.save_version(image.id, Annotation(mask), Action.CORRECT, parent=parent)
+    return folder
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    """Return the Improve dock, opened as the menu does it."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Improve")
+    yield widget
+    widget.stop()
+    qtbot.waitUntil(lambda: not widget.runs.is_starting, timeout=LONG)
+
+
+@pytest.fixture
+def chosen(dock, study, qtbot):
+    """Return the dock once the project was chosen and looked at."""
+    dock.project.author.setText("Ann")
+    dock.project.choose(study)
+    qtbot.waitUntil(lambda: dock._preflight is not None, timeout=30_000)
+    return dock
+
+
+def push(qtbot, button):
+    assert button.isEnabled(), button.toolTip()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_from_corrections_to_a_promoted_model_through_a_killed_program(
+    chosen, study, qtbot, monkeypatch
+):
+    dock = chosen
+    assert "patients" in dock.notes.text()
+    assert not dock.button.isEnabled(), "patients are unknown"
+    dock.each_image.click()
+    qtbot.waitUntil(dock.button.isEnabled, timeout=30_000)
+    assert "The model in use is 'tiny-fundus'." in dock.notes.text()
+    assert "6 corrected masks of 6 patients" in dock.notes.text()
+    for key, value in QUICK.items():
+        dock.recipe.field(key).value = value
+
+    push(qtbot, dock.button)
+    qtbot.waitUntil(lambda: dock.runs.status.is_running, timeout=LONG)
+    assert dock.stop_button.isEnabled()
+    os.kill(dock.runs.status.started.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: dock.button.text() == "Go on", timeout=LONG)
+    assert "A run was stopped" in dock.status.text()
+
+    push(qtbot, dock.button)
+    qtbot.waitUntil(lambda: dock.proof.rowCount() == 2, timeout=LONG)
+    assert "Proven: better in the mean" in dock.status.text()
+    assert GREEN in dock.status.styleSheet()
+    assert (dock.runs.status.folder / "improvement.html").is_file()
+
+    push(qtbot, dock.promote_button)
+    qtbot.waitUntil(lambda: "The new model is in use now" in dock.status.text(), timeout=LONG)
+    with Project(study, author="Ann") as project:
+        assert promoted_model(project).name == "tiny-fundus-tuned"
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    push(qtbot, dock.back_button)
+    qtbot.waitUntil(lambda: "'tiny-fundus' is the project's model again" in dock.status.text())
+
+
+def test_a_failure_of_the_program_is_shown_when_the_dock_is_opened(chosen, study, qtbot):
+    log = ImprovementLog(log_path(study))
+    log_path(study).parent.mkdir()
+    log.add(Note(note="One image was left out."))
+    log.add(Ended(failure="The disk is full: free some space."))
+    chosen.reload()
+    assert "The disk is full: free some space." in chosen.status.text()
+    assert not chosen.stop_button.isVisibleTo(chosen)
+
+
+def test_without_a_project_the_dock_says_what_to_do(dock):
+    assert not dock.button.isEnabled()
+    assert "Choose a project" in dock.button.toolTip()
