@@ -234,15 +234,16 @@ def draw_curves(rows: list[Row]) -> bytes:
 
     from napari_retina_seg.reports._plots import figure_png
 
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    plots = [("loss", "val_loss"), ("val_dice",)]
+    drawn = [found for keys in plots if (found := [key for key in keys if key in rows[0]])]
+    figure = Figure(figsize=(4 * len(drawn), 3.2), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else ""
-    for axes, keys in ((left, ("loss", "val_loss")), (right, ("val_dice",))):
-        for key in (key for key in keys if key in rows[0]):
+    for number, keys in enumerate(drawn, 1):
+        axes = figure.add_subplot(1, len(drawn), number)
+        for key in keys:
             axes.plot(epochs, [row[key] for row in rows], label=key, marker=marker)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend()
+        axes.legend()
     return figure_png(figure)

@@ -120,7 +120,7 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     assert (dock.runs.status.folder / "improvement.html").is_file()
 
     push(qtbot, dock.promote_button)
-    qtbot.waitUntil(lambda: "The new model is in use now" in dock.status.text(), timeout=LONG)
+    qtbot.waitUntil(lambda: "It was taken into use" in dock.status.text(), timeout=LONG)
     with Project(study, author="Ann") as project:
         assert promoted_model(project).name == "tiny-fundus-tuned"
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)

@@ -231,7 +231,7 @@ class ImproveWidget(Dock):
         if end.failure:
             self._fail(end.failure)
             return
-        verdict = "The new model is in use now." if end.promoted else end.verdict
+        verdict = "It was taken into use." if end.promoted else end.verdict
         self.status.show_result(
             JobStatus.SUCCEEDED, f"{end.summary} {verdict}", doubtful=not end.proven
         )

@@ -51,7 +51,8 @@ class Picture(QLabel):
     def _scale(self) -> None:
         if not self._pixmap.isNull():
             smooth = Qt.TransformationMode.SmoothTransformation
-            self.setPixmap(self._pixmap.scaledToWidth(max(self.width(), 1), smooth))
+            width = min(max(self.width(), 1), self._pixmap.width())
+            self.setPixmap(self._pixmap.scaledToWidth(width, smooth))
 
 
 class ProofView(QTableWidget):

@@ -73,8 +73,10 @@ def _make_fields(recipe: Recipe) -> Iterator[tuple[str, ValueWidget[Any]]]:
             options = _options(schema, value)
             if options is not None:
                 label = name.replace("_", " ")
+                key = f"{section}.{name}"
                 made = create_widget(value=value, label=label, options=options)
-                yield f"{section}.{name}", made
+                made.tooltip = f"{key}, as in a recipe and in --set."
+                yield key, made
 
 
 def _options(schema: dict[str, Any], value: Any) -> dict[str, Any] | None:
