@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, echo, interruptible, say
+from napari_retina_seg.cli.console import Bar, echo, interruptible, say
 from napari_retina_seg.cli.data_options import Remap, read_options
+from napari_retina_seg.cli.patient_options import (
+    EachImageItsOwnPatient,
+    PatientsFromFolder,
+    PatientsFromName,
+    PatientTable,
+    patient_rule,
+)
 from napari_retina_seg.cli.project import Author, Folder, open_project
 from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import MASK_COUNTS, State
 from napari_retina_seg.types.counts import count
-from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.workflows.export_options import Format, Identities
 
 if TYPE_CHECKING:
     from napari_retina_seg.workflows.exporting import Exported
-    from napari_retina_seg.workflows.patients import PatientRule
 
 _MOST = 20  # sentences of a kind
 
@@ -86,37 +91,10 @@ def export_command(
             " 'project names'), by pseudonyms; 'pseudonyms' replaces all names; 'keep' keeps them."
         ),
     ] = Identities.HIDE,
-    patients_from_name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REGEX",
-            help="Pattern that finds an unknown patient in an image's name, e.g. '^([^_]+)_'; for"
-            " formats with images, which are split by patient.",
-        ),
-    ] = None,
-    patients: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            exists=True,
-            dir_okay=False,
-            help="CSV with the columns name,patient: the patient of each image.",
-        ),
-    ] = None,
-    patients_from_folder: Annotated[
-        bool,
-        typer.Option(
-            "--patients-from-folder",
-            help="The folder of each image is named after its patient.",
-        ),
-    ] = False,
-    each_image_its_own_patient: Annotated[
-        bool,
-        typer.Option(
-            "--each-image-its-own-patient",
-            help="Each image without a patient is from a different patient.",
-        ),
-    ] = False,
+    patients_from_name: PatientsFromName = None,
+    patients: PatientTable = None,
+    patients_from_folder: PatientsFromFolder = False,
+    each_image_its_own_patient: EachImageItsOwnPatient = False,
     with_images: Annotated[
         bool,
         typer.Option(
@@ -183,23 +161,6 @@ def _report_export(done: Exported, out: Path, format: Format, identities: Identi
     echo(f"{count(done.masks, 'mask')}{unreviewed} exported to '{out}'{failed}.")
     if done.problems:
         raise typer.Exit(1)
-
-
-def patient_rule(
-    pattern: str | None, table: Path | None, *, each_image: bool, folder: bool
-) -> PatientRule | None:
-    """Return how the patients of images without one are found, if it was said."""
-    from napari_retina_seg.workflows.patients import PatientRule
-
-    if pattern is None and table is None and not (each_image or folder):
-        return None
-    try:
-        return PatientRule(pattern, table, each_image, folder)
-    except ProjectError as error:
-        raise UsageError(
-            "--patients-from-name, --patients, --patients-from-folder,"
-            f" --each-image-its-own-patient: {error}"
-        ) from error
 
 
 def import_command(

@@ -16,7 +16,13 @@ from napari_retina_seg.cli.console import (
     say,
     start_engine,
 )
-from napari_retina_seg.cli.exchange import patient_rule
+from napari_retina_seg.cli.patient_options import (
+    EachImageItsOwnPatient,
+    PatientsFromFolder,
+    PatientsFromName,
+    PatientTable,
+    patient_rule,
+)
 from napari_retina_seg.cli.project import Author, Folder, open_project
 
 if TYPE_CHECKING:
@@ -64,35 +70,10 @@ def improve_command(
             "--set", metavar="KEY=VALUE", help="Change the recipe, e.g. epochs=5; may be repeated."
         ),
     ] = None,
-    patients_from_name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REGEX",
-            help="Pattern that finds an unknown patient in an image's name, e.g. '^([^_]+)_'.",
-        ),
-    ] = None,
-    patients: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            exists=True,
-            dir_okay=False,
-            help="CSV with the columns name,patient: the patient of each image.",
-        ),
-    ] = None,
-    patients_from_folder: Annotated[
-        bool,
-        typer.Option(
-            "--patients-from-folder", help="The folder of each image is named after its patient."
-        ),
-    ] = False,
-    each_image_its_own_patient: Annotated[
-        bool,
-        typer.Option(
-            "--each-image-its-own-patient",
-            help="Each image without a patient is from a different patient.",
-        ),
-    ] = False,
+    patients_from_name: PatientsFromName = None,
+    patients: PatientTable = None,
+    patients_from_folder: PatientsFromFolder = False,
+    each_image_its_own_patient: EachImageItsOwnPatient = False,
 ) -> None:
     """Fine-tune a model with the corrected masks, and prove what it gained on other patients.
 
