@@ -253,8 +253,8 @@ def iter_improve(
     token = token or CancelToken()
     _begin(plan, folder)
     jobs = len(plan.folds) + plan.is_cross_validation
-    before: list[Evaluation] = []
     after: list[Evaluation] = []
+    tested: list[LabelledImage] = []
     model = plan.model
     for number, fold in enumerate(plan.folds, 1):
         split = plan.split(fold)
@@ -263,14 +263,16 @@ def iter_improve(
         _check_unseen(model, plan, split.test)
         testing = iter_evaluate(model, split.test, token=token)
         after.append((yield from _named(f"{called}, test", testing)))
-        testing = iter_evaluate(plan.model, split.test, token=token)
-        before.append((yield from _named("Model in use, test", testing)))
+        tested += split.test
     if plan.is_cross_validation:
         everything = plan.split(())
         last = _train(plan, everything, folder / "candidate", token)
         model = yield from _named(f"Model {jobs} of {jobs}", last)
-    name = f"{plan.recipe.name}"
-    comparison = compare(join_evaluations(name, after), join_evaluations(plan.model.name, before))
+    testing = iter_evaluate(plan.model, tested, token=token)
+    before = yield from _named("Model in use, test", testing)
+    comparison = compare(
+        join_evaluations(plan.recipe.name, after), join_evaluations(plan.model.name, [before])
+    )
     harm = yield from _compare_on(reference, model, plan.model, token)
     proof = Proof(comparison, harm)
     return Improvement(plan, folder, _with_figures(model, proof), proof)
