@@ -34,6 +34,7 @@ QUICK = {
     "training.epochs": 1,
     "training.steps_per_epoch": 1,
     "optimizer.warmup": 0,
+    "training.kept_share": 0,
 }
 
 
