@@ -81,7 +81,7 @@ def improve_command(
     """
     from napari_retina_seg.models.overrides import parse_overrides, with_full_keys
     from napari_retina_seg.models.recipe import Recipe
-    from napari_retina_seg.reports.improvement import verdict_of
+    from napari_retina_seg.reports.improvement import harm_of, verdict_of
     from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
     from napari_retina_seg.workflows.improving import (
         improvement_folder,
@@ -98,9 +98,11 @@ def improve_command(
         folder=patients_from_folder,
     )
     changes = with_full_keys(parse_overrides(change or [], Recipe), Recipe)
+    options = ["--each-image-its-own-patient"] if each_image_its_own_patient else []
+    options += [part for text in change or [] for part in ("--set", text)]
     with (
         open_project(folder, author) as project,
-        writing_log(project.folder) as log,
+        writing_log(project.folder, options) as log,
         Bar(1) as bar,
         interruptible() as token,
     ):
@@ -117,7 +119,7 @@ def improve_command(
         images = _reference_images(reference or [], chosen.spec, bar, token)
         place = out or improvement_folder(project.folder, plan)
         bar.say(f"Runs and report are in '{place}'.")
-        log.add(RunsIn(runs_in=place.absolute()))
+        log.add(RunsIn(runs_in=place.absolute(), candidate=plan.recipe.name))
         job = iter_improve(plan, place, reference=images, token=token)
         found = bar.walk(log.follow(job), plan.recipe.name)
         bar.finish()
@@ -125,8 +127,10 @@ def improve_command(
         taken = promote_model(project, found) if promote and found.proof.is_proven else None
         log.add(
             Ended(
+                failure="",
                 summary=found.summary,
                 verdict=verdict_of(found.proof),
+                harm=harm_of(found.proof),
                 proven=found.proof.is_proven,
                 promoted=taken is not None,
             )

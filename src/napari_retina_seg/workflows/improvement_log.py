@@ -1,13 +1,16 @@
 """The log of ``project improve``, by which a window follows it in another process.
 
-Each line is a JSON object. The process that writes it holds a lock on it as long as it runs, so
-that a run is found again after the window, or the process itself, was killed.
+Each line is a JSON object; the newest step is in a file of its own, so that the log stays short.
+The process that writes it holds a lock as long as it runs, so that a run is found again after the
+window, or the process itself, was killed. The project may be somebody else's: what these files name
+is never followed out of it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,77 +20,88 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, ValidationError
 
-from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.confined import confined
+from napari_retina_seg.types.errors import OutsideError, ProjectError, RetinaSegError
 from napari_retina_seg.types.progress import Cancelled, Progress
 from napari_retina_seg.workflows.improving import IMPROVEMENTS
 
 T = TypeVar("T")
 
-_LOG = "improve.jsonl"
+_LOG, _STEP, _LOCK, _ERRORS = (f"improve.{end}" for end in ("jsonl", "step", "lock", "stderr"))
 _SECONDS = 0.5  # between two steps that are written
-_PATIENCE = 5  # seconds; a window that looks at the log holds its lock for a moment
+_LOCK_TIMEOUT = 5  # seconds; a window that looks at the log holds its lock for a moment
 
 
-class Started(BaseModel):
-    """The first line: the process, and when it started."""
-
+class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pid: int
+
+class Started(_Line):
+    """The first line: the process, and when and how it was started.
+
+    Attributes
+    ----------
+    pid : int
+        Number of the process.
+    host : str
+        The computer on which it runs.
+    started_at : float
+        Unix time.
+    options : tuple of str
+        Options of the command that a run goes on with.
+    """
+
+    pid: PositiveInt
+    host: str
     started_at: float
+    options: tuple[str, ...]
 
 
-class Step(BaseModel):
+class Note(_Line):
+    """A sentence on what was found or left out."""
+
+    note: str
+
+
+class RunsIn(_Line):
+    """The folder of the training runs, in which the report will be, too; and the new name."""
+
+    runs_in: Path
+    candidate: str
+
+
+class Ended(_Line):
+    """The last line.
+
+    Attributes
+    ----------
+    failure : str
+        Why there is no result; empty if there is one.
+    summary, verdict, harm : str
+        What was found, whether it is proven, and what was lost elsewhere.
+    proven, promoted : bool
+        Whether the new model may be promoted, and was.
+    """
+
+    failure: str
+    summary: str = ""
+    verdict: str = ""
+    harm: str = ""
+    proven: bool = False
+    promoted: bool = False
+
+
+class Step(_Line):
     """What is being done."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     done: int
     total: int
     message: str
 
 
-class Note(BaseModel):
-    """A sentence on what was found or left out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    note: str
-
-
-class RunsIn(BaseModel):
-    """The folder of the training runs, in which the report will be, too."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    runs_in: Path
-
-
-class Ended(BaseModel):
-    """The last line.
-
-    Attributes
-    ----------
-    failure : str
-        Why there is no result; empty if there is one, or the run was stopped.
-    summary, verdict : str
-        What was found, and whether it is proven.
-    proven, promoted : bool
-        Whether the new model may be promoted, and was.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    failure: str = ""
-    summary: str = ""
-    verdict: str = ""
-    proven: bool = False
-    promoted: bool = False
-
-
-_LINES = (Started, Step, Note, RunsIn, Ended)
+_LINE: TypeAdapter[Started | Note | RunsIn | Ended] = TypeAdapter(Started | Note | RunsIn | Ended)
 
 
 class RunStatus(BaseModel):
@@ -105,8 +119,10 @@ class RunStatus(BaseModel):
         What was found or left out.
     folder : Path or None
         The training runs and the report, if they are in the project.
+    candidate : str
+        Name of the new model; empty before it has one.
     ended : Ended or None
-        The end; None of a run that is running, or was killed.
+        The end; None of a run that is running, or was stopped or killed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,28 +132,32 @@ class RunStatus(BaseModel):
     step: Step | None = None
     notes: tuple[str, ...] = ()
     folder: Path | None = None
+    candidate: str = ""
     ended: Ended | None = None
-
-
-def log_path(project: Path) -> Path:
-    """Return the log of a project's last run."""
-    return project / IMPROVEMENTS / _LOG
 
 
 class ImprovementLog:
     """Writes the log of a run; see `writing_log`."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, project: Path) -> None:
+        self._path, self._step = _path(project, _LOG), _path(project, _STEP)
         self._written = 0.0
 
-    def add(self, line: BaseModel) -> None:
-        """Append a line."""
-        with self._path.open("a", encoding="utf-8") as file:
+    def begin(self, options: Sequence[str]) -> None:
+        """Start a new log."""
+        line = Started(
+            pid=os.getpid(), host=platform.node(), started_at=time.time(), options=tuple(options)
+        )
+        self._step.unlink(missing_ok=True)
+        self._path.write_text(line.model_dump_json() + "\n", encoding="utf-8")
+
+    def add(self, line: Note | RunsIn | Ended) -> None:
+        """Append a line; a full disk does not end the run for it."""
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line.model_dump_json() + "\n")
 
     def follow(self, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
-        """Run a job, and log its steps, not all of them if they are short."""
+        """Run a job, and log its newest step."""
         while True:
             try:
                 step = next(job)
@@ -145,36 +165,49 @@ class ImprovementLog:
                 return end.value  # type: ignore[no-any-return]
             if time.monotonic() - self._written > _SECONDS:
                 self._written = time.monotonic()
-                self.add(Step(done=step.done, total=step.total, message=step.message))
+                self._write_step(Step(done=step.done, total=step.total, message=step.message))
             yield step
+
+    def _write_step(self, step: Step) -> None:
+        draft = self._step.with_suffix(".step-draft")
+        with contextlib.suppress(OSError):
+            draft.write_text(step.model_dump_json(), encoding="utf-8")
+            draft.replace(self._step)
 
 
 @contextlib.contextmanager
-def writing_log(project: Path) -> Iterator[ImprovementLog]:
+def writing_log(project: Path, options: Sequence[str]) -> Iterator[ImprovementLog]:
     """Write the log of a run of this process, with the reason if it fails.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    options : sequence of str
+        Options of the command, but for those that promote the result or name the author.
 
     Raises
     ------
     ProjectError
         If another process is improving the model of this project, or nothing can be written.
+    OutsideError
+        If the log is a link to somewhere else.
     """
-    path = log_path(project)
-    lock = _lock(path)
+    log, lock = ImprovementLog(project), FileLock(_path(project, _LOCK))
+    folder = project / IMPROVEMENTS
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=_PATIENCE)
-        path.write_text("", encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_LOCK_TIMEOUT)
+        log.begin(options)
     except Timeout as error:
         raise ProjectError(
             "The model of this project is being improved already: wait for the end, or stop it."
         ) from error
     except OSError as error:
         raise ProjectError(
-            f"'{path.parent}' can't be written ({error.strerror or error}): free some space, or"
-            " ask for write permission."
+            f"'{folder}' can't be written ({error.strerror or error}): free some space, or ask for"
+            " write permission."
         ) from error
-    log = ImprovementLog(path)
-    log.add(Started(pid=os.getpid(), started_at=time.time()))
     try:
         yield log
     except Cancelled:
@@ -197,27 +230,25 @@ def read_status(project: Path) -> RunStatus:
     project : Path
         The project's folder.
     """
-    path = log_path(project)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return RunStatus()
     found: dict[type[BaseModel], BaseModel] = {}
     notes = []
-    for text in lines:
-        line = _parse(text)
-        if isinstance(line, Note):
-            notes.append(line.note)
-        elif line is not None:
+    for text in _read(project, _LOG).splitlines():
+        with contextlib.suppress(ValidationError):  # half written
+            line = _LINE.validate_json(text)
             found[type(line)] = line
+            notes += [line.note] if isinstance(line, Note) else []
     place = found.get(RunsIn)
+    step = None
+    with contextlib.suppress(ValidationError):
+        step = Step.model_validate_json(_read(project, _STEP))
     return RunStatus.model_validate(
         {
-            "is_running": _is_locked(path),
+            "is_running": _is_locked(project),
             "started": found.get(Started),
-            "step": found.get(Step),
+            "step": step,
             "notes": tuple(notes),
             "folder": _inside(project, place.runs_in) if isinstance(place, RunsIn) else None,
+            "candidate": place.candidate if isinstance(place, RunsIn) else "",
             "ended": found.get(Ended),
         }
     )
@@ -238,54 +269,79 @@ def start_run(project: Path, author: str, options: Sequence[str]) -> subprocess.
     Raises
     ------
     ProjectError
-        If no process can be started.
+        If no process can be started, or nothing can be written.
+    OutsideError
+        If its messages would be written through a link to somewhere else.
     """
-    command = [sys.executable, "-m", "napari_retina_seg", "project", "improve", str(project)]
+    # -P: Python must not take modules from the working directory, which may be anybody's.
+    command = [sys.executable, "-P", "-m", "napari_retina_seg", "project", "improve", str(project)]
     command += ["--author", author, *options]
+    errors = _path(project, _ERRORS)
     try:
-        return subprocess.Popen(  # noqa: S603 - the command is ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # closing the terminal of the window must not end it
-        )
+        errors.parent.mkdir(parents=True, exist_ok=True)
+        with errors.open("wb") as file:
+            return subprocess.Popen(  # noqa: S603 - the command is ours
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                start_new_session=True,  # closing the terminal of the window must not end it
+            )
     except OSError as error:
-        raise ProjectError(f"Python can't be started ({error.strerror or error}).") from error
+        raise ProjectError(f"No program can be started ({error.strerror or error}).") from error
+
+
+def read_last_error(project: Path) -> str:
+    """Return the last line that the process wrote to its standard error; may be empty."""
+    lines = _read(project, _ERRORS).splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "")
 
 
 def stop_run(project: Path) -> None:
-    """Ask a running process to stop after its step; the next run goes on there."""
+    """Ask a running process to stop after its step; the next run goes on there.
+
+    Raises
+    ------
+    ProjectError
+        If it runs on another computer.
+    """
     status = read_status(project)
-    if status.is_running and status.started is not None:
-        with contextlib.suppress(OSError):
-            os.kill(status.started.pid, signal.SIGINT)
+    if not status.is_running or status.started is None:
+        return
+    if status.started.host != platform.node():
+        raise ProjectError(
+            f"It runs on the computer '{status.started.host}': stop it there, with Ctrl+C or in its"
+            " window."
+        )
+    with contextlib.suppress(OSError):
+        os.kill(status.started.pid, signal.SIGINT)
 
 
-def _parse(text: str) -> BaseModel | None:
-    for kind in _LINES:
-        with contextlib.suppress(ValidationError):
-            return kind.model_validate_json(text)
-    return None  # half written
+def _path(project: Path, name: str) -> Path:
+    return confined(project, f"{IMPROVEMENTS}/{name}")
+
+
+def _read(project: Path, name: str) -> str:
+    try:
+        return _path(project, name).read_text(encoding="utf-8", errors="replace")
+    except (OSError, OutsideError):
+        return ""
 
 
 def _inside(project: Path, folder: Path) -> Path | None:
-    """Return a folder if it is in the project, which may be somebody else's."""
+    """Return a folder if it is in the project."""
     root = (project / IMPROVEMENTS).resolve()
-    return folder if folder.resolve().is_relative_to(root) else None
+    is_inside = root.is_relative_to(project.resolve()) and folder.resolve().is_relative_to(root)
+    return folder if is_inside else None
 
 
-def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_suffix(".lock"))
-
-
-def _is_locked(path: Path) -> bool:
-    lock = _lock(path)
+def _is_locked(project: Path) -> bool:
     try:
+        lock = FileLock(_path(project, _LOCK))
         lock.acquire(timeout=0)
     except Timeout:
         return True
-    except OSError:
+    except (OSError, OutsideError):
         return False
     lock.release()
     return False

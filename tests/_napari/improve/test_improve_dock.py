@@ -10,15 +10,17 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from helpers import write_png
+from napari_retina_seg._napari.improve.recipe_form import RecipeForm
 from napari_retina_seg._napari.widgets import GREEN
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.registry import open_model
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.training.fine_tuning import fine_tuning_recipe
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
-from napari_retina_seg.workflows.improvement_log import Ended, ImprovementLog, Note, log_path
+from napari_retina_seg.workflows.improvement_log import Ended, Note, writing_log
 from napari_retina_seg.workflows.promoting import promoted_model
 
 SIDE, IMAGES = 112, 6
@@ -76,7 +78,7 @@ def dock(viewer, qtbot):
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Improve")
     yield widget
     widget.stop()
-    qtbot.waitUntil(lambda: not widget.runs.is_starting, timeout=LONG)
+    qtbot.waitUntil(lambda: not widget.runs.is_running, timeout=LONG)
 
 
 @pytest.fixture
@@ -84,8 +86,14 @@ def chosen(dock, study, qtbot):
     """Return the dock once the project was chosen and looked at."""
     dock.project.author.setText("Ann")
     dock.project.choose(study)
-    qtbot.waitUntil(lambda: dock._preflight is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: dock._preview is not None, timeout=30_000)
     return dock
+
+
+@pytest.fixture
+def fundus_recipe(model_folders):
+    """Return the recipe that fine-tunes the tiny model."""
+    return fine_tuning_recipe(open_model(model_folders[1]).spec)
 
 
 def push(qtbot, button):
@@ -113,6 +121,7 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     qtbot.waitUntil(lambda: dock.button.text() == "Go on", timeout=LONG)
     assert "A run was stopped" in dock.status.text()
 
+    qtbot.waitUntil(dock.button.isEnabled, timeout=30_000)
     push(qtbot, dock.button)
     qtbot.waitUntil(lambda: dock.proof.rowCount() == 2, timeout=LONG)
     assert "Proven: better in the mean" in dock.status.text()
@@ -128,14 +137,38 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     qtbot.waitUntil(lambda: "'tiny-fundus' is the project's model again" in dock.status.text())
 
 
-def test_a_failure_of_the_program_is_shown_when_the_dock_is_opened(chosen, study, qtbot):
-    log = ImprovementLog(log_path(study))
-    log_path(study).parent.mkdir()
-    log.add(Note(note="One image was left out."))
-    log.add(Ended(failure="The disk is full: free some space."))
-    chosen.reload()
-    assert "The disk is full: free some space." in chosen.status.text()
-    assert not chosen.stop_button.isVisibleTo(chosen)
+def test_what_a_program_found_is_shown_when_the_dock_is_opened_again(dock, study):
+    with writing_log(study, ["--set", "epochs=3"]) as log:
+        log.add(Note(note="One image was left out."))
+        log.add(Ended(failure="The disk is full: free some space."))
+    dock.project.choose(study)
+    assert "The disk is full: free some space." in dock.status.text()
+    assert not dock.stop_button.isVisibleTo(dock)
+    assert dock.runs.status.notes == ("One image was left out.",)
+
+
+def test_a_program_that_can_not_begin_is_no_success_of_an_earlier_one(chosen, study, qtbot):
+    with writing_log(study, ()) as log:
+        log.add(Ended(failure="", summary="Better.", verdict="Proven.", proven=True))
+    chosen.runs.poll()
+    assert "Better." in chosen.status.text()
+    chosen._start(("--set", "no-such-key=1"))
+    qtbot.waitUntil(lambda: not chosen.runs.is_running, timeout=LONG)
+    assert "no-such-key" in chosen.status.text()
+    assert "Better" not in chosen.status.text()
+
+
+def test_numbers_of_a_recipe_are_kept_to_the_last_digit(fundus_recipe, qtbot):
+    form = RecipeForm()
+    qtbot.addWidget(form)
+    form.show_recipe(fundus_recipe)
+    assert form.options == ()
+    form.field("training.ema").value = 0.999
+    form.field("optimizer.learning_rate").value = 1.234e-4
+    assert form.options == (
+        *("--set", "training.ema=0.999"),
+        *("--set", "optimizer.learning_rate=0.0001234"),
+    )
 
 
 def test_without_a_project_the_dock_says_what_to_do(dock):

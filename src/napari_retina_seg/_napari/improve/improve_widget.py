@@ -17,9 +17,9 @@ from napari_retina_seg._napari.improve.proof_view import Picture, ProofView
 from napari_retina_seg._napari.improve.recipe_form import RecipeForm
 from napari_retina_seg._napari.improve.runs import (
     ImprovementRuns,
-    Preflight,
+    TrainingPreview,
     find_curves,
-    look_ahead,
+    preview_training,
     read_proof,
 )
 from napari_retina_seg._napari.job import JobStatus, time_left
@@ -31,8 +31,8 @@ from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.reports.improvement import HTML_FILE
-from napari_retina_seg.types.errors import ProjectError
-from napari_retina_seg.types.progress import Progress
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.improvement_log import Ended, RunStatus, Step
 from napari_retina_seg.workflows.promoting import roll_back
 
@@ -42,7 +42,7 @@ _ABOUT = (
     " compares both on patients that neither has seen. It runs in a program of its own: go on"
     " working, or close the window."
 )
-_ALONE = ("--each-image-its-own-patient",)
+_EACH_IMAGE = ("--each-image-its-own-patient",)
 _PROMOTE = "--promote"
 
 
@@ -54,7 +54,10 @@ class ImproveWidget(Dock):
         self._viewer = napari_viewer
         self._settings = Settings()
         self._io_queue = SerialTaskQueue(self)
-        self._preflight: Preflight | None = None
+        self._where: ProjectRef | None = None
+        self._preview: TrainingPreview | None = None
+        self._token = CancelToken()  # of the preview
+        self._was_running = False
         self._shown_end: Ended | None = None
         self._part: tuple[str, float] = ("", 0.0)  # what is running, and since when
         self.runs = ImprovementRuns(self)
@@ -67,17 +70,25 @@ class ImproveWidget(Dock):
 
     def improve(self) -> None:
         """Start, or go on with a run that was stopped; the button."""
-        self._start(())
+        self._start(self._former_options if self._can_go_on else self._chosen_options)
 
     def promote(self) -> None:
-        """Test the new model once more, and take it into use."""
-        self._start((_PROMOTE,))
+        """Test the finished model once more, and take it into use: that one and no other."""
+        status = self.runs.status
+        if status.folder is not None and status.started is not None:
+            name = f'name="{status.candidate}"'
+            out = ("--out", str(status.folder), "--set", name)
+            self._start((*status.started.options, *out, _PROMOTE))
 
     def stop(self) -> None:
         """Stop after the current step."""
+        try:
+            self.runs.stop()
+        except ProjectError as error:
+            self._fail(str(error))
+            return
         self.stop_button.setEnabled(False)
         self.status.show_message("Stopping after the current step…")
-        self.runs.stop()
 
     def ask_to_roll_back(self) -> None:
         """Use the former model again, after a question."""
@@ -112,7 +123,7 @@ class ImproveWidget(Dock):
             " has learnt from: tick this only if no patient has two images."
         )
         self.notes, self.curves, self.proof = text(), Picture(), ProofView()
-        self.recipe = RecipeForm()
+        self.recipe, self.harm = RecipeForm(), text()
         self.report_button = QPushButton("Open the report")
         self.report_button.setToolTip("All scores, and the images that got better and worse.")
         self.promote_button = QPushButton("Use the new model")
@@ -133,7 +144,7 @@ class ImproveWidget(Dock):
         self.lay_out(
             *(self.button, running, self.status, self.project, self.each_image, details),
             settings,
-            *(self.curves, self.proof, after, self.back_button),
+            *(self.curves, self.proof, self.harm, after, self.back_button),
         )
 
     def _connect(self) -> None:
@@ -143,72 +154,97 @@ class ImproveWidget(Dock):
         self.report_button.clicked.connect(self.open_report)
         self.back_button.clicked.connect(self.ask_to_roll_back)
         self.project.changed.connect(self._on_project)
-        self.each_image.clicked.connect(self._check)
+        self.each_image.clicked.connect(self._look)
         self.runs.changed.connect(self._on_run)
+        self.runs.failed.connect(self._fail)
 
     def reload(self) -> None:
         """Follow the project that was open last, and what was corrected in it since."""
-        self.project.follow()
-        self.runs.look()
-        self._check()
+        if not self.runs.is_running:
+            self.project.follow()
 
     def cleanup(self) -> None:
         """Stop following; the run goes on."""
-        self.runs.leave()
+        self._token.cancel()
+        self.runs.stop_following()
         self._io_queue.shutdown()
 
     # Running
 
-    def _start(self, options: tuple[str, ...]) -> None:
-        where = self.project.where
-        if where is None or self._is_running:
-            return
-        alone = _ALONE if self.each_image.isChecked() else ()
-        self._shown_end = None
-        try:
-            self.runs.start(where.author, (*alone, *self.recipe.options, *options))
-        except ProjectError as error:
-            self._fail(str(error))
-            return
-        self.status.show_message("Starting…")
+    @property
+    def _chosen_options(self) -> tuple[str, ...]:
+        return (_EACH_IMAGE if self.each_image.isChecked() else ()) + self.recipe.options
 
     @property
-    def _is_running(self) -> bool:
-        return self.runs.status.is_running or self.runs.is_starting
+    def _former_options(self) -> tuple[str, ...]:
+        started = self.runs.status.started
+        return () if started is None else started.options
 
-    def _check(self) -> None:
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether a run was stopped, and no other settings were chosen since."""
+        status = self.runs.status
+        was_stopped = status.started is not None and status.ended is None
+        is_same = self.recipe.options == () or self._chosen_options == self._former_options
+        return was_stopped and not self.runs.is_running and is_same
+
+    def _start(self, options: tuple[str, ...]) -> None:
+        where = self.project.where
+        if where is None or self.runs.is_running:
+            return
+        self._token.cancel()
+        self._shown_end = None
+        self.status.show_message("Starting…")
+        try:
+            self.runs.start(where.author, options)
+        except RetinaSegError as error:
+            self._fail(str(error))
+
+    def _look(self) -> None:
         """Look what there is to learn from, unless a run uses it already."""
         where = self.project.where
-        if where is None or self._is_running:
-            self._refresh()
-            return
-        look = partial(
-            look_ahead, where.folder, where.author, each_image=self.each_image.isChecked()
-        )
-        self._io_queue.submit(look, self._on_preflight, self._fail)
+        self._token.cancel()
+        self._preview = None
+        if where is not None and not self.runs.is_running:
+            self._token = token = CancelToken()
+            alone = self.each_image.isChecked()
+            look = partial(preview_training, where.folder, where.author, token, each_image=alone)
+            show = partial(self._on_preview, token)
+            self._io_queue.submit(look, show, self._fail)
+        self._refresh()
 
     # Signal handlers
 
     def _on_project(self) -> None:
         where = self.project.where
-        self._preflight = self._shown_end = None
-        self.status.show_message("")
-        self.runs.follow(None if where is None else where.folder)
-        self._check()
+        if where != self._where:
+            self._where, self._shown_end, self._was_running = where, None, False
+            self.status.show_message("")
+            self.proof.show_proof(None)
+            self.curves.show_file(None)
+            self.runs.follow(None if where is None else where.folder)
+            self._on_run(self.runs.status)
+        self._look()
 
-    def _on_preflight(self, found: Preflight) -> None:
-        self._preflight = found
+    def _on_preview(self, token: CancelToken, found: TrainingPreview) -> None:
+        if token.cancelled:
+            return
+        self._preview = found
         if found.recipe is not None:
             self.recipe.show_recipe(found.recipe)
         self._refresh()
 
     def _on_run(self, status: RunStatus) -> None:
-        if self._is_running and status.step is not None:
+        running = self.runs.is_running
+        if running and status.step is not None:
             self._show_step(status.step)
         folder = status.folder
         self.curves.show_file(None if folder is None else find_curves(folder))
-        if status.ended is not None and status.ended != self._shown_end and not self._is_running:
+        if not running and status.ended is not None and status.ended != self._shown_end:
             self._show_end(status.ended, folder)
+        if self._was_running and not running:
+            self._look()
+        self._was_running = running
         self._refresh()
 
     def _show_step(self, step: Step) -> None:
@@ -241,7 +277,7 @@ class ImproveWidget(Dock):
     def _on_rolled_back(self, name: str) -> None:
         self.status.show_result(JobStatus.SUCCEEDED, f"'{name}' is the project's model again.")
         self.notify_other_docks()
-        self._check()
+        self._look()
 
     def _fail(self, reason: str) -> None:
         self.status.show_result(JobStatus.FAILED, reason)
@@ -249,36 +285,34 @@ class ImproveWidget(Dock):
 
     def _refresh(self) -> None:
         """Enable what is possible, and say why the rest is not."""
-        status, running, found = self.runs.status, self._is_running, self._preflight
-        reason = self.project.disabled_reason
-        if not reason and found is None:
-            reason = "Looking at the corrected masks…"
-        elif not reason and found is not None:
-            reason = found.problem
-        was_stopped = status.started is not None and status.ended is None and not running
-        self.button.setText(_GO_ON if was_stopped else _IMPROVE)
+        status, running = self.runs.status, self.runs.is_running
+        reason = self.project.disabled_reason or self._missing
+        self.button.setText(_GO_ON if self._can_go_on else _IMPROVE)
         self.button.setEnabled(not reason and not running)
         self.button.setToolTip(qt_text(reason) or _ABOUT)
-        self.project.setEnabled(not running)
-        self.each_image.setEnabled(not running)
-        self.recipe.setEnabled(not running)
+        for choice in (self.project, self.each_image, self.recipe):
+            choice.setEnabled(not running)
         for part in (self.progress, self.time_left, self.stop_button):
             part.setVisible(running)
         self.stop_button.setEnabled(status.is_running)
-        if running:
-            lines = status.notes
-        else:
+        if not running:
             self.progress.stop()
-            lines = (reason,) if found is None else (*_describe(found), found.problem)
-        self.notes.setText("\n".join(line for line in lines if line) or _ABOUT)
-        self._refresh_result(status.ended if not running else None)
-        if was_stopped and self.status.result is None:
+        lines = status.notes if running else _describe(self._preview, reason)
+        self.notes.setText("\n".join(lines) or _ABOUT)
+        self._refresh_result(None if running else status.ended)
+        if self._can_go_on and self.status.result is None:
             self.status.show_message("A run was stopped: Go on continues it where it was.")
+
+    @property
+    def _missing(self) -> str:
+        """What there is too little of; empty if nothing."""
+        return "Looking at the corrected masks…" if self._preview is None else self._preview.problem
 
     def _refresh_result(self, end: Ended | None) -> None:
         has_result = end is not None and bool(end.summary)
-        for part in (self.promote_button, self.report_button):
+        for part in (self.promote_button, self.report_button, self.harm):
             part.setVisible(has_result)
+        self.harm.setText("" if end is None else end.harm)
         self.proof.setVisible(has_result and self.proof.rowCount() > 0)
         can = end is not None and end.proven and not end.promoted
         self.promote_button.setEnabled(can)
@@ -286,9 +320,11 @@ class ImproveWidget(Dock):
         self.promote_button.setToolTip(tip if can or end is None else qt_text(end.verdict))
 
 
-def _describe(found: Preflight) -> tuple[str, ...]:
+def _describe(found: TrainingPreview | None, reason: str) -> tuple[str, ...]:
+    if found is None:
+        return (reason,) if reason else ()
     model = (f"The model in use is '{found.model}'.",) if found.model else ()
-    return (*model, *found.sentences)
+    return (*model, *found.sentences, *((found.problem,) if found.problem else ()))
 
 
 def _roll_back(where: ProjectRef) -> str:

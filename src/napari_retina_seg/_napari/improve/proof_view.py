@@ -36,7 +36,10 @@ class Picture(QLabel):
             self._file = None
             self.setVisible(False)
             return
-        known = path, path.stat().st_mtime_ns
+        try:
+            known = path, path.stat().st_mtime_ns
+        except OSError:  # it is being replaced
+            return
         if known == self._file:
             return
         self._file, self._pixmap = known, QPixmap(str(path))

@@ -17,6 +17,7 @@ from napari_retina_seg.models.recipe import Optimizer, Recipe, Training
 
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "optimizer": Optimizer}
 _LARGEST = 1e6
+_DIGITS = 3  # after the first, of a number with decimals
 _NUMBERS = {"integer": int, "number": float}
 
 
@@ -27,12 +28,13 @@ class RecipeForm(QWidget):
         super().__init__()
         self._recipe: Recipe | None = None
         self._fields: dict[str, ValueWidget[Any]] = {}
+        self._shown: dict[str, Any] = {}  # what the fields made of the recipe's values
         self._container: Container[Any] | None = None
         self.setLayout(stack())
 
     def show_recipe(self, recipe: Recipe | None) -> None:
         """Show another recipe; what was changed of the same recipe is kept."""
-        if recipe == self._recipe:
+        if _numbers(recipe) == _numbers(self._recipe):
             return
         self._recipe = recipe
         if self._container is not None:
@@ -40,6 +42,7 @@ class RecipeForm(QWidget):
             self._container.native.deleteLater()
             self._container = None
         self._fields = {} if recipe is None else dict(_make_fields(recipe))
+        self._shown = {key: field.value for key, field in self._fields.items()}
         if self._fields:
             self._container = Container(widgets=list(self._fields.values()), labels=True)
             self.layout().addWidget(self._container.native)
@@ -47,18 +50,20 @@ class RecipeForm(QWidget):
     @property
     def options(self) -> tuple[str, ...]:
         """Options of the command for what was changed: ``("--set", "training.epochs=5")``."""
-        if self._recipe is None:
-            return ()
         changed = (
             f"{key}={json.dumps(field.value)}"
             for key, field in self._fields.items()
-            if field.value != _value(self._recipe, key)
+            if field.value != self._shown[key]
         )
         return tuple(part for text in changed for part in ("--set", text))
 
     def field(self, key: str) -> ValueWidget[Any]:
         """Return the widget of a key, as ``"training.epochs"``."""
         return self._fields[key]
+
+
+def _numbers(recipe: Recipe | None) -> object:
+    return None if recipe is None else (recipe.training, recipe.optimizer)
 
 
 def _value(recipe: Recipe, key: str) -> Any:
@@ -92,5 +97,7 @@ def _options(schema: dict[str, Any], value: Any) -> dict[str, Any] | None:
     if number is int:
         least = max(each.get("exclusiveMinimum", -1) + 1 for each in kinds)
         return {"min": least, "max": int(_LARGEST)}
+    # The step sets how many decimals are kept.
+    step = 10.0 ** (min(math.floor(math.log10(value or 0.1)), 0) - _DIGITS)
     largest = min(each.get("exclusiveMaximum", _LARGEST) for each in kinds)
-    return {"min": 0.0, "max": largest, "step": 10.0 ** (math.floor(math.log10(value or 0.1)) - 1)}
+    return {"min": 0.0, "max": largest - step, "step": step}

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.reports.improvement import JSON_FILE
-from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.progress import finish
+from napari_retina_seg.types.confined import confined
+from napari_retina_seg.types.errors import OutsideError, RetinaSegError
+from napari_retina_seg.types.progress import CancelToken, finish
 from napari_retina_seg.workflows.improvement_log import (
     RunStatus,
+    read_last_error,
     read_status,
     start_run,
     stop_run,
@@ -26,7 +28,7 @@ from napari_retina_seg.workflows.improving import iter_plan
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.promoting import current_model
 
-_BEAT = 1000  # ms between two looks at the log
+_POLL_MS = 1000
 _CURVES = "curves.png"
 
 
@@ -69,7 +71,7 @@ class ProofTable(BaseModel):
 
 
 @dataclass(frozen=True)
-class Preflight:
+class TrainingPreview:
     """What there is to learn from, before anything is trained.
 
     Attributes
@@ -90,7 +92,9 @@ class Preflight:
     recipe: Recipe | None = None
 
 
-def look_ahead(project: Path, author: str, *, each_image: bool) -> Preflight:
+def preview_training(
+    project: Path, author: str, token: CancelToken, *, each_image: bool
+) -> TrainingPreview:
     """Look at the corrections of a project; this reads all their images."""
     model = ""
     try:
@@ -98,17 +102,18 @@ def look_ahead(project: Path, author: str, *, each_image: bool) -> Preflight:
             current = current_model(opened)
             model = current.name
             rule = PatientRule(each_image=True) if each_image else None
-            plan = finish(iter_plan(opened, current, rule=rule))
+            plan = finish(iter_plan(opened, current, rule=rule, token=token))
     except RetinaSegError as error:
-        return Preflight(model, (), str(error))
+        return TrainingPreview(model, (), str(error))
     sentences = (*plan.corrections.left_out, *plan.sentences)
-    return Preflight(model, sentences, recipe=plan.recipe)
+    return TrainingPreview(model, sentences, recipe=plan.recipe)
 
 
 def read_proof(folder: Path) -> ProofTable | None:
     """Read the scores of a report, or None if it is not there or is no report."""
-    with contextlib.suppress(OSError, ValidationError):
-        return ProofTable.model_validate_json((folder / JSON_FILE).read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError, ValueError, OutsideError):
+        path = confined(folder, JSON_FILE)
+        return ProofTable.model_validate_json(path.read_text(encoding="utf-8"))
     return None
 
 
@@ -124,28 +129,35 @@ class ImprovementRuns(QObject):
     Signals
     -------
     changed : (RunStatus)
-        How the last run stands.
+        How the last run stands, if that has changed.
+    failed : (str)
+        Why a process ended before it could write how it stands.
     """
 
     changed = Signal(object)
+    failed = Signal(str)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._project: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: dict[Path, subprocess.Popen[bytes]] = {}
         self.status = RunStatus()
-        self._timer = QTimer(self, interval=_BEAT)
-        self._timer.timeout.connect(self.look)
+        self._timer = QTimer(self, interval=_POLL_MS)
+        self._timer.timeout.connect(self.poll)
 
     @property
-    def is_starting(self) -> bool:
-        """Whether a process of this window has not written anything yet."""
-        return self._process is not None and self._process.poll() is None
+    def is_running(self) -> bool:
+        """Whether the project's model is being improved, by whatever process."""
+        return self.status.is_running or self._process is not None
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes] | None:
+        return None if self._project is None else self._processes.get(self._project)
 
     def follow(self, project: Path | None) -> None:
         """Follow the runs of a project; None for none."""
         self._project = project
-        self.look()
+        self.poll()
 
     def start(self, author: str, options: Sequence[str]) -> None:
         """Start a run, or go on with one that was stopped.
@@ -156,25 +168,47 @@ class ImprovementRuns(QObject):
             If no process can be started.
         """
         if self._project is not None:
-            self._process = start_run(self._project, author, options)
-            self._timer.start()
-            self.look()
+            self._processes[self._project] = start_run(self._project, author, options)
+            self.poll()
 
     def stop(self) -> None:
-        """Ask the run to stop after its step."""
+        """Ask the run to stop after its step.
+
+        Raises
+        ------
+        ProjectError
+            If it runs on another computer.
+        """
         if self._project is not None:
             stop_run(self._project)
 
-    def look(self) -> None:
-        """Look how the run stands."""
-        is_alive = self.is_starting
+    def poll(self) -> None:
+        """Read how the run stands."""
+        before, was_running = self.status, self.is_running
         self.status = RunStatus() if self._project is None else read_status(self._project)
-        if self.status.is_running or is_alive:
+        reason = self._reap()
+        if self.is_running:
             self._timer.start()
         else:
             self._timer.stop()
-        self.changed.emit(self.status)
+        if (self.status, self.is_running) != (before, was_running):
+            self.changed.emit(self.status)
+        if reason:
+            self.failed.emit(reason)
 
-    def leave(self) -> None:
+    def stop_following(self) -> None:
         """Follow nothing more; the run goes on."""
         self._timer.stop()
+
+    def _reap(self) -> str:
+        """Forget a process that has ended; return why, if its log does not say."""
+        process, project = self._process, self._project
+        if process is None or project is None or process.poll() is None:
+            return ""
+        del self._processes[project]
+        self.status = read_status(project)
+        started = self.status.started
+        if process.returncode == 0 or (started is not None and started.pid == process.pid):
+            return ""
+        last = read_last_error(project)
+        return last or f"The program ended with exit code {process.returncode}."
