@@ -1,5 +1,6 @@
 """Running a model over what nobody has worked on, in the background."""
 
+import json
 import re
 import shutil
 import time
@@ -16,10 +17,11 @@ from napari_retina_seg._napari.review import batches as batch_panel
 from napari_retina_seg._napari.review.batches import PredictImages, predict
 from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.models import registry
 from napari_retina_seg.models.registry import list_models
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import VersionKind
+from napari_retina_seg.project.values import UsedModel, VersionKind
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress, finish
@@ -217,3 +219,17 @@ def test_models_of_other_classes_are_not_offered(person, tmp_path, folder):
     assert not person.dock.batches.button.isEnabled()
     assert "No model segments 'duke-layers'" in person.dock.batches.button.toolTip()
     shutil.rmtree(tmp_path / "duke")
+
+
+def test_the_model_that_the_project_uses_is_offered_first(ann, tmp_path, model_folders):
+    folder = shutil.copytree(model_folders[0], tmp_path / "better")
+    spec = json.loads((folder / "spec.json").read_text())
+    (folder / "spec.json").write_text(json.dumps(spec | {"name": "better"}))
+    registry.add_model(folder)
+    ann.dock.reload()
+    models = ann.dock.batches.models
+    assert models.currentText() == "tiny-oct"
+    used = (UsedModel(name, "", spec["weights_sha256"]) for name in ("better", "tiny-oct"))
+    ann.session.project.use_model(*used, "it is better")
+    ann.dock.reload()
+    assert models.currentText() == "better"

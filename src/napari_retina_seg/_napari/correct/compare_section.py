@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from weakref import ref
+
 import napari
 import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QPushButton, QWidget
 from superqt.utils import qdebounced
 
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.compare import (
     COLORS,
@@ -127,8 +132,12 @@ class CompareSection(QWidget):
     @qdebounced(timeout=_PAUSE)
     def _redraw_after_stroke(self) -> None:
         mask = self._active_mask.mask
-        if mask is not None:
+        if mask is None:
+            return
+        try:
             redraw_difference(self._viewer, mask)
+        except RetinaSegError as error:
+            self.reported.emit(JobStatus.FAILED, str(error))
 
     def _on_button(self, on: bool) -> None:
         mask = self._active_mask.mask
@@ -150,8 +159,15 @@ class CompareSection(QWidget):
         if other is None:
             comparison = Comparison.with_prediction(mask, chosen)
         else:
-            comparison = Comparison(f"'{other.name}'", lambda: np.asarray(other.data), chosen)
+            read = partial(_read, self._viewer, ref(unwrap_proxy(other)))
+            comparison = Comparison(f"'{other.name}'", read, chosen)
         try:
             show_difference(self._viewer, mask, comparison)
         except RetinaSegError as error:
             self.reported.emit(JobStatus.FAILED, str(error))
+
+
+def _read(viewer: ViewerModel, layer: ref[Labels]) -> npt.NDArray[np.integer] | None:
+    """Return the values of a layer, or None once it was removed."""
+    found = layer()
+    return None if found is None or found not in viewer.layers else np.asarray(found.data)

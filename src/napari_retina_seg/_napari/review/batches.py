@@ -189,10 +189,13 @@ class BatchPanel(QWidget):
         return self.bar.is_running
 
     def show_project(self, project: Project | None) -> None:
-        """List the models with the project's label scheme; select the one used last."""
+        """List the models with the project's label scheme; select its own, or that used last."""
         self._project = project
+        last = self._settings.choice(remembered.PROJECT_MODEL, "")
         try:
             known = () if project is None else list_models()
+            uses = () if project is None else project.model_uses()
+            last = uses[-1].model.name if uses else last
         except RetinaSegError as error:
             known = ()
             self.message.emit(str(error))
@@ -200,7 +203,6 @@ class BatchPanel(QWidget):
         self._models = [model for model in known if model.spec.scheme == scheme]
         self.models.clear()
         self.models.addItems([model.name for model in self._models])
-        last = self._settings.choice(remembered.PROJECT_MODEL, "")
         self.models.setCurrentIndex(max(0, self.models.findText(last)))
         self._refresh()
 

@@ -107,6 +107,11 @@ class ReviewWidget(Dock):
         """Save, and open the previous image."""
         self.session.step(False)
 
+    def reload(self) -> None:
+        """List the models again: one may have been added, or taken into use."""
+        if self.session.project is not None and not self.batches.is_running:
+            self.batches.show_project(self.session.project)
+
     def comment(self) -> None:
         """Focus the comment field; Enter returns focus to the image."""
         self._raise()
