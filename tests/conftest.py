@@ -27,6 +27,17 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def empty_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty project of layers by Ann, to be copied: to create one takes much longer."""
+    from napari_retina_seg.project.project import Project
+    from napari_retina_seg.types.labels import OCT_LAYERS
+
+    folder = tmp_path_factory.mktemp("empty") / "project"
+    Project.create(folder, scheme=OCT_LAYERS, author="Ann").close()
+    return folder
+
+
 @pytest.fixture(name="untraced")
 def _untraced() -> Iterator[None]:
     """Train without compiling the network."""

@@ -1,5 +1,6 @@
 """Fixtures of tests that need a project with images."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,10 +46,9 @@ def make() -> SimpleNamespace:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, empty_project: Path) -> Path:
     """Make an empty project by Ann."""
-    Project.create(tmp_path / "project", scheme=OCT_LAYERS, author="Ann").close()
-    return tmp_path / "project"
+    return shutil.copytree(empty_project, tmp_path / "project")
 
 
 @pytest.fixture

@@ -153,10 +153,21 @@ def test_a_folder_that_is_missing_or_no_data_set(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+# Patients of all sides of the split, those whose images are in it twice among them.
+SOME = {
+    "oct_layers": ("Subject1_", "Subject6_", "Subject7_", "Subject8_"),
+    "chase_db1": ("Image_01", "Image_02", "Image_13", "Image_14"),
+}
+
+
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["oct_layers", "chase_db1"])
+@pytest.mark.parametrize("name", SOME)
 def test_the_published_data_are_sound(run, shared_data, tmp_path, name):
-    result = run("dataset", "check", shared_data / name, "-o", tmp_path / "out")
+    (tmp_path / name).mkdir()
+    for path in (shared_data / name).iterdir():
+        if path.name.startswith(SOME[name]) or not path.name.startswith(("Subject", "Image")):
+            shutil.copy(path, tmp_path / name)
+    result = run("dataset", "check", tmp_path / name, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     facts = json.loads((tmp_path / "out" / "dataset.json").read_text(encoding="utf-8"))
     copies = [(copy["first"], copy["second"], copy["relation"]) for copy in facts["copies"]]
