@@ -57,21 +57,50 @@ def test_a_candidate_that_is_better_everywhere_is_proven():
 def test_a_candidate_that_is_worse_is_not_and_it_says_by_how_much():
     found = proof([3, 3, 3, 4, 3, 3], [1, 1, 1, 1, 2, 1])
     assert not found.is_proven
-    assert found.objections[0].startswith("The mean Dice is not higher")
+    assert "is higher than that of the model in use is not shown: -0.2" in found.objections[0]
     assert found.objections[1].startswith("Vessel became worse: -0.2")
 
 
 def test_the_same_masks_prove_nothing():
     found = proof([2] * 6, [2] * 6)
     assert found.objections == (
-        "The mean Dice is not higher than that of the model in use (+0.0000).",
+        "That the mean Dice is higher than that of the model in use is not shown: +0.0000 (+0.0000"
+        " to +0.0000).",
     )
+
+
+def test_a_gain_that_may_be_chance_proves_nothing():
+    found = proof([1, 1, 1, 1, 3, 4], [2, 2, 2, 2, 2, 2])
+    assert found.overall.difference.value > 0
+    assert found.overall.verdict is not Verdict.BETTER
+    (objection,) = found.objections
+    assert "is not shown: +0.0" in objection
+
+
+@pytest.mark.parametrize(("lost", "proven"), [(0.003, True), (0.007, False)])
+def test_a_class_may_not_lose_much_even_if_chance_could_explain_it(lost, proven):
+    changes = [-lost - 0.1, -lost + 0.1] * 3
+    found = Proof(change_layer(changes))
+    assert found.overall.verdict is Verdict.BETTER
+    assert found.is_proven is proven
+    if not proven:
+        assert found.objections[0].startswith("INL may have become worse: -0.0070")
+
+
+def change_layer(changes):
+    """Compare two models of which the first is better, but differs so much in one layer."""
+    candidate, current = (evaluate(name, [0] * 6, scheme=OCT_LAYERS) for name in ("new", "old"))
+    for new, old, change in zip(candidate.images, current.images, changes, strict=True):
+        new.scores[Key("dice")], old.scores[Key("dice")] = 0.82, 0.8
+        new.scores[Key("dice", "INL")], old.scores[Key("dice", "INL")] = 0.8 + change, 0.8
+    return compare(join_evaluations("new", [candidate]), join_evaluations("old", [current]))
 
 
 def test_an_interval_needs_two_patients():
     found = proof([1] * 6, [3] * 6, groups="aaaaaa")
     assert found.classes[0].verdict is Verdict.UNKNOWN
-    assert "too few patients for an interval" in found.objections[0]
+    assert "is not shown" in found.objections[0]
+    assert "too few patients for an interval" in found.objections[1]
 
 
 @pytest.mark.parametrize(("after", "harmless"), [([1] * 6, True), ([2] * 6, False)])

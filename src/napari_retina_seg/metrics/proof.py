@@ -13,7 +13,7 @@ from napari_retina_seg.metrics.evaluation import Comparison, Evaluation, mean_sc
 from napari_retina_seg.metrics.measures import Key, class_names
 from napari_retina_seg.types.labels import LabelScheme
 
-HARM = 0.005  # Dice that a model may lose on the images of the one before
+HARM = 0.005  # Dice that a model may lose in a class, or on the images of the one before
 _CASES = 4
 _DICE = Key("dice")
 _LOWER_IS_BETTER = frozenset({"boundary_error_px", "columns_to_correct"})
@@ -147,14 +147,16 @@ class Proof:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the candidate is better in the mean, and worse in no class and nowhere else."""
+        """Whether the candidate is shown to be better in the mean, and is worse nowhere."""
         return not self.objections
 
     def _object(self) -> Iterator[str]:
-        gain = self.overall.difference
-        if gain is None or gain.value <= 0:
-            value = "unknown" if gain is None else f"{gain.value:+.4f}"
-            yield f"The mean Dice is not higher than that of the model in use ({value})."
+        gain = self.overall
+        if gain.verdict is not Verdict.BETTER:
+            value = "unknown" if gain.difference is None else _range(gain.difference)
+            yield (
+                f"That the mean Dice is higher than that of the model in use is not shown: {value}."
+            )
         for one in self.classes:
             if one.difference is None:
                 yield f"No test image shows {one.name}, so that nothing is known of this class."
@@ -162,6 +164,11 @@ class Proof:
                 yield f"{one.name} is shown by too few patients for an interval."
             elif one.verdict is Verdict.WORSE:
                 yield f"{one.name} became worse: {_range(one.difference)} in Dice."
+            elif _loss(one) > HARM:
+                yield (
+                    f"{one.name} may have become worse: {_range(one.difference)} in Dice, and no"
+                    f" more than {HARM:g} may be lost."
+                )
         for one in self.boundaries:
             if one.verdict is Verdict.WORSE and one.difference is not None:
                 yield f"{one.name} became worse: {_range(one.difference)}."

@@ -81,7 +81,10 @@ def finding_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
 def verdict_of(proof: Proof) -> str:
     """Say whether the candidate may be promoted, and what speaks against it."""
     if proof.is_proven:
-        return "Proven: better in the mean, and worse in no class and no boundary."
+        return (
+            "Proven: better in the mean, with an interval above 0; worse in no boundary, and in no"
+            f" class by more than {HARM:g} of Dice."
+        )
     return "Not proven: " + " ".join(proof.objections)
 
 
