@@ -143,35 +143,21 @@ class Proof:
     @property
     def objections(self) -> tuple[str, ...]:
         """A sentence for each thing that speaks against the candidate; empty if it is proven."""
-        return tuple(self._object())
+        return tuple(self._iter_objections())
 
     @property
     def is_proven(self) -> bool:
         """Whether the candidate is shown to be better in the mean, and is worse nowhere."""
         return not self.objections
 
-    def _object(self) -> Iterator[str]:
+    def _iter_objections(self) -> Iterator[str]:
         gain = self.overall
         if gain.verdict is not Verdict.BETTER:
             value = "unknown" if gain.difference is None else _range(gain.difference)
             yield (
                 f"That the mean Dice is higher than that of the model in use is not shown: {value}."
             )
-        for one in self.classes:
-            if one.difference is None:
-                yield f"No test image shows {one.name}, so that nothing is known of this class."
-            elif one.verdict is Verdict.UNKNOWN:
-                yield f"{one.name} is shown by too few patients for an interval."
-            elif one.verdict is Verdict.WORSE:
-                yield f"{one.name} became worse: {_range(one.difference)} in Dice."
-            elif _loss(one) > HARM:
-                yield (
-                    f"{one.name} may have become worse: {_range(one.difference)} in Dice, and no"
-                    f" more than {HARM:g} may be lost."
-                )
-        for one in self.boundaries:
-            if one.verdict is Verdict.WORSE and one.difference is not None:
-                yield f"{one.name} became worse: {_range(one.difference)}."
+        yield from filter(None, map(_objection, (*self.classes, *self.boundaries)))
         for one in self.harm:
             if one.difference is not None:
                 part = "" if one.name == "all" else f" for {one.name}"
@@ -219,6 +205,21 @@ def _finding(name: str, key: Key, comparison: Comparison) -> Finding:
     means = (each.means.get(key) for each in (comparison.first, comparison.second))
     candidate, current = (None if mean is None else mean.value for mean in means)
     return Finding(name, key, candidate, current, comparison.differences.get(key))
+
+
+def _objection(one: Finding) -> str:
+    """Say what speaks against a candidate in a class or at a boundary; empty if nothing does."""
+    if one.difference is None:
+        return f"No test image shows {one.name}, so that nothing is known of it."
+    if one.verdict is Verdict.UNKNOWN:
+        return f"{one.name} is shown by too few patients for an interval."
+    is_dice = one.key.measure == _DICE.measure
+    value = f"{_range(one.difference)}{' in Dice' if is_dice else ''}"
+    if one.verdict is Verdict.WORSE:
+        return f"{one.name} became worse: {value}."
+    if is_dice and _loss(one) > HARM:
+        return f"{one.name} may have become worse: {value}, and no more than {HARM:g} may be lost."
+    return ""
 
 
 def _loss(one: Finding) -> float:
