@@ -8,6 +8,8 @@ from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.editing.open_places import (
     describe_places,
     find_open_places,
+    find_pushed_away,
+    implausible_end,
     implausible_jump,
 )
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
@@ -189,3 +191,38 @@ def test_only_a_jump_that_an_edit_makes_is_its_jump():
     nothing = np.full_like(heights, np.nan)
     assert implausible_jump(nothing, nothing, ROWS) is None
     assert implausible_jump(nothing, SCAN.heights, ROWS) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "goes_on", "is_far"),
+    [
+        (0, 60, False, True),
+        (60, 0, False, True),
+        (0, -60, True, True),
+        (60, 0, True, False),  # back to its course
+        (60, 62, False, False),  # displaced all along
+        (60, 62, True, False),
+        (0, 12, False, False),
+        (np.nan, 60, False, False),  # no layers are drawn there
+        (0, np.nan, True, False),
+    ],
+)
+def test_a_segment_that_leaves_the_course_of_its_line_is_implausible(start, end, goes_on, is_far):
+    assert implausible_end(SCAN.heights, ROWS, start, end, goes_on=goes_on) is is_far
+
+
+def test_a_layer_is_pushed_away_where_an_edit_lets_it_vanish_at_once():
+    line, columns = 3, np.arange(200, 260)
+    beside = SCAN.heights[line + 1, columns]
+    wanted = np.full(COLUMNS, np.nan, np.float32)
+    wanted[columns] = beside + 2
+    moved = move(SCAN.heights, line, wanted, ROWS)
+    assert find_pushed_away(SCAN.heights, moved, ROWS) == (line, 60)
+    assert find_pushed_away(moved, moved, ROWS) is None, "it was gone before"
+    wanted[columns[4:]] = np.nan
+    assert find_pushed_away(SCAN.heights, move(SCAN.heights, line, wanted, ROWS), ROWS) is None
+    wanted[columns] = beside - 3
+    assert find_pushed_away(SCAN.heights, move(SCAN.heights, line, wanted, ROWS), ROWS) is None
+    nothing = np.full_like(SCAN.heights, np.nan)
+    assert find_pushed_away(nothing, nothing, ROWS) is None
+    assert find_pushed_away(nothing, SCAN.heights, ROWS) is None

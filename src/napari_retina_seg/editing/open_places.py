@@ -168,6 +168,52 @@ def implausible_jump(before: Heights, after: Heights, rows: int) -> tuple[int, i
     return int(line), int(column)
 
 
+def implausible_end(before: Heights, rows: int, start: float, end: float, *, goes_on: bool) -> bool:
+    """Tell whether a segment between two places ends too far from the boundary's own course.
+
+    What is far is as for `implausible_jump`. Both ends may be equally far, as a boundary is
+    displaced over a wide stretch.
+
+    Parameters
+    ----------
+    before : array
+        ``(boundaries, columns)`` heights in px; NaN where there are no layers.
+    rows : int
+        Rows of the image.
+    start, end : float
+        How far the ends are from the course, in px; NaN where there is none.
+    goes_on : bool
+        Whether it goes on from another segment, and may return to the course.
+    """
+    limit = _limit(_thickness(before, rows), _JUMP, _LEAST_JUMP)
+    away = abs(end) if goes_on else max(abs(start), abs(end))
+    return bool(away > limit and abs(end - start) > limit)
+
+
+def find_pushed_away(before: Heights, after: Heights, rows: int) -> tuple[int, int] | None:
+    """Find the layer that an edit makes vanish in more than a few columns, as none thins out.
+
+    Parameters
+    ----------
+    before, after : array
+        ``(boundaries, columns)`` heights in px; NaN where there are no layers.
+    rows : int
+        Rows of the image.
+
+    Returns
+    -------
+    tuple of int or None
+        The layer, 0 for the uppermost, and the number of columns; None if there is none.
+    """
+    earlier, lacking = (
+        _find_missing(np.diff(heights, axis=0), ~np.isnan(heights[0]), _thickness(heights, rows))
+        for heights in (before, after)
+    )
+    columns = (lacking & ~earlier).sum(axis=1)
+    layer = int(columns.argmax()) if columns.size else 0
+    return (layer, int(columns[layer])) if columns.size and columns[layer] > _PULLED else None
+
+
 def _in_plane(
     labels: Labels, scheme: LabelScheme, ignore: Mask | None, index: int
 ) -> list[OpenPlace]:

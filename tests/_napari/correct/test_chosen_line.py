@@ -218,6 +218,39 @@ def test_snap_far_from_the_chosen_line_is_refused_and_layers_stay(work):
     assert "RPE-BM would jump" in tool.status.text()
 
 
+def test_snap_refuses_a_segment_that_leads_to_another_line_unless_shift_is_held(work):
+    tool, mask = work.tool, work.mask
+    tool.take(Mode.SNAP)
+    inl_opl, opl_onl = NAMES.index("INL-OPL"), OPL_ONL
+    tool.chosen.choose(inl_opl)
+
+    def click(line, column, by=0, **more):
+        height = lines(mask)[line, column] + by
+        tool.tool.click((column, float(height)), 2, **more)
+
+    start = lines(mask).copy()
+    click(inl_opl, 20)
+    click(inl_opl, 60)
+    before = lines(mask).copy()
+    click(RPE_BM, 90)
+    np.testing.assert_array_equal(lines(mask), before)
+    assert "INL-OPL would leave its course by" in tool.status.text()
+    assert "To move RPE-BM instead, press Esc first." in tool.status.text()
+    assert says_one_line(tool) == inl_opl
+    click(opl_onl, 90, 3)  # near the next line, whose course it would take
+    click(opl_onl, 120, 3)
+    assert "OPL would vanish in" in tool.status.text()
+    np.testing.assert_array_equal(lines(mask)[RPE_BM], start[RPE_BM])
+    tool.tool.leave()
+    click(inl_opl, 90)
+    far = float(np.ptp(start[:, 100]))
+    click(inl_opl, 100, -far, forced=True)
+    np.testing.assert_allclose(lines(mask)[inl_opl, 100], start[inl_opl, 100] - far, atol=1)
+    after = lines(mask).copy()
+    click(inl_opl, 130, -far, forced=True)
+    assert (lines(mask) != after).any()
+
+
 @pytest.mark.parametrize(("zoom", "pixels", "hit"), [(2, 8, True), (12, 8, True), (12, 14, False)])
 def test_a_line_is_caught_within_10_px_of_the_screen_at_any_zoom(work, zoom, pixels, hit):
     tool, mask, viewer = work.tool, work.mask, work.viewer

@@ -25,7 +25,11 @@ from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.masks.edits import PlaneIndex
 from napari_retina_seg.editing.boundaries import move
-from napari_retina_seg.editing.open_places import implausible_jump
+from napari_retina_seg.editing.open_places import (
+    find_pushed_away,
+    implausible_end,
+    implausible_jump,
+)
 from napari_retina_seg.editing.snapping import polarity
 from napari_retina_seg.imaging.surfaces import Heights
 from napari_retina_seg.types.errors import RetinaSegError
@@ -70,6 +74,8 @@ class BoundaryTool(QObject):
         self._gesture: Gesture | None = None
         self._wanted: Heights | None = None
         self._begun: LinePoint | None = None  # where a snapped segment begins
+        self._begun_off = 0.0  # px from the line's course, as it was before the segment that ended
+        self._goes_on = False  # from another segment
         self.mode: Mode | None = None
         self.reach = 0  # columns
         self.chosen = chosen
@@ -203,14 +209,20 @@ class BoundaryTool(QObject):
             return
         self.message.emit("")
         if self._gesture is not None:
-            self._wanted = self._gesture.to(place)
-            self.release(forced=forced)
-            if self._gesture is not None:  # refused: it still begins where it did
+            off, wanted = self._off_course(place), self._gesture.to(place)
+            reason = self._jump(wanted) or self._displaces(wanted, place, off, near)
+            if reason and not forced:
+                self._refuse(reason)  # it still begins where it did
                 return
+            self._apply(wanted)
+            self._goes_on = True
         else:
             self._choose_at(place, near)
+            off = self._off_course(place)
+            self._goes_on = False
         try:
             self._begin(place)
+            self._begun_off = off
         except RetinaSegError as error:
             self.refused.emit(str(error))
             return
@@ -300,6 +312,33 @@ class BoundaryTool(QObject):
         return (
             f"Not changed: {self.chosen.names[line]} would jump by {size:.0f} px at column"
             f" {column + first}. {_BEGIN[self.mode is Mode.SNAP]}, or hold Shift to keep the jump."
+        )
+
+    def _off_course(self, place: LinePoint) -> float:
+        """Return how far a place is from the chosen line, in px; NaN where there is no line."""
+        column = int(np.clip(round(place[0]), 0, self._heights.shape[1] - 1))
+        return float(place[1] - self._heights[self.line, column])
+
+    def _displaces(self, wanted: Heights, place: LinePoint, off: float, near: float) -> str:
+        """Return why a snapped segment would displace the line or a layer; empty if it does not."""
+        rows, start = self._attached[0].rows, self._begun_off
+        if implausible_end(self._heights, rows, start, off, goes_on=self._goes_on):
+            what = f"{self.chosen.name} would leave its course by {abs(off - start):.0f} px"
+        else:
+            after = move(self._heights, self.line, wanted, rows)
+            pushed = find_pushed_away(self._heights, after, rows)
+            if pushed is None:
+                return ""
+            layer, columns = pushed
+            name = self.scheme.classes[layer + 1].abbreviation
+            what = f"{name} would vanish in {columns} columns"
+        other = nearest(self._heights, place, near)
+        there = ""
+        if other is not None and other != self.line:
+            there = f" To move {self.chosen.names[other]} instead, press Esc first."
+        return (
+            f"Not changed: {what}. Click nearer to its course, or hold Shift if it belongs"
+            f" there.{there}"
         )
 
     def _only_click(self) -> str:
