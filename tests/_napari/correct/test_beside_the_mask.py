@@ -29,8 +29,11 @@ def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
     assert "px are marked" in dock.questionable._note.text()
     push(dock.questionable.outline_button)
     assert "Drag around the region" in dock.questionable._note.text()
-    around = [(60, 60), (60, 75), (60, 90), (75, 90), (90, 90), (90, 75), (90, 60), (75, 60)]
-    drag(dock, layers, *around, (62, 60))
+    drag(dock, layers, (60, 60), (60, 75), (60, 90))
+    qtbot.waitUntil(lambda: "That was no outline" in dock.questionable._note.text())
+    assert not marks.data[60].any()
+    drag(dock, layers, (60, 60), (60, 90), (90, 90), (90, 60))  # fast: nothing but corners
+    qtbot.waitUntil(lambda: marks.data[75, 75] == 1)
     assert marks.data[62:88, 62:88].all()
     assert np.array_equal(layers.data, before)
     press(dock, Qt.Key.Key_Z, CTRL)

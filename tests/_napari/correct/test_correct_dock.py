@@ -134,4 +134,6 @@ def test_sizes_are_remembered(shown, dock, vessels, qtbot):
     vessels.brush_size = 3
     shown.layers.selection.active = vessels
     assert again.regions.object_size.value() == 77
+    again.regions._settings.remember_number("correct/specks/oct-layers", 600)
+    assert again.regions.object_size.value() == 77, "of vessels, not of layers"
     assert vessels.brush_size == 23

@@ -37,6 +37,9 @@ class QuestionableSection(QWidget):
         self.erase_button.setToolTip("Remove marks with the eraser.")
         self.back_button = QPushButton("Back to the mask")
         self.back_button.setToolTip("Select the mask again, to correct its classes.")
+        keeping = self.back_button.sizePolicy()
+        keeping.setRetainSizeWhenHidden(True)  # no button moves under the mouse
+        self.back_button.setSizePolicy(keeping)
         self._tools = {"paint": self.brush_button, "erase": self.erase_button}
         row = stack(self.outline_button, horizontal=True)
         for mode, button in self._tools.items():
@@ -46,6 +49,7 @@ class QuestionableSection(QWidget):
         self.outline_button.clicked.connect(self._on_outline)
         self.lasso.drawn.connect(self._on_drawn)
         self.lasso.ended.connect(self.refresh)
+        self.lasso.refused.connect(self._note.setText)
         self.back_button.clicked.connect(self.go_back)
         self.setLayout(stack(self._note, row, self.back_button))
 

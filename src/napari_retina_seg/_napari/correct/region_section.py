@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import napari
 import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.correct.lasso import Lasso
 from napari_retina_seg._napari.correct.preview import Plan, Preview
@@ -46,9 +48,9 @@ class RegionSection(QWidget):
         super().__init__()
         self._active_mask, self._preview = active, preview
         self.lasso = Lasso(viewer)
-        self.object_size = _size(settings, _SMALL_OBJECTS, 30, 100_000)
-        self.hole_size = _size(settings, _SMALL_HOLES, 20, 100_000)
-        self.by = _size(settings, _BY, 1, 50)
+        self.object_size, self.hole_size = _size(30, 100_000), _size(20, 100_000)
+        self.by = _size(1, 50)
+        self._settings, self._scheme = settings, ""
         self.small_objects_button = QPushButton("Remove small objects")
         self.small_holes_button = QPushButton("Fill small holes")
         self.dilate_button = QPushButton("Dilate")
@@ -64,6 +66,7 @@ class RegionSection(QWidget):
     def refresh(self) -> None:
         """Update controls and note for the current mask, class and plane."""
         reason = self._disabled_reason()
+        self._recall_sizes()
         for widget in (
             *(
                 self.small_objects_button,
@@ -77,6 +80,30 @@ class RegionSection(QWidget):
         self.every_slice.setVisible(self._slices > 1)
         self.every_slice.setEnabled(not reason)
         self._note.setText(reason or self._about())
+
+    @property
+    def _sizes(self) -> dict[str, tuple[QSpinBox, int]]:
+        """The sizes and their defaults, by the key of settings."""
+        return {
+            _SMALL_OBJECTS: (self.object_size, 30),
+            _SMALL_HOLES: (self.hole_size, 20),
+            _BY: (self.by, 1),
+        }
+
+    def _recall_sizes(self) -> None:
+        """Set the sizes last used with masks of these classes: a speck in OCT is no vessel."""
+        mask = self._active_mask.mask
+        scheme = self._scheme if mask is None else self._active_mask.scheme.name
+        if scheme == self._scheme:
+            return
+        self._scheme = scheme
+        for key, (box, default) in self._sizes.items():
+            with signals_blocked(box):
+                box.setValue(int(self._settings.number(f"{key}/{scheme}", default)))
+
+    def _remember(self, key: str, value: int) -> None:
+        if self._scheme:
+            self._settings.remember_number(f"{key}/{self._scheme}", value)
 
     def cleanup(self) -> None:
         """Remove the lasso: the dock is closing."""
@@ -116,6 +143,8 @@ class RegionSection(QWidget):
         layout.addWidget(self.lasso_button)
 
     def _connect(self) -> None:
+        for key, (box, _) in self._sizes.items():
+            box.valueChanged.connect(partial(self._remember, key))
         self.small_objects_button.clicked.connect(self._preview_small_objects)
         self.object_size.valueChanged.connect(self._preview_small_objects)
         self.small_holes_button.clicked.connect(self._preview_small_holes)
@@ -126,6 +155,7 @@ class RegionSection(QWidget):
         self.lasso_button.clicked.connect(self._on_lasso)
         self.lasso.drawn.connect(self._on_drawn)
         self.lasso.ended.connect(self._show_lasso)
+        self.lasso.refused.connect(self._note.setText)
 
     def _disabled_reason(self) -> str:
         """Return why the tools are disabled; empty if they are enabled."""
@@ -234,10 +264,9 @@ class RegionSection(QWidget):
         self._do(f"{self._name()} inside the lasso was deleted", plan)
 
 
-def _size(settings: Settings, key: str, default: int, largest: int) -> QSpinBox:
+def _size(value: int, largest: int) -> QSpinBox:
     box = QSpinBox()
     box.setRange(1, largest)
     box.setSuffix(" px")
-    box.setValue(int(settings.number(key, default)))
-    box.valueChanged.connect(lambda value: settings.remember_number(key, value))
+    box.setValue(value)
     return box
