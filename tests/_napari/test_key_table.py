@@ -52,7 +52,7 @@ def test_a_question_mark_over_the_image_shows_all_keys(shown, qtbot):
         if shortcut not in CLASS_KEYS:
             row = f"{escape(shortcut.native)}</td><td>{escape(shortcut.description)}</td>"
             assert row in left + right
-    assert f"{CLASS_KEYS[0].native} … {CLASS_KEYS[9].native}" in left
+    assert f"{CLASS_KEYS[1].native} … {CLASS_KEYS[9].native}" in left
     for keys, words in (("2 or P", "Brush"), ("Ctrl+Z", "Undo"), ("Mouse wheel", "Zoom")):
         assert f"{keys}</td><td>{words}</td>" in right
     # What is done most comes first, and all of it fits on a laptop.

@@ -18,6 +18,7 @@ from napari_retina_seg._napari.shortcuts import (
     NEXT,
     REVIEW_KEYS,
     SEGMENT,
+    SHORTCUTS,
 )
 from napari_retina_seg._napari.tasks import is_idle
 
@@ -101,6 +102,9 @@ def test_keys_bound_by_others_are_left_alone(monkeypatch):
 def test_keys_of_a_dock_work_only_while_it_is_open(make_napari_viewer, qtbot):
     viewer, other = make_napari_viewer(show=True), make_napari_viewer()
     before = set(viewer.keymap)
+    menus = {each.keybinding for each in get_app_model().keybindings}
+    assert coerce_keybinding("Ctrl+0") in menus  # napari's zoom, which comes before the canvas
+    assert not menus & {coerce_keybinding(shortcut.keys) for shortcut in SHORTCUTS}
     letters = {coerce_keybinding(each.keys) for each in (*REVIEW_KEYS, *LINE_KEYS, *CLASS_KEYS)}
     _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
     _, correct = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")

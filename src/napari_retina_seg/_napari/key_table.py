@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.shortcuts import (
+    BACKGROUND,
     BLINK,
     CLASS_KEYS,
     CORRECT,
@@ -117,13 +118,14 @@ def _shortcut(parent: QWidget) -> QShortcut:
 
 
 def _left() -> Iterator[Group]:
-    classes = f"{CLASS_KEYS[0].native} … {CLASS_KEYS[-1].native}"
+    classes = f"{CLASS_KEYS[1].native} … {CLASS_KEYS[-1].native}"
     yield "Review", [(each.native, each.description) for each in REVIEW_KEYS]
     yield (
         "Correct",
         [
             (CORRECT.native, CORRECT.description),
-            (classes, "Choose the class of this number; 0 is background"),
+            (classes, "Choose the class of this number"),
+            (BACKGROUND.native, BACKGROUND.description),
             (BLINK.native, BLINK.description),
         ],
     )

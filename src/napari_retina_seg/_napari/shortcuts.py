@@ -58,9 +58,11 @@ ASSIGN = Shortcut("Shift+D", "Choose the second grader", REVIEW_WIDGET)
 REVIEW_KEYS = (NEXT, PREVIOUS, ACCEPT, FINISH, REFUSE, SAVE, COMMENT, REOPEN, ASSIGN)
 
 BLINK = Shortcut("K", "Blink the difference to the prediction", CORRECT_WIDGET)
-# Plain number keys are napari's tools.
-CLASS_KEYS = tuple(
-    Shortcut(f"Ctrl+{value}", f"Choose class {value}", CORRECT_WIDGET) for value in range(10)
+# Plain number keys are napari's tools, and Ctrl+0 is its zoom.
+BACKGROUND = Shortcut("Shift+B", "Choose background", CORRECT_WIDGET)
+CLASS_KEYS = (
+    BACKGROUND,
+    *(Shortcut(f"Ctrl+{value}", f"Choose class {value}", CORRECT_WIDGET) for value in range(1, 10)),
 )
 
 PULL = Shortcut("D", "Pull boundary lines", CORRECT_WIDGET)
