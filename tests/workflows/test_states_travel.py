@@ -63,6 +63,7 @@ def test_states_travel_with_the_masks(graded, other, tmp_path, format):
     out = tmp_path / "out"
     exported = export_masks(graded, out, format, patients=PatientRule(each_image=True))
     assert (exported.masks, exported.problems) == (3, ())
+    assert "Ungradable, so without a mask: 1 image." in exported.warnings
     imported = import_masks(other, out)
     assert not imported.problems
     assert states(other) == list(NAMES)

@@ -58,6 +58,8 @@ class Exported:
         Exported images with what looks like text in the margin, which no pseudonym removes.
     open_places : tuple of str
         Images in whose mask layers are missing, out of order, in pieces, or jump.
+    ungradable : int
+        Number of images of the selection that are ungradable, and have no mask.
     """
 
     folder: Path
@@ -70,6 +72,7 @@ class Exported:
     undecided: tuple[str, ...] = ()
     captioned: tuple[str, ...] = ()
     open_places: tuple[str, ...] = ()
+    ungradable: int = 0
 
     @property
     def is_doubtful(self) -> bool:
@@ -87,6 +90,8 @@ class Exported:
             ]
             sentences.append(f"Divided by patient: {', '.join(parts)}.")
             sentences.append(warn_of_empty_splits(len(self.sides)))  # each has at least one patient
+        if self.ungradable:
+            sentences.append(f"Ungradable, so without a mask: {count(self.ungradable, 'image')}.")
         if self.flagged:
             sentences.append(f"{UNLIKE} in {_list_some(self.flagged)}: check their masks.")
         if self.undecided:
@@ -265,7 +270,8 @@ def iter_export(
         token.raise_if_cancelled()
         if not job.cards:
             raise WriteError(f"None of {len(chosen)} masks was exported. {job.problems[0]}")
-        job.write_index(find_ungradable(project, selection or Selection(), names))
+        ungradable = find_ungradable(project, selection or Selection(), names)
+        job.write_index(ungradable)
     truths = sum(card.attribution.maker is Maker.HUMAN for card in job.cards)
     left = {card.name for card in job.cards}
     return Exported(
@@ -283,4 +289,5 @@ def iter_export(
         ),
         captioned=tuple(job.captioned),
         open_places=tuple(job.open_places),
+        ungradable=len(ungradable),
     )
