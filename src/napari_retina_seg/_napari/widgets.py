@@ -48,6 +48,10 @@ def _style(color: str) -> str:
     return f"QLabel {{ background: {color}; color: white; border-radius: 4px; padding: 6px; }}"
 
 
+# napari's dark theme draws unchecked boxes black on black.
+SEEN_BOXES = (
+    "QTreeView::indicator:unchecked, QListView::indicator:unchecked { border: 1px solid gray; }"
+)
 WARNS = _style(AMBER)  # the style sheet of a label that holds a warning
 
 

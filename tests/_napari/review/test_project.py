@@ -70,6 +70,18 @@ def test_a_project_is_created_in_a_dialog_and_opened_again_the_next_time(sit, tm
     assert again.session.project.folder == tmp_path / "study"
     assert again.session.project.author == "Ann Example"
 
+    def look(dialog):
+        dialog.folder_edit.setText(str(tmp_path / "study"))
+        assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
+        assert "This folder has a project" in dialog.problem.text()
+        dialog.folder_edit.setText(str(tmp_path / "another"))
+        assert dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
+        assert not dialog.problem.text()
+        dialog.reject()
+
+    again.answer(button=look)
+    again.dock.bar.ask_for_new()
+
 
 def test_the_name_is_asked_for_once(person, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))

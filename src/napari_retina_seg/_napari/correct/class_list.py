@@ -23,7 +23,7 @@ from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.results import MaskInfo, colormap
 from napari_retina_seg._napari.shortcuts import CLASS_KEYS
-from napari_retina_seg._napari.widgets import stack
+from napari_retina_seg._napari.widgets import SEEN_BOXES, stack
 from napari_retina_seg.types.labels import LabelClass
 from napari_retina_seg.types.text import displayed
 
@@ -53,8 +53,7 @@ class ClassList(QWidget):
         self._rows.setRootIsDecorated(False)
         self._rows.setUniformRowHeights(True)
         self._rows.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        # napari's dark theme draws unchecked boxes black on black.
-        self._rows.setStyleSheet("QTreeView::indicator:unchecked { border: 1px solid gray; }")
+        self._rows.setStyleSheet(SEEN_BOXES)
         self._rows.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
         self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._rows.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

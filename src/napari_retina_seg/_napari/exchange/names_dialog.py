@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari.plain import qt_text
-from napari_retina_seg._napari.widgets import stack, text
+from napari_retina_seg._napari.widgets import SEEN_BOXES, stack, text
 from napari_retina_seg.types.text import displayed
 from napari_retina_seg.workflows.naming import NameChange
 
@@ -50,6 +50,7 @@ class NamesDialog(QDialog):
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.addTopLevelItems([_row(change) for change in self._changes])
         self.table.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.setStyleSheet(SEEN_BOXES)
         self.all_button = QPushButton("Tick all without a remark")
         self.all_button.clicked.connect(self._tick_all)
         self.buttons = QDialogButtonBox(

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retina_seg._napari.widgets import stack, text
+from napari_retina_seg._napari.widgets import SEEN_BOXES, stack, text
 from napari_retina_seg.types.counts import count
 
 
@@ -36,6 +36,7 @@ class AssignDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Second graders")
         self.list = QListWidget()
+        self.list.setStyleSheet(SEEN_BOXES)
         self.name_edit = QLineEdit()
         self.name_edit.setPlaceholderText("Somebody else")
         self.add_button = QPushButton("Add")

@@ -24,8 +24,9 @@ from superqt import QElidingLabel
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.plain import button_text, qt_text
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import stack
+from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.io import SUFFIXES
+from napari_retina_seg.project.database import DATABASE
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.labels import SCHEMES, LabelScheme
@@ -207,6 +208,8 @@ class NewProject(QDialog):
         )
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
+        self.problem = text()
+        form.addRow(self.problem)
         form.addRow(self.buttons)
         for edit in (self.folder_edit, self.author_edit):
             edit.textChanged.connect(self._check)
@@ -234,9 +237,13 @@ class NewProject(QDialog):
 
     def _check(self) -> None:
         complete = bool(self.folder_edit.text().strip() and self.author_edit.text().strip())
+        problem = ""
+        if complete and (self.folder / DATABASE).exists():
+            problem = "This folder has a project: choose another folder, or open it with Open…"
         button = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
-        button.setEnabled(complete)
-        button.setToolTip("" if complete else "Enter a folder and your name first.")
+        button.setEnabled(complete and not problem)
+        button.setToolTip(problem if complete else "Enter a folder and your name first.")
+        self.problem.setText(problem)
 
 
 def _list_classes(scheme: LabelScheme) -> str:
