@@ -42,9 +42,14 @@ class Dock(QWidget):
         column = stack(*rows, margins=(6, 4, 6, 4))
         column.addStretch(1)
         inner.setLayout(column)
-        self.setLayout(stack(scrolling(inner)))
+        self._area = scrolling(inner)
+        self.setLayout(stack(self._area))
         self.setMinimumWidth(_WIDTH)
         self._column = column
+
+    def show_row(self, row: QWidget) -> None:
+        """Scroll to a row of the dock."""
+        self._area.ensureWidgetVisible(row)
 
     def give_height(self, row: QWidget) -> None:
         """Let a row of the dock use all height that the others leave."""

@@ -24,17 +24,27 @@ def fit_view(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
     viewer.fit_to_view(layers=list(layers) if alone else None)
 
 
+def get_view(viewer: napari.Viewer) -> tuple[tuple[float, ...], float]:
+    """Return the middle and the zoom of the view."""
+    camera = viewer.scene.camera
+    return tuple(camera.center), float(camera.zoom)
+
+
+def set_view(viewer: napari.Viewer, view: tuple[tuple[float, ...], float]) -> None:
+    """Set the middle and the zoom of the view."""
+    viewer.scene.camera.center, viewer.scene.camera.zoom = view
+
+
 def is_fitted(viewer: napari.Viewer) -> bool:
     """Return whether the view shows the middle of all layers, as before a person moves it.
 
     The zoom alone is no sign: the window may have been resized since, and is fitted again then.
     """
-    camera = viewer.scene.camera
-    center, zoom = camera.center, camera.zoom
+    view = get_view(viewer)
     viewer.fit_to_view()
-    if np.allclose(center, camera.center, rtol=_SAME):
+    if np.allclose(view[0], viewer.scene.camera.center, rtol=_SAME):
         return True
-    camera.center, camera.zoom = center, zoom
+    set_view(viewer, view)
     return False
 
 

@@ -124,7 +124,8 @@ def _unchanged(found: ProposalSummary) -> str:
         )
     return (
         f"In {found.unchanged} of {found.images} images neither grader changed the model's"
-        " proposal, so they agree there by themselves: compare the figures of the changed images."
+        " proposal, so they agree there of course: look at the figures of the images that were"
+        " changed."
     )
 
 

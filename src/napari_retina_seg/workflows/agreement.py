@@ -117,7 +117,7 @@ def iter_agreement(
         open_gradings += bool(find_in_version(project, pair.second, second))
         begun = read_proposal(project, pair.first), read_proposal(project, pair.second)
         scores.add(_describe(pair), first, second, begun)
-    yield Progress(len(graded), len(graded), "Done")
+    yield Progress(len(graded), len(graded), "Calculating the figures")
     return replace(scores.result(_gradability(pairs)), open_gradings=open_gradings)
 
 

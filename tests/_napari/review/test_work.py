@@ -9,8 +9,13 @@ from qtpy.QtWidgets import QMessageBox
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.linked_layers import questionable_of, show_questionable
+from napari_retina_seg._napari.review.navigation import Neighbours
+from napari_retina_seg._napari.view_fit import get_view
+from napari_retina_seg._napari.widgets import WARNS
 from napari_retina_seg.io.formats.raster import read_png
+from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.types.annotation import Annotation
@@ -69,6 +74,15 @@ def test_an_image_without_a_prediction_opens_empty(at_work):
     at_work.open_row(3)
     assert at_work.name == "scan3"
     assert not at_work.mask.data.any()
+    places = at_work.dock.places
+    at_work.bot.waitUntil(lambda: places.text.text() == "Nothing is drawn yet")
+    assert not places.text.styleSheet().count("background")
+    assert not places.button.isEnabled()
+    at_work.mask.data_setitem((np.array([40]), np.array([40])), 2)
+    at_work.bot.waitUntil(lambda: "open place" in places.text.text())
+    at_work.mask.undo()
+    at_work.bot.waitUntil(lambda: not places.watch.is_busy)
+    assert "open place" in places.text.text(), "it was worked on"
     assert not at_work.dock.decisions.accept.isEnabled()
     assert "No prediction" in at_work.dock.decisions.accept.toolTip()
 
@@ -89,7 +103,11 @@ def test_next_saves_a_stroke_as_work_in_progress(at_work, versions):
 def test_class_and_brush_stay_and_the_tool_is_put_down_at_the_next_image(at_work):
     at_work.mask.mode = "paint"
     at_work.mask.selected_label, at_work.mask.brush_size = 5, 23
+    at_work.viewer.scene.camera.zoom *= 3
+    at_work.viewer.scene.camera.center = (0, 30, 40)
+    view = get_view(at_work.viewer)
     at_work.press(Qt.Key.Key_N)
+    assert get_view(at_work.viewer) == view, "it is as large, and lies on the last one"
     assert (at_work.mask.mode, at_work.mask.selected_label) == ("pan_zoom", 5)
     assert at_work.mask.brush_size == 23
 
@@ -135,6 +153,7 @@ def test_what_was_painted_is_not_accepted_but_corrected(at_work, versions):
     assert at_work.name == "scan0"
     assert not at_work.mask.editable
     assert "reopen it to change it" in at_work.dock.info.text()
+    assert "reopen it to change it" in ActiveMask.of(at_work.viewer).disabled_reason
 
 
 def test_undoing_all_makes_it_acceptable_again(at_work, states):
@@ -261,7 +280,7 @@ def test_a_second_grader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert queue.model.data(queue.model.index(0, 1)) == "grading due"
     at_work.open_row(0)
     assert "grading due" in at_work.dock.info.text()
-    assert "you can see it once you have finished yours" in at_work.dock.info.text()
+    assert "hidden from you until your own is final" in at_work.dock.info.text()
     assert "first grader can reopen it" in at_work.dock.decisions.reopen.toolTip()
     assert at_work.dock.decisions.finish.text() == "Second grading"
     assert np.array_equal(at_work.mask.data, at_work.mask.metadata[KEY].prediction)
@@ -285,6 +304,59 @@ def test_a_second_grader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert "blue is only in the mask, red only in the second grading" in at_work.dock.info.text()
     at_work.press(Qt.Key.Key_W)
     assert (versions(1)[-1].state, versions(1)[-1].author) == (State.ADJUDICATED, "Carl")
+
+
+@pytest.mark.parametrize("who", ["Ann", "Bob"])
+def test_an_adjudicator_reads_who_called_the_image_ungradable_and_why(person, folder, who, scans):
+    drawn = Annotation(np.where(scans[0][1] == 2, 3, scans[0][1]).astype(np.uint8))
+    with Project(folder, author="Ann") as ann, Project(folder, author="Bob") as bob:
+        ann.assign_second_grader(1, "Bob")
+        for grader, (project, action) in {
+            "Ann": (ann, Action.CORRECT),
+            "Bob": (bob, Action.SECOND_GRADE),
+        }.items():
+            if grader == who:
+                project.mark_ungradable(1, "poor signal.")
+            else:
+                project.save_version(1, drawn, action, parent=1 if grader == "Ann" else None)
+    person.open(folder, "Cara")
+    person.open_row(0)
+    info = person.dock.info
+    assert f"⚠ {who} called it ungradable: poor signal." in info.text().splitlines()
+    assert info.styleSheet() == WARNS
+    assert ("The mask is the second grading." in info.text()) is (who == "Ann")
+    assert "1 to be adjudicated" in person.dock.count.text()
+    person.press(Qt.Key.Key_W)
+    person.press(Qt.Key.Key_W)
+    person.open_row(0)
+    assert "adjudicated" in info.text()
+    assert "ungradable" not in info.text(), "it is settled"
+    assert "1 of 4 done." in person.dock.count.text()
+
+
+def test_an_adjudicator_goes_on_to_what_is_to_be_adjudicated(folder, scans):
+    drawn = Annotation(scans[0][1])
+    with Project(folder, author="Ann") as ann, Project(folder, author="Bob") as bob:
+        for number in (1, 4):
+            begun = 1 if number == 1 else None
+            ann.assign_second_grader(number, "Bob")
+            ann.save_version(number, drawn, Action.CORRECT, parent=begun)
+            bob.save_version(number, drawn, Action.SECOND_GRADE)
+        ann.accept(2)
+
+    def follow(author, start, filters=None):
+        with Project(folder, author=author) as project:
+            walk = Neighbours(
+                *(project, filters or Filters(), Order.ADDED, start),
+                forward=True,
+                adjudicates=True,
+            )
+            return next(iter(walk)), walk.has_wrapped
+
+    assert follow("Cara", 1) == (4, False), "not the next in the list, which is finished"
+    assert follow("Cara", 4) == (1, True)
+    assert follow("Bob", 1) == (2, False), "the second grader adjudicates neither"
+    assert follow("Cara", 1, Filters(states=frozenset({State.ACCEPTED}))) == (2, False)
 
 
 def test_two_versions_are_compared_and_one_is_restored(at_work, scans, versions):

@@ -209,6 +209,7 @@ class AgreementWidget(JobDock):
         ref, chosen = self._project_ref, self.findings.chosen
         if ref is not None and chosen is not None:
             self._layers.clear()
+            self.status.show_message("")  # it was about the image that was shown
             review = show_dock(self._viewer, ReviewWidget, REVIEW_WIDGET)
             OpenInReview(review.session, ref, chosen.number).start()
 

@@ -15,6 +15,7 @@ from napari_retina_seg._napari.masks.linked_layers import mask_of
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.results import ImagePart, MaskInfo, mask_options
 from napari_retina_seg.metrics.agreement import Agreement
+from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import DoubleGrading
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.reports.agreement import write_agreement
@@ -27,6 +28,8 @@ from napari_retina_seg.types.progress import CancelToken
 from napari_retina_seg.types.text import displayed
 from napari_retina_seg.workflows.agreement import iter_agreement, rename_images
 from napari_retina_seg.workflows.export_options import Identities
+
+_NAMED = 3  # images in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +58,26 @@ def compare(where: ProjectRef, token: CancelToken) -> Steps:
         except TooEarlyError as error:
             return Compared(JobStatus.SUCCEEDED, str(error))
         left = project.second_gradings_left()
+        alone = [pair.image.name for pair in project.double_gradings() if _is_graded_once(pair)]
     parts = [f"{count(len(agreement.images), 'image')} graded by two people."]
     if left:
         parts.append(f"Second gradings still to come: {left}.")
+    if alone:
+        names = ", ".join(f"'{name}'" for name in alone[:_NAMED])
+        more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
+        parts.append(
+            f"Only one of the two could grade {names}{more}: adjudicate in the Review dock, filter"
+            " 'Graded twice'."
+        )
     sentence = " ".join(parts)
     doubtful = bool(agreement.open_gradings)
     return Compared(JobStatus.SUCCEEDED, sentence, doubtful=doubtful, agreement=agreement)
+
+
+def _is_graded_once(pair: DoubleGrading) -> bool:
+    """Whether one of the two called the image ungradable, which is not settled yet."""
+    is_due = pair.image.state is State.GRADED_TWICE
+    return is_due and (pair.first.mask is None) is not (pair.second.mask is None)
 
 
 def write_report(

@@ -38,7 +38,7 @@ from napari_retina_seg.imaging.difference import EXTRA, MISSED, OTHER
 from napari_retina_seg.types.errors import RetinaSegError
 
 _LEGEND = (
-    f"<span style='color:{COLORS[MISSED]}'>■</span> missing there (false negative)<br>"
+    f"<span style='color:{COLORS[MISSED]}'>■</span> missing in this mask (false negative)<br>"
     f"<span style='color:{COLORS[EXTRA]}'>■</span> extra there (false positive)<br>"
     f"<span style='color:{COLORS[OTHER]}'>■</span> another class there"
 )

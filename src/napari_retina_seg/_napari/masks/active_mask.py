@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import napari
 import numpy as np
@@ -29,6 +29,7 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.types.labels import LabelScheme
 
 _LOOKED: WeakSet[Labels] = WeakSet()  # masks that were given the remembered look once
+_READ_ONLY: WeakKeyDictionary[Labels, str] = WeakKeyDictionary()  # why masks are read-only
 _SHARED: WeakValueDictionary[int, ActiveMask] = WeakValueDictionary()  # by viewer
 
 
@@ -205,7 +206,7 @@ class ActiveMask(QObject):
         """Return why a mask can't be edited in this view; empty if it can."""
         dims = self._viewer.dims
         if not mask.editable:
-            return f"'{mask.name}' is read-only."
+            return _READ_ONLY.get(unwrap_proxy(mask)) or f"'{mask.name}' is read-only."
         if dims.ndisplay == 3:
             return "Volumes are corrected slice by slice: switch the 3D view off."
         if tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
@@ -274,6 +275,11 @@ class ActiveMask(QObject):
     def _on_moved(self, event: object = None) -> None:  # noqa: ARG002 - napari's
         self._refresh()
         self.moved.emit()
+
+
+def give_reason(mask: Labels, reason: str) -> None:
+    """Say why a mask is read-only, in the words of the one who made it so."""
+    _READ_ONLY[unwrap_proxy(mask)] = reason
 
 
 def _rows_and_columns(layer: Image) -> tuple[int, ...]:

@@ -63,7 +63,7 @@ class MaskRecovery(QFrame):
             return
         more = f" {len(offers) - 1} more follow." if len(offers) > 1 else ""
         when = f"{offers[0].saved_at.astimezone():%d %b %H:%M}"
-        self.label.setText(f"'{offers[0].mask}' of {when} was never saved.{more}")
+        self.label.setText(f"'{offers[0].mask}' has changes of {when} that were not saved.{more}")
 
     def _recover(self) -> None:
         autosave = self._unsaved.offers[0]

@@ -20,6 +20,7 @@ from napari_retina_seg.types.counts import count
 
 _NOTHING = "✔ No open places"
 _CHECKING = "Checking…"
+_EMPTY = "Nothing is drawn yet"
 _SEEN = 240  # columns around a place that are seen
 _CANVAS = 800  # px of a canvas beside the docks
 
@@ -66,7 +67,7 @@ class PlacesBar(QWidget):
     def show_next(self) -> None:
         """Go to the next open place, after the last to the first."""
         places, active = self.places, self._active_mask
-        if not places or active.mask is None or active.disabled_reason:
+        if not self.button.isEnabled() or active.mask is None or active.disabled_reason:
             return
         number = self._next % len(places)
         place = places[number]
@@ -96,7 +97,8 @@ class PlacesBar(QWidget):
         self.watch.look_soon()
 
     def _refresh(self) -> None:
-        active, places = self._active_mask, self.places
+        active, watch = self._active_mask, self.watch
+        places = () if watch.is_untouched else self.places  # an empty mask is no mistake
         layered = active.mask is not None and bool(active.scheme.surfaces)
         self.setVisible(layered)
         self.button.setEnabled(bool(places))
@@ -104,12 +106,14 @@ class PlacesBar(QWidget):
             f"Go to the place that can't be as it is drawn ({NEXT_PLACE.native})."
             if places
             else "The mask is being checked."
-            if self.watch.is_busy
+            if watch.is_busy
+            else _EMPTY
+            if watch.is_untouched
             else "Nothing in the mask is missing, out of order or in pieces."
         )
         if not places:
-            is_busy = self.watch.is_busy
-            self._show(_CHECKING if is_busy else _NOTHING, "" if is_busy else GREEN, "")
+            words = _CHECKING if watch.is_busy else _EMPTY if watch.is_untouched else _NOTHING
+            self._show(words, GREEN if words == _NOTHING else "", "")
             return
         whole = "\n".join(f"{each.where}: {each.text}" for each in places)
         self._show(f"⚠ {count(len(places), 'open place')}", AMBER, whole)

@@ -53,6 +53,11 @@ class PlacesWatch(QObject):
         """Whether it is still looking."""
         return self._timer.isActive() or self._chunk.isActive()
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no layer was ever drawn in the mask, by a model or by hand."""
+        return not self._worked_on
+
     def look_soon(self) -> None:
         """Look again when the hand rests."""
         was_busy = self.is_busy

@@ -135,6 +135,8 @@ def release_lease(project: Project, image_id: int) -> None:
 class Neighbours:
     """Iterates over the queue from an image; forward, it then wraps to what is left before it.
 
+    An adjudicator goes to other images that are to be adjudicated first.
+
     Attributes
     ----------
     has_wrapped : bool
@@ -149,17 +151,32 @@ class Neighbours:
         image_id: int | None,
         *,
         forward: bool,
+        adjudicates: bool = False,
     ) -> None:
         self._project, self._filters, self._order = project, filters, order
-        self._image_id, self._forward = image_id, forward
+        self._image_id, self._forward, self._adjudicates = image_id, forward, adjudicates
         self.has_wrapped = False
 
     def __iter__(self) -> Iterator[int]:
+        if self._adjudicates:
+            yield from self._to_adjudicate()
         yield from self._walk(self._filters, self._image_id)
         if self._forward and self._image_id is not None:
             self.has_wrapped = True
             for filters in _left_of(self._filters):
                 yield from (each for each in self._walk(filters, None) if each != self._image_id)
+
+    def _to_adjudicate(self) -> Iterator[int]:
+        """Iterate over the images that this person may adjudicate, first those that follow."""
+        if self._filters.states and not self._filters.states & _ADJUDICATED_NEXT:
+            return
+        filters = replace(self._filters, states=_ADJUDICATED_NEXT)
+        for start in (self._image_id, None):
+            self.has_wrapped = start is None
+            for each in self._walk(filters, start):
+                if Action.ADJUDICATE in self._project.permissions(each).actions:
+                    yield each
+        self.has_wrapped = False
 
     def _walk(self, filters: Filters, image_id: int | None) -> Iterator[int]:
         queue, order = self._project.queue, self._order

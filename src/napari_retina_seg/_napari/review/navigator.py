@@ -210,9 +210,15 @@ class ImageNavigator(QObject):
     def _leaving(self) -> int | None:
         return None if self.review_layers.image is None else self.review_layers.image.id
 
-    def _neighbours(self, forward: bool) -> Neighbours:
-        project, order = self._current_project, self.order
-        return Neighbours(project, self.filters, order, self._leaving(), forward=forward)
+    def _neighbours(self, forward: bool, *, adjudicates: bool = False) -> Neighbours:
+        return Neighbours(
+            self._current_project,
+            self.filters,
+            self.order,
+            self._leaving(),
+            forward=forward,
+            adjudicates=adjudicates,
+        )
 
     def _navigate(
         self,

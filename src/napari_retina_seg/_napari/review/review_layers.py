@@ -17,11 +17,13 @@ from napari_retina_seg._napari.explain.saliency_layers import saliency_of
 from napari_retina_seg._napari.layers import (
     KEY,
     Position,
+    finest,
     image_fields,
     image_layers,
     is_made_from,
     unwrap_proxy,
 )
+from napari_retina_seg._napari.masks.active_mask import give_reason
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.masks.compare import Comparison, show_difference
 from napari_retina_seg._napari.masks.edits import lock, locked
@@ -37,7 +39,7 @@ from napari_retina_seg._napari.masks.unsaved_masks import UnsavedMasks, keep_in_
 from napari_retina_seg._napari.results import ImagePart, MaskInfo, mask_options, uncertainty_layer
 from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit
-from napari_retina_seg._napari.view_fit import fit_view
+from napari_retina_seg._napari.view_fit import fit_view, get_view, set_view
 from napari_retina_seg.project.values import Autosave, ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import LabelScheme
@@ -105,6 +107,7 @@ class ReviewLayers(QObject):
     def show(self, opened: OpenImage, scheme: LabelScheme) -> None:
         """Show an image in place of the previous one; the first one hides all other layers."""
         again = self.image is not None and self.image.id == opened.image.id
+        grid, view = _grid(self._image), get_view(self.viewer)
         if self.image is None:
             for layer in self.viewer.layers:
                 layer.visible = False
@@ -116,6 +119,8 @@ class ReviewLayers(QObject):
             self.viewer.add_layer(self._image)
             self.mask = self._make_mask(opened, scheme)
             keep_in_project(self.mask, True)
+            if opened.locked_reason:
+                give_reason(self.mask, f"{opened.locked_reason} See the Review dock.")
             self.viewer.add_layer(self.mask)
         self._add_linked_layers(opened)
         self.viewer.layers.selection.active = self.mask
@@ -123,7 +128,9 @@ class ReviewLayers(QObject):
             self._mode = "pan_zoom"  # a click on the next image must not paint
         if self.is_paintable:
             self.mask.mode = self._mode  # napari's buttons follow changes only
-        if not again:
+        if grid == _grid(self._image):
+            set_view(self.viewer, view)  # what was looked at closely is so in the next image
+        elif not again:
             fit_view(self.viewer, [self._image])
         self._remember_baseline()
 
@@ -338,6 +345,13 @@ class ReviewLayers(QObject):
 
     def _on_marks_gone(self) -> None:
         self._marks = None
+
+
+def _grid(layer: Image | None) -> tuple[object, ...] | None:
+    """Return size and scale of an image, equal for images that lie on each other."""
+    if layer is None:
+        return None
+    return (finest(layer).shape, tuple(layer.scale), tuple(map(str, layer.units)))
 
 
 def _provenance(image: ProjectImage, prediction: Version | None) -> Provenance | None:

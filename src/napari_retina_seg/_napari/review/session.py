@@ -28,7 +28,7 @@ from napari_retina_seg._napari.review.unsaved_edit import (
 )
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import FINISHES, REOPENS, Action, State
+from napari_retina_seg.project.states import FINISHES, REOPENS, Action, GradingRound, State
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
@@ -323,7 +323,8 @@ class ReviewSession(ImageNavigator):
     def _conclude(self, edit: UnsavedEdit, decide: Callable[[], Version]) -> None:
         """Record a decision; then open the next image, or reload this one."""
         project, image_id = self._current_project, edit.image.id
-        upcoming = self._neighbours(True) if self.opens_next else None
+        adjudicates = edit.grading is GradingRound.ADJUDICATION
+        upcoming = self._neighbours(True, adjudicates=adjudicates) if self.opens_next else None
 
         def keep() -> Version:
             version = decide()

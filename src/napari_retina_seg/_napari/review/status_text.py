@@ -13,12 +13,13 @@ from napari_retina_seg._napari.review.navigation import OpenImage
 from napari_retina_seg._napari.review.session import ReviewSession
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import FINAL, REOPENS, State
-from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.project.states import FINAL, REOPENS, GradingRound, State
+from napari_retina_seg.project.values import ProjectImage, Version
 from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.text import displayed
 
 DUE = "grading due"
-NOT_SHOWN = "The first grading is finished; you can see it once you have finished yours."
+NOT_SHOWN = "The first grading is finished; it is hidden from you until your own is final."
 _MOST_COUNTED = 100  # images; counting more at every save takes too long
 _TEXT = "Prediction pending"
 
@@ -48,8 +49,11 @@ def report_errors(show_message: Callable[[JobStatus, str], None]) -> Iterator[No
 def progress_summary(project: Project) -> str:
     """Summarise progress, and the second gradings that this author still has to do."""
     status = project.status()
-    done = sum(status.states[state] for state in FINAL)
+    twice = status.states[State.GRADED_TWICE]
+    done = sum(status.states[state] for state in FINAL) - twice
     parts = [f"{done} of {status.images} done"]
+    if twice:
+        parts.append(f"{twice} to be adjudicated")
     due = len(project.queue(Filters(second_grading=True), limit=_MOST_COUNTED))
     if due:
         or_more = " or more" if due == _MOST_COUNTED else ""
@@ -66,6 +70,40 @@ def comment_disabled_reason(opened: OpenImage | None) -> str:
     if opened is None:
         return "Open an image first."
     return "" if opened.permissions.actions & REOPENS else opened.locked_reason
+
+
+def warnings(opened: OpenImage) -> list[str]:
+    """Return what is to be said about the open image in amber, each beginning with ⚠.
+
+    That a grader called the image ungradable is said of the gradings that this person may see.
+    """
+    found = [opened.image.warning] if opened.image.warning else []
+    if opened.image.state in (State.GRADED_TWICE, State.UNGRADABLE):
+        found += [
+            f"{displayed(version.author or '')} called it ungradable:"
+            f" {displayed(version.reason).rstrip('.')}."
+            for version in _last_of_each_grading(opened)
+            if version.state is State.UNGRADABLE
+        ]
+    return [f"⚠ {each}" for each in found]
+
+
+def _shows_second(opened: OpenImage) -> bool:
+    shown = opened.permissions.shown
+    return shown is not None and shown.grading is GradingRound.SECOND
+
+
+def _last_of_each_grading(opened: OpenImage) -> Iterator[Version]:
+    """Iterate over the newest version of each grading of this round, as far as seen."""
+    for grading in GradingRound:
+        last = [
+            version
+            for version in opened.versions
+            if version.author is not None
+            and (version.grading, version.round) == (grading, opened.image.round)
+            and not version.conflict
+        ]
+        yield from last[-1:]
 
 
 def describe(session: ReviewSession, name: str) -> str:
@@ -86,14 +124,14 @@ def describe(session: ReviewSession, name: str) -> str:
     if second is not None:
         parts.append(f"second grader: {second}")
     parts.append(as_clock(timer.seconds) + (" (paused)" if timer.is_idle else ""))
-    lines = [" · ".join(parts), opened.locked_reason]
-    if opened.image.warning:
-        lines.append(f"⚠ {opened.image.warning}")
+    lines = [" · ".join(parts), opened.locked_reason, *warnings(opened)]
     if opened.other is not None:
         lines.append(
             "The mask is the first grading; blue is only in the mask, red only in the second"
             " grading, violet is of different classes."
         )
+    elif opened.image.state is State.GRADED_TWICE and _shows_second(opened):
+        lines.append("The mask is the second grading.")
     if is_due(opened.image):
         lines.append(NOT_SHOWN)
     if session.awaits_prediction:

@@ -35,6 +35,7 @@ from napari_retina_seg._napari.review.status_text import (
     progress_summary,
     report_errors,
     set_pending_overlay,
+    warnings,
 )
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.shortcuts import COMMENT, IMPROVE_WIDGET, NEXT, PREVIOUS, Shortcut
@@ -115,6 +116,7 @@ class ReviewWidget(Dock):
     def comment(self) -> None:
         """Focus the comment field; Enter returns focus to the image."""
         self._raise()
+        self.show_row(self.comment_edit)
         self.comment_edit.setFocus()
 
     def add(self, paths: tuple[Path, ...]) -> None:
@@ -366,13 +368,13 @@ class ReviewWidget(Dock):
             self.session.check_for_prediction()
 
     def _show_info(self) -> None:
-        image = self.session.review_layers.image
-        name = "" if image is None else displayed(image.name)
+        opened = self.session.review_layers.opened
+        name = "" if opened is None else displayed(opened.image.name)
         metrics, width = self.info.fontMetrics(), int(_NAME_SHARE * self.info.width())
         shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
         self.info.setText(describe(self.session, shown))
         self.info.setToolTip(qt_text(name))
-        style = WARNS if image is not None and image.warning else ""
+        style = WARNS if opened is not None and warnings(opened) else ""
         if style != self.info.styleSheet():  # setting it costs time, and this runs every second
             self.info.setStyleSheet(style)
         set_pending_overlay(self._viewer, self.session.awaits_prediction)
