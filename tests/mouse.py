@@ -1,7 +1,8 @@
 """Mouse and keys on napari's canvas and on the docks, as a hand has them."""
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
@@ -10,7 +11,16 @@ from napari_retina_seg._napari.canvas import find_canvas
 LEFT = Qt.MouseButton.LeftButton
 FREE, CTRL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
-BETWEEN = 15  # ms; vispy leaves out moves that come faster than 10
+
+
+def settle():
+    """Let all happen that is due: what is queued, timers that have run out, the screen's answers.
+
+    Twice, since what a window is told may change it, and that is another question to the screen.
+    """
+    for _ in range(2):
+        QGuiApplication.sync()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def spot(dock, mask, row, column):
@@ -20,22 +30,30 @@ def spot(dock, mask, row, column):
     return QPoint(round(x), round(y))
 
 
+def move_over(canvas, point):
+    """Move to a point of the canvas; vispy and napari, which skip fast moves, take this one."""
+    canvas.native._last_time = 0
+    QTest.mouseMove(canvas.native, point)
+    QGuiApplication.sync()
+    for callback in canvas._scene_canvas.events.mouse_move.callbacks:
+        if hasattr(callback, "flush"):  # a throttler of superqt
+            callback.flush()
+
+
 def move(dock, mask, row, column):
-    QTest.mouseMove(find_canvas(dock).native, spot(dock, mask, row, column))
-    QTest.qWait(50)
+    move_over(find_canvas(dock), spot(dock, mask, row, column))
+    settle()
 
 
-def drag(dock, mask, *places):
+def drag(dock, mask, *places, modifiers=FREE):
     """Press the left button at the first place, move over the others, and release."""
-    canvas, points = find_canvas(dock).native, [spot(dock, mask, *place) for place in places]
-    QTest.mouseMove(canvas, points[0])
-    QTest.mousePress(canvas, LEFT, FREE, points[0])
+    canvas, points = find_canvas(dock), [spot(dock, mask, *place) for place in places]
+    move_over(canvas, points[0])
+    QTest.mousePress(canvas.native, LEFT, modifiers, points[0])
     for point in points[1:]:
-        QTest.qWait(BETWEEN)
-        QTest.mouseMove(canvas, point)
-    QTest.qWait(BETWEEN)
-    QTest.mouseRelease(canvas, LEFT, FREE, points[-1])
-    QTest.qWait(40)
+        move_over(canvas, point)
+    QTest.mouseRelease(canvas.native, LEFT, modifiers, points[-1])
+    settle()
 
 
 def click(dock, mask, row, column):
@@ -44,7 +62,7 @@ def click(dock, mask, row, column):
 
 def press(dock, key, modifiers=FREE):
     QTest.keyClick(find_canvas(dock).native, key, modifiers)
-    QTest.qWait(10)
+    settle()
 
 
 def push(button):
@@ -55,14 +73,14 @@ def push(button):
         area = area.parent()
     if area is not None:
         area.ensureWidgetVisible(button)
-    QTest.qWait(10)
+    settle()
     QTest.mouseClick(button, LEFT)
-    QTest.qWait(40)
+    settle()
 
 
 def add_mask(viewer, labels: np.ndarray, options: dict, **grid):
     """Add a mask, and look at all of it."""
     mask = viewer.add_labels(labels, name="mask", **options, **grid)
     viewer.reset_view()
-    QTest.qWait(30)
+    settle()
     return mask

@@ -14,8 +14,11 @@ from napari_retina_seg._napari.engine_tasks import load_engine
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 
 from napari._vispy import canvas  # noqa: E402
+from napari.components import ViewerModel  # noqa: E402
 from napari.layers import Labels  # noqa: E402
+from napari.plugins import _initialize_plugins  # noqa: E402
 from napari.settings import get_settings  # noqa: E402
+from napari.utils._proxies import PublicOnlyProxy  # noqa: E402
 from napari.utils.events import EventEmitter  # noqa: E402
 from npe2 import PluginManifest  # noqa: E402
 from pytestqt.qtbot import QtBot  # noqa: E402
@@ -105,6 +108,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folders: tuple[P
 def viewer(make_napari_viewer_proxy: Callable[..., object]) -> object:
     """Return a viewer as a plugin sees it."""
     return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def windowless(qapp: object, mock_app_model: object, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Return a viewer as a plugin sees it, without a window, which is what takes long.
+
+    For what readers and writers do; tests of docks see that they find the viewer of a window.
+    """
+    _initialize_plugins()
+    viewer = PublicOnlyProxy(ViewerModel())
+    monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+    return viewer
 
 
 @pytest.fixture

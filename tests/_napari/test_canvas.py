@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QOpenGLContext
-from qtpy.QtWidgets import QApplication
 
+from mouse import move_over, settle
 from napari_retina_seg._napari.dock import CanvasContext
 
 REMOVALS = {"one": lambda layers: layers.pop(), "all": lambda layers: layers.clear()}
@@ -31,14 +31,13 @@ def test_layers_go_in_the_context_of_the_canvas(make_napari_viewer, qtbot, monke
 def test_the_brush_leaves_nothing_on_the_image_when_a_layer_comes(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
-    canvas = viewer.window._qt_viewer.canvas.native
-    qtbot.waitUntil(canvas.isValid)
+    canvas = viewer.window._qt_viewer.canvas
+    qtbot.waitUntil(canvas.native.isValid)
     viewer.add_image(np.full((64, 64), 0.5), contrast_limits=(0, 1))
     mask = viewer.add_labels(np.zeros((64, 64), np.uint8))
     mask.mode = "paint"
     for step in range(3):
-        qtbot.mouseMove(canvas, canvas.rect().center() + QPoint(step, 0))
-        qtbot.wait(30)
+        move_over(canvas, canvas.native.rect().center() + QPoint(step, 0))
     viewer.add_points(np.empty((0, 2)))
     viewer.layers.selection.active = mask
     mask.mode = "pan_zoom"
@@ -71,7 +70,7 @@ def test_a_dock_that_opens_leaves_the_whole_image_in_view(make_napari_viewer, qt
         qtbot.waitUntil(lambda: viewer.canvas.size[1] != widths[-1])
         widths.append(viewer.canvas.size[1])
         if moved:
-            QApplication.processEvents()
+            settle()
             assert _view(viewer) == pytest.approx(view)
         else:
             qtbot.waitUntil(is_whole)

@@ -3,6 +3,8 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QTabBar
 
+from mouse import settle
+
 PLUGIN = "napari-retina-seg"
 
 
@@ -12,7 +14,7 @@ def test_the_first_dock_brings_back_those_that_were_open(make_napari_viewer, qtb
         viewer.window._qt_window.resize(1200, 600)
         for name in names:
             viewer.window.add_plugin_dock_widget(PLUGIN, name)
-        qtbot.wait(50)
+        settle()
         return viewer
 
     def docks(viewer):
@@ -23,7 +25,7 @@ def test_the_first_dock_brings_back_those_that_were_open(make_napari_viewer, qtb
     frames = {each.objectName().split()[0]: each for each in main.findChildren(QDockWidget)}
     frames["Agreement"].close()
     main.resizeDocks([frames["Explain"]], [420], Qt.Orientation.Horizontal)
-    qtbot.wait(50)
+    settle()
     width = frames["Explain"].width()
     assert width > 400
     yesterday.close()

@@ -22,6 +22,11 @@ SUFFIXES = ("png", "tif", "nii", "nii.gz")
 
 
 @pytest.fixture
+def viewer(windowless):
+    return windowless
+
+
+@pytest.fixture
 def classes(bscan):
     return np.random.default_rng(0).integers(0, 8, bscan.shape, np.uint8)
 

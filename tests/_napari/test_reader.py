@@ -18,6 +18,11 @@ from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
 
 @pytest.fixture
+def viewer(windowless):
+    return windowless
+
+
+@pytest.fixture
 def said():
     notification_manager.records.clear()
     yield notification_manager.records

@@ -238,8 +238,9 @@ def save_and_read(viewer, layer, path):
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "nii.gz"])
 def test_questionable_regions_and_missing_data_are_ignored_in_a_hand_made_mask(
-    viewer, tmp_path, suffix
+    windowless, tmp_path, suffix
 ):
+    viewer = windowless
     pixels = np.full((20, 30), 0.5, np.float32) + np.arange(30, dtype=np.float32) / 100
     pixels[:, :4] = np.nan
     viewer.add_image(pixels, name="scan")
@@ -260,7 +261,8 @@ def test_questionable_regions_and_missing_data_are_ignored_in_a_hand_made_mask(
     np.testing.assert_array_equal(record.labels[~expected], np.asarray(mask.data)[~expected])
 
 
-def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(viewer, tmp_path):
+def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(windowless, tmp_path):
+    viewer = windowless
     viewer.add_image(np.tile(np.arange(30, dtype=np.uint8), (1, 2, 20, 1)), name="cube")
     known = MaskInfo("cube", OCT_LAYERS)
     data = np.ones((1, 2, 20, 30), np.uint8)
@@ -275,7 +277,8 @@ def test_a_volume_and_a_copy_of_a_mask_keep_what_is_questionable(viewer, tmp_pat
     assert save_and_read(viewer, mask, tmp_path / "none.tif").ignore is None
 
 
-def test_both_gradings_of_a_case_keep_what_is_questionable(viewer, tmp_path):
+def test_both_gradings_of_a_case_keep_what_is_questionable(windowless, tmp_path):
+    viewer = windowless
     marked = np.zeros((2, 20, 30), bool)
     marked[0, 3:7], marked[1, :, 9] = True, True
     first, second = (

@@ -7,6 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
+from mouse import settle
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.project_row import ProjectRef
@@ -219,7 +220,7 @@ def test_the_dock_turns_to_the_project_of_the_review_dock(viewer, qtbot, folder)
     _, agreement = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Agreement")
     _, review = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
     review.window().show()
-    qtbot.wait(50)  # the docks of the last session come first
+    settle()  # the docks of the last session come first
     review.parent().raise_()
     review.session.open(folder, "Carl")
     qtbot.waitUntil(lambda: review.session.project is not None and not review.session.busy)

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
-from mouse import CTRL, drag, press, push
+from mouse import CTRL, drag, press, push, settle
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.masks.compare import Comparison, show_difference
 from napari_retina_seg._napari.masks.edits import change
@@ -15,7 +14,7 @@ from napari_retina_seg._napari.masks.edits import change
 def test_a_region_is_marked_as_questionable(shown, dock, layers, qtbot):
     before = layers.data.copy()
     dock._sections["questionable"].expand()
-    QTest.qWait(30)
+    settle()
     push(dock.questionable.brush_button)
     assert dock.active_mask.mask == layers
     assert dock.questionable.brush_button.isChecked()
@@ -72,7 +71,7 @@ def test_a_difference_stays_the_one_to_the_mask_it_was_shown_for(shown, dock, la
 
 def test_the_difference_to_the_prediction_blinks(shown, dock, vessels, qtbot):
     dock._sections["compare"].expand()
-    QTest.qWait(30)
+    settle()
     vessels.data_setitem((np.arange(5), np.arange(5)), 1)
     vessels.data_setitem((np.full(5, 50), np.arange(5)), 0)
     push(dock.compare.button)

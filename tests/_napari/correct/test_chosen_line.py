@@ -5,11 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
 import mouse
-from mouse import SHIFT, press
-from napari_retina_seg._napari.canvas import find_canvas
+from mouse import SHIFT, press, settle
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.results import MaskInfo, mask_options
@@ -141,7 +139,7 @@ def test_the_line_in_the_box_is_moved_and_no_other_after(work, change):
 def test_a_click_near_another_line_takes_that_one_and_shows_it(work):
     tool, mask = work.tool, work.mask
     work.viewer.window.show()
-    QTest.qWait(300)
+    settle()
     before = np.array(mask.data)
     for mode, line in ((Mode.DRAW, ILM), (Mode.SNAP, RPE_BM)):
         tool.take(mode)
@@ -194,13 +192,7 @@ def test_a_stroke_that_makes_a_line_jump_is_refused_unless_shift_is_held(work):
     np.testing.assert_array_equal(mask.data, before)
     assert "ILM would jump by" in tool.status.text()
     assert "hold Shift" in tool.status.text()
-    canvas, points = find_canvas(tool).native, [mouse.spot(tool, mask, *each) for each in places]
-    QTest.mousePress(canvas, mouse.LEFT, SHIFT, points[0])
-    for point in points[1:]:
-        QTest.qWait(mouse.BETWEEN)
-        QTest.mouseMove(canvas, point)
-    QTest.mouseRelease(canvas, mouse.LEFT, SHIFT, points[-1])
-    QTest.qWait(40)
+    mouse.drag(tool, mask, *places, modifiers=SHIFT)
     assert (mask.data[3, 12, 48:80] == 1).all(), "the jump was wanted"
 
 
@@ -255,7 +247,7 @@ def test_snap_refuses_a_segment_that_leads_to_another_line_unless_shift_is_held(
 def test_a_line_is_caught_within_10_px_of_the_screen_at_any_zoom(work, zoom, pixels, hit):
     tool, mask, viewer = work.tool, work.mask, work.viewer
     viewer.window.show()
-    QTest.qWait(100)
+    settle()
     viewer.scene.camera.center = (0, float(lines(mask)[RPE_BM, 60]), 60)
     viewer.scene.camera.zoom = zoom
     before, center = np.array(mask.data), viewer.scene.camera.center

@@ -46,7 +46,7 @@ def test_every_tool_is_put_down_when_the_dock_is_left_and_on_esc(shown, dock, la
         dock.parent().hide()
         assert in_hand(dock) is None
         dock.parent().show()
-        QTest.qWait(20)
+        mouse.settle()
         mouse.drag(dock, layers, (20, 40), (24, 60))
         np.testing.assert_array_equal(layers.data, before)
         shown.layers.selection.active = layers

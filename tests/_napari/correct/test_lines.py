@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 import mouse
-from mouse import CTRL, press
+from mouse import CTRL, press, settle
 from napari_retina_seg._napari.canvas import find_canvas
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
@@ -35,9 +35,9 @@ def drag(tool, mask, *places):
 def show(viewer):
     """Show the window: napari's camera hears no mouse without."""
     viewer.window.show()
-    QTest.qWait(300)
+    settle()
     viewer.reset_view()
-    QTest.qWait(50)
+    settle()
 
 
 def test_a_line_that_is_pulled_takes_the_mask_along_in_one_step(scan, tool, qtbot):

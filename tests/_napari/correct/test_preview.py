@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
-from mouse import CTRL, add_mask, press, push
+from mouse import CTRL, add_mask, press, push, settle
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.types.labels import OCT_LAYERS
 
@@ -55,7 +54,7 @@ def test_all_slices_are_worked_out_once_and_never_in_the_thread_of_the_window(
     qtbot.waitUntil(button.isEnabled)
     for index in (1, 2, 0, 1):
         shown.dims.set_current_step(0, index)
-        QTest.qWait(40)
+        settle()
         assert button.isEnabled()
     assert len(plan.threads) == SLICES, "the slider asks for nothing anew"
     volume.paint((1, 30, 30), 1)
@@ -67,10 +66,13 @@ def test_all_slices_are_worked_out_once_and_never_in_the_thread_of_the_window(
     assert np.array_equal(volume.data, before * 2)
     assert threading.main_thread() not in plan.threads
     volume.visible = False
-    dock.preview.show_plan("Done", Recolor(3), every_slice=True)
+    hidden = Recolor(3)
+    dock.preview.show_plan("Done", hidden, every_slice=True)
     qtbot.waitUntil(button.isEnabled)
+    hidden.go.clear()
     press(dock, Qt.Key.Key_Z, CTRL)
     assert not button.isEnabled(), "undone out of sight: not what was shown"
+    hidden.go.set()
     qtbot.waitUntil(button.isEnabled)
     apply()
     assert np.array_equal(volume.data, before * 3)
@@ -93,10 +95,10 @@ def test_what_fails_can_not_be_applied_and_says_nothing_of_what_follows_it(
     dock.preview.show_plan("Done", failing)
     qtbot.waitUntil(lambda: bool(failing.threads))
     dock.preview.show_plan("Done", good)
-    QTest.qWait(60)  # it waits for the first one
+    settle()  # it waits for the first one
     failing.go.set()
     qtbot.waitUntil(lambda: bool(good.threads))
-    QTest.qWait(60)
+    settle()
     assert "Computing" in words()
     good.go.set()
     apply()

@@ -6,6 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 
 from choose import choose, choose_colors, choose_layer, choose_modality, choose_target, tick
 from helpers import tiny_model
+from mouse import settle
 from napari_retina_seg._napari.explain.layer_picker import ALL_LAYERS
 from napari_retina_seg._napari.explain.pickers import ALL
 from napari_retina_seg._napari.explain.saliency_layers import ColorSettings, saliency_of
@@ -299,7 +300,7 @@ def test_nothing_below_moves_when_the_answer_grows(make_napari_viewer, qtbot):
 
     def places(words):
         explain.status.show_result(JobStatus.SUCCEEDED, words)
-        qtbot.wait(50)
+        settle()
         return [w.mapTo(explain, QPoint()).y() for w in (explain.keep_button, explain.choices)]
 
     assert places("Short.") == places("Evidence by Grad-CAM of a model at a place, for it. " * 2)

@@ -11,6 +11,7 @@ from napari.layers import Layer
 from qtpy.QtCore import QThread, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
+from mouse import settle
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, image_layers
 from napari_retina_seg._napari.mask_files import read_mask_layer
@@ -45,7 +46,7 @@ def start(make_napari_viewer, scan, qtbot):
         _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Correct")
         if with_scan:
             viewer.add_layer(Layer.create(*image_layers(read_image(scan))[0]))
-        qtbot.wait(20)
+        settle()
         return viewer, dock
 
     return begin

@@ -1,5 +1,6 @@
 """A project of small B-scans, the Review dock as the menu opens it, and what a person does."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWidget
 
+from mouse import move_over, settle
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg._napari.widgets import CollapsibleSection
@@ -56,10 +58,10 @@ class Person:
 
     def wait(self) -> None:
         """Wait until nothing is under way."""
-        for _ in range(2):  # an answer may send the clerk on another errand
+        for _ in range(3):  # a result may lead to another task
             self.session.io_queue.join()
+            settle()
             self.bot.waitUntil(lambda: not self.session.busy and not self.dock.batches.is_running)
-            self.bot.wait(20)
 
     def press(self, key: Qt.Key, *modifiers: Qt.KeyboardModifier) -> None:
         """Press a key with the image focused, and wait for what it leads to."""
@@ -94,7 +96,7 @@ class Person:
         while not isinstance(part, CollapsibleSection):
             part = part.parent()
         part.expand(animate=False)
-        self.bot.wait(20)
+        settle()
 
     def paint(self) -> np.ndarray:
         """Thicken class 3 a little with the mouse; returns the mask then."""
@@ -106,14 +108,12 @@ class Person:
         places = [
             (int(rows[0]) + 1, 50 + number) for number, rows in enumerate(lowest) if rows.size
         ]
-        points = [self.spot(*place) for place in places or [(48, 64), (50, 70)]]
-        self.bot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=points[0])
-        for point in points[1:]:
-            self.bot.mouseMove(self.canvas, point)
-        self.bot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=points[-1])
-        # napari hands the last move on after 5 ms, and warns if its canvas is gone by then. Timers
-        # run in the order in which they are due.
-        self.bot.wait(10)
+        # A short stroke: a longer one would leave open places.
+        first, last = [self.spot(*place) for place in places or [(48, 64), (50, 70)]][:2]
+        self.bot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=first)
+        move_over(self.viewer.window._qt_viewer.canvas, last)
+        self.bot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=last)
+        settle()
         self.mask.brush_size = size
         return np.array(self.mask.data)
 
@@ -170,7 +170,7 @@ def sit(window: object, qtbot: QtBot) -> Iterator[Callable[[], Person]]:
     def open_dock(viewer: object = window) -> Person:
         _, dock = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Review")
         docks.append(dock)
-        qtbot.wait(50)
+        settle()  # the docks of the last session come first
         person = Person(viewer, dock, qtbot)
         person.wait()
         return person
@@ -196,7 +196,7 @@ def scans() -> list[np.ndarray]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, scans: list[np.ndarray]) -> Path:
+def folder(tmp_path: Path, empty_project: Path, scans: list[np.ndarray]) -> Path:
     """Make a project of four scans by Ann, the first three of which have a prediction."""
     (tmp_path / "scans").mkdir()
     paths = []
@@ -204,7 +204,7 @@ def folder(tmp_path: Path, scans: list[np.ndarray]) -> Path:
         path = tmp_path / "scans" / f"scan{number}.png"
         path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
         paths.append(path)
-    with Project.create(tmp_path / "study", scheme=OCT_LAYERS, author="Ann") as project:
+    with Project(shutil.copytree(empty_project, tmp_path / "study"), author="Ann") as project:
         added = project.add_images(paths)
         for image, (_, labels) in zip(added.images[:3], scans, strict=False):
             project.add_prediction(image.id, prediction(labels, image.id / 10))

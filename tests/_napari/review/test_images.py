@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QLabel
 
+from mouse import settle
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
@@ -176,7 +177,7 @@ def test_no_row_moves_when_a_message_appears(ann):
     ann.open_row(0)
     dock = ann.dock
     rows = (dock.button, dock.bar, dock.decisions, dock.comment_edit, dock.batches, dock.queue)
-    ann.bot.wait(20)
+    settle()
 
     def places() -> list[int]:
         return [row.mapTo(ann.window, QPoint()).y() for row in rows]
@@ -184,7 +185,7 @@ def test_no_row_moves_when_a_message_appears(ann):
     dock._show_message(None, "")
     before = places()
     dock._show_message(JobStatus.FAILED, "A message of many words. " * 12)
-    ann.bot.wait(20)
+    settle()
     assert places() == before
     assert dock.status.isVisible()
 
@@ -193,7 +194,7 @@ def test_the_list_uses_the_height_that_there_is(ann):
     heights = []
     for height in (768, 1000):
         ann.window.resize(1366, height)
-        ann.bot.wait(50)
+        settle()
         heights.append(ann.dock.queue.table.height())
     assert heights[1] - heights[0] > 150
 

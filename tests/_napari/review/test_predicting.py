@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from skimage.data import retina
 
 from helpers import tiny_model, write_png
+from mouse import settle
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.review import batches as batch_panel
 from napari_retina_seg._napari.review.batches import PredictImages, predict
@@ -128,7 +129,7 @@ def test_a_prediction_is_not_accepted_once_its_questionable_region_was_changed(p
     padded.press(Qt.Key.Key_G)
     assert "You have changed 'padded'" in padded.said
     padded.viewer.layers.remove(marks)
-    padded.bot.wait(20)
+    settle()
     padded.press(Qt.Key.Key_G)
     assert "You have changed 'padded'" in padded.said
     assert len(versions(5)) == 1
