@@ -51,6 +51,7 @@ class ExchangeWidget(JobDock):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.exporting, _EXPORT)
         self.tabs.addTab(self.importing, _IMPORT)
+        self.status.keep_place(3)  # the form does not move under the mouse
         self.lay_out(self.project, self.tabs)
         self._connect()
         self._on_project()
