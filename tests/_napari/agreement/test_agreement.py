@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from mouse import settle
+from napari_retina_seg._napari.agreement import cases
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY
 from napari_retina_seg._napari.project_row import ProjectRef
@@ -15,7 +16,9 @@ from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.progress import CancelToken, finish
 from project_fixtures import prediction
 
 LEFT = Qt.MouseButton.LeftButton
@@ -52,6 +55,23 @@ def test_tables_plot_and_worst_cases(agreement, qtbot):
     before = found.plot.picture.pixmap().toImage()
     found.plot.classes.setCurrentText("ONL")
     assert found.plot.picture.pixmap().toImage() != before
+
+
+def test_an_image_that_only_one_could_grade_is_named_until_it_is_settled(folder):
+    def message():
+        return finish(cases.compare(ProjectRef(folder, "Carl"), CancelToken()), None).message
+
+    assert "Only one" not in message()
+    with Project(folder, author="Ann") as ann, Project(folder, author="Bob") as bob:
+        phantom = phantom_bscan(3, 96, 128)
+        np.save(folder.parent / "scan3.npy", phantom.image.pixels)
+        (image,) = ann.add_images([folder.parent / "scan3.npy"]).images
+        ann.save_version(image.id, Annotation(phantom.labels), Action.CORRECT)
+        ann.assign_second_grader(image.id, "Bob")
+        bob.mark_ungradable(image.id, "poor signal")
+        assert "Only one of the two could grade 'scan3'" in message()
+        ann.save_version(image.id, Annotation(phantom.labels), Action.ADJUDICATE, parent=1)
+    assert "Only one" not in message()
 
 
 def test_graders_who_both_accepted_the_model_are_warned_of(agreement, qtbot, folder):
