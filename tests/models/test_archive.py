@@ -117,6 +117,20 @@ def test_a_damaged_archive_is_reported(archive):
         import_model(archive)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_data_in_a_sound_archive_is_reported(model, tmp_path, method):
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name in ("spec.json", "model.weights.h5"):
+            archive.write(model.path / name, name)
+    content = bytearray(path.read_bytes())
+    start = 30 + len("spec.json")  # behind the header of the first file
+    content[start : start + 40] = b"\xff" * 40
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="can't be read as a ZIP archive"):
+        import_model(path, tmp_path / "new")
+
+
 def test_a_model_is_taken_from_the_list_and_its_folder_stays(archive):
     added = import_model(archive)
     assert remove_model("tiny-oct") == added.path

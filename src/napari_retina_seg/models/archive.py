@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from pathlib import Path
 
 import platformdirs
@@ -26,7 +28,11 @@ from napari_retina_seg.types.errors import ModelError, OutsideError, WriteError
 _REQUIRED = (SPEC_FILE, WEIGHTS_FILE)
 _FILES = (*_REQUIRED, CARD_FILE, LIMITS_FILE)
 _LARGEST = 4_000_000_000  # bytes of a model; more is no model, or a bomb
-_NEVER = (1980, 1, 1, 0, 0, 0)  # earliest date in ZIP: a real one would change the archive
+_UNREADABLE = (
+    *(OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError),
+    *(zlib.error, lzma.LZMAError),  # damaged data within a sound archive
+)
+_FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # earliest date in ZIP: a real one would change the archive
 
 
 def export_model(model: ModelFolder, path: Path) -> Path:
@@ -56,7 +62,7 @@ def export_model(model: ModelFolder, path: Path) -> Path:
         for name in _FILES:
             file = model.path / name
             if file.is_file():
-                entry = zipfile.ZipInfo(f"{model.name}/{name}", _NEVER)
+                entry = zipfile.ZipInfo(f"{model.name}/{name}", _FIXED_DATE)
                 archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     write_atomically(path, content.getvalue())
     return path
@@ -105,7 +111,7 @@ def _read(path: Path) -> dict[str, bytes]:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check_entries(path, entries)
             return {_last(entry.filename): _unpack(archive, entry) for entry in entries}
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _UNREADABLE as error:
         raise ModelError(
             f"'{path}' can't be read as a ZIP archive ({error}): ask for it again."
         ) from error
