@@ -4,6 +4,8 @@ import sqlite3
 
 import pytest
 
+from napari_retina_seg.project.model_uses import _use_value
+from napari_retina_seg.project.tables import ModelUseRow
 from napari_retina_seg.project.values import UsedModel
 from napari_retina_seg.types.errors import ProjectError
 
@@ -41,6 +43,13 @@ def test_a_proof_against_another_model_than_the_one_in_use_does_not_count(ann, b
     with pytest.raises(ProjectError, match="'b' was taken into use by Bob meanwhile"):
         ann.use_model(THIRD, FIRST, "better")
     assert len(ann.model_uses()) == 1
+
+
+@pytest.mark.parametrize("record", [{"name": "a"}, {}, [], "a", None, {"name": 1, "folder": ""}])
+def test_a_record_of_another_form_is_reported(record):
+    row = ModelUseRow(name="b", folder="", weights_sha256="", instead_of=record)
+    with pytest.raises(ProjectError, match="damaged"):
+        _use_value(row)
 
 
 def test_a_changed_record_of_the_model_in_use_is_found(ann):

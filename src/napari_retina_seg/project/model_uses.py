@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,8 @@ from napari_retina_seg.project.store import Store, now
 from napari_retina_seg.project.tables import ModelUseRow
 from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.types.errors import ProjectError
+
+_USED = TypeAdapter(UsedModel)
 
 
 def list_uses(store: Store) -> tuple[ModelUse, ...]:
@@ -75,5 +78,11 @@ def _row(store: Store, model: UsedModel, instead_of: UsedModel, reason: str) -> 
 
 def _use_value(row: ModelUseRow) -> ModelUse:
     model = UsedModel(row.name, row.folder, row.weights_sha256)
-    before = UsedModel(**row.instead_of)
+    try:
+        before = _USED.validate_python(row.instead_of)
+    except ValidationError as error:
+        raise ProjectError(
+            "The record of the models that were used in this project is damaged:"
+            " 'project check --repair' restores it if it can."
+        ) from error
     return ModelUse(model, before, row.chosen_by, row.chosen_at, row.reason)
