@@ -16,20 +16,28 @@ from napari_retina_seg.models.registry import find_model
 from napari_retina_seg.models.spec import lineage
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.values import UsedModel
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.errors import DataError, ModelError
+from napari_retina_seg.types.errors import DataError, ModelError, ProjectError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.workflows.corrected_images import Seen
 from napari_retina_seg.workflows.improving import (
     divide_patients,
     improvement_folder,
     iter_improve,
     iter_plan,
+    new_name,
 )
 from napari_retina_seg.workflows.patients import PatientRule
-from napari_retina_seg.workflows.promoting import promoted_model, roll_back
+from napari_retina_seg.workflows.promoting import (
+    check_promotable,
+    open_used,
+    promoted_model,
+    roll_back,
+)
 
 SIDE = 112
 QUICK = (
@@ -139,6 +147,10 @@ def test_corrections_become_a_proven_promoted_model_that_segments(run, study, fu
     assert promoted.path == study / "models" / "tiny-fundus-tuned"
     assert promoted.spec.ancestors[0].name == "tiny-fundus"
     assert len(promoted.spec.training.images) == 6
+    assert len(promoted.spec.training.patients) == 6
+    assert list(promoted.spec.metrics) == [
+        "cross-validation in the project (of models trained in the same way)"
+    ]
     assert "tiny-fundus-tuned" in run("models").stdout
 
     photo = study.parent / "photographs" / "p0.png"
@@ -195,8 +207,61 @@ def test_scans_among_photographs_and_unreadable_files_are_left_out(study, fundus
         plan = finish(iter_plan(project, fundus_model, rule=rule))
         left = plan.corrections.left_out
         assert len(plan.corrections.images) == 4
-        assert "#1) is no fundus photograph" in left[0]
+        assert left[0] == "#1 is not a fundus photograph: it is left out."
         assert left[1].startswith("#2 is left out")
+        told = " ".join((*left, *plan.sentences))
+        assert "p0" not in told  # names and folders of files may be names of persons
+        assert "p1" not in told
+        assert "photographs" not in told
+
+
+def test_of_a_patient_who_taught_the_model_no_later_image_is_tested(study, fundus_model):
+    """Not even if the image that it learnt from can't be found among the masks any more."""
+    spec = fundus_model.spec
+    with Project(study, author="Ann") as project:
+        plan = finish(iter_plan(project, fundus_model, rule=PatientRule(each_image=True)))
+        (known, *_) = plan.corrections.images
+        parent = lineage(spec)[0].model_copy(update={"patients": (known.patient,)})
+        seen = Seen.by(spec.model_copy(update={"ancestors": (parent,)}))
+    assert known.patient not in plan.corrections.unseen(seen)
+    assert len(plan.corrections.unseen(seen)) == 5
+
+
+def test_a_successor_is_not_named_like_its_ancestors_or_what_the_project_keeps(fundus_model):
+    """On a computer where they are not listed."""
+    spec = fundus_model.spec
+    tuned = spec.model_copy(update={"name": "tiny-fundus-tuned", "ancestors": lineage(spec)})
+    assert new_name(spec, ()) == "tiny-fundus-tuned"
+    assert new_name(tuned, ()) == "tiny-fundus-tuned-2"
+    third = tuned.model_copy(
+        update={"name": "tiny-fundus-tuned-2", "ancestors": (*lineage(tuned),)}
+    )
+    assert new_name(third, ()) == "tiny-fundus-tuned-3"
+    assert new_name(tuned, ("tiny-fundus-tuned-2",)) == "tiny-fundus-tuned-3"
+
+
+def test_what_forbids_a_promotion_is_found_before_it(study, fundus_model):
+    rule = PatientRule(each_image=True)
+    with Project(study, author="Ann") as project:
+        taken = {"name": "resunet-tian2015"}
+        plan = finish(iter_plan(project, fundus_model, rule=rule, changes=taken))
+        with pytest.raises(ModelError, match="already a model 'resunet-tian2015'"):
+            check_promotable(project, plan)
+        plan = finish(iter_plan(project, fundus_model, rule=rule))
+        check_promotable(project, plan)
+        other = UsedModel("other", "", "0" * 64)
+        project.use_model(other, other, "")
+        with pytest.raises(ProjectError, match="'other' is in use in this project, and not"):
+            check_promotable(project, plan)
+
+
+def test_a_model_by_name_is_no_path(study, fundus_model):
+    used = UsedModel(str(fundus_model.path), "", fundus_model.spec.weights_sha256)
+    with (
+        Project(study, author="Ann") as project,
+        pytest.raises(ModelError, match="is not listed here"),
+    ):
+        open_used(project, used)
 
 
 def test_patients_stay_together_and_each_is_tested_once(study, fundus_model, tmp_path):

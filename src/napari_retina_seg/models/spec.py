@@ -101,6 +101,9 @@ class TrainingRecord(BaseModel):
     images : tuple of str
         Hashes of the pixels of all images that it learnt from, those to watch included, sorted;
         empty for models of earlier versions. See `datasets.labelled.content_hash`.
+    patients : tuple of str
+        Pseudonyms of the patients of a project whose images these are, sorted: their other images
+        must not test the model. They are keyed by the project, and tell nothing without its key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,6 +120,7 @@ class TrainingRecord(BaseModel):
     start_sha256: str | None = None
     seed: int | None = None
     images: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
 
 
 class Ancestor(BaseModel):
@@ -136,6 +140,8 @@ class Ancestor(BaseModel):
         Of its own training, if known.
     images : tuple of str
         Hashes of the pixels of the images that it learnt from, where they are known.
+    patients : tuple of str
+        Pseudonyms of the patients of a project that it learnt from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -147,6 +153,7 @@ class Ancestor(BaseModel):
     datasets: tuple[str, ...] = ()
     steps: int | None = None
     images: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
 
 
 class ModelSpec(BaseModel):
@@ -216,6 +223,7 @@ def lineage(spec: ModelSpec) -> tuple[Ancestor, ...]:
         datasets=record.datasets if record else (),
         steps=record.steps if record else None,
         images=record.images if record else (),
+        patients=record.patients if record else (),
     )
     return this, *spec.ancestors
 

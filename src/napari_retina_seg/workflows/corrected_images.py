@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.datasets.labelled import LabelledImage, content_hash
 from napari_retina_seg.io.formats.identity import pseudonymise
-from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.models.spec import ModelSpec, lineage
 from napari_retina_seg.project.store import clean_name
 from napari_retina_seg.project.values import ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
@@ -27,6 +27,32 @@ from napari_retina_seg.workflows.selection import find_subjects, source_of
 DATASET = "project"
 LEAST_PATIENTS = 3  # fewer leave nothing to compare: two train and one is for the proof
 _FEW_PIXELS = 200  # of a class in all masks together
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model or one before it is known to have learnt from.
+
+    Attributes
+    ----------
+    images : frozenset of str
+        Hashes of the images.
+    patients : frozenset of str
+        Pseudonyms of their patients in a project: of a patient who taught the model also those
+        images are seen that were corrected later.
+    """
+
+    images: frozenset[str]
+    patients: frozenset[str]
+
+    @classmethod
+    def by(cls, *models: ModelSpec) -> Seen:
+        """Return what any of some models has seen."""
+        ancestors = [ancestor for model in models for ancestor in lineage(model)]
+        return cls(
+            frozenset(image for one in ancestors for image in one.images),
+            frozenset(patient for one in ancestors for patient in one.patients),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +113,14 @@ class Corrections:
         """The images of each patient."""
         return self._by_patient
 
-    def unseen(self, seen: frozenset[str]) -> tuple[str, ...]:
-        """Return the patients of whom no image is among those whose hashes are given, sorted."""
+    def unseen(self, seen: Seen) -> tuple[str, ...]:
+        """Return the patients whom, and of whom no image, a model has seen, sorted."""
         return tuple(
             sorted(
                 patient
                 for patient, images in self.by_patient.items()
-                if not any(image.content in seen for image in images)
+                if patient not in seen.patients
+                and not any(image.content in seen.images for image in images)
             )
         )
 
@@ -107,11 +134,11 @@ class Corrections:
             rows.append((one.abbreviation, len(shown), len(patients), pixels))
         return tuple(rows)
 
-    def describe(self, seen: frozenset[str]) -> tuple[str, ...]:
+    def describe(self, seen: Seen) -> tuple[str, ...]:
         """Say what there is, and what of it is little, each in a sentence."""
         return tuple(self._describe(seen))
 
-    def _describe(self, seen: frozenset[str]) -> Iterator[str]:
+    def _describe(self, seen: Seen) -> Iterator[str]:
         patients = count(len(self.by_patient), "patient")
         yield f"{count(len(self.images), 'corrected mask')} of {patients}."
         known = len(self.by_patient) - len(self.unseen(seen))
@@ -131,7 +158,7 @@ class Corrections:
             elif pixels < _FEW_PIXELS:
                 yield f"{name} has {pixels} pixels in all masks together: that is very little."
 
-    def check(self, seen: frozenset[str]) -> None:
+    def check(self, seen: Seen) -> None:
         """Raise `DataError` if nothing can be learnt or proven with these images."""
         if not self.images:
             why = f" {self.left_out[0]}" if self.left_out else ""
@@ -199,7 +226,7 @@ def iter_find_corrections(
     masks = find_subjects(project).masks
     fitting = [(image, truth) for image, truth in masks if _fits(image, model)]
     left_out = [
-        f"'{image.name}' (#{image.id}) is no {_KIND[model.modality]}: it is left out."
+        f"#{image.id} is not {_KIND[model.modality]}: it is left out."
         for image, _ in masks
         if not _fits(image, model)
     ]
@@ -211,12 +238,21 @@ def iter_find_corrections(
         group = pseudonymise(patients[image.id], project.info.key)
         try:
             found += _pictures(project, image, truth, group, model.modality)
-        except RetinaSegError as error:
+        except _UnknownClassError as error:
             left_out.append(f"#{image.id} is left out: {error}")
+        except RetinaSegError:  # its text names the file, which may be named after a person
+            left_out.append(
+                f"#{image.id} is left out: its file or its mask can't be read; 'project check'"
+                " says why."
+            )
     return Corrections(project.scheme, tuple(found), tuple(left_out))
 
 
-_KIND = {Modality.OCT: "OCT scan", Modality.FUNDUS: "fundus photograph"}
+_KIND = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
+
+
+class _UnknownClassError(DataError):
+    """A mask holds a value that is none of the project's classes."""
 
 
 def _fits(image: ProjectImage, model: ModelSpec) -> bool:
@@ -257,7 +293,9 @@ def _pictures(
     drawn = project.annotation(image.id, truth.number)
     classes = len(project.scheme)
     if drawn.labels.max(initial=0) >= classes:
-        raise DataError(f"Its mask holds the value {drawn.labels.max()}, which is no class.")
+        raise _UnknownClassError(
+            f"its mask holds the value {drawn.labels.max()}, which is no class."
+        )
     for index in range(image.n_slices):
         labels = drawn.labels[index] if drawn.is_volume else drawn.labels
         if project.scheme.surfaces and not labels.any():

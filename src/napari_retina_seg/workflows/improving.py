@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,10 +30,11 @@ from napari_retina_seg.training.train import iter_train
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.workflows.corrected_images import Corrections, iter_find_corrections
+from napari_retina_seg.workflows.corrected_images import Corrections, Seen, iter_find_corrections
 from napari_retina_seg.workflows.patients import PatientRule
 
 IMPROVEMENTS = "improvements"
+MODELS = "models"
 _PLAN = "plan.json"
 _MANY = 12  # patients, from which on a third is kept back and the others teach
 _FOLDS = 3
@@ -86,7 +87,7 @@ class Plan:
                 f"{count(tested, 'patient')} of {total} are kept for the proof; the model learns"
                 " from the others."
             )
-        seen = seen_images(self.model.spec)
+        seen = Seen.by(self.model.spec)
         return (*self.corrections.describe(seen), how, *_unknown_parents(self.model.spec))
 
     def split(self, fold: Sequence[str]) -> Split:
@@ -149,11 +150,6 @@ class Improvement:
         )
 
 
-def seen_images(model: ModelSpec) -> frozenset[str]:
-    """Return the hashes of all images that a model or one before it is known to have seen."""
-    return frozenset(one for ancestor in lineage(model) for one in ancestor.images)
-
-
 def iter_plan(
     project: ProjectView,
     model: ModelFolder,
@@ -200,10 +196,11 @@ def iter_plan(
     corrections = yield from iter_find_corrections(
         project, model.spec, rule, token or CancelToken()
     )
-    seen = seen_images(model.spec)
+    seen = Seen.by(model.spec)
     corrections.check(seen)
     settings = {"callbacks.monitor": "none", **(changes or {})}
-    settings.setdefault("name", _new_name(model.name))
+    kept = {path.name for path in (project.folder / MODELS).glob("*")}
+    settings.setdefault("name", new_name(model.spec, kept))
     recipe = fine_tuning_recipe(model.spec, settings)
     return Plan(corrections, model, recipe, divide_patients(corrections.unseen(seen)))
 
@@ -275,7 +272,7 @@ def iter_improve(
     )
     harm = yield from _compare_on(reference, model, plan.model, token)
     proof = Proof(comparison, harm)
-    return Improvement(plan, folder, _with_figures(model, proof), proof)
+    return Improvement(plan, folder, _with_figures(model, proof, plan), proof)
 
 
 def improvement_folder(project: Path, plan: Plan) -> Path:
@@ -311,19 +308,32 @@ def _train(
     """Train a model, or go on with one that was stopped, or return the finished one."""
     run = RunFolder(folder)
     if run.finished:
-        return open_model(run.model)
+        return _with_patients(open_model(run.model), split)
     resume = run.recipe.is_file()
     if folder.exists() and not resume:
         shutil.rmtree(folder)  # killed before the first step
     start = StartingPoint(plan.model.weights, plan.model)
-    return (yield from iter_train(plan.recipe, split, run, token=token, start=start, resume=resume))
+    job = iter_train(plan.recipe, split, run, token=token, start=start, resume=resume)
+    return _with_patients((yield from job), split)
+
+
+def _with_patients(model: ModelFolder, split: Split) -> ModelFolder:
+    """Write into a model's record which patients it learnt from."""
+    record = model.spec.training
+    patients = tuple(sorted({image.group for image in split.training}))
+    if record is None or record.patients == patients:
+        return model
+    record = record.model_copy(update={"patients": patients})
+    described = replace(model, spec=model.spec.model_copy(update={"training": record}))
+    write_spec(described)
+    return described
 
 
 def _check_unseen(model: ModelFolder, plan: Plan, test: Sequence[LabelledImage]) -> None:
-    """Raise `DataError` if a model or one before it learnt from an image that it is tested on."""
-    seen = seen_images(model.spec) | seen_images(plan.model.spec)
+    """Raise `DataError` if a model or one before it learnt from a patient it is tested on."""
+    seen = Seen.by(model.spec, plan.model.spec)
     for image in test:
-        if content_hash(image.pixels()) in seen:
+        if image.group in seen.patients or content_hash(image.pixels()) in seen.images:
             raise DataError(
                 f"{image.name} would be tested, but was learnt from: the figures would flatter the"
                 " model. Name a new folder with --out."
@@ -338,7 +348,7 @@ def _compare_on(
 ) -> Generator[Progress, None, Comparison | None]:
     if not images:
         return None
-    seen = seen_images(candidate.spec)
+    seen = Seen.by(candidate.spec).images
     for image in images:
         if content_hash(image.pixels()) in seen:
             raise DataError(
@@ -350,7 +360,7 @@ def _compare_on(
     return compare(new, old)
 
 
-def _with_figures(model: ModelFolder, proof: Proof) -> ModelFolder:
+def _with_figures(model: ModelFolder, proof: Proof, plan: Plan) -> ModelFolder:
     """Write what was measured into the model's card."""
     found = (proof.overall, *(one for one in proof.classes if len(proof.scheme) > 2))
     figures = {
@@ -358,8 +368,10 @@ def _with_figures(model: ModelFolder, proof: Proof) -> ModelFolder:
         for one in found
         if one.candidate is not None
     }
-    metrics = {"patients of the project that it had not seen": figures}
-    described = replace(model, spec=model.spec.model_copy(update={"metrics": metrics}))
+    tested = "patients of the project that it had not seen"
+    if plan.is_cross_validation:
+        tested = "cross-validation in the project (of models trained in the same way)"
+    described = replace(model, spec=model.spec.model_copy(update={"metrics": {tested: figures}}))
     write_spec(described)
     return described
 
@@ -384,10 +396,19 @@ def divide_patients(patients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(shuffled[number::_FOLDS]) for number in range(_FOLDS))
 
 
-def _new_name(name: str) -> str:
-    """Return a name that no model has."""
-    stem = re.sub(r"-tuned(-\d+)?$", "", name)[:50]
-    taken = {model.name for model in list_models()}
+def new_name(parent: ModelSpec, kept: Collection[str]) -> str:
+    """Return a name for a successor.
+
+    Parameters
+    ----------
+    parent : ModelSpec
+        The model before; neither its name nor one of those before it is taken again.
+    kept : collection of str
+        Names of the models that the project keeps, listed on this computer or not.
+    """
+    stem = re.sub(r"-tuned(-\d+)?$", "", parent.name)[:50]
+    taken = {model.name for model in list_models()} | {one.name for one in lineage(parent)}
+    taken |= set(kept)
     return next(one for one in _candidates(stem) if one not in taken)
 
 

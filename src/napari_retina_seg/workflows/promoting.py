@@ -11,8 +11,9 @@ from napari_retina_seg.models.registry import (
     SPEC_FILE,
     ModelFolder,
     add_model,
+    check_name_free,
+    current_name,
     default_model,
-    find_model,
     list_models,
     open_model,
 )
@@ -20,12 +21,10 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.confined import confined
-from napari_retina_seg.types.errors import DataError, ModelError, OutsideError
+from napari_retina_seg.types.errors import DataError, ModelError, OutsideError, ProjectError
 from napari_retina_seg.types.image import Modality
-from napari_retina_seg.workflows.improving import Improvement
+from napari_retina_seg.workflows.improving import MODELS, Improvement, Plan
 from napari_retina_seg.workflows.selection import find_subjects
-
-MODELS = "models"
 
 
 def promoted_model(project: ProjectView) -> ModelFolder | None:
@@ -75,7 +74,7 @@ def open_used(project: ProjectView, used: UsedModel) -> ModelFolder:
         if used.folder:
             model = open_model(confined(project.folder, f"{used.folder}/{SPEC_FILE}").parent)
         else:
-            model = find_model(used.name)
+            model = _listed(used.name)
             model.check_weights()
     except OutsideError as error:
         raise ModelError(str(error)) from error
@@ -87,12 +86,50 @@ def open_used(project: ProjectView, used: UsedModel) -> ModelFolder:
     return model
 
 
+def _listed(name: str) -> ModelFolder:
+    """Find a listed model; a project may be somebody else's, so that paths don't count."""
+    wanted = current_name(name)
+    found = next((model for model in list_models() if model.name == wanted), None)
+    if found is None:
+        raise ModelError(
+            f"The model '{name}' that this project uses is not listed here: add its folder with"
+            " 'models add', or name another with --model."
+        )
+    return found
+
+
 def used_by(project: ProjectView, model: ModelFolder) -> UsedModel:
     """Return what a project knows a model by."""
     root = project.folder.resolve()
     place = model.path.resolve()
     folder = place.relative_to(root).as_posix() if place.is_relative_to(root) else ""
     return UsedModel(model.name, folder, model.spec.weights_sha256)
+
+
+def check_promotable(project: ProjectView, plan: Plan) -> None:
+    """Check, before or after the training, that nothing but the proof forbids a promotion.
+
+    Parameters
+    ----------
+    project : ProjectView
+        The project.
+    plan : Plan
+        What is to be promoted, and instead of which model.
+
+    Raises
+    ------
+    ModelError
+        If there is another model of the new one's name.
+    ProjectError
+        If another model is in use than the one that is to be replaced.
+    """
+    check_name_free(plan.recipe.name, (project.folder / MODELS / plan.recipe.name).resolve())
+    uses = project.model_uses()
+    if uses and uses[-1].model != used_by(project, plan.model):
+        raise ProjectError(
+            f"'{uses[-1].model.name}' is in use in this project, and not '{plan.model.name}': leave"
+            " out --model, or go back with 'project roll-back' first."
+        )
 
 
 def promote(project: Project, improvement: Improvement) -> ModelFolder:
@@ -114,6 +151,8 @@ def promote(project: Project, improvement: Improvement) -> ModelFolder:
     ------
     DataError
         If it is not proven.
+    ModelError
+        If there is another model of its name: nothing is changed then.
     ProjectError
         If another model was taken into use meanwhile, or the project can't be written.
     """
@@ -122,6 +161,7 @@ def promote(project: Project, improvement: Improvement) -> ModelFolder:
         raise DataError(
             f"'{improvement.candidate.name}' was not promoted. " + " ".join(proof.objections)
         )
+    check_promotable(project, improvement.plan)
     source = improvement.candidate
     target = project.folder / MODELS / source.name
     if not _holds(target, source):
