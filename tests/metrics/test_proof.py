@@ -6,6 +6,7 @@ import pytest
 from napari_retina_seg.metrics.evaluation import EvaluationAccumulator, ScoredImage, compare
 from napari_retina_seg.metrics.measures import Key, columns_to_correct
 from napari_retina_seg.metrics.proof import Proof, Verdict, join_evaluations
+from napari_retina_seg.reports.improvement import drawn_in_vain, harm_of
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 
@@ -132,7 +133,49 @@ def test_a_boundary_that_moves_away_stops_a_candidate():
     verdicts = {one.name: one.verdict for one in found.boundaries}
     assert verdicts[moved] is Verdict.WORSE
     assert f"{moved} became worse: +2.0000" in " ".join(found.objections)
-    assert verdicts["columns to correct"] is Verdict.OPEN
+    assert verdicts["columns to correct"] is Verdict.INCONCLUSIVE
+
+
+def drop(images, key, numbers):
+    for number in numbers:
+        images[number].scores.pop(key, None)
+
+
+def test_a_boundary_of_which_nothing_or_too_little_is_known_stops_a_candidate():
+    name = OCT_LAYERS.surfaces[2].name
+    for gone, reason in ((range(6), "No test image shows"), (range(1, 6), "too few patients")):
+        pair = change_layer([0.01] * 6)
+        drop(pair.first.images, Key("boundary_error_px", name), gone)
+        found = Proof(compare(pair.first, pair.second))
+        (objection,) = found.objections
+        assert name in objection
+        assert reason in objection
+
+
+def test_unknown_references_are_no_proof_of_harmlessness():
+    reference = change_layer([0.0] * 6)
+    drop(reference.first.images, Key("dice", "INL"), range(6))
+    pair = change_layer([0.01] * 6)
+    found = Proof(pair, compare(reference.first, reference.second))
+    assert found.objections == ("On the reference images nothing is known of Dice for INL.",)
+    assert "not known of all classes" in harm_of(found)
+
+
+def test_images_in_which_one_model_alone_draws_a_class_are_counted_and_left_out():
+    pair = change_layer([0.01] * 6)
+    key = Key("dice", "INL")
+    for number, image in enumerate(pair.first.images[:2]):
+        image.scores[key] = 0.0  # drawn in vain
+        drop(pair.second.images, key, [number])
+    drop(pair.first.images, key, [5])
+    found = Proof(compare(pair.first, pair.second))
+    layer = next(one for one in found.classes if one.name == "INL")
+    assert (layer.only_candidate, layer.only_current) == (2, 1)
+    assert layer.candidate - layer.current == pytest.approx(layer.difference.value)
+    assert drawn_in_vain(found) == (
+        "INL is drawn where the mask has none by the candidate alone in 2 images, by the model in"
+        " use alone in 1 image: these images are not in the difference.",
+    )
 
 
 def test_columns_count_once_and_only_where_something_is_known():

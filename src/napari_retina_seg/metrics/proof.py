@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import fmean
 
 import numpy as np
 
@@ -24,12 +26,12 @@ class Verdict(StrEnum):
 
     BETTER = "better"
     WORSE = "worse"
-    OPEN = "no difference shown"
+    INCONCLUSIVE = "no difference shown"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Finding:
+class ScoreDifference:
     """The difference of two models in one score.
 
     Attributes
@@ -39,9 +41,12 @@ class Finding:
     key : Key
         Which score.
     candidate, current : float or None
-        Means over the images; None where no image has it.
+        Means over the images that have it of both; None where no image has.
     difference : Estimate or None
         Candidate minus current, with its paired 95 % interval over patients.
+    only_candidate, only_current : int
+        Images that have it of one model only. A class has no Dice where neither mask shows it, so
+        that in these images that model alone draws a class that is not there.
     """
 
     name: str
@@ -49,6 +54,8 @@ class Finding:
     candidate: float | None
     current: float | None
     difference: Estimate | None
+    only_candidate: int = 0
+    only_current: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -61,7 +68,7 @@ class Finding:
             better, worse = worse, better
         if better:
             return Verdict.BETTER
-        return Verdict.WORSE if worse else Verdict.OPEN
+        return Verdict.WORSE if worse else Verdict.INCONCLUSIVE
 
 
 @dataclass(frozen=True)
@@ -101,32 +108,37 @@ class Proof:
         return self.comparison.first.scheme
 
     @property
-    def overall(self) -> Finding:
+    def overall(self) -> ScoreDifference:
         """The mean Dice."""
-        return _finding("all", _DICE, self.comparison)
+        return _score_difference("all", _DICE, self.comparison)
 
     @property
-    def classes(self) -> tuple[Finding, ...]:
+    def classes(self) -> tuple[ScoreDifference, ...]:
         """The Dice of each class but background."""
         return _by_class(self.comparison)
 
     @property
-    def boundaries(self) -> tuple[Finding, ...]:
+    def boundaries(self) -> tuple[ScoreDifference, ...]:
         """The error of each boundary, and the share of columns to correct; lower is better."""
         keys = [(one.name, Key("boundary_error_px", one.name)) for one in self.scheme.surfaces]
-        keys.append(("columns to correct", Key("columns_to_correct")))
-        found = (_finding(name, key, self.comparison) for name, key in keys)
-        return tuple(one for one in found if one.difference is not None)
+        if keys:
+            keys.append(("columns to correct", Key("columns_to_correct")))
+        return tuple(_score_difference(name, key, self.comparison) for name, key in keys)
 
     @property
-    def harm(self) -> tuple[Finding, ...]:
-        """What the candidate lost on the reference: more than `HARM` in the mean, or surely."""
+    def harm(self) -> tuple[ScoreDifference, ...]:
+        """What the candidate lost on the reference, or may have lost.
+
+        That is more than `HARM` in the mean, significantly more than it in a class, and what is
+        not known there.
+        """
         if self.reference is None:
             return ()
-        whole = _finding("all", _DICE, self.reference)
+        whole = _score_difference("all", _DICE, self.reference)
         found = [whole] if _loss(whole) > HARM else []
         classes = _by_class(self.reference) if len(self.scheme) > 2 else ()
-        lost = (one for one in classes if one.verdict is Verdict.WORSE and _loss(one) > HARM)
+        possible = (Verdict.WORSE, Verdict.UNKNOWN)
+        lost = (one for one in classes if one.verdict in possible and _loss(one) > HARM)
         return (*found, *lost)
 
     @property
@@ -159,8 +171,10 @@ class Proof:
             )
         yield from filter(None, map(_objection, (*self.classes, *self.boundaries)))
         for one in self.harm:
-            if one.difference is not None:
-                part = "" if one.name == "all" else f" for {one.name}"
+            part = "" if one.name == "all" else f" for {one.name}"
+            if one.difference is None:
+                yield f"On the reference images nothing is known of Dice{part}."
+            else:
                 yield f"On the reference images Dice changed{part} by {_range(one.difference)}."
 
 
@@ -194,20 +208,33 @@ def join_evaluations(name: str, parts: Sequence[Evaluation]) -> Evaluation:
     )
 
 
-def _by_class(comparison: Comparison) -> tuple[Finding, ...]:
+def _by_class(comparison: Comparison) -> tuple[ScoreDifference, ...]:
     names = class_names(comparison.first.scheme)[1:]
     if len(names) == 1:
-        return (_finding(names[0], _DICE, comparison),)
-    return tuple(_finding(name, Key("dice", name), comparison) for name in names)
+        return (_score_difference(names[0], _DICE, comparison),)
+    return tuple(_score_difference(name, Key("dice", name), comparison) for name in names)
 
 
-def _finding(name: str, key: Key, comparison: Comparison) -> Finding:
-    means = (each.means.get(key) for each in (comparison.first, comparison.second))
-    candidate, current = (None if mean is None else mean.value for mean in means)
-    return Finding(name, key, candidate, current, comparison.differences.get(key))
+def _score_difference(name: str, key: Key, comparison: Comparison) -> ScoreDifference:
+    pairs = list(zip(comparison.first.images, comparison.second.images, strict=True))
+    both = [
+        (one.scores[key], other.scores[key])
+        for one, other in pairs
+        if key in one.scores and key in other.scores
+    ]
+    candidate, current = map(fmean, zip(*both, strict=True)) if both else (None, None)
+    return ScoreDifference(
+        name,
+        key,
+        candidate,
+        current,
+        comparison.differences.get(key),
+        only_candidate=sum(key in a.scores and key not in b.scores for a, b in pairs),
+        only_current=sum(key in b.scores and key not in a.scores for a, b in pairs),
+    )
 
 
-def _objection(one: Finding) -> str:
+def _objection(one: ScoreDifference) -> str:
     """Say what speaks against a candidate in a class or at a boundary; empty if nothing does."""
     if one.difference is None:
         return f"No test image shows {one.name}, so that nothing is known of it."
@@ -222,8 +249,9 @@ def _objection(one: Finding) -> str:
     return ""
 
 
-def _loss(one: Finding) -> float:
-    return 0.0 if one.difference is None else -one.difference.value
+def _loss(one: ScoreDifference) -> float:
+    """Return the loss in Dice; what is not known may be any."""
+    return math.inf if one.difference is None else -one.difference.value
 
 
 def _range(one: Estimate) -> str:

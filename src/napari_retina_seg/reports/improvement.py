@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_retina_seg.metrics.measures import MEASURES
-from napari_retina_seg.metrics.proof import HARM, Finding, ImageChange, Proof
+from napari_retina_seg.metrics.proof import HARM, ImageChange, Proof, ScoreDifference
 from napari_retina_seg.reports._files import format_number, to_json, write_files
 from napari_retina_seg.reports._html import Page
 from napari_retina_seg.reports.evaluation import Report, format_score, interval, write_report
+from napari_retina_seg.types.counts import count
 
 HTML_FILE, MARKDOWN_FILE, JSON_FILE = "improvement.html", "improvement.md", "improvement.json"
 _SHOWN = 5  # images of either kind
@@ -59,7 +60,7 @@ def write_improvement(
     return (*written, *write_report(whole, folder))
 
 
-def finding_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+def finding_rows(findings: Sequence[ScoreDifference]) -> list[tuple[str, ...]]:
     """Return a row of cells for each finding: both scores, difference, interval, verdict."""
     rows: list[tuple[str, ...]] = []
     for one in findings:
@@ -96,9 +97,22 @@ def harm_of(proof: Proof) -> str:
             " the kind that the model in use learnt from with --reference."
         )
     images = len(proof.reference.first.images)
-    lost = "more" if proof.harm else "not more"
+    if any(one.difference is None for one in proof.harm):
+        return f"What it lost on {images} reference images is not known of all classes."
+    lost = "more" if proof.harm else "no more"
     return (
         f"On {images} reference images it lost {lost} than the {HARM:g} of Dice that are allowed."
+    )
+
+
+def drawn_in_vain(proof: Proof) -> tuple[str, ...]:
+    """Say where one model alone draws a class that is not there: no difference shows it."""
+    return tuple(
+        f"{one.name} is drawn where the mask has none by the candidate alone in"
+        f" {count(one.only_candidate, 'image')}, by the model in use alone in"
+        f" {count(one.only_current, 'image')}: these images are not in the difference."
+        for one in proof.classes
+        if one.only_candidate or one.only_current
     )
 
 
@@ -106,7 +120,7 @@ def _page(proof: Proof, title: str, sentences: Sequence[str], about: Mapping[str
     page = Page(title)
     page.paragraph(verdict_of(proof))
     page.table(("compared", ""), about.items())
-    for sentence in sentences:
+    for sentence in (*drawn_in_vain(proof), *sentences):
         page.paragraph(sentence)
     for heading, header, rows in _tables(proof):
         page.heading(heading)
@@ -120,7 +134,7 @@ def _page(proof: Proof, title: str, sentences: Sequence[str], about: Mapping[str
 
 
 def _markdown(proof: Proof, title: str, sentences: Sequence[str], about: Mapping[str, str]) -> str:
-    parts = [f"# {title}", verdict_of(proof), *sentences]
+    parts = [f"# {title}", verdict_of(proof), *drawn_in_vain(proof), *sentences]
     parts.append("\n".join(f"- {name}: {value}" for name, value in about.items()))
     for heading, header, rows in _tables(proof):
         cells = [header, tuple("---" for _ in header), *rows]
@@ -161,7 +175,7 @@ def _json(proof: Proof, sentences: Sequence[str], about: Mapping[str, str]) -> s
         "proven": proof.is_proven,
         "objections": proof.objections,
         "about": dict(about),
-        "notes": list(sentences),
+        "notes": [*drawn_in_vain(proof), *sentences],
         "overall": _finding(proof.overall),
         "classes": [_finding(one) for one in proof.classes],
         "boundaries": [_finding(one) for one in proof.boundaries],
@@ -172,7 +186,7 @@ def _json(proof: Proof, sentences: Sequence[str], about: Mapping[str, str]) -> s
     return to_json(content)
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding(one: ScoreDifference) -> dict[str, Any]:
     return {
         "name": one.name,
         "measure": one.key.measure,
@@ -180,4 +194,5 @@ def _finding(one: Finding) -> dict[str, Any]:
         "candidate": one.candidate,
         "difference": None if one.difference is None else asdict(one.difference),
         "verdict": str(one.verdict),
+        "images of one model only": {"in use": one.only_current, "candidate": one.only_candidate},
     }
