@@ -319,6 +319,27 @@ def test_one_picture_of_two_patients_is_refused(study, fundus_model, tmp_path):
             finish(iter_plan(project, fundus_model, rule=PatientRule(each_image=True)))
 
 
+def test_a_rare_class_is_on_both_sides():
+    people = [f"p{number:02}" for number in range(15)]
+    for seed in range(5):
+        rare = np.random.default_rng(seed).choice(people, 3, replace=False)
+        shown = {one: frozenset({0, 1, 2} if one in rare else {0, 1}) for one in people}
+        (fold,) = divide_patients(people, shown)
+        assert len(fold) == 5
+        assert len(set(rare) & set(fold)) == 2
+        assert divide_patients(people, shown) == (fold,)
+
+
+def test_a_class_of_which_nothing_can_be_proven_is_said_before_the_training(study, fundus_model):
+    with Project(study, author="Ann") as project:
+        plan = finish(iter_plan(project, fundus_model, rule=PatientRule(each_image=True)))
+    assert "can't be promoted" not in " ".join(plan.sentences)
+    without = [replace(image, pixels=(image.pixels[0], 0)) for image in plan.corrections.images[1:]]
+    images = (plan.corrections.images[0], *without)
+    rare = replace(plan, corrections=replace(plan.corrections, images=images))
+    assert "is shown by 1 patient of the proof" in " ".join(rare.sentences)
+
+
 def test_of_many_patients_a_third_is_tested_once():
     people = [f"p{number:02}" for number in range(18)]
     (fold,) = divide_patients(people)

@@ -113,6 +113,16 @@ class Corrections:
         """The images of each patient."""
         return self._by_patient
 
+    @property
+    def shown(self) -> dict[str, frozenset[int]]:
+        """The values of the classes that the masks of each patient show, background too."""
+        return {
+            patient: frozenset(
+                value for image in images for value, number in enumerate(image.pixels) if number
+            )
+            for patient, images in self.by_patient.items()
+        }
+
     def unseen(self, seen: Seen) -> tuple[str, ...]:
         """Return the patients whom, and of whom no image, a model has seen, sorted."""
         return tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +37,9 @@ from napari_retina_seg.workflows.patients import PatientRule
 IMPROVEMENTS = "improvements"
 MODELS = "models"
 _PLAN = "plan.json"
-_MANY = 12  # patients, from which on a third is kept back and the others teach
+_MIN_FOR_HOLDOUT = 12  # patients, from which on a third is kept back and the others teach
+_MIN_FOR_INTERVAL = 2  # patients who show a class
+_TRIES = 200  # divisions of which the first is taken that has the most classes on both sides
 _FOLDS = 3
 _SEED = 0
 
@@ -88,7 +91,25 @@ class Plan:
                 " from the others."
             )
         seen = Seen.by(self.model.spec)
-        return (*self.corrections.describe(seen), how, *_unknown_parents(self.model.spec))
+        return (
+            *self.corrections.describe(seen),
+            how,
+            *self._unprovable(),
+            *_unknown_parents(self.model.spec),
+        )
+
+    def _unprovable(self) -> Iterator[str]:
+        """Say which classes too few of the tested patients show, so that nothing is promoted."""
+        tested = {patient for fold in self.folds for patient in fold}
+        shown = self.corrections.shown
+        for one in self.corrections.scheme.classes[1:]:
+            people = sum(one.value in shown[patient] for patient in tested)
+            if people < _MIN_FOR_INTERVAL:
+                yield (
+                    f"{one.abbreviation} is shown by {count(people, 'patient')} of the proof: with"
+                    f" fewer than {_MIN_FOR_INTERVAL} nothing is proven of a class, and the new"
+                    " model can't be promoted. Correct images of other patients that show it."
+                )
 
     def split(self, fold: Sequence[str]) -> Split:
         """Return the images to learn from and to test with, if some patients are tested."""
@@ -202,7 +223,9 @@ def iter_plan(
     kept = {path.name for path in (project.folder / MODELS).glob("*")}
     settings.setdefault("name", new_name(model.spec, kept))
     recipe = fine_tuning_recipe(model.spec, settings)
-    return Plan(corrections, model, recipe, divide_patients(corrections.unseen(seen)))
+    return Plan(
+        corrections, model, recipe, divide_patients(corrections.unseen(seen), corrections.shown)
+    )
 
 
 def iter_improve(
@@ -376,24 +399,44 @@ def _with_figures(model: ModelFolder, proof: Proof, plan: Plan) -> ModelFolder:
     return described
 
 
-def divide_patients(patients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the patients that are tested together, the same for the same patients.
+def divide_patients(
+    patients: Sequence[str], shown: Mapping[str, frozenset[int]] | None = None
+) -> tuple[tuple[str, ...], ...]:
+    """Return the patients that are tested together, the same for the same patients and classes.
 
     Parameters
     ----------
     patients : sequence of str
         Patients that the model in use has not seen.
+    shown : mapping, optional
+        Classes that the masks of each patient show: where there are many patients, as many classes
+        as can be are on both sides.
 
     Returns
     -------
     tuple of tuple of str
         One fold with a third of them; of few, several folds with everybody in one of them.
     """
-    order = np.random.default_rng(_SEED).permutation(len(patients))
-    shuffled = [patients[index] for index in order]
-    if len(patients) >= _MANY:
-        return (tuple(shuffled[: len(patients) // 3]),)
+    shuffled = _shuffle(patients, _SEED)
+    if len(patients) >= _MIN_FOR_HOLDOUT:
+        third = len(patients) // 3
+        orders = [_shuffle(patients, _SEED + number) for number in range(_TRIES if shown else 1)]
+        best = max(orders, key=lambda one: _covered(one[:third], one[third:], shown or {}))
+        return (tuple(best[:third]),)
     return tuple(tuple(shuffled[number::_FOLDS]) for number in range(_FOLDS))
+
+
+def _shuffle(patients: Sequence[str], seed: int) -> list[str]:
+    return [patients[index] for index in np.random.default_rng(seed).permutation(len(patients))]
+
+
+def _covered(
+    tested: Sequence[str], training: Sequence[str], shown: Mapping[str, frozenset[int]]
+) -> int:
+    """Return the number of classes that can be learnt, and of which something can be proven."""
+    proven = Counter(one for patient in tested for one in shown.get(patient, ()))
+    learnt = {one for patient in training for one in shown.get(patient, ())}
+    return sum(number >= _MIN_FOR_INTERVAL and one in learnt for one, number in proven.items())
 
 
 def new_name(parent: ModelSpec, kept: Collection[str]) -> str:
