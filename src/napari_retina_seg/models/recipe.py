@@ -156,9 +156,10 @@ class Training(Values):
         Share of the weights that a fine-tuning began with in those that are validated and saved.
     batch_statistics : str
         How the statistics of batch normalisation, by which the trained network works, follow the
-        images: ``slow``, over some hundred steps as is Keras' default; ``fast``, over some ten;
-        ``kept``, not at all, the scales and shifts of these layers neither. A short training with
-        slow ones learns with other statistics than it is used with.
+        images: ``slow``, as the network was built, that is over some hundred steps, but over some
+        ten in SegNet and the encoders; ``fast``, over some ten in all; ``kept``, not at all, the
+        scales and shifts of these layers neither. A short training with slow ones learns with
+        other statistics than it is used with.
     precision : str
         ``mixed_bfloat16`` is faster where the processor knows it; weights stay float32.
     """
