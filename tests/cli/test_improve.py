@@ -24,13 +24,8 @@ from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.workflows.corrected_images import Seen
-from napari_retina_seg.workflows.improving import (
-    divide_patients,
-    improvement_folder,
-    iter_improve,
-    iter_plan,
-    new_name,
-)
+from napari_retina_seg.workflows.improvement_plan import divide_patients, iter_plan, new_name
+from napari_retina_seg.workflows.improving import improvement_folder, iter_improve
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.promoting import (
     check_promotable,

@@ -83,11 +83,8 @@ def improve_command(
     from napari_retina_seg.models.recipe import Recipe
     from napari_retina_seg.reports.improvement import harm_of, verdict_of
     from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
-    from napari_retina_seg.workflows.improving import (
-        improvement_folder,
-        iter_improve,
-        iter_plan,
-    )
+    from napari_retina_seg.workflows.improvement_plan import iter_plan
+    from napari_retina_seg.workflows.improving import improvement_folder, iter_improve
     from napari_retina_seg.workflows.promoting import current_model
     from napari_retina_seg.workflows.promoting import promote as promote_model
 

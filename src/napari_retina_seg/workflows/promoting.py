@@ -23,7 +23,8 @@ from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import DataError, ModelError, OutsideError, ProjectError
 from napari_retina_seg.types.image import Modality
-from napari_retina_seg.workflows.improving import MODELS, Improvement, Plan
+from napari_retina_seg.workflows.improvement_plan import MODELS, Plan
+from napari_retina_seg.workflows.improving import Improvement
 from napari_retina_seg.workflows.selection import find_subjects
 
 

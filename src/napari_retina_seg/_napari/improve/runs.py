@@ -24,7 +24,7 @@ from napari_retina_seg.workflows.improvement_log import (
     start_run,
     stop_run,
 )
-from napari_retina_seg.workflows.improving import iter_plan
+from napari_retina_seg.workflows.improvement_plan import iter_plan
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.promoting import current_model
 
