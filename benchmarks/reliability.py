@@ -442,7 +442,7 @@ def main() -> None:
             "tifffile",
             "napari_retina_seg.workflows.exporting",
             "napari_retina_seg.workflows.importing",
-            *PRELOAD,
+            *(PRELOAD if arguments.trainings else ()),
         ]
     )
     results = run(arguments.kills, arguments.seed)
