@@ -85,7 +85,7 @@ def improve_command(
     from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
     from napari_retina_seg.workflows.improvement_plan import iter_plan
     from napari_retina_seg.workflows.improving import improvement_folder, iter_improve
-    from napari_retina_seg.workflows.promoting import current_model
+    from napari_retina_seg.workflows.promoting import check_promotable, current_model
     from napari_retina_seg.workflows.promoting import promote as promote_model
 
     rule = patient_rule(
@@ -106,6 +106,8 @@ def improve_command(
         chosen = choose_model(model) if model else current_model(project)
         planning = iter_plan(project, chosen, rule=rule, changes=changes, token=token)
         plan = bar.walk(log.follow(planning), "Reading the masks")
+        if promote:
+            check_promotable(project, plan)
         bar.finish()
         notes = (*plan.corrections.left_out, *plan.sentences)
         for sentence in (f"The model to improve is '{chosen.name}'.", *notes):
