@@ -139,7 +139,9 @@ class WindowDriver:
         buffer.open(QBuffer.OpenModeFlag.ReadWrite)
         self.window.screen().grabWindow(0).save(buffer, "PNG")
         picture = Image.open(BytesIO(bytes(buffer.data()))).convert("RGB").crop((0, 0, *SIZE))
-        picture.quantize(250, dither=Image.Dither.NONE).save(path, optimize=True)
+        # This method keeps rare colours, as those of the classes in their list.
+        kept = picture.quantize(250, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        kept.save(path, optimize=True)
 
     def _on_canvas(self, place: Place) -> QPoint:
         camera = self.viewer.scene.camera

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -180,12 +181,17 @@ class Job(WindowDriver):
         self.finish("eye02")
         self.look_at(1, 390)
         self.paint_layers(1, off=3)
-        self.press("W")
-        settle(500)
-        if "Not saved yet" in self.review.status.text():
-            self.press("W")
-        wait_until(lambda: "graded twice" in self.review.info.text(), "the second grading")
+        self.press_until("W", lambda: "graded twice" in self.review.info.text())
         self.pick(self.review.queue.states, "All images")
+
+    def press_until(self, key: str, done: Callable[[], bool]) -> None:
+        """Press a key, and again if that is asked for: something in the mask is open."""
+        self.press(key)
+        asks = "Not saved yet"
+        wait_until(lambda: done() or asks in self.review.status.text(), f"{key} to work")
+        if not done():
+            self.press(key)
+        wait_until(done, f"{key} to work")
 
     def adjudicate(self) -> None:
         """Compare the gradings, and settle the worst."""
@@ -200,8 +206,7 @@ class Job(WindowDriver):
         self.picture("agreement")
         self.click(agreement.adjudicate_button)
         self.wait_for_image(f"eye{number:02}")
-        self.press("W")
-        wait_until(lambda: "adjudicated" in self.review.status.text(), "the final version")
+        self.press_until("W", lambda: "adjudicated" in self.review.status.text())
 
     def export(self, folder: Path) -> None:
         """Write a training folder."""
@@ -264,20 +269,19 @@ class Job(WindowDriver):
             self.drag(places, **({"midway": partial(self.picture, picture)} if is_last else {}))
 
     def finish(self, following: str) -> None:
-        """Save as done, which opens the next image; what is open in the mask is told first."""
-        self.press("W")
-        settle(500)
-        if "Not saved yet" in self.review.status.text():
-            self.press("W")
+        """Save as done, which opens the next image."""
+        self.press_until("W", partial(self.is_open, following))
         self.wait_for_image(following)
+
+    def is_open(self, name: str) -> bool:
+        """Whether an image is open."""
+        image = self.review.session.review_layers.image
+        return image is not None and image.name == name
 
     def wait_for_image(self, name: str) -> None:
         """Wait until an image is open."""
-        review_layers, session = self.review.session.review_layers, self.review.session
-        wait_until(
-            lambda: review_layers.image is not None and review_layers.image.name == name,
-            f"'{name}'",
-        )
+        session = self.review.session
+        wait_until(partial(self.is_open, name), f"'{name}'")
         wait_until(lambda: not session.busy, "the dock")
         settle(500)
 
