@@ -78,10 +78,11 @@ def test_a_removed_image_is_neither_compared_nor_left_to_grade(ann, bob, three, 
 def test_an_earlier_project_can_remove_images_too(ann, three, folder):
     writer = ann._store.database
     with writer.writing() as session:
-        session.connection().exec_driver_sql("DROP TABLE removal")
+        for later in ("removal", "model_use"):
+            session.connection().exec_driver_sql(f"DROP TABLE {later}")
         session.connection().exec_driver_sql("ALTER TABLE autosave DROP COLUMN comment")
         session.connection().exec_driver_sql("ALTER TABLE second_reader DROP COLUMN compared_at")
-        session.connection().exec_driver_sql("UPDATE schema_version SET version = version - 1")
+        session.connection().exec_driver_sql("UPDATE schema_version SET version = 4")
     with Project(folder, author="Ann") as again:
         again.remove_images([three[0].id])
         assert len(again.images()) == 2
