@@ -31,7 +31,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(tmp_path):
     with writing_log(tmp_path, ["--set", "epochs=1"]) as log:
         log.add(Note(note="two images"))
         log.add(RunsIn(runs_in=runs, candidate="model-tuned"))
-        assert finish(log.follow(work())) == "done"
+        assert finish(log.iter_logged(work())) == "done"
         status = read_status(tmp_path)
         assert status.is_running
         assert (status.step.done, status.step.total, status.step.message) == (3, 10, "epoch 1")

@@ -105,7 +105,7 @@ def improve_command(
     ):
         chosen = choose_model(model) if model else current_model(project)
         planning = iter_plan(project, chosen, rule=rule, changes=changes, token=token)
-        plan = bar.walk(log.follow(planning), "Reading the masks")
+        plan = bar.walk(log.iter_logged(planning), "Reading the masks")
         if promote:
             check_promotable(project, plan)
         bar.finish()
@@ -120,7 +120,7 @@ def improve_command(
         bar.say(f"Runs and report are in '{place}'.")
         log.add(RunsIn(runs_in=place.absolute(), candidate=plan.recipe.name))
         job = iter_improve(plan, place, reference=images, token=token)
-        found = bar.walk(log.follow(job), plan.recipe.name)
+        found = bar.walk(log.iter_logged(job), plan.recipe.name)
         bar.finish()
         report = _write_report(found)
         taken = promote_model(project, found) if promote and found.proof.is_proven else None

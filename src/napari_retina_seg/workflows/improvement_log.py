@@ -156,7 +156,7 @@ class ImprovementLog:
         with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line.model_dump_json() + "\n")
 
-    def follow(self, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
+    def iter_logged(self, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
         """Run a job, and log its newest step."""
         while True:
             try:

@@ -31,6 +31,7 @@ QUICK = {
     "training.epochs": 2,
     "training.steps_per_epoch": 12,
     "training.ema": 0.5,
+    "training.kept_share": 0.0,  # the model to begin with draws nothing yet
     "optimizer.learning_rate": 2e-2,
     "optimizer.warmup": 0,
 }

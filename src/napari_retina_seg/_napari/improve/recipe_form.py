@@ -17,7 +17,7 @@ from napari_retina_seg.models.recipe import Optimizer, Recipe, Training
 
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "optimizer": Optimizer}
 _LARGEST = 1e6
-_DIGITS = 3  # after the first, of a number with decimals
+_DIGITS = 4  # after the first, of a number with decimals
 _NUMBERS = {"integer": int, "number": float}
 
 
