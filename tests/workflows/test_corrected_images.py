@@ -9,7 +9,7 @@ from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.progress import CancelToken, finish
-from napari_retina_seg.workflows.corrected_images import iter_find_corrections
+from napari_retina_seg.workflows.corrected_images import Seen, iter_find_corrections
 from napari_retina_seg.workflows.patients import PatientRule
 
 SHAPE = (3, 64, 80)
@@ -64,12 +64,12 @@ def test_predictions_and_unfinished_work_are_no_corrections(ann, volume, write_s
 
 def test_what_is_little_is_said_class_by_class(ann, volume):
     found = find(ann)
-    sentences = found.describe(frozenset())
+    sentences = found.describe(Seen(frozenset(), frozenset()))
     assert sentences[0] == "2 corrected masks of 1 patient."
     assert "RNFL is shown in 2 masks of 1 patient only" in sentences[1]
     assert len(sentences) == 8
     with pytest.raises(DataError, match="of 1 patient, and a proof needs 3 or more"):
-        found.check(frozenset())
+        found.check(Seen(frozenset(), frozenset()))
 
 
 def test_a_name_of_a_patient_is_not_in_a_name_of_a_picture(ann, volume):

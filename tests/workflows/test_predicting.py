@@ -165,6 +165,7 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     connection = sqlite3.connect(folder / "project.sqlite")
     connection.execute("DROP TABLE confirmed_name")
     connection.execute("DROP TABLE removal")
+    connection.execute("DROP TABLE model_use")
     connection.execute("ALTER TABLE autosave DROP COLUMN comment")
     connection.execute("ALTER TABLE second_reader DROP COLUMN compared_at")
     connection.execute("ALTER TABLE image DROP COLUMN warning")
