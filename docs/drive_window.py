@@ -140,7 +140,7 @@ class WindowDriver:
         self.window.screen().grabWindow(0).save(buffer, "PNG")
         picture = Image.open(BytesIO(bytes(buffer.data()))).convert("RGB").crop((0, 0, *SIZE))
         # This method keeps rare colours, as those of the classes in their list.
-        kept = picture.quantize(250, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        kept = picture.quantize(250, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         kept.save(path, optimize=True)
 
     def _on_canvas(self, place: Place) -> QPoint:
