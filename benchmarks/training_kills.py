@@ -21,6 +21,7 @@ from napari_retina_seg.training.run_folder import RunFolder
 START = "oct-layers"
 SHAPE = (96, 96)
 KILLS_OF_A_RUN = 3
+SHORTER = 0.9
 PRELOAD = ("tensorflow", "keras", "napari_retina_seg.training.train")
 QUICK = {
     "training.crop": [64, 64],
@@ -53,10 +54,10 @@ def kill_trainings(
     while sum(killed.values()) < kills:
         runs += 1
         run = RunFolder(workshop / f"killed-{runs}")
-        moments = iter([draw.uniform(0.1, 1) * lasted for _ in range(KILLS_OF_A_RUN)])
+        moments = iter([draw.uniform(0.1, 1) for _ in range(KILLS_OF_A_RUN)])
         while not run.finished:
-            process = _run(workshop, run.path.name, context)
-            process.join(next(moments, None))
+            process, moment = _run(workshop, run.path.name, context), next(moments, None)
+            process.join(None if moment is None else moment * lasted)
             if process.exitcode is None:
                 process.kill()
                 process.join()
@@ -64,6 +65,7 @@ def kill_trainings(
             elif process.exitcode:
                 failures.append(f"run {runs} ended with exit code {process.exitcode}")
                 break
+        lasted *= SHORTER  # the first run may have shared the machine, and lasted long
         if run.finished and _weights(run.path) == expected:
             same += 1
         elif run.finished:
