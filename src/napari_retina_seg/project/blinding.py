@@ -123,7 +123,7 @@ def is_first_comparison(
 
 
 def note_comparison(session: Session, image: ImageRow) -> None:
-    """Note that somebody has seen both gradings: the second one can't be changed any more."""
+    """Note that both gradings have been seen: the second one can't be changed any more."""
     second = find_second_row(session, image)
     if second is not None and second.compared_at is None:
         second.compared_at = now()

@@ -309,7 +309,7 @@ def _pictures(
     for index in range(image.n_slices):
         labels = drawn.labels[index] if drawn.is_volume else drawn.labels
         if project.scheme.surfaces and not labels.any():
-            continue  # a slice of a volume on which nobody worked
+            continue  # a slice of a volume without a mask
         yield CorrectedImage(
             _labelled(project, image, truth, index, group, modality),
             content_hash(_plane(pixels.plane(index))),

@@ -2,8 +2,8 @@
 
 Each line is a JSON object; the newest step is in a file of its own, so that the log stays short.
 The process that writes it holds a lock as long as it runs, so that a run is found again after the
-window, or the process itself, was killed. The project may be somebody else's: what these files name
-is never followed out of it.
+window, or the process itself, was killed. The project may come from another
+person: what these files name is never followed out of it.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def find_in_version(
 def iter_ancestors(project: ProjectView, version: Version) -> Iterator[Version]:
     """Yield the versions that a version continues, the latest first, as far as one may see."""
     versions = {each.number: each for each in project.history(version.image_id)}
-    # A version continues an earlier one; records of somebody else may lead round in a circle.
+    # A version continues an earlier one; records from elsewhere may lead round in a circle.
     while (parent := versions.get(version.parent or 0)) and parent.number < version.number:
         version = parent
         yield version

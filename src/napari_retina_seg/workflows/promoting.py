@@ -88,7 +88,7 @@ def open_used(project: ProjectView, used: UsedModel) -> ModelFolder:
 
 
 def _listed(name: str) -> ModelFolder:
-    """Find a listed model; a project may be somebody else's, so that paths don't count."""
+    """Find a listed model; a project may come from elsewhere, so that paths don't count."""
     wanted = current_name(name)
     found = next((model for model in list_models() if model.name == wanted), None)
     if found is None:

@@ -337,7 +337,7 @@ class ImageNavigator(QObject):
     def show_uncertainty(self, on: bool) -> None:
         """Show or hide the uncertainty of the prediction, of this image and the next ones.
 
-        It is read when it is first shown: a layer that nobody looks at delays each image.
+        It is read when it is first shown: a hidden layer would delay each image.
         """
         self._shows_uncertainty = on
         self.review_layers.set_uncertainty_visible(on)
