@@ -47,6 +47,14 @@ from .project.values import (
 )
 from .saliency.explainer import explain
 from .training.train import train
+from .types.acquisition import (
+    Acquisition,
+    CirclePath,
+    DeviceLines,
+    EnFace,
+    LinePath,
+    ScanPattern,
+)
 from .types.annotation import Annotation
 from .types.errors import RetinaSegError
 from .types.image import Laterality, Length, Modality, Origin, Placement, RetinaImage, Spacing
@@ -64,6 +72,7 @@ from .workflows.selection import Selection
 
 __version__: str
 __all__ = [
+    "Acquisition",
     "Action",
     "Added",
     "Agreement",
@@ -76,9 +85,12 @@ __all__ = [
     "Change",
     "Check",
     "CheckedImage",
+    "CirclePath",
     "ConfirmedName",
     "DatasetCheck",
+    "DeviceLines",
     "DoubleGrading",
+    "EnFace",
     "Estimate",
     "Evaluation",
     "Explanation",
@@ -101,6 +113,7 @@ __all__ = [
     "Laterality",
     "Lease",
     "Length",
+    "LinePath",
     "Method",
     "Modality",
     "ModelFolder",
@@ -126,6 +139,7 @@ __all__ = [
     "Removal",
     "RetinaImage",
     "RetinaSegError",
+    "ScanPattern",
     "Segmentation",
     "Selection",
     "SizeAgreement",

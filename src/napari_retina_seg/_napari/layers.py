@@ -15,6 +15,7 @@ from napari.types import LayerDataTuple
 from napari_retina_seg._napari.layer_sizes import grid_of, sizes_of, spacing_of
 from napari_retina_seg.imaging.invalid_pixels import valid_range
 from napari_retina_seg.imaging.modality import guess_modality
+from napari_retina_seg.types.acquisition import Acquisition
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.image import (
     Laterality,
@@ -56,6 +57,8 @@ class ImageInfo:
         Position of the pixels in the patient.
     warnings : tuple of str
         Ambiguities of the file.
+    acquisition : Acquisition or None
+        Scan pattern, en-face image, device lines and quality, for an array of this shape only.
     """
 
     modality: Modality = Modality.UNKNOWN
@@ -66,6 +69,7 @@ class ImageInfo:
     valid: npt.NDArray[np.bool_] | None = None
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
+    acquisition: Acquisition | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
         valid=image.valid,
         placement=image.placement,
         warnings=image.warnings,
+        acquisition=image.acquisition,
     )
     axes = 3 if image.is_volume else 2
     scale, units = grid_of(image.spacing, axes)
@@ -253,6 +258,7 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         valid=known.valid if _is_as_opened(layer, known) else None,
         placement=placement_of(layer),
         warnings=known.warnings,
+        acquisition=acquisition_of(layer),
     )
 
 
@@ -323,6 +329,15 @@ def placement_of(layer: Image) -> Placement | None:
         return None
     spacing = layer_spacing(layer)
     return known.placement if spacing == known.spacing else known.placement.resized(spacing)
+
+
+def acquisition_of(layer: Image) -> Acquisition | None:
+    """Return how a layer's B-scans were taken, if its file states it."""
+    known = layer.metadata.get(KEY)
+    if known is None or not _is_as_opened(layer, known):
+        return None
+    acquisition: Acquisition | None = known.acquisition
+    return acquisition
 
 
 def _is_as_opened(layer: Image, known: ImageInfo) -> bool:

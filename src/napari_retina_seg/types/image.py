@@ -9,8 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.types.acquisition import Acquisition
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ImageError
+from napari_retina_seg.types.spacing import Length, Origin, Spacing
+
+__all__ = [
+    "Laterality",
+    "Length",
+    "Modality",
+    "Origin",
+    "Placement",
+    "RetinaImage",
+    "Spacing",
+]
 
 
 class Modality(StrEnum):
@@ -27,58 +39,6 @@ class Laterality(StrEnum):
     RIGHT = "OD"
     LEFT = "OS"
     UNKNOWN = "unknown"
-
-
-class Origin(StrEnum):
-    """Origin of a pixel size; unknown sizes are never guessed."""
-
-    FILE = "file"
-    USER = "user"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Length:
-    """The size of one pixel along one axis, in µm, and where it came from."""
-
-    um: float | None = None
-    origin: Origin = Origin.UNKNOWN
-
-    def __post_init__(self) -> None:
-        if (self.um is None) != (self.origin is Origin.UNKNOWN):
-            raise ImageError(
-                f"A pixel size needs an origin, and an origin a size: received {self.um} µm"
-                f" from {self.origin}."
-            )
-        if self.um is not None and not (np.isfinite(self.um) and self.um > 0):
-            raise ImageError(f"A pixel size is a positive number of µm: received {self.um}.")
-
-
-@dataclass(frozen=True)
-class Spacing:
-    """Pixel sizes: between slices, along rows (depth in OCT) and along columns.
-
-    For a fundus photograph `axial` is the size of a pixel from row to row.
-    """
-
-    slice: Length = Length()
-    axial: Length = Length()
-    lateral: Length = Length()
-
-    @classmethod
-    def from_um(
-        cls,
-        *,
-        slice: float | None = None,
-        axial: float | None = None,
-        lateral: float | None = None,
-        origin: Origin = Origin.FILE,
-    ) -> Spacing:
-        """Create a spacing whose known sizes have one origin."""
-        sizes = (
-            Length(um, origin) if um is not None else Length() for um in (slice, axial, lateral)
-        )
-        return cls(*sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +112,15 @@ class RetinaImage:
         Position and orientation in the patient, where the file states them.
     warnings : tuple of str
         Warnings about the file, to be shown to the user.
+    acquisition : Acquisition or None
+        Of OCT: scan pattern, en-face image, and the device's own layer lines and quality values,
+        where the file states them.
     """
 
     pixels: Any
     color: bool = False
     modality: Modality = Modality.UNKNOWN
-    spacing: Spacing = Spacing()
+    spacing: Spacing = field(default_factory=Spacing)
     laterality: Laterality = Laterality.UNKNOWN
     name: str = "image"
     source: str = ""
@@ -165,6 +128,7 @@ class RetinaImage:
     valid: npt.NDArray[np.bool_] | None = None
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
+    acquisition: Acquisition | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = tuple(self.pixels.shape), np.dtype(self.pixels.dtype)
@@ -193,6 +157,8 @@ class RetinaImage:
                 f"The valid pixels of '{self.name}' are bool {raster}: received"
                 f" {self.valid.dtype} {self.valid.shape}."
             )
+        if self.acquisition is not None:
+            self.acquisition.check_fits(self.name, self.n_slices, raster)
 
     @property
     def is_volume(self) -> bool:
