@@ -12,10 +12,13 @@ _TIFF = (".tif", ".tiff")
 _ARRAYS = (".npy", ".npz")
 _DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
-SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM)
+_VENDOR = (".vol",)
+
+SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM, *_VENDOR)
 
 TIFF = "TIFF"
 ARRAY_STARTS = (b"\x93NUMPY", b"PK\x03\x04")
+VOL_STARTS = (b"HSF-OCT-", b"ep-v")  # of Heidelberg's raw exports, and of those that eyepy writes
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -63,7 +66,7 @@ def is_image_content(path: Path) -> bool:
     except ReadError:
         return False
     starts = (*(start for start in _RASTER_STARTS if len(start) > 2 and start[0:1] != b"P"),
-              *_TIFF_STARTS, b"\x93NUMPY")  # fmt: skip
+              *_TIFF_STARTS, b"\x93NUMPY", *VOL_STARTS)  # fmt: skip
     is_webp = head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP)
     return head.startswith(starts) or is_webp or has_dicom_mark(head) or is_bare_dicom(head)
 
@@ -76,7 +79,8 @@ def may_be_image(path: Path) -> bool:
         head = read_head(path)
     except ReadError:
         return False
-    return find_kind(head) is not None or head.startswith(ARRAY_STARTS) or is_for_dicom(path, head)
+    starts = (*ARRAY_STARTS, *VOL_STARTS)
+    return find_kind(head) is not None or head.startswith(starts) or is_for_dicom(path, head)
 
 
 def has_dicom_mark(head: bytes) -> bool:
@@ -96,7 +100,7 @@ def is_for_dicom(path: Path, head: bytes) -> bool:
     """Whether a file is read as DICOM, by its first bytes or if it is no other known type."""
     if has_dicom_mark(head) or is_bare_dicom(head):
         return True
-    is_other = find_kind(head) is not None or head.startswith(ARRAY_STARTS)
+    is_other = find_kind(head) is not None or head.startswith((*ARRAY_STARTS, *VOL_STARTS))
     return path.suffix.lower() in (*_DICOM, "") and not is_other
 
 

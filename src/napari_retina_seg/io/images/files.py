@@ -10,6 +10,7 @@ from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
     SUFFIXES,
     TIFF,
+    VOL_STARTS,
     find_kind,
     has_dicom_mark,
     is_for_dicom,
@@ -78,6 +79,10 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.arrays import read_npy, read_npz
 
         return read_npz if head.startswith(b"PK") else read_npy
+    if head.startswith(VOL_STARTS):
+        from napari_retina_seg.io.images.vendor.vol import read_vol
+
+        return read_vol
     if is_for_dicom(path, head):
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 

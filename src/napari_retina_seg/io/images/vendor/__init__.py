@@ -1,0 +1,1 @@
+"""Read what OCT devices write in formats of their own: one module per format."""

@@ -1,0 +1,94 @@
+"""Small files as OCT devices write them."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NO_DATA = np.float32(3.4028235e38)  # Heidelberg's marker, the largest float
+PATIENT = "Doe-4711"  # in the headers, and nowhere else
+RASTER, LINE, CIRCLE, RADIAL = 3, 1, 2, 5
+SCALE_X, SCALE_Z, DISTANCE = 0.0118, 0.0039, 0.06  # mm
+FACE = np.arange(64 * 72, dtype=np.uint32).astype(np.uint8).reshape(64, 72)
+FACE_SCALE = 0.0120  # mm
+
+
+def vol_header(**changes: Any) -> bytes:
+    """Return the first 2048 bytes of a .vol file."""
+    values = {
+        "version": b"HSF-OCT-103", "columns": 20, "slices": 3, "rows": 16, "scale_x": SCALE_X,
+        "distance": DISTANCE, "scale_z": SCALE_Z, "face_columns": FACE.shape[1],
+        "face_rows": FACE.shape[0], "face_scale_x": FACE_SCALE, "face_scale_y": FACE_SCALE,
+        "degrees": 30, "focus": -1.5, "eye": b"OD", "time": 131286184616218310, "pattern": RASTER,
+        "header_size": 256 + 17 * 4 * 20,
+    } | changes  # fmt: skip
+    header = struct.pack("<12s3I3d2I2dId4sQiI", *values.values())
+    if values["version"] >= b"HSF-OCT-101":  # identifiers of scan and patient, birth and visit
+        header += struct.pack("<16s16sI21s3xdI24sd", b"716.0", b"", 4711, PATIENT.encode(), 20000.0,
+                              4711, PATIENT.encode(), 42000.0)  # fmt: skip
+    return header.ljust(2048, b"\0")
+
+
+def vol_bscan(
+    pixels: np.ndarray,
+    place: tuple[float, float, float, float],
+    lines: np.ndarray,
+    *,
+    version: bytes,
+    quality: float,
+    header_size: int,
+) -> bytes:
+    """Return a B-scan with its header; `place` is start x, start y, end x, end y in mm."""
+    header = struct.pack("<12sI4d2I", version, header_size, *place, len(lines), 256)
+    if version >= b"HSF-BS-101":
+        header += struct.pack("<f", quality)
+    header = header.ljust(256, b"\0") + lines.astype("<f4").tobytes()
+    return header.ljust(header_size, b"\0") + pixels.astype("<f4").tobytes()
+
+
+def raster_places(slices: int, columns: int, distance: float = DISTANCE) -> np.ndarray:
+    """Return places from the bottom upwards, as the device scans."""
+    top = 0.05 + distance * np.arange(slices)[::-1]
+    width = np.full(slices, columns * SCALE_X)
+    return np.stack([np.full(slices, 0.1), top, 0.1 + width, top], axis=1)
+
+
+def vol_bytes(
+    bscans: np.ndarray,
+    *,
+    version: int = 103,
+    places: np.ndarray | None = None,
+    lines: np.ndarray | None = None,
+    face: np.ndarray = FACE,
+    bscan_header: int | None = None,
+    **changes: Any,
+) -> bytes:
+    """Return a .vol file; `lines` are ``(slices, lines, columns)``, `changes` of its header."""
+    slices, rows, columns = bscans.shape
+    places = raster_places(slices, columns) if places is None else places
+    lines = np.zeros((slices, 0, columns)) if lines is None else lines
+    size = bscan_header or 256 + 17 * 4 * columns
+    header = {
+        "version": b"HSF-OCT-%d" % version, "slices": slices, "rows": rows, "columns": columns,
+        "header_size": size, "face_rows": face.shape[0], "face_columns": face.shape[1],
+    }  # fmt: skip
+    content = vol_header(**(header | changes)) + face.tobytes()
+    for index in range(slices):
+        content += vol_bscan(
+            bscans[index], tuple(places[index]), lines[index], version=b"HSF-BS-%d" % version,
+            quality=20.0 + index, header_size=size,
+        )  # fmt: skip
+    return content
+
+
+def write_vol(path: Path, bscans: np.ndarray, **options: Any) -> Path:
+    path.write_bytes(vol_bytes(bscans, **options))
+    return path
+
+
+def intensities(slices: int = 3, rows: int = 16, columns: int = 20) -> np.ndarray:
+    """Return B-scans whose mean grows from slice to slice, between 0 and 1."""
+    rng = np.random.default_rng(0)
+    noise = rng.random((slices, rows, columns)).astype(np.float32)
+    return noise * 0.1 + np.arange(slices, dtype=np.float32)[:, None, None] / slices
