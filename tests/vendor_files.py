@@ -92,3 +92,71 @@ def intensities(slices: int = 3, rows: int = 16, columns: int = 20) -> np.ndarra
     rng = np.random.default_rng(0)
     noise = rng.random((slices, rows, columns)).astype(np.float32)
     return noise * 0.1 + np.arange(slices, dtype=np.float32)[:, None, None] / slices
+
+
+_XML_IMAGE = """
+<Image>
+ <ID>{number}</ID><ImageNumber>{number}</ImageNumber><Laterality>{eye}</Laterality>
+ <ImageType><Type>{kind}</Type></ImageType>
+ <OphthalmicAcquisitionContext>
+  <Width>{columns}</Width><Height>{rows}</Height>
+  <ScaleX>{scale_x}</ScaleX><ScaleY>{scale_y}</ScaleY>{context}
+ </OphthalmicAcquisitionContext>
+ <ImageData><ExamURL>file:///\\\\server\\Doe\\{file}</ExamURL></ImageData>{lines}
+</Image>"""
+_XML = """<?xml version="1.0" encoding="UTF-8"?>
+<HEDX><BODY><Patient><LastName>{patient}</LastName><Birthdate>1970</Birthdate><Study><Series>
+<Laterality>{eye}</Laterality><NumImages>{count}</NumImages>{images}
+</Series></Study></Patient></BODY></HEDX>"""
+NUMBERED = (1, 2, 10)  # of which names sort otherwise
+
+
+def write_xml_export(
+    folder: Path,
+    bscans: np.ndarray,
+    *,
+    numbers: tuple[int, ...] = NUMBERED,
+    places: np.ndarray | None = None,
+    lines: dict[str, np.ndarray] | None = None,
+    face: np.ndarray | None = FACE,
+    eye: str = "R",
+    count: int | None = None,
+    scale_y: str = str(SCALE_Z),
+    **changes: str,
+) -> Path:
+    """Write uint8 B-scans as a Heidelberg XML export, listed in reversed order; return the XML."""
+    from PIL import Image
+
+    slices, rows, columns = bscans.shape
+    places = raster_places(slices, columns) if places is None else places
+    images = []
+    for index, number in enumerate(numbers[:slices]):
+        Image.fromarray(bscans[index]).save(folder / f"B{number}.TIF", format="tiff")
+        left, top, right, bottom = places[index]
+        drawn = "".join(
+            f"<SegLine><Name>{name}</Name><Array>{' '.join(map(str, heights[index]))}</Array>"
+            "</SegLine>" for name, heights in (lines or {}).items()
+        )  # fmt: skip
+        context = (
+            f"<ImageQuality>{20 + index}</ImageQuality><Start><Coord><X>{left}</X><Y>{top}</Y>"
+            f"</Coord></Start><End><Coord><X>{right}</X><Y>{bottom}</Y></Coord></End>"
+        )
+        images.append(_XML_IMAGE.format(
+            number=number, eye=eye, kind="OCT", rows=rows, columns=columns, scale_x=SCALE_X,
+            scale_y=scale_y, context=context, file=f"B{number}.tif",
+            lines=f"<Segmentation>{drawn}</Segmentation>",
+        ))  # fmt: skip
+    if face is not None:
+        Image.fromarray(face).save(folder / "NIR0.TIF", format="tiff")
+        images.append(_XML_IMAGE.format(
+            number=0, eye=eye, kind="LOCALIZER", rows=face.shape[0], columns=face.shape[1],
+            scale_x=FACE_SCALE, scale_y=FACE_SCALE, context="", file="NIR0.tif", lines="",
+        ))  # fmt: skip
+    text = _XML.format(patient=PATIENT, eye=eye, count=len(images) if count is None else count,
+                       images="".join(reversed(images)))  # fmt: skip
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "export.xml"
+    path.write_text(text)
+    return path

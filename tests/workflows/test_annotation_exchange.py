@@ -11,7 +11,7 @@ from PIL import Image
 
 from helpers import write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
-from napari_retina_seg.io.formats.cvat import read_xml
+from napari_retina_seg.io.xml_files import read_xml
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.types.annotation import Annotation

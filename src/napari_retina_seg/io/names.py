@@ -7,7 +7,7 @@ from pathlib import Path
 from napari_retina_seg.io.images.content import SUFFIXES
 
 # Longer ones come first.
-_KNOWN = (".nii.gz", *SUFFIXES, ".nii", ".csv", ".json")
+_KNOWN = (".nii.gz", *SUFFIXES, ".nii", ".csv", ".json", ".xml")
 
 
 def image_name(path: Path) -> str:

@@ -25,12 +25,13 @@ from mask_formats import (
     write_vgg,
 )
 from napari_retina_seg.io.formats.coco import iter_coco
-from napari_retina_seg.io.formats.cvat import iter_cvat, read_xml
+from napari_retina_seg.io.formats.cvat import iter_cvat
 from napari_retina_seg.io.formats.found import Note, Problem, Unannotated
 from napari_retina_seg.io.formats.labelme import iter_labelme, write_labelme
 from napari_retina_seg.io.formats.named import find_value
 from napari_retina_seg.io.formats.record import Attribution, MaskRecord
 from napari_retina_seg.io.formats.vgg import iter_vgg
+from napari_retina_seg.io.xml_files import read_xml
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
 

@@ -23,6 +23,7 @@ from napari_retina_seg.io.formats.drawn import DrawnImage, Reader, Shape
 from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.named import KnownShapes
 from napari_retina_seg.io.formats.record import IGNORE_NAME, MaskRecord
+from napari_retina_seg.io.xml_files import read_xml
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.labels import LabelScheme
 
@@ -171,32 +172,6 @@ def iter_cvat(
     classes = scheme or (cards[0].scheme if cards else None)
     declared = {name.text or "" for name in root.iterfind("meta//label/name")}
     yield from Reader(path, classes, KnownShapes(shapes or {}), declared).read(images)
-
-
-class _NoEntities(ET.TreeBuilder):
-    """Refuses documents that define entities (expansion attacks)."""
-
-    def doctype(self, *_: object) -> None:
-        raise ET.ParseError("it has a document type")
-
-
-def read_xml(path: Path) -> ET.Element:
-    """Read an XML file.
-
-    Raises
-    ------
-    ReadError
-        If there is none, or it is damaged, or defines entities.
-    """
-    try:
-        parser = ET.XMLParser(target=_NoEntities())  # noqa: S314 - entities are refused
-        return ET.parse(path, parser).getroot()  # noqa: S314
-    except FileNotFoundError as error:
-        raise ReadError(f"There is no file '{path}': check its name and folder.") from error
-    except (OSError, ET.ParseError, ValueError, RecursionError) as error:
-        raise ReadError(
-            f"'{path}' can't be read as XML: it is damaged or cut short. Export it again."
-        ) from error
 
 
 def _image(element: ET.Element, cards: list[Card]) -> DrawnImage:

@@ -14,7 +14,7 @@ from napari_retina_seg.io.formats.boundaries import (
 )
 from napari_retina_seg.io.formats.coco import iter_coco
 from napari_retina_seg.io.formats.contents import CONTENTS
-from napari_retina_seg.io.formats.cvat import iter_cvat, read_xml
+from napari_retina_seg.io.formats.cvat import iter_cvat
 from napari_retina_seg.io.formats.found import Found, Problem
 from napari_retina_seg.io.formats.labelme import is_labelme, iter_labelme, slices_of
 from napari_retina_seg.io.formats.named import read_json
@@ -33,6 +33,7 @@ from napari_retina_seg.io.images.content import (
     is_tiff_content,
 )
 from napari_retina_seg.io.names import image_name
+from napari_retina_seg.io.xml_files import read_xml
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.file_names import last_part, name_key
 from napari_retina_seg.types.image import Placement

@@ -68,7 +68,8 @@ def is_image_content(path: Path) -> bool:
     starts = (*(start for start in _RASTER_STARTS if len(start) > 2 and start[0:1] != b"P"),
               *_TIFF_STARTS, b"\x93NUMPY", *VOL_STARTS)  # fmt: skip
     is_webp = head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP)
-    return head.startswith(starts) or is_webp or has_dicom_mark(head) or is_bare_dicom(head)
+    is_dicom = has_dicom_mark(head) or is_bare_dicom(head)
+    return head.startswith(starts) or is_webp or is_dicom or is_heyex_xml(head)
 
 
 def may_be_image(path: Path) -> bool:
@@ -79,13 +80,26 @@ def may_be_image(path: Path) -> bool:
         head = read_head(path)
     except ReadError:
         return False
-    starts = (*ARRAY_STARTS, *VOL_STARTS)
-    return find_kind(head) is not None or head.startswith(starts) or is_for_dicom(path, head)
+    is_other = head.startswith((*ARRAY_STARTS, *VOL_STARTS)) or is_heyex_xml(head)
+    return find_kind(head) is not None or is_other or is_for_dicom(path, head)
 
 
 def has_dicom_mark(head: bytes) -> bool:
     """Whether a file begins as DICOM files do."""
     return head.endswith(b"DICM") and len(head) == _HEAD
+
+
+def is_heyex_xml(head: bytes) -> bool:
+    """Whether a file begins as Heidelberg's XML exports do, in any encoding."""
+    return b"<HEDX" in head.replace(b"\0", b"")
+
+
+def is_heyex_content(path: Path) -> bool:
+    """Whether a file is an XML export of a Heidelberg device."""
+    try:
+        return is_heyex_xml(read_head(path))
+    except ReadError:
+        return False
 
 
 def is_bare_dicom(head: bytes) -> bool:
@@ -100,7 +114,11 @@ def is_for_dicom(path: Path, head: bytes) -> bool:
     """Whether a file is read as DICOM, by its first bytes or if it is no other known type."""
     if has_dicom_mark(head) or is_bare_dicom(head):
         return True
-    is_other = find_kind(head) is not None or head.startswith((*ARRAY_STARTS, *VOL_STARTS))
+    is_other = (
+        find_kind(head) is not None
+        or head.startswith((*ARRAY_STARTS, *VOL_STARTS))
+        or is_heyex_xml(head)
+    )
     return path.suffix.lower() in (*_DICOM, "") and not is_other
 
 

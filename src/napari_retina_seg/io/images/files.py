@@ -14,6 +14,7 @@ from napari_retina_seg.io.images.content import (
     find_kind,
     has_dicom_mark,
     is_for_dicom,
+    is_heyex_xml,
     read_head,
 )
 from napari_retina_seg.io.images.stored import StoredPixels
@@ -83,6 +84,10 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.vendor.vol import read_vol
 
         return read_vol
+    if is_heyex_xml(head):
+        from napari_retina_seg.io.images.vendor.heyex_xml import read_heyex_xml
+
+        return read_heyex_xml
     if is_for_dicom(path, head):
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retina_seg.io.images.content import SUFFIXES, is_dicom_content, is_image_content
+from napari_retina_seg.io.images.content import (
+    SUFFIXES,
+    is_dicom_content,
+    is_heyex_content,
+    is_image_content,
+)
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import ReadError
@@ -22,6 +28,7 @@ _NIFTI = (".nii", ".nii.gz")
 _MASK = "a mask"
 _CARD = "the classes of a mask"
 _MASK_RESULTS = ("_mask.png", "_mask.tif")
+_PART = "a picture of an export"  # read with its XML
 _NAMED = 5  # files in a sentence
 
 
@@ -83,9 +90,10 @@ class FolderContents:
 def list_folder(folder: Path) -> FolderContents:
     """Find the images of a folder, not those of folders in it.
 
-    A file whose suffix is that of no image format is looked into. Masks that say their classes,
-    results of other images that lie beside them, and DICOM files that hold no image are passed
-    over.
+    A file whose suffix is that of no image format is looked into. Of an XML export the XML is the
+    image: its pictures belong to it, and others like them that it does not list are passed over.
+    So are masks that say their classes, results of other images that lie beside them, and DICOM
+    files that hold no image.
 
     Raises
     ------
@@ -107,9 +115,11 @@ def list_folder(folder: Path) -> FolderContents:
             reasons[file] = "a result for another image"
         elif file.name in cards:
             reasons[file] = _CARD
+    reasons |= _parts_of_exports(reasons)
     reasons |= {file: "a folder" for file in files if file.is_dir()}
     images = tuple(file for file in files if reasons.get(file) == "")
-    others = tuple(PassedOver(file, reason) for file, reason in sorted(reasons.items()) if reason)
+    others = tuple(PassedOver(file, reason) for file, reason in sorted(reasons.items())
+                   if reason not in ("", _PART))  # fmt: skip
     return FolderContents(images, others)
 
 
@@ -179,6 +189,23 @@ def _reason(path: Path) -> str:
     if path.name.lower().endswith(_NIFTI):
         return "NIfTI, which is read for masks only"
     return "empty" if path.stat().st_size == 0 else "not an image"
+
+
+def _parts_of_exports(reasons: dict[Path, str]) -> dict[Path, str]:
+    """Return the pictures of a folder that belong to an XML export in it, or look like them."""
+    exports = [file for file, reason in reasons.items() if not reason and is_heyex_content(file)]
+    if not exports:
+        return {}
+    from napari_retina_seg.io.images.vendor.heyex_xml import listed_pictures
+
+    listed: set[Path] = set()
+    for export in exports:
+        with contextlib.suppress(ReadError):  # reading it says so
+            listed |= set(listed_pictures(export))
+    kinds = {file.suffix.lower() for file in listed}
+    named = f"not listed in '{exports[0].name}'" if len(exports) == 1 else "not listed in an export"
+    return {file: _PART if file in listed else named for file, reason in reasons.items()
+            if file in listed or (not reason and file.suffix.lower() in kinds)}  # fmt: skip
 
 
 def _is_result(name: str, names: set[str]) -> bool:
