@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from napari_retina_seg.io import read_image
+from napari_retina_seg.io.images.folders import list_tree
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.errors import ProjectError, ReadError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
+from vendor_files import intensities, write_vol, write_xml_export
 
 
 def test_an_image_is_referred_to_where_it_is(ann, write_scan):
@@ -124,3 +126,29 @@ def test_what_was_read_is_kept_if_adding_is_closed(ann, write_scan):
         next(job)
     job.close()
     assert len(ann.images()) == 2
+
+
+def test_files_of_oct_devices_are_images(ann, tmp_path):
+    """An XML export is one image of several files, any of which may be changed."""
+    bscans = (255 * intensities()).astype("uint8")
+    export = write_xml_export(tmp_path, bscans)
+    vol = write_vol(tmp_path / "scan.vol", intensities())
+    found = list_tree([tmp_path]).images
+    assert found == (export, vol)
+    added = ann.add_images(found, copy=False)
+    assert [(each.name, each.n_slices, each.laterality) for each in added.images] == [
+        ("export", 3, "OD"), ("scan", 3, "OD")]  # fmt: skip
+    assert len(added.identifiers) == 2  # the headers name a patient
+    for image in added.images:
+        assert ann.read_image(image.id).acquisition.pattern == "raster"
+    assert ann.add_images([export]).duplicates[0][1].name == "export"
+    (tmp_path / "B2.TIF").write_bytes((tmp_path / "B1.TIF").read_bytes())
+    with pytest.raises(ProjectError, match="was changed since it was added"):
+        ann.read_image(added.images[0].id)
+
+
+def test_an_export_of_several_files_is_not_copied_in_part(ann, tmp_path):
+    export = write_xml_export(tmp_path, (255 * intensities()).astype("uint8"))
+    added = ann.add_images([export], copy=True)
+    assert added.images == ()
+    assert "export of several files" in added.problems[0]

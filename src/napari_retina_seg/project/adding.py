@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
-from napari_retina_seg.io.images.content import check_readable_name
+from napari_retina_seg.io.images.content import check_readable_name, is_heyex_content
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
-from napari_retina_seg.project.files import StoredFile, hash_file
+from napari_retina_seg.project.files import StoredFile, hash_source
 from napari_retina_seg.project.removals import find_removals
 from napari_retina_seg.project.results import Added
 from napari_retina_seg.project.states import State
@@ -174,7 +174,7 @@ def _read_file(
     known: frozenset[str],
     suffixes: dict[str, str],
 ) -> _ReadFile:
-    sha256 = hash_file(path) if path.is_file() else ""
+    sha256 = hash_source(path) if path.is_file() else ""
     if stated is None and sha256 in known:
         return _ReadFile(path, sha256, None)
     image = read_image(path)
@@ -185,11 +185,17 @@ def _read_file(
         )
     if stated is not None:
         image = with_stated_spacing(image, stated)
-    content = path.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
+    if copy and is_heyex_content(path):
+        raise ReadError(
+            f"'{path}' is an export of several files, of which one can't be copied without the"
+            " others: add it without copying."
+        )
     stored = None
-    if copy and sha256 not in known:
-        stored = store.files.put(content, suffixes.setdefault(sha256, path.suffix))
+    if copy:
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 not in known:
+            stored = store.files.put(content, suffixes.setdefault(sha256, path.suffix))
     facts = _Facts(
         image.modality.value,
         image.laterality.value,
@@ -284,6 +290,6 @@ def _reference(store: Store, path: Path) -> str:
 
 def _is_whole(path: Path, sha256: str) -> bool:
     try:
-        return hash_file(path) == sha256
+        return hash_source(path) == sha256
     except OSError:
         return False

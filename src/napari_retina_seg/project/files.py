@@ -11,8 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_retina_seg.io.atomic import sync_folder, write_durably
+from napari_retina_seg.io.images.content import is_heyex_content
 from napari_retina_seg.types.confined import confined
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.errors import ProjectError, ReadError
 
 _CHUNK = 2**20  # bytes
 
@@ -162,6 +163,29 @@ def hash_file(path: Path) -> str:
         raise OSError(errno.EINVAL, "it is not a regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_source(path: Path) -> str:
+    """Return the SHA-256 that identifies an image: of its file, and of all that belong to it.
+
+    An XML export of a device is an image of several files: the XML and its pictures.
+
+    Raises
+    ------
+    OSError
+        If one can't be read.
+    """
+    own = hash_file(path)
+    if not is_heyex_content(path):
+        return own
+    from napari_retina_seg.io.images.vendor.heyex_xml import listed_pictures
+
+    try:
+        pictures = sorted(set(listed_pictures(path)))
+    except ReadError:  # it is no export, or no longer one
+        return own
+    parts = [own, *(hash_file(picture) for picture in pictures)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:

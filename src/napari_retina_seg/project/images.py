@@ -14,7 +14,7 @@ from napari_retina_seg.io import read_image
 from napari_retina_seg.io.images.content import may_be_image
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
-from napari_retina_seg.project.files import hash_file
+from napari_retina_seg.project.files import hash_source
 from napari_retina_seg.project.removals import find_removals
 from napari_retina_seg.project.store import Store, image_row, image_value
 from napari_retina_seg.project.tables import ImageRow
@@ -60,7 +60,7 @@ def _find_by_name(session: Session, text: str) -> int:
     path = Path(text)
     rows = _of_name(session, text) or _of_name(session, image_name(path))
     if len(rows) != 1 and path.is_file():
-        sha256 = hash_file(path)
+        sha256 = hash_source(path)
         rows = session.scalars(select(ImageRow).filter_by(sha256=sha256)).all()
     if not rows:
         raise ProjectError(
@@ -90,7 +90,7 @@ def damage_of(image: ProjectImage) -> str | None:
             " add the image from its new place."
         )
     try:
-        if hash_file(image.path) == image.sha256:
+        if hash_source(image.path) == image.sha256:
             return None
     except FileNotFoundError:
         return (

@@ -12,7 +12,7 @@ from typing import Any
 from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io._decoding import decoding, max_pixels
 from napari_retina_seg.io.formats.dicom_source import CREATOR
-from napari_retina_seg.io.images.content import is_read_as_dicom
+from napari_retina_seg.io.images.content import VOL_STARTS, is_read_as_dicom
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import composed, name_key
@@ -39,7 +39,6 @@ _KEYWORDS = frozenset(
         "StudyID",
     }
 )
-_HEIDELBERG = b"HSF-OCT-"
 # Places in the header of Heidelberg's .vol files; that of a birth date is a double.
 _VOL_FIELDS = {"patient's ID": slice(140, 161), "patient's birth date": slice(164, 172)}
 _VENDORS = {b"CMDb": "Heidelberg E2E", b"FOCT": "Topcon"}
@@ -163,7 +162,7 @@ def _in_name(name: str) -> Iterator[str]:
 
 
 def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
-    if head.startswith(_HEIDELBERG):
+    if head.startswith(VOL_STARTS):
         for name, place in _VOL_FIELDS.items():
             if head[place].strip(b"\0 "):
                 yield f"Heidelberg header: {name}"
