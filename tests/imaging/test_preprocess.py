@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from skimage.data import retina
 
 from napari_retina_seg.imaging.fov import FieldOfView, FieldOrigin
+from napari_retina_seg.imaging.illumination import correct_illumination
 from napari_retina_seg.imaging.preprocess import (
     FundusPreprocessing,
     OctPreprocessing,
     ResizePreprocessing,
-    correct_illumination,
 )
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.image import Spacing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+
+from napari_retina_seg.datasets.camera import Camera, take_again
 
 Array = npt.NDArray[np.float32]
 Range = tuple[float, float]
@@ -43,6 +46,8 @@ class Augmentation(BaseModel):
         Largest Gaussian blur in px; largest loss of resolution (factor), in a third each.
     shadow : float
         Chance of dark vertical bands, as vessels cast in OCT.
+    camera : Camera or None
+        Changes of photographs before their illumination is corrected; all others come after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +69,7 @@ class Augmentation(BaseModel):
     blur: NonNegativeFloat = 0
     coarse: Annotated[float, Field(ge=1)] = 1
     shadow: Chance = 0
+    camera: Camera | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +86,16 @@ class Sample:
         ``(rows, columns)`` float32, 0 where nothing is seen and so nothing is learnt.
     ignored : array or None
         ``(rows, columns)`` uint8, 1 where there is something to see that nothing is learnt from.
+    correct : callable or None
+        Makes the network's input of colours and of where they show retina; then `tensor` holds the
+        colours of a photograph, whose illumination is corrected crop by crop.
     """
 
     tensor: Array
     target: npt.NDArray[np.uint8] | Array
     weight: Array
     ignored: npt.NDArray[np.uint8] | None = None
+    correct: Callable[[Array, npt.NDArray[np.bool_]], Array] | None = None
 
     @property
     def counted(self) -> Array:
@@ -104,15 +114,39 @@ def random_crop(
         Image ``(rows, columns, channels)`` and ``(rows, columns, 2)`` target and weight, float32.
     """
     matrix = _random_affine(sample.tensor.shape[:2], size, how, rng)
-    image = _warp(sample.tensor, matrix, size, cv2.INTER_LINEAR)
     classes = sample.target.dtype == np.uint8
     target = _warp(sample.target, matrix, size, cv2.INTER_NEAREST if classes else cv2.INTER_LINEAR)
-    weight = _warp(sample.weight, matrix, size, cv2.INTER_NEAREST)
-    seen = weight[..., np.newaxis]
-    image = change_appearance(image.reshape(*size, -1), how, rng) * seen
+    if sample.correct is not None:
+        image, seen = _corrected_crop(sample, matrix, size, how.camera or Camera(), rng)
+        weight = seen.astype(np.float32)
+    else:
+        image = _warp(sample.tensor, matrix, size, cv2.INTER_LINEAR).reshape(*size, -1)
+        weight = _warp(sample.weight, matrix, size, cv2.INTER_NEAREST)
+    image = change_appearance(image, how, rng) * weight[..., np.newaxis]
     if sample.ignored is not None:
         weight *= _warp(sample.ignored, matrix, size, cv2.INTER_NEAREST) == 0
     return image, np.stack([target.astype(np.float32), weight], axis=-1)
+
+
+def _corrected_crop(
+    sample: Sample,
+    matrix: npt.NDArray[np.float64],
+    size: tuple[int, int],
+    camera: Camera,
+    rng: np.random.Generator,
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Cut a piece with a margin, take it again, and correct its illumination."""
+    margin = camera.margin
+    wide = size[0] + 2 * margin, size[1] + 2 * margin
+    shift = np.array([[1.0, 0, -margin], [0, 1, -margin], [0, 0, 1]])
+    matrix = matrix @ shift
+    colors = _warp(sample.tensor, matrix, wide, cv2.INTER_LINEAR)
+    inside = _warp(sample.weight, matrix, wide, cv2.INTER_NEAREST) > 0
+    colors, inside = take_again(colors, inside, camera, rng)
+    assert sample.correct is not None  # noqa: S101 - the caller has looked
+    image = sample.correct(colors, inside)
+    part = slice(margin, margin + size[0]), slice(margin, margin + size[1])
+    return image[part], inside[part]
 
 
 def _random_affine(

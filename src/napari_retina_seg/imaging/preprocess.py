@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from napari_retina_seg.imaging.fov import FieldOfView, detect_fov
+from napari_retina_seg.imaging.illumination import correct_illumination
 from napari_retina_seg.imaging.invalid_pixels import combine_valid, fill_invalid
 from napari_retina_seg.imaging.pixels import (
     SMALLEST,
@@ -30,9 +31,6 @@ Mask = npt.NDArray[np.bool_]
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=SMALLEST, le=16384)]
 
-# Of CHASE_DB1, HRF and IDRiD, no photograph in which a channel shows vessels is beyond these.
-_LEAST_SPREAD = 0.25  # of a channel, in spreads of the strongest one
-_MOST_NOISE = 0.5  # of a channel, in its spreads
 _SCALE_LIMITS = (0.1, 4.0)  # beyond these a stated pixel size is taken for a mistake
 
 
@@ -189,6 +187,10 @@ class FundusPreprocessing:
         Diameter of the field of view in the network's input, px.
     background : float
         Standard deviation of the illumination that is taken out, in diameters.
+    wide_background : float or None
+        That of a second correction, whose result is given to the network beside the first: what is
+        as wide as the standard deviation, such as a large vessel next to the disc, is taken out
+        with the illumination. By default there is only the first.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -196,11 +198,12 @@ class FundusPreprocessing:
     kind: Literal["fundus"] = "fundus"
     diameter: Size = 1152
     background: Positive = 0.03
+    wide_background: Positive | None = None
 
     @property
     def channels(self) -> int:
         """Channels of the network's input."""
-        return 3
+        return 3 if self.wide_background is None else 6
 
     def prepare(
         self,
@@ -224,6 +227,24 @@ class FundusPreprocessing:
             Where the retina is, if it is known; by default it is found in the pixels.
         """
         del spacing
+        colors, inside, geometry = self.scale(plane, valid, field)
+        return Prepared(self.correct(colors, inside), geometry)
+
+    def scale(
+        self, plane: Plane, valid: Mask | None = None, field: FieldOfView | None = None
+    ) -> tuple[Tensor, Mask, Geometry]:
+        """Bring a photograph to one diameter, its illumination as it is.
+
+        Parameters
+        ----------
+        plane, valid, field
+            As of `prepare`.
+
+        Returns
+        -------
+        tuple
+            Its colours ``(rows, columns, 3)`` float32, where it shows retina, and the geometry.
+        """
         plane, valid = _without_invalid(plane, valid)
         if plane.dtype.kind == "f":
             plane = to_float(plane)
@@ -248,8 +269,15 @@ class FundusPreprocessing:
         if valid is not None:
             part = np.ascontiguousarray(valid[top:bottom, left:right]).view(np.uint8)
             inside = inside & (resize(part * 255, working) > 252)
-        sigma = self.background * self.diameter
-        return Prepared(correct_illumination(colors, inside, sigma), geometry)
+        return colors, inside, geometry
+
+    def correct(self, colors: Tensor, inside: Mask) -> Tensor:
+        """Return the network's input for colours of its scale, ``(rows, columns, channels)``."""
+        scales = [self.background, self.wide_background]
+        corrected = [
+            correct_illumination(colors, inside, scale * self.diameter) for scale in scales if scale
+        ]
+        return corrected[0] if len(corrected) == 1 else np.concatenate(corrected, axis=2)
 
 
 @dataclass(frozen=True)
@@ -345,49 +373,3 @@ def rescale_intensity(values: Tensor, valid: Mask | None = None) -> Tensor:
     if low == high:
         low, high = values.min(), values.max()
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
-
-
-def correct_illumination(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tensor:
-    """Correct illumination and contrast within the field of view.
-
-    Each channel loses its Gaussian mean over the pixels inside (a normalised convolution, so
-    that the rim leaves no edge) and is divided by its spread there; outside is 0. A channel that
-    is saturated, or too dark, shows little but noise: it is divided by more, so that its noise
-    does not become as strong as the vessels of the others.
-
-    Parameters
-    ----------
-    colors : array
-        ``(rows, columns, 3)``.
-    inside : array
-        ``(rows, columns)`` bool, True inside the field of view.
-    sigma : float
-        Standard deviation of the mean, px.
-
-    Returns
-    -------
-    array
-        ``(rows, columns, 3)``, inside of mean 0 and variance 1, or less where there is noise.
-    """
-    size = colors.shape[0], colors.shape[1]
-    # The mean is smooth: computing it on a quarter of the size changes nothing but the time.
-    small = (max(1, size[0] // 4), max(1, size[1] // 4))
-    within = inside.astype(np.uint8)
-    whole_cells = (resize(within * 255, small) > 252).astype(np.float32)[..., np.newaxis]
-    weighted = np.concatenate([resize(colors, small) * whole_cells, whole_cells], axis=2)
-    blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 4)
-    mean = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
-    flat = colors - resize(mean, size)
-    flat /= np.maximum(_contrast(flat, inside), 1e-6).astype(np.float32)
-    flat[~inside] = 0
-    return np.asarray(flat, np.float32)
-
-
-def _contrast(flat: Tensor, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the divisor of each channel: its spread, but at least a multiple of its noise."""
-    middle, deviation = cv2.meanStdDev(flat, mask=inside.view(np.uint8))
-    spread = np.hypot(middle, deviation)[:, 0]
-    fine = (flat - cv2.GaussianBlur(flat, (0, 0), 1.5))[::3, ::3][inside[::3, ::3]]
-    noise = 1.48 * np.median(np.abs(fine), axis=0) if len(fine) else 0.0
-    floor = np.maximum(_LEAST_SPREAD * spread.max(), noise / _MOST_NOISE)
-    return np.asarray(np.maximum(spread, floor))

@@ -22,18 +22,37 @@ _LOOKAHEAD = 4  # batches that are prepared while the network is busy
 _ORDER = 1  # sets the order of the images apart from their augmentation
 
 
-def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
+def prepare_sample(
+    image: LabelledImage, recipe: Recipe, *, to_be_changed: bool = False
+) -> Sample:
     """Bring an image and its mask to the network's scale.
 
     A field of view that the data set gives is the one that is used. A mask keeps its classes
     (nearest neighbour), but where the field of view is scaled to one diameter: there the target
     is the share of a pixel that is vessel, since many are thinner.
+
+    Parameters
+    ----------
+    image : LabelledImage
+        The image.
+    recipe : Recipe
+        Says how it is prepared.
+    to_be_changed : bool
+        Keep the colours of a photograph as they are where the recipe's augmentation changes them
+        before illumination is corrected.
     """
-    field = image.given_field()
-    prepared = prepare_plane(
-        recipe.preprocessing, image.pixels(), image.spacing(), valid=image.valid(), field=field
-    )
-    geometry = prepared.geometry
+    how = recipe.preprocessing
+    by_crop = to_be_changed and recipe.augmentation.camera is not None
+    correct = None
+    if by_crop and isinstance(how, FundusPreprocessing):
+        colors, inside, geometry = how.scale(image.pixels(), image.valid(), image.given_field())
+        tensor = colors / max(float(np.percentile(colors[inside], 99.8)), 1e-6)
+        correct = how.correct
+    else:
+        prepared = prepare_plane(
+            how, image.pixels(), image.spacing(), valid=image.valid(), field=image.given_field()
+        )
+        tensor, geometry = prepared.tensor, prepared.geometry
     top, left, bottom, right = geometry.box
     labels = image.labels()[top:bottom, left:right]
     weight = np.ones(geometry.working, np.float32)
@@ -44,10 +63,10 @@ def prepare_sample(image: LabelledImage, recipe: Recipe) -> Sample:
         holds_data = geometry.valid[top:bottom, left:right].astype(np.float32)
         weight *= resize(holds_data, geometry.working) > 0.99
     ignored = _prepare_ignored(image, geometry)
-    if isinstance(recipe.preprocessing, FundusPreprocessing) and len(recipe.scheme) == 2:
+    if isinstance(how, FundusPreprocessing) and len(recipe.scheme) == 2:
         share = resize(labels.astype(np.float32), geometry.working)
-        return Sample(prepared.tensor, share, weight, ignored)
-    return Sample(prepared.tensor, _nearest(labels, geometry), weight, ignored)
+        return Sample(tensor, share, weight, ignored, correct)
+    return Sample(tensor, _nearest(labels, geometry), weight, ignored, correct)
 
 
 def _prepare_ignored(image: LabelledImage, geometry: Geometry) -> npt.NDArray[np.uint8] | None:

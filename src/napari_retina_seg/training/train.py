@@ -196,7 +196,7 @@ def iter_train(
     """
     token = token or CancelToken()
     check_run(run, recipe, resume=resume)
-    samples = [prepare_sample(image, recipe) for image in split.training]
+    samples = [prepare_sample(image, recipe, to_be_changed=True) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
     images = [*split.training, *split.validation]
     conditions = Conditions.of(images, None if start is None else start.sha256)
