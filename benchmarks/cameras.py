@@ -189,8 +189,7 @@ def part(camera: Simulated, pixels: Pixels) -> tuple[int, int, int]:
     It lies beside the centre, towards the brightest place: the disc is more often in a photograph.
     """
     field = find_field(pixels)
-    top, left, bottom, right = field.box
-    height = bottom - top
+    height = field.box[2] - field.box[0]
     diameter = round(min(camera.seen * field.diameter, 0.98 * height))
     green = cv2.GaussianBlur(pixels[..., 1].astype(np.float32), (0, 0), field.diameter / 40)
     bright = np.unravel_index(np.argmax(np.where(field.mask(0.1), green, 0)), green.shape)
@@ -198,7 +197,7 @@ def part(camera: Simulated, pixels: Pixels) -> tuple[int, int, int]:
     free = max(0.0, height / 2 - diameter / 2)
     toward = np.array(bright) - center
     toward *= min(1.0, free / max(float(np.hypot(*toward)), 1e-6))
-    return *(int(round(value)) for value in center + toward), diameter
+    return *(round(value) for value in center + toward), diameter
 
 
 def cut(values: Image, place: tuple[int, int, int], size: int) -> Image:

@@ -61,9 +61,7 @@ def main() -> None:
         shutil.copyfile(path, arguments.out / "images" / path.name)
         cv2.imwrite(str(arguments.out / "masks" / f"{path.stem}.png"), mask)
         labels = np.where(mask == IGNORE, 0, mask).astype(np.uint8)
-        record = MaskRecord(
-            labels, scheme=FUNDUS_VESSELS, name=path.stem, ignore=mask == IGNORE
-        )
+        record = MaskRecord(labels, scheme=FUNDUS_VESSELS, name=path.stem, ignore=mask == IGNORE)
         pictures.append(
             Picture(name=path.stem, group=path.stem, split="train", record=len(records), slice=0)
         )

@@ -13,7 +13,6 @@ Tensor = npt.NDArray[np.float32]
 # Of CHASE_DB1, HRF and IDRiD, no photograph in which a channel shows vessels is beyond these.
 _LEAST_SPREAD = 0.25  # of a channel, in spreads of the strongest one
 _MOST_NOISE = 0.5  # of a channel, in its spreads
-_FINEST_SIGMA = 8.0  # px of the reduced image on which the mean is computed
 
 
 def correct_illumination(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: float) -> Tensor:
@@ -39,13 +38,12 @@ def correct_illumination(colors: Tensor, inside: npt.NDArray[np.bool_], sigma: f
         ``(rows, columns, 3)``, inside of mean 0 and variance 1, or less where there is noise.
     """
     size = colors.shape[0], colors.shape[1]
-    # The mean is smooth: computing it on a smaller image changes nothing but the time.
-    reduced = max(4, int(sigma / _FINEST_SIGMA))
-    small = (max(1, size[0] // reduced), max(1, size[1] // reduced))
+    # The mean is smooth: computing it on a quarter of the size changes nothing but the time.
+    small = (max(1, size[0] // 4), max(1, size[1] // 4))
     within = inside.astype(np.uint8)
     whole_cells = (resize(within * 255, small) > 252).astype(np.float32)[..., np.newaxis]
     weighted = np.concatenate([resize(colors, small) * whole_cells, whole_cells], axis=2)
-    blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / reduced)
+    blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 4)
     mean = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
     flat = colors - resize(mean, size)
     flat /= np.maximum(_contrast(flat, inside), 1e-6).astype(np.float32)

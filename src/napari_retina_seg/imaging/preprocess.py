@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -187,10 +186,6 @@ class FundusPreprocessing:
         Diameter of the field of view in the network's input, px.
     background : float
         Standard deviation of the illumination that is taken out, in diameters.
-    wide_background : float or None
-        That of a second correction, whose result is given to the network beside the first: what is
-        as wide as the standard deviation, such as a large vessel next to the disc, is taken out
-        with the illumination. By default there is only the first.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -198,12 +193,11 @@ class FundusPreprocessing:
     kind: Literal["fundus"] = "fundus"
     diameter: Size = 1152
     background: Positive = 0.03
-    wide_background: Positive | None = None
 
     @property
     def channels(self) -> int:
         """Channels of the network's input."""
-        return 3 if self.wide_background is None else 6
+        return 3
 
     def prepare(
         self,
@@ -273,11 +267,7 @@ class FundusPreprocessing:
 
     def correct(self, colors: Tensor, inside: Mask) -> Tensor:
         """Return the network's input for colours of its scale, ``(rows, columns, channels)``."""
-        scales = [self.background, self.wide_background]
-        corrected = [
-            correct_illumination(colors, inside, scale * self.diameter) for scale in scales if scale
-        ]
-        return corrected[0] if len(corrected) == 1 else np.concatenate(corrected, axis=2)
+        return correct_illumination(colors, inside, self.background * self.diameter)
 
 
 @dataclass(frozen=True)

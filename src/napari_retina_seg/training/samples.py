@@ -22,9 +22,7 @@ _LOOKAHEAD = 4  # batches that are prepared while the network is busy
 _ORDER = 1  # sets the order of the images apart from their augmentation
 
 
-def prepare_sample(
-    image: LabelledImage, recipe: Recipe, *, to_be_changed: bool = False
-) -> Sample:
+def prepare_sample(image: LabelledImage, recipe: Recipe, *, to_be_changed: bool = False) -> Sample:
     """Bring an image and its mask to the network's scale.
 
     A field of view that the data set gives is the one that is used. A mask keeps its classes
