@@ -21,6 +21,8 @@ class Camera(BaseModel):
 
     Attributes
     ----------
+    chance : float
+        That a crop is taken again at all.
     mixing : float
         Chance that each channel becomes a random mixture of all three.
     grey : float
@@ -47,6 +49,7 @@ class Camera(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    chance: Chance = 1
     mixing: Chance = 0
     grey: Chance = 0
     gamma: NonNegativeFloat = 0
@@ -81,6 +84,8 @@ def take_again(
     tuple of array
         Its colours, 0 … 1, and where it shows retina now.
     """
+    if rng.random() >= how.chance:
+        return colors, inside
     seen = np.clip(colors, 0, 1, dtype=np.float32)
     if how.gamma:
         exponents = np.exp(rng.normal(0, how.gamma, 3))
