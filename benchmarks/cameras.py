@@ -125,10 +125,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=1, help="keep each n-th photograph")
     arguments = parser.parse_args()
     for folder in ("images", "masks"):
         (arguments.out / folder).mkdir(parents=True, exist_ok=True)
     images = [taken for one in validation_images(arguments.data) for taken in simulated(one)]
+    images = sorted(images, key=lambda image: image.name)[:: arguments.every]
     for image in images:
         file = f"{image.name}.png"
         cv2.imwrite(str(arguments.out / "images" / file), image.pixels()[..., ::-1])

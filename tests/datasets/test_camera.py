@@ -39,9 +39,7 @@ def dark_line() -> np.ndarray:
 def test_a_vessel_stays_dark_and_where_it_is(change) -> None:
     inside = np.ones((160, 200), bool)
     for seed in range(5):
-        seen, where = take_again(
-            dark_line(), inside, Camera(**change), np.random.default_rng(seed)
-        )
+        seen, where = take_again(dark_line(), inside, Camera(**change), np.random.default_rng(seed))
         assert where.all()
         assert 0 <= seen.min() <= seen.max() <= 1
         green = cv2.blur(seen[..., 1], (1, 21))
@@ -69,9 +67,7 @@ def test_without_a_change_a_photograph_is_only_stored_in_bytes() -> None:
 def test_what_is_cut_off_is_black_and_not_seen() -> None:
     inside = np.ones((160, 200), bool)
     for seed in range(5):
-        seen, where = take_again(
-            dark_line(), inside, Camera(cut=1), np.random.default_rng(seed)
-        )
+        seen, where = take_again(dark_line(), inside, Camera(cut=1), np.random.default_rng(seed))
         assert 0.3 < where.mean() < 0.98
         assert not seen[~where].any()
         assert seen[where].min() > 0
