@@ -80,6 +80,7 @@ def train_command(
     # Ctrl-C is handled from here on: some libraries swallow it while loading.
     with interruptible() as token:
         start_engine_alone()
+        from napari_retina_seg.training.encoder_weights import find_encoder_weights
         from napari_retina_seg.training.train import (
             check_run,
             iter_train,
@@ -88,6 +89,9 @@ def train_command(
         )
 
         check_run(run, wanted, resume=resume)
+        encoder = find_encoder_weights(wanted, is_started=start is not None)
+        if encoder is not None:
+            say(f"The encoder begins with {encoder.description}.")
         options = read_options(group_pattern, groups, remap)
         split, messages = plan_split(wanted, data, options, share)
         for message in messages:
@@ -103,6 +107,7 @@ def train_command(
                 run,
                 token=token,
                 start=start,
+                encoder=encoder,
                 resume=resume,
                 left_out=skipped,
             )

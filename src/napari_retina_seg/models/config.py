@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=8)]
@@ -98,11 +98,15 @@ class EncoderUNetConfig(ArchitectureConfig):
         Name of the network in ``keras.applications``.
     widths : tuple of int
         Channels of the decoder, finest first.
+    caffe_input : bool
+        Scale colours to 0 … 255 and subtract the means of ImageNet, as the published weights of
+        VGG16 expect. EfficientNetB0 brings its own scaling.
     """
 
     kind: Literal["encoder-unet"] = "encoder-unet"
     channels: PositiveInt = 3
     encoder: Literal["efficientnetb0", "vgg16"] = "efficientnetb0"
+    caffe_input: bool = False
     widths: Annotated[tuple[PositiveInt, ...], Field(min_length=5, max_length=5)] = (
         16,
         32,
@@ -115,6 +119,12 @@ class EncoderUNetConfig(ArchitectureConfig):
     def multiple(self) -> tuple[int, int]:
         """Rows and columns of the input must be multiples of these."""
         return 32, 32
+
+    @model_validator(mode="after")
+    def _check_caffe_input(self) -> Self:
+        if self.caffe_input and (self.encoder != "vgg16" or self.channels != 3):
+            raise ValueError("caffe_input is for a vgg16 encoder of 3 channels")
+        return self
 
 
 Architecture = Annotated[UNetConfig | SegNetConfig | EncoderUNetConfig, Field(discriminator="kind")]

@@ -106,6 +106,8 @@ def package(
     folder: Path,
     record: TrainingRecord,
     parent: ModelSpec | None = None,
+    *,
+    encoder: tuple[str, str] | None = None,
 ) -> ModelFolder:
     """Make the model folder of a recipe from the weights of its training, with a card.
 
@@ -121,9 +123,13 @@ def package(
         What the training took.
     parent : ModelSpec, optional
         The model that it began with: its data and licence are named in the card, too.
+    encoder : tuple of str, optional
+        What the weights are that its encoder alone began with, and their licence.
     """
     ancestors = () if parent is None else lineage(parent)
     card = _card(recipe, record)
+    if encoder is not None or (parent is None and recipe.architecture.kind == "encoder-unet"):
+        card = _with_encoder(card, encoder)
     spec = {
         "name": recipe.name,
         **card.model_dump(),
@@ -150,6 +156,19 @@ def _card(recipe: Recipe, record: TrainingRecord) -> CardText:
         " expected to work on others. For research and annotation, not a medical device."
     )
     stated = {"training_data": record.data, "description": description, "licence": "not stated"}
+    return card.model_copy(update=stated)
+
+
+def _with_encoder(card: CardText, encoder: tuple[str, str] | None) -> CardText:
+    """Return a card that says what the encoder began with."""
+    if encoder is None:
+        first = "Its encoder began with random weights, not with those from ImageNet."
+        return card.model_copy(update={"description": f"{card.description} {first}".strip()})
+    weights, licence = encoder
+    stated = {
+        "training_data": f"{card.training_data}; its encoder began with {weights}",
+        "licence": joint_licence([card.licence, licence]),
+    }
     return card.model_copy(update=stated)
 
 

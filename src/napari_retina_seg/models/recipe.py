@@ -20,8 +20,8 @@ from pydantic import (
 )
 
 from napari_retina_seg.datasets.augment import Augmentation
-from napari_retina_seg.imaging.preprocess import Preprocessing
-from napari_retina_seg.models.config import Architecture
+from napari_retina_seg.imaging.preprocess import Preprocessing, ResizePreprocessing
+from napari_retina_seg.models.config import Architecture, EncoderUNetConfig
 from napari_retina_seg.models.spec import Postprocessing, check_parts
 from napari_retina_seg.types.errors import DataError, RetinaSegError
 from napari_retina_seg.types.image import Modality
@@ -162,6 +162,10 @@ class Training(Values):
         other statistics than it is used with.
     precision : str
         ``mixed_bfloat16`` is faster where the processor knows it; weights stay float32.
+    encoder_weights : str or None
+        What the encoder of an ``encoder-unet`` begins with: ``imagenet`` for the weights that Keras
+        Applications publishes, downloaded unless they were before, or the path of a Keras ``.h5``
+        or ``.weights.h5`` file of the network without its classifier. By default random weights.
     """
 
     crop: tuple[PositiveInt, PositiveInt]
@@ -172,6 +176,7 @@ class Training(Values):
     kept_share: Annotated[float, Field(ge=0, lt=1)] = 0
     batch_statistics: Literal["slow", "fast", "kept"] = "slow"
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    encoder_weights: Annotated[str, Field(min_length=1)] | None = None
 
 
 class CardText(Values):
@@ -237,7 +242,7 @@ class Recipe(Values):
         classes = scheme.get("classes") if isinstance(scheme, dict) else scheme
         if isinstance(network, dict) and isinstance(classes, list | tuple | LabelScheme):
             network = {"classes": len(classes), **network}
-        return {**values, "scheme": scheme, "architecture": network}
+        return {**values, "scheme": scheme, "architecture": _with_input(network, values)}
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
@@ -253,7 +258,21 @@ class Recipe(Values):
                 f"training.crop {self.training.crop} must be multiples of"
                 f" {self.architecture.multiple}"
             )
+        if self.training.encoder_weights is not None:
+            self._check_encoder()
         return self
+
+    def _check_encoder(self) -> None:
+        """Raise `ValueError` if published weights of an encoder can't work in this network."""
+        if not isinstance(self.architecture, EncoderUNetConfig):
+            raise ValueError("training.encoder_weights needs architecture.kind = 'encoder-unet'")
+        if self.architecture.channels != 3 or not isinstance(
+            self.preprocessing, ResizePreprocessing
+        ):
+            raise ValueError(
+                "training.encoder_weights needs preprocessing.kind = 'resize' with color = true:"
+                " such weights expect colours as they are in the image"
+            )
 
     @classmethod
     def read(cls, source: Path, changes: dict[str, Any] | None = None) -> Self:
@@ -294,6 +313,15 @@ class Recipe(Values):
         if SCHEMES.get(self.scheme.name) == self.scheme:
             values["scheme"] = self.scheme.name
         return tomli_w.dumps(values)
+
+
+def _with_input(network: Any, values: dict[str, Any]) -> Any:
+    """Return an architecture with the scaling of its input that published weights expect."""
+    training = values.get("training")
+    weights = training.get("encoder_weights") if isinstance(training, dict) else None
+    if weights is None or not isinstance(network, dict) or network.get("encoder") != "vgg16":
+        return network
+    return {"caffe_input": True, **network}
 
 
 def find_recipe(source: Path) -> Path:

@@ -96,6 +96,8 @@ class TrainingRecord(BaseModel):
         What computed.
     start_sha256 : str or None
         Of the weights that it began with; None if they were random.
+    encoder_sha256 : str or None
+        Of the file with the weights that its encoder alone began with, if there was one.
     seed : int or None
         From which all that is random followed; None for models of earlier versions.
     images : tuple of str
@@ -118,6 +120,7 @@ class TrainingRecord(BaseModel):
     backend: str
     precision: str
     start_sha256: str | None = None
+    encoder_sha256: str | None = None
     seed: int | None = None
     images: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()

@@ -32,15 +32,23 @@ class Conditions:
         Of the weights that it began with; None if they were random.
     images : tuple of str
         Hashes of the pixels of each image, sorted.
+    encoder_sha256 : str or None
+        Of the file with the weights that its encoder alone began with.
     """
 
     backend: str
     data_sha256: str
     start_sha256: str | None
     images: tuple[str, ...] = ()
+    encoder_sha256: str | None = None
 
     @classmethod
-    def of(cls, images: Iterable[LabelledImage], start_sha256: str | None) -> Conditions:
+    def of(
+        cls,
+        images: Iterable[LabelledImage],
+        start_sha256: str | None,
+        encoder_sha256: str | None = None,
+    ) -> Conditions:
         """Record the conditions of a new run."""
         import keras
 
@@ -56,7 +64,13 @@ class Conditions:
                     data.update(f"{array.shape} {array.dtype}".encode())
                     data.update(array.tobytes())
             data.update(repr(image.spacing()).encode())
-        return cls(keras.backend.backend(), data.hexdigest(), start_sha256, tuple(sorted(hashes)))
+        return cls(
+            keras.backend.backend(),
+            data.hexdigest(),
+            start_sha256,
+            tuple(sorted(hashes)),
+            encoder_sha256,
+        )
 
 
 def describe_environment() -> dict[str, Any]:

@@ -30,6 +30,7 @@ _CONDITIONS = {
     "backend": "another backend of Keras",
     "data_sha256": "other pixels or masks in the same files",
     "start_sha256": "other weights to start from",
+    "encoder_sha256": "other weights of the encoder",
 }
 _SPARE = 5_000_000  # bytes for all but weights
 _SECONDS_OF_CURVES = 10  # between two pictures, each of which takes as long as a short epoch

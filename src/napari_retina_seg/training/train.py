@@ -18,6 +18,7 @@ from napari_retina_seg.models.overrides import with_full_keys
 from napari_retina_seg.models.packaging import package
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.training.encoder_weights import EncoderWeights, find_encoder_weights
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.fine_tuning import read_recipe
 from napari_retina_seg.training.run_folder import RunFolder
@@ -96,6 +97,7 @@ def train(
     wanted = read_recipe(recipe, with_full_keys(changes or {}, Recipe), start)
     run = RunFolder(Path(out))
     check_run(run, wanted, resume=resume)
+    encoder = find_encoder_weights(wanted, is_started=start is not None)
     split, messages = plan_split(wanted, as_paths(data), options, validation_share)
     checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=cancel)
     split, skipped = finish(checking, progress)
@@ -107,6 +109,7 @@ def train(
         run,
         token=cancel,
         start=start,
+        encoder=encoder,
         resume=resume,
         left_out=skipped,
     )
@@ -154,6 +157,7 @@ def iter_train(
     *,
     token: CancelToken | None = None,
     start: StartingPoint | None = None,
+    encoder: EncoderWeights | None = None,
     resume: bool = False,
     left_out: Sequence[str] = (),
 ) -> Generator[Progress, None, ModelFolder]:
@@ -172,6 +176,8 @@ def iter_train(
         Stops the training at the next step; `resume` then goes on after the last whole epoch.
     start : StartingPoint, optional
         Weights of the same architecture to begin with; by default they are random.
+    encoder : EncoderWeights, optional
+        What the encoder alone begins with, as `find_encoder_weights` returned it.
     resume : bool
         Go on with a run that was stopped or killed.
     left_out : sequence of str
@@ -199,9 +205,13 @@ def iter_train(
     samples = [prepare_sample(image, recipe, to_be_changed=True) for image in split.training]
     watched = [prepare_sample(image, recipe) for image in split.validation]
     images = [*split.training, *split.validation]
-    conditions = Conditions.of(images, None if start is None else start.sha256)
+    conditions = Conditions.of(
+        images,
+        None if start is None else start.sha256,
+        None if encoder is None else encoder.sha256,
+    )
     weights = None if start is None else start.weights
-    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), weights)
+    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), weights, encoder)
     run.check_space(trainer.model.count_params())
     if resume:
         run.check_conditions(split, conditions)
@@ -213,7 +223,8 @@ def iter_train(
 
     def pack() -> ModelFolder:
         record = trainer.record(_describe(split, datasets), datasets, conditions)
-        return package(recipe, run.best_weights, run.model, record, parent)
+        began = None if encoder is None else (encoder.description, encoder.licence)
+        return package(recipe, run.best_weights, run.model, record, parent, encoder=began)
 
     packed = 0
     for progress in trainer.iter_steps(samples, watched, run, token):

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from napari_retina_seg.datasets.augment import Sample
 from napari_retina_seg.imaging.tiling import pad_to_multiple
 from napari_retina_seg.metrics.segmentation import confusion, scores
+from napari_retina_seg.models.config import EncoderUNetConfig
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import TrainingRecord
 from napari_retina_seg.training.averaging import RunningMean
+from napari_retina_seg.training.encoder_weights import EncoderWeights
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.run_folder import Row, RunFolder, RunState
 from napari_retina_seg.training.samples import batches
@@ -57,7 +59,13 @@ class Trainer:
     rows: list[Row]
 
     @classmethod
-    def build(cls, recipe: Recipe, steps: int, start_from: Path | None) -> Trainer:
+    def build(
+        cls,
+        recipe: Recipe,
+        steps: int,
+        start_from: Path | None,
+        encoder: EncoderWeights | None = None,
+    ) -> Trainer:
         """Build and compile a recipe's network.
 
         Parameters
@@ -68,6 +76,8 @@ class Trainer:
             Of an epoch.
         start_from : Path or None
             Weights to begin with; None for random ones.
+        encoder : EncoderWeights, optional
+            Those that the encoder alone begins with.
 
         Raises
         ------
@@ -77,6 +87,8 @@ class Trainer:
         from napari_retina_seg.training.losses import make_loss
 
         model = _network(recipe, start_from)
+        if encoder is not None:
+            _load_encoder(model, recipe, encoder)
         loss = make_loss(recipe.loss, recipe.architecture.classes)
         optimizer = _optimizer(recipe, steps * recipe.training.epochs)
         model.compile(optimizer, loss, jit_compile=_jit(model))
@@ -165,6 +177,7 @@ class Trainer:
             backend=conditions.backend,
             precision=self.recipe.training.precision,
             start_sha256=conditions.start_sha256,
+            encoder_sha256=conditions.encoder_sha256,
             seed=self.recipe.seed,
             images=conditions.images,
         )
@@ -249,6 +262,20 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
             " from a run of the same architecture."
         ) from error
     return model
+
+
+def _load_encoder(model: Any, recipe: Recipe, weights: EncoderWeights) -> None:
+    from napari_retina_seg.models.networks import load_encoder_weights
+
+    config = recipe.architecture
+    assert isinstance(config, EncoderUNetConfig)  # noqa: S101 - a recipe checks it
+    try:
+        load_encoder_weights(model, config, weights.path)
+    except ValueError as error:
+        raise DataError(
+            f"'{weights.path}' does not hold the weights of Keras' {config.encoder} without its"
+            " classifier: name a file that was saved from it with include_top=False."
+        ) from error
 
 
 def _set_statistics(model: Any, how: str) -> None:

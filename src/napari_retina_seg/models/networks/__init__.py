@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -10,8 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
+
 from napari_retina_seg.models.config import Architecture, EncoderUNetConfig, SegNetConfig
-from napari_retina_seg.models.networks.encoders import build_encoder_unet
+from napari_retina_seg.models.networks.encoders import (
+    build_encoder,
+    build_encoder_unet,
+    copy_encoder,
+)
 from napari_retina_seg.models.networks.segnet import build_segnet
 from napari_retina_seg.models.networks.unet import build_unet
 
@@ -71,12 +80,58 @@ def load_weights(network: Any, path: Path) -> None:
             raise ValueError(f"'{path}' does not hold this network's weights") from error
 
 
+def load_encoder_weights(network: Any, config: EncoderUNetConfig, path: Path) -> None:
+    """Load the weights of an encoder from a file that Keras has written without its classifier.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Of the configuration.
+    config : EncoderUNetConfig
+        Names the encoder.
+    path : Path
+        In the layout of ``.weights.h5``, or in the older one of Keras Applications' files; which,
+        is seen from its content.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or holds another network's weights.
+    """
+    with _BUILDING, _seeded(0):
+        encoder = build_encoder(config)
+    _check_whole(path)
+    with h5py.File(path, "r") as file:
+        is_older = "model_weights" in file or any("layer_names" in name for name in file.attrs)
+        if not is_older and _count_weights(file) != len(encoder.weights):
+            raise ValueError(f"'{path}' does not hold this network's weights")
+    # Keras goes by the ending of the name.
+    with tempfile.TemporaryDirectory() as elsewhere:
+        named = Path(elsewhere) / ("encoder.h5" if is_older else "encoder.weights.h5")
+        shutil.copyfile(path, named)
+        load_weights(encoder, named)
+    if not all(np.isfinite(weight).all() for weight in encoder.get_weights()):
+        raise ValueError(f"'{path}' holds weights that are no numbers")
+    copy_encoder(encoder, network, config)
+
+
+def _count_weights(file: Any) -> int:
+    """Count the arrays in a file of Keras 3, without the optimiser's."""
+    found = 0
+
+    def count(name: str, item: Any) -> None:
+        nonlocal found
+        found += isinstance(item, h5py.Dataset) and not name.startswith("optimizer/")
+
+    file.visititems(count)
+    return found
+
+
 def _check_whole(path: Path) -> None:
     """Raise `ValueError` if an HDF5 file would be read together with other files.
 
     Links, external storage and virtual data sets name any file of the computer.
     """
-    import h5py
 
     def refers_elsewhere(name: str, link: Any) -> str | None:
         if not isinstance(link, h5py.HardLink):
@@ -94,4 +149,11 @@ def _check_whole(path: Path) -> None:
         raise ValueError(f"'{path}' refers to other files, in '{found}'")
 
 
-__all__ = ["build", "build_encoder_unet", "build_segnet", "build_unet", "load_weights"]
+__all__ = [
+    "build",
+    "build_encoder_unet",
+    "build_segnet",
+    "build_unet",
+    "load_encoder_weights",
+    "load_weights",
+]
