@@ -165,3 +165,22 @@ def test_a_model_of_other_data_does_not_carry_the_card_of_ours(run, own, tmp_pat
     assert "own: 2 + 1 images" in spec.training_data
     assert "Tian" not in spec.training_data + spec.description
     assert spec.licence == "not stated"
+
+
+def test_the_keys_of_a_recipe_are_described(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    for arguments in (("--describe", "unet-drive"), ("unet-drive", "--describe")):
+        result = run("train", *arguments, "--set", "epochs=7")
+        assert result.exit_code == 0, result.output
+        row = next(line for line in result.stdout.splitlines() if "training.epochs" in line)
+        assert [cell.strip() for cell in row.split("│")[1:5]] == [
+            "training.epochs", "7", "must be given", "epochs",
+        ]  # fmt: skip
+    assert "--start-from" in run("train", "--describe", "fine-tune").stderr
+    tuned = run("train", "--describe", "fine-tune", "--start-from", "fundus-vessels")
+    assert "training.kept_share" in tuned.stdout
+
+
+def test_without_data_or_folder_nothing_begins(run, tmp_path):
+    assert "needs --data" in run("train", "unet-drive", "--out", tmp_path / "run").stderr
+    assert "needs --out" in run("train", "unet-drive", "--data", tmp_path).stderr

@@ -64,6 +64,22 @@ def test_terms_are_added_with_their_weights() -> None:
     assert float(make_loss(both, 2)(truth, probabilities)) == pytest.approx(total, rel=1e-5)
 
 
+def test_the_smoothing_of_dice_is_a_setting() -> None:
+    truth, probabilities = target([1, 0], [1, 1]), binary([0.8, 0.4])
+    value = make_loss(Loss(dice=1, dice_smoothing=1e-6), 2)(truth, probabilities)
+    assert float(value) == pytest.approx(1 - 2 * 0.8 / (1 + 0.8 + 0.4), rel=1e-5)
+
+
+def test_one_key_balances_focal_loss_and_dice() -> None:
+    truth, probabilities = target([1, 0], [1, 1]), binary([0.8, 0.4])
+    dice, focal = (float(make_loss(loss, 2)(truth, probabilities)) for loss in (DICE, FOCAL))
+    both = Loss(cross_entropy=0, focal=1, focal_alpha=0.25, focal_gamma=2, dice=1, focal_share=0.7)
+    value = float(make_loss(both, 2)(truth, probabilities))
+    assert value == pytest.approx(0.7 * focal + 0.3 * dice, rel=1e-5)
+    with pytest.raises(ValueError, match="focal_share balances focal and dice"):
+        Loss(dice=1, focal_share=0.7)
+
+
 def test_a_loss_without_a_term_is_refused() -> None:
     with pytest.raises(ValueError, match="no term has a weight"):
         Loss()

@@ -313,6 +313,46 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run(split, tmp_path) -> Non
     assert model.spec.training.best_epoch == 1
 
 
+def test_a_network_that_finds_only_background_is_called_useless(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    for number in range(2):
+        noise = rng.integers(0, 255, (32, 32, 3), np.uint8)
+        vessel = np.zeros((32, 32), np.uint8)
+        vessel[10] = 1
+        cv2.imwrite(str(tmp_path / f"data/images/p{number}.png"), noise)
+        cv2.imwrite(str(tmp_path / f"data/masks/p{number}.png"), vessel)
+    split = split_images(read_data([tmp_path / "data"]), seed=1, share=0.5)
+    texts = ("widths=[2, 2]", "crop=[16, 16]", "batch=2", "epochs=2", "steps_per_epoch=50")
+    narrow = Recipe.read(Path("unet-drive"), parse_overrides([*texts, "validation=[]"], Recipe))
+    messages = []
+    job = iter_train(narrow, split, RunFolder(tmp_path / "run"))
+    model = finish(job, lambda progress: messages.append(progress.message))
+    assert messages[-1].endswith("; it finds nothing but background so far")
+    assert "background" not in messages[-2]  # after one epoch, too early to tell
+    assert model.spec.training.warnings[0].startswith(
+        "The model is of no use: it finds nothing but background on its validation images."
+    )
+    assert "of no use" in (model.path / "card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "steps", "warned"),
+    [
+        ("unet-drive", 2, 100, False),
+        ("unet-drive", 1, 100, True),
+        ("unet-drive", 1, 99, False),
+        ("oct-layers", 1, 100, True),
+        ("oct-layers", 3, 100, False),
+    ],
+)
+def test_only_a_model_of_one_class_is_called_useless(name, classes, steps, warned) -> None:
+    rows = [{"val_loss": 1.0, "val_dice": 0.1, "val_classes": classes}]
+    trainer = Trainer(Recipe.read(Path(name)), None, None, steps, None, [], rows)
+    assert bool(trainer.warnings) is warned
+
+
 def test_curves_are_drawn_every_ten_seconds_of_training(tmp_path) -> None:
     run = RunFolder(tmp_path)
     rows: list[dict[str, float]] = []

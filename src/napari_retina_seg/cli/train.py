@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, echo, interruptible, say, start_engine_alone
+from napari_retina_seg.cli.console import (
+    Bar,
+    UsageError,
+    as_cell,
+    echo,
+    interruptible,
+    say,
+    start_engine_alone,
+)
 from napari_retina_seg.cli.data_options import (
-    Data,
     GroupPattern,
     Groups,
     Remap,
@@ -20,6 +27,7 @@ from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.progress import Cancelled
 
 if TYPE_CHECKING:
+    from napari_retina_seg.models.recipe import Recipe
     from napari_retina_seg.training.run_folder import RunFolder
 
 
@@ -31,11 +39,21 @@ def train_command(
             " unet-drive, or a TOML file."
         ),
     ],
-    data: Data,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A data set, or a folder of data sets; may be repeated."),
+    ] = None,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option("--out", "-o", metavar="RUN", help="New folder for the model and its log."),
-    ],
+    ] = None,
+    describe: Annotated[
+        bool,
+        typer.Option(
+            "--describe",
+            help="Show all keys of the recipe, with what they mean, and train nothing.",
+        ),
+    ] = False,
     change: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,6 +94,12 @@ def train_command(
 
     start = find_starting_point(start_from) if start_from else None
     wanted = read_recipe(recipe, parse_overrides(change or [], Recipe), start)
+    if describe:
+        _print_keys(wanted)
+        return
+    if not data or out is None:
+        missing = "--out" if data else "--data"
+        raise UsageError(f"The training needs {missing}: see napari-retina-seg train --help.")
     run = RunFolder(out)
     # Ctrl-C is handled from here on: some libraries swallow it while loading.
     with interruptible() as token:
@@ -116,7 +140,26 @@ def train_command(
             except (Cancelled, WriteError):
                 _report_kept_run(run)
                 raise
+    for sentence in model.spec.training.warnings if model.spec.training else ():
+        say(sentence)
     echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")
+
+
+def _print_keys(recipe: Recipe) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from napari_retina_seg.models.describe import describe_recipe
+
+    table = Table(show_lines=True)
+    for header, narrowest in (("key", 24), ("value", 10), ("default", 8), ("unit", 6)):
+        table.add_column(header, overflow="fold", min_width=narrowest)
+    table.add_column("meaning", overflow="fold", ratio=1)
+    for key in describe_recipe(recipe):
+        choices = f" One of {', '.join(key.choices)}." if len(key.choices) > 1 else ""
+        cells = (key.key, key.value, key.default, key.unit, f"{key.meaning}{choices}")
+        table.add_row(*map(as_cell, cells))
+    Console().print(table)
 
 
 def _report_kept_run(run: RunFolder) -> None:

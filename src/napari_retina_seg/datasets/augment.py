@@ -25,25 +25,37 @@ class Augmentation(BaseModel):
     ----------
     rotation : float
         Largest turn either way, degrees.
-    scale, aspect : tuple of float
-        Range of magnification, and of the ratio of column to row magnification (log-uniform).
+    scale : tuple of float
+        Range of magnification (log-uniform).
+    aspect : tuple of float
+        Range of the ratio of column to row magnification (log-uniform).
     shear : float
         Largest shear, columns per row.
     translation : float
         Largest shift either way, as a share of the crop; smaller crops than the image are cut
         anywhere in it besides.
-    flip_columns, flip_rows : bool
-        Mirror half of the crops.
-    gain, mixing : float
-        Standard deviation of the log of each channel's gain; share of the other channels.
+    flip_columns : bool
+        Mirror half of the crops, left for right.
+    flip_rows : bool
+        Mirror half of the crops, top for bottom.
+    gain : float
+        Standard deviation of the log of each channel's gain.
+    mixing : float
+        Largest share of the other channels in each.
     grey : float
         Chance of one grey channel for all.
     gamma : float
         Standard deviation of the log of the exponent (images in 0 … 1 only).
-    illumination, noise, speckle : float
-        Largest amplitude of a smooth field, of white noise, of multiplicative noise.
-    blur, coarse : float
-        Largest Gaussian blur in px; largest loss of resolution (factor), in a third each.
+    illumination : float
+        Largest standard deviation of a smooth field that is added.
+    noise : float
+        Largest standard deviation of white noise.
+    speckle : float
+        Largest standard deviation of multiplicative noise.
+    blur : float
+        Largest Gaussian blur of a third of the crops.
+    coarse : float
+        Largest loss of resolution of another third.
     shadow : float
         Chance of dark vertical bands, as vessels cast in OCT.
     camera : Camera or None

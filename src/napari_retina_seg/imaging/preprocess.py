@@ -118,7 +118,7 @@ class OctPreprocessing:
     axial_um, lateral_um : float
         Pixel size to which an image of known, plausible spacing is scaled.
     rows, columns : int
-        Where it is not, an image that is over a quarter larger is shrunk to this
+        Where the spacing is not known, an image that is over a quarter larger is shrunk to this
         size: the common devices image 1.9 to 2.3 mm of depth however finely they sample it.
     """
 
@@ -279,7 +279,7 @@ class ResizePreprocessing:
     Attributes
     ----------
     rows, columns : int or None
-        Size of the network's input; None keeps the image's own.
+        Size of the network's input; by default the image's own.
     color : bool
         Three channels, or one.
     """

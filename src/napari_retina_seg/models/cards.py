@@ -23,6 +23,7 @@ def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
             for ancestor in spec.ancestors
         ),
         ("Measured", measured or "not measured"),
+        *(("Warning", text) for text in (spec.training.warnings if spec.training else ())),
         ("Note", spec.description or "none"),
         ("Licence", spec.licence),
     )

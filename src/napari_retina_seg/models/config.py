@@ -44,8 +44,10 @@ class UNetConfig(ArchitectureConfig):
     ----------
     widths : tuple of int
         Channels at each resolution, finest first.
-    residual, batch_norm : bool
-        Residual blocks; batch normalisation after each convolution.
+    residual : bool
+        Residual blocks.
+    batch_norm : bool
+        Batch normalisation after each convolution.
     dropout : tuple of float
         Rate at each resolution, finest first; the last one holds for all deeper ones.
     transposed : bool

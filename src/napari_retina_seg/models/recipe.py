@@ -47,10 +47,18 @@ class Loss(Values):
         Binary, or categorical where there are more than two classes.
     focal : float
         Focal loss (Lin et al. 2017).
-    focal_alpha, focal_gamma : float
-        Its weight of the classes but background against background, and its exponent.
+    focal_alpha : float
+        Weight of all classes but background in the focal loss; background has the rest to 1.
+    focal_gamma : float
+        Exponent of the focal loss: how much less pixels count that are right already.
     dice : float
         1 - the mean Dice of the classes (Milletari et al. 2016, without squares).
+    dice_smoothing : float
+        The ε that is added to numerator and denominator of Dice: a class that neither mask holds
+        then agrees, and one of few pixels counts less.
+    focal_share : float or None
+        The λ of λ · focal + (1 - λ) · dice: multiplies the weights of the two, both of which it
+        needs; by default both are taken as they are.
     cl_dice : float
         1 - the Dice of centre lines (Shit et al. 2021), which keeps vessels connected.
     """
@@ -60,12 +68,16 @@ class Loss(Values):
     focal_alpha: Share = 0.25
     focal_gamma: NonNegativeFloat = 2
     dice: NonNegativeFloat = 0
+    dice_smoothing: PositiveFloat = 1
+    focal_share: Share | None = None
     cl_dice: NonNegativeFloat = 0
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:
         if not self.cross_entropy + self.focal + self.dice + self.cl_dice:
             raise ValueError("no term has a weight: give cross_entropy, focal, dice or cl_dice one")
+        if self.focal_share is not None and not (self.focal and self.dice):
+            raise ValueError("focal_share balances focal and dice: give both a weight, e.g. 1")
         return self
 
 
@@ -76,8 +88,10 @@ class Optimizer(Values):
     ----------
     name : str
         Adam (Kingma and Ba 2015), or AdamW with decoupled decay.
-    learning_rate, weight_decay : float
-        The largest rate; the share of the weights that a step takes away, times that rate.
+    learning_rate : float
+        The largest rate.
+    weight_decay : float
+        Share of the weights that a step takes away, times the rate; only of AdamW.
     schedule : str
         ``constant``, or ``cosine`` down to nothing over all steps.
     warmup : int
@@ -98,7 +112,17 @@ class Optimizer(Values):
 
 
 class ReduceLROnPlateau(Values):
-    """Multiply the rate by `factor` when `patience` epochs bring no improvement."""
+    """Lower the rate when the training brings no improvement.
+
+    Attributes
+    ----------
+    factor : float
+        By which the rate is multiplied.
+    patience : int
+        Epochs without improvement before that.
+    min_lr : float
+        The rate does not fall below this.
+    """
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     patience: PositiveInt = 5
@@ -106,7 +130,13 @@ class ReduceLROnPlateau(Values):
 
 
 class EarlyStopping(Values):
-    """End the run when `patience` epochs bring no improvement."""
+    """End the run when it brings no improvement.
+
+    Attributes
+    ----------
+    patience : int
+        Epochs without improvement before that.
+    """
 
     patience: PositiveInt = 15
 
@@ -180,9 +210,20 @@ class Training(Values):
 
 
 class CardText(Values):
-    """Text of the model card; see `ModelSpec`.
+    """Text of the model card.
 
-    Without `training_data` the model says which data sets it was trained with.
+    Attributes
+    ----------
+    title : str
+        What the model does, in a line.
+    description : str
+        What to know before using it.
+    modality : Modality
+        The images it takes.
+    training_data : str
+        What it learns from; by default the names of the data sets, with their numbers of images.
+    licence : str
+        Under which its weights may be used.
     """
 
     title: str
@@ -200,7 +241,7 @@ class Recipe(Values):
     name : str
         Name of the model.
     scheme : LabelScheme
-        Classes of its masks; in the file the name of one of `types.labels.SCHEMES`, or a table.
+        Classes of its masks: a name, such as ``oct-layers``, or a table of your own.
     card : CardText
         What users are told of the model.
     datasets : tuple of str

@@ -106,6 +106,8 @@ class TrainingRecord(BaseModel):
     patients : tuple of str
         Pseudonyms of the patients of a project whose images these are, sorted: their other images
         must not test the model. They are keyed by the project, and tell nothing without its key.
+    warnings : tuple of str
+        What is wrong with the weights, in sentences.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -124,6 +126,7 @@ class TrainingRecord(BaseModel):
     seed: int | None = None
     images: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Ancestor(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from napari_retina_seg.models.recipe import Loss
 
 _TINY = 1e-6  # probabilities nearer to 0 have no finite logarithm
-_SMOOTH = 1.0  # px; a class that neither mask holds then agrees
+_SMOOTH = 1.0  # px; centre lines that neither mask has then agree
 
 
 def make_loss(loss: Loss, classes: int) -> Callable[[Any, Any], Any]:
@@ -29,6 +29,10 @@ def make_loss(loss: Loss, classes: int) -> Callable[[Any, Any], Any]:
     """
     from keras import ops
 
+    share = loss.focal_share
+    focal_weight = loss.focal * (1 if share is None else share)
+    dice_weight = loss.dice * (1 if share is None else 1 - share)
+
     def total(target: Any, probabilities: Any) -> Any:
         weight = target[..., 1:]
         truth = target[..., :1]
@@ -40,12 +44,13 @@ def make_loss(loss: Loss, classes: int) -> Callable[[Any, Any], Any]:
         value = 0.0
         if loss.cross_entropy:
             value += loss.cross_entropy * cross_entropy(truth, probabilities, weight)
-        if loss.focal:
-            value += loss.focal * focal(
+        if focal_weight:
+            value += focal_weight * focal(
                 truth, probabilities, weight, loss.focal_alpha, loss.focal_gamma
             )
-        if loss.dice:
-            value += loss.dice * (1 - soft_dice(truth, probabilities, weight))
+        if dice_weight:
+            dice = soft_dice(truth, probabilities, weight, loss.dice_smoothing)
+            value += dice_weight * (1 - dice)
         if loss.cl_dice:
             value += loss.cl_dice * (1 - soft_cl_dice(truth, probabilities, weight))
         return value
@@ -100,17 +105,29 @@ def focal(truth: Any, probabilities: Any, weight: Any, alpha: float, gamma: floa
     return -ops.sum(weight * hard * terms) / ops.maximum(ops.sum(weight), 1)
 
 
-def soft_dice(truth: Any, probabilities: Any, weight: Any) -> Any:
+def soft_dice(truth: Any, probabilities: Any, weight: Any, smoothing: float) -> Any:
     """Mean Dice of the classes over the batch; of two classes that of the second.
 
-    Milletari et al. 2016, without squares. Shapes as of `cross_entropy`; a scalar.
+    Milletari et al. 2016, without squares.
+
+    Parameters
+    ----------
+    truth, probabilities, weight : tensor
+        As of `cross_entropy`.
+    smoothing : float
+        Added to numerator and denominator, px.
+
+    Returns
+    -------
+    tensor
+        A scalar.
     """
     from keras import ops
 
     axes = (0, 1, 2)
     both = ops.sum(weight * truth * probabilities, axis=axes)
     either = ops.sum(weight * (truth + probabilities), axis=axes)
-    dice = (2 * both + _SMOOTH) / (either + _SMOOTH)
+    dice = (2 * both + smoothing) / (either + smoothing)
     return ops.mean(dice[1:] if truth.shape[-1] == 2 else dice)
 
 

@@ -113,7 +113,10 @@ def train(
         resume=resume,
         left_out=skipped,
     )
-    return finish(job, progress)
+    model = finish(job, progress)
+    for sentence in model.spec.training.warnings if model.spec.training else ():
+        warnings.warn(sentence, stacklevel=2)
+    return model
 
 
 def plan_split(

@@ -27,6 +27,8 @@ from napari_retina_seg.types.progress import CancelToken, Progress
 
 Array = npt.NDArray[Any]
 
+_STEPS_TO_JUDGE = 100  # before, a network may well find only one class
+
 
 @dataclass(eq=False)
 class Trainer:
@@ -180,13 +182,41 @@ class Trainer:
             encoder_sha256=conditions.encoder_sha256,
             seed=self.recipe.seed,
             images=conditions.images,
+            warnings=self.warnings,
         )
 
     def _message(self, losses: list[float]) -> str:
         epoch = f"epoch {len(self.rows) + bool(losses)} of {self.recipe.training.epochs}"
         if not self.rows or "val_dice" not in self.rows[0]:
             return epoch
-        return f"{epoch}, best validation Dice {max(row['val_dice'] for row in self.rows):.4f}"
+        best = max(row["val_dice"] for row in self.rows)
+        message = f"{epoch}, best validation Dice {best:.4f}"
+        if self._finds_one_class(len(self.rows)):
+            return f"{message}; {self._found} so far"
+        return message
+
+    @property
+    def _found(self) -> str:
+        """What a network finds that gives all pixels the same class."""
+        is_binary = self.recipe.architecture.classes == 2
+        return "it finds nothing but background" if is_binary else "it finds only one class"
+
+    def _finds_one_class(self, epoch: int) -> bool:
+        """Whether all validation pixels had the same class after an epoch, and should not have."""
+        if epoch * self.steps < _STEPS_TO_JUDGE:
+            return False
+        return self.rows[epoch - 1].get("val_classes") == 1
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the best weights, in sentences."""
+        if not self._finds_one_class(self.best_epoch):
+            return ()
+        return (
+            f"The model is of no use: {self._found} on its validation images. Train for more"
+            " epochs, with a Dice term in the loss (loss.dice = 1), another"
+            " optimizer.learning_rate or a wider network.",
+        )
 
     def _end_epoch(
         self, loss: float, seconds: float, watched: Sequence[Sample], run: RunFolder
@@ -211,8 +241,9 @@ class Trainer:
     def _validate(self, samples: Sequence[Sample]) -> Row:
         """Return the mean loss of the images, and the Dice of all their pixels together.
 
-        The Dice is the mean over all classes but a binary mask's background. Without images there
-        is neither.
+        The Dice is the mean over all classes but a binary mask's background. Where there are
+        several classes in the masks, it also returns how many are predicted. Without images there
+        is nothing.
         """
         if not samples:
             return {}
@@ -233,7 +264,9 @@ class Trainer:
         dice = scores(matrix).dice
         mean = dice[1] if classes == 2 else np.nanmean(dice)
         # NaN where truth and prediction hold none of the class.
-        return {"val_loss": float(np.mean(losses)), "val_dice": float(np.nan_to_num(mean))}
+        row = {"val_loss": float(np.mean(losses)), "val_dice": float(np.nan_to_num(mean))}
+        drawn, predicted = ((matrix.sum(axis=axis) > 0).sum() for axis in (1, 0))
+        return row | ({"val_classes": int(predicted)} if drawn > 1 else {})
 
 
 def _network(recipe: Recipe, start_from: Path | None) -> Any:

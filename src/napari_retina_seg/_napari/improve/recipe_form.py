@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from qtpy.QtWidgets import QWidget
 
 from napari_retina_seg._napari.widgets import stack
+from napari_retina_seg.models.describe import describe_recipe
 from napari_retina_seg.models.recipe import Optimizer, Recipe, Training
 
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "optimizer": Optimizer}
@@ -72,6 +73,7 @@ def _value(recipe: Recipe, key: str) -> Any:
 
 
 def _make_fields(recipe: Recipe) -> Iterator[tuple[str, ValueWidget[Any]]]:
+    meanings = {each.key: each.meaning for each in describe_recipe(recipe)}
     for section, kind in _SECTIONS.items():
         for name, schema in kind.model_json_schema()["properties"].items():
             value = _value(recipe, f"{section}.{name}")
@@ -80,7 +82,7 @@ def _make_fields(recipe: Recipe) -> Iterator[tuple[str, ValueWidget[Any]]]:
                 label = name.replace("_", " ")
                 key = f"{section}.{name}"
                 made = create_widget(value=value, label=label, options=options)
-                made.tooltip = f"{key}, as in a recipe and in --set."
+                made.tooltip = f"{meanings[key]} {key}, as in a recipe and in --set."
                 yield key, made
 
 
