@@ -101,6 +101,31 @@ def test_another_scheme(run, dataset, tmp_path):
     assert "which 'fundus-vessels' has no class for" in result.stdout
 
 
+def test_a_scheme_of_ones_own_from_a_file_or_an_exported_folder(run, dataset, tmp_path):
+    for mask in (dataset / "masks").iterdir():
+        labels = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+        write_png(mask, (labels == 3) * np.uint8(1) + (labels == 6) * np.uint8(2))
+    scheme = tmp_path / "lesions.toml"
+    scheme.write_text("name = 'lesions'\nclasses = ['Background', 'Drusen', 'Fluid']")
+    options = ["--scheme", scheme, "--group-pattern", "^[^_]+"]
+    result = run("dataset", "check", dataset, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert "Drusen" in result.stdout
+
+    author = ("--author", "Ann")
+    run("project", "create", tmp_path / "study", "--scheme", scheme, *author)
+    run("project", "add", tmp_path / "study", dataset / "images", *author)
+    brought = run("project", "import", tmp_path / "study", dataset / "masks", *author)
+    assert brought.exit_code == 0, brought.output
+    out = (tmp_path / "exported", "--format", "training", "--patients-from-name", "^([^_]+)_")
+    exported = run("project", "export", tmp_path / "study", *out, *author)
+    assert exported.exit_code == 0, exported.output
+    again = run("dataset", "check", tmp_path / "exported", "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert "Drusen" in again.stdout  # the folder states its classes
+    assert "RNFL" not in again.stdout
+
+
 def test_without_a_name_the_report_goes_to_a_new_folder(run, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("dataset-check", "dataset-check-2"):

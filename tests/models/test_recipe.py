@@ -91,6 +91,8 @@ def test_a_scheme_of_ones_own(tmp_path) -> None:
     assert recipe.scheme.classes[1] == lesion
     (tmp_path / "again.toml").write_text(recipe.toml())
     assert Recipe.read(tmp_path / "again.toml") == recipe
+    other = changed(f"scheme={tmp_path / 'own.toml'}", recipe="unet-octid")  # from a file
+    assert (other.scheme, other.architecture.outputs) == (recipe.scheme, 3)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_an_unknown_key_names_the_nearest(text, sentence) -> None:
     [
         ("epochs=0", "'training.epochs'"),
         ("epochs=many", "'training.epochs'"),
-        ("scheme=lungs", "there is no scheme 'lungs': use one of"),
+        ("scheme=lungs", "There is no scheme 'lungs': choose one of"),
         ("crop=[60, 64]", "must be multiples of"),
         ("loss.cross_entropy=0", "no term has a weight"),
         ("architecture.classes=5", "has 5 classes, the scheme 'fundus-vessels' 2"),

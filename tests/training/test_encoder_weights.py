@@ -204,8 +204,11 @@ def test_a_download_is_checked_and_kept(monkeypatch, tmp_path) -> None:
         origin.as_uri(), hashlib.md5(b"weights", usedforsecurity=False).hexdigest(), "CC BY 4.0"
     )
     monkeypatch.setitem(PUBLISHED, "vgg16", published)
+    for folder in ("cache", "other"):  # Keras goes elsewhere if they are missing
+        (tmp_path / folder).mkdir()
     wanted = recipe("encoder_weights=imagenet")
     found = find_encoder_weights(wanted, cache=tmp_path / "cache")
+    assert found.path.is_relative_to(tmp_path / "cache")
     assert found.path.read_bytes() == b"weights"
     assert found.sha256 == hashlib.sha256(b"weights").hexdigest()
     assert f"origin.h5, SHA-256 {found.sha256}" in found.description
@@ -242,7 +245,7 @@ def test_without_a_network_a_sentence_says_what_to_do(monkeypatch, tmp_path) -> 
             "needs preprocessing.kind = 'resize' with color = true",
         ),
         (
-            ["encoder_weights=x.h5", "channels=1", "color=false"],
+            ["encoder_weights=x.h5", "channels=1", "preprocessing.color=false"],
             "efficientnetb0-unet",
             "needs preprocessing.kind = 'resize' with color = true",
         ),

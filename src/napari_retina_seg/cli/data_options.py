@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.console import UsageError
+from napari_retina_seg.types.errors import RetinaSegError
 
 if TYPE_CHECKING:
     from napari_retina_seg.datasets.layouts import ReadOptions
+    from napari_retina_seg.types.labels import LabelScheme
 
 Data = Annotated[
     list[Path],
@@ -72,3 +74,13 @@ def _pair(text: str) -> tuple[int, int]:
             f"'--remap {text}' is not a pair of numbers up to 255: write VALUE:CLASS, e.g. 255:1."
         )
     return int(found[1]), int(found[2])
+
+
+def named_scheme(text: str) -> LabelScheme:
+    """Return the scheme of an option ``--scheme``: a name, or a TOML file."""
+    from napari_retina_seg.io.schemes import find_scheme
+
+    try:
+        return find_scheme(text)
+    except RetinaSegError as error:
+        raise UsageError(str(error)) from error

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, as_cell, echo, interruptible
-from napari_retina_seg.cli.data_options import GroupPattern, Groups, Remap, read_options
+from napari_retina_seg.cli.console import Bar, as_cell, echo, interruptible
+from napari_retina_seg.cli.data_options import (
+    GroupPattern,
+    Groups,
+    Remap,
+    named_scheme,
+    read_options,
+)
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports, free_folder
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.types.text import displayed
@@ -20,7 +26,6 @@ if TYPE_CHECKING:
 
     from napari_retina_seg.datasets.checked import DatasetCheck
     from napari_retina_seg.datasets.findings import Finding
-    from napari_retina_seg.types.labels import LabelScheme
 
 _FOLDER = "dataset-check"
 _MOST_OF_A_KIND = 5
@@ -55,7 +60,8 @@ def check_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Classes of the masks; by default those usual for the modality.",
+            help="Classes of the masks, or a TOML file with them; by default those that the data"
+            " name, or those usual for the modality.",
         ),
     ] = None,
     group_pattern: GroupPattern = None,
@@ -67,7 +73,7 @@ def check_command(
 
     The exit code is 1 if a problem would stop or spoil a training, else 0.
     """
-    classes = _find_scheme(scheme) if scheme else None
+    classes = named_scheme(scheme) if scheme else None
     options = read_options(group_pattern, groups, remap)
     from napari_retina_seg.datasets.layouts import read_data
     from napari_retina_seg.reports.dataset import FILES, write_report
@@ -86,14 +92,6 @@ def check_command(
         echo(str(path.resolve()))
     if any(finding.serious for finding in check.findings):
         raise typer.Exit(1)
-
-
-def _find_scheme(name: str) -> LabelScheme:
-    from napari_retina_seg.types.labels import SCHEMES
-
-    if name not in SCHEMES:
-        raise UsageError(f"There is no scheme '{name}': choose one of {', '.join(SCHEMES)}.")
-    return SCHEMES[name]
 
 
 def _print_summary(check: DatasetCheck) -> None:

@@ -20,7 +20,7 @@ from napari_retina_seg.cli.console import (
     say,
     start_engine,
 )
-from napari_retina_seg.cli.data_options import GroupPattern, Remap, read_options
+from napari_retina_seg.cli.data_options import GroupPattern, Remap, named_scheme, read_options
 from napari_retina_seg.cli.history_table import print_history
 from napari_retina_seg.cli.inputs import expand
 from napari_retina_seg.cli.limits import opens_files
@@ -82,18 +82,18 @@ def project_command() -> None:
 @app.command("create")
 def create_command(
     folder: Folder,
-    scheme: Annotated[str, typer.Option(metavar="NAME", help="Classes of the masks.")],
+    scheme: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Classes of the masks, or a TOML file with them."),
+    ],
     author: Author,
 ) -> None:
     """Create a project."""
-    from napari_retina_seg.types.labels import SCHEMES
-
-    if scheme not in SCHEMES:
-        raise UsageError(f"There is no scheme '{scheme}': choose one of {', '.join(SCHEMES)}.")
+    classes = named_scheme(scheme)
     from napari_retina_seg.project.project import Project
 
-    with Project.create(folder, scheme=SCHEMES[scheme], author=author):
-        echo(f"Created a project of '{scheme}' in '{folder}'.")
+    with Project.create(folder, scheme=classes, author=author):
+        echo(f"Created a project of '{classes.name}' in '{folder}'.")
 
 
 @app.command("add")

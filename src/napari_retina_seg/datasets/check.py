@@ -18,14 +18,13 @@ from napari_retina_seg.datasets.misfits import MisfitFinder
 from napari_retina_seg.datasets.problems import find_problems
 from napari_retina_seg.imaging.modality import guess_modality
 from napari_retina_seg.io.inputs import PathsLike, as_paths
+from napari_retina_seg.io.schemes import find_scheme
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import (
     FUNDUS_VESSELS,
     OCT_LAYERS,
-    SCHEMES,
     LabelScheme,
-    find_scheme,
 )
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 
@@ -34,9 +33,12 @@ _GLANCES = 5  # images from which the modality of all is guessed
 
 def _usual_scheme(images: Sequence[LabelledImage], modality: Modality) -> LabelScheme:
     """Return the classes of most masks, or those to be expected where no data set says so."""
-    stated = Counter(one.scheme for one in images if one.scheme and one.modality is modality)
+    kinds = (modality, Modality.UNKNOWN)  # of an exported folder only the classes are known
+    stated = [one for one in images if one.scheme and one.modality in kinds]
     if stated:
-        return SCHEMES[stated.most_common(1)[0][0]]
+        commonest = Counter(one.scheme for one in stated).most_common(1)[0][0]
+        first = next(one for one in stated if one.scheme == commonest)
+        return first.own_scheme or find_scheme(commonest or "")
     return FUNDUS_VESSELS if modality is Modality.FUNDUS else OCT_LAYERS
 
 
@@ -55,8 +57,8 @@ def check_dataset(
     data : str, Path, or sequence of them
         Data sets, or folders of data sets.
     scheme : LabelScheme or str, optional
-        The classes that their masks may hold; by default those of most data sets, or those usual
-        for what most images are.
+        The classes that their masks may hold, or a TOML file with them; by default those of most
+        data sets, or those usual for what most images are.
     options : ReadOptions, optional
         Patients of the images, and the meaning of other mask values.
     progress : callable, optional

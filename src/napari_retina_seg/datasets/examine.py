@@ -108,7 +108,8 @@ def examine(image: LabelledImage, scheme: LabelScheme, modality: Modality) -> Ex
         labels = image.labels()
     except (RetinaSegError, OSError) as error:
         found.append((FindingKind.NO_MASK, _naming(image, error)))
-    if image.scheme not in (None, scheme.name):
+    own = image.own_scheme
+    if image.scheme not in (None, scheme.name) or (own and own.names != scheme.names):
         sentence = f"The mask of {locate(image)} holds the classes of '{image.scheme}', not those"
         advice = f" of '{scheme.name}': {advise_scheme(image)}."
         found.append((FindingKind.SCHEME, sentence + advice))

@@ -93,8 +93,10 @@ def describe_values(values: Collection[int]) -> str:
 
 def advise_scheme(image: LabelledImage) -> str:
     """Advise what to do with masks of another scheme."""
+    known = image.own_scheme is None
+    train = f"with --set scheme={image.scheme}" if known else "by a recipe with these classes"
     return (
-        f"take a model of '{image.scheme}', train one with --set scheme={image.scheme}, or say with"
+        f"take a model of '{image.scheme}', train one {train}, or say with"
         " --remap VALUE:CLASS which class each value is"
     )
 

@@ -15,6 +15,7 @@ from napari_retina_seg.imaging.fov import FieldOfView
 from napari_retina_seg.imaging.preprocess import Plane
 from napari_retina_seg.types.errors import DataError, ImageError
 from napari_retina_seg.types.image import Modality, Spacing
+from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.splits import SplitName
 
 Labels = npt.NDArray[np.uint8]
@@ -58,6 +59,8 @@ class LabelledImage:
         Returns the pixel sizes that the file states; None where such files state none.
     scheme : str or None
         Name of the `LabelScheme` whose classes the masks hold, where the data set says so itself.
+    own_scheme : LabelScheme or None
+        These classes, where they are no scheme of the program.
     layout : str
         What its data set was recognised by, in words for people.
     group_guessed : bool
@@ -79,6 +82,7 @@ class LabelledImage:
     read_valid: Callable[[], npt.NDArray[np.bool_] | None] | None = None
     read_spacing: Callable[[], Spacing] | None = None
     scheme: str | None = None
+    own_scheme: LabelScheme | None = None
     layout: str = ""
     group_guessed: bool = False
 

@@ -1,4 +1,7 @@
-"""Read and write class masks: class values with the scheme's colours as a palette."""
+"""Read and write class masks: class values with the scheme's colours as a palette.
+
+Of a scheme that is not the program's own the file also states the classes.
+"""
 
 from __future__ import annotations
 
@@ -96,8 +99,10 @@ def read_mask(path: Path) -> tuple[Labels, LabelScheme] | None:
             return None
         return np.array(values), stated
     colors = np.pad(palette[:, :3], ((0, _ENTRIES - len(palette)), (0, 0)))
-    for scheme in SCHEMES.values():
-        if _are_classes(values, scheme) and np.array_equal(colors, _padded(scheme, values)):
+    for scheme in (*SCHEMES.values(), read_scheme(path)):
+        if scheme is None or not _are_classes(values, scheme):
+            continue
+        if np.array_equal(colors, _padded(scheme, values)):
             return np.array(values), scheme
     return None
 
@@ -132,25 +137,45 @@ def encode_grey_png(raster: Labels, scheme: LabelScheme) -> bytes:
     of a palette into the brightness of its colours.
     """
     from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
 
-    info = PngInfo()
-    info.add_text(SCHEME_KEY, json.dumps(to_jsonable_python(scheme)))
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(raster)).save(file, format="PNG", pnginfo=info)
+    picture = Image.fromarray(np.ascontiguousarray(raster))
+    picture.save(file, format="PNG", pnginfo=_png_text(scheme))
     return file.getvalue()
 
 
-def read_scheme(path: Path) -> LabelScheme | None:
-    """Read what a PNG of `encode_grey_png` says of its values; None for any other file."""
-    from PIL import Image
+def _png_text(scheme: LabelScheme) -> Any:
+    from PIL.PngImagePlugin import PngInfo
 
+    info = PngInfo()
+    info.add_text(SCHEME_KEY, _scheme_json(scheme))
+    return info
+
+
+def _scheme_json(scheme: LabelScheme) -> str:
+    return json.dumps(to_jsonable_python(scheme))
+
+
+def read_scheme(path: Path) -> LabelScheme | None:
+    """Read what a mask file of this program says of its values; None where it says nothing."""
     try:
-        with without_pillow_limit(), Image.open(path) as picture:  # pixels are not read here
-            text = picture.info.get(SCHEME_KEY)
+        text = _read_scheme_text(path)
         return TypeAdapter(LabelScheme).validate_json(text) if isinstance(text, str) else None
     except (OSError, SyntaxError, ValueError, RetinaSegError):
         return None
+
+
+def _read_scheme_text(path: Path) -> object:
+    if is_tiff_content(path):
+        import tifffile
+
+        with tifffile.TiffFile(path) as tiff:
+            shaped = tiff.shaped_metadata
+        return shaped[0].get(SCHEME_KEY) if shaped else None
+    from PIL import Image
+
+    with without_pillow_limit(), Image.open(path) as picture:  # pixels are not read here
+        return picture.info.get(SCHEME_KEY)
 
 
 def read_classes(path: Path) -> npt.NDArray[Any]:
@@ -254,6 +279,16 @@ def _padded(scheme: LabelScheme, labels: Labels) -> npt.NDArray[np.uint8]:
     return palette
 
 
+def own_png_text(scheme: LabelScheme) -> dict[str, Any]:
+    """Return Pillow's option for a PNG that states classes, if its palette does not tell them."""
+    return {} if SCHEMES.get(scheme.name) == scheme else {"pnginfo": _png_text(scheme)}
+
+
+def own_tiff_text(scheme: LabelScheme) -> dict[str, str]:
+    """Return tifffile's metadata for a TIFF that states classes, if its palette does not."""
+    return {} if SCHEMES.get(scheme.name) == scheme else {SCHEME_KEY: _scheme_json(scheme)}
+
+
 def _palette_png(labels: Labels, scheme: LabelScheme, spacing: Spacing) -> bytes:
     from PIL import Image
 
@@ -261,7 +296,8 @@ def _palette_png(labels: Labels, scheme: LabelScheme, spacing: Spacing) -> bytes
     picture.putpalette(_padded(scheme, labels).tobytes())
     file = BytesIO()
     # Level 3 takes half the time of 6 for a few bytes more.
-    picture.save(file, format="PNG", compress_level=3, **png_density(spacing))
+    options = {**own_png_text(scheme), **png_density(spacing)}
+    picture.save(file, format="PNG", compress_level=3, **options)
     return file.getvalue()
 
 
@@ -275,7 +311,7 @@ def _palette_tiff(labels: Labels, scheme: LabelScheme, spacing: Spacing) -> byte
         photometric="palette",
         colormap=_padded(scheme, labels).T.astype(np.uint16) * 257,
         compression="zlib",
-        metadata={"axes": "ZYX"[-labels.ndim :], **tiff_sizes(spacing)},
+        metadata={"axes": "ZYX"[-labels.ndim :], **own_tiff_text(scheme), **tiff_sizes(spacing)},
         **tiff_density(spacing),
     )
     return file.getvalue()

@@ -21,6 +21,7 @@ from pydantic import (
 
 from napari_retina_seg.datasets.augment import Augmentation
 from napari_retina_seg.imaging.preprocess import Preprocessing, ResizePreprocessing
+from napari_retina_seg.io.schemes import find_scheme, make_scheme
 from napari_retina_seg.models.config import Architecture, EncoderUNetConfig
 from napari_retina_seg.models.spec import Postprocessing, check_parts
 from napari_retina_seg.types.errors import DataError, RetinaSegError
@@ -241,7 +242,8 @@ class Recipe(Values):
     name : str
         Name of the model.
     scheme : LabelScheme
-        Classes of its masks: a name, such as ``oct-layers``, or a table of your own.
+        Classes of its masks: a name, such as ``oct-layers``, a table of your own, or a TOML file
+        with one.
     card : CardText
         What users are told of the model.
     datasets : tuple of str
@@ -276,13 +278,15 @@ class Recipe(Values):
             return values
         scheme = values.get("scheme")
         if isinstance(scheme, str):
-            if scheme not in SCHEMES:
-                raise ValueError(f"there is no scheme '{scheme}': use one of {', '.join(SCHEMES)}")
-            scheme = SCHEMES[scheme]
+            scheme = find_scheme(scheme)
+        elif isinstance(scheme, dict):
+            try:
+                scheme = make_scheme(scheme)
+            except ValueError as error:
+                raise DataError(f"its [scheme]: {error}") from error
         network = values.get("architecture")
-        classes = scheme.get("classes") if isinstance(scheme, dict) else scheme
-        if isinstance(network, dict) and isinstance(classes, list | tuple | LabelScheme):
-            network = {"classes": len(classes), **network}
+        if isinstance(network, dict) and isinstance(scheme, LabelScheme):
+            network = {"classes": len(scheme), **network}
         return {**values, "scheme": scheme, "architecture": _with_input(network, values)}
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from napari_retina_seg.io.inputs import PathsLike, as_paths
+from napari_retina_seg.io.schemes import find_scheme
 from napari_retina_seg.project import autosaves, leases, versions
 from napari_retina_seg.project.adding import PatientOf, iter_add_images
 from napari_retina_seg.project.management import ProjectManagement
@@ -32,7 +33,7 @@ from napari_retina_seg.project.values import (
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Spacing
-from napari_retina_seg.types.labels import LabelScheme, find_scheme
+from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 from napari_retina_seg.types.segmentation import Segmentation
 

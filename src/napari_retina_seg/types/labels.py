@@ -183,25 +183,3 @@ FUNDUS_VESSELS = LabelScheme(
 SCHEMES = {
     scheme.name: scheme for scheme in (OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, FUNDUS_VESSELS)
 }
-
-
-def find_scheme(scheme: LabelScheme | str) -> LabelScheme:
-    """Return a label scheme by its name, or the scheme itself.
-
-    Raises
-    ------
-    RetinaSegError
-        If there is none of that name.
-
-    Examples
-    --------
-    >>> find_scheme("fundus-vessels").names
-    ('Background', 'Vessel')
-    """
-    if isinstance(scheme, LabelScheme):
-        return scheme
-    if scheme not in SCHEMES:
-        raise RetinaSegError(
-            f"There is no label scheme '{scheme}': choose one of {', '.join(SCHEMES)}."
-        )
-    return SCHEMES[scheme]

@@ -11,9 +11,10 @@ from qtpy.QtWidgets import QFormLayout, QPushButton, QWidget
 from napari_retina_seg._napari.layers import finest, image_fields, is_image, modality
 from napari_retina_seg._napari.masks.linked_layers import GRID
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg._napari.widgets import add_row, combo_box, stack
+from napari_retina_seg._napari.scheme_box import SchemeBox
+from napari_retina_seg._napari.widgets import add_row, elide, stack, text
 from napari_retina_seg.types.image import Modality
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, SCHEMES, LabelScheme
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 
 
 class NewMask(QWidget):
@@ -31,13 +32,15 @@ class NewMask(QWidget):
         super().__init__()
         self._viewer = viewer
         self._image: Image | None = None
-        self._box = combo_box()
-        self._box.addItems(list(SCHEMES))
-        self._box.setToolTip("Classes of the new mask.")
+        self._box = SchemeBox()
+        elide(self._box)
+        self.problem = text()
+        self._box.failed.connect(self.problem.setText)
+        self._box.currentIndexChanged.connect(self.problem.clear)
         self.button = QPushButton("New empty mask")
         form = QFormLayout()
         add_row(form, "Classes", self._box)
-        self.setLayout(stack(form, self.button))
+        self.setLayout(stack(form, self.problem, self.button))
         self.button.clicked.connect(self.make)
 
     def refresh(self) -> None:
@@ -61,11 +64,11 @@ class NewMask(QWidget):
 
     def choose(self, scheme: LabelScheme) -> None:
         """Choose the classes."""
-        self._box.setCurrentIndex(list(SCHEMES).index(scheme.name))
+        self._box.choose(scheme)
 
     def make(self) -> None:
         """Add the mask; the button."""
-        image, scheme = self._image, SCHEMES[self._box.currentText()]
+        image, scheme = self._image, self._box.scheme
         if image is None:
             return
         shape = tuple(finest(image).shape[: image.ndim])

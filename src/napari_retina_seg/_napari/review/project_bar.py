@@ -7,7 +7,6 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -23,13 +22,13 @@ from superqt import QElidingLabel
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.plain import button_text, qt_text
+from napari_retina_seg._napari.scheme_box import SchemeBox
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.io import SUFFIXES
 from napari_retina_seg.project.database import DATABASE
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.types.counts import count
-from napari_retina_seg.types.labels import SCHEMES, LabelScheme
+from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
 
 _RECENT = 8
@@ -193,9 +192,7 @@ class NewProject(QDialog):
         self.folder_edit, self.author_edit = QLineEdit(), QLineEdit(author)
         self.folder_edit.setMinimumWidth(260)
         self.folder_edit.setPlaceholderText("A new or empty folder")
-        self.schemes = QComboBox()
-        for name, scheme in SCHEMES.items():
-            self.schemes.addItem(f"{name}: {_list_classes(scheme)}", name)
+        self.schemes = SchemeBox()
         browse = QPushButton("Browse…")
         browse.clicked.connect(self._browse)
         where = stack(self.folder_edit, browse, horizontal=True)
@@ -210,6 +207,8 @@ class NewProject(QDialog):
         self.buttons.rejected.connect(self.reject)
         self.problem = text()
         form.addRow(self.problem)
+        self.schemes.failed.connect(self.problem.setText)
+        self.schemes.currentIndexChanged.connect(self._check)
         form.addRow(self.buttons)
         for edit in (self.folder_edit, self.author_edit):
             edit.textChanged.connect(self._check)
@@ -223,7 +222,7 @@ class NewProject(QDialog):
     @property
     def scheme(self) -> LabelScheme:
         """Label scheme."""
-        return SCHEMES[self.schemes.currentData()]
+        return self.schemes.scheme
 
     @property
     def author(self) -> str:
@@ -244,11 +243,3 @@ class NewProject(QDialog):
         button.setEnabled(complete and not problem)
         button.setToolTip(problem if complete else "Enter a folder and your name first.")
         self.problem.setText(problem)
-
-
-def _list_classes(scheme: LabelScheme) -> str:
-    """List the classes of a scheme, of many the first and the last."""
-    names = [label.abbreviation for label in scheme.classes[1:]]
-    if len(names) < 3:
-        return ", ".join(names)
-    return f"{names[0]} … {names[-1]} ({count(len(names), 'class')})"

@@ -51,12 +51,12 @@ def is_guessed(picture: Picture, contents: Contents) -> bool:
 
 def with_ignored(image: LabelledImage, scheme: LabelScheme) -> LabelledImage:
     """Return an image whose masks use `IGNORE` for ignored pixels."""
-    known = scheme.name if SCHEMES.get(scheme.name) == scheme else None
+    own = None if SCHEMES.get(scheme.name) == scheme else scheme
+    image = replace(image, scheme=scheme.name, own_scheme=own)
     if len(scheme) > IGNORE:
-        return replace(image, scheme=known)
+        return image
     return replace(
         image,
-        scheme=known,
         read_labels=partial(_without_ignored, image.read_labels),
         read_ignored=partial(_find_ignored, image.read_labels),
     )

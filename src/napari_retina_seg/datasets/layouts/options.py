@@ -134,6 +134,7 @@ def _remap(image: LabelledImage, remap: Mapping[int, int]) -> LabelledImage:
     return replace(
         image,
         scheme=None,  # what the values mean is now for the user to say
+        own_scheme=None,
         read_labels=changed(image.read_labels),
         references={name: changed(read) for name, read in image.references.items()},
     )

@@ -22,7 +22,12 @@ from napari_retina_seg.io.formats.card import (
 )
 from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.mask_spacing import png_density, tiff_density, tiff_sizes
-from napari_retina_seg.io.masks import IGNORED_COLOR, read_class_values
+from napari_retina_seg.io.masks import (
+    IGNORED_COLOR,
+    own_png_text,
+    own_tiff_text,
+    read_class_values,
+)
 from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Spacing
@@ -59,7 +64,7 @@ def encode_png(
     picture = Image.fromarray(np.ascontiguousarray(raster))
     picture.putpalette(_palette(raster, scheme).tobytes())
     file = BytesIO()
-    picture.save(file, format="PNG", **png_density(spacing or Spacing()))
+    picture.save(file, format="PNG", **own_png_text(scheme), **png_density(spacing or Spacing()))
     return file.getvalue()
 
 
@@ -115,6 +120,7 @@ def write_tiff(path: Path, record: MaskRecord) -> None:
         metadata={
             "axes": "ZYX"[-raster.ndim :],
             KEY: make_card(record).text,
+            **own_tiff_text(record.scheme),
             **tiff_sizes(record.spacing),
         },
         **tiff_density(record.spacing),
